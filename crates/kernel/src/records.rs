@@ -1,0 +1,125 @@
+//! What the kernel part tells of single attempts.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The program that began an attempt, as it was at that time.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Program {
+    /// Process id (thread group), as the first PID namespace sees it.
+    pub pid: u32,
+    /// User id, as the first user namespace sees it.
+    pub uid: u32,
+    /// The thread's name. A program chooses its own: never trust it.
+    pub comm: String,
+    /// The id of its cgroup in the version 2 hierarchy; see [`crate::path_of_id`].
+    pub cgroup_id: u64,
+}
+
+/// An attempt that began to wait (or, in audit mode, would have).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldAttempt {
+    /// When, on the kernel's monotonic clock.
+    pub at: Duration,
+    /// In which scope it found no place.
+    pub scope: crate::ScopeId,
+    /// Whose.
+    pub program: Program,
+    /// Where to. IPv4 destinations of IPv6 sockets are shown as IPv4.
+    pub destination: SocketAddr,
+    /// Whether it was only counted (audit mode).
+    pub audited: bool,
+}
+
+/// What an attempt is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AttemptState {
+    /// Waits for its first SYN to leave.
+    Queued,
+    /// Holds a slot.
+    HalfOpen,
+    /// SYN out for longer than `slot_life`, slot given back.
+    Aged,
+}
+
+/// A live attempt, read from the kernel's own sockets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// What it is doing.
+    pub state: AttemptState,
+    /// The scopes it is charged to besides the host.
+    pub scope: Option<crate::ScopeId>,
+    /// Whose.
+    pub program: Program,
+    /// Where to.
+    pub destination: SocketAddr,
+    /// How long ago `connect()` was called.
+    pub age: Duration,
+    /// How long ago its first SYN left; `None` while queued.
+    pub out_for: Option<Duration>,
+    /// How often its timer has asked for its turn.
+    pub rechecks: u32,
+}
+
+/// A place in the kernel part where something could not be done as intended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fault {
+    /// No memory for an attempt's state: it went out uncounted.
+    NoStorage,
+    /// The callbacks could not be switched on for a socket.
+    CallbackFlags,
+    /// Another program had switched our callbacks off; they were switched on again.
+    CallbacksCleared,
+    /// A timer ran without its callback: egress decided instead.
+    DecidedAtEgress,
+    /// A socket option could not be set for a held attempt.
+    HoldOptions,
+    /// A socket option could not be restored.
+    RestoreOptions,
+    /// The congestion window could not be restored.
+    InitialWindow,
+    /// An event found the ring buffer full.
+    EventLost,
+    /// A policy or scope entry was not found.
+    NoPolicy,
+    /// A SYN left that no attempt was known for (its connect was begun before the limit was switched on).
+    UnknownSyn,
+    /// TCP sent through a raw socket was refused.
+    RawTcpRefused,
+    /// TCP sent through a raw socket was counted.
+    RawTcpCounted,
+    /// The recount corrected the ledger.
+    Recounted,
+}
+
+/// How often a [`Fault`] has happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FaultCount {
+    /// Where.
+    pub fault: Fault,
+    /// How often since the start.
+    pub count: u64,
+}
+
+impl Fault {
+    /// What happened, and what it means for the limit: a phrase for `status` and `doctor`.
+    #[must_use]
+    pub fn explain(self) -> &'static str {
+        match self {
+            Self::NoStorage => "no memory for an attempt's state: it went out uncounted",
+            Self::CallbackFlags => "callbacks could not be switched on for a socket: egress alone holds it",
+            Self::CallbacksCleared => "another sock_ops program cleared our callbacks: switched on again",
+            Self::DecidedAtEgress => "a re-check ran without its callback: egress decided",
+            Self::HoldOptions => "a held socket's options could not be set: it may give up early",
+            Self::RestoreOptions => "a socket's own options could not be restored",
+            Self::InitialWindow => "the initial window could not be restored after a wait",
+            Self::EventLost => "the ring buffer was full: an event's attempt is missing from the log",
+            Self::NoPolicy => "a policy entry was missing: the attempt went out uncounted",
+            Self::UnknownSyn => "a SYN left that was begun before the limit was on",
+            Self::RawTcpRefused => "TCP over a raw socket was refused",
+            Self::RawTcpCounted => "TCP over a raw socket was let out",
+            Self::Recounted => "the recount corrected the ledger",
+        }
+    }
+}

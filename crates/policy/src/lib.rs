@@ -1,0 +1,10 @@
+//! The policy of halfopen: which attempt goes out now, which waits, and for how long.
+//!
+//! No I/O and no clock: every function is told the time. The kernel part decides by the same rules, written in C
+//! (`crates/kernel/bpf/decide.h`); property tests there hold the two against each other.
+
+pub mod ledger;
+pub mod limits;
+
+pub use ledger::Ledger;
+pub use limits::{Limits, Mode, Overflow, RawTcp, Rate};
