@@ -1,8 +1,15 @@
 //! Finding cgroups: the mount, a directory, the path that belongs to an id.
 
 use crate::KernelError;
+use rustix::fs::{FsWord, fstatfs};
 use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+const CGROUP2_SUPER_MAGIC: FsWord = 0x6367_7270;
+/// `FILEID_KERNFS`: a handle that is nothing but the node's id.
+const FILEID_KERNFS: i32 = 0xfe;
 
 /// An open directory of the cgroup2 hierarchy.
 #[derive(Debug)]
@@ -18,7 +25,9 @@ impl CgroupDir {
     /// # Errors
     /// [`KernelError::NoCgroup2`] where none is mounted.
     pub fn root() -> Result<Self, KernelError> {
-        todo!()
+        let mount = mount_point().ok_or(KernelError::NoCgroup2)?;
+        let dir = File::open(&mount).map_err(|_| KernelError::NoCgroup2)?;
+        Ok(Self { path: mount, dir })
     }
 
     /// The cgroup at `path`: absolute within the file system, or as `/proc/PID/cgroup` writes it.
@@ -26,7 +35,16 @@ impl CgroupDir {
     /// # Errors
     /// [`KernelError::NotACgroup`] where `path` is something else or nothing.
     pub fn open(path: &Path) -> Result<Self, KernelError> {
-        todo!("{path:?}")
+        let mount = mount_point().ok_or(KernelError::NoCgroup2)?;
+        let below = mount.join(path.strip_prefix("/").unwrap_or(path));
+        let path = if path.starts_with(&mount) { path.to_owned() } else { below };
+        let dir = File::open(&path).ok().filter(|dir| {
+            fstatfs(dir).is_ok_and(|fs| fs.f_type == CGROUP2_SUPER_MAGIC) && dir.metadata().is_ok_and(|meta| meta.is_dir())
+        });
+        match dir {
+            Some(dir) => Ok(Self { path, dir }),
+            None => Err(KernelError::NotACgroup { path }),
+        }
     }
 
     /// Where it is in the file system.
@@ -34,10 +52,58 @@ impl CgroupDir {
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// How many cgroups lie above it.
+    pub(crate) fn level(&self) -> u32 {
+        let below = mount_point().and_then(|mount| self.path.strip_prefix(mount).ok().map(|p| p.components().count()));
+        below.unwrap_or(0) as u32
+    }
+}
+
+impl AsFd for CgroupDir {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
+}
+
+fn mount_point() -> Option<PathBuf> {
+    let mounts = std::fs::read("/proc/self/mountinfo").ok()?;
+    mounts.split(|&byte| byte == b'\n').find_map(|line| {
+        let mut fields = line.split(|&byte| byte == b' ');
+        let path = fields.nth(4)?.to_owned();
+        let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
+        (kind == b"cgroup2").then(|| PathBuf::from(std::ffi::OsStr::from_bytes(&path)))
+    })
 }
 
 /// The path below the cgroup2 mount (`/` first) of the cgroup with this id; `None` once it is removed.
 #[must_use]
 pub fn path_of_id(id: u64) -> Option<String> {
-    todo!("{id}")
+    let mount = mount_point()?;
+    let root = File::open(&mount).ok()?;
+    let dir = open_by_id(root.as_fd(), id)?;
+    let path = rustix::fs::readlink(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&dir)), Vec::new()).ok()?;
+    let path = path.into_string().ok()?;
+    let below = Path::new(&path).strip_prefix(&mount).ok()?.to_str()?;
+    (!path.ends_with(" (deleted)")).then(|| format!("/{below}"))
+}
+
+fn open_by_id(mount: BorrowedFd<'_>, id: u64) -> Option<OwnedFd> {
+    #[repr(C)]
+    struct Handle {
+        bytes: u32,
+        kind: i32,
+        id: u64,
+    }
+    let mut handle = Handle { bytes: 8, kind: FILEID_KERNFS, id };
+    // SAFETY: the handle is a file_handle of the eight bytes that it announces, and lives through the call.
+    let fd = unsafe {
+        libc::open_by_handle_at(
+            std::os::fd::AsRawFd::as_raw_fd(&mount),
+            (&raw mut handle).cast::<libc::file_handle>(),
+            libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC,
+        )
+    };
+    // SAFETY: a descriptor that was just opened and that nobody else has.
+    (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd) })
 }

@@ -6,12 +6,19 @@
 
 mod cgroup;
 mod error;
+mod ledger;
 mod limiter;
+mod netns;
+mod plain;
 mod probe;
 mod records;
+mod settings;
+mod skeleton;
+mod walk;
 
 pub use cgroup::{CgroupDir, path_of_id};
 pub use error::KernelError;
-pub use limiter::{EnforcementStopped, Limiter, ScopeId, Settings};
+pub use limiter::{EnforcementStopped, Limiter, ScopeId};
 pub use probe::{Finding, Probe, probes};
 pub use records::{Attempt, AttemptState, Fault, FaultCount, HeldAttempt, Program};
+pub use settings::Settings;

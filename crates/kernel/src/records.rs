@@ -83,8 +83,6 @@ pub enum Fault {
     EventLost,
     /// A policy or scope entry was not found.
     NoPolicy,
-    /// A SYN left that no attempt was known for (its connect was begun before the limit was switched on).
-    UnknownSyn,
     /// TCP sent through a raw socket was refused.
     RawTcpRefused,
     /// TCP sent through a raw socket was counted.
@@ -103,6 +101,22 @@ pub struct FaultCount {
 }
 
 impl Fault {
+    /// All of them, as `enum fault` of bpf/abi.h numbers them.
+    pub(crate) const ALL: [Self; 12] = [
+        Self::NoStorage,
+        Self::CallbackFlags,
+        Self::CallbacksCleared,
+        Self::DecidedAtEgress,
+        Self::HoldOptions,
+        Self::RestoreOptions,
+        Self::InitialWindow,
+        Self::EventLost,
+        Self::NoPolicy,
+        Self::RawTcpRefused,
+        Self::RawTcpCounted,
+        Self::Recounted,
+    ];
+
     /// What happened, and what it means for the limit: a phrase for `status` and `doctor`.
     #[must_use]
     pub fn explain(self) -> &'static str {
@@ -116,7 +130,6 @@ impl Fault {
             Self::InitialWindow => "the initial window could not be restored after a wait",
             Self::EventLost => "the ring buffer was full: an event's attempt is missing from the log",
             Self::NoPolicy => "a policy entry was missing: the attempt went out uncounted",
-            Self::UnknownSyn => "a SYN left that was begun before the limit was on",
             Self::RawTcpRefused => "TCP over a raw socket was refused",
             Self::RawTcpCounted => "TCP over a raw socket was let out",
             Self::Recounted => "the recount corrected the ledger",

@@ -5,6 +5,7 @@
 
 pub mod ledger;
 pub mod limits;
+pub mod slots;
 
 pub use ledger::Ledger;
 pub use limits::{Limits, Mode, Overflow, RawTcp, Rate};

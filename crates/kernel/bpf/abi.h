@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * What the kernel part, its native twin and the Rust side share. Times are nanoseconds of CLOCK_MONOTONIC.
+ */
+#pragma once
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+#define SCOPES 64
+#define SLOT_BUCKETS 128
+#define UNLIMITED 0xffffffffu
+#define COMM_LEN 16
+
+enum mode { MODE_ENFORCE, MODE_AUDIT, MODE_OFF };
+enum raw_tcp { RAW_TCP_REFUSE, RAW_TCP_COUNT, RAW_TCP_ALLOW };
+
+/* The scopes one attempt is charged to: the host always, the second where a rule names one. */
+enum charged { CHARGED_HOST, CHARGED_OWN, CHARGED };
+
+struct limits {
+	__u32 half_open; /* UNLIMITED = no limit */
+	__u32 queue;
+	__u64 slot_life_ns;
+	__u64 interval_ns; /* between two releases; 0 = as slots come free */
+	__u64 max_wait_ns; /* 0 = as long as the program would have waited for a silent peer */
+	__u32 slot_shift;  /* slot_life_ns >> slot_shift lies in [32, 64) */
+	__u8 strict;
+	__u8 overflow_waits;
+	__u16 pad;
+};
+
+struct policy {
+	__u32 mode;
+	__u32 raw_tcp;
+	__u32 exec_level; /* depth of the cgroups that have a scope of their own; 0 = there are none */
+	__u32 pad;
+	struct limits limits[SCOPES];
+};
+
+/* Where in a scope's slot wheel an attempt's slot stands. tick 0 = no slot taken. */
+struct slot {
+	__u64 tick;
+	__u32 grid;
+	__u32 pad;
+};
+
+enum attempt_state { ATTEMPT_NONE, ATTEMPT_QUEUED, ATTEMPT_OUT };
+
+enum attempt_flag {
+	ATTEMPT_DECIDED = 1,	     /* this SYN's verdict was given in a callback: egress follows it */
+	ATTEMPT_TIMER_SET = 2,	     /* the first SYN timer was replied */
+	ATTEMPT_HELD_ONCE = 4,	     /* its socket options are ours until it ends */
+	ATTEMPT_OPTIONS_PENDING = 8, /* released at egress, where options cannot be set */
+	ATTEMPT_BACK_OFF = 16,	     /* the next withheld SYN doubles the timer instead of re-checking in 512 ms */
+	ATTEMPT_RTO_MAX_OURS = 32,   /* TCP_RTO_MAX_MS is ours until it ends */
+	ATTEMPT_MPTCP = 64,
+	ATTEMPT_OPTIONS_CHANGED = 128, /* the program set one of the options we hold: work it in at the next timer */
+};
+
+/* One outbound connect. Written under its socket's lock; its counts in the ledger under the host scope's lock. */
+struct attempt {
+	__u8 state;
+	__u8 flags;
+	__u8 blocked_on; /* enum charged, while queued */
+	__u8 linear_timeouts;
+	__u32 scope; /* of CHARGED_OWN; 0 = none */
+	__u32 walk;  /* the recount that has seen it */
+	__u32 rechecks;
+	struct slot slot[CHARGED];
+	__u64 began_ns;
+	__u64 slot_ns;	   /* when the slot was taken last */
+	__u64 last_syn_ns; /* when a SYN left last */
+	__u64 out_ns;	   /* when the first SYN was let out */
+	__u64 cgroup_id;
+	__u32 pid;
+	__u32 uid;
+	char comm[COMM_LEN];
+	__u8 addr[16]; /* network order, IPv4 mapped */
+	__u16 port;    /* host order */
+	__u8 own_syn_count;
+	__u8 deadline_set; /* TCP_USER_TIMEOUT is the end of the wait */
+	__u32 own_user_timeout_ms;
+	__u32 own_rto_max_ms;
+	__u32 queue_number;
+};
+
+/* One account. The host's lock guards every scope, so that an attempt is charged to all of its scopes at once. */
+struct scope {
+	struct bpf_spin_lock lock;
+	__u32 queued;	    /* attempts that wait and are charged here */
+	__u32 waiting_here; /* those of them that this scope holds back */
+	__u32 out;	    /* attempts whose SYN is out, unanswered */
+	__u64 next_turn_ns;
+	/* The slot wheel, see slots.h. */
+	__u64 tick;
+	__u32 grid;
+	__u32 slot_shift;
+	__u32 in_slots;
+	__u32 in_old_grid;
+	__u32 oldest_grid;
+	__u32 queue_number;
+	__u64 old_grid_until_ns;
+	__u32 bucket[SLOT_BUCKETS];
+	/* Since the start. */
+	__u64 admitted;
+	__u64 released;
+	__u64 cancelled;
+	__u64 gave_up;
+	__u64 established;
+	__u64 failed;
+	__u64 refused;
+	__u64 would_have_waited;
+	__u64 longest_wait_ns;
+	__u64 last_waiter_ns;
+	/* The recount: what the walk numbered `walk` (host only) has seen so far. */
+	__u32 walk;
+	__u32 seen_queued;
+	__u32 seen_waiting_here;
+	__u32 seen_out;
+};
+
+/* An attempt that began to wait (or would have, in audit mode), for the log. */
+struct held_record {
+	__u64 at_ns;
+	__u64 cgroup_id;
+	__u32 scope;
+	__u32 pid;
+	__u32 uid;
+	__u16 port;
+	__u8 audited;
+	__u8 pad;
+	char comm[COMM_LEN];
+	__u8 addr[16];
+};
+
+/* A live attempt as the walk writes it. */
+struct attempt_record {
+	__u64 began_ns;
+	__u64 out_ns;
+	__u64 cgroup_id;
+	__u32 scope;
+	__u32 pid;
+	__u32 uid;
+	__u32 rechecks;
+	__u8 state;
+	__u8 in_slot;
+	__u16 port;
+	__u32 pad;
+	char comm[COMM_LEN];
+	__u8 addr[16];
+};
+
+/* Places where something could not be done as intended; `faults` counts them. */
+enum fault {
+	FAULT_NO_STORAGE,
+	FAULT_CALLBACK_FLAGS,
+	FAULT_CALLBACKS_CLEARED,
+	FAULT_DECIDED_AT_EGRESS,
+	FAULT_HOLD_OPTIONS,
+	FAULT_RESTORE_OPTIONS,
+	FAULT_INITIAL_WINDOW,
+	FAULT_EVENT_LOST,
+	FAULT_NO_POLICY,
+	FAULT_RAW_TCP_REFUSED,
+	FAULT_RAW_TCP_COUNTED,
+	FAULT_RECOUNTED,
+	FAULTS,
+};

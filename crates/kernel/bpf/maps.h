@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#pragma once
+
+#include "abi.h"
+
+/* Two policies, of which policy_now names the one in force: user space writes the other and then turns the number, so
+ * that no reader ever sees half of each. Written by user space only. */
+struct policy policies[2];
+__u32 policy_now;
+
+/* Whether TCP_RTO_MAX_MS can be set (from 6.15); found out by user space before loading. */
+const volatile __u8 rto_max_settable;
+
+extern unsigned int CONFIG_HZ __kconfig __weak;
+
+/* sk_storage, no preallocation: one attempt for each socket that ever connected, freed with the socket. Written under
+ * the socket's lock; its counts and `walk` also under the host scope's spin lock. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct attempt);
+} attempts SEC(".maps");
+
+/* array, 64 entries, the host's first: the books. Written by every CPU under the spin lock in entry 0, which guards
+ * all entries; user space writes an entry only while no attempt is charged to it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SCOPES);
+	__type(key, __u32);
+	__type(value, struct scope);
+} scopes SEC(".maps");
+
+/* hash, 64 entries: the scope of a cgroup at depth exec_level. Written by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SCOPES);
+	__type(key, __u64);
+	__type(value, __u32);
+} scope_of_cgroup SEC(".maps");
+
+struct prefix {
+	__u32 bits; /* of the mapped address: 96 more than an IPv4 prefix has */
+	__u8 addr[16];
+};
+
+/* LPM trie, no preallocation, at most 4096 prefixes: destinations that are never counted. Written by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, struct prefix);
+	__type(value, __u8);
+} exempt SEC(".maps");
+
+/* ring buffer, 1 MiB: attempts that began to wait. Written by every CPU, read by the daemon. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} held SEC(".maps");
+
+/* per-CPU array: how often each fault has happened. Each CPU writes its own. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, FAULTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} faults SEC(".maps");
+
+static __always_inline void count_fault(enum fault fault)
+{
+	__u32 key = fault;
+	__u64 *count = bpf_map_lookup_elem(&faults, &key);
+
+	if (count)
+		++*count;
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The deciding part of the kernel code, compiled for user space: src/twin.rs holds it against the Rust policy.
+ */
+#define __always_inline inline
+#include "decide.h"
+#include "patience.h"
+
+enum verdict native_begin(struct books *b, struct attempt *a, __u32 mode, __u64 now)
+{
+	return attempt_begin(b, a, mode, now);
+}
+
+enum verdict native_recheck(struct books *b, struct attempt *a, __u32 mode, __u64 now)
+{
+	return attempt_recheck(b, a, mode, now);
+}
+
+enum verdict native_resend(struct books *b, struct attempt *a, __u32 mode, __u64 now)
+{
+	return attempt_resend(b, a, mode, now);
+}
+
+void native_end(struct books *b, struct attempt *a, enum ending ending, __u64 now)
+{
+	attempt_end(b, a, ending, now);
+}
+
+void native_settle(struct books *b, __u64 now)
+{
+	settle(b, now);
+}
+
+void native_walk_begins(struct books *b)
+{
+	walk_begins(b->host);
+}
+
+void native_seen(struct books *b, struct attempt *a)
+{
+	attempt_seen(b, a);
+}
+
+int native_walk_ends(struct scope *s, __u32 walk)
+{
+	return walk_ends(s, walk);
+}
+
+__u32 native_silent_patience_ms(__u32 syn_count, __u32 linear, __u32 rto_max_ms)
+{
+	return silent_patience_ms(syn_count, linear, rto_max_ms);
+}
+
+__u32 native_longest_wait_ms(__u32 patience_ms, __u32 user_timeout_ms, __u64 max_wait_ns)
+{
+	return longest_wait_ms(patience_ms, user_timeout_ms, max_wait_ns);
+}
+
+const __u32 native_sizes[] = { sizeof(struct held_record), sizeof(struct attempt_record) };

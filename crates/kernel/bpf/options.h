@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * The socket options that keep a held attempt alive, and their way back to the program's own values.
+ *
+ * TCP_SYNCNT always is what would be right were this program to vanish at once: the re-checks so far and the program's
+ * own count. TCP_USER_TIMEOUT is zero while held, until the end of the wait draws near.
+ */
+#pragma once
+
+#include "kernel_types.h"
+#include "maps.h"
+#include "patience.h"
+
+#define SOL_TCP 6
+#define TCP_SYNCNT 7
+#define TCP_USER_TIMEOUT 18
+#define TCP_RTO_MAX_MS_OPTION 44
+#define TCP_BPF_IW 1001
+#define INITIAL_WINDOW 10
+
+static __always_inline int set_option(struct bpf_sock_ops *op, int option, int value)
+{
+	return bpf_setsockopt(op, SOL_TCP, option, &value, sizeof(value));
+}
+
+static __always_inline int get_option(struct bpf_sock_ops *op, int option, int fallback)
+{
+	int value = fallback;
+
+	if (bpf_getsockopt(op, SOL_TCP, option, &value, sizeof(value)))
+		return fallback;
+	return value;
+}
+
+static __always_inline int syn_count_for(const struct attempt *a)
+{
+	__u32 count = a->rechecks + 1 + a->own_syn_count;
+
+	return count < SYN_COUNT_MOST ? count : SYN_COUNT_MOST;
+}
+
+static __always_inline __u32 elapsed_ms(const struct attempt *a, __u64 now)
+{
+	return (now - a->began_ns) / NS_PER_MS;
+}
+
+static __always_inline __u32 own_patience_ms(const struct attempt *a)
+{
+	return silent_patience_ms(a->own_syn_count, a->linear_timeouts, a->own_rto_max_ms);
+}
+
+static __always_inline void remember_own_options(struct bpf_sock_ops *op, struct attempt *a, const struct tcp_sock *tp)
+{
+	struct net *net = tp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net;
+
+	a->own_syn_count = get_option(op, TCP_SYNCNT, 6);
+	a->own_user_timeout_ms = get_option(op, TCP_USER_TIMEOUT, 0);
+	a->own_rto_max_ms = rto_max_settable ? get_option(op, TCP_RTO_MAX_MS_OPTION, RTO_MAX_MS) : RTO_MAX_MS;
+	a->linear_timeouts = 0;
+	if (bpf_core_field_exists(net->ipv4.sysctl_tcp_syn_linear_timeouts))
+		a->linear_timeouts = net->ipv4.sysctl_tcp_syn_linear_timeouts;
+}
+
+static __always_inline void hold_options(struct bpf_sock_ops *op, struct attempt *a)
+{
+	int failed = set_option(op, TCP_SYNCNT, syn_count_for(a));
+
+	if (!(a->flags & ATTEMPT_HELD_ONCE) && a->own_user_timeout_ms)
+		failed |= set_option(op, TCP_USER_TIMEOUT, 0);
+	a->flags |= ATTEMPT_HELD_ONCE;
+	if (failed)
+		count_fault(FAULT_HOLD_OPTIONS);
+}
+
+/* Lets TCP itself end the wait in time: near its end the timer is clamped to TCP_USER_TIMEOUT
+ * (tcp_clamp_rto_to_user_timeout()), at its end connect() fails with ETIMEDOUT. */
+static __always_inline void hold_until(struct bpf_sock_ops *op, struct attempt *a, __u64 max_wait_ns, __u64 now)
+{
+	__u32 longest = longest_wait_ms(own_patience_ms(a), a->own_user_timeout_ms, max_wait_ns);
+	__u32 held_ms = elapsed_ms(a, now);
+	__u32 step = held_ms / 4 > 2 * RECHECK_MS ? held_ms / 4 : 2 * RECHECK_MS;
+	int near = held_ms + step >= longest;
+
+	if (near)
+		a->flags |= ATTEMPT_BACK_OFF;
+	else if (!a->deadline_set)
+		return;
+	if (set_option(op, TCP_USER_TIMEOUT, near ? longest : 0))
+		count_fault(FAULT_HOLD_OPTIONS);
+	a->deadline_set = near;
+}
+
+/* From the release on the program has the time that it would have had from connect() on. */
+static __always_inline void release_options(struct bpf_sock_ops *op, struct attempt *a)
+{
+	__u32 budget = own_patience_ms(a);
+	int failed;
+
+	if (a->own_user_timeout_ms && a->own_user_timeout_ms < budget)
+		budget = a->own_user_timeout_ms;
+	failed = set_option(op, TCP_SYNCNT, SYN_COUNT_MOST);
+	failed |= set_option(op, TCP_USER_TIMEOUT, elapsed_ms(a, a->out_ns) + budget);
+	if (a->flags & ATTEMPT_RTO_MAX_OURS)
+		failed |= set_option(op, TCP_RTO_MAX_MS_OPTION, SYN_TIMER_MS);
+	a->flags &= ~(ATTEMPT_OPTIONS_PENDING | ATTEMPT_OPTIONS_CHANGED);
+	if (failed)
+		count_fault(FAULT_HOLD_OPTIONS);
+}
+
+static __always_inline void restore_rto_max(struct bpf_sock_ops *op, struct attempt *a)
+{
+	a->flags &= ~ATTEMPT_RTO_MAX_OURS;
+	if (set_option(op, TCP_RTO_MAX_MS_OPTION, a->own_rto_max_ms))
+		count_fault(FAULT_RESTORE_OPTIONS);
+}
+
+static __always_inline void restore_options(struct bpf_sock_ops *op, struct attempt *a)
+{
+	int failed = set_option(op, TCP_SYNCNT, a->own_syn_count);
+
+	failed |= set_option(op, TCP_USER_TIMEOUT, a->own_user_timeout_ms);
+	if (a->flags & ATTEMPT_RTO_MAX_OURS)
+		restore_rto_max(op, a);
+	if (failed)
+		count_fault(FAULT_RESTORE_OPTIONS);
+}
+
+/* Enforcement ends: the program's own options, but for the count, which has to include the re-checks so far. */
+static __always_inline void let_go_options(struct bpf_sock_ops *op, struct attempt *a)
+{
+	restore_options(op, a);
+	if (set_option(op, TCP_SYNCNT, syn_count_for(a)))
+		count_fault(FAULT_RESTORE_OPTIONS);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * TCP's own timers, as arithmetic: how long a program's connect() lasts towards a silent peer, when a held socket asks
+ * again, and how its timer is led there. Pure: also compiled natively and tested.
+ */
+#pragma once
+
+#include "abi.h"
+
+#define SYN_COUNT_MOST 127 /* MAX_TCP_SYNCNT */
+#define SYN_TIMER_MS 1000u /* TCP_TIMEOUT_INIT */
+#define RTO_MAX_MS 120000u /* TCP_RTO_MAX */
+#define NS_PER_MS 1000000ULL
+
+#define DOUBLINGS 8 /* of 1 s, to beyond the longest rto_max */
+
+/* How long connect() lasts towards a silent peer. tcp_model_timeout() says when it is enough: the sum of timers that
+ * double from 1 s up to rto_max. TCP looks when a timer runs, and those repeat `linear` times before they double. */
+static __always_inline __u32 silent_patience_ms(__u32 syn_count, __u32 linear, __u32 rto_max_ms)
+{
+	__u32 model = 0, step = SYN_TIMER_MS, elapsed, timer, left;
+
+	if (rto_max_ms < SYN_TIMER_MS || rto_max_ms > RTO_MAX_MS)
+		rto_max_ms = RTO_MAX_MS;
+	left = (syn_count & SYN_COUNT_MOST) + 1;
+	for (int i = 0; i < DOUBLINGS && left && step <= rto_max_ms; i++) {
+		model += step;
+		step *= 2;
+		left--;
+	}
+	model += left * rto_max_ms;
+
+	elapsed = ((linear & 0xff) + 1) * SYN_TIMER_MS;
+	if (elapsed >= model)
+		return model;
+	timer = SYN_TIMER_MS;
+	for (int i = 0; i < DOUBLINGS && elapsed < model; i++) {
+		timer = timer * 2 < rto_max_ms ? timer * 2 : rto_max_ms;
+		elapsed += timer;
+	}
+	if (elapsed < model)
+		elapsed += (model - elapsed + rto_max_ms - 1) / rto_max_ms * rto_max_ms;
+	return elapsed;
+}
+
+/* How long an attempt may wait, counted from connect(): as long as a silent network would have been waited for, or
+ * max_wait where that is longer, and never past the program's own TCP_USER_TIMEOUT unless max_wait is. */
+static __always_inline __u32 longest_wait_ms(__u32 patience_ms, __u32 user_timeout_ms, __u64 max_wait_ns)
+{
+	__u64 most = max_wait_ns / NS_PER_MS;
+
+	if (user_timeout_ms && user_timeout_ms < patience_ms)
+		patience_ms = user_timeout_ms;
+	if (most > 0x7fffffff)
+		most = 0x7fffffff;
+	return most > patience_ms ? most : patience_ms;
+}
+
+#define FIRST_TIMER_LEAST_MS 12u
+#define FIRST_TIMER_MOST_MS 40u
+
+/* The first timer of a held socket, which is also the step of its quick re-checks: short while few wait, and spread so
+ * that sockets held at the same instant do not ask at the same instant. */
+static __always_inline __u32 first_timer_ms(__u32 waiting, __u32 queue_number)
+{
+	__u32 base = waiting < FIRST_TIMER_LEAST_MS ? FIRST_TIMER_LEAST_MS : waiting;
+
+	if (base > FIRST_TIMER_MOST_MS)
+		base = FIRST_TIMER_MOST_MS;
+	/* 40503 / 65536 is the golden ratio: neighbours in the queue land far apart. */
+	return base + (((queue_number * 40503u) & 0xffff) * base >> 16);
+}
+
+/* An MPTCP SYN falls back to TCP at its third re-check (mptcp_active_detect_blackhole()), so it has two good ones: the
+ * first when its turn may be expected, were the queue worked off in order. */
+static __always_inline __u32 first_timer_mptcp_ms(__u32 waiting, __u64 interval_ns)
+{
+	__u64 turn = waiting * interval_ns / NS_PER_MS;
+
+	if (turn < 4 * FIRST_TIMER_MOST_MS)
+		return 4 * FIRST_TIMER_MOST_MS;
+	return turn > 20000 ? 20000 : turn;
+}
+
+#define RECHECK_MS 512u		    /* TCP_RESOURCE_PROBE_INTERVAL and the timer wheel's granularity */
+#define SOON_MS 30000u		    /* held for less: re-checks at most RECHECK_MS apart */
+#define FEW_WAIT 192u		    /* so few that each one's lateness leaves slots idle */
+#define RECHECKS_BEFORE_THRIFT 96u /* of the 127 there are */
+
+/* Whether the withheld SYN shall lead TCP to its next timer by back-off (it repeats the timer `linear` times and doubles
+ * it then) rather than by a re-check in 512 ms. The short timers are few: they are spent to spread the sockets out, and
+ * again when only few wait. */
+static __always_inline int back_off(__u32 held_ms, __u32 rechecks, __u32 timer_ms, __u32 linear, __u32 waiting,
+				    __u32 queue_number)
+{
+	__u32 next = rechecks <= linear ? timer_ms : 2 * timer_ms;
+	__u32 spread = ((queue_number * 40503u) & 0xffff) * RECHECK_MS >> 16;
+
+	if (rechecks > RECHECKS_BEFORE_THRIFT)
+		return 1;
+	if (held_ms >= SOON_MS)
+		return next <= held_ms / 8;
+	return next <= RECHECK_MS && (waiting <= FEW_WAIT || held_ms < spread);
+}

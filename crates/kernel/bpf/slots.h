@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * The slots of one scope as a wheel of counts: how many expire in which tick. A slot is held until slot_life after the
+ * attempt's last SYN; nobody's timer runs at that moment, so the next one who asks turns the wheel on.
+ *
+ * A tick is slot_life / 64 to slot_life / 32 long. A changed slot_life may need ticks of another length: the slots of
+ * the old grid are then kept as one lump until the last of them has expired, which can only hold a slot too long.
+ *
+ * Pure: also compiled natively and held against the Rust policy.
+ */
+#pragma once
+
+#include "abi.h"
+
+/* Rounded up, and one tick more: the SYN leaves a little after the slot is taken. */
+#define SLOT_MARGIN_TICKS 2
+/* The farthest expiry ahead of the wheel's tick: 64 for slot_life, one for each rounding, and the margin. */
+#define SLOT_REACH_TICKS (64 + 1 + SLOT_MARGIN_TICKS)
+
+static __always_inline __u32 slots_held(const struct scope *s)
+{
+	return s->in_slots + s->in_old_grid;
+}
+
+static __always_inline void slots_turn(struct scope *s, __u64 now)
+{
+	__u64 tick = now >> s->slot_shift;
+	__u64 behind = tick - s->tick;
+
+	if (tick <= s->tick)
+		return;
+	for (__u32 i = 1; i <= SLOT_BUCKETS; i++) {
+		__u32 at = (s->tick + i) & (SLOT_BUCKETS - 1);
+
+		if (i > behind || !s->in_slots)
+			break;
+		s->in_slots -= s->bucket[at];
+		s->bucket[at] = 0;
+	}
+	s->tick = tick;
+}
+
+static __always_inline void slots_change_grid(struct scope *s, __u32 shift, __u64 now)
+{
+	__u64 until = (s->tick + SLOT_REACH_TICKS + 1) << s->slot_shift;
+
+	if (s->in_slots) {
+		if (!s->in_old_grid)
+			s->oldest_grid = s->grid;
+		if (!s->in_old_grid || s->old_grid_until_ns < until)
+			s->old_grid_until_ns = until;
+		s->in_old_grid += s->in_slots;
+		s->in_slots = 0;
+		__builtin_memset(s->bucket, 0, sizeof(s->bucket));
+	}
+	s->grid++;
+	s->slot_shift = shift;
+	s->tick = now >> shift;
+}
+
+/* Brings the wheel up to now. To be called before anything else here. */
+static __always_inline void slots_settle(struct scope *s, const struct limits *l, __u64 now)
+{
+	slots_turn(s, now);
+	if (s->slot_shift != l->slot_shift)
+		slots_change_grid(s, l->slot_shift, now);
+	if (s->in_old_grid && now >= s->old_grid_until_ns)
+		s->in_old_grid = 0;
+}
+
+static __always_inline int slot_is_held(const struct scope *s, const struct slot *slot)
+{
+	if (!slot->tick)
+		return 0;
+	if (slot->grid == s->grid)
+		return slot->tick > s->tick;
+	return s->in_old_grid && (__s32)(slot->grid - s->oldest_grid) >= 0;
+}
+
+static __always_inline void slot_take(struct scope *s, const struct limits *l, struct slot *slot, __u64 now)
+{
+	__u64 ahead = ((now + l->slot_life_ns) >> s->slot_shift) - s->tick;
+
+	if (ahead > SLOT_REACH_TICKS - SLOT_MARGIN_TICKS)
+		ahead = SLOT_REACH_TICKS - SLOT_MARGIN_TICKS;
+	slot->tick = s->tick + ahead + SLOT_MARGIN_TICKS;
+	slot->grid = s->grid;
+	s->bucket[slot->tick & (SLOT_BUCKETS - 1)]++;
+	s->in_slots++;
+}
+
+static __always_inline void slot_give_back(struct scope *s, struct slot *slot)
+{
+	if (slot_is_held(s, slot)) {
+		if (slot->grid == s->grid) {
+			s->bucket[slot->tick & (SLOT_BUCKETS - 1)]--;
+			s->in_slots--;
+		} else {
+			s->in_old_grid--;
+		}
+	}
+	slot->tick = 0;
+}

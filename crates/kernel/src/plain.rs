@@ -1,0 +1,73 @@
+//! Structures of bpf/abi.h as the kernel hands them out: bytes of known layout.
+
+use crate::records::Program;
+use crate::skeleton::types;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+/// A structure that any bytes of its size are a value of.
+///
+/// # Safety
+/// Implement it only for `repr(C)` structures of integers and arrays of them.
+pub(crate) unsafe trait Plain: Copy {}
+
+// SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
+unsafe impl Plain for types::scope {}
+// SAFETY: repr(C), integers and arrays of integers only.
+unsafe impl Plain for HeldRecord {}
+// SAFETY: repr(C), integers and arrays of integers only.
+unsafe impl Plain for AttemptRecord {}
+
+/// Reads one structure from the start of `bytes`; `None` where they are too few.
+pub(crate) fn read<T: Plain>(bytes: &[u8]) -> Option<T> {
+    if bytes.len() < size_of::<T>() {
+        return None;
+    }
+    // SAFETY: there are enough bytes, `Plain` says that any are a value, and nothing is assumed of their alignment.
+    Some(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
+}
+
+/// `struct held_record`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct HeldRecord {
+    pub at_ns: u64,
+    pub cgroup_id: u64,
+    pub scope: u32,
+    pub pid: u32,
+    pub uid: u32,
+    pub port: u16,
+    pub audited: u8,
+    pub pad: u8,
+    pub comm: [u8; 16],
+    pub addr: [u8; 16],
+}
+
+/// `struct attempt_record`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct AttemptRecord {
+    pub began_ns: u64,
+    pub out_ns: u64,
+    pub cgroup_id: u64,
+    pub scope: u32,
+    pub pid: u32,
+    pub uid: u32,
+    pub rechecks: u32,
+    pub state: u8,
+    pub in_slot: u8,
+    pub port: u16,
+    pub pad: u32,
+    pub comm: [u8; 16],
+    pub addr: [u8; 16],
+}
+
+/// The destination; IPv4 comes mapped.
+pub(crate) fn socket_addr(addr: [u8; 16], port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V6(Ipv6Addr::from(addr)).to_canonical(), port)
+}
+
+/// The program; its name ends at the first zero.
+pub(crate) fn program(pid: u32, uid: u32, comm: [u8; 16], cgroup_id: u64) -> Program {
+    let end = comm.iter().position(|&byte| byte == 0).unwrap_or(comm.len());
+    Program { pid, uid, comm: String::from_utf8_lossy(&comm[..end]).into_owned(), cgroup_id }
+}

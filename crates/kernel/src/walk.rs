@@ -1,0 +1,59 @@
+//! Walks over the host's sockets: the recount, and the way back to their own options.
+
+use crate::limiter::{EnforcementStopped, ScopeId};
+use crate::plain::{self, AttemptRecord};
+use crate::{Attempt, AttemptState, KernelError, netns};
+use libbpf_rs::{Iter, Link};
+use std::io::Read;
+use std::time::Duration;
+
+/// Reads an iterator to its end.
+fn read_all(link: &Link) -> Result<Vec<u8>, std::io::Error> {
+    let mut iter = Iter::new(link).map_err(std::io::Error::other)?;
+    let mut bytes = Vec::new();
+    iter.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// All live attempts; corrects the books on the way (`recount` in bpf/halfopen.bpf.c).
+pub(crate) fn attempts(link: &Link, now: Duration) -> Result<Vec<Attempt>, KernelError> {
+    let bytes = read_all(link)
+        .map_err(|source| KernelError::Bpf { doing: "walking the live attempts".to_owned(), source })?;
+    Ok(bytes
+        .chunks_exact(size_of::<AttemptRecord>())
+        .filter_map(plain::read::<AttemptRecord>)
+        .map(|record| attempt(&record, now))
+        .collect())
+}
+
+fn attempt(record: &AttemptRecord, now: Duration) -> Attempt {
+    const QUEUED: u8 = 1;
+    let state = match (record.state, record.in_slot) {
+        (QUEUED, _) => AttemptState::Queued,
+        (_, 0) => AttemptState::Aged,
+        _ => AttemptState::HalfOpen,
+    };
+    let since = |nanos| now.saturating_sub(Duration::from_nanos(nanos));
+    Attempt {
+        state,
+        scope: (record.scope != 0).then_some(ScopeId(record.scope)),
+        program: plain::program(record.pid, record.uid, record.comm, record.cgroup_id),
+        destination: plain::socket_addr(record.addr, record.port),
+        age: since(record.began_ns),
+        out_for: (state != AttemptState::Queued).then(|| since(record.out_ns)),
+        rechecks: record.rechecks,
+    }
+}
+
+/// Gives every held socket its own options back, namespace by namespace: `iter/tcp` sees those of the namespace that it
+/// is opened in.
+pub(crate) fn restore_everywhere(link: &Link) -> EnforcementStopped {
+    let mut stopped = EnforcementStopped::default();
+    for namespace in netns::all() {
+        match netns::run_in(&namespace, || read_all(link)) {
+            Some(Ok(_)) => {}
+            Some(Err(_)) | None => stopped.namespaces_missed += 1,
+        }
+    }
+    stopped
+}
