@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * The life of an attempt in the books: it begins (goes out at once or waits), asks again at each re-check, sends its SYN
- * again, ends. crates/policy/src/scope.rs decides the same; property tests hold the two together.
+ * The life of an attempt in the books: it begins (goes out at once or waits), asks again at each re-check, sends its
+ * SYN again, ends. crates/policy/src/scope.rs decides the same; property tests hold the two together.
  *
  * Every function here is to be called with the host scope's lock held. Pure: no helper is called.
  */
@@ -14,7 +14,8 @@
 #define TURN_TOLERANCE_NS 640000000ULL
 /* DESIGN: a SYN leaves 1 s or more after the last one; TCP's own timer of 1 s may run a tick early. */
 #define SYN_GAP_NS 980000000ULL
-/* In the first seventh of slot_life an attempt repeats its SYN although others wait: three SYNs, as under the original. */
+/* In the first seventh of slot_life an attempt repeats its SYN although others wait: three SYNs, as under the original.
+ */
 #define RESEND_FREELY_PART 7
 
 enum verdict { VERDICT_HOLD, VERDICT_GO, VERDICT_GO_AUDITED, VERDICT_TOO_EARLY };
@@ -235,8 +236,9 @@ static __always_inline void renew_slot(struct scope *s, const struct limits *l, 
 	slot_take(s, l, slot, now);
 }
 
-/* An attempt that is out wants to send its SYN again. An aged one needs a slot and a turn like any other, and comes after
- * those that were never asked; who still has its slot keeps it slot_life longer, so late re-sends yield to waiters. */
+/* An attempt that is out wants to send its SYN again. An aged one needs a slot and a turn like any other, and comes
+ * after those that were never asked; who still has its slot keeps it slot_life longer, so late re-sends yield to
+ * waiters. */
 static __always_inline enum verdict attempt_resend(struct books *b, struct attempt *a, __u32 mode, __u64 now)
 {
 	__u64 slot_age = now - a->slot_ns;
@@ -262,8 +264,8 @@ static __always_inline enum verdict attempt_resend(struct books *b, struct attem
 	return VERDICT_GO;
 }
 
-static __always_inline void end_in(struct scope *s, struct attempt *a, struct slot *slot, int seen,
-				   enum ending ending, __u64 now)
+static __always_inline void end_in(struct scope *s, struct attempt *a, struct slot *slot, int seen, enum ending ending,
+				   __u64 now)
 {
 	if (a->state == ATTEMPT_QUEUED) {
 		leave_queue(s, a, seen, now);

@@ -44,7 +44,8 @@ struct prefix {
 	__u8 addr[16];
 };
 
-/* LPM trie, no preallocation, at most 4096 prefixes: destinations that are never counted. Written by user space only. */
+/* LPM trie, no preallocation, at most 4096 prefixes: destinations that are never counted. Written by user space only.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

@@ -56,4 +56,8 @@ __u32 native_longest_wait_ms(__u32 patience_ms, __u32 user_timeout_ms, __u64 max
 	return longest_wait_ms(patience_ms, user_timeout_ms, max_wait_ns);
 }
 
-const __u32 native_sizes[] = { sizeof(struct held_record), sizeof(struct attempt_record) };
+/* In the order in which src/twin.rs compares them. */
+const __u32 native_sizes[] = {
+	sizeof(struct held_record), sizeof(struct attempt_record), sizeof(struct attempt),
+	sizeof(struct scope),	    sizeof(struct limits),	   sizeof(struct books),
+};

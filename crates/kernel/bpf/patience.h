@@ -71,25 +71,28 @@ static __always_inline __u32 first_timer_ms(__u32 waiting, __u32 queue_number)
 	return base + (((queue_number * 40503u) & 0xffff) * base >> 16);
 }
 
+#define FIRST_TIMER_MPTCP_LEAST_MS 300u
+#define FIRST_TIMER_MPTCP_MOST_MS 20000u
+
 /* An MPTCP SYN falls back to TCP at its third re-check (mptcp_active_detect_blackhole()), so it has two good ones: the
  * first when its turn may be expected, were the queue worked off in order. */
 static __always_inline __u32 first_timer_mptcp_ms(__u32 waiting, __u64 interval_ns)
 {
 	__u64 turn = waiting * interval_ns / NS_PER_MS;
 
-	if (turn < 4 * FIRST_TIMER_MOST_MS)
-		return 4 * FIRST_TIMER_MOST_MS;
-	return turn > 20000 ? 20000 : turn;
+	if (turn < FIRST_TIMER_MPTCP_LEAST_MS)
+		return FIRST_TIMER_MPTCP_LEAST_MS;
+	return turn < FIRST_TIMER_MPTCP_MOST_MS ? turn : FIRST_TIMER_MPTCP_MOST_MS;
 }
 
-#define RECHECK_MS 512u		    /* TCP_RESOURCE_PROBE_INTERVAL and the timer wheel's granularity */
-#define SOON_MS 30000u		    /* held for less: re-checks at most RECHECK_MS apart */
-#define FEW_WAIT 192u		    /* so few that each one's lateness leaves slots idle */
+#define RECHECK_MS 512u		   /* TCP_RESOURCE_PROBE_INTERVAL and the timer wheel's granularity */
+#define SOON_MS 30000u		   /* held for less: re-checks at most RECHECK_MS apart */
+#define FEW_WAIT 192u		   /* so few that each one's lateness leaves slots idle */
 #define RECHECKS_BEFORE_THRIFT 96u /* of the 127 there are */
 
-/* Whether the withheld SYN shall lead TCP to its next timer by back-off (it repeats the timer `linear` times and doubles
- * it then) rather than by a re-check in 512 ms. The short timers are few: they are spent to spread the sockets out, and
- * again when only few wait. */
+/* Whether the withheld SYN shall lead TCP to its next timer by back-off (it repeats the timer `linear` times and
+ * doubles it then) rather than by a re-check in 512 ms. The short timers are few: they are spent to spread the sockets
+ * out, and again when only few wait. */
 static __always_inline int back_off(__u32 held_ms, __u32 rechecks, __u32 timer_ms, __u32 linear, __u32 waiting,
 				    __u32 queue_number)
 {

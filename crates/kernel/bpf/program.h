@@ -4,12 +4,13 @@
  */
 #pragma once
 
+#include "decide.h"
 #include "kernel_types.h"
 #include "maps.h"
 
 #define AF_INET 2
 #define AF_INET6 10
-#define PF_KTHREAD 0x00200000
+#define IPPROTO_TCP 6
 #define PREFIX_BITS 128
 
 static __always_inline const struct policy *policy_in_force(void)

@@ -49,6 +49,7 @@ struct OwnScope {
 pub struct Limiter {
     links: Vec<Link>,
     recount: Link,
+    list: Link,
     restore: Link,
     ring: RingBuffer<'static>,
     held: mpsc::Receiver<HeldAttempt>,
@@ -66,13 +67,10 @@ impl Limiter {
     /// [`KernelError`] saying what is missing; nothing is left attached then.
     pub fn start(cgroup: &CgroupDir, settings: &Settings) -> Result<Self, KernelError> {
         let skel = load()?;
-        let recount = skel
-            .progs
-            .recount
-            .attach_iter(skel.maps.attempts.as_fd())
-            .map_err(|error| bpf("making the recount's iterator", error))?;
-        let restore =
-            skel.progs.restore_all.attach().map_err(|error| bpf("making the iterator over sockets", error))?;
+        let iterator = |error| bpf("making an iterator over the sockets", error);
+        let recount = skel.progs.recount.attach_iter(skel.maps.attempts.as_fd()).map_err(iterator)?;
+        let list = skel.progs.list.attach_iter(skel.maps.attempts.as_fd()).map_err(iterator)?;
+        let restore = skel.progs.restore_all.attach().map_err(iterator)?;
         let (sender, held) = mpsc::channel();
         let mut ring = RingBufferBuilder::new();
         ring.add(&skel.maps.held, move |bytes| {
@@ -86,6 +84,7 @@ impl Limiter {
         let mut limiter = Self {
             links: Vec::new(),
             recount,
+            list,
             restore,
             ring,
             held,
@@ -270,13 +269,21 @@ impl Limiter {
         Ok(ledger::ledger(&books, u64::try_from(now().as_nanos()).unwrap_or(u64::MAX)))
     }
 
-    /// All live attempts, counted from the kernel's sockets in every namespace. The walk also corrects the ledger
-    /// where it had drifted (counted as [`crate::Fault::Recounted`]).
+    /// Counts all live attempts anew from the kernel's sockets in every namespace, and corrects the books where they had
+    /// drifted (counted as [`Fault::Recounted`]): a socket may end unnoticed if another program clears our callbacks.
+    ///
+    /// # Errors
+    /// Where the walk fails.
+    pub fn recount(&self) -> Result<(), KernelError> {
+        walk::recount(&self.recount)
+    }
+
+    /// The live attempts in every namespace. While many begin and end, the list may lack some.
     ///
     /// # Errors
     /// Where the walk fails.
     pub fn attempts(&self) -> Result<Vec<Attempt>, KernelError> {
-        walk::attempts(&self.recount, now())
+        walk::attempts(&self.list, now())
     }
 
     /// What could not be done as intended, since the start; only what happened at least once.

@@ -15,7 +15,14 @@ fn read_all(link: &Link) -> Result<Vec<u8>, std::io::Error> {
     Ok(bytes)
 }
 
-/// All live attempts; corrects the books on the way (`recount` in bpf/halfopen.bpf.c).
+/// Counts anew and corrects the books (`recount` in bpf/halfopen.bpf.c): it is one read that returns nothing.
+pub(crate) fn recount(link: &Link) -> Result<(), KernelError> {
+    read_all(link)
+        .map(|_| ())
+        .map_err(|source| KernelError::Bpf { doing: "recounting the live attempts".to_owned(), source })
+}
+
+/// All live attempts.
 pub(crate) fn attempts(link: &Link, now: Duration) -> Result<Vec<Attempt>, KernelError> {
     let bytes = read_all(link)
         .map_err(|source| KernelError::Bpf { doing: "walking the live attempts".to_owned(), source })?;

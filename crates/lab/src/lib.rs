@@ -1,1 +1,43 @@
-//! lab
+//! A network to test a limiter of half-open connections on.
+//!
+//! A [`Lab`] is two network namespaces without a route out: a *client* whose attempts are limited, and a *world*
+//! that owns `198.18.0.0/15` and `2001:db8::/32`. Which of the world's addresses are live, dead, refusing,
+//! unreachable or slow is drawn at random, see [`Mix`]. [`Capture`] records what crosses the wire, [`invariant`]
+//! judges it, [`Dialer`] makes the connections, [`Limiter`] runs the program under test.
+
+#![forbid(unsafe_code)]
+
+mod artifact;
+mod capture;
+mod cgroup;
+pub mod dial;
+mod dialer;
+mod error;
+mod hosts;
+pub mod invariant;
+mod lab;
+mod limiter;
+mod listener;
+mod namespace;
+mod packet;
+mod prefix;
+mod privilege;
+mod tag;
+mod tool;
+mod wan;
+mod world;
+
+pub use artifact::artifact;
+pub use capture::{Capture, Captured, Kind, Segment, Side};
+pub use cgroup::Cgroup;
+pub use dialer::{Dialer, Dialling};
+pub use error::LabError;
+pub use hosts::{Family, Host, HostKind, Hosts, Mix};
+pub use lab::{Lab, LabBuilder};
+pub use limiter::{Event, Limiter, LimiterBuilder, Program, Scope, Status};
+pub use listener::{Listener, raise_open_files};
+pub use namespace::Namespace;
+pub use prefix::{Prefix, PrefixError};
+pub use privilege::Skip;
+pub use wan::{Wan, WanTally};
+pub use world::{CLIENT_V4, CLIENT_V6, Dropped, PORT, WORLD_V4, WORLD_V6};

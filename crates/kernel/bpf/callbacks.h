@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * sock_ops: the callbacks of one socket, under its lock.
+ */
+#pragma once
+
+#include "decide.h"
+#include "maps.h"
+#include "options.h"
+#include "patience.h"
+#include "program.h"
+
+#define ETIMEDOUT 110
+#define CALLBACKS (BPF_SOCK_OPS_STATE_CB_FLAG | BPF_SOCK_OPS_RTO_CB_FLAG)
+
+static __always_inline __u32 jiffies_to_ms(__u32 jiffies)
+{
+	return jiffies * 1000ULL / (CONFIG_HZ ? CONFIG_HZ : 250);
+}
+
+static __always_inline __u32 ms_to_jiffies(__u32 ms)
+{
+	__u32 jiffies = ms * (__u64)(CONFIG_HZ ? CONFIG_HZ : 250) / 1000;
+
+	return jiffies ? jiffies : 1;
+}
+
+static __always_inline void switch_callbacks_on(struct bpf_sock_ops *op)
+{
+	if (bpf_sock_ops_cb_flags_set(op, op->bpf_sock_ops_cb_flags | CALLBACKS))
+		count_fault(FAULT_CALLBACK_FLAGS);
+}
+
+static __always_inline void read_destination(struct bpf_sock_ops *op, struct prefix *to)
+{
+	to->bits = PREFIX_BITS;
+	if (op->family == AF_INET) {
+		map_ipv4(to->addr, op->remote_ip4);
+		return;
+	}
+	((__u32 *)to->addr)[0] = op->remote_ip6[0];
+	((__u32 *)to->addr)[1] = op->remote_ip6[1];
+	((__u32 *)to->addr)[2] = op->remote_ip6[2];
+	((__u32 *)to->addr)[3] = op->remote_ip6[3];
+}
+
+static __always_inline void end_attempt(struct attempt *a, enum ending ending)
+{
+	__u64 now = bpf_ktime_get_ns();
+	struct books b;
+
+	if (a->state == ATTEMPT_NONE || !open_books(&b, policy_in_force(), a->scope))
+		return;
+	bpf_spin_lock(&b.host->lock);
+	attempt_end(&b, a, ending, now);
+	bpf_spin_unlock(&b.host->lock);
+}
+
+static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock *sk)
+{
+	const struct policy *p = policy_in_force();
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	enum verdict verdict;
+	struct cgroup *cgroup;
+	struct prefix to;
+	struct attempt *a;
+	struct books b;
+	__u64 now;
+
+	if (p->mode == MODE_OFF || !tp || !is_of_program(tp))
+		return;
+	read_destination(op, &to);
+	if (is_exempt(&to))
+		return;
+	a = bpf_sk_storage_get(&attempts, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!a) {
+		count_fault(FAULT_NO_STORAGE);
+		return;
+	}
+	end_attempt(a, ENDING_OTHER);
+	cgroup = tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup;
+	a->scope = scope_of(p, cgroup);
+	if (!open_books(&b, p, a->scope))
+		return;
+	a->flags = ATTEMPT_DECIDED;
+	if (bpf_core_field_exists(tp->is_mptcp) && tp->is_mptcp)
+		a->flags |= ATTEMPT_MPTCP;
+	a->rechecks = 0;
+	a->deadline_set = 0;
+	a->port = bpf_ntohl(op->remote_port);
+	__builtin_memcpy(a->addr, to.addr, sizeof(a->addr));
+	note_program(a, cgroup);
+
+	now = bpf_ktime_get_ns();
+	bpf_spin_lock(&b.host->lock);
+	verdict = attempt_begin(&b, a, p->mode, now);
+	bpf_spin_unlock(&b.host->lock);
+
+	a->last_syn_ns = now;
+	switch_callbacks_on(op);
+	if (verdict == VERDICT_GO)
+		return;
+	tell_held(a, a->blocked_on == CHARGED_OWN ? a->scope : 0, verdict == VERDICT_GO_AUDITED);
+	if (verdict == VERDICT_HOLD) {
+		remember_own_options(op, a, tp);
+		hold_options(op, a);
+	}
+}
+
+static __always_inline int is_blocked_on_own(const struct books *b, const struct attempt *a)
+{
+	return a->blocked_on == CHARGED_OWN && b->own;
+}
+
+static __always_inline __u32 waiting_beside(const struct books *b, const struct attempt *a)
+{
+	return is_blocked_on_own(b, a) ? b->own->waiting_here : b->host->waiting_here;
+}
+
+static __always_inline const struct limits *blocking_limits(const struct books *b, const struct attempt *a)
+{
+	return is_blocked_on_own(b, a) ? b->own_limits : b->host_limits;
+}
+
+/* The reply is taken as this socket's first timer once; later calls ask for the base of the give-up arithmetic, where
+ * any other reply than the default would end the attempt early or late. */
+static __always_inline void on_timeout_init(struct bpf_sock_ops *op, struct attempt *a)
+{
+	struct books b;
+	__u32 ms;
+
+	if (a->state != ATTEMPT_NONE && (op->bpf_sock_ops_cb_flags & CALLBACKS) != CALLBACKS) {
+		switch_callbacks_on(op);
+		count_fault(FAULT_CALLBACKS_CLEARED);
+	}
+	if (a->flags & ATTEMPT_OPTIONS_PENDING)
+		release_options(op, a);
+	if (!(a->flags & ATTEMPT_HELD_ONCE))
+		return;
+	op->reply = -1;
+	if (a->state != ATTEMPT_QUEUED || a->flags & ATTEMPT_TIMER_SET)
+		return;
+	if (!open_books(&b, policy_in_force(), a->scope))
+		return;
+	a->flags |= ATTEMPT_TIMER_SET;
+	if (a->flags & ATTEMPT_MPTCP)
+		ms = first_timer_mptcp_ms(waiting_beside(&b, a), blocking_limits(&b, a)->interval_ns);
+	else
+		ms = first_timer_ms(waiting_beside(&b, a), a->queue_number);
+	/* A first timer beyond the socket's rto_max ends the attempt at once. */
+	if (ms > a->own_rto_max_ms)
+		ms = a->own_rto_max_ms;
+	op->reply = ms_to_jiffies(ms);
+}
+
+/* Egress gives TCP the answer that leads to the next re-check; from 6.15 on, rto_max says how far the steps may grow.
+ */
+static __always_inline void lead_to_next_timer(struct bpf_sock_ops *op, struct attempt *a, __u32 waiting, __u32 held_ms)
+{
+	__u32 timer_ms = jiffies_to_ms(op->args[1]);
+	int longer;
+
+	if (a->flags & ATTEMPT_MPTCP)
+		longer = timer_ms >= RECHECK_MS;
+	else
+		longer = back_off(held_ms, a->rechecks, timer_ms, a->linear_timeouts, waiting, a->queue_number);
+	if (rto_max_settable && held_ms >= SOON_MS) {
+		if (set_option(op, TCP_RTO_MAX_MS_OPTION, held_ms / 10))
+			count_fault(FAULT_HOLD_OPTIONS);
+		a->flags |= ATTEMPT_RTO_MAX_OURS;
+		longer = 1;
+	}
+	a->flags = longer ? a->flags | ATTEMPT_BACK_OFF : a->flags & ~ATTEMPT_BACK_OFF;
+}
+
+/* MPTCP is switched off for the whole namespace when the SYN of exactly this re-check is the first to be answered
+ * (mptcp_active_detect_blackhole(), default of net.mptcp.syn_retrans_before_tcp_fallback). */
+#define MPTCP_BLACKHOLE_RECHECK 3
+
+static __always_inline void recheck_queued(struct bpf_sock_ops *op, struct attempt *a)
+{
+	const struct policy *p = policy_in_force();
+	__u32 mode = p->mode;
+	enum verdict verdict = VERDICT_HOLD;
+	struct books b;
+	__u64 now;
+
+	if (!open_books(&b, p, a->scope))
+		return;
+	a->flags |= ATTEMPT_DECIDED;
+	now = bpf_ktime_get_ns();
+	if (!(a->flags & ATTEMPT_MPTCP) || a->rechecks != MPTCP_BLACKHOLE_RECHECK) {
+		bpf_spin_lock(&b.host->lock);
+		verdict = attempt_recheck(&b, a, mode, now);
+		bpf_spin_unlock(&b.host->lock);
+	}
+	if (verdict == VERDICT_GO) {
+		if (mode == MODE_OFF)
+			let_go_options(op, a);
+		else
+			release_options(op, a);
+		return;
+	}
+	lead_to_next_timer(op, a, waiting_beside(&b, a), elapsed_ms(a, now));
+	hold_options(op, a);
+	hold_until(op, a, blocking_limits(&b, a)->max_wait_ns, now);
+}
+
+/* After a wait of minutes TCP would repeat its SYN minutes apart: its timers are short for this long, as for a new one.
+ */
+#define SHORT_TIMERS_NS 5000000000ULL
+
+static __always_inline void on_timer(struct bpf_sock_ops *op, struct attempt *a)
+{
+	if (a->state == ATTEMPT_NONE)
+		return;
+	a->rechecks++;
+	a->flags &= ~ATTEMPT_DECIDED;
+	if (a->state == ATTEMPT_QUEUED) {
+		recheck_queued(op, a);
+		return;
+	}
+	if (a->flags & (ATTEMPT_OPTIONS_CHANGED | ATTEMPT_OPTIONS_PENDING))
+		release_options(op, a);
+	if (a->flags & ATTEMPT_RTO_MAX_OURS && bpf_ktime_get_ns() - a->out_ns > SHORT_TIMERS_NS)
+		restore_rto_max(op, a);
+}
+
+/* It leaves SYN_SENT; the state is still the old one. Also called for sockets that never began an attempt, such as a
+ * second connect that fails early: only what is in the books is given back. */
+static __always_inline void on_state(struct bpf_sock_ops *op, struct bpf_sock *sk, struct attempt *a)
+{
+	enum ending ending = ENDING_OTHER;
+	struct tcp_sock *tp;
+
+	if (a->state == ATTEMPT_NONE)
+		return;
+	if (op->args[1] == BPF_TCP_ESTABLISHED || op->args[1] == BPF_TCP_SYN_RECV) {
+		ending = ENDING_ESTABLISHED;
+	} else {
+		tp = bpf_skc_to_tcp_sock(sk);
+		if (tp && tp->inet_conn.icsk_inet.sk.sk_err == ETIMEDOUT)
+			ending = ENDING_TIMED_OUT;
+	}
+	end_attempt(a, ending);
+	if (a->flags & ATTEMPT_HELD_ONCE)
+		restore_options(op, a);
+}
+
+/* tcp_init_cwnd(): a SYN that was sent more than once costs the window, and each re-check counts as one. */
+static __always_inline void on_established(struct bpf_sock_ops *op, struct attempt *a)
+{
+	if (!(a->flags & ATTEMPT_HELD_ONCE))
+		return;
+	a->flags = 0;
+	if (a->rechecks >= 2 && op->snd_cwnd < INITIAL_WINDOW && set_option(op, TCP_BPF_IW, INITIAL_WINDOW))
+		count_fault(FAULT_INITIAL_WINDOW);
+}
+
+SEC("sockops")
+int on_sock_op(struct bpf_sock_ops *op)
+{
+	struct bpf_sock *sk = op->sk;
+	struct attempt *a;
+
+	if (!sk)
+		return 1;
+	switch (op->op) {
+	case BPF_SOCK_OPS_TCP_CONNECT_CB:
+		on_connect(op, sk);
+		return 1;
+	case BPF_SOCK_OPS_STATE_CB:
+		/* Its later states do not concern us. */
+		if (op->state != BPF_TCP_SYN_SENT)
+			return 1;
+		break;
+	case BPF_SOCK_OPS_TIMEOUT_INIT:
+	case BPF_SOCK_OPS_RTO_CB:
+	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+		break;
+	default:
+		return 1;
+	}
+	a = bpf_sk_storage_get(&attempts, sk, NULL, 0);
+	if (!a)
+		return 1;
+	switch (op->op) {
+	case BPF_SOCK_OPS_TIMEOUT_INIT:
+		on_timeout_init(op, a);
+		break;
+	case BPF_SOCK_OPS_RTO_CB:
+		on_timer(op, a);
+		break;
+	case BPF_SOCK_OPS_STATE_CB:
+		on_state(op, sk, a);
+		break;
+	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+		on_established(op, a);
+		break;
+	}
+	return 1;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * cgroup/connect4 and connect6: the only place where connect() can still fail at once.
+ */
+#pragma once
+
+#include "decide.h"
+#include "maps.h"
+#include "program.h"
+
+#define ENOBUFS 105
+#define SOCK_STREAM 1
+
+static __always_inline int queue_is_full(const struct scope *s, const struct limits *l)
+{
+	return !l->overflow_waits && s->waiting_here && s->queued >= l->queue;
+}
+
+static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct prefix *to)
+{
+	const struct policy *p = policy_in_force();
+	struct bpf_sock *sk = ctx->sk;
+	struct tcp_sock *tp;
+	struct books b;
+	int full;
+
+	if (p->mode != MODE_ENFORCE || ctx->type != SOCK_STREAM || ctx->protocol != IPPROTO_TCP || !sk)
+		return 1;
+	if (!open_books(&b, p, 0))
+		return 1;
+	/* Almost always nothing waits: then no more is looked at. */
+	if (!p->exec_level && !queue_is_full(b.host, b.host_limits))
+		return 1;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp || !is_of_program(tp) || is_exempt(to))
+		return 1;
+	if (!open_books(&b, p, scope_of(p, tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup)))
+		return 1;
+	full = queue_is_full(b.host, b.host_limits);
+	if (!full && b.own)
+		full = queue_is_full(b.own, b.own_limits);
+	if (!full)
+		return 1;
+	bpf_spin_lock(&b.host->lock);
+	b.host->refused++;
+	if (b.own)
+		b.own->refused++;
+	bpf_spin_unlock(&b.host->lock);
+	bpf_set_retval(-ENOBUFS);
+	return 0;
+}
+
+SEC("cgroup/connect4")
+int on_connect4(struct bpf_sock_addr *ctx)
+{
+	struct prefix to = { .bits = PREFIX_BITS };
+
+	map_ipv4(to.addr, ctx->user_ip4);
+	return may_connect(ctx, &to);
+}
+
+SEC("cgroup/connect6")
+int on_connect6(struct bpf_sock_addr *ctx)
+{
+	struct prefix to = { .bits = PREFIX_BITS };
+
+	((__u32 *)to.addr)[0] = ctx->user_ip6[0];
+	((__u32 *)to.addr)[1] = ctx->user_ip6[1];
+	((__u32 *)to.addr)[2] = ctx->user_ip6[2];
+	((__u32 *)to.addr)[3] = ctx->user_ip6[3];
+	return may_connect(ctx, &to);
+}

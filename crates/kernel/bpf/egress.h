@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * cgroup_skb/egress: the SYN leaves or not; TCP through raw sockets does not.
+ */
+#pragma once
+
+#include "decide.h"
+#include "maps.h"
+#include "program.h"
+
+#define SOCK_RAW 3
+/* TCP is told of a withheld SYN: it backs off (local error), or re-checks in 512 ms (congestion). */
+#define WITHHELD_BACK_OFF 0
+#define WITHHELD_RECHECK 2
+#define LEAVES 1
+
+static __always_inline int withheld(const struct attempt *a)
+{
+	return a->flags & ATTEMPT_BACK_OFF ? WITHHELD_BACK_OFF : WITHHELD_RECHECK;
+}
+
+static __always_inline int syn_leaves(struct bpf_sock *sk)
+{
+	struct attempt *a = bpf_sk_storage_get(&attempts, sk, NULL, 0);
+	const struct policy *p = policy_in_force();
+	__u64 now = bpf_ktime_get_ns();
+	enum verdict verdict;
+	__u32 mode = p->mode;
+	struct books b;
+
+	if (!a || a->state == ATTEMPT_NONE)
+		return LEAVES;
+	if (a->flags & ATTEMPT_DECIDED) {
+		a->flags &= ~ATTEMPT_DECIDED;
+		if (a->state == ATTEMPT_QUEUED)
+			return withheld(a);
+		a->last_syn_ns = now;
+		return LEAVES;
+	}
+	if (!open_books(&b, p, a->scope))
+		return LEAVES;
+	if (a->state == ATTEMPT_QUEUED) {
+		/* The timer ran without RTO_CB: another sock_ops program has cleared the flag. */
+		count_fault(FAULT_DECIDED_AT_EGRESS);
+		a->rechecks++;
+		bpf_spin_lock(&b.host->lock);
+		verdict = attempt_recheck(&b, a, mode, now);
+		bpf_spin_unlock(&b.host->lock);
+		if (verdict != VERDICT_GO)
+			return WITHHELD_RECHECK;
+		a->flags |= ATTEMPT_OPTIONS_PENDING;
+		a->last_syn_ns = now;
+		return LEAVES;
+	}
+	bpf_spin_lock(&b.host->lock);
+	verdict = attempt_resend(&b, a, mode, now);
+	bpf_spin_unlock(&b.host->lock);
+	if (verdict == VERDICT_GO) {
+		a->last_syn_ns = now;
+		return LEAVES;
+	}
+	/* The program's own count still bounds an attempt that was never held: a re-check must not use it up. */
+	if (verdict == VERDICT_TOO_EARLY && a->flags & ATTEMPT_HELD_ONCE)
+		return WITHHELD_RECHECK;
+	return WITHHELD_BACK_OFF;
+}
+
+struct packet {
+	struct prefix to;
+	__u8 protocol;
+	__u32 transport; /* offset of the transport header */
+};
+
+#define IPV6_EXTENSIONS 6
+
+static __always_inline int is_ipv6_extension(__u8 header)
+{
+	return header == 0 || header == 43 || header == 60; /* hop by hop, routing, destination */
+}
+
+static __always_inline int read_packet(struct __sk_buff *skb, struct packet *packet)
+{
+	__u8 ip[40], extension[2];
+
+	if (bpf_skb_load_bytes(skb, 0, ip, 20))
+		return 0;
+	packet->to.bits = PREFIX_BITS;
+	if (ip[0] >> 4 == 4) {
+		map_ipv4(packet->to.addr, *(__u32 *)&ip[16]);
+		packet->protocol = ip[9];
+		packet->transport = (ip[0] & 15) * 4;
+		return 1;
+	}
+	if (bpf_skb_load_bytes(skb, 0, ip, 40))
+		return 0;
+	__builtin_memcpy(packet->to.addr, &ip[24], 16);
+	packet->protocol = ip[6];
+	packet->transport = 40;
+	for (int i = 0; i < IPV6_EXTENSIONS && is_ipv6_extension(packet->protocol); i++) {
+		if (bpf_skb_load_bytes(skb, packet->transport, extension, sizeof(extension)))
+			return 0;
+		packet->protocol = extension[0];
+		packet->transport += (extension[1] + 1) * 8;
+	}
+	return 1;
+}
+
+/* TCP past the kernel's own TCP. The kernel answers strays through raw sockets of its own, with RST or a bare ACK only:
+ * those pass. */
+static __always_inline int raw_leaves(struct __sk_buff *skb, __u32 raw_tcp)
+{
+	const __u8 syn_fin_psh_urg = 0x2b, rst = 0x04, ack = 0x10;
+	struct packet packet = {};
+	__u8 flags;
+
+	if (!read_packet(skb, &packet) || packet.protocol != IPPROTO_TCP)
+		return LEAVES;
+	if (!bpf_skb_load_bytes(skb, packet.transport + 13, &flags, 1) &&
+	    (flags & rst || (flags & ack && !(flags & syn_fin_psh_urg))))
+		return LEAVES;
+	if (is_exempt(&packet.to))
+		return LEAVES;
+	if (raw_tcp == RAW_TCP_COUNT) {
+		count_fault(FAULT_RAW_TCP_COUNTED);
+		return LEAVES;
+	}
+	count_fault(FAULT_RAW_TCP_REFUSED);
+	return 0;
+}
+
+SEC("cgroup_skb/egress")
+int on_egress(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+	const struct policy *p;
+
+	if (!sk)
+		return LEAVES;
+	if (sk->state == BPF_TCP_SYN_SENT)
+		return syn_leaves(sk);
+	p = policy_in_force();
+	if (p->raw_tcp == RAW_TCP_ALLOW || p->mode == MODE_OFF)
+		return LEAVES;
+	sk = bpf_sk_fullsock(sk);
+	if (sk && sk->type == SOCK_RAW)
+		return raw_leaves(skb, p->mode == MODE_AUDIT ? RAW_TCP_COUNT : p->raw_tcp);
+	return LEAVES;
+}

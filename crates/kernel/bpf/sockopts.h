@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * cgroup/setsockopt and getsockopt: the program's own options, while ours are in their place.
+ */
+#pragma once
+
+#include "maps.h"
+#include "options.h"
+#include "patience.h"
+
+static __always_inline struct attempt *holding_options(struct bpf_sockopt *ctx)
+{
+	struct attempt *a;
+
+	if (ctx->level != SOL_TCP || (ctx->optname != TCP_SYNCNT && ctx->optname != TCP_USER_TIMEOUT) || !ctx->sk)
+		return NULL;
+	a = bpf_sk_storage_get(&attempts, ctx->sk, NULL, 0);
+	return a && a->state != ATTEMPT_NONE && a->flags & ATTEMPT_HELD_ONCE ? a : NULL;
+}
+
+/* Handing the program's buffer on untouched: the kernel copies no more than a page of it (optlen 0 says so). */
+static __always_inline int leave_to_kernel(struct bpf_sockopt *ctx)
+{
+	ctx->optlen = 0;
+	return 1;
+}
+
+SEC("cgroup/setsockopt")
+int on_setsockopt(struct bpf_sockopt *ctx)
+{
+	struct attempt *a = holding_options(ctx);
+	__s32 *value = ctx->optval;
+
+	if (!a || ctx->optlen < (int)sizeof(*value) || (void *)(value + 1) > ctx->optval_end)
+		return leave_to_kernel(ctx);
+	if (ctx->optname == TCP_SYNCNT) {
+		if (*value < 1 || *value > (int)SYN_COUNT_MOST)
+			return leave_to_kernel(ctx);
+		a->own_syn_count = *value;
+	} else {
+		if (*value < 0)
+			return leave_to_kernel(ctx);
+		a->own_user_timeout_ms = *value;
+	}
+	a->flags |= ATTEMPT_OPTIONS_CHANGED;
+	ctx->optlen = -1; /* done: the kernel's own handler is not called */
+	return 1;
+}
+
+SEC("cgroup/getsockopt")
+int on_getsockopt(struct bpf_sockopt *ctx)
+{
+	struct attempt *a = holding_options(ctx);
+	__s32 *value = ctx->optval;
+
+	if (!a || ctx->optlen < (int)sizeof(*value) || (void *)(value + 1) > ctx->optval_end)
+		return leave_to_kernel(ctx);
+	*value = ctx->optname == TCP_SYNCNT ? a->own_syn_count : (__s32)a->own_user_timeout_ms;
+	return 1;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * Walks over all sockets, begun by user space.
+ */
+#pragma once
+
+#include "decide.h"
+#include "maps.h"
+#include "options.h"
+#include "program.h"
+
+static __always_inline void write_attempt(struct seq_file *seq, const struct attempt *a, int in_slot)
+{
+	struct attempt_record r = {
+		.began_ns = a->began_ns,
+		.out_ns = a->out_ns,
+		.cgroup_id = a->cgroup_id,
+		.scope = a->scope,
+		.pid = a->pid,
+		.uid = a->uid,
+		.rechecks = a->rechecks,
+		.state = a->state,
+		.in_slot = in_slot,
+		.port = a->port,
+	};
+
+	__builtin_memcpy(r.comm, a->comm, COMM_LEN);
+	__builtin_memcpy(r.addr, a->addr, sizeof(r.addr));
+	bpf_seq_write(seq, &r, sizeof(r));
+}
+
+static __always_inline void finish_walk(void)
+{
+	struct scope *host, *s;
+	int drifted;
+	__u32 key = 0;
+
+	host = bpf_map_lookup_elem(&scopes, &key);
+	if (!host)
+		return;
+	for (__u32 i = 0; i < SCOPES; i++) {
+		key = i;
+		s = bpf_map_lookup_elem(&scopes, &key);
+		if (!s)
+			return;
+		bpf_spin_lock(&host->lock);
+		drifted = walk_ends(s, host->walk);
+		bpf_spin_unlock(&host->lock);
+		if (drifted)
+			count_fault(FAULT_RECOUNTED);
+	}
+}
+
+__u64 walk_session;
+
+/* Counts every live attempt anew. The books change while the walk goes on: what it has not seen yet is told from what
+ * it has by the attempt's `walk` number. It writes nothing, so that bpf_seq_read() goes through all sockets at one
+ * stretch: resumed in the middle, it could pass some over, as closed sockets shift the rest. */
+SEC("iter/bpf_sk_storage_map")
+int recount(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	const struct policy *p = policy_in_force();
+	struct attempt *a = ctx->value;
+	struct books b;
+
+	if (!open_books(&b, p, 0))
+		return 0;
+	if (ctx->meta->session_id != walk_session) {
+		walk_session = ctx->meta->session_id;
+		bpf_spin_lock(&b.host->lock);
+		walk_begins(b.host);
+		bpf_spin_unlock(&b.host->lock);
+	}
+	if (!a) {
+		finish_walk();
+		return 0;
+	}
+	if (a->state == ATTEMPT_NONE || !open_books(&b, p, a->scope))
+		return 0;
+	bpf_spin_lock(&b.host->lock);
+	attempt_seen(&b, a);
+	bpf_spin_unlock(&b.host->lock);
+	return 0;
+}
+
+/* Writes out every live attempt, for people to read. */
+SEC("iter/bpf_sk_storage_map")
+int list(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct attempt *a = ctx->value;
+	struct books b;
+	int in_slot;
+
+	if (!a || a->state == ATTEMPT_NONE || !open_books(&b, policy_in_force(), 0))
+		return 0;
+	bpf_spin_lock(&b.host->lock);
+	in_slot = a->state == ATTEMPT_OUT && slot_is_held(b.host, &a->slot[CHARGED_HOST]);
+	bpf_spin_unlock(&b.host->lock);
+	write_attempt(ctx->meta->seq, a, in_slot);
+	return 0;
+}
+
+static __always_inline int set_option_of(struct tcp_sock *tp, int option, int value)
+{
+	return bpf_setsockopt(tp, SOL_TCP, option, &value, sizeof(value));
+}
+
+__u64 options_restored;
+
+/* The end of enforcement, one namespace at a time: each held socket gets its own options back, but for the count, which
+ * has to include the re-checks that TCP has counted. */
+SEC("iter/tcp")
+int restore_all(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *skc = ctx->sk_common;
+	struct tcp_sock *tp;
+	struct attempt *a;
+	int failed;
+
+	if (!skc || skc->skc_state != BPF_TCP_SYN_SENT)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(skc);
+	if (!tp)
+		return 0;
+	a = bpf_sk_storage_get(&attempts, tp, NULL, 0);
+	if (!a || a->state == ATTEMPT_NONE || !(a->flags & ATTEMPT_HELD_ONCE))
+		return 0;
+	failed = set_option_of(tp, TCP_SYNCNT, syn_count_for(a));
+	failed |= set_option_of(tp, TCP_USER_TIMEOUT, a->own_user_timeout_ms);
+	if (a->flags & ATTEMPT_RTO_MAX_OURS)
+		failed |= set_option_of(tp, TCP_RTO_MAX_MS_OPTION, a->own_rto_max_ms);
+	if (failed)
+		count_fault(FAULT_RESTORE_OPTIONS);
+	__sync_fetch_and_add(&options_restored, 1);
+	return 0;
+}

@@ -1,0 +1,344 @@
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde::Deserialize;
+use tempfile::TempDir;
+
+use crate::{Cgroup, Lab, LabError, artifact, tool};
+
+const START: Duration = Duration::from_secs(30);
+const END: Duration = Duration::from_secs(10);
+const STEP: Duration = Duration::from_millis(2);
+
+/// What `halfopen status --json` says.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Status {
+    /// `enforce`, `audit` or `off`.
+    pub mode: String,
+    /// The preset's name.
+    pub preset: String,
+    /// Whether the limit outlives the daemon.
+    pub persist: bool,
+    /// Changes with the configuration.
+    pub config_hash: String,
+    /// The account every attempt is charged to.
+    pub host: Scope,
+    /// The other accounts.
+    pub scopes: Vec<Scope>,
+}
+
+/// An account of attempts. The counters are signed, so that one that falls below zero can be seen.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[allow(missing_docs, reason = "the names are those of the contract")]
+pub struct Scope {
+    pub name: String,
+    pub half_open_limit: Option<u64>,
+    pub drain_per_s: Option<f64>,
+    pub half_open: i64,
+    pub aged: i64,
+    pub queued: i64,
+    pub admitted: i64,
+    pub released: i64,
+    pub cancelled: i64,
+    pub gave_up_while_queued: i64,
+    pub established: i64,
+    pub failed: i64,
+    pub refused_overflow: i64,
+    pub longest_wait_ms: i64,
+    pub saturated: bool,
+}
+
+/// A line of `halfopen events --json`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[allow(missing_docs, reason = "the names are those of the contract")]
+pub struct Event {
+    pub id: u32,
+    pub time: String,
+    pub level: String,
+    pub message: String,
+    pub state: String,
+    pub scope: String,
+    pub limit: u64,
+    pub queued: u64,
+    pub programs: Vec<Program>,
+}
+
+/// A program an event names.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[allow(missing_docs, reason = "the names are those of the contract")]
+pub struct Program {
+    pub pid: u32,
+    pub comm: String,
+    pub exe: Option<String>,
+    pub cgroup: String,
+    pub user: String,
+    pub attempts: u64,
+    pub sample: Vec<String>,
+}
+
+/// How to run the program under test.
+#[derive(Debug)]
+#[must_use]
+pub struct LimiterBuilder<'a> {
+    lab: &'a Lab,
+    limited: Option<&'a Cgroup>,
+    program: Option<PathBuf>,
+    arguments: Vec<OsString>,
+}
+
+impl<'a> LimiterBuilder<'a> {
+    /// Adds `--set name=value`.
+    pub fn set(mut self, name: &str, value: impl std::fmt::Display) -> Self {
+        self.arguments.extend(["--set".into(), format!("{name}={value}").into()]);
+        self
+    }
+
+    /// Adds `--config file`.
+    pub fn config(mut self, file: &Path) -> Self {
+        self.arguments.extend(["--config".into(), file.into()]);
+        self
+    }
+
+    /// Limits another cgroup than the lab's.
+    pub fn limited(mut self, cgroup: &'a Cgroup) -> Self {
+        self.limited = Some(cgroup);
+        self
+    }
+
+    /// Runs this program; else it is the `halfopen` that `HALFOPEN_BIN` names or that lies beside the running test.
+    pub fn program(mut self, program: PathBuf) -> Self {
+        self.program = Some(program);
+        self
+    }
+
+    /// Runs it and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it is not built, ends, or is not ready in time; what it said is in the error.
+    pub fn start(self) -> Result<Limiter, LabError> {
+        let program = self.program.map_or_else(|| artifact("halfopen", "HALFOPEN_BIN"), Ok)?;
+        let run_directory =
+            tempfile::tempdir().map_err(LabError::io("make a run directory for the limiter"))?;
+        let own_cgroup = self.lab.limiter_cgroup()?;
+        let mut command = own_cgroup.command(&program);
+        command
+            .args(["run", "--cgroup"])
+            .arg(self.limited.unwrap_or(self.lab.cgroup()).path())
+            .args(&self.arguments)
+            .env("HALFOPEN_RUN_DIR", run_directory.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let shown = tool::shown(&command);
+        let mut child = command.spawn().map_err(LabError::io(format!("run `{shown}`")))?;
+        let said = Arc::new(Mutex::new(String::new()));
+        let reader = child.stderr.take().map(|stderr| {
+            let said = said.clone();
+            std::thread::spawn(move || {
+                for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                    let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+                    said.push_str(&line);
+                    said.push('\n');
+                }
+            })
+        });
+        let mut limiter = Limiter { program, child, said, reader, run_directory, _own_cgroup: own_cgroup };
+        limiter.await_ready(&shown)?;
+        Ok(limiter)
+    }
+}
+
+/// The program under test at work, in a cgroup of its own. Dropping it ends it by SIGTERM, then by SIGKILL.
+#[derive(Debug)]
+pub struct Limiter {
+    program: PathBuf,
+    child: Child,
+    said: Arc<Mutex<String>>,
+    reader: Option<std::thread::JoinHandle<()>>,
+    run_directory: TempDir,
+    _own_cgroup: Cgroup,
+}
+
+impl Limiter {
+    /// One for the cgroup of this lab.
+    pub fn builder(lab: &Lab) -> LimiterBuilder<'_> {
+        LimiterBuilder { lab, limited: None, program: None, arguments: Vec::new() }
+    }
+
+    fn await_ready(&mut self, shown: &str) -> Result<(), LabError> {
+        let deadline = Instant::now() + START;
+        loop {
+            let ready = |line: &str| line.split(|c: char| !c.is_alphanumeric()).any(|word| word == "ready");
+            if self.stderr().lines().any(ready) {
+                return Ok(());
+            }
+            if let Some(status) = self.ended()? {
+                let stderr = self.last_words();
+                return Err(LabError::NotReady { command: shown.to_owned(), status, stderr });
+            }
+            if Instant::now() > deadline {
+                let what = format!("`{shown}` to be ready; it said:\n{}", self.stderr());
+                return Err(LabError::Late { what, waited: START });
+            }
+            std::thread::sleep(STEP);
+        }
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has said on stderr so far.
+    #[must_use]
+    pub fn stderr(&self) -> String {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A command that talks to it: `halfopen`, to be given arguments.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.env("HALFOPEN_RUN_DIR", self.run_directory.path());
+        command
+    }
+
+    /// Its run directory.
+    #[must_use]
+    pub fn run_directory(&self) -> &Path {
+        self.run_directory.path()
+    }
+
+    /// Asks for its status.
+    ///
+    /// # Errors
+    /// When it does not answer, or not as the contract says.
+    pub fn status(&self) -> Result<Status, LabError> {
+        let text = tool::run(self.command().args(["status", "--json"]), "")?;
+        serde_json::from_str(&text).map_err(unreadable(text))
+    }
+
+    /// Waits until its status is as wanted, and returns it.
+    ///
+    /// # Errors
+    /// When it is not within `patience`, or cannot be asked for.
+    pub fn await_status(
+        &self,
+        what: &str,
+        patience: Duration,
+        wanted: impl Fn(&Status) -> bool,
+    ) -> Result<Status, LabError> {
+        let start = Instant::now();
+        loop {
+            let status = self.status()?;
+            if wanted(&status) {
+                return Ok(status);
+            }
+            if start.elapsed() > patience {
+                return Err(LabError::Late {
+                    what: format!("{what}; last seen: {status:?}"),
+                    waited: patience,
+                });
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The events so far.
+    ///
+    /// # Errors
+    /// When they cannot be had, or are not as the contract says.
+    pub fn events(&self) -> Result<Vec<Event>, LabError> {
+        let text = tool::run(self.command().args(["events", "--json"]), "")?;
+        text.lines().map(|line| serde_json::from_str(line).map_err(unreadable(line.to_owned()))).collect()
+    }
+
+    /// Changes a setting.
+    ///
+    /// # Errors
+    /// When it refuses.
+    pub fn set(&self, name: &str, value: impl std::fmt::Display) -> Result<(), LabError> {
+        tool::run(self.command().args(["set", name, &value.to_string()]), "").map(drop)
+    }
+
+    /// Reads a setting.
+    ///
+    /// # Errors
+    /// When it refuses.
+    pub fn get(&self, name: &str) -> Result<String, LabError> {
+        Ok(tool::run(self.command().args(["get", name]), "")?.trim().to_owned())
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn signal(&self, signal: Signal) -> Result<(), LabError> {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal)
+            .map_err(LabError::errno(format!("send {signal:?} to the limiter, process {pid}")))
+    }
+
+    /// Ends it by SIGTERM; how it ended, and all it said on stderr.
+    ///
+    /// # Errors
+    /// When it does not end in time.
+    pub fn stop(mut self) -> Result<(ExitStatus, String), LabError> {
+        self.signal(Signal::TERM)?;
+        let status = self.await_end(END)?;
+        Ok((status, self.last_words()))
+    }
+
+    /// Waits until it has ended by itself, or by a signal.
+    ///
+    /// # Errors
+    /// When it has not within `patience`.
+    pub fn await_end(&mut self, patience: Duration) -> Result<ExitStatus, LabError> {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.ended()? {
+                return Ok(status);
+            }
+            if start.elapsed() > patience {
+                let what = format!("the limiter to end; it said:\n{}", self.stderr());
+                return Err(LabError::Late { what, waited: patience });
+            }
+            std::thread::sleep(STEP);
+        }
+    }
+
+    fn ended(&mut self) -> Result<Option<ExitStatus>, LabError> {
+        self.child.try_wait().map_err(LabError::io("ask whether the limiter has ended"))
+    }
+
+    fn last_words(&mut self) -> String {
+        if self.reader.take().is_some_and(|reader| reader.join().is_err()) {
+            tracing::warn!("the reader of the limiter's stderr had panicked");
+        }
+        self.stderr()
+    }
+}
+
+impl Drop for Limiter {
+    fn drop(&mut self) {
+        if let Ok(None) = self.ended() {
+            let asked = self.signal(Signal::TERM).and_then(|()| self.await_end(END));
+            if let Err(error) = asked {
+                tracing::warn!(%error, "the limiter is killed");
+            }
+        }
+        // Both fail only where it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn unreadable(text: String) -> impl FnOnce(serde_json::Error) -> LabError {
+    |error| LabError::Unreadable { from: "halfopen".to_owned(), reason: error.to_string(), text }
+}

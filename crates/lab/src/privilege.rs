@@ -1,0 +1,110 @@
+use std::path::PathBuf;
+
+use rustix::process::geteuid;
+
+use crate::Lab;
+use crate::cgroup;
+
+/// What this machine lacks for a lab.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Skip {
+    /// Namespaces, cgroups and packet capture need root.
+    #[error("not root: run as root (namespaces, cgroups and packet capture need it)")]
+    NotRoot,
+    /// No cgroup2 hierarchy is mounted.
+    #[error("no cgroup2 is mounted: `mount -t cgroup2 none /sys/fs/cgroup/unified`")]
+    NoCgroup2,
+    /// The cgroup2 hierarchy cannot be written to.
+    #[error("the cgroup2 at {0} cannot be written to: run outside a container, or with a writable one")]
+    Cgroup2ReadOnly(PathBuf),
+    /// A program is not installed.
+    #[error("`{program}` is not installed: `apt-get install {package}`")]
+    NoProgram {
+        /// The program.
+        program: &'static str,
+        /// The package that has it on Debian.
+        package: &'static str,
+    },
+    /// The kernel refuses namespaces or veth pairs.
+    #[error("no network namespace with a veth pair can be made here: {0}")]
+    NoVeth(String),
+    /// The kernel has no nftables.
+    #[error("nftables does not work in a network namespace here: {0}")]
+    NoNftables(String),
+    /// There is no TUN device, which only a lab with a WAN needs.
+    #[error("no /dev/net/tun: `modprobe tun`")]
+    NoTun,
+}
+
+const PROGRAMS: [(&str, &str); 4] =
+    [("ip", "iproute2"), ("nft", "nftables"), ("tcpdump", "tcpdump"), ("nsenter", "util-linux")];
+
+impl Lab {
+    /// Whether a lab can be built on this machine.
+    ///
+    /// # Errors
+    /// The first thing missing. Namespaces, veth and nftables are tried for real.
+    pub fn available() -> Result<(), Skip> {
+        if !geteuid().is_root() {
+            return Err(Skip::NotRoot);
+        }
+        for (program, package) in PROGRAMS {
+            if !on_path(program) {
+                return Err(Skip::NoProgram { program, package });
+            }
+        }
+        let root = cgroup::cgroup2_root().ok_or(Skip::NoCgroup2)?;
+        if rustix::fs::access(&root, rustix::fs::Access::WRITE_OK).is_err() {
+            return Err(Skip::Cgroup2ReadOnly(root));
+        }
+        crate::world::try_out()
+    }
+
+    /// Whether a lab with a WAN can be built on this machine.
+    ///
+    /// # Errors
+    /// The first thing missing.
+    pub fn wan_available() -> Result<(), Skip> {
+        Self::available()?;
+        if std::path::Path::new("/dev/net/tun").exists() { Ok(()) } else { Err(Skip::NoTun) }
+    }
+
+    /// For [`require_lab!`](crate::require_lab): whether the calling test may go on.
+    ///
+    /// # Panics
+    /// If something is missing and the environment has `REQUIRE_PRIVILEGED=1`.
+    #[must_use]
+    pub fn required(available: Result<(), Skip>) -> bool {
+        match available {
+            Ok(()) => true,
+            Err(skip) if std::env::var_os("REQUIRE_PRIVILEGED").is_some_and(|value| value == "1") => {
+                panic!("REQUIRE_PRIVILEGED=1, but this test would be skipped: {skip}")
+            }
+            Err(skip) => {
+                eprintln!("skipped: {skip}");
+                false
+            }
+        }
+    }
+}
+
+fn on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
+}
+
+/// Leaves the calling test, with the reason on stderr, where no lab can be built (`require_lab!(wan)`: none with a
+/// WAN). With `REQUIRE_PRIVILEGED=1` in the environment it panics instead.
+#[macro_export]
+macro_rules! require_lab {
+    () => {
+        if !$crate::Lab::required($crate::Lab::available()) {
+            return;
+        }
+    };
+    (wan) => {
+        if !$crate::Lab::required($crate::Lab::wan_available()) {
+            return;
+        }
+    };
+}
