@@ -1,0 +1,47 @@
+//! `doctor`: what works here, what does not, and what passes by the limit.
+
+use super::packet_socket::{PacketSocket, open_packet_sockets};
+use crate::{exit, output};
+use anyhow::Result;
+use halfopen_kernel::{Finding, Probe, probes};
+use std::path::Path;
+
+pub fn doctor(cgroup: Option<&Path>) -> Result<u8> {
+    let probes = probes(cgroup);
+    for probe in &probes {
+        output::line(&shown(probe))?;
+    }
+    let sockets = open_packet_sockets();
+    for socket in &sockets {
+        output::line(&warned(socket))?;
+    }
+    if sockets.is_empty() {
+        output::line("good      packet sockets: none is open in the network namespaces that can be seen")?;
+    }
+    output::line(
+        "note      what bridged or routed guests send, and what is sent through packet sockets, passes no hook of \
+         the limit",
+    )?;
+    let missing = probes.iter().any(|probe| matches!(probe.finding, Finding::Missing(_)));
+    Ok(if missing { exit::CANNOT } else { 0 })
+}
+
+fn shown(Probe { name, finding }: &Probe) -> String {
+    match finding {
+        Finding::Good(detail) if detail.is_empty() => format!("good      {name}"),
+        Finding::Good(detail) => format!("good      {name}: {detail}"),
+        Finding::Degraded(loss) => format!("degraded  {name}: {loss}"),
+        Finding::Missing(remedy) => format!("MISSING   {name}: {remedy}"),
+    }
+}
+
+fn warned(socket: &PacketSocket) -> String {
+    let owners = match socket.owners.as_slice() {
+        [] => "a process that cannot be seen".to_owned(),
+        owners => owners.join(", "),
+    };
+    format!(
+        "bypass    packet socket of {owners} in {}: what it sends is neither held nor counted",
+        socket.namespace
+    )
+}

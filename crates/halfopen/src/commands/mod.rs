@@ -1,0 +1,49 @@
+//! What each subcommand does on the asking side.
+
+mod doctor;
+mod exec;
+mod off;
+mod packet_socket;
+mod show;
+
+use crate::cli::{Cli, Command};
+use crate::config::Sources;
+use crate::control::{Answer, Client, Request, client};
+use crate::runtime_dir::RuntimeDir;
+use crate::{daemon, output};
+use anyhow::Result;
+
+/// Does what the command line says.
+///
+/// # Errors
+/// Where that fails; [`crate::exit::code`] tells the exit code.
+pub fn run(cli: Cli) -> Result<u8> {
+    match cli.command {
+        Command::Run(run) => {
+            daemon::run(Sources::new(run.config, &run.sets)?, run.cgroup.as_deref())?;
+        }
+        Command::Off => off::off()?,
+        Command::Status { json } => show::status(json)?,
+        Command::Events { follow, json, since } => show::events(follow, json, since)?,
+        Command::Get { name } => match ask(&Request::Get { name })? {
+            (_, Answer::Value(value)) => output::line(&value)?,
+            (client, other) => return Err(client.unexpected(&other).into()),
+        },
+        Command::Set { name, value, save } => show::set(name, value, save)?,
+        Command::Exec(exec) => return exec::exec(&exec),
+        Command::Why { subject } => show::why(subject)?,
+        Command::Check { config } => {
+            let effective = Sources::new(config, &[])?.load()?;
+            output::line(&format!("# config_hash {}\n{}", effective.hash(), effective.to_toml().trim_end()))?;
+        }
+        Command::Doctor { cgroup } => return doctor::doctor(cgroup.as_deref()),
+    }
+    Ok(0)
+}
+
+/// Asks this host's daemon one thing.
+fn ask(request: &Request) -> Result<(Client, Answer)> {
+    let mut client = Client::ask(&RuntimeDir::of_this_host(), request, Some(client::PATIENCE))?;
+    let answer = client.answer()?;
+    Ok((client, answer))
+}

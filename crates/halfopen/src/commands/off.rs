@@ -1,0 +1,101 @@
+//! `off`: the daemon is asked to end; one that does not answer is killed. Works without configuration.
+
+use crate::control::{Answer, Client, ClientError, Request};
+use crate::daemon::lock::{Holder, holder};
+use crate::output;
+use crate::runtime_dir::RuntimeDir;
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// How long the daemon may take to answer.
+const ANSWER: Duration = Duration::from_secs(5);
+/// How long one that has answered may take to let go of its held attempts, in all namespaces.
+const LET_GO: Duration = Duration::from_secs(60);
+/// How long the kernel may take to end a killed process.
+const KILLED: Duration = Duration::from_secs(5);
+/// Where programs are pinned that outlive their daemon.
+const PINS: &str = "/sys/fs/bpf/halfopen";
+
+pub fn off() -> Result<()> {
+    let directory = RuntimeDir::of_this_host();
+    let pins = remove_pins(Path::new(PINS))?;
+    let Some(found) = holder(&directory)? else {
+        return output::line(if pins {
+            "no daemon ran; the pinned programs are removed and nothing is limited any more"
+        } else {
+            "no daemon runs here and nothing is pinned: nothing is limited"
+        });
+    };
+    match asked_to_end(&directory) {
+        Ok(pid) => {
+            if !wait_until_ended(&directory, LET_GO)? {
+                output::error_line(&format!("halfopen: pid {pid} has not ended within {LET_GO:?}"));
+                return kill(&directory, found);
+            }
+            output::line(&format!("the daemon (pid {pid}) has let go and ended: nothing is limited any more"))
+        }
+        Err(e @ ClientError::NotPermitted(_)) => Err(e.into()),
+        Err(e) => {
+            output::error_line(&format!("halfopen: the daemon does not answer ({e}): killing it"));
+            kill(&directory, found)
+        }
+    }
+}
+
+fn asked_to_end(directory: &RuntimeDir) -> Result<u32, ClientError> {
+    let mut client = Client::ask(directory, &Request::Off, Some(ANSWER))?;
+    match client.answer()? {
+        Answer::Ending { pid } => Ok(pid),
+        other => Err(client.unexpected(&other)),
+    }
+}
+
+fn wait_until_ended(directory: &RuntimeDir, patience: Duration) -> Result<bool> {
+    let end = Instant::now() + patience;
+    while holder(directory)?.is_some() {
+        if Instant::now() >= end {
+            return Ok(false);
+        }
+        sleep(Duration::from_millis(20));
+    }
+    Ok(true)
+}
+
+fn kill(directory: &RuntimeDir, Holder { pid }: Holder) -> Result<()> {
+    let pid = pid.context("the lock's file names no process: end the daemon by hand")?;
+    if !is_this_program(pid) {
+        bail!("pid {pid} in {} is not halfopen: end the daemon by hand", directory.lock().display());
+    }
+    let target =
+        i32::try_from(pid).ok().and_then(Pid::from_raw).context("the lock's file names no process")?;
+    kill_process(target, Signal::KILL).with_context(|| format!("killing pid {pid}"))?;
+    if !wait_until_ended(directory, KILLED)? {
+        bail!("pid {pid} was killed but has not ended: it hangs in the kernel");
+    }
+    output::line(&format!(
+        "the daemon (pid {pid}) did not answer and was killed: nothing is limited any more; attempts that were held \
+         go out at their next re-check, with the retry count of a hold"
+    ))
+}
+
+fn is_this_program(pid: u32) -> bool {
+    let exe = fs::read_link(format!("/proc/{pid}/exe")).ok();
+    let comm = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    // Its file may have been replaced by a newer version: the link then ends in " (deleted)".
+    let named = exe.and_then(|exe| Some(exe.file_name()?.to_string_lossy().starts_with("halfopen")));
+    named.unwrap_or(false) || comm.trim_end() == "halfopen"
+}
+
+/// Whether there were any.
+fn remove_pins(path: &Path) -> Result<bool> {
+    match fs::remove_dir_all(path) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e).with_context(|| format!("removing {}: run as root", path.display())),
+    }
+}

@@ -1,0 +1,140 @@
+//! `status`, `events`, `set` and `why`: numbers for people, or JSON.
+
+use super::ask;
+use crate::control::{Answer, Client, Request, ScopeStatus, Status, Subject, status::seconds};
+use crate::events::record::written_time;
+use crate::events::text::plain;
+use crate::output;
+use crate::runtime_dir::RuntimeDir;
+use anyhow::Result;
+use jiff::Timestamp;
+
+pub fn status(json: bool) -> Result<()> {
+    let status = match ask(&Request::Status)? {
+        (_, Answer::Status(status)) => status,
+        (client, other) => return Err(client.unexpected(&other).into()),
+    };
+    if json { output::line(&serde_json::to_string(&*status)?) } else { output::line(&table(&status)) }
+}
+
+/// The harm that the limit does comes first.
+fn table(status: &Status) -> String {
+    type Row = (&'static str, fn(&ScopeStatus) -> String);
+    let rows: [Row; 15] = [
+        ("gave up while queued", |scope| scope.gave_up_while_queued.to_string()),
+        ("refused, queue full", |scope| scope.refused_overflow.to_string()),
+        ("longest wait", |scope| seconds(scope.longest_wait_ms)),
+        ("queued", |scope| scope.queued.to_string()),
+        ("half-open", |scope| scope.half_open.to_string()),
+        ("half-open limit", |scope| or_unlimited(scope.half_open_limit)),
+        ("drain per second", |scope| or_unlimited(scope.drain_per_s)),
+        ("aged", |scope| scope.aged.to_string()),
+        ("admitted", |scope| scope.admitted.to_string()),
+        ("released", |scope| scope.released.to_string()),
+        ("cancelled", |scope| scope.cancelled.to_string()),
+        ("established", |scope| scope.established.to_string()),
+        ("failed", |scope| scope.failed.to_string()),
+        ("would have waited", |scope| scope.would_have_waited.to_string()),
+        ("saturated", |scope| if scope.saturated { "yes" } else { "no" }.into()),
+    ];
+    let scopes: Vec<&ScopeStatus> = std::iter::once(&status.host).chain(&status.scopes).collect();
+    let width = scopes.iter().map(|scope| scope.name.len()).max().unwrap_or(0).max(12);
+    let line = |name: &str, cells: Vec<String>| {
+        cells.iter().fold(format!("{name:<21}"), |line, cell| format!("{line}  {cell:>width$}"))
+    };
+    let mut lines = vec![
+        format!(
+            "mode {}, preset {}, config_hash {}, pid {}",
+            status.mode, status.preset, status.config_hash, status.pid
+        ),
+        line("", scopes.iter().map(|scope| scope.name.clone()).collect()),
+    ];
+    lines
+        .extend(rows.iter().map(|(name, cell)| line(name, scopes.iter().map(|scope| cell(scope)).collect())));
+    lines.extend(status.degraded.iter().map(|reason| format!("degraded: {reason}")));
+    let faults = status.faults.iter();
+    lines.extend(faults.map(|fault| format!("fault: {} ({} times)", fault.explanation, fault.count)));
+    lines.join("\n")
+}
+
+fn or_unlimited<T: ToString>(number: Option<T>) -> String {
+    number.map_or("unlimited".into(), |number| number.to_string())
+}
+
+pub fn events(follow: bool, json: bool, since: Option<Timestamp>) -> Result<()> {
+    let request = Request::Events { since: since.map(written_time), follow };
+    let patience = (!follow).then_some(crate::control::client::PATIENCE);
+    let mut client = Client::ask(&RuntimeDir::of_this_host(), &request, patience)?;
+    while let Some(answer) = client.next_answer()? {
+        match answer {
+            Answer::Event(event) if json => output::line(&serde_json::to_string(&event)?)?,
+            Answer::Event(event) => output::line(&format!("{} {event}", event.time))?,
+            Answer::Missed(missed) => output::error_line(&format!("halfopen: {missed} events were missed")),
+            other => return Err(client.unexpected(&other).into()),
+        }
+    }
+    Ok(())
+}
+
+pub fn set(name: String, value: String, save: bool) -> Result<()> {
+    match ask(&Request::Set { name, value, save })? {
+        (_, Answer::Changed { name, was, now, saved, note }) => {
+            let saved = saved.map_or(String::new(), |path| format!(", saved to {}", path.display()));
+            output::line(&format!("{name} = {now} (was {was}){saved}"))?;
+            if let Some(note) = note {
+                output::error_line(&format!("halfopen: {note}"));
+            }
+            Ok(())
+        }
+        (client, other) => Err(client.unexpected(&other).into()),
+    }
+}
+
+pub fn why(subject: Subject) -> Result<()> {
+    let why = match ask(&Request::Why(subject))? {
+        (_, Answer::Why(why)) => why,
+        (client, other) => return Err(client.unexpected(&other).into()),
+    };
+    if let Some(note) = &why.note {
+        output::line(&plain(note))?;
+    }
+    if why.attempts.is_empty() {
+        output::line("no attempt of it is waiting or unanswered now")?;
+    }
+    for attempt in &why.attempts {
+        output::line(&attempt.to_string())?;
+    }
+    if why.in_all > why.attempts.len() {
+        output::line(&format!("and {} more, younger ones", why.in_all - why.attempts.len()))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use halfopen_policy::{Ledger, Limits};
+
+    #[test]
+    fn the_harm_comes_first_and_every_scope_has_a_column() {
+        let ledger = Ledger { gave_up_while_queued: 7, queued: 244, ..Ledger::default() };
+        let host = ScopeStatus::new("host", &Limits::xp_sp2(), &ledger);
+        let exec = ScopeStatus::new("exec-1", &Limits { half_open: None, ..Limits::xp_sp2() }, &ledger);
+        let status = Status {
+            mode: "enforce".into(),
+            preset: "xp-sp2".into(),
+            persist: false,
+            config_hash: "0".into(),
+            host,
+            scopes: vec![exec],
+            faults: vec![],
+            degraded: vec!["mode is audit".into()],
+            pid: 1,
+        };
+        let table = table(&status);
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!(lines[1].split_whitespace().collect::<Vec<_>>(), ["host", "exec-1"]);
+        assert_eq!(lines[2], "gave up while queued              7             7");
+        assert!(table.contains("unlimited") && lines.last().unwrap().starts_with("degraded: "));
+    }
+}

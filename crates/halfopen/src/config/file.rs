@@ -1,0 +1,98 @@
+//! One configuration file, read key by key.
+
+use super::error::{ConfigError, Wrong};
+use super::key::{Key, LimitKey, did_you_mean, nearest};
+use super::place::Place;
+use super::setting::Setting;
+use std::fs;
+use std::io;
+use std::path::Path;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// What one file says, each with the place of its value.
+pub type Layer = Vec<(Setting, Place)>;
+
+/// Reads the file at `path`; `None` where there is none.
+///
+/// # Errors
+/// The first thing that is wrong with it.
+pub fn read(path: &Path) -> Result<Option<Layer>, ConfigError> {
+    let unreadable = |text: &str, at, source| {
+        Err(ConfigError::Unreadable { place: Place::in_text(path, text, at), source })
+    };
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return unreadable("", 0, e),
+    };
+    match str::from_utf8(&bytes) {
+        Ok(text) => parse(path, text).map(Some),
+        Err(e) => {
+            let readable = String::from_utf8_lossy(&bytes[..e.valid_up_to()]);
+            unreadable(&readable, readable.len(), io::Error::new(io::ErrorKind::InvalidData, e))
+        }
+    }
+}
+
+/// Reads `text`, the contents of `path`.
+///
+/// # Errors
+/// The first thing that is wrong with it.
+pub fn parse(path: &Path, text: &str) -> Result<Layer, ConfigError> {
+    let at = |span: std::ops::Range<usize>| Place::in_text(path, text, span.start);
+    let wrong = |span, wrong| ConfigError::InFile { place: at(span), wrong };
+    let document = DeTable::parse(text)
+        .map_err(|e| wrong(e.span().unwrap_or(0..0), Wrong::Toml(e.message().to_owned())))?;
+    let mut layer = Layer::new();
+    let mut take = |key, value: &Spanned<DeValue<'_>>| {
+        let setting = Setting::from_toml(key, value.get_ref(), value.span())
+            .map_err(|e| wrong(e.span.clone(), e.into()))?;
+        layer.push((setting, at(value.span())));
+        Ok(())
+    };
+    for (name, value) in document.get_ref() {
+        match (name.get_ref().as_ref(), value.get_ref()) {
+            ("host", DeValue::Table(host)) => {
+                for (name, value) in host {
+                    match LimitKey::named(name.get_ref()) {
+                        Some(key) => take(Key::Host(key), value)?,
+                        None => return Err(wrong(name.span(), unknown_in_host(name.get_ref()))),
+                    }
+                }
+            }
+            ("host", _) => return Err(wrong(value.span(), Wrong::HostIsATable)),
+            ("scope", _) => return Err(wrong(name.span(), Wrong::LaterVersion("[[scope]]"))),
+            ("interface", _) => return Err(wrong(name.span(), Wrong::LaterVersion("[[interface]]"))),
+            (given, _) => match Key::TOP.into_iter().find(|key| key.leaf() == given) {
+                Some(key) => take(key, value)?,
+                None => return Err(wrong(name.span(), unknown_on_top(given))),
+            },
+        }
+    }
+    Ok(layer)
+}
+
+fn unknown_in_host(given: &str) -> Wrong {
+    let hint = match nearest(given, LimitKey::ALL.into_iter().map(LimitKey::name)) {
+        Some(name) => did_you_mean(name),
+        None if Key::TOP.iter().any(|key| key.leaf() == given) => {
+            format!("{given} stands above the first table, not in [host]")
+        }
+        None => format!("[host] has {}", LimitKey::ALL.map(LimitKey::name).join(", ")),
+    };
+    Wrong::UnknownKey { key: format!("host.{given}"), hint }
+}
+
+fn unknown_on_top(given: &str) -> Wrong {
+    let hint = if LimitKey::named(given).is_some() {
+        format!("{given} stands below [host]")
+    } else if let Some(name) = nearest(given, Key::TOP.into_iter().map(Key::leaf).chain(["[host]"])) {
+        did_you_mean(name)
+    } else if let Some(name) = nearest(given, LimitKey::ALL.into_iter().map(LimitKey::name)) {
+        format!("did you mean {name} below [host]?")
+    } else {
+        format!("the keys are {} and the table [host]", Key::TOP.map(Key::leaf).join(", "))
+    };
+    Wrong::UnknownKey { key: given.to_owned(), hint }
+}

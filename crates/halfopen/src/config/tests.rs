@@ -1,0 +1,247 @@
+//! Configurations as files on a disk.
+
+use super::*;
+use halfopen_policy::{Limits, Mode, Rate};
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+/// A directory with a configuration file in it.
+struct Host {
+    directory: tempfile::TempDir,
+}
+
+impl Host {
+    fn with(text: &str) -> Self {
+        let host = Self { directory: tempfile::tempdir().unwrap() };
+        fs::write(host.file(), text).unwrap();
+        host
+    }
+
+    fn file(&self) -> PathBuf {
+        self.directory.path().join("halfopen.toml")
+    }
+
+    fn conf_d(&self, name: &str, text: &str) -> PathBuf {
+        let path = conf_d(&self.file()).join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn load(&self, sets: &[&str]) -> Result<Effective, ConfigError> {
+        let sets: Vec<String> = sets.iter().map(ToString::to_string).collect();
+        Sources::new(Some(self.file()), &sets)?.load()
+    }
+
+    fn error(&self) -> String {
+        let error = self.load(&[]).unwrap_err().to_string();
+        error.replace(&format!("{}/", self.directory.path().display()), "")
+    }
+}
+
+fn set(effective: &mut Effective, name: &str, value: &str) -> Result<(), ConfigError> {
+    effective.put(read_setting(&read_name(name)?, value)?, Origin::Live);
+    Ok(())
+}
+
+#[test]
+fn the_sample_says_the_defaults() {
+    let sample = Host::with(SAMPLE).load(&[]).unwrap();
+    assert_eq!(sample.settings(), Effective::default().settings());
+    assert_eq!(sample.hash(), Effective::default().hash());
+    let said = file::parse(Path::new("sample"), SAMPLE).unwrap();
+    assert_eq!(said.len(), Key::all().count(), "the sample shows every key");
+}
+
+#[test]
+fn no_default_file_means_the_original() {
+    let sources = Sources { path: "/nonexistent/halfopen.toml".into(), must_exist: false, overrides: vec![] };
+    let settings = sources.load().unwrap().settings();
+    assert_eq!((settings.mode, settings.host), (Mode::Enforce, Limits::xp_sp2()));
+}
+
+#[test]
+fn a_named_file_must_be_there() {
+    let error = Sources::new(Some("/nonexistent/x.toml".into()), &[]).unwrap().load().unwrap_err();
+    assert!(error.to_string().starts_with("/nonexistent/x.toml:1:1: "), "{error}");
+}
+
+#[test]
+fn later_files_override_key_by_key_and_the_command_line_all() {
+    let host = Host::with("mode = \"audit\"\n[host]\nhalf_open = 3\nqueue = 5\n");
+    host.conf_d("20-b.toml", "[host]\nhalf_open = 7\n");
+    host.conf_d("10-a.toml", "[host]\nhalf_open = 4\nslot_life = \"2s\"\n");
+    host.conf_d("30-c.toml.bak", "nonsense");
+    let effective = host.load(&["host.queue=6", "drain=2/s", "exempt=10.0.0.0/8, 192.0.2.7"]).unwrap();
+    let settings = effective.settings();
+    assert_eq!(settings.mode, Mode::Audit);
+    assert_eq!(settings.host.half_open, Some(7));
+    assert_eq!(settings.host.slot_life, Duration::from_secs(2));
+    assert_eq!(settings.host.queue, 6);
+    assert_eq!(settings.host.drain, Rate::new(2, Duration::from_secs(1)));
+    assert_eq!(settings.exempt, ["10.0.0.0/8".parse().unwrap(), "192.0.2.7/32".parse().unwrap()]);
+    let (_, origin) = effective.get(Key::Host(LimitKey::HalfOpen)).unwrap();
+    assert!(origin.to_string().ends_with("conf.d/20-b.toml:2:13"), "{origin}");
+}
+
+#[test]
+fn what_check_prints_is_a_configuration_that_says_the_same() {
+    let host = Host::with("raw_tcp = \"count\"\nexempt = [\"::/0\"]\n[host]\nhalf_open = \"unlimited\"\n");
+    let effective = host.load(&["max_wait=90s", "drain=1/4s"]).unwrap();
+    let again = Host::with(&effective.to_toml()).load(&[]).unwrap();
+    assert_eq!(again.settings(), effective.settings());
+    assert_eq!(again.hash(), effective.hash());
+    assert_ne!(again.hash(), Effective::default().hash());
+}
+
+/// Each wrong line alone: the place it is reported at, and what the message must name.
+#[test]
+fn every_wrong_value_is_refused_at_its_place() {
+    let wrong = [
+        ("mode = \"enforce\nraw_tcp = 1", "1:", "TOML"),
+        ("mode = enforce", "1:8:", "TOML"),
+        ("mode = \"enforce\"\nmode = \"off\"", "2:1:", "duplicate key"),
+        ("mode = \"on\"", "1:8:", "\"enforce\" or \"audit\" or \"off\""),
+        ("mode = true", "1:8:", "\"enforce\""),
+        ("preset = \"vista\"", "1:10:", "\"xp-sp2\""),
+        ("persist = true", "1:11:", "cannot pin"),
+        ("persist = \"no\"", "1:11:", "true or false"),
+        ("raw_tcp = \"drop\"", "1:11:", "\"refuse\" or \"count\" or \"allow\""),
+        ("exempt = \"10.0.0.0/8\"", "1:10:", "list of prefixes"),
+        ("exempt = [\n  \"10.0.0.0/8\",\n  \"10.0.0.0/33\"]", "3:3:", "\"10.0.0.0/33\""),
+        ("exempt = [10]", "1:11:", "list of prefixes"),
+        ("[host]\nhalf_open = 0", "2:13:", "from 1 to 4294967295, or \"unlimited\""),
+        ("[host]\nhalf_open = -1", "2:13:", "-1"),
+        ("[host]\nhalf_open = 18446744073709551616", "2:13:", "18446744073709551616"),
+        ("[host]\nhalf_open = \"ten\"", "2:13:", "\"ten\""),
+        ("[host]\nhalf_open = 1.5", "2:13:", "1.5"),
+        ("[host]\nhalf_open = 1979-05-27", "2:13:", "1979-05-27"),
+        ("[host]\nslot_life = 21", "2:13:", "\"21s\""),
+        ("[host]\nslot_life = \"1ms\"", "2:13:", "from 100ms to 1h"),
+        ("[host]\ndrain = 10", "2:9:", "\"10/s\""),
+        ("[host]\ndrain = \"0/s\"", "2:9:", "\"unlimited\""),
+        ("[host]\nstrict = 1", "2:10:", "true or false"),
+        ("[host]\nqueue = 0", "2:9:", "from 1"),
+        ("[host]\noverflow = \"drop\"", "2:12:", "\"refuse\" or \"wait\""),
+        ("[host]\nmax_wait = \"0s\"", "2:12:", "above 0"),
+        ("mod = \"off\"", "1:1:", "did you mean mode?"),
+        ("half_open = 3", "1:1:", "below [host]"),
+        ("TcpNumConnections = 3", "1:1:", "the keys are preset, mode"),
+        ("[host]\nhalfopen = 3", "2:1:", "did you mean half_open?"),
+        ("[host]\nmode = \"off\"", "2:1:", "above the first table"),
+        ("[hosts]\nhalf_open = 3", "1:2:", "did you mean [host]?"),
+        ("host = 3", "1:8:", "[host]"),
+        ("\n[[scope]]\nname = \"torrent\"", "2:3:", "[[scope]] comes with a later one"),
+        ("[[interface]]\nname = \"eth0\"", "1:3:", "[[interface]]"),
+    ];
+    for (text, place, named) in wrong {
+        let error = Host::with(text).error();
+        assert!(error.starts_with(&format!("halfopen.toml:{place}")), "{text:?} gave {error}");
+        assert!(error.contains(named), "{text:?} gave {error}");
+    }
+}
+
+#[test]
+fn an_unreadable_file_has_a_place_too() {
+    let host = Host::with("");
+    fs::write(host.file(), b"mode = \"audit\"\n# \xff\n").unwrap();
+    assert!(host.error().starts_with("halfopen.toml:2:3: cannot read it"), "{}", host.error());
+    fs::remove_file(host.file()).unwrap();
+    fs::create_dir(host.file()).unwrap();
+    assert!(host.error().starts_with("halfopen.toml:1:1: cannot read it"), "{}", host.error());
+}
+
+#[test]
+fn a_wrong_file_in_conf_d_is_named() {
+    let host = Host::with(SAMPLE);
+    host.conf_d("50-x.toml", "[host]\nhalf_open = 0\n");
+    assert!(host.error().starts_with("conf.d/50-x.toml:2:13: "), "{}", host.error());
+}
+
+#[test]
+fn names_and_their_aliases() {
+    let half_open = Name::Key(Key::Host(LimitKey::HalfOpen));
+    assert_eq!(read_name("half_open").unwrap(), half_open);
+    assert_eq!(read_name("host.half_open").unwrap(), half_open);
+    assert_eq!(read_name("tcpnumconnections").unwrap(), Name::TcpNumConnections);
+    assert_eq!(read_name("scope.exec-7.drain").unwrap(), Name::Scope("exec-7".into(), LimitKey::Drain));
+    let interface = read_name("Interfaces\\eth0\\TcpNumConnections").unwrap_err().to_string();
+    assert!(interface.contains("no limits for single interfaces"), "{interface}");
+    let unknown = read_name("half_opne").unwrap_err().to_string();
+    assert!(unknown.contains("did you mean half_open?"), "{unknown}");
+    let unknown = read_name("xyzzy").unwrap_err().to_string();
+    assert!(unknown.contains("host.half_open") && unknown.contains("TcpNumConnections"), "{unknown}");
+}
+
+#[test]
+fn the_original_s_number_means_the_same_limit() {
+    let mut effective = Effective::default();
+    for (number, limit) in [("50", Some(50)), ("0x32", Some(50)), ("0xfffffe", None), ("16777214", None)] {
+        set(&mut effective, "TcpNumConnections", number).unwrap();
+        assert_eq!(effective.settings().host.half_open, limit, "{number}");
+    }
+    assert_eq!(setting::tcp_num_connections(None), 0xff_fffe);
+    set(&mut effective, "half_open", "16777214").unwrap();
+    assert_eq!(effective.settings().host.half_open, Some(16_777_214));
+}
+
+#[test]
+fn a_wrong_set_changes_nothing() {
+    let mut effective = Effective::default();
+    let before = effective.clone();
+    let wrong = [
+        ("half_open", "0"),
+        ("half_open", "-3"),
+        ("half_open", "18446744073709551616"),
+        ("half_open", "ten"),
+        ("half_open", "3\nmode = 'off'"),
+        ("TcpNumConnections", "0"),
+        ("TcpNumConnections", "0xffffff"),
+        ("TcpNumConnections", "+5"),
+        ("mode", "on"),
+        ("exempt", "10.0.0.0/8,all"),
+        ("persist", "true"),
+        ("half-opened-things", "3"),
+    ];
+    for (name, value) in wrong {
+        let error = set(&mut effective, name, value).unwrap_err();
+        assert!(error.wrong_use(), "{error}");
+        assert_eq!(effective, before, "{name} {value}");
+    }
+    assert!(Sources::new(None, &["half_open".into()]).unwrap_err().to_string().contains("KEY=VALUE"));
+}
+
+#[test]
+fn saving_keeps_comments_other_keys_and_the_file_s_mode() {
+    let host = Host::with(SAMPLE);
+    let path =
+        host.conf_d("90-local.toml", "# mine\nmode = \"audit\" # for now\n\n[host]\n# why\nqueue = 7\n");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    for (name, value) in [("half_open", "50"), ("mode", "enforce"), ("exempt", "10.0.0.0/8")] {
+        let setting = read_setting(&read_name(name).unwrap(), value).unwrap();
+        save::prepare(&path, &setting).unwrap().commit().unwrap();
+    }
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        "# mine\nmode = \"enforce\" # for now\nexempt = [\"10.0.0.0/8\"]\n\n[host]\n# why\nqueue = 7\nhalf_open = 50\n"
+    );
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    let settings = host.load(&[]).unwrap().settings();
+    assert_eq!((settings.host.half_open, settings.host.queue), (Some(50), 7));
+}
+
+#[test]
+fn saving_makes_the_file_and_leaves_a_broken_one_alone() {
+    let host = Host::with(SAMPLE);
+    let path = save::local_file(&host.file());
+    let setting = read_setting(&read_name("TcpNumConnections").unwrap(), "0xfffffe").unwrap();
+    drop(save::prepare(&path, &setting).unwrap());
+    assert_eq!(fs::read_dir(conf_d(&host.file())).unwrap().count(), 0, "not committed, not there");
+    save::prepare(&path, &setting).unwrap().commit().unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "[host]\nhalf_open = \"unlimited\"\n");
+
+    fs::write(&path, "half_open = = 3").unwrap();
+    let error = save::prepare(&path, &setting).unwrap_err().to_string();
+    assert!(error.contains("90-local.toml:1:13: "), "{error}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "half_open = = 3");
+}

@@ -1,0 +1,184 @@
+//! What the program and its daemon say to each other: one request per connection as a line of JSON, answers likewise.
+
+pub mod client;
+pub mod status;
+
+pub use client::{Client, ClientError};
+pub use status::{AttemptStatus, FaultStatus, ScopeStatus, Status, Why};
+
+use crate::events::Event;
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+/// The longest request taken, in bytes.
+pub const LONGEST_REQUEST: u64 = 64 * 1024;
+
+/// What the daemon is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// [`Answer::Status`].
+    Status,
+    /// An [`Answer::Event`] for each event in memory, and for those to come where `follow`.
+    Events {
+        /// None before this time, as events write it.
+        since: Option<String>,
+        /// Whether to go on with those to come.
+        follow: bool,
+    },
+    /// [`Answer::Value`].
+    Get {
+        /// As the user wrote it.
+        name: String,
+    },
+    /// [`Answer::Changed`].
+    Set {
+        /// As the user wrote it.
+        name: String,
+        /// As the user wrote it.
+        value: String,
+        /// Whether it outlives the daemon.
+        save: bool,
+    },
+    /// [`Answer::Scope`] for the process that asks, and [`Answer::ScopeEnded`] once it has closed its half.
+    Exec {
+        /// Its `half_open`, where it is not the host's.
+        half_open: Option<String>,
+        /// Its `drain`, where it is not the host's.
+        drain: Option<String>,
+    },
+    /// [`Answer::Why`].
+    Why(Subject),
+    /// [`Answer::Ending`]; the daemon ends after it.
+    Off,
+}
+
+/// Whose attempts are asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// A process's.
+    Pid(u32),
+    /// Those to an address.
+    Address(IpAddr),
+    /// Those to an address and port.
+    Destination(SocketAddr),
+}
+
+/// What the daemon answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// All numbers.
+    Status(Box<Status>),
+    /// One event.
+    Event(Event),
+    /// The asker read too slowly: so many events were left out.
+    Missed(u64),
+    /// A value, as the command line takes it.
+    Value(String),
+    /// A value was set.
+    Changed {
+        /// The key.
+        name: String,
+        /// Before.
+        was: String,
+        /// Now.
+        now: String,
+        /// Where it was saved.
+        saved: Option<PathBuf>,
+        /// What the user should know besides.
+        note: Option<String>,
+    },
+    /// A scope was made.
+    Scope {
+        /// Its name.
+        name: String,
+        /// Its cgroup's directory.
+        path: PathBuf,
+    },
+    /// The scope is gone.
+    ScopeEnded,
+    /// Attempts and what they wait for.
+    Why(Box<Why>),
+    /// The daemon is about to end.
+    Ending {
+        /// Its process id.
+        pid: u32,
+    },
+    /// Nothing was done.
+    Refused {
+        /// Of what kind the reason is.
+        kind: RefusalKind,
+        /// The reason.
+        message: String,
+    },
+}
+
+/// Why a request was refused; each is an exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalKind {
+    /// It was tried and failed.
+    Failed,
+    /// The request is wrong.
+    WrongUse,
+    /// The kernel or its permission is missing.
+    Cannot,
+}
+
+impl Answer {
+    /// A refusal for `error`, with its whole chain.
+    #[must_use]
+    pub fn refusal(error: &anyhow::Error) -> Self {
+        use crate::exit;
+        let kind = match exit::code(error) {
+            exit::WRONG_USE => RefusalKind::WrongUse,
+            exit::CANNOT => RefusalKind::Cannot,
+            _ => RefusalKind::Failed,
+        };
+        Self::Refused { kind, message: exit::explained(error) }
+    }
+}
+
+/// A message as a line of its own.
+///
+/// # Errors
+/// None for the types of this module; `serde_json` cannot know that.
+pub fn to_line<T: Serialize>(message: &T) -> serde_json::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_come_back_as_they_were_sent() {
+        let requests = [
+            Request::Status,
+            Request::Events { since: Some("1970-01-01T00:00:00.000Z".into()), follow: true },
+            Request::Get { name: "host.half_open".into() },
+            Request::Set { name: "exempt".into(), value: "10.0.0.0/8\n{\"off\"}".into(), save: true },
+            Request::Exec { half_open: Some("unlimited".into()), drain: None },
+            Request::Why(Subject::Pid(7)),
+            Request::Why(Subject::Destination("[2001:db8::1]:80".parse().unwrap())),
+            Request::Off,
+        ];
+        for request in requests {
+            let line = to_line(&request).unwrap();
+            assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1));
+            assert_eq!(serde_json::from_slice::<Request>(&line).unwrap(), request);
+        }
+    }
+
+    #[test]
+    fn a_request_with_more_in_it_is_refused() {
+        for text in ["\"of\"", "{\"get\":{\"name\":\"mode\",\"and\":1}}", "{\"get\":{}}", "[]", ""] {
+            assert!(serde_json::from_str::<Request>(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! The numbers of `status` and `why`. The JSON of [`Status`] is a contract with scripts.
+
+use crate::events::text::plain;
+use halfopen_kernel::{Attempt, AttemptState, FaultCount};
+use halfopen_policy::{Ledger, Limits};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Everything that `status` shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// `enforce`, `audit` or `off`.
+    pub mode: String,
+    /// The preset's name.
+    pub preset: String,
+    /// Whether the limit outlives the daemon.
+    pub persist: bool,
+    /// The same for the same effective configuration.
+    pub config_hash: String,
+    /// The host's numbers.
+    pub host: ScopeStatus,
+    /// Those of the other scopes.
+    pub scopes: Vec<ScopeStatus>,
+    /// What could not be done as intended.
+    pub faults: Vec<FaultStatus>,
+    /// Why the limit is not all it could be, for people.
+    pub degraded: Vec<String>,
+    /// The daemon's process id.
+    pub pid: u32,
+}
+
+/// One scope's numbers: counts of attempts where nothing else is said.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScopeStatus {
+    /// Its name.
+    pub name: String,
+    /// `None` = unlimited.
+    pub half_open_limit: Option<u32>,
+    /// Releases per second; `None` = unlimited.
+    pub drain_per_s: Option<f64>,
+    /// Holding a slot.
+    pub half_open: u64,
+    /// Out for longer than `slot_life`.
+    pub aged: u64,
+    /// Waiting.
+    pub queued: u64,
+    /// Let out at once.
+    pub admitted: u64,
+    /// Let out after a wait.
+    pub released: u64,
+    /// Ended by their program while they waited.
+    pub cancelled: u64,
+    /// Timed out while they waited.
+    pub gave_up_while_queued: u64,
+    /// Answered.
+    pub established: u64,
+    /// Refused, unreachable, timed out or closed after their SYN had left.
+    pub failed: u64,
+    /// Refused because the queue was full.
+    pub refused_overflow: u64,
+    /// In audit mode: let out where enforcing would have held them.
+    pub would_have_waited: u64,
+    /// The longest wait that has ended, in milliseconds.
+    pub longest_wait_ms: u64,
+    /// Whether anything waits now.
+    pub saturated: bool,
+}
+
+/// How often something could not be done as intended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultStatus {
+    /// Its name.
+    pub fault: String,
+    /// How often since the start.
+    pub count: u64,
+    /// What it means.
+    pub explanation: String,
+}
+
+/// What `why` shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Why {
+    /// The host's numbers.
+    pub host: ScopeStatus,
+    /// What holds for all of them, or why there are none.
+    pub note: Option<String>,
+    /// How many attempts there are.
+    pub in_all: usize,
+    /// The oldest of them.
+    pub attempts: Vec<AttemptStatus>,
+}
+
+/// A live attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptStatus {
+    /// `queued`, `half-open` or `aged`.
+    pub state: String,
+    /// The scope besides the host.
+    pub scope: Option<String>,
+    /// Process id.
+    pub pid: u32,
+    /// The name that the program gave itself.
+    pub comm: String,
+    /// Where to.
+    pub destination: String,
+    /// Since `connect()`, in milliseconds.
+    pub age_ms: u64,
+    /// Since its first SYN left, in milliseconds.
+    pub out_for_ms: Option<u64>,
+    /// How often its timer has asked for its turn.
+    pub rechecks: u32,
+    /// What it waits for, for people.
+    pub waits_for: Option<String>,
+}
+
+impl ScopeStatus {
+    /// The numbers of the scope called `name`.
+    #[must_use]
+    pub fn new(name: &str, limits: &Limits, ledger: &Ledger) -> Self {
+        Self {
+            name: name.to_owned(),
+            half_open_limit: limits.half_open,
+            drain_per_s: limits.drain.map(halfopen_policy::Rate::per_second),
+            half_open: ledger.half_open,
+            aged: ledger.aged,
+            queued: ledger.queued,
+            admitted: ledger.admitted,
+            released: ledger.released,
+            cancelled: ledger.cancelled,
+            gave_up_while_queued: ledger.gave_up_while_queued,
+            established: ledger.established,
+            failed: ledger.failed,
+            refused_overflow: ledger.refused_overflow,
+            would_have_waited: ledger.would_have_waited,
+            longest_wait_ms: ledger.longest_wait.as_millis() as u64,
+            saturated: ledger.saturated(),
+        }
+    }
+
+    /// What an attempt that waits in this scope waits for, for people.
+    #[must_use]
+    pub fn waited_for(&self, strict: bool) -> String {
+        let waiting = match self.queued {
+            1 => "1 attempt waits".to_owned(),
+            n => format!("{n} attempts wait"),
+        };
+        match (self.half_open_limit, self.drain_per_s) {
+            (Some(limit), _) if strict && self.half_open >= u64::from(limit) => {
+                format!("a slot of {}: {} of {limit} are in use, {waiting}", self.name, self.half_open)
+            }
+            (_, Some(rate)) => format!("its turn in {}: {waiting}, {rate}/s are let out", self.name),
+            (_, None) => format!("its next re-check: {} has a slot for it", self.name),
+        }
+    }
+}
+
+impl AttemptStatus {
+    /// `attempt`, which is charged to the scope called `scope` besides the host.
+    #[must_use]
+    pub fn new(attempt: &Attempt, scope: Option<&str>, waits_for: Option<String>) -> Self {
+        let state = match attempt.state {
+            AttemptState::Queued => "queued",
+            AttemptState::HalfOpen => "half-open",
+            AttemptState::Aged => "aged",
+        };
+        Self {
+            state: state.to_owned(),
+            scope: scope.map(ToOwned::to_owned),
+            pid: attempt.program.pid,
+            comm: attempt.program.comm.clone(),
+            destination: attempt.destination.to_string(),
+            age_ms: attempt.age.as_millis() as u64,
+            out_for_ms: attempt.out_for.map(|time| time.as_millis() as u64),
+            rechecks: attempt.rechecks,
+            waits_for,
+        }
+    }
+}
+
+/// One line for people.
+impl fmt::Display for AttemptStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (pid {}) to {}: {}", plain(&self.comm), self.pid, self.destination, self.state)?;
+        match self.out_for_ms {
+            Some(out) => write!(f, ", unanswered for {}", seconds(out))?,
+            None => write!(f, " for {}, asked {} times", seconds(self.age_ms), self.rechecks)?,
+        }
+        if let Some(scope) = &self.scope {
+            write!(f, ", also in {}", plain(scope))?;
+        }
+        match &self.waits_for {
+            Some(waits_for) => write!(f, "; waits for {}", plain(waits_for)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<&FaultCount> for FaultStatus {
+    fn from(found: &FaultCount) -> Self {
+        Self {
+            fault: format!("{:?}", found.fault),
+            count: found.count,
+            explanation: found.fault.explain().to_owned(),
+        }
+    }
+}
+
+/// Milliseconds as seconds, for people.
+#[must_use]
+pub fn seconds(millis: u64) -> String {
+    format!("{}.{:03} s", millis / 1_000, millis % 1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_s_json_has_the_contract_s_names() {
+        let limits = Limits { half_open: None, drain: None, ..Limits::xp_sp2() };
+        let scope = ScopeStatus::new("host", &limits, &Ledger { queued: 3, ..Ledger::default() });
+        let json = serde_json::to_value(&scope).unwrap();
+        let names = "name half_open_limit drain_per_s half_open aged queued admitted released cancelled \
+                     gave_up_while_queued established failed refused_overflow longest_wait_ms saturated";
+        for name in names.split_whitespace() {
+            assert!(json.get(name).is_some(), "{name}");
+        }
+        assert!(json["half_open_limit"].is_null() && json["drain_per_s"].is_null());
+        assert_eq!(json["saturated"], true);
+    }
+
+    #[test]
+    fn a_waiter_waits_for_a_slot_or_its_turn() {
+        let ledger = Ledger { half_open: 10, queued: 244, ..Ledger::default() };
+        let scope = ScopeStatus::new("host", &Limits::xp_sp2(), &ledger);
+        assert_eq!(scope.waited_for(true), "a slot of host: 10 of 10 are in use, 244 attempts wait");
+        assert_eq!(scope.waited_for(false), "its turn in host: 244 attempts wait, 10/s are let out");
+    }
+}

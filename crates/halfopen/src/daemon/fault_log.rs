@@ -1,0 +1,54 @@
+//! Faults of the kernel part in the log: a new kind at once, those known at most once a minute.
+
+use halfopen_kernel::{Fault, FaultCount};
+use std::collections::HashMap;
+use std::time::Duration;
+
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// What has been said of which fault.
+#[derive(Debug, Default)]
+pub struct FaultLog {
+    said: HashMap<Fault, (u64, Duration)>,
+}
+
+impl FaultLog {
+    /// The lines that are due for `found` at `now`.
+    pub fn due(&mut self, now: Duration, found: &[FaultCount]) -> Vec<String> {
+        let mut lines = Vec::new();
+        for FaultCount { fault, count } in found {
+            let said = self.said.get(fault);
+            if said.is_some_and(|(known, at)| known == count || *at + PAUSE > now) {
+                continue;
+            }
+            lines.push(match said {
+                None => format!("{} ({count} so far)", fault.explain()),
+                Some((known, _)) => {
+                    format!(
+                        "{} ({} times more, {count} in all)",
+                        fault.explain(),
+                        count.saturating_sub(*known)
+                    )
+                }
+            });
+            self.said.insert(*fault, (*count, now));
+        }
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_said_once_and_then_once_a_minute() {
+        let mut log = FaultLog::default();
+        let mut lines = |second, count| {
+            let found = [FaultCount { fault: Fault::RawTcpRefused, count }];
+            log.due(Duration::from_secs(second), &found).len()
+        };
+        let said = [lines(0, 1), lines(1, 1), lines(2, 9), lines(61, 9), lines(62, 9), lines(63, 10)];
+        assert_eq!(said, [1, 0, 0, 1, 0, 0]);
+    }
+}

@@ -1,0 +1,257 @@
+//! `halfopen run`: owns the limiter, from the lock to the last attempt let go. One thread: the limiter stays where it
+//! was made, and nothing here waits for a client.
+
+pub mod announcer;
+pub mod enforcement;
+pub mod exec_cgroup;
+pub mod fault_log;
+pub mod lock;
+pub mod notify;
+pub mod server;
+
+use crate::config::Sources;
+use crate::control::{Answer, Request};
+use crate::events::SystemLog;
+use crate::exit::explained;
+use crate::output;
+use crate::runtime_dir::RuntimeDir;
+use announcer::Announcer;
+use anyhow::{Context, Result};
+use enforcement::{Enforcement, monotonic};
+use halfopen_kernel::{CgroupDir, KernelError, Limiter};
+use lock::Lock;
+use rustix::fs::Mode;
+use rustix::process::umask;
+use server::{Call, Reply};
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::Duration;
+use tokio::io::unix::AsyncFd;
+use tokio::net::UnixListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+
+/// How often the ledgers are read.
+const LOOK: Duration = Duration::from_secs(1);
+/// How often the kernel's sockets are counted anew.
+const RECOUNT: Duration = Duration::from_secs(30);
+/// How long the client that ends the daemon may take to read its answer.
+const LAST_ANSWER: Duration = Duration::from_secs(1);
+
+/// Limits until it is told to end, by a signal or by `halfopen off`.
+///
+/// # Errors
+/// Where the configuration is wrong, another daemon runs, or the kernel cannot; nothing is left behind then.
+pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
+    let effective = sources.load()?;
+    let directory = RuntimeDir::of_this_host();
+    let _lock = Lock::take(&directory)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let signals = Signals::listen()?;
+        let cgroup = cgroup.map_or_else(CgroupDir::root, CgroupDir::open)?;
+        let limiter = Limiter::start(&cgroup, &effective.settings())?;
+        let ready = format!(
+            "halfopen: ready: pid {}, limiting {}, config_hash {}, {}",
+            std::process::id(),
+            cgroup.path().display(),
+            effective.hash(),
+            in_short(&effective)
+        );
+        let announcer = Announcer::new(SystemLog::default());
+        let mut enforcement = Enforcement::new(limiter, sources, effective, announcer);
+        let served = serve(&mut enforcement, &directory, signals, &ready).await;
+        let socket = fs::remove_file(directory.socket());
+        notify::tell("STOPPING=1");
+        let stopped = enforcement.finish().context("letting go of the held attempts")?;
+        output::error_line(&format!(
+            "halfopen: ended, nothing is limited any more; held attempts let go: {}",
+            stopped.let_go
+        ));
+        if stopped.namespaces_missed > 0 {
+            tracing::warn!(
+                "network namespaces that could not be entered: {}; held attempts there keep the options of a hold",
+                stopped.namespaces_missed
+            );
+        }
+        served?;
+        socket.with_context(|| format!("removing {}", directory.socket().display()))
+    })
+}
+
+fn in_short(effective: &crate::config::Effective) -> String {
+    use crate::config::{Key, LimitKey};
+    let shown = |key| effective.get(key).map_or_else(String::new, |(setting, _)| setting.show());
+    format!(
+        "mode {}, half_open {}, drain {}",
+        shown(Key::Mode),
+        shown(Key::Host(LimitKey::HalfOpen)),
+        shown(Key::Host(LimitKey::Drain))
+    )
+}
+
+struct Signals {
+    hangup: Signal,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+}
+
+async fn serve(
+    enforcement: &mut Enforcement,
+    directory: &RuntimeDir,
+    mut signals: Signals,
+    ready: &str,
+) -> Result<()> {
+    let held = readiness(enforcement.held_fd()?)?;
+    let (calls, mut asked) = mpsc::channel(64);
+    tokio::spawn(server::serve(bind(directory)?, calls));
+    output::error_line(ready);
+    notify::tell("READY=1");
+    let mut look = interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut recount = interval(RECOUNT);
+    recount.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut trouble = Trouble::default();
+    loop {
+        // What is overdue already waits for the next tick: it must not keep the loop spinning.
+        let due = enforcement.announcer.episodes.due().and_then(|due| due.checked_sub(monotonic()));
+        tokio::select! {
+            _ = signals.interrupt.recv() => return Ok(()),
+            _ = signals.terminate.recv() => return Ok(()),
+            _ = signals.hangup.recv() => {
+                if let Err(e) = enforcement.reload() {
+                    tracing::error!("the configuration in force stays: {}", explained(&e));
+                }
+            }
+            ready = held.readable() => {
+                // Cleared before the buffer is emptied: what comes in between makes it readable again.
+                ready?.clear_ready();
+                trouble.note("reading held attempts", enforcement.take_held());
+            }
+            Some(call) = asked.recv() => {
+                if let Some(written) = answer(enforcement, call) {
+                    let _ = timeout(LAST_ANSWER, written).await;
+                    return Ok(());
+                }
+            }
+            _ = look.tick() => trouble.note("reading the ledger", enforcement.look()),
+            _ = recount.tick() => trouble.note("counting attempts", enforcement.recount()),
+            () = sleep(due.unwrap_or_default()), if due.is_some() => {
+                trouble.note("reading the ledger", enforcement.look());
+            }
+        }
+    }
+}
+
+#[expect(
+    deprecated,
+    reason = "the unsafe successor is for types that may swap their descriptor; this one cannot"
+)]
+fn readiness(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::new(fd)
+}
+
+/// What fails again and again is said once a minute.
+#[derive(Default)]
+struct Trouble {
+    said: Option<Instant>,
+}
+
+impl Trouble {
+    fn note(&mut self, doing: &str, outcome: Result<(), KernelError>) {
+        if let Err(e) = outcome
+            && self.said.is_none_or(|said| said.elapsed() >= Duration::from_secs(60))
+        {
+            self.said = Some(Instant::now());
+            tracing::error!("{doing}: {e}");
+        }
+    }
+}
+
+/// Makes the control socket. The lock is held, so one that is there is nobody's.
+fn bind(directory: &RuntimeDir) -> Result<UnixListener> {
+    let path = directory.socket();
+    let bound = || -> io::Result<UnixListener> {
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        // The socket is its owner's alone from its first moment on, whatever the directory's mode.
+        let usual = umask(Mode::from_raw_mode(0o177));
+        let listener = UnixListener::bind(&path);
+        umask(usual);
+        listener
+    };
+    bound().with_context(|| format!("making the control socket {}", path.display()))
+}
+
+/// Does what `call` asks. Returns what to wait for where the daemon is to end.
+fn answer(enforcement: &mut Enforcement, call: Call) -> Option<oneshot::Receiver<()>> {
+    let (request, peer, reply) = match call {
+        Call::Ask { request, peer, reply } => (request, peer, reply),
+        Call::EndScope { name, reply } => {
+            let ended = enforcement.end_scope(&name).map(|()| Answer::ScopeEnded);
+            if let Err(e) = &ended {
+                tracing::warn!("ending {name}: {}", explained(e));
+            }
+            let _ = reply.send(Reply::Answer(or_refusal(ended)));
+            return None;
+        }
+    };
+    let answer = match request {
+        Request::Status => enforcement.status().map(|status| Answer::Status(Box::new(status))),
+        Request::Get { name } => enforcement.get(&name).map(Answer::Value),
+        Request::Set { name, value, save } => enforcement.set(&name, &value, save),
+        Request::Why(subject) => enforcement.why(subject).map(|why| Answer::Why(Box::new(why))),
+        Request::Events { since, follow } => {
+            let past = enforcement.announcer.remembered(since.as_deref());
+            let follow = follow.then(|| enforcement.announcer.follow());
+            let _ = reply.send(Reply::Events { past, follow });
+            return None;
+        }
+        Request::Exec { half_open, drain } => {
+            let begun = peer
+                .context(
+                    "the process that asks is in another PID namespace: run `halfopen exec` in the daemon's",
+                )
+                .and_then(|peer| enforcement.begin_scope(peer, half_open.as_deref(), drain.as_deref()));
+            let answer = begun.map(|(name, path)| Reply::Scope {
+                answer: Answer::Scope { name: name.clone(), path },
+                name,
+            });
+            // A client that is gone has no connection whose end would end the scope.
+            if let Err(Reply::Scope { name, .. }) =
+                reply.send(answer.unwrap_or_else(|e| Reply::Answer(Answer::refusal(&e))))
+                && let Err(e) = enforcement.end_scope(&name)
+            {
+                tracing::warn!("ending {name}: {}", explained(&e));
+            }
+            return None;
+        }
+        Request::Off => {
+            let (written, until) = oneshot::channel();
+            let answer = Answer::Ending { pid: std::process::id() };
+            let _ = reply.send(Reply::Ending { answer, written });
+            return Some(until);
+        }
+    };
+    let _ = reply.send(Reply::Answer(or_refusal(answer)));
+    None
+}
+
+fn or_refusal(answer: Result<Answer>) -> Answer {
+    answer.unwrap_or_else(|e| Answer::refusal(&e))
+}

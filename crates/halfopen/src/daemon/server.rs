@@ -1,0 +1,282 @@
+//! The answering side of the control protocol: one task for each connection, so that none can hold up another or the
+//! limit. What a request does is done where the limiter is; see [`Call`].
+
+use crate::control::{Answer, LONGEST_REQUEST, RefusalKind, Request, to_line};
+use crate::events::Event;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
+use tokio::time::timeout;
+
+/// How long a client may take to send its request, and to read each answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Clients that may be at their request at once; more wait to be accepted.
+const AT_ONCE: usize = 64;
+
+/// What a connection asks of the limiter's owner.
+#[derive(Debug)]
+pub enum Call {
+    /// A client's request.
+    Ask {
+        /// What.
+        request: Request,
+        /// The client's process.
+        peer: Option<u32>,
+        /// Where to.
+        reply: oneshot::Sender<Reply>,
+    },
+    /// The client of this scope has closed.
+    EndScope {
+        /// Its name.
+        name: String,
+        /// Where to.
+        reply: oneshot::Sender<Reply>,
+    },
+}
+
+/// What the limiter's owner answers.
+#[derive(Debug)]
+pub enum Reply {
+    /// One answer.
+    Answer(Answer),
+    /// Events.
+    Events {
+        /// Those in memory.
+        past: Vec<Arc<Event>>,
+        /// Those to come.
+        follow: Option<broadcast::Receiver<Arc<Event>>>,
+    },
+    /// A scope that lasts as long as the connection.
+    Scope {
+        /// The answer.
+        answer: Answer,
+        /// The scope's name.
+        name: String,
+    },
+    /// The last answer of all: the daemon ends once it is `written`.
+    Ending {
+        /// The answer.
+        answer: Answer,
+        /// Told, or dropped, when the client has it or cannot get it.
+        written: oneshot::Sender<()>,
+    },
+}
+
+/// Accepts connections for as long as `calls` are taken.
+pub async fn serve(listener: UnixListener, calls: mpsc::Sender<Call>) {
+    let at_once = Arc::new(Semaphore::new(AT_ONCE));
+    while let Ok(permit) = Arc::clone(&at_once).acquire_owned().await {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(e) => {
+                tracing::warn!("accepting a connection on the control socket: {e}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let calls = calls.clone();
+        tokio::spawn(async move {
+            let mut connection = Connection::new(stream, calls);
+            let reply = connection.ask().await;
+            drop(permit);
+            if let Err(e) = connection.answer(reply).await {
+                tracing::debug!("a client of the control socket: {e}");
+            }
+        });
+    }
+}
+
+struct Connection {
+    peer: Option<u32>,
+    read: BufReader<tokio::io::Take<OwnedReadHalf>>,
+    write: OwnedWriteHalf,
+    calls: mpsc::Sender<Call>,
+}
+
+impl Connection {
+    fn new(stream: UnixStream, calls: mpsc::Sender<Call>) -> Self {
+        let peer = stream.peer_cred().ok().and_then(|peer| peer.pid()).and_then(|pid| pid.try_into().ok());
+        let (read, write) = stream.into_split();
+        Self { peer, read: BufReader::new(read.take(LONGEST_REQUEST)), write, calls }
+    }
+
+    async fn ask(&mut self) -> Reply {
+        match self.request().await {
+            Ok(request) => {
+                let peer = self.peer;
+                self.call(|reply| Call::Ask { request, peer, reply }).await
+            }
+            Err(message) => Reply::Answer(Answer::Refused { kind: RefusalKind::WrongUse, message }),
+        }
+    }
+
+    async fn request(&mut self) -> Result<Request, String> {
+        let mut line = Vec::new();
+        match timeout(PATIENCE, self.read.read_until(b'\n', &mut line)).await {
+            Err(_) => return Err(format!("no request came within {PATIENCE:?}")),
+            Ok(Err(e)) => return Err(format!("the request cannot be read: {e}")),
+            Ok(Ok(_)) => {}
+        }
+        if line.last() != Some(&b'\n') {
+            return Err(if line.len() as u64 == LONGEST_REQUEST {
+                format!("the request is longer than {LONGEST_REQUEST} bytes")
+            } else {
+                "the request has no end: send one line of JSON".into()
+            });
+        }
+        serde_json::from_slice(&line).map_err(|e| {
+            format!("not a request ({e}): the program and its daemon may be of different versions")
+        })
+    }
+
+    async fn call(&self, call: impl FnOnce(oneshot::Sender<Reply>) -> Call) -> Reply {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.calls.send(call(reply)).await;
+        answer.await.unwrap_or_else(|_| {
+            let message = "the daemon is ending".to_owned();
+            Reply::Answer(Answer::Refused { kind: RefusalKind::Failed, message })
+        })
+    }
+
+    async fn answer(&mut self, reply: Reply) -> io::Result<()> {
+        match reply {
+            Reply::Answer(answer) => self.send(&answer).await,
+            Reply::Ending { answer, written } => {
+                let sent = self.send(&answer).await;
+                let _ = written.send(());
+                sent
+            }
+            Reply::Events { past, follow } => {
+                for event in past {
+                    self.send(&Answer::Event(Event::clone(&event))).await?;
+                }
+                match follow {
+                    Some(events) => self.stream(events).await,
+                    None => Ok(()),
+                }
+            }
+            Reply::Scope { answer, name } => {
+                // Whether or not the client has it: the scope ends with the connection.
+                let sent = self.send(&answer).await;
+                if sent.is_ok() {
+                    self.until_closed().await;
+                }
+                let Reply::Answer(answer) = self.call(|reply| Call::EndScope { name, reply }).await else {
+                    return sent;
+                };
+                self.send(&answer).await
+            }
+        }
+    }
+
+    async fn stream(&mut self, mut events: broadcast::Receiver<Arc<Event>>) -> io::Result<()> {
+        loop {
+            let next = tokio::select! {
+                next = events.recv() => next,
+                () = until_closed(&mut self.read) => return Ok(()),
+            };
+            match next {
+                Ok(event) => self.send(&Answer::Event(Event::clone(&event))).await?,
+                Err(broadcast::error::RecvError::Lagged(missed)) => {
+                    self.send(&Answer::Missed(missed)).await?;
+                }
+                Err(broadcast::error::RecvError::Closed) => return Ok(()),
+            }
+        }
+    }
+
+    async fn until_closed(&mut self) {
+        until_closed(&mut self.read).await;
+    }
+
+    async fn send(&mut self, answer: &Answer) -> io::Result<()> {
+        let line = to_line(answer)?;
+        timeout(PATIENCE, self.write.write_all(&line)).await?
+    }
+}
+
+/// Reads, and throws away, until the client has closed its half or sent more than a request may be long.
+async fn until_closed(read: &mut BufReader<tokio::io::Take<OwnedReadHalf>>) {
+    let mut buffer = [0; 512];
+    while read.read(&mut buffer).await.is_ok_and(|length| length > 0) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::{Client, ClientError};
+    use crate::runtime_dir::RuntimeDir;
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream as Blocking;
+
+    /// A server whose owner answers `status` requests with a value, and a runtime on a thread of its own.
+    fn daemon() -> (tempfile::TempDir, RuntimeDir) {
+        let place = tempfile::tempdir().unwrap();
+        let directory = RuntimeDir::at(place.path().to_owned());
+        let socket = std::os::unix::net::UnixListener::bind(directory.socket()).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let (calls, mut taken) = mpsc::channel(8);
+                tokio::spawn(serve(UnixListener::from_std(socket).unwrap(), calls));
+                while let Some(call) = taken.recv().await {
+                    let (Call::Ask { reply, .. } | Call::EndScope { reply, .. }) = call;
+                    let _ = reply.send(Reply::Answer(Answer::Value("10".into())));
+                }
+            });
+        });
+        (place, directory)
+    }
+
+    fn ask(directory: &RuntimeDir) -> Result<Answer, ClientError> {
+        Client::ask(directory, &Request::Status, Some(Duration::from_secs(20)))?.answer()
+    }
+
+    #[test]
+    fn clients_that_hang_do_not_stall_the_next() {
+        let (_place, directory) = daemon();
+        let hanging: Vec<_> = (0..AT_ONCE - 1)
+            .map(|_| {
+                let mut stream = Blocking::connect(directory.socket()).unwrap();
+                stream.set_read_timeout(Some(PATIENCE * 4)).unwrap();
+                stream.write_all(b"\"sta").unwrap();
+                stream
+            })
+            .collect();
+        assert_eq!(ask(&directory).unwrap(), Answer::Value("10".into()));
+        for mut stream in hanging {
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            assert!(answer.contains("no request came"), "{answer}");
+        }
+    }
+
+    #[test]
+    fn a_request_without_end_is_refused() {
+        let (_place, directory) = daemon();
+        let mut stream = Blocking::connect(directory.socket()).unwrap();
+        stream.write_all(&vec![b' '; LONGEST_REQUEST as usize]).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains("longer than 65536 bytes"), "{answer}");
+        assert_eq!(ask(&directory).unwrap(), Answer::Value("10".into()));
+    }
+
+    #[test]
+    fn nonsense_is_refused_as_wrong_use() {
+        let (_place, directory) = daemon();
+        let mut stream = Blocking::connect(directory.socket()).unwrap();
+        stream.write_all(b"{\"format\": \"c:\"}\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        match serde_json::from_str(&answer).unwrap() {
+            Answer::Refused { kind: RefusalKind::WrongUse, .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}

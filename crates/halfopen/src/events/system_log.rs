@@ -1,0 +1,161 @@
+//! The system log: journald where it listens, else syslog, else none.
+
+use super::State;
+use super::record::Event;
+use std::io;
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+
+/// Names the kind of message in journald's catalogue: `journalctl MESSAGE_ID=...` finds all events.
+pub const MESSAGE_ID: &str = "d1eed31f4f384815b5856704ca03bcd9";
+/// syslog's facility daemon (3), severity warning (4).
+const DAEMON_WARNING: u8 = 3 * 8 + 4;
+
+/// Where the host's log listens.
+#[derive(Debug)]
+pub struct SystemLog {
+    journal: PathBuf,
+    syslog: PathBuf,
+    reached: bool,
+}
+
+impl Default for SystemLog {
+    fn default() -> Self {
+        Self::at("/run/systemd/journal/socket".into(), "/dev/log".into())
+    }
+}
+
+impl SystemLog {
+    /// With the sockets at other places than usual.
+    #[must_use]
+    pub fn at(journal: PathBuf, syslog: PathBuf) -> Self {
+        Self { journal, syslog, reached: true }
+    }
+
+    /// Whether the last event reached a log.
+    #[must_use]
+    pub fn reached(&self) -> bool {
+        self.reached
+    }
+
+    /// Writes `event` to journald or else to syslog. Never waits: a log that does not read loses it.
+    pub fn write(&mut self, event: &Event) {
+        let outcome = send(&self.journal, &journal_entry(event)).or_else(|journal| {
+            send(&self.syslog, syslog_entry(event).as_bytes()).map_err(|syslog| (journal, syslog))
+        });
+        if let Err((journal, syslog)) = &outcome
+            && self.reached
+        {
+            tracing::warn!(
+                "no system log takes events, they are only on stderr and in `halfopen events`: {}: {journal}; \
+                 {}: {syslog}",
+                self.journal.display(),
+                self.syslog.display()
+            );
+        }
+        self.reached = outcome.is_ok();
+    }
+}
+
+fn send(path: &std::path::Path, entry: &[u8]) -> io::Result<()> {
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    socket.send_to(entry, path).map(drop)
+}
+
+/// journald's native protocol: `FIELD=value` lines, and for a value with line breaks its length instead of `=`.
+fn journal_entry(event: &Event) -> Vec<u8> {
+    let mut entry = Vec::new();
+    let mut field = |name: &str, value: &str| {
+        entry.extend_from_slice(name.as_bytes());
+        if value.contains('\n') {
+            entry.push(b'\n');
+            entry.extend_from_slice(&(value.len() as u64).to_le_bytes());
+        } else {
+            entry.push(b'=');
+        }
+        entry.extend_from_slice(value.as_bytes());
+        entry.push(b'\n');
+    };
+    field("MESSAGE", &event.to_string());
+    field("MESSAGE_ID", MESSAGE_ID);
+    field("PRIORITY", "4");
+    field("SYSLOG_IDENTIFIER", "halfopen");
+    field("HALFOPEN_EVENT", &event.id.to_string());
+    field("HALFOPEN_STATE", if event.state == State::Reached { "reached" } else { "cleared" });
+    field("HALFOPEN_SCOPE", &event.scope);
+    field("HALFOPEN_LIMIT", &event.limit.map_or("unlimited".into(), |limit| limit.to_string()));
+    field("HALFOPEN_QUEUED", &event.queued.to_string());
+    if let Some(top) = event.programs.first() {
+        field("HALFOPEN_PID", &top.pid.to_string());
+        field("HALFOPEN_COMM", &top.comm);
+        field("HALFOPEN_USER", &top.user);
+        for (name, value) in [("HALFOPEN_EXE", &top.exe), ("HALFOPEN_CGROUP", &top.cgroup)] {
+            if let Some(value) = value {
+                field(name, value);
+            }
+        }
+    }
+    entry
+}
+
+/// RFC 3164 without a time, which would be in a zone that the reader has to guess: the log stamps it.
+fn syslog_entry(event: &Event) -> String {
+    format!("<{DAEMON_WARNING}>halfopen[{}]: {event}", std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::record::tests::scanned;
+
+    fn listener(directory: &tempfile::TempDir, name: &str) -> (PathBuf, UnixDatagram) {
+        let path = directory.path().join(name);
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        (path, socket)
+    }
+
+    fn received(socket: &UnixDatagram) -> Vec<u8> {
+        let mut buffer = vec![0; 65_536];
+        let length = socket.recv(&mut buffer).unwrap();
+        buffer.truncate(length);
+        buffer
+    }
+
+    #[test]
+    fn journald_gets_fields_and_syslog_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let (journal_path, journal) = listener(&directory, "journal");
+        let (syslog_path, syslog) = listener(&directory, "log");
+        SystemLog::at(journal_path, syslog_path).write(&scanned());
+        let entry = received(&journal);
+        let text = String::from_utf8_lossy(&entry);
+        for line in ["PRIORITY=4", "HALFOPEN_EVENT=4226", "HALFOPEN_EXE=/usr/bin/nmap", "HALFOPEN_LIMIT=10"] {
+            assert!(text.lines().any(|found| found == line), "{line} in {text}");
+        }
+        // The name ends with a line break here: it must not become a field of its own.
+        let comm = [b"HALFOPEN_COMM\n".as_slice(), &5_u64.to_le_bytes(), b"nmap\n\n"].concat();
+        assert!(entry.windows(comm.len()).any(|window| window == comm));
+        assert_eq!(syslog.recv(&mut [0]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn syslog_is_used_where_no_journald_listens() {
+        let directory = tempfile::tempdir().unwrap();
+        let (syslog_path, syslog) = listener(&directory, "log");
+        let mut log = SystemLog::at(directory.path().join("none"), syslog_path);
+        log.write(&scanned());
+        assert!(log.reached());
+        let line = String::from_utf8(received(&syslog)).unwrap();
+        assert!(line.starts_with(&format!("<28>halfopen[{}]: event 4226: ", std::process::id())), "{line}");
+    }
+
+    #[test]
+    fn no_log_at_all_is_known() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut log = SystemLog::at(directory.path().join("none"), directory.path().join("neither"));
+        log.write(&scanned());
+        assert!(!log.reached());
+    }
+}

@@ -1,0 +1,96 @@
+//! Exit codes: a contract with scripts.
+
+use crate::config::ConfigError;
+use crate::control::{ClientError, RefusalKind};
+use crate::daemon::lock::LockError;
+use crate::output::Closed;
+use halfopen_kernel::KernelError;
+
+/// It was tried and failed.
+pub const FAILED: u8 = 1;
+/// The command line is wrong.
+pub const WRONG_USE: u8 = 2;
+/// Not permitted, or the kernel cannot.
+pub const CANNOT: u8 = 3;
+
+/// The command line is wrong in a way that its grammar cannot tell.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct WrongUse(pub String);
+
+/// The exit code for `error`.
+#[must_use]
+pub fn code(error: &anyhow::Error) -> u8 {
+    for cause in error.chain() {
+        if cause.is::<Closed>() {
+            return 0;
+        }
+        if cause.is::<WrongUse>() {
+            return WRONG_USE;
+        }
+        if let Some(error) = cause.downcast_ref::<ConfigError>() {
+            return if error.wrong_use() { WRONG_USE } else { FAILED };
+        }
+        if let Some(error) = cause.downcast_ref::<KernelError>() {
+            return if error.cannot() { CANNOT } else { FAILED };
+        }
+        match cause.downcast_ref::<ClientError>() {
+            Some(ClientError::NotPermitted(_)) => return CANNOT,
+            Some(ClientError::Refused { kind, .. }) => {
+                return match kind {
+                    RefusalKind::Failed => FAILED,
+                    RefusalKind::WrongUse => WRONG_USE,
+                    RefusalKind::Cannot => CANNOT,
+                };
+            }
+            _ => {}
+        }
+        if let Some(LockError::NotPermitted { .. }) = cause.downcast_ref() {
+            return CANNOT;
+        }
+    }
+    FAILED
+}
+
+/// `error` with its whole chain, each cause once: some errors already tell theirs.
+#[must_use]
+pub fn explained(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |told, cause| match cause.to_string() {
+        cause if told.is_empty() => cause,
+        cause if told.contains(&cause) => told,
+        cause => format!("{told}: {cause}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{ConfigError, Sources};
+    use anyhow::Context;
+
+    fn of(error: impl Into<anyhow::Error>) -> u8 {
+        code(&error.into())
+    }
+
+    #[test]
+    fn every_failure_has_its_code() {
+        let wrong_set = Sources::new(None, &["half_open=ten".into()]).unwrap_err();
+        let wrong_file = Sources::new(Some("/nonexistent".into()), &[]).unwrap().load().unwrap_err();
+        assert_eq!((of(wrong_set), of(wrong_file)), (WRONG_USE, FAILED));
+        assert_eq!((of(KernelError::NotPermitted), of(KernelError::ScopesFull(8))), (CANNOT, FAILED));
+        assert_eq!(of(ClientError::NoDaemon("/run".into())), FAILED);
+        assert_eq!(of(ClientError::NotPermitted("/run".into())), CANNOT);
+        let refused = ClientError::Refused { kind: RefusalKind::WrongUse, message: String::new() };
+        assert_eq!(of(refused), WRONG_USE);
+        assert_eq!(of(anyhow::Error::from(Closed).context("printing")), 0);
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let error = Sources::new(Some("/nonexistent".into()), &[]).unwrap().load();
+        let error = error.map(drop).context("starting").unwrap_err();
+        assert!(error.downcast_ref::<ConfigError>().is_some());
+        let text = "starting: /nonexistent:1:1: cannot read it: No such file or directory (os error 2)";
+        assert_eq!(explained(&error), text);
+    }
+}

@@ -1,0 +1,12 @@
+//! The program `halfopen`: command line, daemon, configuration and events. It knows neither the kernel part's nor the
+//! policy's insides.
+
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod control;
+pub mod daemon;
+pub mod events;
+pub mod exit;
+pub mod output;
+pub mod runtime_dir;
