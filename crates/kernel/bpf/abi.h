@@ -9,6 +9,7 @@
 
 #define SCOPES 64
 #define SLOT_BUCKETS 128
+#define OLD_GRIDS 4
 #define UNLIMITED 0xffffffffu
 #define COMM_LEN 16
 
@@ -101,6 +102,7 @@ struct scope {
 	__u32 oldest_grid;
 	__u32 queue_number;
 	__u64 old_grid_until_ns;
+	__u64 grid_ended_tick[OLD_GRIDS]; /* where the wheel stood when that grid was left */
 	__u32 bucket[SLOT_BUCKETS];
 	/* Since the start. */
 	__u64 admitted;

@@ -30,9 +30,14 @@ struct books {
 	const struct limits *own_limits;
 };
 
+static __always_inline int lets_all_go(const struct limits *l)
+{
+	return l->half_open == UNLIMITED;
+}
+
 static __always_inline int has_free_slot(const struct scope *s, const struct limits *l)
 {
-	return l->half_open == UNLIMITED || slots_held(s) < l->half_open;
+	return slots_held(s) < l->half_open;
 }
 
 static __always_inline int turn_is_due(const struct scope *s, const struct limits *l, __u64 now)
@@ -42,12 +47,12 @@ static __always_inline int turn_is_due(const struct scope *s, const struct limit
 
 static __always_inline int may_admit(const struct scope *s, const struct limits *l)
 {
-	return !s->waiting_here && has_free_slot(s, l);
+	return lets_all_go(l) || (!s->waiting_here && has_free_slot(s, l));
 }
 
 static __always_inline int may_release(const struct scope *s, const struct limits *l, __u64 now)
 {
-	return turn_is_due(s, l, now) && (!l->strict || has_free_slot(s, l));
+	return lets_all_go(l) || (turn_is_due(s, l, now) && (!l->strict || has_free_slot(s, l)));
 }
 
 static __always_inline void take_turn(struct scope *s, const struct limits *l, __u64 now)
@@ -72,11 +77,21 @@ static __always_inline void join_walk(struct scope *s, __u32 walk)
 	s->seen_out = 0;
 }
 
+/* The next turn is never more than one interval away: a raised rate is in force at once, and turns that were taken
+ * while nothing was enforced leave no debt. */
+static __always_inline void turns_settle(struct scope *s, const struct limits *l, __u64 now)
+{
+	if (l->interval_ns && s->next_turn_ns > now + l->interval_ns)
+		s->next_turn_ns = now + l->interval_ns;
+}
+
 static __always_inline void settle(struct books *b, __u64 now)
 {
 	slots_settle(b->host, b->host_limits, now);
+	turns_settle(b->host, b->host_limits, now);
 	if (b->own) {
 		slots_settle(b->own, b->own_limits, now);
+		turns_settle(b->own, b->own_limits, now);
 		join_walk(b->own, b->host->walk);
 	}
 }
@@ -165,6 +180,7 @@ static __always_inline enum verdict attempt_begin(struct books *b, struct attemp
 		return VERDICT_HOLD;
 	}
 	if (at != CHARGED) {
+		a->blocked_on = at;
 		b->host->would_have_waited++;
 		b->host->last_waiter_ns = now;
 		if (b->own) {
@@ -223,9 +239,11 @@ static __always_inline enum verdict attempt_recheck(struct books *b, struct atte
 static __always_inline int may_resend(const struct scope *s, const struct limits *l, const struct slot *slot,
 				      __u64 slot_age, __u64 now)
 {
+	int nobody_waits = lets_all_go(l) || !s->waiting_here;
+
 	if (slot_is_held(s, slot))
-		return !s->waiting_here || slot_age <= l->slot_life_ns / RESEND_FREELY_PART;
-	return !s->waiting_here && may_release(s, l, now);
+		return nobody_waits || slot_age <= l->slot_life_ns / RESEND_FREELY_PART;
+	return nobody_waits && may_release(s, l, now);
 }
 
 static __always_inline void renew_slot(struct scope *s, const struct limits *l, struct slot *slot, __u64 now)

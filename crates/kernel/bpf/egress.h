@@ -19,6 +19,15 @@ static __always_inline int withheld(const struct attempt *a)
 	return a->flags & ATTEMPT_BACK_OFF ? WITHHELD_BACK_OFF : WITHHELD_RECHECK;
 }
 
+/* A SYN with fast-open data that does not leave is followed at once by one without (tcp_send_syn_data()): no re-check.
+ */
+static __always_inline int timer_has_run(struct bpf_sock *sk)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	return !tp || tp->inet_conn.icsk_retransmits;
+}
+
 static __always_inline int syn_leaves(struct bpf_sock *sk)
 {
 	struct attempt *a = bpf_sk_storage_get(&attempts, sk, NULL, 0);
@@ -40,6 +49,8 @@ static __always_inline int syn_leaves(struct bpf_sock *sk)
 	if (!open_books(&b, p, a->scope))
 		return LEAVES;
 	if (a->state == ATTEMPT_QUEUED) {
+		if (!timer_has_run(sk))
+			return withheld(a);
 		/* The timer ran without RTO_CB: another sock_ops program has cleared the flag. */
 		count_fault(FAULT_DECIDED_AT_EGRESS);
 		a->rechecks++;

@@ -32,7 +32,7 @@ static __always_inline __u32 silent_patience_ms(__u32 syn_count, __u32 linear, _
 
 	elapsed = ((linear & 0xff) + 1) * SYN_TIMER_MS;
 	if (elapsed >= model)
-		return model;
+		return (model + SYN_TIMER_MS - 1) / SYN_TIMER_MS * SYN_TIMER_MS;
 	timer = SYN_TIMER_MS;
 	for (int i = 0; i < DOUBLINGS && elapsed < model; i++) {
 		timer = timer * 2 < rto_max_ms ? timer * 2 : rto_max_ms;

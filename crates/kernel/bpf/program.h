@@ -68,6 +68,19 @@ static __always_inline void note_program(struct attempt *a, struct cgroup *cgrou
 	a->cgroup_id = cgroup ? cgroup->kn->id : 0;
 }
 
+/* Verifiers before 6.2 forget the bound of an index that was spilled: it is given here again, where the compiler cannot
+ * see that it has one, and the address is made at once. */
+static __always_inline const struct limits *limits_of(const struct policy *p, __u64 scope)
+{
+	const struct limits *l;
+
+	_Static_assert(SCOPES == 64, "the mask below is SCOPES - 1");
+	asm volatile("%0 &= 63" : "+r"(scope));
+	l = &p->limits[scope];
+	barrier_var(l);
+	return l;
+}
+
 /* Looks up what an attempt is charged to. The host's lock must not be held yet. */
 static __always_inline int open_books(struct books *b, const struct policy *p, __u32 own)
 {
@@ -77,7 +90,7 @@ static __always_inline int open_books(struct books *b, const struct policy *p, _
 	b->host = bpf_map_lookup_elem(&scopes, &key);
 	b->own = own ? bpf_map_lookup_elem(&scopes, &own) : NULL;
 	b->host_limits = &p->limits[0];
-	b->own_limits = &p->limits[own];
+	b->own_limits = limits_of(p, own);
 	if (b->host)
 		return 1;
 	count_fault(FAULT_NO_POLICY);

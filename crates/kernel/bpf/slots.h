@@ -40,11 +40,25 @@ static __always_inline void slots_turn(struct scope *s, __u64 now)
 	s->tick = tick;
 }
 
+/* When the last of this grid's slots expires. There is one. */
+static __always_inline __u64 last_expiry_ns(const struct scope *s)
+{
+	__u32 ahead = SLOT_REACH_TICKS;
+
+	for (__u32 i = 1; i < SLOT_REACH_TICKS; i++) {
+		if (s->bucket[(s->tick + ahead) & (SLOT_BUCKETS - 1)])
+			break;
+		ahead--;
+	}
+	return (s->tick + ahead) << s->slot_shift;
+}
+
 static __always_inline void slots_change_grid(struct scope *s, __u32 shift, __u64 now)
 {
-	__u64 until = (s->tick + SLOT_REACH_TICKS + 1) << s->slot_shift;
+	__u64 until;
 
 	if (s->in_slots) {
+		until = last_expiry_ns(s);
 		if (!s->in_old_grid)
 			s->oldest_grid = s->grid;
 		if (!s->in_old_grid || s->old_grid_until_ns < until)
@@ -53,6 +67,7 @@ static __always_inline void slots_change_grid(struct scope *s, __u32 shift, __u6
 		s->in_slots = 0;
 		__builtin_memset(s->bucket, 0, sizeof(s->bucket));
 	}
+	s->grid_ended_tick[s->grid & (OLD_GRIDS - 1)] = s->tick;
 	s->grid++;
 	s->slot_shift = shift;
 	s->tick = now >> shift;
@@ -62,10 +77,11 @@ static __always_inline void slots_change_grid(struct scope *s, __u32 shift, __u6
 static __always_inline void slots_settle(struct scope *s, const struct limits *l, __u64 now)
 {
 	slots_turn(s, now);
-	if (s->slot_shift != l->slot_shift)
-		slots_change_grid(s, l->slot_shift, now);
+	/* First: a further change must not hold on what has expired. */
 	if (s->in_old_grid && now >= s->old_grid_until_ns)
 		s->in_old_grid = 0;
+	if (s->slot_shift != l->slot_shift)
+		slots_change_grid(s, l->slot_shift, now);
 }
 
 static __always_inline int slot_is_held(const struct scope *s, const struct slot *slot)
@@ -74,7 +90,10 @@ static __always_inline int slot_is_held(const struct scope *s, const struct slot
 		return 0;
 	if (slot->grid == s->grid)
 		return slot->tick > s->tick;
-	return s->in_old_grid && (__s32)(slot->grid - s->oldest_grid) >= 0;
+	/* Of an old grid only what had not expired when that grid was left is in the lump. A slot too old to tell is
+	 * taken for expired: it stays in the lump until that expires. */
+	return s->in_old_grid && (__s32)(slot->grid - s->oldest_grid) >= 0 && s->grid - slot->grid <= OLD_GRIDS &&
+	       slot->tick > s->grid_ended_tick[slot->grid & (OLD_GRIDS - 1)];
 }
 
 static __always_inline void slot_take(struct scope *s, const struct limits *l, struct slot *slot, __u64 now)

@@ -3,9 +3,16 @@
 //! No I/O and no clock: every function is told the time. The kernel part decides by the same rules, written in C
 //! (`crates/kernel/bpf/decide.h`); property tests there hold the two against each other.
 
+pub mod attempt;
+pub mod books;
+mod held_slots;
 pub mod ledger;
 pub mod limits;
+pub mod scope;
 pub mod slots;
 
+pub use attempt::{AttemptId, Ending, Verdict};
+pub use books::Books;
 pub use ledger::Ledger;
-pub use limits::{Limits, Mode, Overflow, RawTcp, Rate};
+pub use limits::{Limits, Mode, Overflow, Rate, RawTcp};
+pub use scope::ScopeId;

@@ -87,7 +87,9 @@ impl fmt::Display for Rate {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotANumber {
     /// Not of the form of a rate, or out of range.
-    #[error("{0:?} is no rate: write releases per time, as \"10/s\" or \"1/4s\", between 1/3600s and 1000000/s")]
+    #[error(
+        "{0:?} is no rate: write releases per time, as \"10/s\" or \"1/4s\", between 1/3600s and 1000000/s"
+    )]
     Rate(String),
     /// Not of the form of a time, or out of range.
     #[error("{0:?} is no time: write a number with its unit, as \"500ms\", \"21s\" or \"2m\"")]
@@ -100,7 +102,8 @@ impl FromStr for Rate {
     fn from_str(text: &str) -> Result<Self, NotANumber> {
         let bad = || NotANumber::Rate(text.to_owned());
         let (releases, per) = text.split_once('/').ok_or_else(bad)?;
-        let per = if per.starts_with(|c: char| c.is_ascii_digit()) { per.to_owned() } else { format!("1{per}") };
+        let per =
+            if per.starts_with(|c: char| c.is_ascii_digit()) { per.to_owned() } else { format!("1{per}") };
         let per = parse_time(&per).map_err(|_| bad())?;
         releases.trim().parse().ok().and_then(|n| Rate::new(n, per)).ok_or_else(bad)
     }

@@ -6,7 +6,9 @@ use proptest::prelude::*;
 /// tcp_model_timeout(): the sum of `boundary` + 1 timers that double from 1 s and end at rto_max.
 fn model_timeout_ms(boundary: u32, rto_max_ms: u32) -> u32 {
     let doublings_before_rto_max = (rto_max_ms / 1_000).ilog2();
-    (0..=boundary).map(|timer| if timer <= doublings_before_rto_max { 1_000 << timer } else { rto_max_ms }).sum()
+    (0..=boundary)
+        .map(|timer| if timer <= doublings_before_rto_max { 1_000 << timer } else { rto_max_ms })
+        .sum()
 }
 
 /// tcp_retransmit_timer() and tcp_write_timeout(), until they give a socket in SYN_SENT up.

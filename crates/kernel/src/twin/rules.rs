@@ -60,7 +60,7 @@ fn slots_of_an_old_grid_that_have_expired_are_not_held_on_by_a_further_change() 
 
 #[test]
 fn a_raised_rate_is_in_force_at_the_next_recheck() {
-    let mut pair = Pair::new(Mode::Enforce, &[limits(1, 100, once_in(Duration::from_secs(3_600)))]);
+    let mut pair = Pair::new(Mode::Enforce, &[limits(1, 100, once_in(Duration::from_hours(1)))]);
     begin(&mut pair);
     let (first, _) = begin(&mut pair);
     let (second, _) = begin(&mut pair);

@@ -115,7 +115,8 @@ impl Pair {
     }
 
     pub fn set_limits(&mut self, scope: usize, limits: Limits) {
-        let changes_grid = slots::grid_shift(limits.slot_life) != slots::grid_shift(self.limits[scope].slot_life);
+        let changes_grid =
+            slots::grid_shift(limits.slot_life) != slots::grid_shift(self.limits[scope].slot_life);
         if changes_grid {
             if self.books.ledger(self.scopes[scope], self.clock).half_open == 0 {
                 self.grids[scope] = 0;
@@ -191,14 +192,16 @@ pub(super) fn some_limits() -> impl Strategy<Value = Limits> {
     let half_open = prop_oneof![9 => (0..8u32).prop_map(Some), 1 => Just(None)];
     let slot_life = select(&[100, 130, 1_000, 1_500, 3_000, 21_000, 22_000, 60_000, 3_600_000][..]);
     let interval = select(&[None, Some(1), Some(100), Some(1_000), Some(10_000), Some(3_600_000)][..]);
-    (half_open, slot_life, interval, any::<bool>()).prop_map(|(half_open, slot_life, interval, strict)| Limits {
-        half_open,
-        slot_life: Duration::from_millis(slot_life),
-        drain: interval.and_then(|millis| Rate::new(1, Duration::from_millis(millis))),
-        strict,
-        queue: 10_000,
-        overflow: Overflow::Refuse,
-        max_wait: None,
+    (half_open, slot_life, interval, any::<bool>()).prop_map(|(half_open, slot_life, interval, strict)| {
+        Limits {
+            half_open,
+            slot_life: Duration::from_millis(slot_life),
+            drain: interval.and_then(|millis| Rate::new(1, Duration::from_millis(millis))),
+            strict,
+            queue: 10_000,
+            overflow: Overflow::Refuse,
+            max_wait: None,
+        }
     })
 }
 
@@ -282,7 +285,7 @@ proptest! {
     #[test]
     fn the_host_alone_decides_the_same(
         limits in some_limits(),
-        acts in vec((some_step(), 0..1_000_000u64, some_act()), 1..300),
+        acts in vec((some_step(), 0..1_000_000u64, some_act()), 1..200),
     ) {
         run(&[limits], acts);
     }
@@ -290,7 +293,7 @@ proptest! {
     #[test]
     fn host_and_own_scopes_decide_the_same(
         limits in vec(some_limits(), 3),
-        acts in vec((some_step(), 0..1_000_000u64, some_act()), 1..300),
+        acts in vec((some_step(), 0..1_000_000u64, some_act()), 1..200),
     ) {
         run(&limits, acts);
     }
