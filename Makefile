@@ -1,5 +1,7 @@
 # What README names. Each target installs the system packages it lacks (as root; otherwise it says what and why).
 CARGO ?= cargo
+# Most tests wait for the kernel's timers: more of them at once than there are cores.
+TEST_THREADS ?= 3
 HALFOPEN := $(CURDIR)/target/release/halfopen
 export HALFOPEN_BIN := $(HALFOPEN)
 
@@ -16,12 +18,13 @@ run: build
 		echo "that needs root. Run: sudo $(HALFOPEN) run" >&2; exit 3; fi
 	$(HALFOPEN) run
 
-# The tests of the lab and of the limiter on the real kernel take the machine's time: one after the other, the rest before.
-test: build
+# Tests that cannot run here are listed with their reasons; with REQUIRE_PRIVILEGED=1 they fail.
+test:
+	tools/packages build
 	tools/packages test
-	$(CARGO) test --locked --workspace --exclude halfopen-lab
-	$(CARGO) build --release --locked -p halfopen-lab --bins
-	$(CARGO) test --release --locked -p halfopen-lab -- --test-threads=4
+	@skips=$$(mktemp); \
+	LAB_SKIPS=$$skips $(CARGO) test --locked --workspace --no-fail-fast -- --test-threads=$(TEST_THREADS); \
+	status=$$?; sort -u $$skips; echo "tests skipped: $$(sort -u $$skips | wc -l)"; rm -f $$skips; exit $$status
 
 bench: build
 	tools/packages test

@@ -92,6 +92,9 @@ pub enum Command {
         subject: crate::control::Subject,
     },
     /// Check the configuration and print what holds in the end, each line with its origin
+    ///
+    /// Ends with 1 and the first mistake's file, line and column where there is one; so does `run`, and SIGHUP then
+    /// changes nothing. A mistake on the command line itself (`--set`, `halfopen set`) is 2.
     #[command(after_help = "Example: halfopen check --config ./halfopen.toml")]
     Check {
         /// The configuration file; conf.d beside it is read too

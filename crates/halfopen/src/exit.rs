@@ -52,14 +52,10 @@ pub fn code(error: &anyhow::Error) -> u8 {
     FAILED
 }
 
-/// `error` with its whole chain, each cause once: some errors already tell theirs.
+/// `error` with its whole chain. No error of ours tells its source in its own message.
 #[must_use]
 pub fn explained(error: &anyhow::Error) -> String {
-    error.chain().fold(String::new(), |told, cause| match cause.to_string() {
-        cause if told.is_empty() => cause,
-        cause if told.contains(&cause) => told,
-        cause => format!("{told}: {cause}"),
-    })
+    format!("{error:#}")
 }
 
 #[cfg(test)]

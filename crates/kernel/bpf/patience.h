@@ -57,18 +57,22 @@ static __always_inline __u32 longest_wait_ms(__u32 patience_ms, __u32 user_timeo
 }
 
 #define FIRST_TIMER_LEAST_MS 12u
-#define FIRST_TIMER_MOST_MS 40u
+#define FIRST_TIMER_MOST_MS 500u
 
-/* The first timer of a held socket, which is also the step of its quick re-checks: short while few wait, and spread so
- * that sockets held at the same instant do not ask at the same instant. */
+/* The first timer of a held socket, which is also the step of its quick re-checks: short while few wait. Many must be
+ * spread over a whole interval between re-checks from the first on, since the timer wheel then keeps them on the beat
+ * that they fell into: those that ask together leave the slots idle until they ask together again. */
 static __always_inline __u32 first_timer_ms(__u32 waiting, __u32 queue_number)
 {
-	__u32 base = waiting < FIRST_TIMER_LEAST_MS ? FIRST_TIMER_LEAST_MS : waiting;
+	const __u32 widest = FIRST_TIMER_MOST_MS - FIRST_TIMER_LEAST_MS;
+	__u32 spread = waiting < widest ? waiting * waiting / 12 : widest;
 
-	if (base > FIRST_TIMER_MOST_MS)
-		base = FIRST_TIMER_MOST_MS;
+	if (spread < FIRST_TIMER_LEAST_MS)
+		spread = FIRST_TIMER_LEAST_MS;
+	if (spread > widest)
+		spread = widest;
 	/* 40503 / 65536 is the golden ratio: neighbours in the queue land far apart. */
-	return base + (((queue_number * 40503u) & 0xffff) * base >> 16);
+	return FIRST_TIMER_LEAST_MS + (((queue_number * 40503u) & 0xffff) * spread >> 16);
 }
 
 #define FIRST_TIMER_MPTCP_LEAST_MS 300u
@@ -87,21 +91,21 @@ static __always_inline __u32 first_timer_mptcp_ms(__u32 waiting, __u64 interval_
 
 #define RECHECK_MS 512u		   /* TCP_RESOURCE_PROBE_INTERVAL and the timer wheel's granularity */
 #define SOON_MS 30000u		   /* held for less: re-checks at most RECHECK_MS apart */
-#define FEW_WAIT 192u		   /* so few that each one's lateness leaves slots idle */
+#define FEW_WAIT 128u		   /* so few that each one's lateness leaves slots idle */
 #define RECHECKS_BEFORE_THRIFT 96u /* of the 127 there are */
 
 /* Whether the withheld SYN shall lead TCP to its next timer by back-off (it repeats the timer `linear` times and
- * doubles it then) rather than by a re-check in 512 ms. The short timers are few: they are spent to spread the sockets
- * out, and again when only few wait. */
+ * doubles it then) rather than by a re-check in 512 ms, which leaves the timer as it is. The short timers are few: they
+ * are kept for the time when few wait. */
 static __always_inline int back_off(__u32 held_ms, __u32 rechecks, __u32 timer_ms, __u32 linear, __u32 waiting,
 				    __u32 queue_number)
 {
 	__u32 next = rechecks <= linear ? timer_ms : 2 * timer_ms;
-	__u32 spread = ((queue_number * 40503u) & 0xffff) * RECHECK_MS >> 16;
 
+	(void)queue_number;
 	if (rechecks > RECHECKS_BEFORE_THRIFT)
 		return 1;
 	if (held_ms >= SOON_MS)
 		return next <= held_ms / 8;
-	return next <= RECHECK_MS && (waiting <= FEW_WAIT || held_ms < spread);
+	return next <= RECHECK_MS && waiting <= FEW_WAIT;
 }

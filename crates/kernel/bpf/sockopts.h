@@ -18,10 +18,15 @@ static __always_inline struct attempt *holding_options(struct bpf_sockopt *ctx)
 	return a && a->state != ATTEMPT_NONE && a->flags & ATTEMPT_HELD_ONCE ? a : NULL;
 }
 
-/* Handing the program's buffer on untouched: the kernel copies no more than a page of it (optlen 0 says so). */
+/* At most so much of a value is shown to BPF programs (a page; the smallest there is). */
+#define VALUE_SHOWN 4096
+
+/* Not for us. A value that is longer than what is shown must be waved through by length 0, or the call would fail; a
+ * shorter one may have been changed by another program on the hook and stays as it is. */
 static __always_inline int leave_to_kernel(struct bpf_sockopt *ctx)
 {
-	ctx->optlen = 0;
+	if (ctx->optlen > VALUE_SHOWN)
+		ctx->optlen = 0;
 	return 1;
 }
 

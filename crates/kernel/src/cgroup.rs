@@ -39,7 +39,8 @@ impl CgroupDir {
         let below = mount.join(path.strip_prefix("/").unwrap_or(path));
         let path = if path.starts_with(&mount) { path.to_owned() } else { below };
         let dir = File::open(&path).ok().filter(|dir| {
-            fstatfs(dir).is_ok_and(|fs| fs.f_type == CGROUP2_SUPER_MAGIC) && dir.metadata().is_ok_and(|meta| meta.is_dir())
+            fstatfs(dir).is_ok_and(|fs| fs.f_type == CGROUP2_SUPER_MAGIC)
+                && dir.metadata().is_ok_and(|meta| meta.is_dir())
         });
         match dir {
             Some(dir) => Ok(Self { path, dir }),
@@ -53,9 +54,19 @@ impl CgroupDir {
         &self.path
     }
 
+    /// This cgroup and those above it that can be opened, up to the root.
+    pub(crate) fn and_above(&self) -> Vec<Self> {
+        let mount = mount_point().unwrap_or_else(|| self.path.clone());
+        let paths = self.path.ancestors().take_while(|path| path.starts_with(&mount));
+        paths
+            .filter_map(|path| File::open(path).ok().map(|dir| Self { path: path.to_owned(), dir }))
+            .collect()
+    }
+
     /// How many cgroups lie above it.
     pub(crate) fn level(&self) -> u32 {
-        let below = mount_point().and_then(|mount| self.path.strip_prefix(mount).ok().map(|p| p.components().count()));
+        let below = mount_point()
+            .and_then(|mount| self.path.strip_prefix(mount).ok().map(|p| p.components().count()));
         below.unwrap_or(0) as u32
     }
 }
@@ -82,7 +93,9 @@ pub fn path_of_id(id: u64) -> Option<String> {
     let mount = mount_point()?;
     let root = File::open(&mount).ok()?;
     let dir = open_by_id(root.as_fd(), id)?;
-    let path = rustix::fs::readlink(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&dir)), Vec::new()).ok()?;
+    let path =
+        rustix::fs::readlink(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&dir)), Vec::new())
+            .ok()?;
     let path = path.into_string().ok()?;
     let below = Path::new(&path).strip_prefix(&mount).ok()?.to_str()?;
     (!path.ends_with(" (deleted)")).then(|| format!("/{below}"))

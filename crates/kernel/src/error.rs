@@ -1,13 +1,20 @@
 //! What can go wrong with the kernel, each with what to do about it.
 
+use libbpf_rs::{ErrorKind, PrintLevel};
+use rustix::thread::{CapabilitySet, capabilities};
+use std::error::Error;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::sync::Once;
 
-/// Why the limit cannot be enforced or the ledger not be read.
+/// Why the limit cannot be enforced or the ledger not be read. What the kernel answered is the error's source.
 #[derive(Debug, thiserror::Error)]
 pub enum KernelError {
     /// Not enough privilege to load programs.
-    #[error("loading the kernel part is not permitted: run as root (it needs CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_SYS_ADMIN)")]
+    #[error(
+        "loading the kernel part is not permitted: run as root (it needs CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_SYS_ADMIN)"
+    )]
     NotPermitted,
     /// The kernel lacks something; the sentence says what, and from which version on it is there.
     #[error("this kernel cannot enforce the limit: {0}")]
@@ -23,8 +30,8 @@ pub enum KernelError {
     },
     /// Another program is attached to one of our hooks and lets nobody else on.
     #[error(
-        "cannot attach {hook} to {}: another program holds that hook exclusively ({source}); \
-         find it with `bpftool cgroup tree` and have it attached with BPF_F_ALLOW_MULTI",
+        "cannot attach {hook} to {}: another program holds that hook exclusively, there or on a cgroup above: \
+         find it with `halfopen doctor` and have it attached with BPF_F_ALLOW_MULTI, or detached",
         cgroup.display()
     )]
     HookTaken {
@@ -36,7 +43,7 @@ pub enum KernelError {
         source: io::Error,
     },
     /// The kernel refused a program or map.
-    #[error("{doing}: {source}")]
+    #[error("{doing}")]
     Bpf {
         /// What was tried, on what.
         doing: String,
@@ -53,5 +60,91 @@ impl KernelError {
     #[must_use]
     pub fn cannot(&self) -> bool {
         !matches!(self, Self::Bpf { .. } | Self::ScopesFull(_) | Self::NotACgroup { .. })
+    }
+
+    /// libbpf could not load the programs; `permitted` = it was not for want of privilege. The verifier refuses with the
+    /// same errno as a lack of privilege.
+    pub(crate) fn refused_to_load(error: libbpf_rs::Error, permitted: bool) -> Self {
+        match error.kind() {
+            ErrorKind::PermissionDenied if !permitted => Self::NotPermitted,
+            ErrorKind::PermissionDenied
+            | ErrorKind::InvalidInput
+            | ErrorKind::NotFound
+            | ErrorKind::Unsupported => Self::Lacks(format!(
+                "it does not take the programs ({error:#}); Linux 6.1 or newer is needed; `halfopen doctor` tries \
+                     each part, RUST_LOG=debug shows what the verifier says"
+            )),
+            _ => Self::Bpf { doing: "loading the kernel part".to_owned(), source: io::Error::other(error) },
+        }
+    }
+
+    /// The message, and the kernel's answer behind it where there is one.
+    #[must_use]
+    pub fn in_full(&self) -> String {
+        let mut told = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            told = format!("{told}: {error}");
+            cause = error.source();
+        }
+        told
+    }
+}
+
+/// Whether this process may load and attach what the kernel part is made of. Capabilities count in the first user
+/// namespace only.
+pub(crate) fn is_permitted() -> bool {
+    /// `PROC_USER_INIT_INO`
+    const FIRST_USER_NAMESPACE: u64 = 0xefff_fffd;
+    let needed = CapabilitySet::SYS_ADMIN | CapabilitySet::NET_ADMIN;
+    let capable = capabilities(None).is_ok_and(|held| held.effective.contains(needed));
+    capable
+        && std::fs::metadata("/proc/self/ns/user")
+            .is_ok_and(|namespace| namespace.ino() == FIRST_USER_NAMESPACE)
+}
+
+/// What libbpf says (a refused program's last steps before the verifier, among others) is for those who look for it:
+/// it goes to the log, at debug.
+pub(crate) fn hear_libbpf() {
+    static HEARD: Once = Once::new();
+    HEARD.call_once(|| {
+        libbpf_rs::set_print(Some((PrintLevel::Info, |_, said| {
+            said.lines().for_each(|line| tracing::debug!(target: "libbpf", "{line}"));
+        })));
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::io::Errno;
+
+    fn refusal(errno: Errno) -> libbpf_rs::Error {
+        libbpf_rs::Error::from_raw_os_error(errno.raw_os_error())
+    }
+
+    #[test]
+    fn a_refusal_is_told_once_with_the_kernel_s_answer() {
+        let source = io::Error::from_raw_os_error(Errno::PERM.raw_os_error());
+        let error = KernelError::Bpf { doing: "reading a scope's books".to_owned(), source };
+        assert_eq!(error.to_string(), "reading a scope's books");
+        assert_eq!(error.in_full(), "reading a scope's books: Operation not permitted (os error 1)");
+        assert!(!error.cannot());
+    }
+
+    /// A kernel that is too old cannot be had on the machine of a test: what it is answered with can.
+    #[test]
+    fn a_kernel_too_old_is_exit_code_3_and_told_what_is_needed() {
+        let error = KernelError::refused_to_load(refusal(Errno::INVAL), true);
+        assert!(error.cannot());
+        let told = error.in_full();
+        assert!(told.contains("Linux 6.1 or newer is needed") && told.contains("halfopen doctor"), "{told}");
+    }
+
+    #[test]
+    fn the_verifier_s_refusal_is_not_taken_for_missing_privilege() {
+        let refused = |permitted| KernelError::refused_to_load(refusal(Errno::ACCESS), permitted);
+        assert!(matches!(refused(true), KernelError::Lacks(_)));
+        assert!(matches!(refused(false), KernelError::NotPermitted));
     }
 }

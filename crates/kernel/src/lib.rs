@@ -14,11 +14,13 @@ mod probe;
 mod records;
 mod settings;
 mod skeleton;
+#[cfg(test)]
+mod twin;
 mod walk;
 
 pub use cgroup::{CgroupDir, path_of_id};
 pub use error::KernelError;
 pub use limiter::{EnforcementStopped, Limiter, ScopeId};
 pub use probe::{Finding, Probe, probes};
-pub use records::{Attempt, AttemptState, Fault, FaultCount, HeldAttempt, Program};
+pub use records::{Attempt, AttemptState, Fault, FaultCount, HeldAttempt, Program, Shortcoming};
 pub use settings::Settings;

@@ -1,8 +1,12 @@
 //! The limiter in the kernel: loaded, attached, told its policy, read, and let go.
 
+use crate::error::{hear_libbpf, is_permitted};
 use crate::plain::{self, HeldRecord};
 use crate::skeleton::{HalfopenSkel, HalfopenSkelBuilder, types};
-use crate::{Attempt, CgroupDir, Fault, FaultCount, HeldAttempt, KernelError, Settings, ledger, settings, walk};
+use crate::{
+    Attempt, CgroupDir, Fault, FaultCount, HeldAttempt, KernelError, Settings, Shortcoming, ledger, settings,
+    walk,
+};
 use halfopen_policy::{Ledger, Limits, Mode};
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use libbpf_rs::{ErrorKind, Link, MapCore, MapFlags, OpenObject, RingBuffer, RingBufferBuilder};
@@ -112,14 +116,15 @@ impl Limiter {
             ("cgroup/connect6", &progs.on_connect6),
         ];
         for (hook, program) in hooks {
-            let link = program.attach_cgroup(cgroup.as_fd().as_raw_fd()).map_err(|error| match error.kind() {
-                ErrorKind::PermissionDenied | ErrorKind::AlreadyExists => KernelError::HookTaken {
-                    hook,
-                    cgroup: cgroup.path().to_owned(),
-                    source: io::Error::other(error),
-                },
-                _ => bpf(&format!("attaching {hook} to {}", cgroup.path().display()), error),
-            })?;
+            let link =
+                program.attach_cgroup(cgroup.as_fd().as_raw_fd()).map_err(|error| match error.kind() {
+                    ErrorKind::PermissionDenied | ErrorKind::AlreadyExists => KernelError::HookTaken {
+                        hook,
+                        cgroup: cgroup.path().to_owned(),
+                        source: io::Error::other(error),
+                    },
+                    _ => bpf(&format!("attaching {hook} to {}", cgroup.path().display()), error),
+                })?;
             self.links.push(link);
         }
         Ok(())
@@ -133,11 +138,16 @@ impl Limiter {
     pub fn apply(&mut self, settings: &Settings) -> Result<(), KernelError> {
         self.exempt(settings)?;
         self.put_in_force(settings)?;
-        let gone: Vec<_> = self.settings.exempt.iter().filter(|net| !settings.exempt.contains(net)).copied().collect();
+        let gone: Vec<_> =
+            self.settings.exempt.iter().filter(|net| !settings.exempt.contains(net)).copied().collect();
         self.settings = settings.clone();
         for net in gone {
             let key = settings::prefix_key(net);
-            self.skel.maps.exempt.delete(&key).map_err(|error| bpf(&format!("ending the exemption of {net}"), error))?;
+            self.skel
+                .maps
+                .exempt
+                .delete(&key)
+                .map_err(|error| bpf(&format!("ending the exemption of {net}"), error))?;
         }
         Ok(())
     }
@@ -146,7 +156,9 @@ impl Limiter {
         for &net in &settings.exempt {
             let key = settings::prefix_key(net);
             let exempt = &self.skel.maps.exempt;
-            exempt.update(&key, &[1], MapFlags::ANY).map_err(|error| bpf(&format!("exempting {net}"), error))?;
+            exempt
+                .update(&key, &[1], MapFlags::ANY)
+                .map_err(|error| bpf(&format!("exempting {net}"), error))?;
         }
         Ok(())
     }
@@ -155,7 +167,9 @@ impl Limiter {
     fn put_in_force(&mut self, settings: &Settings) -> Result<(), KernelError> {
         let exec_level = self.exec_parent.as_ref().map_or(0, |parent| parent.level() + 1);
         let Some(data) = self.skel.maps.bss_data.as_deref_mut() else {
-            return Err(KernelError::Lacks("the policy cannot be mapped (kernel 5.5 or newer is needed)".to_owned()));
+            return Err(KernelError::Lacks(
+                "the policy cannot be mapped (kernel 5.5 or newer is needed)".to_owned(),
+            ));
         };
         let next = (data.policy_now + 1) & 1;
         let policy = &mut data.policies[next as usize];
@@ -295,7 +309,8 @@ impl Limiter {
         for (number, fault) in Fault::ALL.into_iter().enumerate() {
             let key = (number as u32).to_ne_bytes();
             let per_cpu = self.skel.maps.faults.lookup_percpu(&key, MapFlags::ANY);
-            let per_cpu = per_cpu.map_err(|error| bpf("reading the fault counters", error))?.unwrap_or_default();
+            let per_cpu =
+                per_cpu.map_err(|error| bpf("reading the fault counters", error))?.unwrap_or_default();
             let count = per_cpu
                 .iter()
                 .filter_map(|bytes| bytes.as_slice().try_into().ok())
@@ -306,6 +321,13 @@ impl Limiter {
             }
         }
         Ok(counts)
+    }
+
+    /// What this kernel lacks that makes the limit worse, though it holds. Found out when it was started.
+    #[must_use]
+    pub fn shortcomings(&self) -> Vec<Shortcoming> {
+        let settable = self.skel.maps.rodata_data.is_some_and(|found| found.rto_max_settable != 0);
+        if settable { Vec::new() } else { vec![Shortcoming::RtoMaxNotSettable] }
     }
 
     /// Hands over the attempts that began to wait since the last call. [`Limiter`] as a file descriptor becomes
@@ -357,19 +379,15 @@ pub(crate) fn load() -> Result<HalfopenSkel<'static>, KernelError> {
                 .to_owned(),
         ));
     }
+    hear_libbpf();
     // The skeleton borrows its object: leaking these few bytes lets it be kept, and it still unloads all when dropped.
     let object: &'static mut MaybeUninit<OpenObject> = Box::leak(Box::new(MaybeUninit::uninit()));
-    let mut open = HalfopenSkelBuilder::default().open(object).map_err(|error| bpf("opening the kernel part", error))?;
+    let mut open =
+        HalfopenSkelBuilder::default().open(object).map_err(|error| bpf("opening the kernel part", error))?;
     if let Some(rodata) = open.maps.rodata_data.as_deref_mut() {
         rodata.rto_max_settable = u8::from(rto_max_settable());
     }
-    open.load().map_err(|error| match error.kind() {
-        ErrorKind::PermissionDenied => KernelError::NotPermitted,
-        ErrorKind::InvalidInput | ErrorKind::NotFound | ErrorKind::Unsupported => KernelError::Lacks(format!(
-            "it does not take the programs ({error}); Linux 6.1 or newer is needed; `halfopen doctor` tries each part"
-        )),
-        _ => bpf("loading the kernel part", error),
-    })
+    open.load().map_err(|error| KernelError::refused_to_load(error, is_permitted()))
 }
 
 /// Whether `TCP_RTO_MAX_MS` (Linux 6.15) is known here: tried on a socket that goes nowhere.
@@ -402,8 +420,7 @@ fn held_attempt(record: &HeldRecord) -> HeldAttempt {
 
 /// The clock of the kernel part.
 fn now() -> Duration {
-    let now = clock_gettime(ClockId::Monotonic);
-    Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec as u32)
+    clock_gettime(ClockId::Monotonic).try_into().unwrap_or_default()
 }
 
 fn bpf(doing: &str, error: libbpf_rs::Error) -> KernelError {

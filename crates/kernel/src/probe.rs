@@ -1,9 +1,12 @@
 //! Whether this host can do what the limit needs: each probe tries it for real.
 
+use crate::error::is_permitted;
 use crate::limiter::{Limiter, load, rto_max_settable};
-use crate::{CgroupDir, KernelError, Settings};
+use crate::{CgroupDir, KernelError, Settings, Shortcoming};
 use halfopen_policy::{Limits, Mode, RawTcp};
 use libbpf_rs::libbpf_sys;
+use libbpf_rs::query::ProgInfoIter;
+use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
 
@@ -53,12 +56,12 @@ pub fn probes(cgroup: Option<&Path>) -> Vec<Probe> {
 fn or_missing(tried: Result<String, KernelError>) -> Finding {
     match tried {
         Ok(detail) => Finding::Good(detail),
-        Err(error) => Finding::Missing(error.to_string()),
+        Err(error) => Finding::Missing(error.in_full()),
     }
 }
 
 fn privilege() -> Finding {
-    if rustix::process::geteuid().is_root() {
+    if is_permitted() {
         Finding::Good(String::new())
     } else {
         Finding::Missing(KernelError::NotPermitted.to_string())
@@ -93,45 +96,76 @@ fn attach_and_leave(dir: &CgroupDir) -> Result<String, KernelError> {
         .map_err(|source| KernelError::Bpf { doing: format!("creating {}", path.display()), source })?;
     let settings =
         Settings { mode: Mode::Enforce, raw_tcp: RawTcp::Refuse, exempt: Vec::new(), host: Limits::xp_sp2() };
-    let tried = CgroupDir::open(&path).and_then(|probe| Limiter::start(&probe, &settings)).and_then(Limiter::let_go);
+    let tried =
+        CgroupDir::open(&path).and_then(|probe| Limiter::start(&probe, &settings)).and_then(Limiter::let_go);
     // Nobody ever was in it, so it can only be gone already.
     let _ = std::fs::remove_dir(&path);
     tried.map(|_| String::new())
 }
 
-/// Programs of others on our hooks: they run beside ours, and a sock_ops program may clear callbacks or change timers.
+/// The kernel's names for our own programs.
+const OURS: [&str; 6] =
+    ["on_egress", "on_setsockopt", "on_getsockopt", "on_sock_op", "on_connect4", "on_connect6"];
+const HOOKS: [(&str, u32); 6] = [
+    ("sock_ops", libbpf_sys::BPF_CGROUP_SOCK_OPS),
+    ("egress", libbpf_sys::BPF_CGROUP_INET_EGRESS),
+    ("connect4", libbpf_sys::BPF_CGROUP_INET4_CONNECT),
+    ("connect6", libbpf_sys::BPF_CGROUP_INET6_CONNECT),
+    ("setsockopt", libbpf_sys::BPF_CGROUP_SETSOCKOPT),
+    ("getsockopt", libbpf_sys::BPF_CGROUP_GETSOCKOPT),
+];
+
+/// Programs of others on our hooks, on `dir` and above it: they run beside ours, and a sock_ops program may clear
+/// callbacks or change timers.
 fn others(dir: &CgroupDir) -> Finding {
-    const HOOKS: [(&str, u32); 4] = [
-        ("sock_ops", libbpf_sys::BPF_CGROUP_SOCK_OPS),
-        ("egress", libbpf_sys::BPF_CGROUP_INET_EGRESS),
-        ("connect4", libbpf_sys::BPF_CGROUP_INET4_CONNECT),
-        ("connect6", libbpf_sys::BPF_CGROUP_INET6_CONNECT),
-    ];
-    let found: Vec<String> = HOOKS
-        .iter()
-        .filter_map(|&(name, hook)| {
-            let ids = attached(dir, hook);
-            (!ids.is_empty()).then(|| format!("{name}: {ids:?}"))
-        })
+    let names: HashMap<u32, String> = ProgInfoIter::default()
+        .map(|program| (program.id, program.name.to_string_lossy().into_owned()))
         .collect();
-    if found.is_empty() {
-        return Finding::Good("none".to_owned());
+    let mut beside = Vec::new();
+    let mut in_the_way = Vec::new();
+    for cgroup in dir.and_above() {
+        for (hook, number) in HOOKS {
+            let Some((ids, flags)) = attached(&cgroup, number) else {
+                return Finding::Degraded(format!(
+                    "the programs at {hook} of {} cannot be listed: run as root",
+                    cgroup.path().display()
+                ));
+            };
+            // The kernel takes ours beside programs of MULTI, and below one of OVERRIDE, which then is not run.
+            let shared = flags & libbpf_sys::BPF_F_ALLOW_MULTI != 0;
+            let overridden = flags & libbpf_sys::BPF_F_ALLOW_OVERRIDE != 0 && cgroup.path() != dir.path();
+            for id in ids {
+                let name = names.get(&id).map_or("program", String::as_str);
+                let told = format!("{name} (id {id}) at {hook} of {}", cgroup.path().display());
+                if !shared && !overridden {
+                    in_the_way.push(told);
+                } else if overridden {
+                    beside.push(format!("{told}, not run where ours is (BPF_F_ALLOW_OVERRIDE)"));
+                } else if !OURS.contains(&name) {
+                    beside.push(told);
+                }
+            }
+        }
     }
-    Finding::Good(format!(
-        "attached to {}: program ids {} (ours among them while `halfopen run` is on); they run beside ours, egress decides",
-        dir.path().display(),
-        found.join(", ")
-    ))
+    match (in_the_way.as_slice(), beside.as_slice()) {
+        ([], []) => Finding::Good("none on our hooks".to_owned()),
+        ([], beside) => Finding::Good(format!("{}; they run beside ours, egress decides", beside.join(", "))),
+        (in_the_way, _) => Finding::Missing(format!(
+            "{}: attached exclusively, so ours is refused: have it attached with BPF_F_ALLOW_MULTI, or detached",
+            in_the_way.join(", ")
+        )),
+    }
 }
 
-fn attached(dir: &CgroupDir, hook: u32) -> Vec<u32> {
+/// The programs attached to a cgroup itself, and the flags with which they are; `None` where the kernel does not tell.
+fn attached(cgroup: &CgroupDir, hook: u32) -> Option<(Vec<u32>, u32)> {
     let mut ids = [0_u32; 64];
     let mut count = ids.len() as u32;
     let mut flags = 0;
     // SAFETY: the kernel writes at most `count` ids into the array that is given, and the number it has written.
     let failed = unsafe {
         libbpf_sys::bpf_prog_query(
-            dir.as_fd().as_raw_fd(),
+            cgroup.as_fd().as_raw_fd(),
             hook,
             0,
             &raw mut flags,
@@ -139,18 +173,14 @@ fn attached(dir: &CgroupDir, hook: u32) -> Vec<u32> {
             &raw mut count,
         )
     };
-    if failed == 0 { ids[..count as usize].to_vec() } else { Vec::new() }
+    (failed == 0).then(|| (ids[..count as usize].to_vec(), flags))
 }
 
 fn long_waits() -> Finding {
     if rto_max_settable() {
         Finding::Good(String::new())
     } else {
-        Finding::Degraded(
-            "TCP_RTO_MAX_MS cannot be set (Linux 6.15 or newer): an attempt held for more than 30 s re-checks at steps \
-             that double, and repeats its SYN late after its release"
-                .to_owned(),
-        )
+        Finding::Degraded(Shortcoming::RtoMaxNotSettable.explain().to_owned())
     }
 }
 

@@ -136,3 +136,23 @@ impl Fault {
         }
     }
 }
+
+/// Something that this kernel lacks: the limit holds without it, but not as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Shortcoming {
+    /// `TCP_RTO_MAX_MS` cannot be set (Linux 6.15).
+    RtoMaxNotSettable,
+}
+
+impl Shortcoming {
+    /// What is lost, for `status` and `doctor`.
+    #[must_use]
+    pub fn explain(self) -> &'static str {
+        match self {
+            Self::RtoMaxNotSettable => {
+                "TCP_RTO_MAX_MS cannot be set (Linux 6.15 or newer): an attempt held for more than 30 s re-checks at \
+                 steps that double, and repeats its SYN late after its release"
+            }
+        }
+    }
+}

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 /// How long the daemon may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
 /// How long one that has answered may take to let go of its held attempts, in all namespaces.
-const LET_GO: Duration = Duration::from_secs(60);
+const LET_GO: Duration = Duration::from_mins(1);
 /// How long the kernel may take to end a killed process.
 const KILLED: Duration = Duration::from_secs(5);
 /// Where programs are pinned that outlive their daemon.

@@ -51,7 +51,7 @@ fn table(status: &Status) -> String {
     ];
     lines
         .extend(rows.iter().map(|(name, cell)| line(name, scopes.iter().map(|scope| cell(scope)).collect())));
-    lines.extend(status.degraded.iter().map(|reason| format!("degraded: {reason}")));
+    lines.extend(status.degraded.iter().map(|reason| format!("degraded: {}", reason.explanation)));
     let faults = status.faults.iter();
     lines.extend(faults.map(|fault| format!("fault: {} ({} times)", fault.explanation, fault.count)));
     lines.join("\n")
@@ -113,6 +113,7 @@ pub fn why(subject: Subject) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::Degradation;
     use halfopen_policy::{Ledger, Limits};
 
     #[test]
@@ -128,7 +129,7 @@ mod tests {
             host,
             scopes: vec![exec],
             faults: vec![],
-            degraded: vec!["mode is audit".into()],
+            degraded: vec![Degradation::Audit.into()],
             pid: 1,
         };
         let table = table(&status);

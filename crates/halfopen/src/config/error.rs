@@ -10,12 +10,12 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A file or directory cannot be read.
-    #[error("{place}: cannot read it: {source}")]
+    #[error("{place}: cannot read it: {reason}")]
     Unreadable {
         /// Which; the place is the first that could not be read.
         place: Place,
         /// Why.
-        source: io::Error,
+        reason: io::Error,
     },
     /// Something in a file.
     #[error("{place}: {wrong}")]
@@ -34,12 +34,12 @@ pub enum ConfigError {
         wrong: Wrong,
     },
     /// A file cannot be written.
-    #[error("cannot save to {}: {source}", path.display())]
+    #[error("cannot save to {}: {reason}", path.display())]
     Save {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        reason: io::Error,
     },
 }
 

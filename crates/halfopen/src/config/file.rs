@@ -18,8 +18,8 @@ pub type Layer = Vec<(Setting, Place)>;
 /// # Errors
 /// The first thing that is wrong with it.
 pub fn read(path: &Path) -> Result<Option<Layer>, ConfigError> {
-    let unreadable = |text: &str, at, source| {
-        Err(ConfigError::Unreadable { place: Place::in_text(path, text, at), source })
+    let unreadable = |text: &str, at, reason| {
+        Err(ConfigError::Unreadable { place: Place::in_text(path, text, at), reason })
     };
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
@@ -42,8 +42,12 @@ pub fn read(path: &Path) -> Result<Option<Layer>, ConfigError> {
 pub fn parse(path: &Path, text: &str) -> Result<Layer, ConfigError> {
     let at = |span: std::ops::Range<usize>| Place::in_text(path, text, span.start);
     let wrong = |span, wrong| ConfigError::InFile { place: at(span), wrong };
-    let document = DeTable::parse(text)
-        .map_err(|e| wrong(e.span().unwrap_or(0..0), Wrong::Toml(e.message().to_owned())))?;
+    let (document, mistakes) = DeTable::parse_recoverable(text);
+    // The parser goes on behind a mistake and may trip over what it made of it.
+    let places = mistakes.iter().map(|e| (e.span().unwrap_or(0..0), e.message()));
+    if let Some((span, message)) = places.min_by_key(|(span, _)| span.start) {
+        return Err(wrong(span, Wrong::Toml(message.to_owned())));
+    }
     let mut layer = Layer::new();
     let mut take = |key, value: &Spanned<DeValue<'_>>| {
         let setting = Setting::from_toml(key, value.get_ref(), value.span())

@@ -137,6 +137,6 @@ fn read_set(set: &str) -> Result<Setting, ConfigError> {
     })
 }
 
-fn unreadable(path: &Path, source: io::Error) -> ConfigError {
-    ConfigError::Unreadable { place: Place::in_text(path, "", 0), source }
+fn unreadable(path: &Path, reason: io::Error) -> ConfigError {
+    ConfigError::Unreadable { place: Place::in_text(path, "", 0), reason }
 }

@@ -29,11 +29,11 @@ pub fn local_file(config: &Path) -> PathBuf {
 /// # Errors
 /// Where the file as it is cannot be read, and where its directory cannot be written.
 pub fn prepare(path: &Path, setting: &Setting) -> Result<Prepared, ConfigError> {
-    let failed = |source| ConfigError::Save { path: path.to_owned(), source };
+    let failed = |reason| ConfigError::Save { path: path.to_owned(), reason };
     let (text, mode) = match fs::read_to_string(path) {
         Ok(text) => (text, fs::metadata(path).map_err(failed)?.permissions()),
         Err(e) if e.kind() == io::ErrorKind::NotFound => (String::new(), Permissions::from_mode(0o644)),
-        Err(source) => return Err(failed(source)),
+        Err(reason) => return Err(failed(reason)),
     };
     let text = with_setting(path, &text, setting)?;
     let directory = path.parent().unwrap_or(Path::new("."));
@@ -52,7 +52,7 @@ impl Prepared {
     /// Where the rename fails; the old one is in place then.
     pub fn commit(self) -> Result<(), ConfigError> {
         let Self { file, path } = self;
-        file.persist(&path).map(drop).map_err(|e| ConfigError::Save { path, source: e.error })
+        file.persist(&path).map(drop).map_err(|e| ConfigError::Save { path, reason: e.error })
     }
 }
 

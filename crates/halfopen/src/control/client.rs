@@ -18,12 +18,12 @@ pub enum ClientError {
     #[error("asking the daemon at {} is not permitted: run as root", .0.display())]
     NotPermitted(PathBuf),
     /// The connection broke or no answer came in time.
-    #[error("asking the daemon at {}: {source}", path.display())]
+    #[error("asking the daemon at {}: {reason}", path.display())]
     Broken {
         /// The socket.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The daemon refused.
     #[error("{message}")]
@@ -56,7 +56,7 @@ impl Client {
         patience: Option<Duration>,
     ) -> Result<Self, ClientError> {
         let path = directory.socket();
-        let broken = |source| ClientError::Broken { path: path.clone(), source };
+        let broken = |reason| ClientError::Broken { path: path.clone(), reason };
         let mut stream = UnixStream::connect(&path).map_err(|e| match e.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NoDaemon(path.clone()),
             io::ErrorKind::PermissionDenied => ClientError::NotPermitted(path.clone()),
@@ -108,7 +108,7 @@ impl Client {
         self.broken(io::Error::new(io::ErrorKind::InvalidData, found))
     }
 
-    fn broken(&self, source: io::Error) -> ClientError {
-        ClientError::Broken { path: self.path.clone(), source }
+    fn broken(&self, reason: io::Error) -> ClientError {
+        ClientError::Broken { path: self.path.clone(), reason }
     }
 }

@@ -4,7 +4,7 @@ pub mod client;
 pub mod status;
 
 pub use client::{Client, ClientError};
-pub use status::{AttemptStatus, FaultStatus, ScopeStatus, Status, Why};
+pub use status::{AttemptStatus, Degradation, DegradedStatus, FaultStatus, ScopeStatus, Status, Why};
 
 use crate::events::Event;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! The numbers of `status` and `why`. The JSON of [`Status`] is a contract with scripts.
 
 use crate::events::text::plain;
-use halfopen_kernel::{Attempt, AttemptState, FaultCount};
+use halfopen_kernel::{Attempt, AttemptState, FaultCount, Shortcoming};
 use halfopen_policy::{Ledger, Limits};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -23,8 +23,8 @@ pub struct Status {
     pub scopes: Vec<ScopeStatus>,
     /// What could not be done as intended.
     pub faults: Vec<FaultStatus>,
-    /// Why the limit is not all it could be, for people.
-    pub degraded: Vec<String>,
+    /// Why the limit is not all it could be.
+    pub degraded: Vec<DegradedStatus>,
     /// The daemon's process id.
     pub pid: u32,
 }
@@ -74,6 +74,29 @@ pub struct FaultStatus {
     /// How often since the start.
     pub count: u64,
     /// What it means.
+    pub explanation: String,
+}
+
+/// Why the limit is less than it could be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Degradation {
+    /// The mode is `audit`.
+    Audit,
+    /// The mode is `off`.
+    Off,
+    /// The last event reached neither journald nor syslog.
+    NoSystemLog,
+    /// The kernel cannot set `TCP_RTO_MAX_MS`.
+    LongWaits,
+}
+
+/// A [`Degradation`] with its explanation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DegradedStatus {
+    /// For programs.
+    pub reason: Degradation,
+    /// For people.
     pub explanation: String,
 }
 
@@ -192,6 +215,28 @@ impl fmt::Display for AttemptStatus {
             Some(waits_for) => write!(f, "; waits for {}", plain(waits_for)),
             None => Ok(()),
         }
+    }
+}
+
+impl From<Shortcoming> for Degradation {
+    fn from(found: Shortcoming) -> Self {
+        match found {
+            Shortcoming::RtoMaxNotSettable => Self::LongWaits,
+        }
+    }
+}
+
+impl From<Degradation> for DegradedStatus {
+    fn from(reason: Degradation) -> Self {
+        let explanation = match reason {
+            Degradation::Audit => "mode is audit: nothing is held",
+            Degradation::Off => "mode is off: nothing is held or counted",
+            Degradation::NoSystemLog => {
+                "no system log takes events: they are on stderr and in `halfopen events` only"
+            }
+            Degradation::LongWaits => Shortcoming::RtoMaxNotSettable.explain(),
+        };
+        Self { reason, explanation: explanation.to_owned() }
     }
 }
 

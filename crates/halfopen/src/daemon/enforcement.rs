@@ -1,17 +1,17 @@
 //! The limiter with its configuration and scopes, and what is asked of it.
 
+mod values;
+mod why;
+
 use super::announcer::Announcer;
 use super::exec_cgroup;
 use super::fault_log::FaultLog;
-use crate::config::{
-    ConfigError, Effective, Key, Limit, LimitKey, Name, Origin, Setting, Sources, Wrong, read_name,
-    read_setting, save, setting,
-};
-use crate::control::{Answer, AttemptStatus, FaultStatus, ScopeStatus, Status, Subject, Why};
+use crate::config::{ConfigError, Effective, Key, Limit, LimitKey, Sources, setting};
+use crate::control::{Degradation, DegradedStatus, FaultStatus, ScopeStatus, Status};
 use crate::events::{Waiter, identity};
 use crate::exit::{WrongUse, explained};
-use anyhow::{Context, Result, anyhow};
-use halfopen_kernel::{Attempt, AttemptState, EnforcementStopped, KernelError, Limiter, ScopeId};
+use anyhow::Result;
+use halfopen_kernel::{EnforcementStopped, Fault, FaultCount, KernelError, Limiter, ScopeId, Shortcoming};
 use halfopen_policy::{Limits, Mode};
 use rustix::time::{ClockId, clock_gettime};
 use std::fs;
@@ -21,8 +21,6 @@ use std::time::Duration;
 
 /// The host scope's name.
 const HOST: &str = "host";
-/// Attempts that `why` lists.
-const LISTED: usize = 1_000;
 
 /// A scope that `exec` made.
 #[derive(Debug)]
@@ -41,6 +39,8 @@ pub struct Enforcement {
     scopes: Vec<ExecScope>,
     exec_parent: Option<PathBuf>,
     faults: FaultLog,
+    shortcomings: Vec<Shortcoming>,
+    disturbances: u64,
     /// Where events go.
     pub announcer: Announcer,
 }
@@ -56,12 +56,14 @@ impl Enforcement {
     #[must_use]
     pub fn new(limiter: Limiter, sources: Sources, effective: Effective, announcer: Announcer) -> Self {
         Self {
+            shortcomings: limiter.shortcomings(),
             limiter,
             sources,
             effective,
             scopes: Vec::new(),
             exec_parent: None,
             faults: FaultLog::default(),
+            disturbances: 0,
             announcer,
         }
     }
@@ -117,10 +119,21 @@ impl Enforcement {
                 self.announcer.announce(report, limit, ledger.queued);
             }
         }
-        for line in self.faults.due(monotonic(), &self.limiter.faults()?) {
+        let faults = self.limiter.faults()?;
+        for line in self.faults.due(monotonic(), &faults) {
             tracing::warn!("{line}");
         }
+        let disturbed = |fault: &&FaultCount| {
+            matches!(fault.fault, Fault::CallbackFlags | Fault::CallbacksCleared | Fault::DecidedAtEgress)
+        };
+        self.disturbances = faults.iter().filter(disturbed).map(|fault| fault.count).sum();
         Ok(())
+    }
+
+    /// How often another program was found to have disturbed our callbacks, as of the last [`Enforcement::look`].
+    #[must_use]
+    pub fn disturbances(&self) -> u64 {
+        self.disturbances
     }
 
     /// Has the kernel part count its sockets and correct its ledger.
@@ -129,32 +142,6 @@ impl Enforcement {
     /// Where the walk fails.
     pub fn recount(&self) -> Result<(), KernelError> {
         self.limiter.recount()
-    }
-
-    /// Re-reads the files. Values set live and not saved are dropped, and the log says which.
-    ///
-    /// # Errors
-    /// [`ConfigError`], or where the kernel part refuses; what was in force still is.
-    pub fn reload(&mut self) -> Result<()> {
-        let again = self.sources.load()?;
-        self.limiter.apply(&again.settings())?;
-        for dropped in self.effective.live() {
-            if let Some((now, origin)) = again.get(dropped.key()) {
-                tracing::warn!(
-                    "{} = {} was set without --save and is dropped: now {} ({origin})",
-                    dropped.key(),
-                    dropped.show(),
-                    now.show()
-                );
-            }
-        }
-        self.effective = again;
-        tracing::info!(
-            "{}: read again, config_hash {}",
-            self.sources.path().display(),
-            self.effective.hash()
-        );
-        Ok(())
     }
 
     /// All numbers.
@@ -178,81 +165,6 @@ impl Enforcement {
             degraded: self.degraded(),
             pid: std::process::id(),
         })
-    }
-
-    /// The value that `name` has.
-    ///
-    /// # Errors
-    /// For a wrong name.
-    pub fn get(&self, name: &str) -> Result<String> {
-        Ok(match read_name(name)? {
-            Name::Key(key) => self.shown(key),
-            Name::TcpNumConnections => setting::tcp_num_connections(self.host_limits().half_open).to_string(),
-            Name::Scope(scope, key) => Limit::of(&self.limits_of(&scope)?, key).show(),
-        })
-    }
-
-    /// Puts a value in force, and saves it where asked to.
-    ///
-    /// # Errors
-    /// For a wrong name or value, where it cannot be saved, and where the kernel part refuses; nothing has changed.
-    pub fn set(&mut self, name: &str, value: &str, save: bool) -> Result<Answer> {
-        match read_name(name)? {
-            Name::Scope(..) if save => {
-                Err(ConfigError::Given { given: "set --save".into(), wrong: Wrong::ScopeIsPassing }.into())
-            }
-            Name::Scope(scope, key) => self.set_scope(&scope, key, value),
-            key => self.set_key(&read_setting(&key, value)?, save),
-        }
-    }
-
-    fn set_key(&mut self, setting: &Setting, save: bool) -> Result<Answer> {
-        let (key, was) = (setting.key(), self.shown(setting.key()));
-        let path = save::local_file(self.sources.path());
-        let prepared = save.then(|| save::prepare(&path, setting)).transpose()?;
-        let mut changed = self.effective.clone();
-        changed.put(setting.clone(), Origin::Live);
-        self.limiter.apply(&changed.settings())?;
-        self.effective = changed;
-        let mut note = None;
-        if let Some(prepared) = prepared {
-            prepared
-                .commit()
-                .with_context(|| format!("{key} = {} is in force but not saved", setting.show()))?;
-            note = match self.sources.load() {
-                Ok(again) => match again.get(key) {
-                    Some((saved, origin)) if saved == setting => {
-                        self.effective.put(setting.clone(), origin.clone());
-                        None
-                    }
-                    Some((other, origin)) => {
-                        Some(format!("{origin} overrides it: {} holds after a reload", other.show()))
-                    }
-                    None => None,
-                },
-                Err(e) => Some(format!("the files cannot be read again as they are: {e}")),
-            };
-        }
-        tracing::info!("{key} = {} (was {was})", setting.show());
-        let saved = save.then_some(path);
-        Ok(Answer::Changed { name: key.to_string(), was, now: setting.show(), saved, note })
-    }
-
-    fn set_scope(&mut self, scope: &str, key: LimitKey, value: &str) -> Result<Answer> {
-        let name = format!("scope.{scope}.{}", key.name());
-        let limit = Limit::from_text(key, &name, value)
-            .map_err(|e| ConfigError::Given { given: "set".into(), wrong: e.into() })?;
-        let mut limits = self.limits_of(scope)?;
-        let was = Limit::of(&limits, key).show();
-        limit.apply(&mut limits);
-        if scope == HOST {
-            return self.set_key(&Setting::Host(limit), false);
-        }
-        if let Some(exec) = self.scopes.iter_mut().find(|exec| exec.name == scope) {
-            self.limiter.set_scope(exec.id, &limits)?;
-            exec.limits = limits;
-        }
-        Ok(Answer::Changed { name, was, now: limit.show(), saved: None, note: None })
     }
 
     /// Makes a scope for the process `peer`. Limits not given are the host's as they are now.
@@ -305,56 +217,6 @@ impl Enforcement {
         exec_cgroup::remove(&scope.path)
     }
 
-    /// The attempts of a program or to a destination, and what they wait for.
-    ///
-    /// # Errors
-    /// Where the walk fails.
-    pub fn why(&self, subject: Subject) -> Result<Why> {
-        let status = self.status()?;
-        let mut found: Vec<Attempt> = self.limiter.attempts()?;
-        found.retain(|attempt| match subject {
-            Subject::Pid(pid) => attempt.program.pid == pid,
-            Subject::Address(address) => attempt.destination.ip() == address,
-            Subject::Destination(destination) => attempt.destination == destination,
-        });
-        found.sort_by_key(|attempt| std::cmp::Reverse(attempt.age));
-        let attempts = found.iter().take(LISTED).map(|attempt| self.explained(attempt, &status)).collect();
-        Ok(Why { host: status.host, note: self.note_on(subject), in_all: found.len(), attempts })
-    }
-
-    fn explained(&self, attempt: &Attempt, status: &Status) -> AttemptStatus {
-        let exec = attempt.scope.and_then(|id| self.scopes.iter().find(|scope| scope.id == id));
-        let waits_for = (attempt.state == AttemptState::Queued).then(|| {
-            let host = (&status.host, self.host_limits().strict);
-            let narrower = exec.and_then(|exec| {
-                let numbers = status.scopes.iter().find(|scope| scope.name == exec.name)?;
-                (numbers.queued > 0).then_some((numbers, exec.limits.strict))
-            });
-            let (numbers, strict) = narrower.unwrap_or(host);
-            numbers.waited_for(strict)
-        });
-        AttemptStatus::new(attempt, exec.map(|exec| exec.name.as_str()), waits_for)
-    }
-
-    fn note_on(&self, subject: Subject) -> Option<String> {
-        let settings = self.effective.settings();
-        let address = match subject {
-            Subject::Pid(_) => None,
-            Subject::Address(address) => Some(address),
-            Subject::Destination(destination) => Some(destination.ip()),
-        };
-        let exempt =
-            address.and_then(|address| settings.exempt.iter().find(|prefix| prefix.contains(&address)));
-        match (settings.mode, exempt) {
-            (_, Some(prefix)) => {
-                Some(format!("{prefix} is exempt: attempts to it are never counted or held"))
-            }
-            (Mode::Audit, None) => Some("mode is audit: nothing is held".into()),
-            (Mode::Off, None) => Some("mode is off: nothing is held or counted".into()),
-            (Mode::Enforce, None) => None,
-        }
-    }
-
     /// Ends enforcement: every held attempt is let go.
     ///
     /// # Errors
@@ -378,33 +240,18 @@ impl Enforcement {
         self.effective.settings().host
     }
 
-    fn limits_of(&self, scope: &str) -> Result<Limits> {
-        if scope == HOST {
-            return Ok(self.host_limits());
-        }
-        let exec = self.scopes.iter().find(|exec| exec.name == scope);
-        exec.map(|exec| exec.limits).ok_or_else(|| {
-            let names = self.scopes.iter().map(|exec| exec.name.as_str());
-            let names = std::iter::once(HOST).chain(names).collect::<Vec<_>>().join(", ");
-            anyhow!(WrongUse(format!("there is no scope {scope:?}: the scopes are {names}")))
-        })
-    }
-
     fn shown(&self, key: Key) -> String {
         self.effective.get(key).map_or_else(String::new, |(setting, _)| setting.show())
     }
 
-    fn degraded(&self) -> Vec<String> {
-        let mut reasons = Vec::new();
-        match self.effective.settings().mode {
-            Mode::Enforce => {}
-            Mode::Audit => reasons.push("mode is audit: nothing is held".into()),
-            Mode::Off => reasons.push("mode is off: nothing is held or counted".into()),
-        }
-        if !self.announcer.log_reached() {
-            reasons
-                .push("no system log takes events: they are on stderr and in `halfopen events` only".into());
-        }
-        reasons
+    fn degraded(&self) -> Vec<DegradedStatus> {
+        let mode = match self.effective.settings().mode {
+            Mode::Enforce => None,
+            Mode::Audit => Some(Degradation::Audit),
+            Mode::Off => Some(Degradation::Off),
+        };
+        let log = (!self.announcer.log_reached()).then_some(Degradation::NoSystemLog);
+        let kernel = self.shortcomings.iter().map(|found| Degradation::from(*found));
+        mode.into_iter().chain(log).chain(kernel).map(DegradedStatus::from).collect()
     }
 }

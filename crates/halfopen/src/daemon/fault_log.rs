@@ -4,7 +4,7 @@ use halfopen_kernel::{Fault, FaultCount};
 use std::collections::HashMap;
 use std::time::Duration;
 
-const PAUSE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_mins(1);
 
 /// What has been said of which fault.
 #[derive(Debug, Default)]

@@ -31,12 +31,12 @@ pub enum LockError {
         path: PathBuf,
     },
     /// The file system refused.
-    #[error("locking {}: {source}", path.display())]
+    #[error("locking {}: {reason}", path.display())]
     Io {
         /// The lock file.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        reason: io::Error,
     },
 }
 
@@ -59,9 +59,9 @@ impl Lock {
     /// [`LockError::Held`] naming the process that holds it.
     pub fn take(directory: &RuntimeDir) -> Result<Self, LockError> {
         let path = directory.lock();
-        let io = |source: io::Error| match source.kind() {
+        let io = |reason: io::Error| match reason.kind() {
             io::ErrorKind::PermissionDenied => LockError::NotPermitted { path: path.clone() },
-            _ => LockError::Io { path: path.clone(), source },
+            _ => LockError::Io { path: path.clone(), reason },
         };
         let made_directory = match DirBuilder::new().mode(0o700).create(directory.path()) {
             Ok(()) => true,
@@ -116,12 +116,12 @@ pub fn holder(directory: &RuntimeDir) -> Result<Option<Holder>, LockError> {
         Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
             return Err(LockError::NotPermitted { path });
         }
-        Err(source) => return Err(LockError::Io { path, source }),
+        Err(reason) => return Err(LockError::Io { path, reason }),
     };
     match flock(&file, FlockOperation::NonBlockingLockShared) {
         Ok(()) => Ok(None),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(Some(Holder { pid: written_pid(&mut file) })),
-        Err(e) => Err(LockError::Io { path, source: e.into() }),
+        Err(e) => Err(LockError::Io { path, reason: e.into() }),
     }
 }
 

@@ -7,6 +7,7 @@ pub mod exec_cgroup;
 pub mod fault_log;
 pub mod lock;
 pub mod notify;
+pub mod recount;
 pub mod server;
 
 use crate::config::Sources;
@@ -20,6 +21,7 @@ use anyhow::{Context, Result};
 use enforcement::{Enforcement, monotonic};
 use halfopen_kernel::{CgroupDir, KernelError, Limiter};
 use lock::Lock;
+use recount::Recounts;
 use rustix::fs::Mode;
 use rustix::process::umask;
 use server::{Call, Reply};
@@ -32,12 +34,10 @@ use tokio::io::unix::AsyncFd;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
 /// How often the ledgers are read.
 const LOOK: Duration = Duration::from_secs(1);
-/// How often the kernel's sockets are counted anew.
-const RECOUNT: Duration = Duration::from_secs(30);
 /// How long the client that ends the daemon may take to read its answer.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 
@@ -122,8 +122,7 @@ async fn serve(
     notify::tell("READY=1");
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut recount = interval(RECOUNT);
-    recount.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut recounts = Recounts::from(Instant::now());
     let mut trouble = Trouble::default();
     loop {
         // What is overdue already waits for the next tick: it must not keep the loop spinning.
@@ -147,8 +146,15 @@ async fn serve(
                     return Ok(());
                 }
             }
-            _ = look.tick() => trouble.note("reading the ledger", enforcement.look()),
-            _ = recount.tick() => trouble.note("counting attempts", enforcement.recount()),
+            _ = look.tick() => {
+                trouble.note("reading the ledger", enforcement.look());
+                recounts.note(Instant::now(), enforcement.disturbances());
+            }
+            () = sleep_until(recounts.next()) => {
+                let began = Instant::now();
+                trouble.note("counting attempts", enforcement.recount());
+                recounts.counted(Instant::now(), began.elapsed());
+            }
             () = sleep(due.unwrap_or_default()), if due.is_some() => {
                 trouble.note("reading the ledger", enforcement.look());
             }
@@ -173,10 +179,10 @@ struct Trouble {
 impl Trouble {
     fn note(&mut self, doing: &str, outcome: Result<(), KernelError>) {
         if let Err(e) = outcome
-            && self.said.is_none_or(|said| said.elapsed() >= Duration::from_secs(60))
+            && self.said.is_none_or(|said| said.elapsed() >= Duration::from_mins(1))
         {
             self.said = Some(Instant::now());
-            tracing::error!("{doing}: {e}");
+            tracing::error!("{doing}: {}", e.in_full());
         }
     }
 }

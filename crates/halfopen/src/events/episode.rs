@@ -12,7 +12,7 @@ pub const ANNOUNCED_AFTER: Duration = Duration::from_secs(1);
 /// How long nothing must have waited until an episode is over.
 pub const CLEARED_AFTER: Duration = Duration::from_secs(10);
 /// The time within which a scope has one pair of events at most, and all scopes together [`PAIRS_PER_MINUTE`].
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 const PAIRS_PER_MINUTE: usize = 10;
 /// Programs whose attempts are counted apart in one episode; bounds the memory that a fork bomb can take.
 const TRACKED: usize = 1_000;

@@ -35,6 +35,9 @@ pub struct Event {
     pub queued: u64,
     /// The programs with the most attempts, most first.
     pub programs: Vec<ProgramRecord>,
+    /// Whether the attempts were only counted; not written where they were held.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub audited: bool,
 }
 
 /// A program in an [`Event`].
@@ -89,6 +92,7 @@ impl Event {
             limit,
             queued,
             programs: report.programs.into_iter().map(ProgramRecord::from).collect(),
+            audited: report.audited,
         }
     }
 }
@@ -101,9 +105,14 @@ impl fmt::Display for Event {
             write!(f, " Scope: {}.", plain(&self.scope))?;
         }
         let Some(top) = self.programs.first() else { return Ok(()) };
-        let (by, waiting) = match self.state {
-            State::Reached => ("Reached by", "waiting"),
-            State::Cleared => ("It was reached by", "waited"),
+        let by = match self.state {
+            State::Reached => "Reached by",
+            State::Cleared => "It was reached by",
+        };
+        let waiting = match self.state {
+            _ if self.audited => "would have waited",
+            State::Reached => "waiting",
+            State::Cleared => "waited",
         };
         write!(f, " {by} {}: {} attempts {waiting}", top.describe(), top.attempts)?;
         if let Some(destination) = top.sample.first() {
@@ -189,6 +198,14 @@ pub(super) mod tests {
             }],
         });
         assert_eq!(serde_json::to_value(scanned()).unwrap(), expected);
+    }
+
+    #[test]
+    fn nobody_waits_in_audit_mode() {
+        let event = Event { audited: true, ..scanned() };
+        assert!(event.to_string().contains(": 244 attempts would have waited, such as "), "{event}");
+        let sent = serde_json::to_string(&event).unwrap();
+        assert_eq!(serde_json::from_str::<Event>(&sent).unwrap(), event);
     }
 
     #[test]

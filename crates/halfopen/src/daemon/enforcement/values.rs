@@ -1,0 +1,125 @@
+//! The values in force: read anew from the files, asked for, set.
+
+use super::{Enforcement, HOST};
+use crate::config::{
+    ConfigError, Limit, LimitKey, Name, Origin, Setting, Wrong, read_name, read_setting, save, setting,
+};
+use crate::control::Answer;
+use crate::exit::WrongUse;
+use anyhow::{Context, Result};
+use halfopen_policy::Limits;
+
+impl Enforcement {
+    /// Re-reads the files. Values set live and not saved are dropped, and the log says which.
+    ///
+    /// # Errors
+    /// [`ConfigError`], or where the kernel part refuses; what was in force still is.
+    pub fn reload(&mut self) -> Result<()> {
+        let again = self.sources.load()?;
+        self.limiter.apply(&again.settings())?;
+        for dropped in self.effective.live() {
+            if let Some((now, origin)) = again.get(dropped.key()) {
+                tracing::warn!(
+                    "{} = {} was set without --save and is dropped: now {} ({origin})",
+                    dropped.key(),
+                    dropped.show(),
+                    now.show()
+                );
+            }
+        }
+        self.effective = again;
+        tracing::info!(
+            "{}: read again, config_hash {}",
+            self.sources.path().display(),
+            self.effective.hash()
+        );
+        Ok(())
+    }
+
+    /// The value that `name` has.
+    ///
+    /// # Errors
+    /// For a wrong name.
+    pub fn get(&self, name: &str) -> Result<String> {
+        Ok(match read_name(name)? {
+            Name::Key(key) => self.shown(key),
+            Name::TcpNumConnections => setting::tcp_num_connections(self.host_limits().half_open).to_string(),
+            Name::Scope(scope, key) => Limit::of(&self.limits_of(&scope)?, key).show(),
+        })
+    }
+
+    /// Puts a value in force, and saves it where asked to.
+    ///
+    /// # Errors
+    /// For a wrong name or value, where it cannot be saved, and where the kernel part refuses; nothing has changed.
+    pub fn set(&mut self, name: &str, value: &str, save: bool) -> Result<Answer> {
+        match read_name(name)? {
+            Name::Scope(..) if save => {
+                Err(ConfigError::Given { given: "set --save".into(), wrong: Wrong::ScopeIsPassing }.into())
+            }
+            Name::Scope(scope, key) => self.set_scope(&scope, key, value),
+            key => self.set_key(&read_setting(&key, value)?, save),
+        }
+    }
+
+    fn set_key(&mut self, setting: &Setting, save: bool) -> Result<Answer> {
+        let (key, was) = (setting.key(), self.shown(setting.key()));
+        let path = save::local_file(self.sources.path());
+        let prepared = save.then(|| save::prepare(&path, setting)).transpose()?;
+        let mut changed = self.effective.clone();
+        changed.put(setting.clone(), Origin::Live);
+        self.limiter.apply(&changed.settings())?;
+        self.effective = changed;
+        let mut note = None;
+        if let Some(prepared) = prepared {
+            prepared
+                .commit()
+                .with_context(|| format!("{key} = {} is in force but not saved", setting.show()))?;
+            note = match self.sources.load() {
+                Ok(again) => match again.get(key) {
+                    Some((saved, origin)) if saved == setting => {
+                        self.effective.put(setting.clone(), origin.clone());
+                        None
+                    }
+                    Some((other, origin)) => {
+                        Some(format!("{origin} overrides it: {} holds after a reload", other.show()))
+                    }
+                    None => None,
+                },
+                Err(e) => Some(format!("the files cannot be read again as they are: {e}")),
+            };
+        }
+        tracing::info!("{key} = {} (was {was})", setting.show());
+        let saved = save.then_some(path);
+        Ok(Answer::Changed { name: key.to_string(), was, now: setting.show(), saved, note })
+    }
+
+    fn set_scope(&mut self, scope: &str, key: LimitKey, value: &str) -> Result<Answer> {
+        let name = format!("scope.{scope}.{}", key.name());
+        let limit = Limit::from_text(key, &name, value)
+            .map_err(|e| ConfigError::Given { given: "set".into(), wrong: e.into() })?;
+        let mut limits = self.limits_of(scope)?;
+        let was = Limit::of(&limits, key).show();
+        limit.apply(&mut limits);
+        if scope == HOST {
+            return self.set_key(&Setting::Host(limit), false);
+        }
+        if let Some(exec) = self.scopes.iter_mut().find(|exec| exec.name == scope) {
+            self.limiter.set_scope(exec.id, &limits)?;
+            exec.limits = limits;
+        }
+        Ok(Answer::Changed { name, was, now: limit.show(), saved: None, note: None })
+    }
+
+    fn limits_of(&self, scope: &str) -> Result<Limits> {
+        if scope == HOST {
+            return Ok(self.host_limits());
+        }
+        let exec = self.scopes.iter().find(|exec| exec.name == scope);
+        exec.map(|exec| exec.limits).ok_or_else(|| {
+            let names = self.scopes.iter().map(|exec| exec.name.as_str());
+            let names = std::iter::once(HOST).chain(names).collect::<Vec<_>>().join(", ");
+            WrongUse(format!("there is no scope {scope:?}: the scopes are {names}")).into()
+        })
+    }
+}

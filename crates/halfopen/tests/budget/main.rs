@@ -1,0 +1,10 @@
+//! A held attempt keeps its budget: the wait costs a program none of the time its own options give an attempt.
+
+#![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
+
+#[path = "../rig/mod.rs"]
+mod rig;
+
+mod give_up;
+mod max_wait;
+mod own_options;

@@ -1,0 +1,36 @@
+//! The program in a mount namespace of its own, where something of the host is missing or another.
+
+use super::program;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Hides every cgroup2 hierarchy.
+pub const NO_CGROUP2: &str = "awk '$3 == \"cgroup2\" { print $2 }' /proc/self/mounts | xargs -r umount -l";
+/// Hides the kernel's description of its own types.
+pub const NO_BTF: &str = "mount -t tmpfs none /sys/kernel/btf";
+/// Hides the file system that programs are pinned in.
+pub const NO_BPF_FS: &str = "mount -t tmpfs none /sys/fs/bpf";
+
+/// A program in `directory` that does `changes` (shell commands) in a mount namespace of its own and becomes halfopen
+/// there, with the arguments that it is given. What is changed is changed for it alone.
+pub fn changed_for(directory: &Path, changes: &str) -> PathBuf {
+    let path = directory.join("halfopen-elsewhere");
+    let text = format!(
+        "#!/bin/sh\nexec unshare --mount -- sh -e -c '{}\nexec \"$0\" \"$@\"' '{}' \"$@\"\n",
+        changes.replace('\'', r"'\''"),
+        program().display()
+    );
+    install(text.as_bytes(), &path);
+    path
+}
+
+/// Writes an executable file. By another process: what a test has open for writing, a process that another test starts
+/// in the same moment has open too, and the kernel runs no file that is being written.
+pub fn install(bytes: &[u8], path: &Path) {
+    let mut installing = Command::new("install");
+    installing.args(["-m", "755", "/dev/stdin"]).arg(path).stdin(Stdio::piped());
+    let mut installing = installing.spawn().unwrap();
+    installing.stdin.take().unwrap().write_all(bytes).unwrap();
+    assert!(installing.wait().unwrap().success(), "installing {}", path.display());
+}

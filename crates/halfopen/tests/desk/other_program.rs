@@ -1,0 +1,75 @@
+//! A sock_ops program of somebody else (`tests/programs/other.bpf.c`), compiled, loaded and attached.
+
+use halfopen_lab::Cgroup;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What it does; the words of the C source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Does {
+    Nothing = 0,
+    RepliesToAll = 1,
+    ReplacesFlags = 2,
+    SetsFirstTimer = 3,
+    ReturnsZero = 4,
+    ClearsFlags = 5,
+}
+
+/// Whom it lets beside it on its hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attached {
+    /// `BPF_F_ALLOW_MULTI`
+    BesideOthers,
+    /// No flag.
+    Exclusively,
+}
+
+/// Attaches it to `cgroup`, where it stays as long as that is there.
+pub fn attach(does: Does, cgroup: &Cgroup, attached: Attached) {
+    let directory = tempfile::tempdir().unwrap();
+    let object = compile(does, directory.path());
+    let pin = Pin::fresh();
+    run(Command::new("bpftool").args(["prog", "load"]).arg(object).arg(&pin.0));
+    let mut attach = Command::new("bpftool");
+    attach.args(["cgroup", "attach"]).arg(cgroup.path()).args(["sock_ops", "pinned"]).arg(&pin.0);
+    if attached == Attached::BesideOthers {
+        attach.arg("multi");
+    }
+    run(&mut attach);
+}
+
+fn compile(does: Does, directory: &Path) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/other.bpf.c");
+    let object = directory.join("other.o");
+    // Debian keeps asm/types.h apart by architecture.
+    let multiarch = format!("-I/usr/include/{}-linux-gnu", std::env::consts::ARCH);
+    let mut clang = Command::new(std::env::var_os("CLANG").unwrap_or("clang".into()));
+    clang.args(["-O2", "-target", "bpf", "-Wall", "-Werror", &multiarch]);
+    run(clang.arg(format!("-DDOES={}", does as u32)).arg("-c").arg(source).arg("-o").arg(&object));
+    object
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A name in the bpf file system, for the moment between loading and attaching.
+struct Pin(PathBuf);
+
+impl Pin {
+    fn fresh() -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        Self(format!("/sys/fs/bpf/halfopen-test-{}-{number}", std::process::id()).into())
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        // It is not there if loading failed.
+        let _ = fs::remove_file(&self.0);
+    }
+}

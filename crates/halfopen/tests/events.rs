@@ -1,0 +1,134 @@
+//! Event 4226: one pair for each episode, with what there is to know about the program.
+
+#![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
+
+mod desk;
+
+use desk::own_options::{OwnOptions, arguments};
+use desk::{PATIENCE, ask_well, limit, until};
+use halfopen_lab::{Dialer, Event, Lab, Limiter, Mix, require_lab};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use std::collections::HashSet;
+use std::fs;
+use std::time::Duration;
+
+const SCANNED: usize = 10_000;
+
+fn await_events(limiter: &Limiter, count: usize) -> Vec<Event> {
+    until(&format!("{count} events"), PATIENCE, || {
+        let events = limiter.events().unwrap();
+        (events.len() >= count).then_some(events)
+    })
+}
+
+/// The path below the hierarchy's mount.
+fn below_the_mount(lab: &Lab) -> String {
+    format!("/{}", lab.cgroup().path().file_name().unwrap().to_str().unwrap())
+}
+
+#[test]
+fn it_names_program_process_executable_cgroup_user_and_destinations() {
+    require_lab!();
+    let lab = Lab::new().unwrap();
+    let limiter = limit(&lab, 5).start().unwrap();
+    let dead = lab.draw(&Mix { dead: 40, ..Mix::default() }).unwrap().destinations();
+    let mut command = lab.client().command_in(lab.cgroup(), "python3");
+    command.args(arguments(&dead)).env("DIAL_AS", "65534");
+    let dialer = OwnOptions::start(command);
+    let exe = fs::read_link(format!("/proc/{}/exe", dialer.pid())).unwrap();
+    let comm = fs::read_to_string(format!("/proc/{}/comm", dialer.pid())).unwrap();
+    let pid = dialer.pid();
+
+    let reached = await_events(&limiter, 1).remove(0);
+    assert_eq!((reached.id, reached.level.as_str(), reached.state.as_str()), (4226, "warning", "reached"));
+    assert_eq!((reached.scope.as_str(), reached.limit, reached.queued), ("host", 5, 35));
+    assert!(reached.message.starts_with("TCP/IP has reached the security limit imposed on the number"));
+    assert_eq!(reached.programs.len(), 1, "{reached:?}");
+    let program = &reached.programs[0];
+    assert_eq!((program.pid, program.comm.as_str()), (pid, comm.trim_end()));
+    assert_eq!(program.exe.as_deref(), exe.to_str());
+    assert_eq!((program.cgroup.as_str(), program.user.as_str()), (below_the_mount(&lab).as_str(), "nobody"));
+    assert_eq!(program.attempts, 35);
+    let dialled: HashSet<_> = dead.iter().map(ToString::to_string).collect();
+    let sample: HashSet<_> = program.sample.iter().cloned().collect();
+    assert!(sample.len() >= 3 && sample.is_subset(&dialled), "{sample:?}");
+
+    let line = limiter.stderr().lines().find(|line| line.starts_with("event 4226: ")).unwrap().to_owned();
+    assert!(line.contains(&format!("(pid {pid}, {}, cgroup {}", exe.display(), program.cgroup)), "{line}");
+    assert!(line.contains("35 attempts waiting, such as "), "{line}");
+
+    drop(dialer);
+    let events = await_events(&limiter, 2);
+    let cleared = &events[1];
+    assert_eq!((cleared.state.as_str(), cleared.queued), ("cleared", 0));
+    assert_eq!(cleared.programs[0].pid, pid, "who it was is still known");
+    assert!(events[1].time > events[0].time);
+}
+
+/// A scan in waves, which give up and leave the queue empty between them.
+fn scanner_makes_one_pair(queue: usize) {
+    let lab = Lab::new().unwrap();
+    let limiter = limit(&lab, 5).set("queue", queue).start().unwrap();
+    let dead = lab.draw(&Mix { dead: SCANNED, ..Mix::default() }).unwrap().destinations();
+    let mut listener = limiter.command();
+    listener.args(["events", "--follow", "--json"]).stdout(std::process::Stdio::piped());
+    let mut listener = listener.spawn().unwrap();
+    for wave in dead.chunks(SCANNED / 4) {
+        let dialer = Dialer::new(&lab).destinations(wave.iter().copied());
+        let scan = dialer.patience(Duration::from_millis(500)).spawn().unwrap();
+        scan.await_all_done(PATIENCE).unwrap();
+    }
+    let scanned = Timestamp::now();
+    let events = await_events(&limiter, 2);
+    let cleared: Timestamp = events[1].time.parse().unwrap();
+    let quiet = cleared.duration_since(scanned);
+    assert!(quiet > SignedDuration::from_secs(9), "cleared {quiet:?} after the last one waited");
+    let states: Vec<_> = events.iter().map(|event| event.state.as_str()).collect();
+    assert_eq!(states, ["reached", "cleared"]);
+    let host = limiter.status().unwrap().host;
+    let waited: u64 = events[1].programs.iter().map(|program| program.attempts).sum();
+    let told = waited.cast_signed() + host.refused_overflow + host.admitted;
+    assert_eq!(told, SCANNED.cast_signed() as i64, "{host:?}");
+    assert_eq!(events[1].programs.len(), 4, "one for each wave's process");
+    if queue < SCANNED {
+        assert!(host.refused_overflow > 0, "{host:?}");
+    }
+    listener.kill().unwrap();
+    let followed = listener.wait_with_output().unwrap().stdout;
+    let followed = String::from_utf8(followed).unwrap();
+    let ids: Vec<Value> = followed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(ids.len(), 2, "{followed}");
+}
+
+#[test]
+fn a_scanner_of_ten_thousand_makes_two_events() {
+    require_lab!();
+    scanner_makes_one_pair(SCANNED);
+}
+
+#[test]
+fn a_scanner_that_overruns_the_queue_makes_two_events() {
+    require_lab!();
+    scanner_makes_one_pair(100);
+}
+
+#[test]
+fn in_audit_mode_nobody_is_said_to_wait() {
+    require_lab!();
+    let lab = Lab::new().unwrap();
+    let limiter = limit(&lab, 5).set("mode", "audit").start().unwrap();
+    let dead = lab.draw(&Mix { dead: 20, ..Mix::default() }).unwrap();
+    let _dialling = Dialer::new(&lab).destinations(dead.destinations()).spawn().unwrap();
+    let event = await_events(&limiter, 1).remove(0);
+    assert_eq!((event.queued, event.programs[0].attempts), (0, 15));
+    let lines = [ask_well(&limiter, &["events"]), limiter.stderr()];
+    for line in lines {
+        let line = line.lines().find(|line| line.contains("event 4226")).unwrap().to_owned();
+        assert!(line.contains("Audit mode: nothing was held."), "{line}");
+        assert!(
+            line.contains(": 15 attempts would have waited, such as ") && !line.contains("waiting"),
+            "{line}"
+        );
+    }
+}

@@ -1,0 +1,82 @@
+//! Event 4226 is found in the log that the host has.
+
+#![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
+
+mod desk;
+
+use desk::mounts::changed_for;
+use desk::system_log::{self, SystemLog};
+use desk::{PATIENCE, ask_well, until};
+use halfopen_lab::{Dialer, Dialling, Lab, Limiter, Mix, require_lab};
+use serde_json::Value;
+use std::path::Path;
+
+/// A limiter on a host with the log that `changes` make, and a program that saturates it.
+fn saturated(lab: &Lab, directory: &Path, changes: &str) -> (Limiter, Dialling) {
+    let program = changed_for(directory, changes);
+    let limiter =
+        Limiter::builder(lab).program(program).set("half_open", 3).set("drain", "unlimited").start().unwrap();
+    let dead = lab.draw(&Mix { dead: 20, ..Mix::default() }).unwrap();
+    let dialling = Dialer::new(lab).destinations(dead.destinations()).spawn().unwrap();
+    (limiter, dialling)
+}
+
+#[test]
+fn by_journalctl() {
+    require_lab!();
+    let Some(log) = SystemLog::journald() else { return };
+    let (lab, directory) = (Lab::new().unwrap(), tempfile::tempdir().unwrap());
+    let (limiter, dialling) = saturated(&lab, directory.path(), &log.as_journal(directory.path()));
+    let message_id = format!("MESSAGE_ID={}", halfopen::events::system_log::MESSAGE_ID);
+    let entry = until("the event in the journal", PATIENCE, || log.entries(&[&message_id]).pop());
+    let pid = dialling.pid().to_string();
+    for (field, value) in [
+        ("PRIORITY", "4"),
+        ("SYSLOG_IDENTIFIER", "halfopen"),
+        ("HALFOPEN_EVENT", "4226"),
+        ("HALFOPEN_STATE", "reached"),
+        ("HALFOPEN_SCOPE", "host"),
+        ("HALFOPEN_LIMIT", "3"),
+        ("HALFOPEN_QUEUED", "17"),
+        ("HALFOPEN_PID", &pid),
+        ("HALFOPEN_COMM", "lab-dial"),
+        ("HALFOPEN_USER", "root"),
+        ("_PID", &limiter.pid().to_string()),
+    ] {
+        assert_eq!(entry[field], value, "{field} in {entry}");
+    }
+    let exe = entry["HALFOPEN_EXE"].as_str().unwrap();
+    assert!(exe.ends_with("/lab-dial"), "{exe}");
+    let message = entry["MESSAGE"].as_str().unwrap();
+    assert!(message.starts_with("event 4226: TCP/IP has reached the security limit"), "{message}");
+    assert!(message.contains(&format!("lab-dial (pid {pid}, {exe}, ")), "{message}");
+    assert_eq!(log.entries(&["SYSLOG_IDENTIFIER=halfopen"]).len(), 1);
+}
+
+#[test]
+fn in_the_syslog() {
+    require_lab!();
+    let Some(log) = SystemLog::rsyslog() else { return };
+    let (lab, directory) = (Lab::new().unwrap(), tempfile::tempdir().unwrap());
+    let (limiter, dialling) = saturated(&lab, directory.path(), &log.as_syslog(directory.path()));
+    let found = || log.lines().into_iter().find(|line| line.contains("event 4226"));
+    let line = until("the event in the syslog", PATIENCE, found);
+    // RFC 5424: <facility daemon, severity warning>, version, time, host, program, process.
+    assert!(line.starts_with("<28>1 "), "{line}");
+    assert!(line.contains(&format!(" halfopen {} ", limiter.pid())), "{line}");
+    assert!(line.contains("event 4226: TCP/IP has reached the security limit"), "{line}");
+    assert!(line.contains(&format!("lab-dial (pid {}, ", dialling.pid())), "{line}");
+    assert_eq!(log.lines().iter().filter(|line| line.contains("event 4226")).count(), 1);
+}
+
+#[test]
+fn without_a_log_status_says_so() {
+    require_lab!();
+    let (lab, directory) = (Lab::new().unwrap(), tempfile::tempdir().unwrap());
+    let (limiter, _dialling) = saturated(&lab, directory.path(), &system_log::none(directory.path()));
+    until("the event", PATIENCE, || limiter.events().unwrap().pop());
+    let status: Value = serde_json::from_str(&ask_well(&limiter, &["status", "--json"])).unwrap();
+    assert_eq!(status["degraded"][0]["reason"], "no_system_log", "{status}");
+    let told = limiter.stderr();
+    assert!(told.contains("no system log takes events") && told.contains("/dev/log"), "{told}");
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A sock_ops program of somebody else, which lives beside the limiter's. DOES says what it does to it.
+ */
+#include <linux/bpf.h>
+
+#define NOTHING 0
+#define REPLIES_TO_ALL 1
+#define REPLACES_FLAGS 2
+#define SETS_FIRST_TIMER 3
+#define RETURNS_ZERO 4
+#define CLEARS_FLAGS 5
+
+#define section(name) __attribute__((section(name), used))
+
+#define set_flags ((long (*)(struct bpf_sock_ops *, int))BPF_FUNC_sock_ops_cb_flags_set)
+
+section("sockops") int other(struct bpf_sock_ops *op)
+{
+#if DOES == REPLIES_TO_ALL
+	op->reply = -1;
+#elif DOES == REPLACES_FLAGS
+	if (op->op == BPF_SOCK_OPS_TCP_CONNECT_CB)
+		set_flags(op, BPF_SOCK_OPS_RTT_CB_FLAG);
+#elif DOES == SETS_FIRST_TIMER
+	if (op->op == BPF_SOCK_OPS_TIMEOUT_INIT)
+		op->reply = 500;
+#elif DOES == RETURNS_ZERO
+	return 0;
+#elif DOES == CLEARS_FLAGS
+	if (op->op == BPF_SOCK_OPS_TIMEOUT_INIT)
+		set_flags(op, 0);
+#endif
+	return 1;
+}
+
+section("license") char terms[] = "GPL";

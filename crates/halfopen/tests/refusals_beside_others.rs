@@ -1,0 +1,109 @@
+//! The limit holds whatever a sock_ops program of somebody else does, wherever it is attached: the egress hook decides
+//! where the callbacks are lost, and the recount finds who has left unnoticed.
+
+#![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
+
+mod desk;
+
+use desk::other_program::{Attached, Does, attach};
+use desk::{PATIENCE, has, program, until, waiting};
+use halfopen_lab::invariant::{Invariant, attempts, destinations};
+use halfopen_lab::{Cgroup, Dialer, Lab, Limiter, Mix, Side, require_lab};
+use std::time::Duration;
+
+const LIMIT: u32 = 5;
+const DIALLED: u32 = 40;
+const SLOT_LIFE: Duration = Duration::from_secs(21);
+
+/// Where it stands to ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Where {
+    Above,
+    BeforeOurs,
+    AfterOurs,
+    Below,
+}
+
+/// Where the other's timer of 2 s is the last word, so many take some 4 s.
+const RECHECKS: u32 = 4;
+
+fn holds(does: Does, place: Where) {
+    let lab = Lab::new().unwrap();
+    let middle = lab.cgroup().child("middle").unwrap();
+    let below = middle.child("below").unwrap();
+    let attach_to = |cgroup: &Cgroup| attach(does, cgroup, Attached::BesideOthers);
+    match place {
+        Where::Above => attach_to(lab.cgroup()),
+        Where::BeforeOurs => attach_to(&middle),
+        Where::Below => attach_to(&below),
+        Where::AfterOurs => {}
+    }
+    let builder = Limiter::builder(&lab).program(program()).limited(&middle);
+    let limiter = builder.set("half_open", LIMIT).set("drain", "unlimited").start().unwrap();
+    if place == Where::AfterOurs {
+        attach_to(&middle);
+    }
+    let capture = lab.capture(Side::Client).unwrap();
+    let hosts = lab.draw(&Mix { dead: DIALLED as usize, ..Mix::default() }).unwrap();
+    let dialling = Dialer::new(&lab).cgroup(&below).destinations(hosts.destinations()).spawn().unwrap();
+    dialling.await_all_dialled(PATIENCE).unwrap();
+    until("every waiting attempt to ask several times", PATIENCE, || {
+        let waiting = waiting(&limiter, dialling.pid());
+        (waiting.len() as u32 == DIALLED - LIMIT && waiting.values().all(|asked| *asked >= RECHECKS))
+            .then_some(())
+    });
+    let status = limiter.status().unwrap();
+    assert_eq!(status.host.queued, i64::from(DIALLED - LIMIT), "{does:?} {place:?}: {status:?}");
+    drop(dialling);
+    limiter
+        .await_status("all to be gone from the books", PATIENCE, |status| {
+            (status.host.half_open, status.host.aged, status.host.queued) == (0, 0, 0)
+        })
+        .unwrap_or_else(|late| panic!("{does:?} {place:?}: {late}"));
+    let captured = capture.finish().unwrap();
+    let attempts = attempts(&captured.segments, &[]);
+    assert_eq!(destinations(&attempts).len() as u32, LIMIT, "{does:?} {place:?}");
+    let invariant = Invariant { half_open: LIMIT as usize, slot_life: SLOT_LIFE, tolerance: Duration::ZERO };
+    assert_eq!(invariant.check(&attempts).unwrap().half_open as u32, LIMIT, "{does:?} {place:?}");
+}
+
+fn holds_everywhere(does: Does) {
+    if !has("bpftool", "bpftool") {
+        return;
+    }
+    std::thread::scope(|scope| {
+        for place in [Where::Above, Where::BeforeOurs, Where::AfterOurs, Where::Below] {
+            scope.spawn(move || holds(does, place));
+        }
+    });
+}
+
+#[test]
+fn one_that_replies_to_everything() {
+    require_lab!();
+    holds_everywhere(Does::RepliesToAll);
+}
+
+#[test]
+fn one_that_sets_flags_of_its_own_in_place_of_ours() {
+    require_lab!();
+    holds_everywhere(Does::ReplacesFlags);
+}
+
+#[test]
+fn one_that_sets_the_first_timer() {
+    require_lab!();
+    holds_everywhere(Does::SetsFirstTimer);
+}
+
+#[test]
+fn one_that_throws_replies_away() {
+    require_lab!();
+    holds_everywhere(Does::ReturnsZero);
+}
+
+#[test]
+fn one_that_clears_our_flags_at_each_timer() {
+    require_lab!();
+    holds_everywhere(Does::ClearsFlags);
+}

@@ -1,0 +1,102 @@
+//! What 10,000 held sockets that ask again and again take from programs that compute: a loop on every processor, with
+//! and without them.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use halfopen_lab::{Dialer, Lab, Limiter, Mix};
+
+use crate::report::{Aim, Row};
+use crate::spinner::{Progress, progress};
+use crate::spread::Spread;
+
+const HELD: usize = 10_000;
+const CYCLES: usize = 3;
+const SPIN: Duration = Duration::from_millis(500);
+const SPINS_WITHOUT: usize = 6;
+const SPINS_WITH: usize = 12;
+const SETTLE: Duration = Duration::from_secs(2);
+/// Held for longer, they ask less often.
+const LATE: Duration = Duration::from_secs(35);
+const MOST_PERCENT: f64 = 5.0;
+const PATIENCE: Duration = Duration::from_mins(1);
+
+pub fn measure() -> Result<Vec<Row>> {
+    let lab = Lab::new()?;
+    let hosts = lab.draw(&Mix { dead: 1_000, ..Mix::default() })?;
+    let limiter = Limiter::builder(&lab).set("queue", 2 * HELD).start()?;
+    let (mut early, mut late) = (Phase::default(), Phase::default());
+    for _ in 0..CYCLES {
+        let without = spins(SPINS_WITHOUT)?;
+        let began = Instant::now();
+        let destinations = hosts.destinations().into_iter().cycle().take(HELD);
+        let dialling = Dialer::new(&lab).destinations(destinations).spawn()?;
+        dialling.await_all_dialled(PATIENCE)?;
+        limiter.await_status("nearly all to wait", PATIENCE, |status| {
+            usize::try_from(status.host.queued).is_ok_and(|queued| queued + 200 > HELD)
+        })?;
+        std::thread::sleep(SETTLE);
+        early.compare(&lab, &without)?;
+        std::thread::sleep(LATE.saturating_sub(began.elapsed()));
+        late.compare(&lab, &without)?;
+        drop(dialling);
+        limiter.await_status("none to wait", PATIENCE, |status| status.host.queued == 0)?;
+    }
+    limiter.stop()?;
+    Ok(vec![
+        early.row(format!("{HELD} held sockets by a computing loop, first 30 s")),
+        late.row(format!("the same after {} s", LATE.as_secs())),
+    ])
+}
+
+fn spins(count: usize) -> Result<Vec<Progress>> {
+    (0..count).map(|_| progress(SPIN)).collect()
+}
+
+/// The part of one core that is lost while they are held, in percent.
+#[derive(Default)]
+struct Phase {
+    to_interrupts: Vec<f64>,
+    by_steps: Vec<f64>,
+    rechecks_per_second: Vec<f64>,
+}
+
+impl Phase {
+    fn compare(&mut self, lab: &Lab, without: &[Progress]) -> Result<()> {
+        let (before, start) = (rechecks(lab)?, Instant::now());
+        let with = spins(SPINS_WITH)?;
+        self.rechecks_per_second.push((rechecks(lab)? - before) as f64 / start.elapsed().as_secs_f64());
+        let cores = std::thread::available_parallelism().map_or(1.0, |count| count.get() as f64);
+        let usual = |pick: fn(&Progress) -> f64| Spread::of(without.iter().map(pick)).median();
+        let (interrupted, steps) = (usual(|spin| spin.interrupted), usual(|spin| spin.steps_per_second));
+        self.to_interrupts.extend(with.iter().map(|spin| (spin.interrupted - interrupted) * 100.0));
+        self.by_steps.extend(with.iter().map(|spin| (1.0 - spin.steps_per_second / steps) * cores * 100.0));
+        Ok(())
+    }
+
+    fn row(self, what: String) -> Row {
+        let (value, by_steps) = (Spread::of(self.to_interrupts), Spread::of(self.by_steps));
+        let note = format!(
+            "of one core, lost to interrupts; half of the spins within {:.1} to {:.1} %; by steps done {:.1} %; {:.0} \
+             re-checks a second",
+            value.quantile(0.25),
+            value.quantile(0.75),
+            by_steps.median(),
+            Spread::of(self.rechecks_per_second).median(),
+        );
+        Row { what, aim: Some(Aim::Below(MOST_PERCENT)), value, unit: " %", decimals: 1, note }
+    }
+}
+
+/// How often the client's sockets have been asked for their SYN again: TCP counts each as a retransmission.
+fn rechecks(lab: &Lab) -> Result<u64> {
+    // A thread's own /proc/net shows the namespace that it is in.
+    let counters = lab.client().run(|| std::fs::read_to_string("/proc/thread-self/net/netstat"))?;
+    let counters = counters.context("reading the namespace's TCP counters")?;
+    let mut lines = counters.lines().filter(|line| line.starts_with("TcpExt:"));
+    let (names, values) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+    let place =
+        names.split(' ').position(|name| name == "TCPSynRetrans").context("TCPSynRetrans is not counted")?;
+    let value = values.split(' ').nth(place).and_then(|value| value.parse().ok());
+    value.context("TCPSynRetrans has no value")
+}

@@ -1,0 +1,99 @@
+//! The time that the egress program takes for a packet of an established connection: by test runs, and by the
+//! kernel's statistics over a flow, both less what a program that does nothing takes.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use halfopen_lab::{Lab, Limiter};
+use serde_json::Value;
+
+use crate::bpf_stats::{self, Kept};
+use crate::idle_programs::{self, IdlePrograms};
+use crate::report::{Aim, Row};
+use crate::spread::Spread;
+use crate::throughput::{Server, flow};
+
+const MOST_NS: f64 = 12.0;
+const TEST_RUNS: usize = 30;
+const REPEATS: &str = "200000";
+const FLOWS: usize = 8;
+const FLOW_SECONDS: u32 = 1;
+
+pub fn measure() -> Result<Vec<Row>> {
+    let lab = Lab::new()?;
+    let limiter = Limiter::builder(&lab).start()?;
+    let _idle = IdlePrograms::attach(lab.cgroup())?;
+    let server = Server::start(&lab)?;
+    let rows = vec![by_test_runs(&lab)?, by_statistics(&lab, &server)?];
+    limiter.stop()?;
+    Ok(rows)
+}
+
+/// The socket of a test run is a full one that is closed: it takes the way of an established connection's.
+fn by_test_runs(lab: &Lab) -> Result<Row> {
+    let programs = bpf_stats::of(lab.cgroup())?;
+    let id = |name: &str| {
+        programs.get(name).map(|runs| runs.id).with_context(|| format!("{name} is not attached"))
+    };
+    let (egress, idle) = (id("on_egress")?, id("idle_egress")?);
+    let directory = tempfile::tempdir().context("making a directory for the packet")?;
+    let packet = directory.path().join("packet");
+    std::fs::write(&packet, ethernet_frame()).with_context(|| format!("writing {}", packet.display()))?;
+    let pairs = (0..TEST_RUNS).map(|_| Ok((test_run(egress, &packet)?, test_run(idle, &packet)?)));
+    let pairs = pairs.collect::<Result<Vec<_>>>()?;
+    Ok(Row {
+        what: "egress program for a packet of an established flow, test run".to_owned(),
+        aim: Some(Aim::Below(MOST_NS)),
+        value: Spread::of(pairs.iter().map(|(egress, idle)| egress - idle)),
+        unit: " ns",
+        decimals: 0,
+        note: format!("an idle program takes {:.0} ns", Spread::of(pairs.iter().map(|pair| pair.1)).median()),
+    })
+}
+
+/// An IPv4 packet with a TCP header; a test run looks at its ethernet and IP header only.
+fn ethernet_frame() -> Vec<u8> {
+    let mut frame = vec![0; 12];
+    frame.extend([0x08, 0x00]);
+    frame.extend([0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 77, 0, 1, 10, 77, 0, 2]);
+    frame.extend([0xc3, 0x50, 0, 80, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10, 0x72, 0x10, 0, 0, 0, 0]);
+    frame
+}
+
+/// The mean of one run, in whole nanoseconds as the kernel gives it.
+fn test_run(id: u32, packet: &Path) -> Result<f64> {
+    let output = Command::new("bpftool")
+        .args(["-j", "prog", "run", "id", &id.to_string(), "repeat", REPEATS, "data_in"])
+        .arg(packet)
+        .output()
+        .context("running bpftool: install it (apt-get install bpftool)")?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(output.status.success(), "bpftool: {said}{}", String::from_utf8_lossy(&output.stderr));
+    let answer: Value =
+        serde_json::from_str(&said).with_context(|| format!("reading {said:?} of bpftool"))?;
+    answer["duration"].as_f64().with_context(|| format!("no duration in {said:?} of bpftool"))
+}
+
+fn by_statistics(lab: &Lab, server: &Server) -> Result<Row> {
+    let _kept = Kept::begin()?;
+    let mut each = Vec::new();
+    let mut packets = 0;
+    for _ in 0..FLOWS {
+        let before = bpf_stats::of(lab.cgroup())?;
+        flow(lab, server, lab.cgroup(), FLOW_SECONDS)?;
+        let runs = bpf_stats::between(&before, &bpf_stats::of(lab.cgroup())?);
+        let egress = runs.get("on_egress").context("on_egress is not attached")?;
+        ensure!(egress.count > 0, "the flow passed no egress program");
+        each.push(egress.each() - idle_programs::floor(&runs, "on_egress"));
+        packets += egress.count;
+    }
+    Ok(Row {
+        what: "the same in an iperf3 flow, statistics".to_owned(),
+        aim: Some(Aim::Below(MOST_NS)),
+        value: Spread::of(each),
+        unit: " ns",
+        decimals: 0,
+        note: format!("{packets} packets"),
+    })
+}
