@@ -25,7 +25,12 @@ fn main() {
     SkeletonBuilder::new()
         .source(source)
         .clang(clang)
-        .clang_args([OsStr::new(&multiarch), OsStr::new("-mcpu=v3"), OsStr::new("-Wall"), OsStr::new("-Werror")])
+        .clang_args([
+            OsStr::new(&multiarch),
+            OsStr::new("-mcpu=v3"),
+            OsStr::new("-Wall"),
+            OsStr::new("-Werror"),
+        ])
         .build_and_generate(out.join("halfopen.skel.rs"))
         .unwrap_or_else(|error| panic!("compiling {source}: {error:#}"));
 

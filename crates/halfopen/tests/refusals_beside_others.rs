@@ -6,9 +6,10 @@
 mod desk;
 
 use desk::other_program::{Attached, Does, attach};
-use desk::{PATIENCE, has, program, until, waiting};
+use desk::{PATIENCE, has, limit, program, until, waiting};
+use halfopen_lab::dial::{Outcome, Report};
 use halfopen_lab::invariant::{Invariant, attempts, destinations};
-use halfopen_lab::{Cgroup, Dialer, Lab, Limiter, Mix, Side, require_lab};
+use halfopen_lab::{Cgroup, Dialer, Lab, Limiter, Mix, Scope, Side, require_lab};
 use std::time::Duration;
 
 const LIMIT: u32 = 5;
@@ -106,4 +107,45 @@ fn one_that_throws_replies_away() {
 fn one_that_clears_our_flags_at_each_timer() {
     require_lab!();
     holds_everywhere(Does::ClearsFlags);
+}
+
+/// All slots are taken, one more waits, and the other program clears our flags at each of its timers.
+fn waits_behind(mix: &Mix, slot_life: &str) -> Option<(Report, Scope)> {
+    if !has("bpftool", "bpftool") {
+        return None;
+    }
+    let lab = Lab::new().unwrap();
+    let limiter = limit(&lab, LIMIT).set("slot_life", slot_life).start().unwrap();
+    attach(Does::ClearsFlags, lab.cgroup(), Attached::BesideOthers);
+    let first = lab.draw(mix).unwrap();
+    let first = Dialer::new(&lab).destinations(first.destinations()).spawn().unwrap();
+    first.await_all_dialled(PATIENCE).unwrap();
+    limiter
+        .await_status("the first to be out", PATIENCE, |status| {
+            status.host.half_open + status.host.established == i64::from(LIMIT)
+        })
+        .unwrap();
+    let next = lab.draw(&Mix { live: 1, ..Mix::default() }).unwrap();
+    let next = Dialer::new(&lab).destinations(next.destinations()).spawn().unwrap();
+    let report = next.await_all_done(PATIENCE).unwrap()[0];
+    Some((report, limiter.status().unwrap().host))
+}
+
+#[test]
+fn who_has_connected_gives_its_slot_back_though_we_are_not_told() {
+    require_lab!();
+    let mix = Mix { live: LIMIT as usize, ..Mix::default() };
+    let Some((report, host)) = waits_behind(&mix, "5m") else { return };
+    assert_eq!(report.outcome, Outcome::Connected);
+    assert_eq!((host.half_open, host.aged, host.queued), (0, 0, 0), "{host:?}");
+}
+
+#[test]
+fn who_waits_keeps_its_patience_though_egress_alone_decides() {
+    require_lab!();
+    let mix = Mix { dead: LIMIT as usize, ..Mix::default() };
+    let Some((report, host)) = waits_behind(&mix, "10s") else { return };
+    assert_eq!(report.outcome, Outcome::Connected, "{report:?}");
+    assert!(report.waited() > Duration::from_secs(9), "{report:?}");
+    assert_eq!((host.released, host.gave_up_while_queued), (1, 0), "{host:?}");
 }

@@ -132,6 +132,9 @@ static __always_inline void on_timeout_init(struct bpf_sock_ops *op, struct atte
 	if (a->state != ATTEMPT_NONE && (op->bpf_sock_ops_cb_flags & CALLBACKS) != CALLBACKS) {
 		switch_callbacks_on(op);
 		count_fault(FAULT_CALLBACKS_CLEARED);
+		/* Egress has decided in RTO_CB's place, and could not set the count that this re-check takes. */
+		if (a->state == ATTEMPT_QUEUED && a->flags & ATTEMPT_HELD_ONCE)
+			hold_options(op, a);
 	}
 	if (a->flags & ATTEMPT_OPTIONS_PENDING)
 		release_options(op, a);
@@ -250,6 +253,12 @@ static __always_inline void on_state(struct bpf_sock_ops *op, struct bpf_sock *s
 /* tcp_init_cwnd(): a SYN that was sent more than once costs the window, and each re-check counts as one. */
 static __always_inline void on_established(struct bpf_sock_ops *op, struct attempt *a)
 {
+	/* STATE_CB comes first, unless another program has cleared its flag. */
+	if (a->state != ATTEMPT_NONE) {
+		end_attempt(a, ENDING_ESTABLISHED);
+		if (a->flags & ATTEMPT_HELD_ONCE)
+			restore_options(op, a);
+	}
 	if (!(a->flags & ATTEMPT_HELD_ONCE))
 		return;
 	a->flags = 0;

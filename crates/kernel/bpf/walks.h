@@ -61,6 +61,8 @@ int recount(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	const struct policy *p = policy_in_force();
 	struct attempt *a = ctx->value;
+	__u64 now = bpf_ktime_get_ns();
+	struct sock *sk = ctx->sk;
 	struct books b;
 
 	if (!open_books(&b, p, 0))
@@ -75,8 +77,17 @@ int recount(struct bpf_iter__bpf_sk_storage_map *ctx)
 		finish_walk();
 		return 0;
 	}
-	if (a->state == ATTEMPT_NONE || !open_books(&b, p, a->scope))
+	if (!sk || a->state == ATTEMPT_NONE || !open_books(&b, p, a->scope))
 		return 0;
+	/* Looked at after a->state: STATE_CB comes before the state changes, so a live attempt is never taken for one
+	 * whose end was missed. */
+	if (sk->__sk_common.skc_state != BPF_TCP_SYN_SENT) {
+		bpf_spin_lock(&b.host->lock);
+		attempt_end(&b, a, ENDING_OTHER, now);
+		bpf_spin_unlock(&b.host->lock);
+		count_fault(FAULT_RECOUNTED);
+		return 0;
+	}
 	bpf_spin_lock(&b.host->lock);
 	attempt_seen(&b, a);
 	bpf_spin_unlock(&b.host->lock);

@@ -1,7 +1,7 @@
 //! What the program wants enforced, and its form in the kernel's maps.
 
 use crate::skeleton::types;
-use halfopen_policy::{Limits, Mode, Overflow, RawTcp, Rate, slots};
+use halfopen_policy::{Limits, Mode, Overflow, Rate, RawTcp, slots};
 use ipnet::IpNet;
 use std::time::Duration;
 

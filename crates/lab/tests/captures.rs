@@ -9,7 +9,7 @@ use halfopen_lab::dial::Outcome;
 use halfopen_lab::invariant::{Invariant, attempts, destinations, least_gap, peak, releases};
 use halfopen_lab::{Dialer, Family, HostKind, Kind, Lab, Mix, Side, require_lab};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const LONG: Duration = Duration::from_secs(21);
 
 #[test]

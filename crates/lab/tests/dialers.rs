@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use halfopen_lab::dial::Outcome;
 use halfopen_lab::{Dialer, Family, Lab, Mix, require_lab};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn await_open(lab: &Lab, wanted: usize) {
     let deadline = Instant::now() + PATIENCE;

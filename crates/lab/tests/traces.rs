@@ -72,7 +72,7 @@ fn hold_a_lab_until_killed() {
     let sleeper = lab.client().command_in(lab.cgroup(), "sleep").arg("1000").spawn().unwrap();
     let traces: Vec<_> = traces(&lab).iter().map(|path| path.display().to_string()).collect();
     println!("\nholding {} {}", sleeper.id(), traces.join(" "));
-    std::thread::sleep(Duration::from_secs(60));
+    std::thread::sleep(Duration::from_mins(1));
 }
 
 struct Killed(Child);

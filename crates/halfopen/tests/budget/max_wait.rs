@@ -73,8 +73,9 @@ fn begin(lab: &Lab, calls: &Calls, waiter: &Waiter) -> Duration {
         calls.set(waiter.name, option, value);
     }
     // Before the call, so that no wait is measured shorter than it was.
+    let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     calls.connect_on(waiter.name, to);
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
+    begun
 }
 
 #[test]

@@ -119,8 +119,9 @@ fn user_timeout_set_while_it_waits_ends_the_wait() {
     let rig = Rig::new(1, &[]);
     let _blocker = rig.block(1);
     let calls = rig.calls();
-    calls.dial("it", rig.host(HostKind::Dead));
+    let dead = rig.host(HostKind::Dead);
     let begun = now();
+    calls.dial("it", dead);
     rig.until("a waiter", |scope| scope.queued == 1);
     calls.set("it", TCP_USER_TIMEOUT, 2_000);
     let waited = calls.ends("it", Err(Errno::TIMEDOUT)).at.abs_diff(begun);
@@ -140,8 +141,9 @@ fn send_timeout_ends_a_blocking_connect_and_the_attempt_goes_on() {
         let to = rig.host(kind);
         calls.open(name, to);
         calls.call("set_send_timeout", name, &json!({"seconds": 2})).unwrap();
+        let begun = now();
         calls.connect_blocking(name, to);
-        now()
+        begun
     };
     let returns = |name: &str, begun| {
         let waited = calls.ends(name, Err(Errno::INPROGRESS)).at.abs_diff(begun);

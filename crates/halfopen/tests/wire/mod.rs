@@ -4,7 +4,7 @@ use halfopen_lab::{Captured, Lab, Limiter, LimiterBuilder, Segment};
 use std::time::Duration;
 
 /// Long enough for anything that is going to happen on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The program built with these tests, limiting the lab's cgroup.
 pub fn limiter(lab: &Lab) -> LimiterBuilder<'_> {

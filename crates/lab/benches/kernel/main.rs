@@ -32,10 +32,11 @@ use crate::report::{Report, Row};
 /// A name to ask for it by, and how it is measured.
 type Measurement = (&'static str, fn() -> Result<Vec<Row>>);
 
-const MEASUREMENTS: [Measurement; 7] = [
+const MEASUREMENTS: [Measurement; 8] = [
     ("connections", connections::measure),
     ("program-cost", program_cost::measure),
-    ("packet-cost", packet_cost::measure),
+    ("packet-test-run", packet_cost::by_test_runs),
+    ("packet-cost", packet_cost::by_statistics),
     ("throughput", throughput::measure),
     ("drain", drain::measure),
     ("live-dials", live_dials::measure),

@@ -20,18 +20,11 @@ const REPEATS: &str = "200000";
 const FLOWS: usize = 8;
 const FLOW_SECONDS: u32 = 1;
 
-pub fn measure() -> Result<Vec<Row>> {
+/// The socket of a test run is a full one that is closed: it takes the way of an established connection's.
+pub fn by_test_runs() -> Result<Vec<Row>> {
     let lab = Lab::new()?;
     let limiter = Limiter::builder(&lab).start()?;
     let _idle = IdlePrograms::attach(lab.cgroup())?;
-    let server = Server::start(&lab)?;
-    let rows = vec![by_test_runs(&lab)?, by_statistics(&lab, &server)?];
-    limiter.stop()?;
-    Ok(rows)
-}
-
-/// The socket of a test run is a full one that is closed: it takes the way of an established connection's.
-fn by_test_runs(lab: &Lab) -> Result<Row> {
     let programs = bpf_stats::of(lab.cgroup())?;
     let id = |name: &str| {
         programs.get(name).map(|runs| runs.id).with_context(|| format!("{name} is not attached"))
@@ -42,14 +35,15 @@ fn by_test_runs(lab: &Lab) -> Result<Row> {
     std::fs::write(&packet, ethernet_frame()).with_context(|| format!("writing {}", packet.display()))?;
     let pairs = (0..TEST_RUNS).map(|_| Ok((test_run(egress, &packet)?, test_run(idle, &packet)?)));
     let pairs = pairs.collect::<Result<Vec<_>>>()?;
-    Ok(Row {
+    limiter.stop()?;
+    Ok(vec![Row {
         what: "egress program for a packet of an established flow, test run".to_owned(),
         aim: Some(Aim::Below(MOST_NS)),
         value: Spread::of(pairs.iter().map(|(egress, idle)| egress - idle)),
         unit: " ns",
         decimals: 0,
         note: format!("an idle program takes {:.0} ns", Spread::of(pairs.iter().map(|pair| pair.1)).median()),
-    })
+    }])
 }
 
 /// An IPv4 packet with a TCP header; a test run looks at its ethernet and IP header only.
@@ -75,25 +69,31 @@ fn test_run(id: u32, packet: &Path) -> Result<f64> {
     answer["duration"].as_f64().with_context(|| format!("no duration in {said:?} of bpftool"))
 }
 
-fn by_statistics(lab: &Lab, server: &Server) -> Result<Row> {
+/// In the caches' state that the flow itself leaves: copying its data drives the program's out of them.
+pub fn by_statistics() -> Result<Vec<Row>> {
+    let lab = Lab::new()?;
+    let limiter = Limiter::builder(&lab).start()?;
+    let _idle = IdlePrograms::attach(lab.cgroup())?;
+    let server = Server::start(&lab)?;
     let _kept = Kept::begin()?;
     let mut each = Vec::new();
     let mut packets = 0;
     for _ in 0..FLOWS {
         let before = bpf_stats::of(lab.cgroup())?;
-        flow(lab, server, lab.cgroup(), FLOW_SECONDS)?;
+        flow(&lab, &server, lab.cgroup(), FLOW_SECONDS)?;
         let runs = bpf_stats::between(&before, &bpf_stats::of(lab.cgroup())?);
         let egress = runs.get("on_egress").context("on_egress is not attached")?;
         ensure!(egress.count > 0, "the flow passed no egress program");
         each.push(egress.each() - idle_programs::floor(&runs, "on_egress"));
         packets += egress.count;
     }
-    Ok(Row {
+    limiter.stop()?;
+    Ok(vec![Row {
         what: "the same in an iperf3 flow, statistics".to_owned(),
         aim: Some(Aim::Below(MOST_NS)),
         value: Spread::of(each),
         unit: " ns",
         decimals: 0,
         note: format!("{packets} packets"),
-    })
+    }])
 }

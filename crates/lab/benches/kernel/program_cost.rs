@@ -27,42 +27,50 @@ pub fn measure() -> Result<Vec<Row>> {
     let mut connector = Connector::start(&unlimited, lab.world(), lab.client(), IpAddr::V4(WORLD_V4))?;
     connector.listen()?;
 
-    let mut sums = Vec::new();
-    let mut parts: BTreeMap<String, (Vec<f64>, Vec<f64>)> = BTreeMap::new();
+    let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
         let before = bpf_stats::of(lab.cgroup())?;
         let connections = connector.connect(lab.cgroup(), 0, ROUND)?.connections as f64;
-        let runs = bpf_stats::between(&before, &bpf_stats::of(lab.cgroup())?);
-        let mut sum = 0.0;
-        for (name, each) in limiters(&runs) {
-            let own = (each.nanoseconds as f64 - each.count as f64 * idle_programs::floor(&runs, name))
-                / connections;
-            let (times, counts) = parts.entry(name.clone()).or_default();
-            times.push(own);
-            counts.push(each.count as f64 / connections);
-            sum += own;
-        }
-        sums.push(sum);
+        rounds.push((connections, bpf_stats::between(&before, &bpf_stats::of(lab.cgroup())?)));
     }
-    ensure!(!parts.is_empty(), "no program of the limiter is attached to {}", lab.cgroup().path().display());
     limiter.stop()?;
 
-    let part = |(name, (times, counts)): (String, (Vec<f64>, Vec<f64>))| {
-        let (time, count) = (Spread::of(times).median(), Spread::of(counts).median());
-        format!("{name} {time:.0} ns in {count:.1} runs")
-    };
-    let note = parts.into_iter().map(part).collect::<Vec<_>>().join(", ");
+    let mut sums = vec![0.0; ROUNDS];
+    let mut parts = Vec::new();
+    for name in limiters(&rounds[0].1) {
+        // One round's idle runs may have been interrupted: the median of all is what the statistics cost.
+        let floor = Spread::of(rounds.iter().map(|(_, runs)| idle_programs::floor(runs, name))).median();
+        let runs = |(connections, runs): &(f64, BTreeMap<String, Runs>)| {
+            let runs = runs.get(name).copied().unwrap_or_default();
+            (
+                runs.count as f64 / connections,
+                (runs.nanoseconds as f64 - runs.count as f64 * floor) / connections,
+            )
+        };
+        for (sum, round) in sums.iter_mut().zip(&rounds) {
+            *sum += runs(round).1;
+        }
+        let count = Spread::of(rounds.iter().map(|round| runs(round).0)).median();
+        let time = Spread::of(rounds.iter().map(|round| runs(round).1)).median();
+        parts.push(format!("{name} {time:.0} ns in {count:.1} runs"));
+    }
+    ensure!(
+        !parts.is_empty(),
+        "no program of the limiter ran for the connections of {}",
+        lab.cgroup().path().display()
+    );
     Ok(vec![Row {
         what: "programs for one connection (veth), summed".to_owned(),
         aim: Some(Aim::Below(MOST_NS)),
         value: Spread::of(sums),
         unit: " ns",
         decimals: 0,
-        note,
+        note: parts.join(", "),
     }])
 }
 
 /// Those that ran and are not the idle ones.
-fn limiters(runs: &BTreeMap<String, Runs>) -> impl Iterator<Item = (&String, &Runs)> {
-    runs.iter().filter(|(name, runs)| runs.count > 0 && !name.starts_with("idle_"))
+fn limiters(runs: &BTreeMap<String, Runs>) -> impl Iterator<Item = &String> {
+    let ran = runs.iter().filter(|(_, runs)| runs.count > 0);
+    ran.map(|(name, _)| name).filter(|name| !name.starts_with("idle_"))
 }
