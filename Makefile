@@ -30,7 +30,7 @@ bench: build
 	tools/packages test
 	$(CARGO) bench --locked -p halfopen-policy
 	$(CARGO) build --release --locked -p halfopen-lab --bins
-	$(CARGO) bench --locked -p halfopen-lab
+	$(CARGO) bench --locked -p halfopen-lab --bench kernel
 
 lint:
 	tools/packages build

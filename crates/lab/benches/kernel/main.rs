@@ -14,6 +14,7 @@ mod idle_programs;
 mod live_dials;
 mod machine;
 mod packet_cost;
+mod policy;
 mod program_cost;
 mod report;
 mod spinner;
@@ -32,7 +33,7 @@ use crate::report::{Report, Row};
 /// A name to ask for it by, and how it is measured.
 type Measurement = (&'static str, fn() -> Result<Vec<Row>>);
 
-const MEASUREMENTS: [Measurement; 8] = [
+const MEASUREMENTS: [Measurement; 9] = [
     ("connections", connections::measure),
     ("program-cost", program_cost::measure),
     ("packet-test-run", packet_cost::by_test_runs),
@@ -41,6 +42,7 @@ const MEASUREMENTS: [Measurement; 8] = [
     ("drain", drain::measure),
     ("live-dials", live_dials::measure),
     ("held-sockets", held_sockets::measure),
+    ("policy", policy::measured),
 ];
 
 fn main() -> Result<ExitCode> {
