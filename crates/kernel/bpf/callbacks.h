@@ -166,7 +166,7 @@ static __always_inline void lead_to_next_timer(struct bpf_sock_ops *op, struct a
 	if (a->flags & ATTEMPT_MPTCP)
 		longer = timer_ms >= RECHECK_MS;
 	else
-		longer = back_off(held_ms, a->rechecks, timer_ms, a->linear_timeouts, waiting, a->queue_number);
+		longer = back_off(held_ms, a->rechecks, timer_ms, a->linear_timeouts, waiting);
 	if (rto_max_settable && held_ms >= SOON_MS) {
 		if (set_option(op, TCP_RTO_MAX_MS_OPTION, held_ms / 10))
 			count_fault(FAULT_HOLD_OPTIONS);

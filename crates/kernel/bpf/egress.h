@@ -149,11 +149,12 @@ int on_egress(struct __sk_buff *skb)
 		return LEAVES;
 	if (sk->state == BPF_TCP_SYN_SENT)
 		return syn_leaves(sk);
+	/* Every packet comes here: the policy is not touched for those of ordinary sockets. */
+	sk = bpf_sk_fullsock(sk);
+	if (!sk || sk->type != SOCK_RAW)
+		return LEAVES;
 	p = policy_in_force();
 	if (p->raw_tcp == RAW_TCP_ALLOW || p->mode == MODE_OFF)
 		return LEAVES;
-	sk = bpf_sk_fullsock(sk);
-	if (sk && sk->type == SOCK_RAW)
-		return raw_leaves(skb, p->mode == MODE_AUDIT ? RAW_TCP_COUNT : p->raw_tcp);
-	return LEAVES;
+	return raw_leaves(skb, p->mode == MODE_AUDIT ? RAW_TCP_COUNT : p->raw_tcp);
 }

@@ -97,12 +97,10 @@ static __always_inline __u32 first_timer_mptcp_ms(__u32 waiting, __u64 interval_
 /* Whether the withheld SYN shall lead TCP to its next timer by back-off (it repeats the timer `linear` times and
  * doubles it then) rather than by a re-check in 512 ms, which leaves the timer as it is. The short timers are few: they
  * are kept for the time when few wait. */
-static __always_inline int back_off(__u32 held_ms, __u32 rechecks, __u32 timer_ms, __u32 linear, __u32 waiting,
-				    __u32 queue_number)
+static __always_inline int back_off(__u32 held_ms, __u32 rechecks, __u32 timer_ms, __u32 linear, __u32 waiting)
 {
 	__u32 next = rechecks <= linear ? timer_ms : 2 * timer_ms;
 
-	(void)queue_number;
 	if (rechecks > RECHECKS_BEFORE_THRIFT)
 		return 1;
 	if (held_ms >= SOON_MS)

@@ -8,6 +8,7 @@ mod cgroup;
 mod error;
 mod ledger;
 mod limiter;
+mod load;
 mod netns;
 mod plain;
 mod probe;

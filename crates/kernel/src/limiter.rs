@@ -1,19 +1,17 @@
 //! The limiter in the kernel: loaded, attached, told its policy, read, and let go.
 
-use crate::error::{hear_libbpf, is_permitted};
+use crate::load::load;
 use crate::plain::{self, HeldRecord};
-use crate::skeleton::{HalfopenSkel, HalfopenSkelBuilder, types};
+use crate::skeleton::{HalfopenSkel, types};
 use crate::{
     Attempt, CgroupDir, Fault, FaultCount, HeldAttempt, KernelError, Settings, Shortcoming, ledger, settings,
     walk,
 };
 use halfopen_policy::{Ledger, Limits, Mode};
-use libbpf_rs::skel::{OpenSkel, SkelBuilder};
-use libbpf_rs::{ErrorKind, Link, MapCore, MapFlags, OpenObject, RingBuffer, RingBufferBuilder};
+use libbpf_rs::{ErrorKind, Link, MapCore, MapFlags, RingBuffer, RingBufferBuilder};
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::BTreeMap;
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{Ordering, fence};
@@ -371,43 +369,6 @@ impl AsFd for Limiter {
     }
 }
 
-/// Opens and loads the kernel part, attached to nothing.
-pub(crate) fn load() -> Result<HalfopenSkel<'static>, KernelError> {
-    if !Path::new("/sys/kernel/btf/vmlinux").exists() {
-        return Err(KernelError::Lacks(
-            "it has no BTF (/sys/kernel/btf/vmlinux): boot one built with CONFIG_DEBUG_INFO_BTF=y, as the distributions' are"
-                .to_owned(),
-        ));
-    }
-    hear_libbpf();
-    // The skeleton borrows its object: leaking these few bytes lets it be kept, and it still unloads all when dropped.
-    let object: &'static mut MaybeUninit<OpenObject> = Box::leak(Box::new(MaybeUninit::uninit()));
-    let mut open =
-        HalfopenSkelBuilder::default().open(object).map_err(|error| bpf("opening the kernel part", error))?;
-    if let Some(rodata) = open.maps.rodata_data.as_deref_mut() {
-        rodata.rto_max_settable = u8::from(rto_max_settable());
-    }
-    open.load().map_err(|error| KernelError::refused_to_load(error, is_permitted()))
-}
-
-/// Whether `TCP_RTO_MAX_MS` (Linux 6.15) is known here: tried on a socket that goes nowhere.
-pub(crate) fn rto_max_settable() -> bool {
-    const TCP_RTO_MAX_MS: i32 = 44;
-    let Ok(socket) = std::net::TcpListener::bind(("127.0.0.1", 0)) else { return false };
-    let value: i32 = 120_000;
-    // SAFETY: the value lives through the call and has the size that is told.
-    let set = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::IPPROTO_TCP,
-            TCP_RTO_MAX_MS,
-            (&raw const value).cast(),
-            size_of::<i32>() as u32,
-        )
-    };
-    set == 0
-}
-
 fn held_attempt(record: &HeldRecord) -> HeldAttempt {
     HeldAttempt {
         at: Duration::from_nanos(record.at_ns),
@@ -423,6 +384,6 @@ fn now() -> Duration {
     clock_gettime(ClockId::Monotonic).try_into().unwrap_or_default()
 }
 
-fn bpf(doing: &str, error: libbpf_rs::Error) -> KernelError {
+pub(crate) fn bpf(doing: &str, error: libbpf_rs::Error) -> KernelError {
     KernelError::Bpf { doing: doing.to_owned(), source: io::Error::other(error) }
 }

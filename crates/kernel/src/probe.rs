@@ -1,7 +1,8 @@
 //! Whether this host can do what the limit needs: each probe tries it for real.
 
 use crate::error::is_permitted;
-use crate::limiter::{Limiter, load, rto_max_settable};
+use crate::limiter::Limiter;
+use crate::load::{load, rto_max_settable};
 use crate::{CgroupDir, KernelError, Settings, Shortcoming};
 use halfopen_policy::{Limits, Mode, RawTcp};
 use libbpf_rs::libbpf_sys;

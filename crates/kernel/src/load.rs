@@ -1,0 +1,48 @@
+//! Loading the kernel part.
+
+use crate::KernelError;
+use crate::error::{hear_libbpf, is_permitted};
+use crate::limiter::bpf;
+use crate::skeleton::{HalfopenSkel, HalfopenSkelBuilder};
+use libbpf_rs::OpenObject;
+use libbpf_rs::skel::{OpenSkel, SkelBuilder};
+use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
+use std::path::Path;
+
+/// Opens and loads the kernel part, attached to nothing.
+pub(crate) fn load() -> Result<HalfopenSkel<'static>, KernelError> {
+    if !Path::new("/sys/kernel/btf/vmlinux").exists() {
+        return Err(KernelError::Lacks(
+            "it has no BTF (/sys/kernel/btf/vmlinux): boot one built with CONFIG_DEBUG_INFO_BTF=y, as the distributions' are"
+                .to_owned(),
+        ));
+    }
+    hear_libbpf();
+    // The skeleton borrows its object: leaking these few bytes lets it be kept, and it still unloads all when dropped.
+    let object: &'static mut MaybeUninit<OpenObject> = Box::leak(Box::new(MaybeUninit::uninit()));
+    let mut open =
+        HalfopenSkelBuilder::default().open(object).map_err(|error| bpf("opening the kernel part", error))?;
+    if let Some(rodata) = open.maps.rodata_data.as_deref_mut() {
+        rodata.rto_max_settable = u8::from(rto_max_settable());
+    }
+    open.load().map_err(|error| KernelError::refused_to_load(error, is_permitted()))
+}
+
+/// Whether `TCP_RTO_MAX_MS` (Linux 6.15) is known here: tried on a socket that goes nowhere.
+pub(crate) fn rto_max_settable() -> bool {
+    const TCP_RTO_MAX_MS: i32 = 44;
+    let Ok(socket) = std::net::TcpListener::bind(("127.0.0.1", 0)) else { return false };
+    let value: i32 = 120_000;
+    // SAFETY: the value lives through the call and has the size that is told.
+    let set = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            TCP_RTO_MAX_MS,
+            (&raw const value).cast(),
+            size_of::<i32>() as u32,
+        )
+    };
+    set == 0
+}
