@@ -93,7 +93,8 @@ fn after_a_hundred_thousand_random_attempts_the_books_are_at_zero() {
         ("failed", end.failed),
         ("given up", end.gave_up_while_queued),
     ] {
-        assert!(count > 500, "hardly any {what}: {end:?}");
+        // How many of each there are is drawn, and depends on how busy the machine is.
+        assert!(count > 50, "hardly any {what}: {end:?}");
     }
     assert_eq!(rig::faults(&rig.limiter), [].into(), "after {dialled:?}");
 }
