@@ -52,7 +52,6 @@ struct inet_sock {
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
-	__u32 icsk_rto;
 	__u8 icsk_retransmits;
 };
 
@@ -81,7 +80,6 @@ struct seq_file;
 struct bpf_iter_meta {
 	struct seq_file *seq;
 	__u64 session_id;
-	__u64 seq_num;
 };
 
 struct bpf_iter__tcp {

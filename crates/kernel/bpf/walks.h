@@ -61,9 +61,9 @@ int recount(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	const struct policy *p = policy_in_force();
 	struct attempt *a = ctx->value;
-	__u64 now = bpf_ktime_get_ns();
 	struct sock *sk = ctx->sk;
 	struct books b;
+	__u64 now;
 
 	if (!open_books(&b, p, 0))
 		return 0;
@@ -82,6 +82,7 @@ int recount(struct bpf_iter__bpf_sk_storage_map *ctx)
 	/* Looked at after a->state: STATE_CB comes before the state changes, so a live attempt is never taken for one
 	 * whose end was missed. */
 	if (sk->__sk_common.skc_state != BPF_TCP_SYN_SENT) {
+		now = bpf_ktime_get_ns();
 		bpf_spin_lock(&b.host->lock);
 		attempt_end(&b, a, ENDING_OTHER, now);
 		bpf_spin_unlock(&b.host->lock);
