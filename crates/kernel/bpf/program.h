@@ -96,24 +96,3 @@ static __always_inline int open_books(struct books *b, const struct policy *p, _
 	count_fault(FAULT_NO_POLICY);
 	return 0;
 }
-
-static __always_inline void tell_held(const struct attempt *a, __u32 scope, __u8 audited)
-{
-	struct held_record *r = bpf_ringbuf_reserve(&held, sizeof(*r), 0);
-
-	if (!r) {
-		count_fault(FAULT_EVENT_LOST);
-		return;
-	}
-	r->at_ns = a->began_ns;
-	r->cgroup_id = a->cgroup_id;
-	r->scope = scope;
-	r->pid = a->pid;
-	r->uid = a->uid;
-	r->port = a->port;
-	r->audited = audited;
-	r->pad = 0;
-	__builtin_memcpy(r->comm, a->comm, COMM_LEN);
-	__builtin_memcpy(r->addr, a->addr, sizeof(r->addr));
-	bpf_ringbuf_submit(r, 0);
-}

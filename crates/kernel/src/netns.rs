@@ -22,6 +22,13 @@ pub(crate) fn all() -> Vec<File> {
     found.into_values().collect()
 }
 
+/// The namespace of this inode number, which a process `pid` was in.
+pub(crate) fn find(pid: u32, inode: u32) -> Option<File> {
+    let is_it = |file: &File| file.metadata().is_ok_and(|meta| meta.ino() == u64::from(inode));
+    let of_process = File::open(format!("/proc/{pid}/ns/net")).ok().filter(is_it);
+    of_process.or_else(|| all().into_iter().find(is_it))
+}
+
 fn entries(dir: &str) -> impl Iterator<Item = PathBuf> {
     fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path())
 }

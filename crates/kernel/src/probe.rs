@@ -98,6 +98,7 @@ fn attach_and_leave(dir: &CgroupDir) -> Result<String, KernelError> {
     let settings = Settings {
         mode: Mode::Enforce,
         raw_tcp: RawTcp::Refuse,
+        poke: false,
         exempt: Vec::new(),
         essential: Vec::new(),
         host: Limits::xp_sp2(),

@@ -28,6 +28,7 @@ impl Default for Effective {
             Setting::Persist(false),
             Setting::Exempt(loopback()),
             Setting::RawTcp(RawTcp::default()),
+            Setting::Poke(true),
         ];
         for setting in settings.into_iter().chain(limits.map(Setting::Host)) {
             effective.put(setting, Origin::Preset);
@@ -59,6 +60,7 @@ impl Effective {
         let mut settings = Settings {
             mode: Mode::default(),
             raw_tcp: RawTcp::default(),
+            poke: true,
             exempt: Vec::new(),
             essential: Vec::new(),
             host: Limits::xp_sp2(),

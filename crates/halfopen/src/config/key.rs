@@ -67,13 +67,16 @@ pub enum Key {
     Exempt,
     /// TCP through raw sockets.
     RawTcp,
+    /// Whether waiters are woken when their turn comes.
+    Poke,
     /// A limit of the host scope.
     Host(LimitKey),
 }
 
 impl Key {
     /// The keys outside any table, in the order of the sample file.
-    pub const TOP: [Self; 5] = [Self::Preset, Self::Mode, Self::Persist, Self::Exempt, Self::RawTcp];
+    pub const TOP: [Self; 6] =
+        [Self::Preset, Self::Mode, Self::Persist, Self::Exempt, Self::RawTcp, Self::Poke];
 
     /// All keys, in the order of the sample file.
     pub fn all() -> impl Iterator<Item = Self> {
@@ -89,6 +92,7 @@ impl Key {
             Self::Persist => "persist",
             Self::Exempt => "exempt",
             Self::RawTcp => "raw_tcp",
+            Self::Poke => "poke",
             Self::Host(limit) => limit.name(),
         }
     }

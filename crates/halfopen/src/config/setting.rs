@@ -49,6 +49,8 @@ pub enum Setting {
     Exempt(Vec<IpNet>),
     /// TCP through raw sockets.
     RawTcp(RawTcp),
+    /// Whether waiters are woken when their turn comes.
+    Poke(bool),
     /// A limit of the host scope.
     Host(Limit),
 }
@@ -91,6 +93,7 @@ impl Setting {
             Key::Mode => Self::Mode(choice(value, &MODES).map_err(wrong)?),
             Key::RawTcp => Self::RawTcp(choice(value, &RAW_TCP).map_err(wrong)?),
             Key::Persist => Self::Persist(flag(value).map_err(wrong)?),
+            Key::Poke => Self::Poke(flag(value).map_err(wrong)?),
             Key::Exempt => Self::Exempt(written.prefixes()?),
             Key::Host(limit) => Self::Host(Limit::read(limit, &key.to_string(), &written)?),
         })
@@ -121,6 +124,7 @@ impl Setting {
             Self::Persist(_) => Key::Persist,
             Self::Exempt(_) => Key::Exempt,
             Self::RawTcp(_) => Key::RawTcp,
+            Self::Poke(_) => Key::Poke,
             Self::Host(limit) => Key::Host(limit.key()),
         }
     }
@@ -131,7 +135,7 @@ impl Setting {
         match self {
             Self::Preset(Preset::XpSp2) => "xp-sp2".into(),
             Self::Mode(mode) => name_of(&MODES, mode).into(),
-            Self::Persist(persist) => (*persist).into(),
+            Self::Persist(flag) | Self::Poke(flag) => (*flag).into(),
             Self::Exempt(prefixes) => prefixes.iter().map(ToString::to_string).collect(),
             Self::RawTcp(raw_tcp) => name_of(&RAW_TCP, raw_tcp).into(),
             Self::Host(limit) => limit.value(),
@@ -154,6 +158,7 @@ impl Setting {
             Self::Mode(mode) => settings.mode = *mode,
             Self::Exempt(prefixes) => settings.exempt.clone_from(prefixes),
             Self::RawTcp(raw_tcp) => settings.raw_tcp = *raw_tcp,
+            Self::Poke(poke) => settings.poke = *poke,
             Self::Host(limit) => limit.apply(&mut settings.host),
         }
     }

@@ -89,6 +89,10 @@ pub enum Degradation {
     NoSystemLog,
     /// The kernel cannot set `TCP_RTO_MAX_MS`.
     LongWaits,
+    /// The packets that wake waiters cannot be sent.
+    PokesNotSent,
+    /// The packets that wake waiters do not reach them.
+    PokesWithoutEffect,
 }
 
 /// A [`Degradation`] with its explanation.
@@ -235,6 +239,13 @@ impl From<Degradation> for DegradedStatus {
                 "no system log takes events: they are on stderr and in `halfopen events` only"
             }
             Degradation::LongWaits => Shortcoming::RtoMaxNotSettable.explain(),
+            Degradation::PokesNotSent => {
+                "the packets that wake waiting attempts cannot be sent (the log says why): they ask by themselves"
+            }
+            Degradation::PokesWithoutEffect => {
+                "the packets that wake waiting attempts have no effect, as where a firewall drops them on lo: \
+                 attempts ask by themselves"
+            }
         };
         Self { reason, explanation: explanation.to_owned() }
     }

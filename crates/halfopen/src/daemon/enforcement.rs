@@ -1,18 +1,22 @@
 //! The limiter with its configuration and scopes, and what is asked of it.
 
 mod adoption;
+mod pokes;
 mod values;
 mod why;
 
 use super::announcer::Announcer;
 use super::exec_cgroup;
 use super::fault_log::FaultLog;
+use super::poke::Pokes;
 use crate::config::{ConfigError, Effective, Key, Limit, LimitKey, Sources, setting};
 use crate::control::{Degradation, DegradedStatus, FaultStatus, ScopeStatus, Status};
 use crate::events::{Waiter, identity};
 use crate::exit::{WrongUse, explained};
 use anyhow::Result;
-use halfopen_kernel::{EnforcementStopped, Fault, FaultCount, KernelError, Limiter, ScopeId, Shortcoming};
+use halfopen_kernel::{
+    EnforcementStopped, Fault, FaultCount, KernelError, Limiter, ScopeId, Shortcoming, Told,
+};
 use halfopen_policy::{Limits, Mode};
 use rustix::time::{ClockId, clock_gettime};
 use std::fs;
@@ -44,6 +48,7 @@ pub struct Enforcement {
     faults: FaultLog,
     shortcomings: Vec<Shortcoming>,
     disturbances: u64,
+    pokes: Pokes,
     /// Where events go.
     pub announcer: Announcer,
 }
@@ -60,6 +65,7 @@ impl Enforcement {
     pub fn new(limiter: Limiter, sources: Sources, effective: Effective, announcer: Announcer) -> Self {
         let mut enforcement = Self {
             shortcomings: limiter.shortcomings(),
+            pokes: Pokes::new(false),
             limiter,
             sources,
             effective,
@@ -83,13 +89,15 @@ impl Enforcement {
         self.limiter.as_fd().try_clone_to_owned()
     }
 
-    /// Takes the attempts that began to wait from the kernel part into their episodes.
+    /// Takes the attempts that began to wait from the kernel part into their episodes, and notes whose turn may come.
     ///
     /// # Errors
     /// Where the ring buffer cannot be read.
     pub fn take_held(&mut self) -> Result<(), KernelError> {
-        let Self { limiter, scopes, announcer, .. } = self;
-        limiter.take_held(&mut |held| {
+        let Self { limiter, scopes, announcer, pokes, .. } = self;
+        limiter.take_told(&mut |told| {
+            pokes.hear(&told);
+            let Told::Held(held) = told else { return };
             let scope = scopes.iter().find(|scope| scope.id == held.scope);
             let waiter = Waiter {
                 at: held.at,
@@ -121,6 +129,7 @@ impl Enforcement {
     /// Where the kernel part cannot be written.
     pub fn tend(&mut self) -> Result<(), KernelError> {
         self.limiter.leave_word()?;
+        self.tend_pokes()?;
         if self.limiter.follow_essential_files()? {
             tracing::info!("a file that `essential` names was replaced or installed: it counts as it is now");
         }
@@ -140,6 +149,9 @@ impl Enforcement {
         let host = (ScopeId::HOST, HOST.to_owned(), self.host_limits().half_open);
         for (id, name, limit) in execs.chain([host]).collect::<Vec<_>>() {
             let ledger = self.limiter.ledger(id)?;
+            if id == ScopeId::HOST && ledger.queued == 0 {
+                self.pokes.nobody_waits();
+            }
             let waiting = if id == ScopeId::HOST {
                 ledger.queued.saturating_sub(waiting_below)
             } else {
@@ -291,6 +303,6 @@ impl Enforcement {
         };
         let log = (!self.announcer.log_reached()).then_some(Degradation::NoSystemLog);
         let kernel = self.shortcomings.iter().map(|found| Degradation::from(*found));
-        mode.into_iter().chain(log).chain(kernel).map(DegradedStatus::from).collect()
+        mode.into_iter().chain(log).chain(kernel).chain(self.pokes.degradation()).map(DegradedStatus::from).collect()
     }
 }

@@ -7,6 +7,7 @@ pub mod exec_cgroup;
 pub mod fault_log;
 pub mod lock;
 pub mod notify;
+pub mod poke;
 pub mod recount;
 pub mod server;
 
@@ -155,6 +156,7 @@ async fn serve(
     loop {
         // What is overdue already waits for the next tick: it must not keep the loop spinning.
         let due = enforcement.announcer.episodes.due().and_then(|due| due.checked_sub(monotonic()));
+        let wakes_in = enforcement.wakes_in();
         tokio::select! {
             _ = signals.interrupt.recv() => return Ok(Ending::LetGo),
             _ = signals.terminate.recv() => return Ok(Ending::LetGo),
@@ -187,6 +189,9 @@ async fn serve(
                 let began = Instant::now();
                 trouble.note("counting attempts", enforcement.recount());
                 recounts.counted(Instant::now(), began.elapsed());
+            }
+            () = sleep(wakes_in.unwrap_or_default()), if wakes_in.is_some() => {
+                trouble.note("waking those whose turn comes", enforcement.wake());
             }
             () = sleep(due.unwrap_or_default()), if due.is_some() => {
                 trouble.note("reading the ledger", enforcement.look());
