@@ -25,6 +25,9 @@ const STALE: u64 = 100 * MS;
 const NO_EFFECT: u64 = 60 * MS;
 /// After so many wakes in a row without effect waking is taken for useless.
 const USELESS: u32 = 32;
+/// A waiter that asked in vain asks again so much later, by TCP's timer, within a margin.
+const ASKS_AGAIN: u64 = 512 * MS;
+const ASKS_AGAIN_WITHIN: u64 = 36 * MS;
 /// What passes between a wake and its effect at 250 ticks a second, at the least.
 const FIRST_LEAD: u64 = 8 * MS;
 
@@ -69,6 +72,9 @@ pub struct Wakes {
     asleep: BTreeMap<AccountId, BTreeMap<u64, WaiterId>>,
     /// Those woken that have not asked yet, by when they were.
     woken: BTreeSet<(u64, WaiterId)>,
+    /// Those woken in vain, by when they ask again: a slot is left to each then, or the last waiters would be those.
+    again: BTreeMap<(u64, WaiterId), AccountId>,
+    again_at: HashMap<WaiterId, u64>,
     accounts: BTreeMap<AccountId, Account>,
     answers: Answers,
     begun: u64,
@@ -92,9 +98,11 @@ impl Wakes {
 
     /// It has asked in vain, and asks by itself from now on.
     pub fn asked(&mut self, at: u64, waiter: WaiterId) {
-        if self.forget(waiter).is_some_and(|waiter| waiter.woken.is_some()) {
+        if let Some(Waiter { own, woken: Some(_), .. }) = self.forget(waiter) {
             self.in_vain = 0;
             self.answers.disappointed(at);
+            self.again.insert((at + ASKS_AGAIN, waiter), own);
+            self.again_at.insert(waiter, at + ASKS_AGAIN);
         }
     }
 
@@ -161,6 +169,8 @@ impl Wakes {
         self.waiters.clear();
         self.asleep.clear();
         self.woken.clear();
+        self.again.clear();
+        self.again_at.clear();
     }
 
     /// The waiters to wake now, `most` of them at most.
@@ -203,11 +213,14 @@ impl Wakes {
             return None;
         }
         let lead = self.lead();
-        let turns = self.accounts.values().filter_map(Account::next_turn).map(|turn| turn.saturating_sub(lead));
-        let answers = self.answers.next_after(now + lead).map(|at| at.saturating_sub(lead));
+        let turns =
+            self.accounts.values().filter_map(Account::next_turn).map(|turn| turn.saturating_sub(lead));
+        let answers =
+            self.answers.next_after(now + lead, self.is_careful()).map(|at| at.saturating_sub(lead));
         let woken = self.woken.first().map(|(at, _)| at + NO_EFFECT);
+        let again = self.again.first_key_value().map(|((at, _), _)| at + ASKS_AGAIN_WITHIN);
         let unread = self.accounts.values().map(|account| account.read_at() + STALE);
-        turns.chain(answers).chain(woken).chain(unread).filter(|at| *at > now).min()
+        turns.chain(answers).chain(woken).chain(again).chain(unread).filter(|at| *at > now).min()
     }
 
     /// How many may be woken for this scope, to ask at `asks_at`.
@@ -216,8 +229,18 @@ impl Wakes {
         let undecided = self.woken.iter().filter(|(_, woken)| {
             self.waiters.get(woken).is_some_and(|waiter| id == HOST || waiter.own == id)
         });
-        let slots_to_come = self.answers.expected(id, now, asks_at);
-        account.open_turns(asks_at, slots_to_come).saturating_sub(undecided.count() as u64)
+        let slots_to_come = self.answers.expected(id, now, asks_at, self.is_careful());
+        let soon =
+            self.again.range((asks_at.saturating_sub(ASKS_AGAIN_WITHIN), 0)..(asks_at + self.lead(), 0));
+        let taken = undecided.count() + soon.filter(|(_, own)| id == HOST || **own == id).count();
+        account.open_turns(asks_at, slots_to_come).saturating_sub(taken as u64)
+    }
+
+    /// Whether the queue will be empty before one that is woken in vain now asks again: the last would be late by that.
+    fn is_careful(&self) -> bool {
+        let asleep: usize = self.asleep.values().map(BTreeMap::len).sum();
+        let at_a_time = self.accounts.get(&HOST).map_or(0, Account::in_use);
+        self.answers.take(asleep as u64, at_a_time.into()) < ASKS_AGAIN + ASKS_AGAIN_WITHIN
     }
 
     fn lead(&self) -> u64 {
@@ -238,10 +261,19 @@ impl Wakes {
             self.waiters.remove(&id);
             self.in_vain = self.in_vain.saturating_add(1);
         }
+        while let Some((&(at, id), _)) =
+            self.again.first_key_value().filter(|((at, _), _)| at + ASKS_AGAIN_WITHIN <= now)
+        {
+            self.again.remove(&(at, id));
+            self.again_at.remove(&id);
+        }
         self.answers.expire(now);
     }
 
     fn forget(&mut self, id: WaiterId) -> Option<Waiter> {
+        if let Some(at) = self.again_at.remove(&id) {
+            self.again.remove(&(at, id));
+        }
         let waiter = self.waiters.remove(&id)?;
         match waiter.woken {
             Some(at) => drop(self.woken.remove(&(at, id))),

@@ -303,6 +303,11 @@ impl Enforcement {
         };
         let log = (!self.announcer.log_reached()).then_some(Degradation::NoSystemLog);
         let kernel = self.shortcomings.iter().map(|found| Degradation::from(*found));
-        mode.into_iter().chain(log).chain(kernel).chain(self.pokes.degradation()).map(DegradedStatus::from).collect()
+        mode.into_iter()
+            .chain(log)
+            .chain(kernel)
+            .chain(self.pokes.degradation())
+            .map(DegradedStatus::from)
+            .collect()
     }
 }

@@ -1,6 +1,7 @@
 //! `halfopen run`: owns the limiter, from the lock to the last attempt let go. One thread: the limiter stays where it
 //! was made, and nothing here waits for a client.
 
+pub mod alarm;
 pub mod announcer;
 pub mod enforcement;
 pub mod exec_cgroup;
@@ -17,6 +18,7 @@ use crate::events::SystemLog;
 use crate::exit::explained;
 use crate::output;
 use crate::runtime_dir::{RuntimeDir, pins_of_this_host};
+use alarm::Alarm;
 use announcer::Announcer;
 use anyhow::{Context, Result};
 use enforcement::{Enforcement, monotonic};
@@ -153,10 +155,11 @@ async fn serve(
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut recounts = Recounts::from(Instant::now());
     let mut trouble = Trouble::default();
+    let mut alarm = Alarm::new().context("making the timer of wakes")?;
     loop {
         // What is overdue already waits for the next tick: it must not keep the loop spinning.
         let due = enforcement.announcer.episodes.due().and_then(|due| due.checked_sub(monotonic()));
-        let wakes_in = enforcement.wakes_in();
+        alarm.set(enforcement.next_wake()).context("setting the timer of wakes")?;
         tokio::select! {
             _ = signals.interrupt.recv() => return Ok(Ending::LetGo),
             _ = signals.terminate.recv() => return Ok(Ending::LetGo),
@@ -170,6 +173,7 @@ async fn serve(
                 // Cleared before the buffer is emptied: what comes in between makes it readable again.
                 ready?.clear_ready();
                 trouble.note("reading held attempts", enforcement.take_held());
+                trouble.note("waking those whose turn comes", enforcement.wake());
             }
             Some(call) = asked.recv() => {
                 if let Some(written) = answer(enforcement, call) {
@@ -190,7 +194,8 @@ async fn serve(
                 trouble.note("counting attempts", enforcement.recount());
                 recounts.counted(Instant::now(), began.elapsed());
             }
-            () = sleep(wakes_in.unwrap_or_default()), if wakes_in.is_some() => {
+            rung = alarm.rings() => {
+                rung?;
                 trouble.note("waking those whose turn comes", enforcement.wake());
             }
             () = sleep(due.unwrap_or_default()), if due.is_some() => {

@@ -3,8 +3,7 @@
 
 use crate::control::Degradation;
 use halfopen_kernel::{
-    Became, Family, KernelError, Limiter, Poker, ScopeId, Told, Turn, Waiter,
-    open_raw_socket,
+    Became, Family, KernelError, Limiter, Poker, ScopeId, Told, Turn, Waiter, open_raw_socket,
 };
 use halfopen_policy::Limits;
 use halfopen_policy::wake::{Ended, Reading, WaiterId, Wakes};
@@ -18,6 +17,8 @@ const PROMISE: Duration = Duration::from_secs(3);
 /// Packets in a second, and at once.
 const RATE: f64 = 2_000.0;
 const AT_ONCE: f64 = 100.0;
+/// After which some of those that were not allowed are.
+const MORE: Duration = Duration::from_millis(5);
 /// So many sends that fail in a row are taken for a lasting trouble.
 const FAILURES: u32 = 32;
 /// After which waking is tried again where it had no effect.
@@ -35,6 +36,8 @@ pub struct Pokes {
     fresh: bool,
     allowance: f64,
     allowed_at: Duration,
+    /// More were due than were allowed at once.
+    more: bool,
     failures: u32,
     paused: Option<(Duration, Degradation)>,
 }
@@ -51,6 +54,7 @@ impl Pokes {
             fresh: false,
             allowance: AT_ONCE,
             allowed_at: Duration::ZERO,
+            more: false,
             failures: 0,
             paused: None,
         }
@@ -165,7 +169,8 @@ impl Pokes {
         if self.fresh {
             return Some(now);
         }
-        self.wakes.next(nanos(now)).map(Duration::from_nanos)
+        let more = self.more.then(|| now + MORE);
+        self.wakes.next(nanos(now)).map(Duration::from_nanos).into_iter().chain(more).min()
     }
 
     /// Wakes those whose turn comes. `limits` are those of a scope as they are in force.
@@ -195,7 +200,10 @@ impl Pokes {
         let since = now.saturating_sub(self.allowed_at).as_secs_f64();
         self.allowance = (self.allowance + since * RATE).min(AT_ONCE);
         self.allowed_at = now;
-        for waiter in self.wakes.due(nanos(now), self.allowance as usize) {
+        let most = self.allowance as usize;
+        let due = self.wakes.due(nanos(now), most);
+        self.more = due.len() == most;
+        for waiter in due {
             self.allowance -= 1.0;
             self.poke(now, waiter);
         }

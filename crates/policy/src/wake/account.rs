@@ -23,6 +23,10 @@ impl Account {
         self.read.at
     }
 
+    pub fn in_use(&self) -> u32 {
+        self.in_use
+    }
+
     fn interval(&self) -> Option<u64> {
         self.read.limits.drain.map(Rate::interval_ns)
     }

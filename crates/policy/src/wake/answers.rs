@@ -64,6 +64,16 @@ impl Answers {
         self.mean + 2 * self.deviation
     }
 
+    /// With as much more as is hardly ever needed.
+    fn unusual(&self) -> u64 {
+        self.mean + 4 * self.deviation + 4 * MS
+    }
+
+    /// How long `attempts` take with so many of them out at a time.
+    pub fn take(&self, attempts: u64, at_a_time: u64) -> u64 {
+        attempts * self.mean / at_a_time.max(1)
+    }
+
     /// How long after it went out an attempt counts as one that is not answered in time.
     fn overdue(&self) -> u64 {
         if self.count == 0 { 1_000 * MS } else { 2 * self.usual() + 20 * MS }
@@ -91,19 +101,22 @@ impl Answers {
         }
     }
 
-    /// How many of this scope's slots will be free at `by` though they are not yet.
-    pub fn expected(&self, id: AccountId, now: u64, by: u64) -> u64 {
-        let Some(latest) = by.checked_sub(self.usual()).filter(|_| self.can_tell()) else { return 0 };
+    /// How many of this scope's slots will be free at `by` though they are not yet; `carefully`, those that hardly can
+    /// fail to be.
+    pub fn expected(&self, id: AccountId, now: u64, by: u64, carefully: bool) -> u64 {
+        let until_answered = if carefully { self.unusual() } else { self.usual() };
+        let Some(latest) = by.checked_sub(until_answered).filter(|_| self.can_tell()) else { return 0 };
         let in_time = self.out.range(..=(latest, WaiterId::MAX));
-        let of_scope = in_time.filter(|((at, _), own)| at + self.overdue() > now && (id == HOST || **own == id));
+        let of_scope =
+            in_time.filter(|((at, _), own)| at + self.overdue() > now && (id == HOST || **own == id));
         of_scope.count() as u64
     }
 
     /// When the next answer after `at` is expected.
-    pub fn next_after(&self, at: u64) -> Option<u64> {
-        let usual = self.usual();
-        let after = at.saturating_sub(usual);
+    pub fn next_after(&self, at: u64, carefully: bool) -> Option<u64> {
+        let until_answered = if carefully { self.unusual() } else { self.usual() };
+        let after = at.saturating_sub(until_answered);
         let next = self.out.range((after, WaiterId::MAX)..).next().filter(|_| self.can_tell());
-        next.map(|((out_at, _), _)| out_at + usual)
+        next.map(|((out_at, _), _)| out_at + until_answered)
     }
 }

@@ -6,11 +6,10 @@ use halfopen_policy::{Limits, Mode};
 use std::time::Duration;
 
 impl Enforcement {
-    /// How long until [`Enforcement::wake`] should be called, if nothing happens meanwhile.
+    /// When [`Enforcement::wake`] should be called, if nothing happens until then.
     #[must_use]
-    pub fn wakes_in(&self) -> Option<Duration> {
-        let now = monotonic();
-        self.pokes.next(now).map(|next| next.saturating_sub(now))
+    pub fn next_wake(&self) -> Option<Duration> {
+        self.pokes.next(monotonic())
     }
 
     /// Wakes the waiters whose turn comes.
