@@ -60,10 +60,10 @@ static __always_inline __u32 longest_wait_ms(__u32 patience_ms, __u32 user_timeo
 #define FIRST_TIMER_LEAST_MS 12u
 #define FIRST_TIMER_QUICK_MS 500u
 #define FIRST_TIMER_MOST_MS 100000u
-#define RECHECKS_LEAST 80u    /* a second, of all waiters together */
-#define RECHECKS_MOST 8000u
+#define RECHECKS_LEAST 60u    /* a second, of all waiters together */
+#define RECHECKS_MOST 6000u
 #define RECHECKS_BY_SLOT 2000u
-#define RECHECKS_FOR_A_TURN 8 /* so that a turn is taken while it is fresh */
+#define RECHECKS_FOR_A_TURN 6 /* so that a turn is taken while it is fresh */
 
 /* How often all waiters together shall ask in a second. */
 static __always_inline __u32 rechecks_per_s(__u64 interval_ns)
@@ -177,7 +177,7 @@ static __always_inline int back_off(__u32 held_ms, __u32 rechecks, __u32 timer_m
 }
 
 #define RTO_MAX_LEAST_MS 1000u /* of TCP_RTO_MAX_MS */
-#define WAIT_MOST_MS 100000u
+#define WAIT_LEAST_MOST_MS 60000u /* half of TCP_RTO_MAX */
 #define WAIT_FRESH_MS 3000u /* timers up to here come within half of TURN_TOLERANCE_NS; much longer ones come in clumps */
 
 /* How long until a waiter shall ask again: so long that all together ask at their rate. Without a daemon that wakes
@@ -193,5 +193,6 @@ static __always_inline __u32 next_wait_ms(__u32 held_ms, __u32 rechecks, __u32 w
 		return RECHECK_MS;
 	if (mean > WAIT_FRESH_MS && !woken && !((queue_number + rechecks) & 3) && rechecks <= RECHECKS_BEFORE_THRIFT)
 		return RTO_MAX_LEAST_MS + share_of(WAIT_FRESH_MS - RTO_MAX_LEAST_MS, queue_number + rechecks);
-	return spread_ms(mean * 2 / 3, WAIT_MOST_MS, queue_number + rechecks);
+	mean = mean * 2 / 3;
+	return spread_ms(mean < WAIT_LEAST_MOST_MS ? mean : WAIT_LEAST_MOST_MS, RTO_MAX_MS, queue_number + rechecks);
 }

@@ -54,6 +54,21 @@ fn longest_wait_ms(patience_ms: u32, user_timeout_ms: u32, max_wait_ns: u64) -> 
     unsafe { native_longest_wait_ms(patience_ms, user_timeout_ms, max_wait_ns) }
 }
 
+fn first_timer_ms(waiting: u32, queue_number: u32, interval_ns: u64, most: u32) -> u32 {
+    // SAFETY: takes and returns integers, any are allowed.
+    unsafe { native_first_timer_ms(waiting, queue_number, interval_ns, most) }
+}
+
+fn first_timer_woken_ms(waiting: u32, queue_number: u32, interval_ns: u64, most: u32) -> u32 {
+    // SAFETY: takes and returns integers, any are allowed.
+    unsafe { native_first_timer_woken_ms(waiting, queue_number, interval_ns, most) }
+}
+
+fn next_wait_ms(held_ms: u32, rechecks: u32, waiting: u32, number: u32, interval_ns: u64, woken: i32) -> u32 {
+    // SAFETY: takes and returns integers, any are allowed.
+    unsafe { native_next_wait_ms(held_ms, rechecks, waiting, number, interval_ns, woken) }
+}
+
 const QUEUED: u8 = 1;
 const OUT: u8 = 2;
 

@@ -115,6 +115,7 @@ impl Wakes {
     pub fn went_out(&mut self, at: u64, attempt: WaiterId, own: AccountId, had_waited: bool) {
         if let Some(woken) = self.forget(attempt).and_then(|waiter| waiter.woken) {
             self.in_vain = 0;
+            self.answers.confirmed();
             self.learn_lead(at.saturating_sub(woken));
         }
         for id in charged(own) {

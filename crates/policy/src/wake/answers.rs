@@ -11,6 +11,10 @@ const ENOUGH: u32 = 4;
 const MOST_ANSWER: u32 = 768;
 /// An answer's weight among the last ones.
 const WEIGHT: u32 = 8;
+/// A wake's weight among the last ones, and how often the last of them may have been in vain for it not to matter: the
+/// last of these came 45 wakes ago or more.
+const WAKE_WEIGHT: u32 = 64;
+const HARDLY_EVER: u32 = 512;
 
 #[derive(Debug, Default)]
 pub(super) struct Answers {
@@ -22,6 +26,8 @@ pub(super) struct Answers {
     deviation: u64,
     /// The share that was answered in time, in 1024ths.
     answered: u32,
+    /// The share of waiters woken in vain, in 65536ths.
+    in_vain: u32,
 }
 
 impl Answers {
@@ -90,8 +96,14 @@ impl Answers {
         }
     }
 
+    /// A waiter that was woken found its slot.
+    pub fn confirmed(&mut self) {
+        self.in_vain -= self.in_vain / WAKE_WEIGHT;
+    }
+
     /// A waiter found no slot at `at`: the answer that it was woken for is not counted on any more.
     pub fn disappointed(&mut self, at: u64) {
+        self.in_vain += (65_536 - self.in_vain) / WAKE_WEIGHT;
         if let Some((&(out_at, attempt), _)) =
             self.out.first_key_value().filter(|((out_at, _), _)| out_at + self.usual() <= at)
         {
@@ -105,7 +117,8 @@ impl Answers {
     /// fail to be.
     pub fn expected(&self, id: AccountId, now: u64, by: u64, carefully: bool) -> u64 {
         let until_answered = if carefully { self.unusual() } else { self.usual() };
-        let Some(latest) = by.checked_sub(until_answered).filter(|_| self.can_tell()) else { return 0 };
+        let sure = self.can_tell() && !(carefully && self.in_vain > HARDLY_EVER);
+        let Some(latest) = by.checked_sub(until_answered).filter(|_| sure) else { return 0 };
         let in_time = self.out.range(..=(latest, WaiterId::MAX));
         let of_scope =
             in_time.filter(|((at, _), own)| at + self.overdue() > now && (id == HOST || **own == id));
