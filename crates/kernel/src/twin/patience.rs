@@ -101,10 +101,10 @@ fn ten_thousand_seldom_ask_at_ten_turns_a_second() {
     };
     for seconds in [0..10, 10..20, 30..40, 60..90] {
         let (woken, asking) = per_second(seconds);
-        assert!(woken < 250 && asking < 250, "{woken}/s and {asking}/s");
+        assert!(woken < 250 && asking < 300, "{woken}/s and {asking}/s");
     }
     let (woken, asking) = per_second(0..98);
-    assert!(woken < 150 && asking < 200, "{woken}/s and {asking}/s");
+    assert!(woken < 150 && asking < 250, "{woken}/s and {asking}/s");
 }
 
 proptest! {
