@@ -193,9 +193,9 @@ struct program_count {
 struct keeper {
 	__u32 layout;
 	__u32 pid;
-	__u64 seen_ns; /* when it last looked */
+	__u64 seen_ns;	   /* when it last looked */
 	__u64 lost_events; /* that it knew of */
-	__u64 cgroup_id; /* what is limited */
+	__u64 cgroup_id;   /* what is limited */
 	char version[32];
 	__u8 spare[192];
 };
@@ -203,8 +203,8 @@ struct keeper {
 /* Where a socket is: what a packet for it needs. */
 struct place {
 	__u64 cookie;
-	__u32 netns; /* inode number */
-	__u32 device; /* that the socket is bound to; 0 = none */
+	__u32 netns;   /* inode number */
+	__u32 device;  /* that the socket is bound to; 0 = none */
 	__u8 addr[16]; /* its own: network order, IPv4 mapped */
 	__u16 port;    /* host order */
 	__u16 pad;

@@ -141,13 +141,12 @@ static __always_inline __u32 first_timer(const struct books *b, const struct att
 	if (a->flags & ATTEMPT_MPTCP) {
 		ms = first_timer_mptcp_ms(waiting, l->interval_ns);
 	} else {
-		most = first_timer_most_ms(
-			longest_wait_ms(own_patience_ms(a), a->own_user_timeout_ms, l->max_wait_ns));
+		most = first_timer_most_ms(longest_wait_ms(own_patience_ms(a), a->own_user_timeout_ms, l->max_wait_ns));
 		if (!rto_max_settable && most > FIRST_TIMER_UNSETTABLE_MS)
 			most = FIRST_TIMER_UNSETTABLE_MS;
-		ms = waiters_are_woken(now) && can_be_woken_in_time(l->interval_ns) ?
-			     first_timer_woken_ms(waiting, a->queue_number, l->interval_ns, most) :
-			     first_timer_ms(waiting, a->queue_number, l->interval_ns, most);
+		ms = waiters_are_woken(now) && can_be_woken_in_time(l->interval_ns)
+			     ? first_timer_woken_ms(waiting, a->queue_number, l->interval_ns, most)
+			     : first_timer_ms(waiting, a->queue_number, l->interval_ns, most);
 	}
 	/* A first timer beyond the socket's rto_max ends the attempt at once. */
 	return ms < a->own_rto_max_ms ? ms : a->own_rto_max_ms;

@@ -99,7 +99,8 @@ struct {
 	__type(value, __u8);
 } exempt SEC(".maps");
 
-/* ring buffer, 2 MiB: attempts that began to wait, and what became of which. Written by every CPU, read by the daemon. */
+/* ring buffer, 2 MiB: attempts that began to wait, and what became of which. Written by every CPU, read by the daemon.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 21);

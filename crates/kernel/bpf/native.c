@@ -75,5 +75,5 @@ __u32 native_next_wait_ms(__u32 held_ms, __u32 rechecks, __u32 waiting, __u32 qu
 /* In the order in which src/twin.rs compares them. */
 const __u32 native_sizes[] = {
 	sizeof(struct held_record), sizeof(struct turn_record), sizeof(struct attempt_record), sizeof(struct attempt),
-	sizeof(struct scope),	    sizeof(struct limits),	   sizeof(struct books),
+	sizeof(struct scope),	    sizeof(struct limits),	sizeof(struct books),
 };

@@ -60,7 +60,7 @@ static __always_inline __u32 longest_wait_ms(__u32 patience_ms, __u32 user_timeo
 #define FIRST_TIMER_LEAST_MS 12u
 #define FIRST_TIMER_QUICK_MS 500u
 #define FIRST_TIMER_MOST_MS 100000u
-#define RECHECKS_LEAST 60u    /* a second, of all waiters together */
+#define RECHECKS_LEAST 60u /* a second, of all waiters together */
 #define RECHECKS_MOST 6000u
 #define RECHECKS_BY_SLOT 2000u
 #define RECHECKS_FOR_A_TURN 6 /* so that a turn is taken while it is fresh */
@@ -124,7 +124,7 @@ static __always_inline __u32 first_timer_ms(__u32 waiting, __u32 queue_number, _
 	return FIRST_TIMER_LEAST_MS + share_of(spread, queue_number);
 }
 
-#define SLOT_TURN_NS 7500000ULL		 /* a turn by slots, for the first timer: 10 slots at 75 ms */
+#define SLOT_TURN_NS 7500000ULL		  /* a turn by slots, for the first timer: 10 slots at 75 ms */
 #define FASTEST_WOKEN_TURN_NS 10000000ULL /* 100 a second; faster, and re-checks alone keep the rate */
 #define FIRST_TIMER_WOKEN_MS 500u
 
@@ -176,9 +176,10 @@ static __always_inline int back_off(__u32 held_ms, __u32 rechecks, __u32 timer_m
 	return next <= RECHECK_MS && waiting <= FEW_WAIT;
 }
 
-#define RTO_MAX_LEAST_MS 1000u /* of TCP_RTO_MAX_MS */
+#define RTO_MAX_LEAST_MS 1000u	  /* of TCP_RTO_MAX_MS */
 #define WAIT_LEAST_MOST_MS 60000u /* half of TCP_RTO_MAX */
-#define WAIT_FRESH_MS 3000u /* timers up to here come within half of TURN_TOLERANCE_NS; much longer ones come in clumps */
+#define WAIT_FRESH_MS                                                                                                  \
+	3000u /* timers up to here come within half of TURN_TOLERANCE_NS; much longer ones come in clumps */
 
 /* How long until a waiter shall ask again: so long that all together ask at their rate. Without a daemon that wakes
  * them every fourth time is short, or all would ask in one moment and leave the turns between it and the next. */

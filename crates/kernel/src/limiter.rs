@@ -161,7 +161,9 @@ impl Limiter {
         let mut ring = RingBufferBuilder::new();
         ring.add(&skel.maps.held, move |bytes| {
             // The receiver lives as long as the ring: both belong to the limiter.
-            let _ = told::read(bytes).map(|told| sender.send(told));
+            if let Some(told) = told::read(bytes) {
+                let _ = sender.send(told);
+            }
             0
         })
         .map_err(|error| bpf("mapping the ring buffer of events", error))?;

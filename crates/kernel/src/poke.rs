@@ -92,12 +92,11 @@ impl<O: FnMut(u32, u32, Family) -> io::Result<OwnedFd>> Poker<O> {
         let local = waiter.place.local.ip();
         let scope = if is_link_local(local) { waiter.place.device } else { 0 };
         let key = (waiter.place.netns, local.is_ipv6(), scope);
-        let kept = match self.kept.iter().position(|kept| kept.key == key) {
-            Some(at) => self.kept.remove(at),
-            None => {
-                let family = if local.is_ipv6() { Family::V6 } else { Family::V4 };
-                Kept { key, socket: (self.open)(waiter.pid, waiter.place.netns, family)?, used: now }
-            }
+        let kept = if let Some(at) = self.kept.iter().position(|kept| kept.key == key) {
+            self.kept.remove(at)
+        } else {
+            let family = if local.is_ipv6() { Family::V6 } else { Family::V4 };
+            Kept { key, socket: (self.open)(waiter.pid, waiter.place.netns, family)?, used: now }
         };
         let to = match local {
             IpAddr::V4(_) => SocketAddr::new(local, 0),

@@ -14,9 +14,9 @@ use std::time::Duration;
 
 /// For how long each second's promise holds that waiters are woken.
 const PROMISE: Duration = Duration::from_secs(3);
-/// Packets in a second, and at once.
-const RATE: f64 = 2_000.0;
-const AT_ONCE: f64 = 100.0;
+/// The time of one packet, and how many may be sent at once.
+const EACH: Duration = Duration::from_micros(500);
+const AT_ONCE: u32 = 100;
 /// After which some of those that were not allowed are.
 const MORE: Duration = Duration::from_millis(5);
 /// So many sends that fail in a row are taken for a lasting trouble.
@@ -34,8 +34,8 @@ pub struct Pokes {
     waiters: HashMap<WaiterId, Waiter>,
     /// Something was told since the last look.
     fresh: bool,
-    allowance: f64,
-    allowed_at: Duration,
+    /// What has been sent is paid for by then.
+    paid_at: Duration,
     /// More were due than were allowed at once.
     more: bool,
     failures: u32,
@@ -52,8 +52,7 @@ impl Pokes {
             poker: Poker::new(open_raw_socket),
             waiters: HashMap::new(),
             fresh: false,
-            allowance: AT_ONCE,
-            allowed_at: Duration::ZERO,
+            paid_at: Duration::ZERO,
             more: false,
             failures: 0,
             paused: None,
@@ -197,14 +196,12 @@ impl Pokes {
             };
             self.wakes.read(number, reading);
         }
-        let since = now.saturating_sub(self.allowed_at).as_secs_f64();
-        self.allowance = (self.allowance + since * RATE).min(AT_ONCE);
-        self.allowed_at = now;
-        let most = self.allowance as usize;
+        self.paid_at = self.paid_at.max(now.saturating_sub(EACH * AT_ONCE));
+        let most = (now.saturating_sub(self.paid_at).as_nanos() / EACH.as_nanos()) as usize;
         let due = self.wakes.due(nanos(now), most);
         self.more = due.len() == most;
         for waiter in due {
-            self.allowance -= 1.0;
+            self.paid_at += EACH;
             self.poke(now, waiter);
         }
         if self.wakes.is_useless() {
