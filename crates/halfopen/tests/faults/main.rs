@@ -1,0 +1,12 @@
+//! What goes wrong on a host that stays up, while a scanner is on and attempts wait: no SYN escapes, and live dials
+//! still get their turn. With FAULTS=long in the environment as often and as long as it takes (`make test-faults`).
+
+#![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
+
+#[path = "../desk/mod.rs"]
+mod desk;
+
+mod killed;
+mod scene;
+mod stopped;
+mod table;

@@ -1,0 +1,175 @@
+//! A scanner that keeps attempts waiting, a stream of live dials beside it, and a recording of all that leaves, from
+//! before a fault to after it.
+
+use crate::desk::{PATIENCE, program, until};
+use crate::table::Row;
+use halfopen_lab::dial::{Outcome, Report};
+use halfopen_lab::invariant::{End, Invariant, attempts};
+use halfopen_lab::{Capture, Dialer, Dialling, Lab, Limiter, LimiterBuilder, Mix, Side};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub const LIMIT: u32 = 10;
+pub const SLOT_LIFE: Duration = Duration::from_secs(1);
+
+/// The scanner gives each attempt up after this time, and begins another one in its place.
+const SCANNER_PATIENCE: Duration = Duration::from_secs(5);
+const SCANNED_PER_S: f64 = 12.0;
+const LIVE_PER_S: f64 = 3.0;
+const DEAD: usize = 600;
+const LIVE: usize = 200;
+/// How long the dialers go on at most.
+const LONGEST: Duration = Duration::from_mins(20);
+/// So many wait before a fault begins.
+const WAITING: i64 = 20;
+/// A recording's time is taken later than the kernel part's.
+const TOLERANCE: Duration = Duration::from_millis(2);
+
+/// A limiter for a scene: slots come free after a second, nothing else holds an attempt.
+pub fn limiter(lab: &Lab) -> LimiterBuilder<'_> {
+    Limiter::builder(lab)
+        .program(program())
+        .set("half_open", LIMIT)
+        .set("slot_life", "1s")
+        .set("drain", "unlimited")
+}
+
+/// Dropped, it ends the dialers before the limiter and that before the lab.
+pub struct Scene {
+    capture: Option<Capture>,
+    scanner: Option<Dialling>,
+    live: Option<Dialling>,
+    pub limiter: Limiter,
+    pub lab: Lab,
+}
+
+/// What the recording of a scene shows; the dialers have ended.
+#[derive(Debug)]
+#[must_use]
+pub struct Judged {
+    syns: usize,
+    most_half_open: usize,
+    live_served: usize,
+    live_longest_ms: u128,
+}
+
+fn wall_clock() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
+}
+
+fn dials(rate: f64) -> usize {
+    (rate * LONGEST.as_secs_f64()) as usize
+}
+
+impl Scene {
+    /// Starts the dialers; returns when attempts wait and live dials have been served.
+    pub fn begin(lab: Lab, limiter: Limiter) -> Self {
+        let hosts = lab.draw(&Mix { dead: DEAD, live: LIVE, ..Mix::default() }).unwrap();
+        let cycled = |kind, count| hosts.of(kind).into_iter().cycle().take(count);
+        let capture = lab.capture(Side::Client).unwrap();
+        let scanner = Dialer::new(&lab)
+            .destinations(cycled(halfopen_lab::HostKind::Dead, dials(SCANNED_PER_S)))
+            .dials_per_s(SCANNED_PER_S)
+            .patience(SCANNER_PATIENCE);
+        let live = Dialer::new(&lab)
+            .destinations(cycled(halfopen_lab::HostKind::Live, dials(LIVE_PER_S)))
+            .dials_per_s(LIVE_PER_S)
+            .close_when_connected();
+        let (scanner, live) = (scanner.spawn().unwrap(), live.spawn().unwrap());
+        let scene = Self { capture: Some(capture), scanner: Some(scanner), live: Some(live), limiter, lab };
+        scene.saturated();
+        scene.live_goes_on(1);
+        scene
+    }
+
+    /// Waits until attempts wait again.
+    pub fn saturated(&self) {
+        let waiting = |status: &halfopen_lab::Status| status.host.queued >= WAITING;
+        self.limiter.await_status("attempts to wait", PATIENCE, waiting).unwrap();
+    }
+
+    fn live_reports(&self) -> Vec<Report> {
+        self.live.as_ref().map_or_else(Vec::new, Dialling::reports)
+    }
+
+    /// Waits until so many live dials have been served from now on.
+    pub fn live_goes_on(&self, count: usize) {
+        let from = wall_clock();
+        until(&format!("{count} live dials to be served"), PATIENCE, || {
+            let served = |report: &&Report| {
+                report.outcome == Outcome::Connected && report.started() + report.waited() > from
+            };
+            (self.live_reports().iter().filter(served).count() >= count).then_some(())
+        });
+    }
+
+    /// Ends the recording and the dialers. No SYN has escaped; every live dial that has ended was served.
+    pub fn judge(&mut self) -> Judged {
+        let captured = self.capture.take().unwrap().finish().unwrap();
+        let killed = |dialling: &mut Option<Dialling>| dialling.take().unwrap().kill();
+        let (scanned, live) = (killed(&mut self.scanner), killed(&mut self.live));
+        assert_eq!(captured.lost, 0, "the recording lost packets");
+        let ends: Vec<End> = scanned.iter().chain(&live).filter_map(Report::end).collect();
+        let attempts = attempts(&captured.segments, &ends);
+        let invariant = Invariant { half_open: LIMIT as usize, slot_life: SLOT_LIFE, tolerance: TOLERANCE };
+        let peak = invariant.check(&attempts).unwrap_or_else(|violation| panic!("{violation}"));
+        let failed: Vec<_> = live.iter().filter(|report| report.outcome != Outcome::Connected).collect();
+        assert!(failed.is_empty(), "live dials that were not served: {failed:?}");
+        assert_eq!(peak.half_open, LIMIT as usize, "the limit was never reached: nothing is shown");
+        Judged {
+            syns: attempts.iter().map(|attempt| attempt.syns.len()).sum(),
+            most_half_open: peak.half_open,
+            live_served: live.len(),
+            live_longest_ms: live.iter().map(|report| report.waited().as_millis()).max().unwrap_or_default(),
+        }
+    }
+
+    /// Judges while the limiter runs: when the dialers have ended the books must be at zero, and never have drifted.
+    pub fn judge_with_books(&mut self) -> Judged {
+        let judged = self.judge();
+        self.limiter
+            .await_status("empty books", PATIENCE, |status| {
+                (status.host.half_open, status.host.aged, status.host.queued) == (0, 0, 0)
+            })
+            .unwrap();
+        let drifted = ["NoStorage", "NoPolicy", "Recounted", "HoldOptions", "RestoreOptions"];
+        let status = self.status();
+        let faults = status["faults"].as_array().unwrap();
+        let wrong: Vec<_> = faults
+            .iter()
+            .filter(|fault| drifted.iter().any(|name| fault["fault"] == *name) && fault["count"] != 0)
+            .collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+        judged
+    }
+
+    /// All that `status --json` says.
+    pub fn status(&self) -> serde_json::Value {
+        let output = self.limiter.command().args(["status", "--json"]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// How often a fault has been counted, as status shows it.
+    pub fn fault_count(&self, name: &str) -> u64 {
+        let status = self.status();
+        let faults = status["faults"].as_array().unwrap();
+        faults.iter().find(|fault| fault["fault"] == name).map_or(0, |fault| fault["count"].as_u64().unwrap())
+    }
+}
+
+impl Judged {
+    /// Adds the row of this fault to the table.
+    pub fn tell(&self, fault: &str, extent: impl Into<String>, shown: impl Into<String>) {
+        Row {
+            fault: fault.to_owned(),
+            extent: extent.into(),
+            syns: self.syns,
+            most_half_open: self.most_half_open,
+            limit: LIMIT as usize,
+            live_served: self.live_served,
+            live_longest_ms: self.live_longest_ms,
+            shown: shown.into(),
+        }
+        .write();
+    }
+}
