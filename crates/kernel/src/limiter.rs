@@ -302,6 +302,17 @@ impl Limiter {
         self.pins.as_ref().is_some_and(|pins| !pins.hold())
     }
 
+    /// Whether the BPF file system that holds the pins has been unmounted: the next daemon cannot find the limit, and it
+    /// may not outlive this process.
+    ///
+    /// # Errors
+    /// Where the list of mounts cannot be read.
+    pub fn pins_unmounted(&self) -> Result<bool, KernelError> {
+        let is_mounted = self.pins.as_ref().map(Pins::is_mounted).transpose();
+        let doing = "looking whether the pins are mounted".to_owned();
+        is_mounted.map(|mounted| mounted == Some(false)).map_err(|source| KernelError::Bpf { doing, source })
+    }
+
     /// Leaves word for the next daemon that this one has looked now.
     ///
     /// # Errors
@@ -356,8 +367,10 @@ impl Limiter {
     /// # Errors
     /// Where a map cannot be written.
     pub fn apply(&mut self, settings: &Settings) -> Result<(), KernelError> {
-        self.exempt(settings)?;
-        self.put_in_force(settings)?;
+        if let Err(error) = self.exempt(settings).and_then(|()| self.put_in_force(settings)) {
+            self.end_exemptions()?;
+            return Err(error);
+        }
         self.settings = settings.clone();
         self.end_exemptions()
     }

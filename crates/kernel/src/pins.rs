@@ -7,7 +7,7 @@ use crate::plain;
 use crate::skeleton::types;
 use crate::walk::restore_everywhere;
 use libbpf_rs::{Link, MapCore, MapFlags, MapHandle};
-use rustix::fs::{Dir, FlockOperation, FsWord, flock, fstatfs};
+use rustix::fs::{AtFlags, Dir, FlockOperation, FsWord, StatxFlags, flock, fstatfs, statx};
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::mem::offset_of;
@@ -110,6 +110,14 @@ impl Pins {
                 .count()
         });
         names.is_ok_and(|found| found == HOOKS.len())
+    }
+
+    /// Whether the file system they are in is mounted still. Once it is not, only the open directory keeps it; the path
+    /// leads elsewhere then, and its owner's rights to that may be gone.
+    pub fn is_mounted(&self) -> io::Result<bool> {
+        let here = statx(&self.dir, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)?.stx_mnt_id.to_string();
+        let mounts = fs::read_to_string("/proc/self/mountinfo")?;
+        Ok(mounts.lines().any(|line| line.split(' ').next() == Some(&here)))
     }
 
     /// What the last daemon left, of this version's layout.

@@ -89,6 +89,8 @@ pub enum Degradation {
     NoSystemLog,
     /// The kernel cannot set `TCP_RTO_MAX_MS`.
     LongWaits,
+    /// The BPF file system that holds the pins is unmounted.
+    PinsUnmounted,
 }
 
 /// A [`Degradation`] with its explanation.
@@ -235,6 +237,10 @@ impl From<Degradation> for DegradedStatus {
                 "no system log takes events: they are on stderr and in `halfopen events` only"
             }
             Degradation::LongWaits => Shortcoming::RtoMaxNotSettable.explain(),
+            Degradation::PinsUnmounted => {
+                "the BPF file system that holds the pins is unmounted: the limit may end with this daemon, and the next \
+                 one cannot take it over; mount it (mount -t bpf bpf /sys/fs/bpf), `halfopen off`, start anew"
+            }
         };
         Self { reason, explanation: explanation.to_owned() }
     }

@@ -44,6 +44,7 @@ pub struct Enforcement {
     faults: FaultLog,
     shortcomings: Vec<Shortcoming>,
     disturbances: u64,
+    pins_unmounted: bool,
     /// Where events go.
     pub announcer: Announcer,
 }
@@ -67,6 +68,7 @@ impl Enforcement {
             exec_parent: None,
             faults: FaultLog::default(),
             disturbances: 0,
+            pins_unmounted: false,
             announcer,
         };
         if let Some(adopted) = enforcement.limiter.adopted().cloned() {
@@ -125,6 +127,11 @@ impl Enforcement {
             tracing::info!("a file that `essential` names was replaced or installed: it counts as it is now");
         }
         self.end_adopted_scopes();
+        let unmounted = self.limiter.pins_unmounted()?;
+        if unmounted && !self.pins_unmounted {
+            tracing::warn!("{}", DegradedStatus::from(Degradation::PinsUnmounted).explanation);
+        }
+        self.pins_unmounted = unmounted;
         Ok(())
     }
 
@@ -291,6 +298,7 @@ impl Enforcement {
         };
         let log = (!self.announcer.log_reached()).then_some(Degradation::NoSystemLog);
         let kernel = self.shortcomings.iter().map(|found| Degradation::from(*found));
-        mode.into_iter().chain(log).chain(kernel).map(DegradedStatus::from).collect()
+        let pins = self.pins_unmounted.then_some(Degradation::PinsUnmounted);
+        mode.into_iter().chain(log).chain(pins).chain(kernel).map(DegradedStatus::from).collect()
     }
 }
