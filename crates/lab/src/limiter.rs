@@ -183,12 +183,13 @@ impl Limiter {
     /// A command that talks to it: `halfopen`, to be given arguments.
     #[must_use]
     pub fn command(&self) -> Command {
-        let mut command = if self.plan.own_mounts {
-            let mut command = Command::new("nsenter");
-            command.args(["--mount", "--target", &self.pid().to_string()]).arg(&self.plan.program);
-            command
-        } else {
-            Command::new(&self.plan.program)
+        let mut command = match &self.plan.own_mounts {
+            Some(program) => {
+                let mut command = Command::new("nsenter");
+                command.args(["--mount", "--target", &self.pid().to_string(), "--"]).arg(program);
+                command
+            }
+            None => Command::new(&self.plan.program),
         };
         command.envs(self.plan.directories());
         command

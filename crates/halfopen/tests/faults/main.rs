@@ -6,7 +6,13 @@
 #[path = "../desk/mod.rs"]
 mod desk;
 
+mod churn;
+mod disk;
 mod killed;
+mod neighbours;
+mod overrun;
 mod scene;
 mod stopped;
 mod table;
+mod two_daemons;
+mod upgraded;

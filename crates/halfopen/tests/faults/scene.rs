@@ -4,8 +4,12 @@
 use crate::desk::{PATIENCE, program, until};
 use crate::table::Row;
 use halfopen_lab::dial::{Outcome, Report};
-use halfopen_lab::invariant::{End, Invariant, attempts};
-use halfopen_lab::{Capture, Dialer, Dialling, Lab, Limiter, LimiterBuilder, Mix, Side};
+use halfopen_lab::invariant::{End, Invariant, attempts, destinations};
+use halfopen_lab::{
+    Capture, Cgroup, Dialer, Dialling, HostKind, Lab, Limiter, LimiterBuilder, Mix, Side, Status,
+};
+use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub const LIMIT: u32 = 10;
@@ -36,7 +40,7 @@ pub fn limiter(lab: &Lab) -> LimiterBuilder<'_> {
 /// Dropped, it ends the dialers before the limiter and that before the lab.
 pub struct Scene {
     capture: Option<Capture>,
-    scanner: Option<Dialling>,
+    scanners: Vec<Dialling>,
     live: Option<Dialling>,
     pub limiter: Limiter,
     pub lab: Lab,
@@ -46,6 +50,8 @@ pub struct Scene {
 #[derive(Debug)]
 #[must_use]
 pub struct Judged {
+    /// Who was asked.
+    pub destinations: HashSet<SocketAddr>,
     syns: usize,
     most_half_open: usize,
     live_served: usize,
@@ -63,19 +69,27 @@ fn dials(rate: f64) -> usize {
 impl Scene {
     /// Starts the dialers; returns when attempts wait and live dials have been served.
     pub fn begin(lab: Lab, limiter: Limiter) -> Self {
+        Self::begin_in(lab, limiter, None)
+    }
+
+    /// Has them dial in another cgroup than the lab's.
+    pub fn begin_in(lab: Lab, limiter: Limiter, cgroup: Option<&Cgroup>) -> Self {
+        let cgroup = cgroup.unwrap_or(lab.cgroup());
         let hosts = lab.draw(&Mix { dead: DEAD, live: LIVE, ..Mix::default() }).unwrap();
         let cycled = |kind, count| hosts.of(kind).into_iter().cycle().take(count);
         let capture = lab.capture(Side::Client).unwrap();
         let scanner = Dialer::new(&lab)
-            .destinations(cycled(halfopen_lab::HostKind::Dead, dials(SCANNED_PER_S)))
+            .cgroup(cgroup)
+            .destinations(cycled(HostKind::Dead, dials(SCANNED_PER_S)))
             .dials_per_s(SCANNED_PER_S)
             .patience(SCANNER_PATIENCE);
         let live = Dialer::new(&lab)
-            .destinations(cycled(halfopen_lab::HostKind::Live, dials(LIVE_PER_S)))
+            .cgroup(cgroup)
+            .destinations(cycled(HostKind::Live, dials(LIVE_PER_S)))
             .dials_per_s(LIVE_PER_S)
             .close_when_connected();
         let (scanner, live) = (scanner.spawn().unwrap(), live.spawn().unwrap());
-        let scene = Self { capture: Some(capture), scanner: Some(scanner), live: Some(live), limiter, lab };
+        let scene = Self { capture: Some(capture), scanners: vec![scanner], live: Some(live), limiter, lab };
         scene.saturated();
         scene.live_goes_on(1);
         scene
@@ -83,8 +97,13 @@ impl Scene {
 
     /// Waits until attempts wait again.
     pub fn saturated(&self) {
-        let waiting = |status: &halfopen_lab::Status| status.host.queued >= WAITING;
+        let waiting = |status: &Status| status.host.queued >= WAITING;
         self.limiter.await_status("attempts to wait", PATIENCE, waiting).unwrap();
+    }
+
+    /// Has another dialer of dead addresses judged with the scene.
+    pub fn also(&mut self, dialling: Dialling) {
+        self.scanners.push(dialling);
     }
 
     fn live_reports(&self) -> Vec<Report> {
@@ -105,8 +124,8 @@ impl Scene {
     /// Ends the recording and the dialers. No SYN has escaped; every live dial that has ended was served.
     pub fn judge(&mut self) -> Judged {
         let captured = self.capture.take().unwrap().finish().unwrap();
-        let killed = |dialling: &mut Option<Dialling>| dialling.take().unwrap().kill();
-        let (scanned, live) = (killed(&mut self.scanner), killed(&mut self.live));
+        let scanned: Vec<Report> = self.scanners.drain(..).flat_map(Dialling::kill).collect();
+        let live = self.live.take().unwrap().kill();
         assert_eq!(captured.lost, 0, "the recording lost packets");
         let ends: Vec<End> = scanned.iter().chain(&live).filter_map(Report::end).collect();
         let attempts = attempts(&captured.segments, &ends);
@@ -116,6 +135,7 @@ impl Scene {
         assert!(failed.is_empty(), "live dials that were not served: {failed:?}");
         assert_eq!(peak.half_open, LIMIT as usize, "the limit was never reached: nothing is shown");
         Judged {
+            destinations: destinations(&attempts),
             syns: attempts.iter().map(|attempt| attempt.syns.len()).sum(),
             most_half_open: peak.half_open,
             live_served: live.len(),

@@ -20,7 +20,7 @@ pub struct LimiterBuilder<'a> {
     environment: Vec<(OsString, OsString)>,
     run_directory: Option<PathBuf>,
     persist: bool,
-    own_mounts: bool,
+    own_mounts: Option<PathBuf>,
 }
 
 impl<'a> LimiterBuilder<'a> {
@@ -33,7 +33,7 @@ impl<'a> LimiterBuilder<'a> {
             environment: Vec::new(),
             run_directory: None,
             persist: false,
-            own_mounts: false,
+            own_mounts: None,
         }
     }
 
@@ -67,9 +67,9 @@ impl<'a> LimiterBuilder<'a> {
         self
     }
 
-    /// Has [`Limiter::command`] ask in the mount namespace that the program has moved to.
-    pub fn own_mounts(mut self) -> Self {
-        self.own_mounts = true;
+    /// The program moves to a mount namespace of its own: [`Limiter::command`] runs `asked_by` there.
+    pub fn own_mounts(mut self, asked_by: PathBuf) -> Self {
+        self.own_mounts = Some(asked_by);
         self
     }
 
@@ -124,7 +124,7 @@ pub(super) struct Plan {
     environment: Vec<(OsString, OsString)>,
     pub run_directory: PathBuf,
     pins: PathBuf,
-    pub own_mounts: bool,
+    pub own_mounts: Option<PathBuf>,
 }
 
 impl Plan {
