@@ -21,7 +21,10 @@ const KILLED: Duration = Duration::from_secs(5);
 pub fn off() -> Result<()> {
     let directory = RuntimeDir::of_this_host();
     let Some(found) = holder(&directory)? else {
-        return match end_pinned(&pins_of_this_host())? {
+        let ended = end_pinned(&pins_of_this_host())?;
+        // What a daemon that was killed has left; there may be nothing.
+        let _ = fs::remove_file(directory.events()).and_then(|()| fs::remove_dir(directory.path()));
+        return match ended {
             Some(stopped) => output::line(&format!(
                 "no daemon ran; what was pinned is removed and nothing is limited any more; held attempts let go: {}",
                 stopped.let_go

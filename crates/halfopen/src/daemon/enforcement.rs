@@ -85,13 +85,15 @@ impl Enforcement {
         self.limiter.as_fd().try_clone_to_owned()
     }
 
-    /// Takes the attempts that began to wait from the kernel part into their episodes.
+    /// Takes the attempts that began to wait from the kernel part into their episodes. Returns how many.
     ///
     /// # Errors
     /// Where the ring buffer cannot be read.
-    pub fn take_held(&mut self) -> Result<(), KernelError> {
+    pub fn take_held(&mut self) -> Result<u64, KernelError> {
         let Self { limiter, scopes, announcer, .. } = self;
+        let mut taken = 0;
         limiter.take_held(&mut |held| {
+            taken += 1;
             let scope = scopes.iter().find(|scope| scope.id == held.scope);
             let waiter = Waiter {
                 at: held.at,
@@ -101,7 +103,8 @@ impl Enforcement {
                 audited: held.audited,
             };
             announcer.episodes.waits(&waiter, identity::identify);
-        })
+        })?;
+        Ok(taken)
     }
 
     /// Whether the limit would outlive this process.
@@ -297,8 +300,10 @@ impl Enforcement {
             Mode::Off => Some(Degradation::Off),
         };
         let log = (!self.announcer.log_reached()).then_some(Degradation::NoSystemLog);
+        let kept = (!self.announcer.is_keeping()).then_some(Degradation::EventsNotKept);
         let kernel = self.shortcomings.iter().map(|found| Degradation::from(*found));
         let pins = self.pins_unmounted.then_some(Degradation::PinsUnmounted);
-        mode.into_iter().chain(log).chain(pins).chain(kernel).map(DegradedStatus::from).collect()
+        let found = mode.into_iter().chain(log).chain(kept).chain(pins).chain(kernel);
+        found.map(DegradedStatus::from).collect()
     }
 }

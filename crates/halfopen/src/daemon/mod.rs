@@ -73,7 +73,7 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
             effective.hash(),
             in_short(&effective)
         );
-        let announcer = Announcer::new(SystemLog::default());
+        let announcer = Announcer::new(SystemLog::default(), &directory.events());
         let mut enforcement = Enforcement::new(limiter, sources, effective, announcer);
         let served = serve(&mut enforcement, &directory, signals, &ready).await;
         let socket = fs::remove_file(directory.socket());
@@ -93,6 +93,7 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
         if pinned {
             remove_pins(&keep.pins)?;
         }
+        let events = fs::remove_file(directory.events());
         output::error_line(&format!(
             "halfopen: ended, nothing is limited any more; held attempts let go: {}",
             stopped.let_go
@@ -104,6 +105,7 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
             );
         }
         served?;
+        events.with_context(|| format!("removing {}", directory.events().display()))?;
         socket.with_context(|| format!("removing {}", directory.socket().display()))
     })
 }
@@ -167,7 +169,7 @@ async fn serve(
             ready = held.readable() => {
                 // Cleared before the buffer is emptied: what comes in between makes it readable again.
                 ready?.clear_ready();
-                trouble.note("reading held attempts", enforcement.take_held());
+                trouble.note("reading held attempts", enforcement.take_held().map(drop));
             }
             Some(call) = asked.recv() => {
                 if let Some(written) = answer(enforcement, call) {

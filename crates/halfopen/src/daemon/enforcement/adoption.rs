@@ -1,6 +1,6 @@
 //! What an earlier daemon left: its scopes go on, and what nobody watched meanwhile is said.
 
-use super::{Enforcement, ExecScope};
+use super::{Enforcement, ExecScope, monotonic};
 use crate::config::{Limit, LimitKey};
 use halfopen_kernel::{Adopted, path_of_id};
 use std::fs;
@@ -13,12 +13,7 @@ impl Enforcement {
             adopted.version,
             adopted.unwatched.as_secs_f64()
         );
-        if adopted.lost_events > 0 {
-            tracing::warn!(
-                "{} attempts that began to wait meanwhile are missing from the events: the ring buffer was full",
-                adopted.lost_events
-            );
-        }
+        self.announcer.resume_episodes(monotonic());
         let now = self.host_limits();
         for key in LimitKey::ALL {
             let (was, now) = (Limit::of(&adopted.host, key).show(), Limit::of(&now, key).show());
@@ -45,6 +40,19 @@ impl Enforcement {
                     }
                 }
             }
+        }
+        self.take_backlog(adopted.lost_events);
+    }
+
+    /// What the kernel part has recorded while nobody read it.
+    fn take_backlog(&mut self, lost: u64) {
+        match self.take_held() {
+            Ok(0) if lost == 0 => {}
+            Ok(waited) => tracing::info!("attempts that began to wait meanwhile: {}", waited + lost),
+            Err(e) => tracing::error!("reading held attempts: {}", e.in_full()),
+        }
+        if lost > 0 {
+            tracing::warn!("{lost} of them are missing from the events: the ring buffer was full");
         }
     }
 
