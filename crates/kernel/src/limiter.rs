@@ -14,7 +14,7 @@ use halfopen_policy::{Ledger, Limits, Mode};
 use libbpf_rs::query::{CgroupLinkInfo, LinkTypeInfo};
 use libbpf_rs::{ErrorKind, Link, MapCore, MapFlags, ProgramMut, RingBuffer, RingBufferBuilder};
 use rustix::time::{ClockId, clock_gettime};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::{Path, PathBuf};
@@ -30,6 +30,8 @@ impl ScopeId {
     pub const HOST: Self = Self(0);
 }
 
+/// Room of the map `exempt` of bpf/maps.h.
+const EXEMPT: usize = 4096;
 /// `SCOPES` of bpf/abi.h, the host's among them.
 const SCOPES: u32 = 64;
 
@@ -368,6 +370,7 @@ impl Limiter {
     /// Where a map cannot be written.
     pub fn apply(&mut self, settings: &Settings) -> Result<(), KernelError> {
         if let Err(error) = self.exempt(settings).and_then(|()| self.put_in_force(settings)) {
+            self.exempt(&self.settings)?;
             self.end_exemptions()?;
             return Err(error);
         }
@@ -375,13 +378,23 @@ impl Limiter {
         self.end_exemptions()
     }
 
+    /// Adds the exemptions of `settings`. Where there is no room for the old beside the new, the old end first: for a
+    /// moment some are counted that need not be.
     fn exempt(&self, settings: &Settings) -> Result<(), KernelError> {
-        for &net in &settings.exempt {
-            let key = settings::prefix_key(net);
-            let exempt = &self.skel.maps.exempt;
-            exempt
-                .update(&key, &[1], MapFlags::ANY)
-                .map_err(|error| bpf(&format!("exempting {net}"), error))?;
+        let exempt = &self.skel.maps.exempt;
+        let named: BTreeSet<_> =
+            settings.exempt.iter().map(|&net| settings::prefix_key(net).to_vec()).collect();
+        if named.len() > EXEMPT {
+            return Err(KernelError::TooManyExempt(EXEMPT));
+        }
+        let old: Vec<_> = exempt.keys().filter(|key| !named.contains(key)).collect();
+        if named.len() + old.len() > EXEMPT {
+            for key in old {
+                exempt.delete(&key).map_err(|error| bpf("ending an exemption", error))?;
+            }
+        }
+        for key in named {
+            exempt.update(&key, &[1], MapFlags::ANY).map_err(|error| bpf("exempting a prefix", error))?;
         }
         Ok(())
     }
