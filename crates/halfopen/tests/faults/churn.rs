@@ -11,18 +11,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// An address of the client's own: its port 9 refuses, and nothing that is sent there leaves.
-const OWN: &str = "203.0.113.1";
+pub const OWN: &str = "203.0.113.1";
 /// The longest that the dialers of a scene go on, less what else takes time.
 const AT_MOST: Duration = Duration::from_mins(18);
 
 /// `tests/programs/churn.py` at work. Ended when dropped.
-struct Churn {
+pub struct Churn {
     child: Child,
     done: Arc<AtomicBool>,
 }
 
 impl Churn {
-    fn start(mut command: Command, kind: &str, count: u32, path: &Path) -> Self {
+    pub fn start(mut command: Command, kind: &str, count: u32, path: &Path) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/churn.py");
         command.arg(script).args([kind, &count.to_string()]).arg(path).arg(OWN).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -37,7 +37,7 @@ impl Churn {
         Self { child, done }
     }
 
-    fn is_done(&mut self) -> bool {
+    pub fn is_done(&mut self) -> bool {
         let done = self.done.load(Ordering::Relaxed);
         assert!(done || self.child.try_wait().unwrap().is_none(), "it has ended before it was done");
         done

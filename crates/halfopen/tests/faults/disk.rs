@@ -83,8 +83,13 @@ fn the_disk_is_full() {
     assert!(!lab.pins().exists(), "{said}");
 
     let first = ready(directories.changed(&mounted)).start().unwrap();
+    within(&first, &fill);
     let mut scene = Scene::begin(lab, first);
-    within(&scene.limiter, &fill);
+    until("the status to say that events are not kept", PATIENCE, || {
+        let status = scene.status();
+        let mut reasons = status["degraded"].as_array().unwrap().iter();
+        reasons.any(|found| found["reason"] == "events_not_kept").then_some(())
+    });
     refuses_to_save(&scene.limiter, reason);
     scene.live_goes_on(3);
     scene.limiter.kill();
@@ -95,7 +100,7 @@ fn the_disk_is_full() {
     scene.judge_with_books().tell(
         "full disk: run directory and conf.d",
         "before the start, while running, killed and started again",
-        "start: exit code 1, `set --save`: exit code 1, nothing changed; both `No space left on device`",
+        "start and `set --save`: exit code 1, `No space left on device`; status: `events_not_kept`",
     );
 }
 

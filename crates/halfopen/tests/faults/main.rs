@@ -7,8 +7,12 @@
 mod desk;
 
 mod churn;
+mod clock;
 mod disk;
 mod killed;
+mod many;
+mod maps;
+mod memory;
 mod neighbours;
 mod overrun;
 mod scene;

@@ -106,6 +106,11 @@ impl Scene {
         self.scanners.push(dialling);
     }
 
+    /// Has other dialers of dead addresses judged with the scene.
+    pub fn also_all(&mut self, diallings: Vec<Dialling>) {
+        self.scanners.extend(diallings);
+    }
+
     fn live_reports(&self) -> Vec<Report> {
         self.live.as_ref().map_or_else(Vec::new, Dialling::reports)
     }

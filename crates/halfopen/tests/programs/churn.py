@@ -1,7 +1,8 @@
-"""Makes and removes cgroups or network namespaces, each with an attempt that waits in it.
+"""Makes and removes cgroups or network namespaces, each with an attempt that waits in it, or changes its name.
 
 churn.py cgroups COUNT PATH ADDRESS     makes COUNT cgroups below PATH, moves to each and dials from there
 churn.py namespaces COUNT - ADDRESS     makes COUNT namespaces in which ADDRESS is its own, and dials from each
+churn.py names COUNT - ADDRESS          dials COUNT times, each time as a program of another name
 
 Port 9 of ADDRESS must refuse at once. The last few attempts are kept: their cgroup or namespace is gone before they are.
 Says each hundredth number, and "done".
@@ -17,6 +18,7 @@ import sys
 
 CLONE_NEWNET = 0x40000000
 SIOCSIFADDR, SIOCSIFFLAGS, IFF_UP = 0x8916, 0x8914, 1
+PR_SET_NAME = 15
 KEPT = 5
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -52,8 +54,10 @@ def new_namespace():
 for number in range(count):
     if kind == "cgroups":
         new_cgroup(number)
-    else:
+    elif kind == "namespaces":
         new_namespace()
+    else:
+        libc.prctl(PR_SET_NAME, f"name-{number}".encode())
     dialled = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     dialled.setblocking(False)
     try:
