@@ -22,6 +22,8 @@ mod walk;
 pub use cgroup::{CgroupDir, path_of_id};
 pub use error::KernelError;
 pub use limiter::{EnforcementStopped, Limiter, ScopeId};
+pub use netns::{IpFamily, raw_socket};
 pub use probe::{Finding, Probe, probes};
 pub use records::{Attempt, AttemptState, Fault, FaultCount, HeldAttempt, Program, Shortcoming};
 pub use settings::Settings;
+pub use walk::{restore_everywhere, restore_here};

@@ -13,7 +13,6 @@ use rustix::time::{ClockId, clock_gettime};
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{Ordering, fence};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -56,7 +55,6 @@ pub struct Limiter {
     ring: RingBuffer<'static>,
     held: mpsc::Receiver<HeldAttempt>,
     skel: HalfopenSkel<'static>,
-    cgroup: PathBuf,
     settings: Settings,
     exec_parent: Option<CgroupDir>,
     scopes: BTreeMap<ScopeId, OwnScope>,
@@ -91,7 +89,6 @@ impl Limiter {
             ring,
             held,
             skel,
-            cgroup: cgroup.path().to_owned(),
             settings: settings.clone(),
             exec_parent: None,
             scopes: BTreeMap::new(),
@@ -185,16 +182,14 @@ impl Limiter {
         Ok(())
     }
 
-    /// Makes a scope for the processes of the cgroup at `path` (which must be a direct child of the cgroup that
-    /// [`Limiter::exec_parent`] names) and everything below it.
+    /// Makes a scope for the processes of `cgroup` (which must be a direct child of the one that
+    /// [`Limiter::set_exec_parent`] named) and everything below it.
     ///
     /// # Errors
     /// [`KernelError::ScopesFull`]; [`KernelError::NotACgroup`].
-    pub fn add_scope(&mut self, path: &Path, limits: &Limits) -> Result<ScopeId, KernelError> {
-        use std::os::unix::fs::MetadataExt;
-        let dir = CgroupDir::open(path)?;
-        let not_a_cgroup = || KernelError::NotACgroup { path: path.to_owned() };
-        let cgroup_id = dir.path().metadata().map_err(|_| not_a_cgroup())?.ino();
+    pub fn add_scope(&mut self, cgroup: &CgroupDir, limits: &Limits) -> Result<ScopeId, KernelError> {
+        let path = cgroup.path();
+        let cgroup_id = cgroup.id().map_err(|_| KernelError::NotACgroup { path: path.to_owned() })?;
         let id = self.free_scope()?;
         let empty = vec![0; size_of::<types::scope>()];
         let zero = self.skel.maps.scopes.update(&id.0.to_ne_bytes(), &empty, MapFlags::ANY);
@@ -226,22 +221,13 @@ impl Limiter {
         Err(KernelError::ScopesFull(SCOPES - 1))
     }
 
-    /// The cgroup below which `exec` makes its own; created when first asked for.
+    /// Names the cgroup whose direct children [`Limiter::add_scope`] takes.
     ///
     /// # Errors
-    /// Where it cannot be created.
-    pub fn exec_parent(&mut self) -> Result<PathBuf, KernelError> {
-        if self.exec_parent.is_none() {
-            let path = self.cgroup.join("halfopen.exec");
-            match std::fs::create_dir(&path) {
-                Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(KernelError::Bpf { doing: format!("creating {}", path.display()), source });
-                }
-                _ => self.exec_parent = Some(CgroupDir::open(&path)?),
-            }
-            self.put_in_force(&self.settings.clone())?;
-        }
-        self.exec_parent.as_ref().map(|dir| dir.path().to_owned()).ok_or(KernelError::NoCgroup2)
+    /// Where the policy cannot be written.
+    pub fn set_exec_parent(&mut self, parent: CgroupDir) -> Result<(), KernelError> {
+        self.exec_parent = Some(parent);
+        self.put_in_force(&self.settings.clone())
     }
 
     /// Changes a scope's limits.
@@ -339,14 +325,18 @@ impl Limiter {
         Ok(())
     }
 
-    /// Ends enforcement: restores the options of every held socket in every namespace, then detaches and unloads all.
+    /// Ends enforcement: has `restore` give every held socket its own options back (it is given the link of the iterator
+    /// that does; see [`crate::restore_everywhere`]), then detaches and unloads all.
     ///
     /// # Errors
-    /// Where the walk fails; enforcement has ended all the same.
-    pub fn let_go(mut self) -> Result<EnforcementStopped, KernelError> {
+    /// Where the policy cannot be written; enforcement has ended all the same.
+    pub fn let_go(
+        mut self,
+        restore: impl FnOnce(BorrowedFd<'_>) -> EnforcementStopped,
+    ) -> Result<EnforcementStopped, KernelError> {
         let off = Settings { mode: Mode::Off, ..self.settings.clone() };
         self.put_in_force(&off)?;
-        let mut stopped = walk::restore_everywhere(&self.restore);
+        let mut stopped = restore(self.restore.as_fd());
         stopped.let_go = self.skel.maps.bss_data.as_deref().map_or(0, |data| data.options_restored);
         Ok(stopped)
     }
@@ -355,10 +345,6 @@ impl Limiter {
 impl Drop for Limiter {
     fn drop(&mut self) {
         self.links.clear();
-        if let Some(parent) = self.exec_parent.take() {
-            // It is not empty while commands of `exec` still run: they keep their cgroup, without a limit.
-            let _ = std::fs::remove_dir(parent.path());
-        }
     }
 }
 

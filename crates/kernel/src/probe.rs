@@ -3,6 +3,7 @@
 use crate::error::is_permitted;
 use crate::limiter::Limiter;
 use crate::load::{load, rto_max_settable};
+use crate::walk::restore_everywhere;
 use crate::{CgroupDir, KernelError, Settings, Shortcoming};
 use halfopen_policy::{Limits, Mode, RawTcp};
 use libbpf_rs::libbpf_sys;
@@ -97,8 +98,9 @@ fn attach_and_leave(dir: &CgroupDir) -> Result<String, KernelError> {
         .map_err(|source| KernelError::Bpf { doing: format!("creating {}", path.display()), source })?;
     let settings =
         Settings { mode: Mode::Enforce, raw_tcp: RawTcp::Refuse, exempt: Vec::new(), host: Limits::xp_sp2() };
-    let tried =
-        CgroupDir::open(&path).and_then(|probe| Limiter::start(&probe, &settings)).and_then(Limiter::let_go);
+    let tried = CgroupDir::open(&path)
+        .and_then(|probe| Limiter::start(&probe, &settings))
+        .and_then(|limiter| limiter.let_go(restore_everywhere));
     // Nobody ever was in it, so it can only be gone already.
     let _ = std::fs::remove_dir(&path);
     tried.map(|_| String::new())

@@ -3,13 +3,21 @@
 use crate::limiter::{EnforcementStopped, ScopeId};
 use crate::plain::{self, AttemptRecord};
 use crate::{Attempt, AttemptState, KernelError, netns};
-use libbpf_rs::{Iter, Link};
-use std::io::Read;
+use libbpf_rs::{Link, libbpf_sys};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd};
 use std::time::Duration;
 
 /// Reads an iterator to its end.
-fn read_all(link: &Link) -> Result<Vec<u8>, std::io::Error> {
-    let mut iter = Iter::new(link).map_err(std::io::Error::other)?;
+fn read_all(link: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
+    // SAFETY: the call takes a descriptor and gives a new one, or -1 and errno.
+    let made = unsafe { libbpf_sys::bpf_iter_create(link.as_raw_fd()) };
+    if made < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it was just made and nobody else has it.
+    let mut iter = unsafe { File::from_raw_fd(made) };
     let mut bytes = Vec::new();
     iter.read_to_end(&mut bytes)?;
     Ok(bytes)
@@ -17,14 +25,14 @@ fn read_all(link: &Link) -> Result<Vec<u8>, std::io::Error> {
 
 /// Counts anew and corrects the books (`recount` in bpf/halfopen.bpf.c): it is one read that returns nothing.
 pub(crate) fn recount(link: &Link) -> Result<(), KernelError> {
-    read_all(link)
+    read_all(link.as_fd())
         .map(|_| ())
         .map_err(|source| KernelError::Bpf { doing: "recounting the live attempts".to_owned(), source })
 }
 
 /// All live attempts.
 pub(crate) fn attempts(link: &Link, now: Duration) -> Result<Vec<Attempt>, KernelError> {
-    let bytes = read_all(link)
+    let bytes = read_all(link.as_fd())
         .map_err(|source| KernelError::Bpf { doing: "walking the live attempts".to_owned(), source })?;
     Ok(bytes
         .chunks_exact(size_of::<AttemptRecord>())
@@ -53,8 +61,9 @@ fn attempt(record: &AttemptRecord, now: Duration) -> Attempt {
 }
 
 /// Gives every held socket its own options back, namespace by namespace: `iter/tcp` sees those of the namespace that it
-/// is opened in.
-pub(crate) fn restore_everywhere(link: &Link) -> EnforcementStopped {
+/// is opened in. `link` is what [`crate::Limiter::let_go`] hands out; entering namespaces needs root.
+#[must_use]
+pub fn restore_everywhere(link: BorrowedFd<'_>) -> EnforcementStopped {
     let mut stopped = EnforcementStopped::default();
     for namespace in netns::all() {
         match netns::run_in(&namespace, || read_all(link)) {
@@ -63,4 +72,12 @@ pub(crate) fn restore_everywhere(link: &Link) -> EnforcementStopped {
         }
     }
     stopped
+}
+
+/// As [`restore_everywhere`], in this process's own network namespace alone: needs no privilege.
+///
+/// # Errors
+/// Where the walk fails.
+pub fn restore_here(link: BorrowedFd<'_>) -> io::Result<()> {
+    read_all(link).map(drop)
 }

@@ -1,6 +1,7 @@
 //! `off`: the daemon is asked to end; one that does not answer is killed. Works without configuration.
 
 use crate::control::{Answer, Client, ClientError, Request};
+use crate::daemon::PINS;
 use crate::daemon::lock::{Holder, holder};
 use crate::output;
 use crate::runtime_dir::RuntimeDir;
@@ -18,8 +19,6 @@ const ANSWER: Duration = Duration::from_secs(5);
 const LET_GO: Duration = Duration::from_mins(1);
 /// How long the kernel may take to end a killed process.
 const KILLED: Duration = Duration::from_secs(5);
-/// Where programs are pinned that outlive their daemon.
-const PINS: &str = "/sys/fs/bpf/halfopen";
 
 pub fn off() -> Result<()> {
     let directory = RuntimeDir::of_this_host();

@@ -2,24 +2,27 @@
 //! was made, and nothing here waits for a client.
 
 pub mod announcer;
+pub mod confine;
 pub mod enforcement;
-pub mod exec_cgroup;
 pub mod fault_log;
+pub mod hand;
 pub mod lock;
 pub mod notify;
 pub mod recount;
 pub mod server;
 
-use crate::config::Sources;
-use crate::control::{Answer, Request};
+use crate::config::{Sources, save};
+use crate::control::{Answer, DegradedStatus, Request};
 use crate::events::SystemLog;
 use crate::exit::explained;
 use crate::output;
 use crate::runtime_dir::RuntimeDir;
 use announcer::Announcer;
 use anyhow::{Context, Result};
-use enforcement::{Enforcement, monotonic};
+use confine::{Needs, confine};
+use enforcement::{EXEC_PARENT, Enforcement, Means, monotonic};
 use halfopen_kernel::{CgroupDir, KernelError, Limiter};
+use hand::{Hand, Reach};
 use lock::Lock;
 use recount::Recounts;
 use rustix::fs::Mode;
@@ -41,6 +44,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How long the client that ends the daemon may take to read its answer.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 
+/// Where programs are pinned that outlive their daemon.
+pub const PINS: &str = "/sys/fs/bpf/halfopen";
+
 /// Limits until it is told to end, by a signal or by `halfopen off`.
 ///
 /// # Errors
@@ -48,11 +54,15 @@ const LAST_ANSWER: Duration = Duration::from_secs(1);
 pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
     let effective = sources.load()?;
     let directory = RuntimeDir::of_this_host();
-    let _lock = Lock::take(&directory)?;
+    let lock = Lock::take(&directory)?;
+    let cgroup = cgroup.map_or_else(CgroupDir::root, CgroupDir::open)?;
+    let exec_parent = cgroup.path().join(EXEC_PARENT);
+    let hand = Reach::new(Path::new(PINS), &directory, lock.made_directory(), exec_parent)
+        .and_then(|reach| Hand::start(&reach))
+        .context("starting the hand, the part of the daemon that keeps root")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let signals = Signals::listen()?;
-        let cgroup = cgroup.map_or_else(CgroupDir::root, CgroupDir::open)?;
         let limiter = Limiter::start(&cgroup, &effective.settings())?;
         let ready = format!(
             "halfopen: ready: pid {}, limiting {}, config_hash {}, {}",
@@ -61,12 +71,20 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
             effective.hash(),
             in_short(&effective)
         );
+        let local_file = std::path::absolute(save::local_file(sources.path()))?;
+        let socket = bind(&directory)?;
+        let confined = confine(&Needs::of_daemon(sources.path()))?;
+        for reason in &confined.lacks {
+            tracing::warn!("not confined as it should be: {}", DegradedStatus::from(*reason).explanation);
+        }
+        let means = Means { hand, cgroup, local_file, lacks: confined.lacks };
         let announcer = Announcer::new(SystemLog::default());
-        let mut enforcement = Enforcement::new(limiter, sources, effective, announcer);
-        let served = serve(&mut enforcement, &directory, signals, &ready).await;
-        let socket = fs::remove_file(directory.socket());
+        let mut enforcement = Enforcement::new(limiter, sources, effective, announcer, means);
+        enforcement.try_files();
+        let served = serve(&mut enforcement, socket, signals, &ready).await;
         notify::tell("STOPPING=1");
-        let stopped = enforcement.finish().context("letting go of the held attempts")?;
+        let (stopped, mut hand) = enforcement.finish();
+        let stopped = stopped.context("letting go of the held attempts")?;
         output::error_line(&format!(
             "halfopen: ended, nothing is limited any more; held attempts let go: {}",
             stopped.let_go
@@ -77,8 +95,12 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
                 stopped.namespaces_missed
             );
         }
+        let removed = hand.finish(true).with_context(|| format!("tidying up {}", directory.path().display()));
+        if removed.is_ok() {
+            lock.let_go();
+        }
         served?;
-        socket.with_context(|| format!("removing {}", directory.socket().display()))
+        removed
     })
 }
 
@@ -111,13 +133,13 @@ impl Signals {
 
 async fn serve(
     enforcement: &mut Enforcement,
-    directory: &RuntimeDir,
+    socket: UnixListener,
     mut signals: Signals,
     ready: &str,
 ) -> Result<()> {
     let held = readiness(enforcement.held_fd()?)?;
     let (calls, mut asked) = mpsc::channel(64);
-    tokio::spawn(server::serve(bind(directory)?, calls));
+    tokio::spawn(server::serve(socket, calls));
     output::error_line(ready);
     notify::tell("READY=1");
     let mut look = interval(LOOK);
@@ -220,7 +242,9 @@ fn answer(enforcement: &mut Enforcement, call: Call) -> Option<oneshot::Receiver
     let answer = match request {
         Request::Status => enforcement.status().map(|status| Answer::Status(Box::new(status))),
         Request::Get { name } => enforcement.get(&name).map(Answer::Value),
-        Request::Set { name, value, save } => enforcement.set(&name, &value, save),
+        Request::Set { name, value } => enforcement.set(&name, &value),
+        Request::LocalFile => Ok(Answer::LocalFile(enforcement.local_file())),
+        Request::Saved { name } => enforcement.saved(&name),
         Request::Why(subject) => enforcement.why(subject).map(|why| Answer::Why(Box::new(why))),
         Request::Events { since, follow } => {
             let past = enforcement.announcer.remembered(since.as_deref());
