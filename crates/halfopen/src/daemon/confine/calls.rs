@@ -125,6 +125,9 @@ fn filter(architecture: TargetArch) -> Result<BpfProgram, BackendError> {
     };
     rules.insert(libc::SYS_mmap, vec![not_executable()?]);
     rules.insert(libc::SYS_mprotect, vec![not_executable()?]);
+    // What makes a socket non-blocking in Rust's library.
+    let non_blocking = SeccompRule::new(vec![SeccompCondition::new(1, Dword, Eq, libc::FIONBIO)?])?;
+    rules.insert(libc::SYS_ioctl, vec![non_blocking]);
     // Only to itself: that is how abort() ends a process.
     let own = u64::from(std::process::id());
     rules.insert(libc::SYS_tgkill, vec![first_is(own)?]);
