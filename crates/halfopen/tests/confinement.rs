@@ -111,7 +111,7 @@ fn confined(directory: &Path, listener: &str) {
     kept(directory, &map);
     drop(log);
     files(directory, parent);
-    kernel(&cgroup, &namespace);
+    kernel(&cgroup, &namespace, map);
     others(listener, parent);
 }
 
@@ -144,7 +144,9 @@ fn files(directory: &Path, parent: Pid) {
     tell("make a socket file", UnixListener::bind(directory.join("socket")));
 }
 
-fn kernel(cgroup: &CgroupDir, namespace: &File) {
+fn kernel(cgroup: &CgroupDir, namespace: &File, map: MapHandle) {
+    // Needs no capability, so only the list of calls stands against it.
+    tell("freeze a map", map.freeze());
     let settings =
         Settings { mode: Mode::Audit, raw_tcp: RawTcp::Allow, exempt: Vec::new(), host: Limits::xp_sp2() };
     tell("load the kernel part", Limiter::start(cgroup, &settings).map_err(|e| e.in_full()));

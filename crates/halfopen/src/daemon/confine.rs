@@ -80,13 +80,18 @@ pub fn confine(needs: &Needs) -> Result<Confined, ConfineError> {
         return Err(ConfineError::Threads(threads));
     }
     let mut lacks = Vec::new();
+    // rustix looks for the kernel's fast clock in /proc/self/auxv when it is first asked for the time.
+    let _ = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     // The paths are opened while nothing is closed to this process.
     let files = files::Files::open(needs)?;
     rustix::thread::set_no_new_privs(true).map_err(step("setting no_new_privs"))?;
     // Before the user: emptying the bounding set needs CAP_SETPCAP.
-    rights::empty_bounding_set(CapabilitySet::empty()).map_err(step("emptying the bounding set"))?;
+    rights::empty_bounding_set(CapabilitySet::empty())
+        .map_err(step("emptying the bounding set (needs CAP_SETPCAP)"))?;
     match user::find() {
-        Some(user) => user.become_it().map_err(step("becoming the user halfopen"))?,
+        Some(user) => {
+            user.become_it().map_err(step("becoming the user halfopen (needs CAP_SETUID and CAP_SETGID)"))?
+        }
         None => lacks.push(Degradation::NoOwnUser),
     }
     rights::keep_only(CapabilitySet::empty()).map_err(step("giving up the capabilities"))?;

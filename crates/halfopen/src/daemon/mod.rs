@@ -84,6 +84,10 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
         let served = serve(&mut enforcement, socket, signals, &ready).await;
         notify::tell("STOPPING=1");
         let (stopped, mut hand) = enforcement.finish();
+        let removed = hand.finish(true).with_context(|| format!("tidying up {}", directory.path().display()));
+        if removed.is_ok() {
+            lock.let_go();
+        }
         let stopped = stopped.context("letting go of the held attempts")?;
         output::error_line(&format!(
             "halfopen: ended, nothing is limited any more; held attempts let go: {}",
@@ -94,10 +98,6 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
                 "network namespaces that could not be entered: {}; held attempts there keep the options of a hold",
                 stopped.namespaces_missed
             );
-        }
-        let removed = hand.finish(true).with_context(|| format!("tidying up {}", directory.path().display()));
-        if removed.is_ok() {
-            lock.let_go();
         }
         served?;
         removed
