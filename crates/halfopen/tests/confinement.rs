@@ -54,7 +54,9 @@ fn tests() -> ExitCode {
     for (name, uid) in [("as_a_user_of_its_own", OWN_USER), ("as_root_s_number_without_capabilities", 0)] {
         let wrong = run(uid);
         println!("test {name} ... {}", if wrong.is_empty() { "ok" } else { "FAILED" });
-        wrong.iter().for_each(|line| println!("    {line}"));
+        for line in &wrong {
+            println!("    {line}");
+        }
         failed |= !wrong.is_empty();
     }
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
@@ -111,7 +113,7 @@ fn confined(directory: &Path, listener: &str) {
     kept(directory, &map);
     drop(log);
     files(directory, parent);
-    kernel(&cgroup, &namespace, map);
+    kernel(&cgroup, &namespace, &map);
     others(listener, parent);
 }
 
@@ -144,7 +146,7 @@ fn files(directory: &Path, parent: Pid) {
     tell("make a socket file", UnixListener::bind(directory.join("socket")));
 }
 
-fn kernel(cgroup: &CgroupDir, namespace: &File, map: MapHandle) {
+fn kernel(cgroup: &CgroupDir, namespace: &File, map: &MapHandle) {
     // Needs no capability, so only the list of calls stands against it.
     tell("freeze a map", map.freeze());
     let settings =

@@ -100,6 +100,10 @@ fn all_commands_work_while_it_has_nothing_left() {
     let lacking = ["no_own_user", "no_landlock", "no_seccomp", "no_hand", "config_unreadable"];
     let degraded = degraded(&limiter);
     assert!(!degraded.iter().any(|reason| lacking.contains(&reason.as_str())), "{degraded:?}");
+    let doctor = ask_well(&limiter, &["doctor", "--cgroup", lab.cgroup().path().to_str().unwrap()]);
+    let line =
+        format!("good      the running daemon (pid {}, uid {OWN_USER}): no capabilities", limiter.pid());
+    assert!(doctor.contains(&line), "{doctor}");
     let hand = hand(&limiter);
     assert_ne!(state(hand).unwrap()["CapEff"], "0000000000000000");
     kill(hand, Signal::TERM);

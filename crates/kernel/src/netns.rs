@@ -70,7 +70,7 @@ pub fn raw_socket(pid: u32, netns: u64, family: IpFamily) -> io::Result<OwnedFd>
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         socket_with(family, SocketType::RAW, flags, Some(ipproto::RAW))
     };
-    let made = run_in(&namespace, make)
+    let socket = run_in(&namespace, make)
         .ok_or_else(|| io::Error::other(format!("the network namespace {netns} cannot be entered")))?;
-    Ok(made?)
+    Ok(socket?)
 }

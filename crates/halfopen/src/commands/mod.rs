@@ -4,6 +4,7 @@ mod doctor;
 mod exec;
 mod off;
 mod packet_socket;
+mod running_daemon;
 mod show;
 
 use crate::cli::{Cli, Command};

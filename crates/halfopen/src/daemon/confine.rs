@@ -90,7 +90,7 @@ pub fn confine(needs: &Needs) -> Result<Confined, ConfineError> {
         .map_err(step("emptying the bounding set (needs CAP_SETPCAP)"))?;
     match user::find() {
         Some(user) => {
-            user.become_it().map_err(step("becoming the user halfopen (needs CAP_SETUID and CAP_SETGID)"))?
+            user.become_it().map_err(step("becoming the user halfopen (needs CAP_SETUID and CAP_SETGID)"))?;
         }
         None => lacks.push(Degradation::NoOwnUser),
     }

@@ -43,7 +43,10 @@ pub fn serve(reach: &Reach) -> Result<()> {
     deafen()?;
     let mut hand = Serving { reach, cgroups: ExecCgroups::below(&reach.exec_parent) };
     while let Some((request, descriptors)) = receive::<Request>(socket)? {
-        let (reply, with) = hand.answer(request, descriptors).unwrap_or_else(|e| {
+        let answer = hand.answer(request, &descriptors);
+        // Before the daemon goes on: no link is to live longer for the hand's sake.
+        drop(descriptors);
+        let (reply, with) = answer.unwrap_or_else(|e| {
             let kind = e.chain().find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
             let kind = kind.unwrap_or(io::ErrorKind::Other).into();
             (Reply::Failed { kind, message: explained(&e) }, Vec::new())
@@ -75,7 +78,7 @@ struct Serving<'a> {
 }
 
 impl Serving<'_> {
-    fn answer(&mut self, request: Request, with: Vec<OwnedFd>) -> Result<(Reply, Vec<OwnedFd>)> {
+    fn answer(&mut self, request: Request, with: &[OwnedFd]) -> Result<(Reply, Vec<OwnedFd>)> {
         let reply = match request {
             Request::RawSocket { pid, netns, family } => {
                 let socket = raw_socket(pid, netns, family.into()).context("making a raw socket")?;
