@@ -317,7 +317,16 @@ impl Limiter {
         self.child.try_wait().map_err(LabError::io("ask whether the limiter has ended"))
     }
 
+    /// All it has said; not what a process that it left behind might still say.
     fn last_words(&mut self) -> String {
+        let start = Instant::now();
+        while self.reader.as_ref().is_some_and(|reader| !reader.is_finished()) {
+            if start.elapsed() > END {
+                self.reader = None;
+                tracing::warn!("a process that the limiter has left behind keeps its stderr open");
+            }
+            std::thread::sleep(STEP);
+        }
         if self.reader.take().is_some_and(|reader| reader.join().is_err()) {
             tracing::warn!("the reader of the limiter's stderr had panicked");
         }
