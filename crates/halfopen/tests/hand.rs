@@ -120,19 +120,22 @@ fn it_touches_nothing_but_what_it_was_started_for() {
     assert_eq!(hand.ask(&json!({"remove_exec_cgroup": {"name": "exec-1"}})).0, json!("done"));
     assert!(hand.refuses(&json!("restore")).contains("no iterator"));
 
-    for name in ["pins", "run", "run/lock", "run/control.sock", "pins/links", "kept"] {
+    for name in ["pins", "run", "run/lock", "run/control.sock", "run/events.jsonl", "pins/links", "kept"] {
         let path = place.path().join(name);
         if name.contains('/') { fs::write(path, "").unwrap() } else { fs::create_dir(path).unwrap() }
     }
-    assert_eq!(hand.ask(&json!({"finish": {"remove_pins": false}})).0, json!("done"));
-    let left = |place: &Path| -> Vec<_> {
+    let left = |place: &Path| {
         let mut names: Vec<_> =
             fs::read_dir(place).unwrap().flatten().map(|entry| entry.file_name()).collect();
         names.sort();
         names
     };
+    assert_eq!(hand.ask(&json!({"tidy_up": {"leave": "limit"}})).0, json!("done"));
+    assert_eq!((left(place.path()).len(), left(&place.path().join("run"))), (3, vec!["events.jsonl".into()]));
+    assert!(hand.exec_parent.is_dir());
+    assert_eq!(hand.ask(&json!({"tidy_up": {"leave": {"nothing": {"pins": false}}}})).0, json!("done"));
     assert_eq!(left(place.path()), ["kept", "pins"]);
-    assert_eq!(hand.ask(&json!({"finish": {"remove_pins": true}})).0, json!("done"));
+    assert_eq!(hand.ask(&json!({"tidy_up": {"leave": {"nothing": {"pins": true}}}})).0, json!("done"));
     assert_eq!(left(place.path()), ["kept"]);
     assert!(!hand.exec_parent.exists() && bystander.is_dir());
 

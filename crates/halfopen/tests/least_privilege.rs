@@ -21,6 +21,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
+/// Where nobody else pins anything.
+fn pins(name: &str) -> PathBuf {
+    PathBuf::from(format!("/sys/fs/bpf/halfopen-test-{}-{name}", std::process::id()))
+}
+
 const LIMIT: u32 = 3;
 const DIALLED: u32 = 12;
 
@@ -257,4 +262,46 @@ fn inside(lab: &Lab, directory: &Path) -> PathBuf {
     );
     install(text.as_bytes(), &path);
     path
+}
+
+/// What `persist` needs of the file system, too, is done by the hand, or was opened before.
+#[test]
+fn a_confined_daemon_hands_over_takes_over_and_ends_what_is_pinned() {
+    require_lab!();
+    let lab = Lab::new().unwrap();
+    let pins = pins("over");
+    let place = tempfile::tempdir().unwrap();
+    let change = format!("{} && export HALFOPEN_PIN_DIR='{}'", users(place.path(), true), pins.display());
+    let program = changed_for(place.path(), &change);
+    let start = || limit(&lab, LIMIT).set("persist", true).program(program.clone()).start().unwrap();
+    let mut limiter = start();
+    let dialer = dial(&lab, &dead(&lab));
+    await_the_rest_held(&limiter);
+    let mut in_scope = limiter.command();
+    in_scope.args(["exec", "--", "sleep", "600"]);
+    let mut in_scope = in_scope.spawn().unwrap();
+    let name = format!("exec-{}", in_scope.id());
+    let scope = lab.cgroup().path().join("halfopen.exec").join(&name);
+    until("the scope", PATIENCE, || scope.is_dir().then_some(()));
+
+    limiter.signal(Signal::USR2).unwrap();
+    assert_eq!(limiter.await_end(PATIENCE).unwrap().code(), Some(0), "{}", limiter.stderr());
+    assert!(pins.join("egress").exists(), "handed over");
+    let limiter = start();
+    assert_nothing_left(limiter.pid());
+    await_the_rest_held(&limiter);
+    // Several looks: what it cannot see must not count as gone.
+    let looked = std::time::Instant::now();
+    until("some looks", PATIENCE, || (looked.elapsed().as_secs() > 3).then_some(()));
+    assert_eq!(limiter.status().unwrap().scopes.len(), 1, "{}", limiter.stderr());
+
+    in_scope.kill().unwrap();
+    in_scope.wait().unwrap();
+    fs::write(scope.join("cgroup.kill"), "1").unwrap();
+    until("the scope to end with its last process", PATIENCE, || (!scope.exists()).then_some(()));
+    drop(dialer);
+    let (status, told) = limiter.stop().unwrap();
+    assert!(status.success(), "{told}");
+    assert!(!pins.exists(), "{told}");
+    assert!(!lab.cgroup().path().join("halfopen.exec").exists());
 }

@@ -56,11 +56,6 @@ impl CgroupDir {
         Self { path: self.path.join(name), dir: dir.into(), level: self.level + 1 }
     }
 
-    /// The kernel's number for it.
-    pub(crate) fn id(&self) -> std::io::Result<u64> {
-        Ok(self.dir.metadata()?.ino())
-    }
-
     /// Where it is in the file system.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -77,6 +72,15 @@ impl CgroupDir {
                 Some(Self { path: path.to_owned(), dir, level: level_below(&mount, path) })
             })
             .collect()
+    }
+
+    /// Its id in the version 2 hierarchy; see [`path_of_id`].
+    ///
+    /// # Errors
+    /// [`KernelError::NotACgroup`] once it is removed.
+    pub fn id(&self) -> Result<u64, KernelError> {
+        let meta = self.dir.metadata().map_err(|_| KernelError::NotACgroup { path: self.path.clone() })?;
+        Ok(meta.ino())
     }
 
     /// How many cgroups lie above it.

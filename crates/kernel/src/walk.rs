@@ -3,36 +3,36 @@
 use crate::limiter::{EnforcementStopped, ScopeId};
 use crate::plain::{self, AttemptRecord};
 use crate::{Attempt, AttemptState, KernelError, netns};
-use libbpf_rs::{Link, libbpf_sys};
+use libbpf_rs::libbpf_sys;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 /// Reads an iterator to its end.
 fn read_all(link: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
-    // SAFETY: the call takes a descriptor and gives a new one, or -1 and errno.
-    let made = unsafe { libbpf_sys::bpf_iter_create(link.as_raw_fd()) };
-    if made < 0 {
-        return Err(io::Error::last_os_error());
+    // SAFETY: takes a descriptor and returns a new one, or a negative errno.
+    let iter = unsafe { libbpf_sys::bpf_iter_create(link.as_raw_fd()) };
+    if iter < 0 {
+        return Err(io::Error::from_raw_os_error(-iter));
     }
-    // SAFETY: it was just made and nobody else has it.
-    let mut iter = unsafe { File::from_raw_fd(made) };
+    // SAFETY: a descriptor that was just made and that nobody else has.
+    let mut iter = File::from(unsafe { OwnedFd::from_raw_fd(iter) });
     let mut bytes = Vec::new();
     iter.read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
 /// Counts anew and corrects the books (`recount` in bpf/halfopen.bpf.c): it is one read that returns nothing.
-pub(crate) fn recount(link: &Link) -> Result<(), KernelError> {
-    read_all(link.as_fd())
+pub(crate) fn recount(link: BorrowedFd<'_>) -> Result<(), KernelError> {
+    read_all(link)
         .map(|_| ())
         .map_err(|source| KernelError::Bpf { doing: "recounting the live attempts".to_owned(), source })
 }
 
 /// All live attempts.
-pub(crate) fn attempts(link: &Link, now: Duration) -> Result<Vec<Attempt>, KernelError> {
-    let bytes = read_all(link.as_fd())
+pub(crate) fn attempts(link: BorrowedFd<'_>, now: Duration) -> Result<Vec<Attempt>, KernelError> {
+    let bytes = read_all(link)
         .map_err(|source| KernelError::Bpf { doing: "walking the live attempts".to_owned(), source })?;
     Ok(bytes
         .chunks_exact(size_of::<AttemptRecord>())
@@ -61,7 +61,8 @@ fn attempt(record: &AttemptRecord, now: Duration) -> Attempt {
 }
 
 /// Gives every held socket its own options back, namespace by namespace: `iter/tcp` sees those of the namespace that it
-/// is opened in. `link` is what [`crate::Limiter::let_go`] hands out; entering namespaces needs root.
+/// is opened in. `link` is that of the walk ([`crate::Limiter::let_go`] hands it out); how many were let go is for its
+/// owner to say. Entering namespaces needs root.
 #[must_use]
 pub fn restore_everywhere(link: BorrowedFd<'_>) -> EnforcementStopped {
     let mut stopped = EnforcementStopped::default();

@@ -81,7 +81,7 @@ pub fn events(follow: bool, json: bool, since: Option<Timestamp>) -> Result<()> 
 pub fn set(name: String, value: String, save: bool) -> Result<()> {
     // The file is written before anything changes: what cannot be saved is not put in force.
     let prepared = save.then(|| prepare(&name, &value)).transpose()?;
-    let (key, was, now) = match ask(&Request::Set { name: name.clone(), value })? {
+    let (key, was, now) = match ask(&Request::Set { name: name.clone(), value, save })? {
         (_, Answer::Changed { name, was, now }) => (name, was, now),
         (client, other) => return Err(client.unexpected(&other).into()),
     };

@@ -38,6 +38,8 @@ pub enum Request {
         name: String,
         /// As the user wrote it.
         value: String,
+        /// Whether the client is about to write it into the files.
+        save: bool,
     },
     /// [`Answer::LocalFile`].
     LocalFile,
@@ -170,7 +172,7 @@ mod tests {
             Request::Status,
             Request::Events { since: Some("1970-01-01T00:00:00.000Z".into()), follow: true },
             Request::Get { name: "host.half_open".into() },
-            Request::Set { name: "exempt".into(), value: "10.0.0.0/8\n{\"off\"}".into() },
+            Request::Set { name: "exempt".into(), value: "10.0.0.0/8\n{\"off\"}".into(), save: true },
             Request::LocalFile,
             Request::Saved { name: "exempt".into() },
             Request::Exec { half_open: Some("unlimited".into()), drain: None },

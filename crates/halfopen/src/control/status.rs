@@ -87,6 +87,8 @@ pub enum Degradation {
     Off,
     /// The last event reached neither journald nor syslog.
     NoSystemLog,
+    /// The last event could not be written to the file of the next daemon.
+    EventsNotKept,
     /// The kernel cannot set `TCP_RTO_MAX_MS`.
     LongWaits,
     /// There is no user for the daemon to be.
@@ -243,6 +245,10 @@ impl From<Degradation> for DegradedStatus {
             Degradation::Off => "mode is off: nothing is held or counted",
             Degradation::NoSystemLog => {
                 "no system log takes events: they are on stderr and in `halfopen events` only"
+            }
+            Degradation::EventsNotKept => {
+                "events cannot be written beside the control socket (is the file system full?): after a crash \
+                 `halfopen events` will lack them; the system log has them"
             }
             Degradation::LongWaits => Shortcoming::RtoMaxNotSettable.explain(),
             Degradation::NoOwnUser => {

@@ -1,9 +1,11 @@
 //! The limiter with its configuration and scopes, and what is asked of it.
 
+mod adoption;
 mod values;
 mod why;
 
 use super::announcer::Announcer;
+use super::confine::Confined;
 use super::fault_log::FaultLog;
 use super::hand::Hand;
 use crate::config::{ConfigError, Effective, Key, Limit, LimitKey, Sources, setting};
@@ -17,6 +19,7 @@ use halfopen_kernel::{
 };
 use halfopen_policy::{Limits, Mode};
 use rustix::time::{ClockId, clock_gettime};
+use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,6 +33,9 @@ struct ExecScope {
     id: ScopeId,
     name: String,
     limits: Limits,
+    /// Taken over from an earlier daemon: no client's connection ends it. Its cgroup's `cgroup.events`, open since
+    /// before the daemon was confined.
+    adopted: Option<File>,
 }
 
 /// What only the hand is asked for, and what the confined process lacks.
@@ -79,7 +85,7 @@ impl Enforcement {
         announcer: Announcer,
         means: Means,
     ) -> Self {
-        Self {
+        let mut enforcement = Self {
             means,
             shortcomings: limiter.shortcomings(),
             limiter,
@@ -90,7 +96,11 @@ impl Enforcement {
             faults: FaultLog::default(),
             disturbances: 0,
             announcer,
+        };
+        if let Some(adopted) = enforcement.limiter.adopted().cloned() {
+            enforcement.take_over(&adopted);
         }
+        enforcement
     }
 
     /// A descriptor that becomes readable when attempts have begun to wait.
@@ -101,13 +111,15 @@ impl Enforcement {
         self.limiter.as_fd().try_clone_to_owned()
     }
 
-    /// Takes the attempts that began to wait from the kernel part into their episodes.
+    /// Takes the attempts that began to wait from the kernel part into their episodes. Returns how many.
     ///
     /// # Errors
     /// Where the ring buffer cannot be read.
-    pub fn take_held(&mut self) -> Result<(), KernelError> {
+    pub fn take_held(&mut self) -> Result<u64, KernelError> {
         let Self { limiter, scopes, announcer, means, .. } = self;
+        let mut taken = 0;
         limiter.take_held(&mut |held| {
+            taken += 1;
             let scope = scopes.iter().find(|scope| scope.id == held.scope);
             let waiter = Waiter {
                 at: held.at,
@@ -119,7 +131,34 @@ impl Enforcement {
             announcer.episodes.waits(&waiter, |program| {
                 means.hand.identify(program).unwrap_or_else(|_| Identity::unknown(program.uid))
             });
-        })
+        })?;
+        Ok(taken)
+    }
+
+    /// Whether the limit would outlive this process.
+    #[must_use]
+    pub fn is_pinned(&self) -> bool {
+        self.limiter.is_pinned()
+    }
+
+    /// Whether somebody has removed the pins, and so ended the limit.
+    #[must_use]
+    pub fn pins_removed(&self) -> bool {
+        self.limiter.pins_removed()
+    }
+
+    /// What has to be done now and then: word for the next daemon, executables that were replaced, scopes whose
+    /// processes have ended.
+    ///
+    /// # Errors
+    /// Where the kernel part cannot be written.
+    pub fn tend(&mut self) -> Result<(), KernelError> {
+        self.limiter.leave_word()?;
+        if self.limiter.follow_essential_files()? {
+            tracing::info!("a file that `essential` names was replaced or installed: it counts as it is now");
+        }
+        self.end_adopted_scopes();
+        Ok(())
     }
 
     /// Reads the ledgers, writes the events that are due, and logs new faults.
@@ -167,13 +206,24 @@ impl Enforcement {
         }
     }
 
-    /// Tries to read the files as the confined process that this is by now, and takes note where it cannot.
-    pub fn try_files(&mut self) {
+    /// This process is confined from now on. Says what is lacking, and whether it can still read its files.
+    pub fn is_confined(&mut self, confined: Confined) {
+        for reason in &confined.lacks {
+            let told = DegradedStatus::from(*reason).explanation;
+            tracing::warn!("not confined as it should be: {told}");
+        }
+        self.means.lacks.extend(confined.lacks);
         if let Err(e) = self.load() {
             self.means.lacks.push(Degradation::ConfigUnreadable);
             let told = DegradedStatus::from(Degradation::ConfigUnreadable).explanation;
             tracing::warn!("{told}: {}", explained(&e));
         }
+    }
+
+    /// Leaves the limit as it is: what is pinned goes on.
+    #[must_use]
+    pub fn into_hand(self) -> Hand {
+        self.means.hand
     }
 
     /// Where `set --save` writes.
@@ -209,7 +259,7 @@ impl Enforcement {
         Ok(Status {
             mode: setting::mode_name(self.effective.settings().mode).into(),
             preset: self.shown(Key::Preset),
-            persist: false,
+            persist: self.limiter.is_pinned(),
             config_hash: self.effective.hash(),
             host: scope(ScopeId::HOST, HOST, &self.host_limits())?,
             scopes: scopes.collect::<Result<_, _>>()?,
@@ -249,7 +299,7 @@ impl Enforcement {
         let added = if self.exec_parent { Ok(()) } else { self.limiter.set_exec_parent(parent) };
         self.exec_parent |= added.is_ok();
         match added.and_then(|()| self.limiter.add_scope(&own, &limits)) {
-            Ok(id) => self.scopes.push(ExecScope { id, name: name.clone(), limits }),
+            Ok(id) => self.scopes.push(ExecScope { id, name: name.clone(), limits, adopted: None }),
             Err(e) => {
                 self.means.hand.remove_exec_cgroup(&name)?;
                 return Err(e.into());
@@ -302,9 +352,11 @@ impl Enforcement {
             Mode::Off => Some(Degradation::Off),
         };
         let log = (!self.announcer.log_reached()).then_some(Degradation::NoSystemLog);
+        let kept = (!self.announcer.is_keeping()).then_some(Degradation::EventsNotKept);
         let kernel = self.shortcomings.iter().map(|found| Degradation::from(*found));
         let means = self.means.lacks.iter().copied();
-        mode.into_iter().chain(log).chain(kernel).chain(means).map(DegradedStatus::from).collect()
+        let all = mode.into_iter().chain(log).chain(kept).chain(kernel).chain(means);
+        all.map(DegradedStatus::from).collect()
     }
 }
 

@@ -11,6 +11,7 @@ use halfopen_kernel::{EnforcementStopped, IpFamily, Program};
 use message::{Reply, Request, receive, send};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
+use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -67,6 +68,20 @@ impl Reach {
         }
         arguments
     }
+}
+
+/// What is to be left in the file system once the daemon has ended. Its socket and its lock's file never are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Leave {
+    /// All that the next daemon takes over.
+    Limit,
+    /// Nothing: the cgroup above those of `exec`, the remembered events and the runtime directory, where the daemon made
+    /// it, go too.
+    Nothing {
+        /// Whether there are pins, which then go as well.
+        pins: bool,
+    },
 }
 
 /// The hand as the daemon sees it. Dropped, it ends.
@@ -180,13 +195,12 @@ impl Hand {
         self.done(&Request::RemoveExecCgroup { name: name.to_owned() })
     }
 
-    /// Removes what the daemon leaves in the file system: the cgroup above those of `exec`, the control socket, the lock's
-    /// file, the runtime directory where the daemon made it, and the pins where `remove_pins`.
+    /// Removes what the daemon does not `leave` in the file system.
     ///
     /// # Errors
     /// What could not be removed, and where the hand is gone.
-    pub fn finish(&mut self, remove_pins: bool) -> io::Result<()> {
-        self.done(&Request::Finish { remove_pins })
+    pub fn tidy_up(&mut self, leave: Leave) -> io::Result<()> {
+        self.done(&Request::TidyUp { leave })
     }
 
     fn done(&mut self, request: &Request) -> io::Result<()> {

@@ -12,17 +12,17 @@ pub mod recount;
 pub mod server;
 
 use crate::config::{Sources, save};
-use crate::control::{Answer, DegradedStatus, Request};
+use crate::control::{Answer, Request};
 use crate::events::SystemLog;
 use crate::exit::explained;
 use crate::output;
-use crate::runtime_dir::RuntimeDir;
+use crate::runtime_dir::{RuntimeDir, pins_of_this_host};
 use announcer::Announcer;
 use anyhow::{Context, Result};
 use confine::{Needs, confine};
 use enforcement::{EXEC_PARENT, Enforcement, Means, monotonic};
-use halfopen_kernel::{CgroupDir, KernelError, Limiter};
-use hand::{Hand, Reach};
+use halfopen_kernel::{CgroupDir, Keep, KernelError, Limiter};
+use hand::{Hand, Leave, Reach};
 use lock::Lock;
 use recount::Recounts;
 use rustix::fs::Mode;
@@ -44,8 +44,16 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How long the client that ends the daemon may take to read its answer.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 
-/// Where programs are pinned that outlive their daemon.
-pub const PINS: &str = "/sys/fs/bpf/halfopen";
+/// Why the daemon ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// The limit ends with it.
+    LetGo,
+    /// Another daemon is to take the limit over; without pins there is nothing to take over.
+    HandOver,
+    /// Somebody has removed the pins: the limit has ended already.
+    PinsRemoved,
+}
 
 /// Limits until it is told to end, by a signal or by `halfopen off`.
 ///
@@ -57,13 +65,15 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
     let lock = Lock::take(&directory)?;
     let cgroup = cgroup.map_or_else(CgroupDir::root, CgroupDir::open)?;
     let exec_parent = cgroup.path().join(EXEC_PARENT);
-    let hand = Reach::new(Path::new(PINS), &directory, lock.made_directory(), exec_parent)
+    let pins = std::path::absolute(pins_of_this_host())?;
+    let hand = Reach::new(&pins, &directory, lock.made_directory(), exec_parent)
         .and_then(|reach| Hand::start(&reach))
         .context("starting the hand, the part of the daemon that keeps root")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let signals = Signals::listen()?;
-        let limiter = Limiter::start(&cgroup, &effective.settings())?;
+        let keep = Keep { pins, persist: effective.persist() };
+        let limiter = Limiter::start(&cgroup, &effective.settings(), Some(&keep))?;
         let ready = format!(
             "halfopen: ready: pid {}, limiting {}, config_hash {}, {}",
             std::process::id(),
@@ -73,21 +83,26 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
         );
         let local_file = std::path::absolute(save::local_file(sources.path()))?;
         let socket = bind(&directory)?;
-        let confined = confine(&Needs::of_daemon(sources.path()))?;
-        for reason in &confined.lacks {
-            tracing::warn!("not confined as it should be: {}", DegradedStatus::from(*reason).explanation);
-        }
-        let means = Means { hand, cgroup, local_file, lacks: confined.lacks };
-        let announcer = Announcer::new(SystemLog::default());
+        let needs = Needs::of_daemon(sources.path());
+        let announcer = Announcer::new(SystemLog::default(), &directory.events());
+        let means = Means { hand, cgroup, local_file, lacks: Vec::new() };
         let mut enforcement = Enforcement::new(limiter, sources, effective, announcer, means);
-        enforcement.try_files();
+        enforcement.is_confined(confine(&needs)?);
         let served = serve(&mut enforcement, socket, signals, &ready).await;
         notify::tell("STOPPING=1");
-        let (stopped, mut hand) = enforcement.finish();
-        let removed = hand.finish(true).with_context(|| format!("tidying up {}", directory.path().display()));
-        if removed.is_ok() {
-            lock.let_go();
+        if matches!(served, Ok(Ending::HandOver)) && enforcement.is_pinned() {
+            output::error_line(&format!(
+                "halfopen: handed over: what is pinned in {} goes on limiting until the next daemon, or `halfopen off`",
+                keep.pins.display()
+            ));
+            return tidy_up(enforcement.into_hand(), lock, Leave::Limit);
         }
+        if matches!(served, Ok(Ending::PinsRemoved)) {
+            tracing::warn!("{}: removed by somebody: that has ended the limit", keep.pins.display());
+        }
+        let pinned = enforcement.is_pinned();
+        let (stopped, hand) = enforcement.finish();
+        let removed = tidy_up(hand, lock, Leave::Nothing { pins: pinned });
         let stopped = stopped.context("letting go of the held attempts")?;
         output::error_line(&format!(
             "halfopen: ended, nothing is limited any more; held attempts let go: {}",
@@ -102,6 +117,14 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
         served?;
         removed
     })
+}
+
+/// Has the hand remove what the daemon itself may not, and lets go of the lock.
+fn tidy_up(mut hand: Hand, lock: Lock, leave: Leave) -> Result<()> {
+    hand.tidy_up(leave)
+        .context("tidying up: what is left is harmless to the next daemon, and `halfopen off` removes it")?;
+    lock.let_go();
+    Ok(())
 }
 
 fn in_short(effective: &crate::config::Effective) -> String {
@@ -119,6 +142,7 @@ struct Signals {
     hangup: Signal,
     interrupt: Signal,
     terminate: Signal,
+    hand_over: Signal,
 }
 
 impl Signals {
@@ -127,6 +151,7 @@ impl Signals {
             hangup: signal(SignalKind::hangup())?,
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            hand_over: signal(SignalKind::user_defined2())?,
         })
     }
 }
@@ -136,7 +161,7 @@ async fn serve(
     socket: UnixListener,
     mut signals: Signals,
     ready: &str,
-) -> Result<()> {
+) -> Result<Ending> {
     let held = readiness(enforcement.held_fd()?)?;
     let (calls, mut asked) = mpsc::channel(64);
     tokio::spawn(server::serve(socket, calls));
@@ -150,8 +175,9 @@ async fn serve(
         // What is overdue already waits for the next tick: it must not keep the loop spinning.
         let due = enforcement.announcer.episodes.due().and_then(|due| due.checked_sub(monotonic()));
         tokio::select! {
-            _ = signals.interrupt.recv() => return Ok(()),
-            _ = signals.terminate.recv() => return Ok(()),
+            _ = signals.interrupt.recv() => return Ok(Ending::LetGo),
+            _ = signals.terminate.recv() => return Ok(Ending::LetGo),
+            _ = signals.hand_over.recv() => return Ok(Ending::HandOver),
             _ = signals.hangup.recv() => {
                 if let Err(e) = enforcement.reload() {
                     tracing::error!("the configuration in force stays: {}", explained(&e));
@@ -160,16 +186,20 @@ async fn serve(
             ready = held.readable() => {
                 // Cleared before the buffer is emptied: what comes in between makes it readable again.
                 ready?.clear_ready();
-                trouble.note("reading held attempts", enforcement.take_held());
+                trouble.note("reading held attempts", enforcement.take_held().map(drop));
             }
             Some(call) = asked.recv() => {
                 if let Some(written) = answer(enforcement, call) {
                     let _ = timeout(LAST_ANSWER, written).await;
-                    return Ok(());
+                    return Ok(Ending::LetGo);
                 }
             }
             _ = look.tick() => {
+                if enforcement.pins_removed() {
+                    return Ok(Ending::PinsRemoved);
+                }
                 trouble.note("reading the ledger", enforcement.look());
+                trouble.note("leaving word for the next daemon", enforcement.tend());
                 recounts.note(Instant::now(), enforcement.disturbances());
             }
             () = sleep_until(recounts.next()) => {
@@ -242,7 +272,7 @@ fn answer(enforcement: &mut Enforcement, call: Call) -> Option<oneshot::Receiver
     let answer = match request {
         Request::Status => enforcement.status().map(|status| Answer::Status(Box::new(status))),
         Request::Get { name } => enforcement.get(&name).map(Answer::Value),
-        Request::Set { name, value } => enforcement.set(&name, &value),
+        Request::Set { name, value, save } => enforcement.set(&name, &value, save),
         Request::LocalFile => Ok(Answer::LocalFile(enforcement.local_file())),
         Request::Saved { name } => enforcement.saved(&name),
         Request::Why(subject) => enforcement.why(subject).map(|why| Answer::Why(Box::new(why))),

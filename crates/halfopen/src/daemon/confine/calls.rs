@@ -45,6 +45,7 @@ const ANY: &[i64] = &[
     libc::SYS_dup,
     libc::SYS_fcntl,
     libc::SYS_fstat,
+    libc::SYS_ftruncate,
     libc::SYS_getdents64,
     libc::SYS_lseek,
     libc::SYS_newfstatat,

@@ -28,6 +28,9 @@ impl Enforcement {
                 );
             }
         }
+        if again.persist() != self.limiter.is_pinned() {
+            tracing::warn!("persist is read when the daemon starts: the limit keeps to what it was");
+        }
         self.effective = again;
         tracing::info!(
             "{}: read again, config_hash {}",
@@ -49,18 +52,25 @@ impl Enforcement {
         })
     }
 
-    /// Puts a value in force.
+    /// Puts a value in force, which the client is about to `save` or not.
     ///
     /// # Errors
     /// For a wrong name or value, and where the kernel part refuses; nothing has changed.
-    pub fn set(&mut self, name: &str, value: &str) -> Result<Answer> {
+    pub fn set(&mut self, name: &str, value: &str, save: bool) -> Result<Answer> {
         match read_name(name)? {
             Name::Scope(scope, key) => self.set_scope(&scope, key, value),
-            key => self.set_key(&read_setting(&key, value)?),
+            key => self.set_key(&read_setting(&key, value)?, save),
         }
     }
 
-    fn set_key(&mut self, setting: &Setting) -> Result<Answer> {
+    fn set_key(&mut self, setting: &Setting, save: bool) -> Result<Answer> {
+        if !save && self.changes_persist(setting) {
+            return Err(WrongUse(format!(
+                "persist is read when the daemon starts: `halfopen set --save persist {}`, then start it anew",
+                setting.show()
+            ))
+            .into());
+        }
         let (key, was) = (setting.key(), self.shown(setting.key()));
         let mut changed = self.effective.clone();
         changed.put(setting.clone(), Origin::Live);
@@ -96,6 +106,9 @@ impl Enforcement {
             },
             Err(e) => Some(format!("the files cannot be read again as they are: {}", explained(&e))),
         };
+        let in_vain = key == Key::Persist && self.effective.persist() != self.limiter.is_pinned();
+        let kept_to = || "persist is read when the daemon starts: this one keeps to what it was".to_owned();
+        let note = if in_vain { Some(kept_to()) } else { note };
         Ok(Answer::Saved { note })
     }
 
@@ -117,6 +130,10 @@ impl Enforcement {
         })
     }
 
+    fn changes_persist(&self, setting: &Setting) -> bool {
+        matches!(setting, Setting::Persist(persist) if *persist != self.limiter.is_pinned())
+    }
+
     fn set_scope(&mut self, scope: &str, key: LimitKey, value: &str) -> Result<Answer> {
         let name = format!("scope.{scope}.{}", key.name());
         let limit = Limit::from_text(key, &name, value)
@@ -125,7 +142,7 @@ impl Enforcement {
         let was = Limit::of(&limits, key).show();
         limit.apply(&mut limits);
         if scope == HOST {
-            return self.set_key(&Setting::Host(limit));
+            return self.set_key(&Setting::Host(limit), false);
         }
         if let Some(exec) = self.scopes.iter_mut().find(|exec| exec.name == scope) {
             self.limiter.set_scope(exec.id, &limits)?;

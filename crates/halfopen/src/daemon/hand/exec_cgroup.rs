@@ -13,14 +13,13 @@ const ROUNDS: usize = 100;
 #[derive(Debug)]
 pub struct ExecCgroups {
     parent: PathBuf,
-    made: bool,
 }
 
 impl ExecCgroups {
     /// Those below `parent`.
     #[must_use]
     pub fn below(parent: &Path) -> Self {
-        Self { parent: parent.to_owned(), made: false }
+        Self { parent: parent.to_owned() }
     }
 
     /// Makes the cgroup `name`. One of that name is what a daemon that was killed left: it is removed first. Returns the
@@ -28,13 +27,13 @@ impl ExecCgroups {
     ///
     /// # Errors
     /// Where cgroups cannot be made there, and for a name that is not of `exec`'s form.
-    pub fn make(&mut self, name: &str) -> Result<[OwnedFd; 2]> {
+    pub fn make(&self, name: &str) -> Result<[OwnedFd; 2]> {
         let path = self.path(name)?;
         match fs::create_dir(&self.parent) {
             Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(e).with_context(|| format!("making the cgroup {}", self.parent.display()));
             }
-            _ => self.made = true,
+            _ => {}
         }
         if path.exists() {
             remove(&path)?;
@@ -54,12 +53,12 @@ impl ExecCgroups {
         remove(&self.path(name)?)
     }
 
-    /// Removes the cgroup above them, if one of them was ever made. Processes left in it go to the limited cgroup.
+    /// Removes the cgroup above them, where there is one. Processes left in it go to the limited cgroup.
     ///
     /// # Errors
     /// Where processes are left that cannot be moved.
     pub fn remove_parent(&self) -> Result<()> {
-        if self.made && self.parent.exists() { remove(&self.parent) } else { Ok(()) }
+        if self.parent.exists() { remove(&self.parent) } else { Ok(()) }
     }
 
     /// The daemon may name nothing that lies elsewhere.
@@ -124,7 +123,7 @@ mod tests {
     #[test]
     fn a_name_that_leads_elsewhere_is_refused() {
         let place = tempfile::tempdir().unwrap();
-        let mut cgroups = ExecCgroups::below(&place.path().join("halfopen.exec"));
+        let cgroups = ExecCgroups::below(&place.path().join("halfopen.exec"));
         for name in
             ["..", "exec-", "exec-1/../..", "exec-../..", "exec-7\0", "system.slice", "", "/", "exec-1x"]
         {

@@ -1,5 +1,6 @@
 //! What the daemon and the hand say to each other: one message of JSON each way, with descriptors where they are meant.
 
+use super::Leave;
 use halfopen_kernel::IpFamily;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
@@ -31,7 +32,7 @@ pub(super) enum Request {
     /// [`Reply::Done`].
     RemoveExecCgroup { name: String },
     /// [`Reply::Done`].
-    Finish { remove_pins: bool },
+    TidyUp { leave: Leave },
 }
 
 /// What the hand answers.

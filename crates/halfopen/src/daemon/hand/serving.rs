@@ -1,8 +1,8 @@
 //! The hand itself: answers the daemon's requests until the daemon's end of the socket is closed.
 
-use super::Reach;
 use super::exec_cgroup::ExecCgroups;
 use super::message::{Reply, Request, receive, send};
+use super::{Leave, Reach};
 use crate::events::identity::identify;
 use crate::exit::{WrongUse, explained};
 use crate::runtime_dir::RuntimeDir;
@@ -66,7 +66,9 @@ pub fn serve(reach: &Reach) -> Result<()> {
 fn deafen() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let _entered = runtime.enter();
-    for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()] {
+    let deaf_to =
+        [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup(), SignalKind::user_defined2()];
+    for kind in deaf_to {
         drop(signal(kind)?);
     }
     Ok(())
@@ -100,8 +102,8 @@ impl Serving<'_> {
                 self.cgroups.remove(&name)?;
                 Reply::Done
             }
-            Request::Finish { remove_pins } => {
-                self.finish(remove_pins)?;
+            Request::TidyUp { leave } => {
+                self.tidy_up(leave)?;
                 Reply::Done
             }
         };
@@ -110,19 +112,21 @@ impl Serving<'_> {
 
     /// Does all of it, and tells the first thing that went wrong. The lock's file goes last: whoever waits for the
     /// daemon's end watches it.
-    fn finish(&self, remove_pins: bool) -> Result<()> {
+    fn tidy_up(&self, leave: Leave) -> Result<()> {
         let directory = RuntimeDir::at(self.reach.run_dir.clone());
-        let steps = [
-            self.cgroups.remove_parent(),
-            if remove_pins { removed(&self.reach.pins, |path| fs::remove_dir_all(path)) } else { Ok(()) },
-            removed(&directory.socket(), |path| fs::remove_file(path)),
-            removed(&directory.lock(), |path| fs::remove_file(path)),
-            if self.reach.made_run_dir {
-                removed(directory.path(), |path| fs::remove_dir(path))
-            } else {
-                Ok(())
-            },
-        ];
+        let mut steps = Vec::new();
+        if let Leave::Nothing { pins } = leave {
+            steps.push(self.cgroups.remove_parent());
+            if pins {
+                steps.push(removed(&self.reach.pins, |path| fs::remove_dir_all(path)));
+            }
+            steps.push(removed(&directory.events(), |path| fs::remove_file(path)));
+        }
+        steps.push(removed(&directory.socket(), |path| fs::remove_file(path)));
+        steps.push(removed(&directory.lock(), |path| fs::remove_file(path)));
+        if self.reach.made_run_dir && leave != Leave::Limit {
+            steps.push(removed(directory.path(), |path| fs::remove_dir(path)));
+        }
         steps.into_iter().collect()
     }
 }
