@@ -1,4 +1,4 @@
-//! The directory where a running daemon is found: its lock and its control socket.
+//! The directories where a running daemon is found: its lock and its control socket, and what outlives it.
 
 use std::path::{Path, PathBuf};
 
@@ -41,4 +41,14 @@ impl RuntimeDir {
     pub fn socket(&self) -> PathBuf {
         self.0.join("control.sock")
     }
+}
+
+/// Names another directory than `/sys/fs/bpf/halfopen`.
+pub const PINS_VARIABLE: &str = "HALFOPEN_PIN_DIR";
+
+/// Where this program's limit is pinned.
+#[must_use]
+pub fn pins_of_this_host() -> PathBuf {
+    let named = std::env::var_os(PINS_VARIABLE).filter(|value| !value.is_empty());
+    named.map_or_else(|| halfopen_kernel::PINS.into(), PathBuf::from)
 }

@@ -7,11 +7,17 @@
 #include <linux/bpf.h>
 #include <linux/types.h>
 
+/* Of everything that is pinned: a daemon adopts only what has its own number. */
+#define LAYOUT 1
+
 #define SCOPES 64
 #define SLOT_BUCKETS 128
 #define OLD_GRIDS 4
 #define UNLIMITED 0xffffffffu
 #define COMM_LEN 16
+#define CGROUP_NAME_LEN 60
+#define PROGRAMS 4096
+#define ESSENTIAL_RULES 64
 
 enum mode { MODE_ENFORCE, MODE_AUDIT, MODE_OFF };
 enum raw_tcp { RAW_TCP_REFUSE, RAW_TCP_COUNT, RAW_TCP_ALLOW };
@@ -31,12 +37,45 @@ struct limits {
 	__u16 pad;
 };
 
+/* Who is never held: up to 64 rules, a bit each. A rule's conditions must all hold; those it lacks are set here. */
+struct essential {
+	__u64 rules;
+	__u64 any_cgroup;
+	__u64 any_user;
+	__u64 any_exe;
+};
+
 struct policy {
 	__u32 mode;
 	__u32 raw_tcp;
 	__u32 exec_level; /* depth of the cgroups that have a scope of their own; 0 = there are none */
-	__u32 pad;
+	__u32 poke;	  /* a daemon wakes waiters, for as long as it is seen */
+	struct essential essential;
 	struct limits limits[SCOPES];
+};
+
+/* What a rule asks for. `policy` is the number of the policy that the rule belongs to. */
+struct user_key {
+	__u32 policy;
+	__u32 uid;
+};
+
+struct exe_key {
+	__u64 inode;
+	__u32 device; /* as the kernel numbers it: major << 20 | minor */
+	__u32 policy;
+};
+
+/* One step from a cgroup to its child of that name; steps begin at the number of the policy, 0 or 1. */
+struct cgroup_step {
+	__u32 from;
+	char name[CGROUP_NAME_LEN]; /* names that do not fit match nothing */
+};
+
+struct cgroup_place {
+	__u32 number;
+	__u32 pad;
+	__u64 rules; /* that ask for this cgroup or one above it */
 };
 
 /* Where in a scope's slot wheel an attempt's slot stands. tick 0 = no slot taken. */
@@ -57,14 +96,14 @@ enum attempt_flag {
 	ATTEMPT_RTO_MAX_OURS = 32,   /* TCP_RTO_MAX_MS is ours until it ends */
 	ATTEMPT_MPTCP = 64,
 	ATTEMPT_OPTIONS_CHANGED = 128, /* the program set one of the options we hold: work it in at the next timer */
+	ATTEMPT_ESSENTIAL = 256,       /* never held, whatever the books say */
 };
 
 /* One outbound connect. Written under its socket's lock; its counts in the ledger under the host scope's lock. */
 struct attempt {
 	__u8 state;
-	__u8 flags;
 	__u8 blocked_on; /* enum charged, while queued */
-	__u8 linear_timeouts;
+	__u16 flags;
 	__u32 scope; /* of CHARGED_OWN; 0 = none */
 	__u32 walk;  /* the recount that has seen it */
 	__u32 rechecks;
@@ -84,6 +123,8 @@ struct attempt {
 	__u32 own_user_timeout_ms;
 	__u32 own_rto_max_ms;
 	__u32 queue_number;
+	__u8 linear_timeouts;
+	__u8 spare[31]; /* zero: room for later versions of the same layout */
 };
 
 /* One account. The host's lock guards every scope, so that an attempt is charged to all of its scopes at once. */
@@ -120,6 +161,42 @@ struct scope {
 	__u32 seen_queued;
 	__u32 seen_waiting_here;
 	__u32 seen_out;
+	__u8 spare[64];
+};
+
+/* A program, as far as it can be told without asking it. */
+struct program_key {
+	__u64 cgroup_id;
+	__u32 uid;
+	__u32 pad;
+	char comm[COMM_LEN];
+};
+
+/* What became of a program's attempts that had to wait, or would have. */
+struct program_count {
+	__u64 held;
+	__u64 would_have_waited;
+	__u64 released;
+	__u64 gave_up;
+	__u64 cancelled;
+	__u64 refused;
+	__u64 waited_ns;
+	__u64 longest_wait_ns;
+	__u64 last_ns;
+	__u32 last_pid;
+	__u32 pad;
+	__u64 spare[4];
+};
+
+/* What one daemon leaves for the next. Written by user space only. */
+struct keeper {
+	__u32 layout;
+	__u32 pid;
+	__u64 seen_ns; /* when it last looked */
+	__u64 lost_events; /* that it knew of */
+	__u64 cgroup_id; /* what is limited */
+	char version[32];
+	__u8 spare[192];
 };
 
 /* An attempt that began to wait (or would have, in audit mode), for the log. */
@@ -167,5 +244,6 @@ enum fault {
 	FAULT_RAW_TCP_REFUSED,
 	FAULT_RAW_TCP_COUNTED,
 	FAULT_RECOUNTED,
+	FAULT_PROGRAM_UNCOUNTED,
 	FAULTS,
 };

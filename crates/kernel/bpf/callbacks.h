@@ -5,10 +5,12 @@
 #pragma once
 
 #include "decide.h"
+#include "essential.h"
 #include "maps.h"
 #include "options.h"
 #include "patience.h"
 #include "program.h"
+#include "programs.h"
 
 #define ETIMEDOUT 110
 #define CALLBACKS (BPF_SOCK_OPS_STATE_CB_FLAG | BPF_SOCK_OPS_RTO_CB_FLAG)
@@ -51,6 +53,8 @@ static __always_inline void end_attempt(struct attempt *a, enum ending ending)
 
 	if (a->state == ATTEMPT_NONE || !open_books(&b, policy_in_force(), a->scope))
 		return;
+	if (a->state == ATTEMPT_QUEUED)
+		program_ended_waiting(a, ending == ENDING_TIMED_OUT, now);
 	bpf_spin_lock(&b.host->lock);
 	attempt_end(&b, a, ending, now);
 	bpf_spin_unlock(&b.host->lock);
@@ -58,7 +62,8 @@ static __always_inline void end_attempt(struct attempt *a, enum ending ending)
 
 static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock *sk)
 {
-	const struct policy *p = policy_in_force();
+	__u32 policy = policy_now & 1;
+	const struct policy *p = &policies[policy];
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	enum verdict verdict;
 	struct cgroup *cgroup;
@@ -85,6 +90,8 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	a->flags = ATTEMPT_DECIDED;
 	if (bpf_core_field_exists(tp->is_mptcp) && tp->is_mptcp)
 		a->flags |= ATTEMPT_MPTCP;
+	if (p->essential.rules && is_essential(p, policy, cgroup))
+		a->flags |= ATTEMPT_ESSENTIAL;
 	a->rechecks = 0;
 	a->deadline_set = 0;
 	a->port = bpf_ntohl(op->remote_port);
@@ -101,6 +108,7 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	if (verdict == VERDICT_GO)
 		return;
 	tell_held(a, a->blocked_on == CHARGED_OWN ? a->scope : 0, verdict == VERDICT_GO_AUDITED);
+	program_began_to_wait(a, verdict == VERDICT_GO_AUDITED, now);
 	if (verdict == VERDICT_HOLD) {
 		remember_own_options(op, a, tp);
 		hold_options(op, a);
@@ -198,6 +206,7 @@ static __always_inline void recheck_queued(struct bpf_sock_ops *op, struct attem
 		bpf_spin_unlock(&b.host->lock);
 	}
 	if (verdict == VERDICT_GO) {
+		program_released(a, now);
 		if (mode == MODE_OFF)
 			let_go_options(op, a);
 		else

@@ -5,8 +5,10 @@
 #pragma once
 
 #include "decide.h"
+#include "essential.h"
 #include "maps.h"
 #include "program.h"
+#include "programs.h"
 
 #define ENOBUFS 105
 #define SOCK_STREAM 1
@@ -18,8 +20,10 @@ static __always_inline int queue_is_full(const struct scope *s, const struct lim
 
 static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct prefix *to)
 {
-	const struct policy *p = policy_in_force();
+	__u32 policy = policy_now & 1;
+	const struct policy *p = &policies[policy];
 	struct bpf_sock *sk = ctx->sk;
+	struct cgroup *cgroup;
 	struct tcp_sock *tp;
 	struct books b;
 	int full;
@@ -34,13 +38,15 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp || !is_of_program(tp) || is_exempt(to))
 		return 1;
-	if (!open_books(&b, p, scope_of(p, tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup)))
+	cgroup = tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup;
+	if (!open_books(&b, p, scope_of(p, cgroup)))
 		return 1;
 	full = queue_is_full(b.host, b.host_limits);
 	if (!full && b.own)
 		full = queue_is_full(b.own, b.own_limits);
-	if (!full)
+	if (!full || (p->essential.rules && is_essential(p, policy, cgroup)))
 		return 1;
+	program_refused(cgroup);
 	bpf_spin_lock(&b.host->lock);
 	b.host->refused++;
 	if (b.own)

@@ -153,6 +153,12 @@ static __always_inline void go_out(struct books *b, struct attempt *a, __u64 now
 	a->out_ns = now;
 }
 
+/* Whether this attempt waits for its turn like any other. */
+static __always_inline int is_bound(const struct attempt *a, __u32 mode)
+{
+	return mode == MODE_ENFORCE && !(a->flags & ATTEMPT_ESSENTIAL);
+}
+
 /* connect() was called: out at once only if every scope has a free slot and nothing waits there. */
 static __always_inline enum verdict attempt_begin(struct books *b, struct attempt *a, __u32 mode, __u64 now)
 {
@@ -162,7 +168,9 @@ static __always_inline enum verdict attempt_begin(struct books *b, struct attemp
 	settle(b, now);
 	a->began_ns = now;
 	a->walk = b->host->walk;
-	if (b->own && !may_admit(b->own, b->own_limits))
+	if (a->flags & ATTEMPT_ESSENTIAL)
+		at = CHARGED;
+	else if (b->own && !may_admit(b->own, b->own_limits))
 		at = CHARGED_OWN;
 	else if (!may_admit(b->host, b->host_limits))
 		at = CHARGED_HOST;
@@ -265,7 +273,7 @@ static __always_inline enum verdict attempt_resend(struct books *b, struct attem
 	if (now - a->last_syn_ns < SYN_GAP_NS)
 		return VERDICT_TOO_EARLY;
 	settle(b, now);
-	if (mode == MODE_ENFORCE) {
+	if (is_bound(a, mode)) {
 		if (!may_resend(b->host, b->host_limits, &a->slot[CHARGED_HOST], slot_age, now))
 			return VERDICT_HOLD;
 		if (b->own && !may_resend(b->own, b->own_limits, &a->slot[CHARGED_OWN], slot_age, now))

@@ -7,6 +7,7 @@
 #include "decide.h"
 #include "maps.h"
 #include "program.h"
+#include "programs.h"
 
 #define SOCK_RAW 3
 /* TCP is told of a withheld SYN: it backs off (local error), or re-checks in 512 ms (congestion). */
@@ -59,6 +60,7 @@ static __always_inline int syn_leaves(struct bpf_sock *sk)
 		bpf_spin_unlock(&b.host->lock);
 		if (verdict != VERDICT_GO)
 			return WITHHELD_RECHECK;
+		program_released(a, now);
 		a->flags |= ATTEMPT_OPTIONS_PENDING;
 		a->last_syn_ns = now;
 		return LEAVES;

@@ -10,6 +10,7 @@
 
 struct kernfs_node {
 	__u64 id;
+	const char *name;
 };
 
 struct cgroup {
@@ -68,9 +69,27 @@ struct cred {
 	kuid_t uid;
 };
 
+struct super_block {
+	__u32 s_dev;
+};
+
+struct inode {
+	struct super_block *i_sb;
+	unsigned long i_ino;
+};
+
+struct file {
+	struct inode *f_inode;
+};
+
+struct mm_struct {
+	struct file *exe_file;
+};
+
 struct task_struct {
 	unsigned int flags;
 	int tgid;
+	struct mm_struct *mm;
 	const struct cred *cred;
 	char comm[16];
 };

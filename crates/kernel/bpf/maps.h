@@ -8,6 +8,9 @@
 struct policy policies[2];
 __u32 policy_now;
 
+/* Until when a daemon that pokes may be counted on. Written by user space only. */
+__u64 poke_until_ns;
+
 /* Whether TCP_RTO_MAX_MS can be set (from 6.15); found out by user space before loading. */
 const volatile __u8 rto_max_settable;
 
@@ -38,6 +41,48 @@ struct {
 	__type(key, __u64);
 	__type(value, __u32);
 } scope_of_cgroup SEC(".maps");
+
+/* hash, 128 entries: rules of `essential` that ask for a user. Written by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * ESSENTIAL_RULES);
+	__type(key, struct user_key);
+	__type(value, __u64);
+} essential_users SEC(".maps");
+
+/* hash, 128 entries: rules of `essential` that ask for an executable. Written by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * ESSENTIAL_RULES);
+	__type(key, struct exe_key);
+	__type(value, __u64);
+} essential_exes SEC(".maps");
+
+/* hash, 2048 entries: the cgroups that rules of `essential` ask for, a tree by names, so that a cgroup is known from
+ * its first connect on. Written by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2048);
+	__type(key, struct cgroup_step);
+	__type(value, struct cgroup_place);
+} essential_cgroups SEC(".maps");
+
+/* LRU hash, 4096 entries: programs whose attempts waited, were refused, or would have waited. Written by every CPU with
+ * atomic additions; the program that has been quiet for longest makes room for a new one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, PROGRAMS);
+	__type(key, struct program_key);
+	__type(value, struct program_count);
+} programs SEC(".maps");
+
+/* array, 1 entry. Written by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct keeper);
+} keeper SEC(".maps");
 
 struct prefix {
 	__u32 bits; /* of the mapped address: 96 more than an IPv4 prefix has */

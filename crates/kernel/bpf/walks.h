@@ -8,6 +8,7 @@
 #include "maps.h"
 #include "options.h"
 #include "program.h"
+#include "programs.h"
 
 static __always_inline void write_attempt(struct seq_file *seq, const struct attempt *a, int in_slot)
 {
@@ -83,6 +84,8 @@ int recount(struct bpf_iter__bpf_sk_storage_map *ctx)
 	 * whose end was missed. */
 	if (sk->__sk_common.skc_state != BPF_TCP_SYN_SENT) {
 		now = bpf_ktime_get_ns();
+		if (a->state == ATTEMPT_QUEUED)
+			program_ended_waiting(a, 0, now);
 		bpf_spin_lock(&b.host->lock);
 		attempt_end(&b, a, ENDING_OTHER, now);
 		bpf_spin_unlock(&b.host->lock);

@@ -5,6 +5,7 @@ use rustix::fs::{FsWord, fstatfs};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 const CGROUP2_SUPER_MAGIC: FsWord = 0x6367_7270;
@@ -61,6 +62,15 @@ impl CgroupDir {
         paths
             .filter_map(|path| File::open(path).ok().map(|dir| Self { path: path.to_owned(), dir }))
             .collect()
+    }
+
+    /// Its id in the version 2 hierarchy; see [`path_of_id`].
+    ///
+    /// # Errors
+    /// [`KernelError::NotACgroup`] once it is removed.
+    pub fn id(&self) -> Result<u64, KernelError> {
+        let meta = self.dir.metadata().map_err(|_| KernelError::NotACgroup { path: self.path.clone() })?;
+        Ok(meta.ino())
     }
 
     /// How many cgroups lie above it.

@@ -50,6 +50,52 @@ pub enum KernelError {
         /// The kernel's answer.
         source: io::Error,
     },
+    /// The directory for pins is not in a BPF file system.
+    #[error("{}: no BPF file system is mounted there: mount one (mount -t bpf bpf /sys/fs/bpf), or run with persist = false", path.display())]
+    NoBpffs {
+        /// The directory above that of the pins.
+        path: PathBuf,
+    },
+    /// A live daemon has the pins.
+    #[error("{}: another halfopen daemon has its programs pinned there", path.display())]
+    PinsInUse {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// What is pinned is of another layout.
+    #[error(
+        "{}: halfopen {version} has pinned maps of layout {theirs} there and goes on limiting; this version has layout \
+         {ours} and cannot take them over: run `halfopen off` first (lets every held attempt go), or version {version}",
+        path.display()
+    )]
+    OtherLayout {
+        /// The directory.
+        path: PathBuf,
+        /// The version that pinned them.
+        version: String,
+        /// Its layout.
+        theirs: u32,
+        /// This version's.
+        ours: u32,
+    },
+    /// What is pinned limits another cgroup.
+    #[error("{}: pinned programs limit {theirs}, not {ours}: run `halfopen off` first, or name that cgroup", path.display())]
+    PinnedElsewhere {
+        /// The directory.
+        path: PathBuf,
+        /// The cgroup that they limit.
+        theirs: String,
+        /// The one that was asked for.
+        ours: String,
+    },
+    /// More rules of `essential` than there is room for.
+    #[error("`essential` has more than {0} rules: join some, as by naming the cgroup above")]
+    TooManyEssential(usize),
+    /// A cgroup's path that no rule can name.
+    #[error(
+        "{0}: a rule names a cgroup by its path below the root, at most 12 names of at most 58 bytes each"
+    )]
+    CgroupPath(String),
     /// No scope is free.
     #[error("all {0} scopes are in use: end a `halfopen exec` first")]
     ScopesFull(u32),
@@ -59,7 +105,14 @@ impl KernelError {
     /// Whether privilege or the kernel itself is what is missing (exit code 3), and not a passing failure.
     #[must_use]
     pub fn cannot(&self) -> bool {
-        !matches!(self, Self::Bpf { .. } | Self::ScopesFull(_) | Self::NotACgroup { .. })
+        matches!(
+            self,
+            Self::NotPermitted
+                | Self::Lacks(_)
+                | Self::NoCgroup2
+                | Self::HookTaken { .. }
+                | Self::NoBpffs { .. }
+        )
     }
 
     /// libbpf could not load the programs; `permitted` = it was not for want of privilege. The verifier refuses with the

@@ -6,22 +6,29 @@
 
 mod cgroup;
 mod error;
+mod essential;
 mod ledger;
 mod limiter;
 mod load;
 mod netns;
+mod pins;
 mod plain;
 mod probe;
+mod program_counts;
 mod records;
 mod settings;
 mod skeleton;
+mod state;
 #[cfg(test)]
 mod twin;
 mod walk;
 
 pub use cgroup::{CgroupDir, path_of_id};
 pub use error::KernelError;
-pub use limiter::{EnforcementStopped, Limiter, ScopeId};
+pub use limiter::{Adopted, AdoptedScope, EnforcementStopped, Keep, Limiter, ScopeId};
+pub use pins::{PINS, end_pinned, remove_pins};
 pub use probe::{Finding, Probe, probes};
-pub use records::{Attempt, AttemptState, Fault, FaultCount, HeldAttempt, Program, Shortcoming};
-pub use settings::Settings;
+pub use records::{
+    Attempt, AttemptState, Fault, FaultCount, HeldAttempt, Program, ProgramCount, Shortcoming,
+};
+pub use settings::{Essential, Settings};

@@ -1,20 +1,23 @@
 //! The limiter in the kernel: loaded, attached, told its policy, read, and let go.
 
+use crate::essential::{Executable, executables};
 use crate::load::load;
+use crate::pins::{HOOKS, LAYOUT, Pins, RESTORE, map_file, remove_pins, version};
 use crate::plain::{self, HeldRecord};
 use crate::skeleton::{HalfopenSkel, types};
+use crate::state::State;
 use crate::{
-    Attempt, CgroupDir, Fault, FaultCount, HeldAttempt, KernelError, Settings, Shortcoming, ledger, settings,
-    walk,
+    Attempt, CgroupDir, Fault, FaultCount, HeldAttempt, KernelError, ProgramCount, Settings, Shortcoming,
+    essential, ledger, program_counts, settings, walk,
 };
 use halfopen_policy::{Ledger, Limits, Mode};
-use libbpf_rs::{ErrorKind, Link, MapCore, MapFlags, RingBuffer, RingBufferBuilder};
+use libbpf_rs::query::{CgroupLinkInfo, LinkTypeInfo};
+use libbpf_rs::{ErrorKind, Link, MapCore, MapFlags, ProgramMut, RingBuffer, RingBufferBuilder};
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{Ordering, fence};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -39,6 +42,41 @@ pub struct EnforcementStopped {
     pub namespaces_missed: u64,
 }
 
+/// Whether the limit outlives its process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keep {
+    /// Where it is pinned, or was by an earlier daemon. It must be in a BPF file system.
+    pub pins: PathBuf,
+    /// Whether it is to stay there.
+    pub persist: bool,
+}
+
+/// What a limiter has taken over from an earlier daemon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adopted {
+    /// The version of that daemon.
+    pub version: String,
+    /// How long nobody has watched the limit.
+    pub unwatched: Duration,
+    /// Attempts that began to wait meanwhile and did not fit into the ring buffer: no event can name their programs.
+    pub lost_events: u64,
+    /// The host's limits as they were in force.
+    pub host: Limits,
+    /// The scopes of `exec`.
+    pub scopes: Vec<AdoptedScope>,
+}
+
+/// A scope of an earlier daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AdoptedScope {
+    /// Its place.
+    pub id: ScopeId,
+    /// Its cgroup; see [`crate::path_of_id`].
+    pub cgroup_id: u64,
+    /// Its limits.
+    pub limits: Limits,
+}
+
 /// A scope beside the host's.
 struct OwnScope {
     cgroup_id: u64,
@@ -46,29 +84,47 @@ struct OwnScope {
     ended: bool,
 }
 
-/// The limiter while it enforces. Dropping it without [`Limiter::let_go`] ends enforcement without restoring the
-/// options of held sockets.
+/// The limiter while it enforces. Where it is not pinned, dropping it without [`Limiter::let_go`] ends enforcement
+/// without restoring the options of held sockets.
 pub struct Limiter {
+    /// Empty where the links are pinned: they last as long as their files.
     links: Vec<Link>,
+    pins: Option<Pins>,
+    adopted: Option<Adopted>,
     recount: Link,
     list: Link,
     restore: Link,
     ring: RingBuffer<'static>,
     held: mpsc::Receiver<HeldAttempt>,
     skel: HalfopenSkel<'static>,
+    state: State,
     cgroup: PathBuf,
     settings: Settings,
+    essential_files: Vec<Option<Executable>>,
     exec_parent: Option<CgroupDir>,
     scopes: BTreeMap<ScopeId, OwnScope>,
 }
 
 impl Limiter {
-    /// Loads the kernel part, writes `settings` and attaches it to `cgroup`. Holds from the first connect after that.
+    /// Loads the kernel part, writes `settings` and attaches it to `cgroup`, in the place of what an earlier daemon has
+    /// left where `keep` says: there is no moment without a limit then. Holds from the first connect after that.
     ///
     /// # Errors
-    /// [`KernelError`] saying what is missing; nothing is left attached then.
-    pub fn start(cgroup: &CgroupDir, settings: &Settings) -> Result<Self, KernelError> {
-        let skel = load()?;
+    /// [`KernelError`] saying what is missing; nothing that was not there before is left attached then.
+    pub fn start(cgroup: &CgroupDir, settings: &Settings, keep: Option<&Keep>) -> Result<Self, KernelError> {
+        let found = keep.map(|keep| Pins::find(&keep.pins)).transpose()?.flatten();
+        let keeper = found.as_ref().map(Pins::keeper).transpose()?;
+        let cgroup_id = cgroup.id()?;
+        if let Some(keeper) = keeper.filter(|keeper| keeper.cgroup_id != cgroup_id) {
+            let named =
+                |id| crate::path_of_id(id).unwrap_or_else(|| format!("a cgroup that is gone (id {id})"));
+            return Err(KernelError::PinnedElsewhere {
+                path: found.as_ref().map_or_else(PathBuf::new, |pins| pins.path().to_owned()),
+                theirs: named(keeper.cgroup_id),
+                ours: named(cgroup_id),
+            });
+        }
+        let skel = load(found.as_ref().map(Pins::path))?;
         let iterator = |error| bpf("making an iterator over the sockets", error);
         let recount = skel.progs.recount.attach_iter(skel.maps.attempts.as_fd()).map_err(iterator)?;
         let list = skel.progs.list.attach_iter(skel.maps.attempts.as_fd()).map_err(iterator)?;
@@ -85,47 +141,213 @@ impl Limiter {
 
         let mut limiter = Self {
             links: Vec::new(),
+            pins: None,
+            adopted: None,
             recount,
             list,
             restore,
             ring,
             held,
+            state: State::of(skel.maps.bss.as_fd())?,
             skel,
             cgroup: cgroup.path().to_owned(),
             settings: settings.clone(),
+            essential_files: executables(&settings.essential),
             exec_parent: None,
             scopes: BTreeMap::new(),
         };
+        if let Some(keeper) = &keeper {
+            limiter.adopt(keeper)?;
+        }
         limiter.exempt(settings)?;
         limiter.put_in_force(settings)?;
-        limiter.attach(cgroup)?;
+        limiter.end_exemptions()?;
+        limiter.attach(cgroup, found.as_ref())?;
+        if let Some(keep) = keep {
+            limiter.keep(keep, found, cgroup_id)?;
+        }
         Ok(limiter)
     }
 
-    /// Egress first: what sock_ops queues must be held from its first SYN on.
-    fn attach(&mut self, cgroup: &CgroupDir) -> Result<(), KernelError> {
+    /// Puts our programs on the hooks: in the place of those of `found`, one by one, each at once; else beside whatever
+    /// is there.
+    fn attach(&mut self, cgroup: &CgroupDir, found: Option<&Pins>) -> Result<(), KernelError> {
         let progs = &self.skel.progs;
-        let hooks = [
-            ("cgroup_skb/egress", &progs.on_egress),
-            ("cgroup/setsockopt", &progs.on_setsockopt),
-            ("cgroup/getsockopt", &progs.on_getsockopt),
-            ("sock_ops", &progs.on_sock_op),
-            ("cgroup/connect4", &progs.on_connect4),
-            ("cgroup/connect6", &progs.on_connect6),
+        let programs = [
+            &progs.on_egress,
+            &progs.on_setsockopt,
+            &progs.on_getsockopt,
+            &progs.on_sock_op,
+            &progs.on_connect4,
+            &progs.on_connect6,
         ];
-        for (hook, program) in hooks {
-            let link =
-                program.attach_cgroup(cgroup.as_fd().as_raw_fd()).map_err(|error| match error.kind() {
-                    ErrorKind::PermissionDenied | ErrorKind::AlreadyExists => KernelError::HookTaken {
-                        hook,
-                        cgroup: cgroup.path().to_owned(),
-                        source: io::Error::other(error),
-                    },
-                    _ => bpf(&format!("attaching {hook} to {}", cgroup.path().display()), error),
-                })?;
+        for (hook, program) in HOOKS.into_iter().zip(programs) {
+            let replaced = found.map(|pins| replace(&pins.file(hook), program)).transpose()?.flatten();
+            let link = match replaced {
+                Some(link) => link,
+                None => attach(hook, program, cgroup)?,
+            };
             self.links.push(link);
         }
         Ok(())
+    }
+
+    /// Pins what is to outlive this process and lets go of the links, or removes the pins of an earlier daemon.
+    fn keep(&mut self, keep: &Keep, found: Option<Pins>, cgroup_id: u64) -> Result<(), KernelError> {
+        if !keep.persist {
+            return found.map_or(Ok(()), |pins| remove_pins(pins.path()));
+        }
+        let pins = found.map_or_else(|| Pins::make(&keep.pins), Ok)?;
+        let pinned = self.pin(&pins, cgroup_id);
+        if pinned.is_err() && self.adopted.is_none() {
+            let _ = remove_pins(pins.path());
+        }
+        pinned?;
+        self.links.clear();
+        self.pins = Some(pins);
+        Ok(())
+    }
+
+    /// The links last: without all of them the directory counts as incomplete.
+    fn pin(&mut self, pins: &Pins, cgroup_id: u64) -> Result<(), KernelError> {
+        let failed = |name: &str, error| bpf(&format!("pinning {}", pins.file(name).display()), error);
+        let maps = &mut self.skel.maps;
+        let to_pin = [
+            &mut maps.attempts,
+            &mut maps.scopes,
+            &mut maps.scope_of_cgroup,
+            &mut maps.essential_users,
+            &mut maps.essential_exes,
+            &mut maps.essential_cgroups,
+            &mut maps.programs,
+            &mut maps.exempt,
+            &mut maps.held,
+            &mut maps.faults,
+            &mut maps.keeper,
+            &mut maps.bss,
+        ];
+        for map in to_pin {
+            let name = map.name().to_string_lossy().into_owned();
+            if let Some(file) = map_file(&name).filter(|file| !pins.file(file).exists()) {
+                map.pin(pins.file(file)).map_err(|error| failed(file, error))?;
+            }
+        }
+        self.write_keeper(Some(cgroup_id))?;
+        let hooks = HOOKS.into_iter().zip(&mut self.links);
+        for (name, link) in [(RESTORE, &mut self.restore)].into_iter().chain(hooks) {
+            if !pins.file(name).exists() {
+                link.pin(pins.file(name)).map_err(|error| failed(name, error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what an earlier daemon knew: its scopes, and how long it has been gone.
+    fn adopt(&mut self, keeper: &types::keeper) -> Result<(), KernelError> {
+        let policy = self.state.policy();
+        let mut adopted = Adopted {
+            version: version(keeper),
+            unwatched: now().saturating_sub(Duration::from_nanos(keeper.seen_ns)),
+            lost_events: self.lost_events()?.saturating_sub(keeper.lost_events),
+            host: settings::limits_of(&policy.limits[0]),
+            scopes: Vec::new(),
+        };
+        for key in self.skel.maps.scope_of_cgroup.keys() {
+            let value = self.skel.maps.scope_of_cgroup.lookup(&key, MapFlags::ANY);
+            let value = value.map_err(|error| bpf("reading the scopes of cgroups", error))?;
+            let (Some(Ok(id)), Ok(cgroup_id)) = (value.map(|id| id.try_into()), key.try_into()) else {
+                continue;
+            };
+            let (id, cgroup_id) = (ScopeId(u32::from_ne_bytes(id)), u64::from_ne_bytes(cgroup_id));
+            let Some(limits) = policy.limits.get(id.0 as usize) else { continue };
+            self.scopes.insert(id, OwnScope { cgroup_id, limits: *limits, ended: false });
+            adopted.scopes.push(AdoptedScope { id, cgroup_id, limits: settings::limits_of(limits) });
+        }
+        // Ended scopes whose number is still charged.
+        for id in (1..SCOPES).map(ScopeId).filter(|id| !self.scopes.contains_key(id)).collect::<Vec<_>>() {
+            let books = self.ledger(id)?;
+            if books.queued + books.half_open + books.aged > 0 {
+                let limits = settings::no_limits(self.settings.host.slot_life);
+                self.scopes.insert(id, OwnScope { cgroup_id: 0, limits, ended: true });
+            }
+        }
+        if policy.exec_level != 0 {
+            self.exec_parent = CgroupDir::open(&self.cgroup.join("halfopen.exec")).ok();
+        }
+        self.adopted = Some(adopted);
+        Ok(())
+    }
+
+    /// Where the version 2 hierarchy is mounted; paths of cgroups ([`crate::path_of_id`]) begin there.
+    #[must_use]
+    pub fn hierarchy(&self) -> PathBuf {
+        CgroupDir::root().map_or_else(|_| self.cgroup.clone(), |root| root.path().to_owned())
+    }
+
+    /// What was taken over from an earlier daemon at the start.
+    #[must_use]
+    pub fn adopted(&self) -> Option<&Adopted> {
+        self.adopted.as_ref()
+    }
+
+    /// Whether the limit would outlive this process.
+    #[must_use]
+    pub fn is_pinned(&self) -> bool {
+        self.pins.is_some()
+    }
+
+    /// Whether the pins that hold the limit are gone: somebody has ended it.
+    #[must_use]
+    pub fn pins_removed(&self) -> bool {
+        self.pins.as_ref().is_some_and(|pins| !pins.hold())
+    }
+
+    /// Leaves word for the next daemon that this one has looked now.
+    ///
+    /// # Errors
+    /// Where a map cannot be written.
+    pub fn leave_word(&mut self) -> Result<(), KernelError> {
+        self.write_keeper(None)
+    }
+
+    fn write_keeper(&mut self, cgroup_id: Option<u64>) -> Result<(), KernelError> {
+        let failed = |error| bpf("leaving word for the next daemon", error);
+        let key = 0_u32.to_ne_bytes();
+        let bytes = self.skel.maps.keeper.lookup(&key, MapFlags::ANY).map_err(failed)?.unwrap_or_default();
+        let mut keeper = plain::read::<types::keeper>(&bytes).unwrap_or_default();
+        keeper.layout = LAYOUT;
+        keeper.pid = std::process::id();
+        keeper.seen_ns = u64::try_from(now().as_nanos()).unwrap_or(u64::MAX);
+        keeper.lost_events = self.lost_events()?;
+        keeper.cgroup_id = cgroup_id.unwrap_or(keeper.cgroup_id);
+        for (to, from) in keeper.version.iter_mut().zip(env!("CARGO_PKG_VERSION").bytes()) {
+            *to = from as _;
+        }
+        self.skel.maps.keeper.update(&key, plain::bytes(&keeper), MapFlags::ANY).map_err(failed)
+    }
+
+    fn lost_events(&self) -> Result<u64, KernelError> {
+        let faults = self.faults()?;
+        Ok(faults.iter().find(|found| found.fault == Fault::EventLost).map_or(0, |found| found.count))
+    }
+
+    /// What waiting did to which program, since the limit began; of the 4096 programs that did so last.
+    ///
+    /// # Errors
+    /// Where the map cannot be read.
+    pub fn programs(&self) -> Result<Vec<ProgramCount>, KernelError> {
+        program_counts::read(&self.skel.maps.programs)
+    }
+
+    /// Whether a file that `essential` names has been replaced or installed since; then puts it in force.
+    ///
+    /// # Errors
+    /// Where a map cannot be written.
+    pub fn follow_essential_files(&mut self) -> Result<bool, KernelError> {
+        if executables(&self.settings.essential) == self.essential_files {
+            return Ok(false);
+        }
+        self.put_in_force(&self.settings.clone()).map(|()| true)
     }
 
     /// Puts new settings in force: at once for new attempts, at the next re-check for waiting ones. All at once or,
@@ -136,18 +358,8 @@ impl Limiter {
     pub fn apply(&mut self, settings: &Settings) -> Result<(), KernelError> {
         self.exempt(settings)?;
         self.put_in_force(settings)?;
-        let gone: Vec<_> =
-            self.settings.exempt.iter().filter(|net| !settings.exempt.contains(net)).copied().collect();
         self.settings = settings.clone();
-        for net in gone {
-            let key = settings::prefix_key(net);
-            self.skel
-                .maps
-                .exempt
-                .delete(&key)
-                .map_err(|error| bpf(&format!("ending the exemption of {net}"), error))?;
-        }
-        Ok(())
+        self.end_exemptions()
     }
 
     fn exempt(&self, settings: &Settings) -> Result<(), KernelError> {
@@ -161,27 +373,36 @@ impl Limiter {
         Ok(())
     }
 
+    /// Removes the exemptions that the settings do not name.
+    fn end_exemptions(&self) -> Result<(), KernelError> {
+        let named: Vec<_> =
+            self.settings.exempt.iter().map(|&net| settings::prefix_key(net).to_vec()).collect();
+        let exempt = &self.skel.maps.exempt;
+        for key in exempt.keys().filter(|key| !named.contains(key)).collect::<Vec<_>>() {
+            exempt.delete(&key).map_err(|error| bpf("ending an exemption", error))?;
+        }
+        Ok(())
+    }
+
     /// Writes the policy that is not in force and turns the number that says which one is.
     fn put_in_force(&mut self, settings: &Settings) -> Result<(), KernelError> {
         let exec_level = self.exec_parent.as_ref().map_or(0, |parent| parent.level() + 1);
-        let Some(data) = self.skel.maps.bss_data.as_deref_mut() else {
-            return Err(KernelError::Lacks(
-                "the policy cannot be mapped (kernel 5.5 or newer is needed)".to_owned(),
-            ));
+        let files = executables(&settings.essential);
+        let next = self.state.policy_now() ^ 1;
+        let mut policy = types::policy {
+            mode: settings::mode(settings.mode),
+            raw_tcp: settings::raw_tcp(settings.raw_tcp),
+            exec_level,
+            essential: essential::write(&self.skel.maps, &settings.essential, &files, next)?,
+            limits: [settings::no_limits(settings.host.slot_life); SCOPES as usize],
+            ..types::policy::default()
         };
-        let next = (data.policy_now + 1) & 1;
-        let policy = &mut data.policies[next as usize];
-        policy.mode = settings::mode(settings.mode);
-        policy.raw_tcp = settings::raw_tcp(settings.raw_tcp);
-        policy.exec_level = exec_level;
-        policy.limits = [settings::no_limits(settings.host.slot_life); SCOPES as usize];
         policy.limits[0] = settings::limits(&settings.host);
         for (id, scope) in &self.scopes {
             policy.limits[id.0 as usize] = scope.limits;
         }
-        fence(Ordering::SeqCst);
-        data.policy_now = next;
-        fence(Ordering::SeqCst);
+        self.state.turn_to(&policy);
+        self.essential_files = files;
         Ok(())
     }
 
@@ -191,10 +412,7 @@ impl Limiter {
     /// # Errors
     /// [`KernelError::ScopesFull`]; [`KernelError::NotACgroup`].
     pub fn add_scope(&mut self, path: &Path, limits: &Limits) -> Result<ScopeId, KernelError> {
-        use std::os::unix::fs::MetadataExt;
-        let dir = CgroupDir::open(path)?;
-        let not_a_cgroup = || KernelError::NotACgroup { path: path.to_owned() };
-        let cgroup_id = dir.path().metadata().map_err(|_| not_a_cgroup())?.ino();
+        let cgroup_id = CgroupDir::open(path)?.id()?;
         let id = self.free_scope()?;
         let empty = vec![0; size_of::<types::scope>()];
         let zero = self.skel.maps.scopes.update(&id.0.to_ne_bytes(), &empty, MapFlags::ANY);
@@ -287,7 +505,7 @@ impl Limiter {
     /// # Errors
     /// Where the walk fails.
     pub fn recount(&self) -> Result<(), KernelError> {
-        walk::recount(&self.recount)
+        walk::recount(self.recount.as_fd())
     }
 
     /// The live attempts in every namespace. While many begin and end, the list may lack some.
@@ -295,7 +513,7 @@ impl Limiter {
     /// # Errors
     /// Where the walk fails.
     pub fn attempts(&self) -> Result<Vec<Attempt>, KernelError> {
-        walk::attempts(&self.list, now())
+        walk::attempts(self.list.as_fd(), now())
     }
 
     /// What could not be done as intended, since the start; only what happened at least once.
@@ -340,14 +558,15 @@ impl Limiter {
     }
 
     /// Ends enforcement: restores the options of every held socket in every namespace, then detaches and unloads all.
+    /// Pins are for the caller to remove ([`remove_pins`]): their directory may need rights that it has given up.
     ///
     /// # Errors
     /// Where the walk fails; enforcement has ended all the same.
     pub fn let_go(mut self) -> Result<EnforcementStopped, KernelError> {
         let off = Settings { mode: Mode::Off, ..self.settings.clone() };
         self.put_in_force(&off)?;
-        let mut stopped = walk::restore_everywhere(&self.restore);
-        stopped.let_go = self.skel.maps.bss_data.as_deref().map_or(0, |data| data.options_restored);
+        let mut stopped = walk::restore_everywhere(self.restore.as_fd());
+        stopped.let_go = self.state.options_restored();
         Ok(stopped)
     }
 }
@@ -367,6 +586,30 @@ impl AsFd for Limiter {
         // SAFETY: the ring buffer owns its epoll descriptor for as long as it lives, which is as long as `self`.
         unsafe { BorrowedFd::borrow_raw(self.ring.epoll_fd()) }
     }
+}
+
+/// Puts `program` in the place of what the pinned link runs; `None` where somebody has detached that.
+fn replace(pin: &Path, program: &ProgramMut<'_>) -> Result<Option<Link>, KernelError> {
+    let taking_over = |error| bpf(&format!("taking over {}", pin.display()), error);
+    let mut link = Link::open(pin).map_err(taking_over)?;
+    if let LinkTypeInfo::Cgroup(CgroupLinkInfo { cgroup_id: 0, .. }) = link.info().map_err(taking_over)?.info
+    {
+        tracing::warn!("{}: had been detached: attached anew", pin.display());
+        let gone = std::fs::remove_file(pin);
+        gone.map_err(|source| KernelError::Bpf { doing: format!("removing {}", pin.display()), source })?;
+        return Ok(None);
+    }
+    link.update_prog(program).map_err(taking_over)?;
+    Ok(Some(link))
+}
+
+fn attach(hook: &'static str, program: &ProgramMut<'_>, cgroup: &CgroupDir) -> Result<Link, KernelError> {
+    program.attach_cgroup(cgroup.as_fd().as_raw_fd()).map_err(|error| match error.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::AlreadyExists => {
+            KernelError::HookTaken { hook, cgroup: cgroup.path().to_owned(), source: io::Error::other(error) }
+        }
+        _ => bpf(&format!("attaching {hook} to {}", cgroup.path().display()), error),
+    })
 }
 
 fn held_attempt(record: &HeldRecord) -> HeldAttempt {

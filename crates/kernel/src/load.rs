@@ -3,6 +3,7 @@
 use crate::KernelError;
 use crate::error::{hear_libbpf, is_permitted};
 use crate::limiter::bpf;
+use crate::pins::map_file;
 use crate::skeleton::{HalfopenSkel, HalfopenSkelBuilder};
 use libbpf_rs::OpenObject;
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
@@ -10,8 +11,8 @@ use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 
-/// Opens and loads the kernel part, attached to nothing.
-pub(crate) fn load() -> Result<HalfopenSkel<'static>, KernelError> {
+/// Opens and loads the kernel part, attached to nothing; on the maps that are pinned in `pins`, where that is given.
+pub(crate) fn load(pins: Option<&Path>) -> Result<HalfopenSkel<'static>, KernelError> {
     if !Path::new("/sys/kernel/btf/vmlinux").exists() {
         return Err(KernelError::Lacks(
             "it has no BTF (/sys/kernel/btf/vmlinux): boot one built with CONFIG_DEBUG_INFO_BTF=y, as the distributions' are"
@@ -25,6 +26,14 @@ pub(crate) fn load() -> Result<HalfopenSkel<'static>, KernelError> {
         HalfopenSkelBuilder::default().open(object).map_err(|error| bpf("opening the kernel part", error))?;
     if let Some(rodata) = open.maps.rodata_data.as_deref_mut() {
         rodata.rto_max_settable = u8::from(rto_max_settable());
+    }
+    for mut map in open.open_object_mut().maps_mut() {
+        let name = map.name().to_string_lossy().into_owned();
+        if let Some((dir, file)) = pins.zip(map_file(&name)) {
+            let path = dir.join(file);
+            map.reuse_pinned_map(&path)
+                .map_err(|error| bpf(&format!("taking over {}", path.display()), error))?;
+        }
     }
     open.load().map_err(|error| KernelError::refused_to_load(error, is_permitted()))
 }

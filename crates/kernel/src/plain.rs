@@ -12,6 +12,12 @@ pub(crate) unsafe trait Plain: Copy {}
 
 // SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
 unsafe impl Plain for types::scope {}
+// SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
+unsafe impl Plain for types::keeper {}
+// SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
+unsafe impl Plain for types::program_key {}
+// SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
+unsafe impl Plain for types::program_count {}
 // SAFETY: repr(C), integers and arrays of integers only.
 unsafe impl Plain for HeldRecord {}
 // SAFETY: repr(C), integers and arrays of integers only.
@@ -24,6 +30,12 @@ pub(crate) fn read<T: Plain>(bytes: &[u8]) -> Option<T> {
     }
     // SAFETY: there are enough bytes, `Plain` says that any are a value, and nothing is assumed of their alignment.
     Some(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
+}
+
+/// The bytes of one structure.
+pub(crate) fn bytes<T: Plain>(value: &T) -> &[u8] {
+    // SAFETY: `Plain` structures are repr(C); those written this way spell out their padding.
+    unsafe { std::slice::from_raw_parts(std::ptr::from_ref(value).cast(), size_of::<T>()) }
 }
 
 /// `struct held_record`.

@@ -40,7 +40,7 @@ pub fn probes(cgroup: Option<&Path>) -> Vec<Probe> {
         Probe { name: "kernel types (BTF)", finding: btf() },
         Probe { name: "bpf file system", finding: bpffs() },
     ];
-    probes.push(Probe { name: "programs load", finding: or_missing(load().map(|_| String::new())) });
+    probes.push(Probe { name: "programs load", finding: or_missing(load(None).map(|_| String::new())) });
     match dir {
         Ok(dir) => {
             probes.push(Probe { name: "cgroup2", finding: Finding::Good(dir.path().display().to_string()) });
@@ -95,10 +95,16 @@ fn attach_and_leave(dir: &CgroupDir) -> Result<String, KernelError> {
     let path = dir.path().join(format!("halfopen.probe-{}", std::process::id()));
     std::fs::create_dir(&path)
         .map_err(|source| KernelError::Bpf { doing: format!("creating {}", path.display()), source })?;
-    let settings =
-        Settings { mode: Mode::Enforce, raw_tcp: RawTcp::Refuse, exempt: Vec::new(), host: Limits::xp_sp2() };
-    let tried =
-        CgroupDir::open(&path).and_then(|probe| Limiter::start(&probe, &settings)).and_then(Limiter::let_go);
+    let settings = Settings {
+        mode: Mode::Enforce,
+        raw_tcp: RawTcp::Refuse,
+        exempt: Vec::new(),
+        essential: Vec::new(),
+        host: Limits::xp_sp2(),
+    };
+    let tried = CgroupDir::open(&path)
+        .and_then(|probe| Limiter::start(&probe, &settings, None))
+        .and_then(Limiter::let_go);
     // Nobody ever was in it, so it can only be gone already.
     let _ = std::fs::remove_dir(&path);
     tried.map(|_| String::new())

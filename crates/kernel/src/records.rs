@@ -61,6 +61,31 @@ pub struct Attempt {
     pub rechecks: u32,
 }
 
+/// What became of a program's attempts that had to wait, or would have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProgramCount {
+    /// The program; its pid is the last one seen.
+    pub program: Program,
+    /// Attempts that began to wait.
+    pub held: u64,
+    /// In audit mode: attempts that enforcing would have held.
+    pub would_have_waited: u64,
+    /// Let out after a wait.
+    pub released: u64,
+    /// Timed out while they waited: the harm that the limit did.
+    pub gave_up_while_queued: u64,
+    /// Ended by the program while they waited.
+    pub cancelled: u64,
+    /// Refused because the queue was full.
+    pub refused_overflow: u64,
+    /// All waits that have ended, added up.
+    pub waited: Duration,
+    /// The longest of them.
+    pub longest_wait: Duration,
+    /// When it was last counted, on the kernel's monotonic clock.
+    pub last: Duration,
+}
+
 /// A place in the kernel part where something could not be done as intended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -89,6 +114,8 @@ pub enum Fault {
     RawTcpCounted,
     /// The recount corrected the ledger.
     Recounted,
+    /// A program's wait could not be counted for it.
+    ProgramUncounted,
 }
 
 /// How often a [`Fault`] has happened.
@@ -102,7 +129,7 @@ pub struct FaultCount {
 
 impl Fault {
     /// All of them, as `enum fault` of bpf/abi.h numbers them.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::NoStorage,
         Self::CallbackFlags,
         Self::CallbacksCleared,
@@ -115,6 +142,7 @@ impl Fault {
         Self::RawTcpRefused,
         Self::RawTcpCounted,
         Self::Recounted,
+        Self::ProgramUncounted,
     ];
 
     /// What happened, and what it means for the limit: a phrase for `status` and `doctor`.
@@ -133,6 +161,7 @@ impl Fault {
             Self::RawTcpRefused => "TCP over a raw socket was refused",
             Self::RawTcpCounted => "TCP over a raw socket was let out",
             Self::Recounted => "the recount corrected the ledger",
+            Self::ProgramUncounted => "a wait is missing from its program's counts: it is in the scope's",
         }
     }
 }

@@ -3,7 +3,19 @@
 use crate::skeleton::types;
 use halfopen_policy::{Limits, Mode, Overflow, Rate, RawTcp, slots};
 use ipnet::IpNet;
+use std::path::PathBuf;
 use std::time::Duration;
+
+/// Who is never held, only counted: whoever meets every condition that is given. At least one is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Essential {
+    /// In this cgroup or below: its path from the root of the version 2 hierarchy, `/` first.
+    pub cgroup: Option<String>,
+    /// Run by this user, as the first user namespace numbers it.
+    pub user: Option<u32>,
+    /// Run from this file: known by inode and device, whatever its name is where it runs.
+    pub exe: Option<PathBuf>,
+}
 
 /// What holds for the whole host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +26,8 @@ pub struct Settings {
     pub raw_tcp: RawTcp,
     /// Destinations that are never counted.
     pub exempt: Vec<IpNet>,
+    /// Who is never held.
+    pub essential: Vec<Essential>,
     /// The host scope's limits.
     pub host: Limits,
 }
@@ -34,6 +48,19 @@ pub(crate) fn limits(limits: &Limits) -> types::limits {
         strict: limits.strict.into(),
         overflow_waits: (limits.overflow == Overflow::Wait).into(),
         ..types::limits::default()
+    }
+}
+
+/// The limits behind the kernel's form of them.
+pub(crate) fn limits_of(limits: &types::limits) -> Limits {
+    Limits {
+        half_open: (limits.half_open != u32::MAX).then_some(limits.half_open),
+        slot_life: Duration::from_nanos(limits.slot_life_ns),
+        drain: Rate::new(1, Duration::from_nanos(limits.interval_ns)),
+        strict: limits.strict != 0,
+        queue: limits.queue,
+        overflow: if limits.overflow_waits != 0 { Overflow::Wait } else { Overflow::Refuse },
+        max_wait: (limits.max_wait_ns != 0).then(|| Duration::from_nanos(limits.max_wait_ns)),
     }
 }
 

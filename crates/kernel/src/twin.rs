@@ -8,7 +8,7 @@ mod side_by_side;
 use crate::plain::{AttemptRecord, HeldRecord};
 use crate::skeleton::types::{attempt, limits, scope};
 use crate::{ledger, settings};
-use halfopen_policy::{Ending, Ledger, Limits, Mode, Verdict};
+use halfopen_policy::{Ending, Ledger, Limits, Mode, Standing, Verdict};
 use std::ptr;
 
 /// `struct books`.
@@ -96,12 +96,15 @@ impl Kernel {
     }
 
     /// As on_connect() does: under `Mode::Off` nothing is booked.
-    fn begin(&mut self, now: u64, socket: usize, own: usize) -> Verdict {
+    fn begin(&mut self, standing: Standing, now: u64, socket: usize, own: usize) -> Verdict {
+        /// `ATTEMPT_ESSENTIAL`
+        const ESSENTIAL: u16 = 256;
         if self.mode == Mode::Off {
             return Verdict::Go;
         }
         let mode = settings::mode(self.mode);
         self.sockets[socket].scope = own as u32;
+        self.sockets[socket].flags = if standing == Standing::Essential { ESSENTIAL } else { 0 };
         // SAFETY: with_books() hands out pointers to live structures that nothing else uses meanwhile.
         let number =
             self.with_books(socket, |books, attempt| unsafe { native_begin(books, attempt, mode, now) });

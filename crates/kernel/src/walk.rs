@@ -3,27 +3,35 @@
 use crate::limiter::{EnforcementStopped, ScopeId};
 use crate::plain::{self, AttemptRecord};
 use crate::{Attempt, AttemptState, KernelError, netns};
-use libbpf_rs::{Iter, Link};
-use std::io::Read;
+use libbpf_rs::libbpf_sys;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 /// Reads an iterator to its end.
-fn read_all(link: &Link) -> Result<Vec<u8>, std::io::Error> {
-    let mut iter = Iter::new(link).map_err(std::io::Error::other)?;
+fn read_all(link: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
+    // SAFETY: takes a descriptor and returns a new one, or a negative errno.
+    let iter = unsafe { libbpf_sys::bpf_iter_create(link.as_raw_fd()) };
+    if iter < 0 {
+        return Err(io::Error::from_raw_os_error(-iter));
+    }
+    // SAFETY: a descriptor that was just made and that nobody else has.
+    let mut iter = File::from(unsafe { OwnedFd::from_raw_fd(iter) });
     let mut bytes = Vec::new();
     iter.read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
 /// Counts anew and corrects the books (`recount` in bpf/halfopen.bpf.c): it is one read that returns nothing.
-pub(crate) fn recount(link: &Link) -> Result<(), KernelError> {
+pub(crate) fn recount(link: BorrowedFd<'_>) -> Result<(), KernelError> {
     read_all(link)
         .map(|_| ())
         .map_err(|source| KernelError::Bpf { doing: "recounting the live attempts".to_owned(), source })
 }
 
 /// All live attempts.
-pub(crate) fn attempts(link: &Link, now: Duration) -> Result<Vec<Attempt>, KernelError> {
+pub(crate) fn attempts(link: BorrowedFd<'_>, now: Duration) -> Result<Vec<Attempt>, KernelError> {
     let bytes = read_all(link)
         .map_err(|source| KernelError::Bpf { doing: "walking the live attempts".to_owned(), source })?;
     Ok(bytes
@@ -53,8 +61,8 @@ fn attempt(record: &AttemptRecord, now: Duration) -> Attempt {
 }
 
 /// Gives every held socket its own options back, namespace by namespace: `iter/tcp` sees those of the namespace that it
-/// is opened in.
-pub(crate) fn restore_everywhere(link: &Link) -> EnforcementStopped {
+/// is opened in. `link` is that of the walk; how many were let go is for its owner to say.
+pub(crate) fn restore_everywhere(link: BorrowedFd<'_>) -> EnforcementStopped {
     let mut stopped = EnforcementStopped::default();
     for namespace in netns::all() {
         match netns::run_in(&namespace, || read_all(link)) {

@@ -6,6 +6,16 @@ use crate::scope::ScopeId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AttemptId(pub(crate) u64);
 
+/// Whether an attempt waits for its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Standing {
+    /// Like any other.
+    #[default]
+    Bound,
+    /// Never held, whatever the books say; counted all the same.
+    Essential,
+}
+
 /// What an attempt is told when it asks whether its SYN may leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -43,6 +53,7 @@ pub(crate) enum Stage {
 pub(crate) struct Attempt {
     /// The scope it is charged to beside the host's.
     pub own: Option<ScopeId>,
+    pub standing: Standing,
     pub began: u64,
     pub stage: Stage,
     /// The scope that said no last.

@@ -3,7 +3,7 @@
 //! These are the rules of the kernel part's `bpf/decide.h` said once more, over sets of attempts where the kernel has
 //! only counters. The two are held together by property tests.
 
-use crate::attempt::{Attempt, AttemptId, Ending, Stage, Verdict, charged};
+use crate::attempt::{Attempt, AttemptId, Ending, Stage, Standing, Verdict, charged};
 use crate::scope::{Scope, ScopeId};
 use crate::{Ledger, Limits, Mode, Overflow};
 use std::collections::BTreeMap;
@@ -91,6 +91,11 @@ impl Books {
     /// `connect()`: out at once if every charged scope has a free slot and nothing waits there, else queued (under
     /// [`Mode::Audit`] only counted). Under [`Mode::Off`] it does not enter the books.
     pub fn begin(&mut self, now: u64, own: Option<ScopeId>) -> (AttemptId, Verdict) {
+        self.begin_as(Standing::Bound, now, own)
+    }
+
+    /// [`Books::begin`] for an attempt of this `standing`.
+    pub fn begin_as(&mut self, standing: Standing, now: u64, own: Option<ScopeId>) -> (AttemptId, Verdict) {
         let id = AttemptId(self.begun);
         self.begun += 1;
         if self.mode == Mode::Off {
@@ -98,7 +103,10 @@ impl Books {
         }
         let own = self.known(own);
         self.each_charged(own, |scope| scope.settle(now));
-        let held_back_by = self.barrier(own, Scope::admits);
+        let held_back_by = match standing {
+            Standing::Bound => self.barrier(own, Scope::admits),
+            Standing::Essential => None,
+        };
         let (stage, verdict) = match held_back_by {
             Some(scope) if self.mode == Mode::Enforce => {
                 self.each_charged(own, |scope| scope.enqueue(id, now));
@@ -117,7 +125,7 @@ impl Books {
                 (Stage::Out { in_slot_since: now, last_syn: now }, verdict)
             }
         };
-        self.attempts.insert(id, Attempt { own, began: now, stage, held_back_by });
+        self.attempts.insert(id, Attempt { own, standing, began: now, stage, held_back_by });
         (id, verdict)
     }
 
@@ -160,9 +168,9 @@ impl Books {
             return Verdict::TooEarly;
         }
         let own = attempt.own;
+        let enforced = self.mode == Mode::Enforce && attempt.standing == Standing::Bound;
         self.each_charged(own, |scope| scope.settle(now));
         let in_slot_for = now.saturating_sub(in_slot_since);
-        let enforced = self.mode == Mode::Enforce;
         if enforced && self.barrier(own, |scope| scope.lets_resend(id, in_slot_for, now)).is_some() {
             return Verdict::Hold;
         }

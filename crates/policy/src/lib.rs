@@ -11,7 +11,7 @@ pub mod limits;
 pub mod scope;
 pub mod slots;
 
-pub use attempt::{AttemptId, Ending, Verdict};
+pub use attempt::{AttemptId, Ending, Standing, Verdict};
 pub use books::Books;
 pub use ledger::Ledger;
 pub use limits::{Limits, Mode, Overflow, Rate, RawTcp};

@@ -3,12 +3,11 @@
 use crate::control::{Answer, Client, ClientError, Request};
 use crate::daemon::lock::{Holder, holder};
 use crate::output;
-use crate::runtime_dir::RuntimeDir;
+use crate::runtime_dir::{RuntimeDir, pins_of_this_host};
 use anyhow::{Context, Result, bail};
+use halfopen_kernel::end_pinned;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
-use std::io;
-use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -18,18 +17,17 @@ const ANSWER: Duration = Duration::from_secs(5);
 const LET_GO: Duration = Duration::from_mins(1);
 /// How long the kernel may take to end a killed process.
 const KILLED: Duration = Duration::from_secs(5);
-/// Where programs are pinned that outlive their daemon.
-const PINS: &str = "/sys/fs/bpf/halfopen";
 
 pub fn off() -> Result<()> {
     let directory = RuntimeDir::of_this_host();
-    let pins = remove_pins(Path::new(PINS))?;
     let Some(found) = holder(&directory)? else {
-        return output::line(if pins {
-            "no daemon ran; the pinned programs are removed and nothing is limited any more"
-        } else {
-            "no daemon runs here and nothing is pinned: nothing is limited"
-        });
+        return match end_pinned(&pins_of_this_host())? {
+            Some(stopped) => output::line(&format!(
+                "no daemon ran; what was pinned is removed and nothing is limited any more; held attempts let go: {}",
+                stopped.let_go
+            )),
+            None => output::line("no daemon runs here and nothing is pinned: nothing is limited"),
+        };
     };
     match asked_to_end(&directory) {
         Ok(pid) => {
@@ -77,6 +75,11 @@ fn kill(directory: &RuntimeDir, Holder { pid }: Holder) -> Result<()> {
     if !wait_until_ended(directory, KILLED)? {
         bail!("pid {pid} was killed but has not ended: it hangs in the kernel");
     }
+    if end_pinned(&pins_of_this_host())?.is_some() {
+        return output::line(&format!(
+            "the daemon (pid {pid}) did not answer and was killed; what was pinned is removed: nothing is limited any more"
+        ));
+    }
     output::line(&format!(
         "the daemon (pid {pid}) did not answer and was killed: nothing is limited any more; attempts that were held \
          go out at their next re-check, with the retry count of a hold"
@@ -89,13 +92,4 @@ fn is_this_program(pid: u32) -> bool {
     // Its file may have been replaced by a newer version: the link then ends in " (deleted)".
     let named = exe.and_then(|exe| Some(exe.file_name()?.to_string_lossy().starts_with("halfopen")));
     named.unwrap_or(false) || comm.trim_end() == "halfopen"
-}
-
-/// Whether there were any.
-fn remove_pins(path: &Path) -> Result<bool> {
-    match fs::remove_dir_all(path) {
-        Ok(()) => Ok(true),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(e) => Err(e).with_context(|| format!("removing {}: run as root", path.display())),
-    }
 }

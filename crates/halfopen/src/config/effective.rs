@@ -60,12 +60,19 @@ impl Effective {
             mode: Mode::default(),
             raw_tcp: RawTcp::default(),
             exempt: Vec::new(),
+            essential: Vec::new(),
             host: Limits::xp_sp2(),
         };
         for (setting, _) in self.entries.values() {
             setting.apply(&mut settings);
         }
         settings
+    }
+
+    /// Whether the limit outlives the daemon.
+    #[must_use]
+    pub fn persist(&self) -> bool {
+        matches!(self.get(Key::Persist), Some((Setting::Persist(true), _)))
     }
 
     /// A hash over all values, the same for the same values on every machine: 16 hex digits.

@@ -43,7 +43,7 @@ pub enum Setting {
     Preset(Preset),
     /// Hold, count or let alone.
     Mode(Mode),
-    /// Only `false` can be had.
+    /// Whether the limit outlives the daemon.
     Persist(bool),
     /// Sorted, without doubles.
     Exempt(Vec<IpNet>),
@@ -90,13 +90,7 @@ impl Setting {
             Key::Preset => Self::Preset(choice(value, &[("xp-sp2", Preset::XpSp2)]).map_err(wrong)?),
             Key::Mode => Self::Mode(choice(value, &MODES).map_err(wrong)?),
             Key::RawTcp => Self::RawTcp(choice(value, &RAW_TCP).map_err(wrong)?),
-            Key::Persist if flag(value).map_err(wrong)? => {
-                return Err(wrong(
-                    "this version cannot pin its programs yet, so the limit ends with the daemon: expected false"
-                        .into(),
-                ));
-            }
-            Key::Persist => Self::Persist(false),
+            Key::Persist => Self::Persist(flag(value).map_err(wrong)?),
             Key::Exempt => Self::Exempt(written.prefixes()?),
             Key::Host(limit) => Self::Host(Limit::read(limit, &key.to_string(), &written)?),
         })

@@ -1,5 +1,6 @@
 //! The limiter with its configuration and scopes, and what is asked of it.
 
+mod adoption;
 mod values;
 mod why;
 
@@ -29,6 +30,8 @@ struct ExecScope {
     name: String,
     path: PathBuf,
     limits: Limits,
+    /// Taken over from an earlier daemon: no client's connection ends it.
+    adopted: bool,
 }
 
 /// All that the daemon owns.
@@ -55,7 +58,7 @@ impl Enforcement {
     /// Takes over a `limiter` that has `effective` in force.
     #[must_use]
     pub fn new(limiter: Limiter, sources: Sources, effective: Effective, announcer: Announcer) -> Self {
-        Self {
+        let mut enforcement = Self {
             shortcomings: limiter.shortcomings(),
             limiter,
             sources,
@@ -65,7 +68,11 @@ impl Enforcement {
             faults: FaultLog::default(),
             disturbances: 0,
             announcer,
+        };
+        if let Some(adopted) = enforcement.limiter.adopted().cloned() {
+            enforcement.take_over(&adopted);
         }
+        enforcement
     }
 
     /// A descriptor that becomes readable when attempts have begun to wait.
@@ -93,6 +100,32 @@ impl Enforcement {
             };
             announcer.episodes.waits(&waiter, identity::identify);
         })
+    }
+
+    /// Whether the limit would outlive this process.
+    #[must_use]
+    pub fn is_pinned(&self) -> bool {
+        self.limiter.is_pinned()
+    }
+
+    /// Whether somebody has removed the pins, and so ended the limit.
+    #[must_use]
+    pub fn pins_removed(&self) -> bool {
+        self.limiter.pins_removed()
+    }
+
+    /// What has to be done now and then: word for the next daemon, executables that were replaced, scopes whose
+    /// processes have ended.
+    ///
+    /// # Errors
+    /// Where the kernel part cannot be written.
+    pub fn tend(&mut self) -> Result<(), KernelError> {
+        self.limiter.leave_word()?;
+        if self.limiter.follow_essential_files()? {
+            tracing::info!("a file that `essential` names was replaced or installed: it counts as it is now");
+        }
+        self.end_adopted_scopes();
+        Ok(())
     }
 
     /// Reads the ledgers, writes the events that are due, and logs new faults.
@@ -157,7 +190,7 @@ impl Enforcement {
         Ok(Status {
             mode: setting::mode_name(self.effective.settings().mode).into(),
             preset: self.shown(Key::Preset),
-            persist: false,
+            persist: self.limiter.is_pinned(),
             config_hash: self.effective.hash(),
             host: scope(ScopeId::HOST, HOST, &self.host_limits())?,
             scopes: scopes.collect::<Result<_, _>>()?,
@@ -194,7 +227,13 @@ impl Enforcement {
         self.exec_parent = Some(parent.clone());
         let path = exec_cgroup::make(&parent, &name)?;
         match self.limiter.add_scope(&path, &limits) {
-            Ok(id) => self.scopes.push(ExecScope { id, name: name.clone(), path: path.clone(), limits }),
+            Ok(id) => self.scopes.push(ExecScope {
+                id,
+                name: name.clone(),
+                path: path.clone(),
+                limits,
+                adopted: false,
+            }),
             Err(e) => {
                 exec_cgroup::remove(&path)?;
                 return Err(e.into());

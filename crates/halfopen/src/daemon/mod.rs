@@ -15,11 +15,11 @@ use crate::control::{Answer, Request};
 use crate::events::SystemLog;
 use crate::exit::explained;
 use crate::output;
-use crate::runtime_dir::RuntimeDir;
+use crate::runtime_dir::{RuntimeDir, pins_of_this_host};
 use announcer::Announcer;
 use anyhow::{Context, Result};
 use enforcement::{Enforcement, monotonic};
-use halfopen_kernel::{CgroupDir, KernelError, Limiter};
+use halfopen_kernel::{CgroupDir, Keep, KernelError, Limiter, remove_pins};
 use lock::Lock;
 use notify::Watchdog;
 use recount::Recounts;
@@ -42,6 +42,17 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How long the client that ends the daemon may take to read its answer.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 
+/// Why the daemon ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// The limit ends with it.
+    LetGo,
+    /// Another daemon is to take the limit over; without pins there is nothing to take over.
+    HandOver,
+    /// Somebody has removed the pins: the limit has ended already.
+    PinsRemoved,
+}
+
 /// Limits until it is told to end, by a signal or by `halfopen off`.
 ///
 /// # Errors
@@ -54,7 +65,8 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
     runtime.block_on(async {
         let signals = Signals::listen()?;
         let cgroup = cgroup.map_or_else(CgroupDir::root, CgroupDir::open)?;
-        let limiter = Limiter::start(&cgroup, &effective.settings())?;
+        let keep = Keep { pins: pins_of_this_host(), persist: effective.persist() };
+        let limiter = Limiter::start(&cgroup, &effective.settings(), Some(&keep))?;
         let ready = format!(
             "halfopen: ready: pid {}, limiting {}, config_hash {}, {}",
             std::process::id(),
@@ -67,7 +79,21 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
         let served = serve(&mut enforcement, &directory, signals, &ready).await;
         let socket = fs::remove_file(directory.socket());
         notify::tell("STOPPING=1");
+        if matches!(served, Ok(Ending::HandOver)) && enforcement.is_pinned() {
+            output::error_line(&format!(
+                "halfopen: handed over: what is pinned in {} goes on limiting until the next daemon, or `halfopen off`",
+                keep.pins.display()
+            ));
+            return socket.with_context(|| format!("removing {}", directory.socket().display()));
+        }
+        if matches!(served, Ok(Ending::PinsRemoved)) {
+            tracing::warn!("{}: removed by somebody: that has ended the limit", keep.pins.display());
+        }
+        let pinned = enforcement.is_pinned();
         let stopped = enforcement.finish().context("letting go of the held attempts")?;
+        if pinned {
+            remove_pins(&keep.pins)?;
+        }
         output::error_line(&format!(
             "halfopen: ended, nothing is limited any more; held attempts let go: {}",
             stopped.let_go
@@ -98,6 +124,7 @@ struct Signals {
     hangup: Signal,
     interrupt: Signal,
     terminate: Signal,
+    hand_over: Signal,
 }
 
 impl Signals {
@@ -106,6 +133,7 @@ impl Signals {
             hangup: signal(SignalKind::hangup())?,
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            hand_over: signal(SignalKind::user_defined2())?,
         })
     }
 }
@@ -115,7 +143,7 @@ async fn serve(
     directory: &RuntimeDir,
     mut signals: Signals,
     ready: &str,
-) -> Result<()> {
+) -> Result<Ending> {
     let held = readiness(enforcement.held_fd()?)?;
     let (calls, mut asked) = mpsc::channel(64);
     tokio::spawn(server::serve(bind(directory)?, calls));
@@ -130,8 +158,9 @@ async fn serve(
         // What is overdue already waits for the next tick: it must not keep the loop spinning.
         let due = enforcement.announcer.episodes.due().and_then(|due| due.checked_sub(monotonic()));
         tokio::select! {
-            _ = signals.interrupt.recv() => return Ok(()),
-            _ = signals.terminate.recv() => return Ok(()),
+            _ = signals.interrupt.recv() => return Ok(Ending::LetGo),
+            _ = signals.terminate.recv() => return Ok(Ending::LetGo),
+            _ = signals.hand_over.recv() => return Ok(Ending::HandOver),
             _ = signals.hangup.recv() => {
                 if let Err(e) = enforcement.reload() {
                     tracing::error!("the configuration in force stays: {}", explained(&e));
@@ -145,11 +174,15 @@ async fn serve(
             Some(call) = asked.recv() => {
                 if let Some(written) = answer(enforcement, call) {
                     let _ = timeout(LAST_ANSWER, written).await;
-                    return Ok(());
+                    return Ok(Ending::LetGo);
                 }
             }
             _ = look.tick() => {
+                if enforcement.pins_removed() {
+                    return Ok(Ending::PinsRemoved);
+                }
                 trouble.note("reading the ledger", enforcement.look());
+                trouble.note("leaving word for the next daemon", enforcement.tend());
                 recounts.note(Instant::now(), enforcement.disturbances());
             }
             () = sleep_until(recounts.next()) => {

@@ -2,7 +2,7 @@
 
 use super::side_by_side::{some_ending, some_limits};
 use super::{Kernel, OUT, QUEUED};
-use halfopen_policy::{Ending, Limits, Mode};
+use halfopen_policy::{Ending, Limits, Mode, Standing};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -30,7 +30,7 @@ fn live_on(kernel: &mut Kernel, now: u64, act: &Act) {
     match *act {
         Act::Begin(own) => {
             let socket = kernel.socket();
-            kernel.begin(now, socket, own.index(kernel.scopes.len()));
+            kernel.begin(Standing::Bound, now, socket, own.index(kernel.scopes.len()));
         }
         _ if live.is_empty() => {}
         Act::Timer(at) => {

@@ -1,7 +1,7 @@
 //! Lives in which the two forms once differed, or where a rule is easily lost.
 
 use super::side_by_side::Pair;
-use halfopen_policy::{Ending, Limits, Mode, Rate, Verdict};
+use halfopen_policy::{Ending, Limits, Mode, Rate, Standing, Verdict};
 use std::time::Duration;
 
 const SECOND: u64 = 1_000_000_000;
@@ -20,7 +20,7 @@ fn once_in(time: Duration) -> Option<Rate> {
 }
 
 fn begin(pair: &mut Pair) -> (usize, Verdict) {
-    let begun = pair.begin(pair.clock, 0, None);
+    let begun = pair.begin(Standing::Bound, pair.clock, 0, None);
     pair.compare(pair.clock);
     begun
 }
@@ -96,8 +96,23 @@ fn what_audit_let_go_is_no_debt_when_enforcing_begins_again() {
 #[test]
 fn an_audited_attempt_names_the_scope_that_would_have_held_it() {
     let mut pair = Pair::new(Mode::Audit, &[limits(9, 21_000, None), limits(1, 21_000, None)]);
-    pair.begin(pair.clock, 1, None);
-    let (_, verdict) = pair.begin(pair.clock, 1, None);
+    pair.begin(Standing::Bound, pair.clock, 1, None);
+    let (_, verdict) = pair.begin(Standing::Bound, pair.clock, 1, None);
     assert_eq!(verdict, Verdict::GoAudited);
     pair.compare(pair.clock);
+}
+
+#[test]
+fn an_essential_attempt_never_waits_but_takes_a_slot() {
+    let limits = Limits { half_open: Some(1), ..Limits::xp_sp2() };
+    let mut pair = Pair::new(Mode::Enforce, &[limits]);
+    let essential = |pair: &mut Pair| pair.begin(Standing::Essential, pair.clock, 0, None);
+    let (first, verdict) = essential(&mut pair);
+    assert_eq!(verdict, Verdict::Go);
+    assert_eq!(begin(&mut pair).1, Verdict::Hold);
+    assert_eq!(essential(&mut pair).1, Verdict::Go);
+    assert_eq!(pair.kernel.ledger(0, pair.clock).half_open, 2);
+    // Late in its slot's life, others waiting: an ordinary attempt's SYN would be held.
+    pair.pass(15_000_000_000);
+    assert_eq!(pair.timer(pair.clock, first), Verdict::Go);
 }

@@ -1,7 +1,9 @@
 //! The same random lives of many attempts in both forms of the policy: same verdicts, same books after every step.
 
 use super::Kernel;
-use halfopen_policy::{AttemptId, Books, Ending, Limits, Mode, Overflow, Rate, ScopeId, Verdict, slots};
+use halfopen_policy::{
+    AttemptId, Books, Ending, Limits, Mode, Overflow, Rate, ScopeId, Standing, Verdict, slots,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -54,10 +56,16 @@ impl Pair {
     }
 
     /// Begins an attempt charged to scope number `own` (0: the host's alone), in `socket` or a new one.
-    pub fn begin(&mut self, now: u64, own: usize, socket: Option<usize>) -> (usize, Verdict) {
+    pub fn begin(
+        &mut self,
+        standing: Standing,
+        now: u64,
+        own: usize,
+        socket: Option<usize>,
+    ) -> (usize, Verdict) {
         let socket = socket.unwrap_or_else(|| self.kernel.socket());
-        let native = self.kernel.begin(now, socket, own);
-        let (id, verdict) = self.books.begin(now, (own > 0).then(|| self.scopes[own]));
+        let native = self.kernel.begin(standing, now, socket, own);
+        let (id, verdict) = self.books.begin_as(standing, now, (own > 0).then(|| self.scopes[own]));
         assert_eq!(native, verdict, "begin");
         if self.kernel.is_live(socket) {
             self.twins.push(Twin { socket, id, last: now });
@@ -176,6 +184,7 @@ enum Walk {
 enum Act {
     /// In a new socket, or in one whose last attempt has ended.
     Begin {
+        standing: Standing,
         own: Index,
         reused: Option<Index>,
     },
@@ -217,7 +226,8 @@ fn some_act() -> impl Strategy<Value = Act> {
         1 => Just(Walk::Ends),
     ];
     prop_oneof![
-        8 => (any::<Index>(), any::<Option<Index>>()).prop_map(|(own, reused)| Act::Begin { own, reused }),
+        8 => (some_standing(), any::<Index>(), any::<Option<Index>>())
+            .prop_map(|(standing, own, reused)| Act::Begin { standing, own, reused }),
         10 => any::<Index>().prop_map(Act::Timer),
         2 => Just(Act::AllTimers),
         4 => (any::<Index>(), some_ending()).prop_map(|(at, ending)| Act::End(at, ending)),
@@ -225,6 +235,10 @@ fn some_act() -> impl Strategy<Value = Act> {
         1 => select(&[Mode::Enforce, Mode::Enforce, Mode::Audit, Mode::Off][..]).prop_map(Act::SetMode),
         5 => walk.prop_map(Act::Walk),
     ]
+}
+
+fn some_standing() -> impl Strategy<Value = Standing> {
+    prop_oneof![4 => Just(Standing::Bound), 1 => Just(Standing::Essential)]
 }
 
 /// From no time at all to minutes.
@@ -248,11 +262,11 @@ fn run(limits: &[Limits], acts: Vec<(u64, u64, Act)>) {
             (!pair.twins.is_empty()).then(|| pair.twins[at.index(pair.twins.len())].socket)
         };
         match act {
-            Act::Begin { own, reused } => {
+            Act::Begin { standing, own, reused } => {
                 let idle: Vec<_> =
                     (0..pair.kernel.sockets.len()).filter(|&socket| !pair.kernel.is_live(socket)).collect();
                 let reused = reused.filter(|_| !idle.is_empty()).map(|at| *at.get(&idle));
-                pair.begin(now, own.index(limits.len()), reused);
+                pair.begin(standing, now, own.index(limits.len()), reused);
             }
             Act::Timer(at) => {
                 if let Some(socket) = chosen(&pair, at) {

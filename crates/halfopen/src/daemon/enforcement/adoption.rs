@@ -1,0 +1,70 @@
+//! What an earlier daemon left: its scopes go on, and what nobody watched meanwhile is said.
+
+use super::{Enforcement, ExecScope};
+use crate::config::{Limit, LimitKey};
+use halfopen_kernel::{Adopted, path_of_id};
+use std::fs;
+use std::path::Path;
+
+impl Enforcement {
+    pub(super) fn take_over(&mut self, adopted: &Adopted) {
+        tracing::info!(
+            "taken over what halfopen {} had pinned; nobody has watched it for {:.1} s",
+            adopted.version,
+            adopted.unwatched.as_secs_f64()
+        );
+        if adopted.lost_events > 0 {
+            tracing::warn!(
+                "{} attempts that began to wait meanwhile are missing from the events: the ring buffer was full",
+                adopted.lost_events
+            );
+        }
+        let now = self.host_limits();
+        for key in LimitKey::ALL {
+            let (was, now) = (Limit::of(&adopted.host, key).show(), Limit::of(&now, key).show());
+            if was != now {
+                tracing::warn!("host.{} was {was} and is {now} now, as configured", key.name());
+            }
+        }
+        let root = self.limiter.hierarchy();
+        for scope in &adopted.scopes {
+            let path = path_of_id(scope.cgroup_id).map(|path| root.join(path.trim_start_matches('/')));
+            let name = path
+                .as_ref()
+                .and_then(|path| path.file_name())
+                .map(|name| name.to_string_lossy().into_owned());
+            match path.zip(name) {
+                Some((path, name)) => {
+                    self.exec_parent = path.parent().map(Path::to_owned);
+                    let (id, limits) = (scope.id, scope.limits);
+                    self.scopes.push(ExecScope { id, name, path, limits, adopted: true });
+                }
+                None => {
+                    if let Err(e) = self.limiter.remove_scope(scope.id) {
+                        tracing::warn!("ending a scope whose cgroup is gone: {}", e.in_full());
+                    }
+                }
+            }
+        }
+    }
+
+    /// A scope of an earlier daemon ends with the last process in it.
+    pub(super) fn end_adopted_scopes(&mut self) {
+        let ended: Vec<String> = self
+            .scopes
+            .iter()
+            .filter(|scope| scope.adopted && is_empty(&scope.path))
+            .map(|scope| scope.name.clone())
+            .collect();
+        for name in ended {
+            if let Err(e) = self.end_scope(&name) {
+                tracing::warn!("ending {name}: {e:#}");
+            }
+        }
+    }
+}
+
+fn is_empty(cgroup: &Path) -> bool {
+    // Gone counts as empty.
+    fs::read_to_string(cgroup.join("cgroup.events")).map_or(true, |events| events.contains("populated 0"))
+}

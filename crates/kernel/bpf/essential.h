@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * Who is never held: programs that the host cannot do without, by cgroup, user and executable. Never by the task's name,
+ * which is its own choice.
+ */
+#pragma once
+
+#include "kernel_types.h"
+#include "maps.h"
+
+#define CGROUP_DEPTH 12
+
+static __always_inline __u64 rules_for_user(__u32 policy, const struct task_struct *task)
+{
+	struct user_key key = { .policy = policy, .uid = task->cred->uid.val };
+	__u64 *rules = bpf_map_lookup_elem(&essential_users, &key);
+
+	return rules ? *rules : 0;
+}
+
+static __always_inline __u64 rules_for_exe(__u32 policy, const struct task_struct *task)
+{
+	struct inode *inode = BPF_CORE_READ(task, mm, exe_file, f_inode);
+	struct exe_key key = { .policy = policy };
+	__u64 *rules;
+
+	if (!inode)
+		return 0;
+	key.inode = BPF_CORE_READ(inode, i_ino);
+	key.device = BPF_CORE_READ(inode, i_sb, s_dev);
+	rules = bpf_map_lookup_elem(&essential_exes, &key);
+	return rules ? *rules : 0;
+}
+
+/* Goes down from the root for as long as some rule names the way. */
+static __always_inline __u64 rules_for_cgroup(__u32 policy, struct cgroup *cgroup)
+{
+	struct cgroup_step step = { .from = policy };
+	int depth = cgroup ? cgroup->level : 0;
+	struct cgroup_place *place;
+	struct cgroup *ancestor;
+	__u64 rules = 0;
+
+	for (int level = 1; level <= CGROUP_DEPTH && level <= depth; level++) {
+		if (bpf_core_read(&ancestor, sizeof(ancestor), &cgroup->ancestors[level]) || !ancestor)
+			break;
+		__builtin_memset(step.name, 0, sizeof(step.name));
+		if (bpf_probe_read_kernel_str(step.name, sizeof(step.name), BPF_CORE_READ(ancestor, kn, name)) < 0)
+			break;
+		place = bpf_map_lookup_elem(&essential_cgroups, &step);
+		if (!place)
+			break;
+		rules |= place->rules;
+		step.from = place->number;
+	}
+	return rules;
+}
+
+/* Whether the task that connects from a socket of this cgroup is essential. */
+static __always_inline int is_essential(const struct policy *p, __u32 policy, struct cgroup *cgroup)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
+	__u64 rules = p->essential.rules;
+
+	if (rules & ~p->essential.any_user)
+		rules &= p->essential.any_user | rules_for_user(policy, task);
+	if (rules & ~p->essential.any_exe)
+		rules &= p->essential.any_exe | rules_for_exe(policy, task);
+	if (rules & ~p->essential.any_cgroup)
+		rules &= p->essential.any_cgroup | rules_for_cgroup(policy, cgroup);
+	return rules != 0;
+}

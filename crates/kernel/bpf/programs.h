@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * What waiting did to which program. Touched only for attempts that wait, would have, or are refused.
+ */
+#pragma once
+
+#include "kernel_types.h"
+#include "maps.h"
+
+static __always_inline struct program_count *count_of(const struct program_key *key)
+{
+	struct program_count *count = bpf_map_lookup_elem(&programs, key), none = {};
+
+	if (count)
+		return count;
+	/* Another CPU may have been first. */
+	bpf_map_update_elem(&programs, key, &none, BPF_NOEXIST);
+	count = bpf_map_lookup_elem(&programs, key);
+	if (!count)
+		count_fault(FAULT_PROGRAM_UNCOUNTED);
+	return count;
+}
+
+static __always_inline struct program_count *program_of(const struct attempt *a, __u64 now)
+{
+	struct program_key key = { .cgroup_id = a->cgroup_id, .uid = a->uid };
+	struct program_count *count;
+
+	__builtin_memcpy(key.comm, a->comm, COMM_LEN);
+	count = count_of(&key);
+	if (count) {
+		count->last_ns = now;
+		count->last_pid = a->pid;
+	}
+	return count;
+}
+
+static __always_inline void program_began_to_wait(const struct attempt *a, int audited, __u64 now)
+{
+	struct program_count *count = program_of(a, now);
+
+	if (count)
+		__sync_fetch_and_add(audited ? &count->would_have_waited : &count->held, 1);
+}
+
+static __always_inline void program_waited(struct program_count *count, const struct attempt *a, __u64 now)
+{
+	__u64 waited = now - a->began_ns;
+
+	__sync_fetch_and_add(&count->waited_ns, waited);
+	if (waited > count->longest_wait_ns)
+		count->longest_wait_ns = waited;
+}
+
+static __always_inline void program_released(const struct attempt *a, __u64 now)
+{
+	struct program_count *count = program_of(a, now);
+
+	if (!count)
+		return;
+	__sync_fetch_and_add(&count->released, 1);
+	program_waited(count, a, now);
+}
+
+static __always_inline void program_ended_waiting(const struct attempt *a, int timed_out, __u64 now)
+{
+	struct program_count *count = program_of(a, now);
+
+	if (!count)
+		return;
+	__sync_fetch_and_add(timed_out ? &count->gave_up : &count->cancelled, 1);
+	program_waited(count, a, now);
+}
+
+/* In connect(), before there is an attempt. */
+static __always_inline void program_refused(struct cgroup *cgroup)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
+	struct program_key key = { .cgroup_id = cgroup ? cgroup->kn->id : 0, .uid = task->cred->uid.val };
+	struct program_count *count;
+
+	__builtin_memcpy(key.comm, task->comm, COMM_LEN);
+	count = count_of(&key);
+	if (!count)
+		return;
+	count->last_ns = bpf_ktime_get_ns();
+	count->last_pid = task->tgid;
+	__sync_fetch_and_add(&count->refused, 1);
+}

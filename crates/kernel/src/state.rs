@@ -1,0 +1,78 @@
+//! The kernel part's global variables, mapped: the two policies, and which of them is in force.
+//!
+//! Mapped here and not by the skeleton: libbpf maps only what it has created itself, and leaves a map that it has
+//! taken over with memory of its own.
+
+use crate::KernelError;
+use crate::skeleton::types;
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{Ordering, fence};
+
+/// Shared with the programs in the kernel: read and written field by field, never borrowed.
+pub(crate) struct State {
+    mapped: NonNull<types::bss>,
+}
+
+// SAFETY: the memory belongs to no thread, and `State` has no method that two threads may not call.
+unsafe impl Send for State {}
+
+impl State {
+    /// Maps `map`, that of the global variables.
+    pub fn of(map: BorrowedFd<'_>) -> Result<Self, KernelError> {
+        let failed = |source| KernelError::Bpf { doing: "mapping the policy".to_owned(), source };
+        // SAFETY: a new mapping at an address of the kernel's choice; nothing of ours is replaced.
+        let address = unsafe {
+            mmap(
+                ptr::null_mut(),
+                size_of::<types::bss>(),
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::SHARED,
+                map,
+                0,
+            )
+        };
+        let address = address.map_err(|error| failed(error.into()))?;
+        let mapped = NonNull::new(address.cast()).ok_or_else(|| failed(io::ErrorKind::InvalidData.into()))?;
+        Ok(Self { mapped })
+    }
+
+    /// The number of the policy in force.
+    pub fn policy_now(&self) -> u32 {
+        // SAFETY: the mapping lives as long as `self` and is as large as the structure; only user space writes this.
+        unsafe { (&raw const (*self.mapped.as_ptr()).policy_now).read_volatile() & 1 }
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> types::policy {
+        let now = self.policy_now() as usize;
+        // SAFETY: as in policy_now(); the index is 0 or 1.
+        unsafe { (&raw const (*self.mapped.as_ptr()).policies[now]).read_volatile() }
+    }
+
+    /// Puts `policy` in force: written where nobody reads, then turned to.
+    pub fn turn_to(&mut self, policy: &types::policy) {
+        let next = self.policy_now() ^ 1;
+        // SAFETY: as in policy(); programs read this policy only once the number says so.
+        unsafe { (&raw mut (*self.mapped.as_ptr()).policies[next as usize]).write_volatile(*policy) };
+        fence(Ordering::SeqCst);
+        // SAFETY: as in policy_now().
+        unsafe { (&raw mut (*self.mapped.as_ptr()).policy_now).write_volatile(next) };
+        fence(Ordering::SeqCst);
+    }
+
+    /// How many held attempts the walk has given their own options back.
+    pub fn options_restored(&self) -> u64 {
+        // SAFETY: as in policy_now(); an aligned word that the programs add to atomically.
+        unsafe { (&raw const (*self.mapped.as_ptr()).options_restored).read_volatile() }
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `of` with this size, and used by nobody after this.
+        let _ = unsafe { munmap(self.mapped.as_ptr().cast(), size_of::<types::bss>()) };
+    }
+}
