@@ -188,7 +188,7 @@ fn a_wrong_value_changes_nothing_and_names_the_right_ones() {
         ("overflow", "drop", "\"refuse\" or \"wait\""),
         ("max_wait", "0s", "\"30s\", or \"program\""),
         ("exempt", "10.0.0.0/33", "\"10.0.0.0/8\""),
-        ("persist", "true", "expected false"),
+        ("persist", "true", "when the daemon starts"),
         ("preset", "vista", "\"xp-sp2\""),
         ("half_opne", "3", "did you mean half_open?"),
     ] {

@@ -192,9 +192,9 @@ struct program_count {
 struct keeper {
 	__u32 layout;
 	__u32 pid;
-	__u64 seen_ns; /* when it last looked */
+	__u64 seen_ns;	   /* when it last looked */
 	__u64 lost_events; /* that it knew of */
-	__u64 cgroup_id; /* what is limited */
+	__u64 cgroup_id;   /* what is limited */
 	char version[32];
 	__u8 spare[192];
 };

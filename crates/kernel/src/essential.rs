@@ -190,7 +190,8 @@ mod tests {
     #[test]
     fn an_executable_that_is_not_there_meets_nobody() {
         let rule = Essential { exe: Some("/nonexistent".into()), ..Essential::default() };
-        let tables = tables(std::slice::from_ref(&rule), &executables(&[rule.clone()]), 0).unwrap();
+        let rules = [rule];
+        let tables = tables(&rules, &executables(&rules), 0).unwrap();
         assert_eq!((tables.masks.rules, tables.masks.any_exe, tables.exes.len()), (1, 0, 0));
     }
 }

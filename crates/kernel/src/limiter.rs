@@ -255,7 +255,7 @@ impl Limiter {
         for key in self.skel.maps.scope_of_cgroup.keys() {
             let value = self.skel.maps.scope_of_cgroup.lookup(&key, MapFlags::ANY);
             let value = value.map_err(|error| bpf("reading the scopes of cgroups", error))?;
-            let (Some(Ok(id)), Ok(cgroup_id)) = (value.map(|id| id.try_into()), key.try_into()) else {
+            let (Some(Ok(id)), Ok(cgroup_id)) = (value.map(TryInto::try_into), key.try_into()) else {
                 continue;
             };
             let (id, cgroup_id) = (ScopeId(u32::from_ne_bytes(id)), u64::from_ne_bytes(cgroup_id));
@@ -321,7 +321,7 @@ impl Limiter {
         keeper.lost_events = self.lost_events()?;
         keeper.cgroup_id = cgroup_id.unwrap_or(keeper.cgroup_id);
         for (to, from) in keeper.version.iter_mut().zip(env!("CARGO_PKG_VERSION").bytes()) {
-            *to = from as _;
+            *to = from.cast_signed();
         }
         self.skel.maps.keeper.update(&key, plain::bytes(&keeper), MapFlags::ANY).map_err(failed)
     }

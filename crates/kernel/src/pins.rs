@@ -7,7 +7,7 @@ use crate::plain;
 use crate::skeleton::types;
 use crate::walk::restore_everywhere;
 use libbpf_rs::{Link, MapCore, MapFlags, MapHandle};
-use rustix::fs::{Dir, FlockOperation, flock, fstatfs};
+use rustix::fs::{Dir, FlockOperation, FsWord, flock, fstatfs};
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::mem::offset_of;
@@ -64,11 +64,10 @@ impl Pins {
 
     /// Makes the directory.
     pub fn make(path: &Path) -> Result<Self, KernelError> {
-        const BPF_FS_MAGIC: u64 = 0xcafe_4a11;
+        const BPF_FS_MAGIC: FsWord = 0xcafe_4a11;
         let parent = path.parent().unwrap_or(Path::new("/"));
-        let is_bpffs = File::open(parent).is_ok_and(|parent| {
-            fstatfs(parent).is_ok_and(|fs| fs.f_type as u64 & 0xffff_ffff == BPF_FS_MAGIC)
-        });
+        let is_bpffs =
+            File::open(parent).is_ok_and(|parent| fstatfs(parent).is_ok_and(|fs| fs.f_type == BPF_FS_MAGIC));
         if !is_bpffs {
             return Err(KernelError::NoBpffs { path: parent.to_owned() });
         }
@@ -131,7 +130,7 @@ impl Pins {
 /// The version that the daemon behind `keeper` had.
 pub(crate) fn version(keeper: &types::keeper) -> String {
     let bytes: Vec<u8> =
-        keeper.version.iter().map(|&byte| byte as u8).take_while(|&byte| byte != 0).collect();
+        keeper.version.iter().map(|&byte| byte.cast_unsigned()).take_while(|&byte| byte != 0).collect();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 

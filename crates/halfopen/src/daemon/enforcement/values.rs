@@ -27,6 +27,9 @@ impl Enforcement {
                 );
             }
         }
+        if again.persist() != self.limiter.is_pinned() {
+            tracing::warn!("persist is read when the daemon starts: the limit keeps to what it was");
+        }
         self.effective = again;
         tracing::info!(
             "{}: read again, config_hash {}",
@@ -63,6 +66,13 @@ impl Enforcement {
     }
 
     fn set_key(&mut self, setting: &Setting, save: bool) -> Result<Answer> {
+        if !save && self.changes_persist(setting) {
+            return Err(WrongUse(format!(
+                "persist is read when the daemon starts: `halfopen set --save persist {}`, then start it anew",
+                setting.show()
+            ))
+            .into());
+        }
         let (key, was) = (setting.key(), self.shown(setting.key()));
         let path = save::local_file(self.sources.path());
         let prepared = save.then(|| save::prepare(&path, setting)).transpose()?;
@@ -89,9 +99,16 @@ impl Enforcement {
                 Err(e) => Some(format!("the files cannot be read again as they are: {e}")),
             };
         }
+        if self.changes_persist(setting) {
+            note = Some("persist is read when the daemon starts: this one keeps to what it was".to_owned());
+        }
         tracing::info!("{key} = {} (was {was})", setting.show());
         let saved = save.then_some(path);
         Ok(Answer::Changed { name: key.to_string(), was, now: setting.show(), saved, note })
+    }
+
+    fn changes_persist(&self, setting: &Setting) -> bool {
+        matches!(setting, Setting::Persist(persist) if *persist != self.limiter.is_pinned())
     }
 
     fn set_scope(&mut self, scope: &str, key: LimitKey, value: &str) -> Result<Answer> {
