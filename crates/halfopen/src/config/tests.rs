@@ -2,6 +2,7 @@
 
 use super::*;
 use halfopen_policy::{Limits, Mode, Rate};
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 

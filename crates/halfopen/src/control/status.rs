@@ -101,8 +101,6 @@ pub enum Degradation {
     NoSeccomp,
     /// The part of the daemon that kept root has ended.
     NoHand,
-    /// The confined daemon cannot read its files again.
-    ConfigUnreadable,
 }
 
 /// A [`Degradation`] with its explanation.
@@ -272,10 +270,6 @@ impl From<Degradation> for DegradedStatus {
                 "the part of the daemon that kept root has ended: the limit holds, but events lack exe and cgroup, `exec` \
                  is refused, and at the end held attempts of other network namespaces keep the options of a hold: \
                  restart the daemon"
-            }
-            Degradation::ConfigUnreadable => {
-                "the confined daemon cannot read its configuration again, so SIGHUP changes nothing: let the user \
-                 halfopen read the files and their directory, and keep symlinks within it"
             }
         };
         Self { reason, explanation: explanation.to_owned() }

@@ -213,18 +213,13 @@ impl Enforcement {
         }
     }
 
-    /// This process is confined from now on. Says what is lacking, and whether it can still read its files.
+    /// This process is confined from now on. Says what is lacking.
     pub fn is_confined(&mut self, confined: Confined) {
         for reason in &confined.lacks {
             let told = DegradedStatus::from(*reason).explanation;
             tracing::warn!("not confined as it should be: {told}");
         }
         self.means.lacks.extend(confined.lacks);
-        if let Err(e) = self.load() {
-            self.means.lacks.push(Degradation::ConfigUnreadable);
-            let told = DegradedStatus::from(Degradation::ConfigUnreadable).explanation;
-            tracing::warn!("{told}: {}", explained(&e));
-        }
     }
 
     /// Leaves the limit as it is: what is pinned goes on.

@@ -67,7 +67,7 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
     let cgroup = cgroup.map_or_else(CgroupDir::root, CgroupDir::open)?;
     let exec_parent = cgroup.path().join(EXEC_PARENT);
     let pins = std::path::absolute(pins_of_this_host())?;
-    let hand = Reach::new(&pins, &directory, lock.made_directory(), exec_parent)
+    let hand = Reach::new(&pins, &directory, lock.made_directory(), sources.path(), exec_parent)
         .and_then(|reach| Hand::start(&reach))
         .context("starting the hand, the part of the daemon that keeps root")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -84,11 +84,10 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
         );
         let local_file = std::path::absolute(save::local_file(sources.path()))?;
         let socket = bind(&directory)?;
-        let needs = Needs::of_daemon(sources.path());
         let announcer = Announcer::new(SystemLog::default(), &directory.events());
         let means = Means { hand, cgroup, local_file, lacks: Vec::new() };
         let mut enforcement = Enforcement::new(limiter, sources, effective, announcer, means);
-        enforcement.is_confined(confine(&needs)?);
+        enforcement.is_confined(confine(&Needs::of_daemon())?);
         let served = serve(&mut enforcement, socket, signals, &ready).await;
         notify::tell("STOPPING=1");
         if matches!(served, Ok(Ending::HandOver)) && enforcement.is_pinned() {

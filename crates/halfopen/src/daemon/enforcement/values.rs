@@ -8,7 +8,6 @@ use crate::control::Answer;
 use crate::exit::{WrongUse, explained};
 use anyhow::Result;
 use halfopen_policy::Limits;
-use std::io;
 
 impl Enforcement {
     /// Re-reads the files. Values set live and not saved are dropped, and the log says which.
@@ -112,22 +111,9 @@ impl Enforcement {
         Ok(Answer::Saved { note })
     }
 
-    /// Reads the files as they are, as the user that this process is by now.
-    pub(super) fn load(&self) -> Result<Effective> {
-        let denied = |e: &ConfigError| matches!(e, ConfigError::Unreadable { reason, .. } if reason.kind() == io::ErrorKind::PermissionDenied);
-        self.sources.load().map_err(|e| {
-            let hint = denied(&e).then(|| {
-                format!(
-                    "the daemon reads its files as uid {} and beside {} only; let it, or restart it",
-                    rustix::process::getuid().as_raw(),
-                    self.sources.path().display()
-                )
-            });
-            match hint {
-                Some(hint) => anyhow::Error::from(e).context(hint),
-                None => e.into(),
-            }
-        })
+    /// Reads the files as they are, by the hand: this process may not.
+    pub(super) fn load(&mut self) -> Result<Effective> {
+        self.sources.load_from(&mut self.means.hand).map_err(anyhow::Error::from)
     }
 
     fn changes_persist(&self, setting: &Setting) -> bool {
