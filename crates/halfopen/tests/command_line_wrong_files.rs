@@ -29,7 +29,7 @@ const MISTAKES: [(&str, &str, &str); 17] = [
     ("half_open = 3", "1:1", "half_open stands below [host]"),
     ("mode = \"enforced\"", "1:8", "\"enforce\" or \"audit\" or \"off\""),
     ("exempt = [\"::/0\",\n\"10.0.0.0/33\"]", "2:1", "\"10.0.0.0/33\""),
-    ("persist = true", "1:11", "expected false"),
+    ("persist = \"yes\"", "1:11", "expected true or false"),
     ("# größer\n[host]\nslot_life = \"21\" # größer", "3:13", "from 100ms to 1h"),
 ];
 

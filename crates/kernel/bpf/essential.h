@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Who is never held: programs that the host cannot do without, by cgroup, user and executable. Never by the task's name,
- * which is its own choice.
+ * Who is never held: programs that the host cannot do without, by cgroup, user and executable. Never by the task's
+ * name, which is its own choice.
  */
 #pragma once
 

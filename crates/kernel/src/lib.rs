@@ -28,11 +28,13 @@ mod walk;
 pub use cgroup::{CgroupDir, path_of_id};
 pub use error::KernelError;
 pub use limiter::{Adopted, AdoptedScope, EnforcementStopped, Keep, Limiter, ScopeId, Turns};
+pub use netns::{IpFamily, raw_socket};
 pub use pins::{PINS, end_pinned, remove_pins};
-pub use poke::{Family, Poker, Waiter, open_raw_socket};
+pub use poke::{Poker, Waiter};
 pub use probe::{Finding, Probe, probes};
 pub use records::{
     Attempt, AttemptState, Became, Fault, FaultCount, HeldAttempt, Place, Program, ProgramCount, Shortcoming,
     Told, Turn,
 };
 pub use settings::{Essential, Settings};
+pub use walk::{restore_everywhere, restore_here};

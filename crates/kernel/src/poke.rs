@@ -8,8 +8,8 @@
 //! It must not leave the host should the address have gone meanwhile: bind() refuses an address that is not local, and
 //! the packet may not be forwarded (a hop limit of 1).
 
-use crate::{Attempt, AttemptState, Place, netns};
-use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, bind, ipproto, sendto, socket_with};
+use crate::{Attempt, AttemptState, IpFamily, Place};
+use rustix::net::{SendFlags, bind, sendto};
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::os::fd::OwnedFd;
@@ -38,15 +38,6 @@ pub struct Waiter {
     pub peer: SocketAddr,
 }
 
-/// Of a raw socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
-    /// IPv4.
-    V4,
-    /// IPv6.
-    V6,
-}
-
 /// Which raw socket serves a waiter. Binding to a link-local address also binds to its interface.
 type Key = (u32, bool, u32);
 
@@ -56,10 +47,12 @@ struct Kept {
     used: Duration,
 }
 
-/// Wakes waiters in any network namespace. `open` makes a raw socket in the namespace of an inode number, where a
-/// process of that id was.
-pub struct Poker<O> {
-    open: O,
+/// Makes a raw socket ([`crate::raw_socket`]) for a process of this id in the namespace of this inode number.
+pub type Open<'a> = dyn FnMut(u32, u32, IpFamily) -> io::Result<OwnedFd> + 'a;
+
+/// Wakes waiters in any network namespace.
+#[derive(Default)]
+pub struct Poker {
     /// The one used last is the last.
     kept: Vec<Kept>,
 }
@@ -77,26 +70,21 @@ impl Waiter {
     }
 }
 
-impl<O: FnMut(u32, u32, Family) -> io::Result<OwnedFd>> Poker<O> {
-    /// With no socket yet.
-    pub fn new(open: O) -> Self {
-        Self { open, kept: Vec::new() }
-    }
-
+impl Poker {
     /// Has `waiter` ask for its turn in two to three ticks, if its first timer has not run yet; else nothing happens.
-    /// `now` is of any clock that does not run backwards.
+    /// `now` is of any clock that does not run backwards; `open` makes the raw socket where none is kept.
     ///
     /// # Errors
     /// Where its namespace cannot be entered, its address is gone, or the send is refused.
-    pub fn wake(&mut self, now: Duration, waiter: &Waiter) -> io::Result<()> {
+    pub fn wake(&mut self, now: Duration, waiter: &Waiter, open: &mut Open<'_>) -> io::Result<()> {
         let local = waiter.place.local.ip();
         let scope = if is_link_local(local) { waiter.place.device } else { 0 };
         let key = (waiter.place.netns, local.is_ipv6(), scope);
         let kept = if let Some(at) = self.kept.iter().position(|kept| kept.key == key) {
             self.kept.remove(at)
         } else {
-            let family = if local.is_ipv6() { Family::V6 } else { Family::V4 };
-            Kept { key, socket: (self.open)(waiter.pid, waiter.place.netns, family)?, used: now }
+            let family = if local.is_ipv6() { IpFamily::V6 } else { IpFamily::V4 };
+            Kept { key, socket: open(waiter.pid, waiter.place.netns, family)?, used: now }
         };
         let to = match local {
             IpAddr::V4(_) => SocketAddr::new(local, 0),
@@ -119,25 +107,6 @@ impl<O: FnMut(u32, u32, Family) -> io::Result<OwnedFd>> Poker<O> {
 
 fn is_link_local(address: IpAddr) -> bool {
     matches!(address, IpAddr::V6(ip) if ip.is_unicast_link_local())
-}
-
-/// Opens a raw socket in the namespace of inode number `netns`, where the process `pid` was. It sends headers as they are
-/// given and receives nothing.
-///
-/// # Errors
-/// Where the namespace is not found or cannot be entered, or raw sockets are not permitted.
-pub fn open_raw_socket(pid: u32, netns: u32, family: Family) -> io::Result<OwnedFd> {
-    let namespace = netns::find(pid, netns).ok_or(io::ErrorKind::NotFound)?;
-    netns::run_in(&namespace, || raw_socket(family)).ok_or(io::ErrorKind::PermissionDenied)?
-}
-
-/// Opens a raw socket in the namespace of the calling thread.
-pub(crate) fn raw_socket(family: Family) -> io::Result<OwnedFd> {
-    let family = match family {
-        Family::V4 => AddressFamily::INET,
-        Family::V6 => AddressFamily::INET6,
-    };
-    Ok(socket_with(family, SocketType::RAW, SocketFlags::CLOEXEC, Some(ipproto::RAW))?)
 }
 
 /// The whole packet. The kernel fills in an IPv4 header's checksum and length itself (raw(7)).
@@ -200,14 +169,17 @@ mod tests {
     }
 
     #[test]
-    fn sockets_are_opened_once_each_and_closed_when_idle() {
-        let mut opened = 0;
-        let mut poker = Poker::new(|_, _, _| {
-            opened += 1;
+    fn a_socket_that_cannot_be_had_is_told_and_asked_for_again() {
+        let mut asked = Vec::new();
+        let mut open = |pid, netns, family| {
+            asked.push((pid, netns, family));
             Err(io::ErrorKind::PermissionDenied.into())
-        });
-        assert!(poker.wake(Duration::ZERO, &waiter("127.0.0.1:1", "127.0.0.1:2")).is_err());
-        poker.tidy(Duration::from_secs(60));
-        assert_eq!((poker.kept.len(), opened), (0, 1));
+        };
+        let mut poker = Poker::default();
+        for _ in 0..2 {
+            let refused = poker.wake(Duration::ZERO, &waiter("127.0.0.1:1", "127.0.0.1:2"), &mut open);
+            assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        }
+        assert_eq!(asked, [(1, 1, IpFamily::V4); 2]);
     }
 }

@@ -24,7 +24,7 @@ pub(crate) fn read(programs: &impl MapCore) -> Result<Vec<ProgramCount>, KernelE
 
 fn program_count(key: &types::program_key, count: &types::program_count) -> ProgramCount {
     ProgramCount {
-        program: plain::program(count.last_pid, key.uid, key.comm.map(|byte| byte as u8), key.cgroup_id),
+        program: plain::program(count.last_pid, key.uid, key.comm.map(i8::cast_unsigned), key.cgroup_id),
         held: count.held,
         would_have_waited: count.would_have_waited,
         released: count.released,

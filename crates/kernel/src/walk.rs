@@ -1,8 +1,9 @@
 //! Walks over the host's sockets: the recount, and the way back to their own options.
 
 use crate::limiter::{EnforcementStopped, ScopeId};
+use crate::netns::raw_socket_here;
 use crate::plain::{self, AttemptRecord};
-use crate::poke::{Poker, Waiter, raw_socket};
+use crate::poke::{Poker, Waiter};
 use crate::{Attempt, AttemptState, KernelError, netns};
 use libbpf_rs::libbpf_sys;
 use std::fs::File;
@@ -64,8 +65,10 @@ fn attempt(record: &AttemptRecord, now: Duration) -> Attempt {
 }
 
 /// Gives every held socket its own options back and wakes it, namespace by namespace: `iter/tcp` sees those of the namespace that it
-/// is opened in. `link` is that of the walk; how many were let go is for its owner to say.
-pub(crate) fn restore_everywhere(link: BorrowedFd<'_>) -> EnforcementStopped {
+/// is opened in. `link` is that of the walk ([`crate::Limiter::let_go`] hands it out); how many were let go is for its
+/// owner to say. Entering namespaces needs root.
+#[must_use]
+pub fn restore_everywhere(link: BorrowedFd<'_>) -> EnforcementStopped {
     let mut stopped = EnforcementStopped::default();
     for namespace in netns::all() {
         match netns::run_in(&namespace, || read_all(link).map(|bytes| wake(&bytes))) {
@@ -79,12 +82,20 @@ pub(crate) fn restore_everywhere(link: BorrowedFd<'_>) -> EnforcementStopped {
 /// Wakes the waiters that the walk has written out, in the namespace that it was made in: where that is not possible
 /// they go out when their timers run.
 fn wake(records: &[u8]) {
-    let mut poker = Poker::new(|_, _, family| raw_socket(family));
+    let mut poker = Poker::default();
     for attempt in read_attempts(records, Duration::ZERO) {
         if let Some(waiter) = Waiter::of(&attempt)
-            && let Err(e) = poker.wake(Duration::ZERO, &waiter)
+            && let Err(e) = poker.wake(Duration::ZERO, &waiter, &mut |_, _, family| raw_socket_here(family))
         {
             tracing::debug!("waking an attempt to {}: {e}", waiter.peer);
         }
     }
+}
+
+/// As [`restore_everywhere`], in this process's own network namespace alone: needs no privilege.
+///
+/// # Errors
+/// Where the walk fails.
+pub fn restore_here(link: BorrowedFd<'_>) -> io::Result<()> {
+    read_all(link).map(drop)
 }

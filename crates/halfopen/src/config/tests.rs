@@ -2,6 +2,7 @@
 
 use super::*;
 use halfopen_policy::{Limits, Mode, Rate};
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
@@ -104,7 +105,6 @@ fn every_wrong_value_is_refused_at_its_place() {
         ("mode = \"on\"", "1:8:", "\"enforce\" or \"audit\" or \"off\""),
         ("mode = true", "1:8:", "\"enforce\""),
         ("preset = \"vista\"", "1:10:", "\"xp-sp2\""),
-        ("persist = true", "1:11:", "cannot pin"),
         ("persist = \"no\"", "1:11:", "true or false"),
         ("raw_tcp = \"drop\"", "1:11:", "\"refuse\" or \"count\" or \"allow\""),
         ("exempt = \"10.0.0.0/8\"", "1:10:", "list of prefixes"),
@@ -200,7 +200,7 @@ fn a_wrong_set_changes_nothing() {
         ("TcpNumConnections", "+5"),
         ("mode", "on"),
         ("exempt", "10.0.0.0/8,all"),
-        ("persist", "true"),
+        ("persist", "yes"),
         ("half-opened-things", "3"),
     ];
     for (name, value) in wrong {

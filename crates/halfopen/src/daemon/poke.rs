@@ -1,15 +1,12 @@
 //! Waking waiters when their turn comes (docs/decisions/0013). Only ever makes them faster: without it, or where it has
 //! no effect, each asks by itself.
 
+use super::hand::Hand;
 use crate::control::Degradation;
-use halfopen_kernel::{
-    Became, Family, KernelError, Limiter, Poker, ScopeId, Told, Turn, Waiter, open_raw_socket,
-};
+use halfopen_kernel::{Became, KernelError, Limiter, Poker, ScopeId, Told, Turn, Waiter};
 use halfopen_policy::Limits;
 use halfopen_policy::wake::{Ended, Reading, WaiterId, Wakes};
 use std::collections::HashMap;
-use std::io;
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 /// For how long each second's promise holds that waiters are woken.
@@ -24,13 +21,11 @@ const FAILURES: u32 = 32;
 /// After which waking is tried again where it had no effect.
 const PAUSE: Duration = Duration::from_mins(5);
 
-type Open = fn(u32, u32, Family) -> io::Result<OwnedFd>;
-
 /// Those who wait, and the means to wake them.
 pub struct Pokes {
     wanted: bool,
     wakes: Wakes,
-    poker: Poker<Open>,
+    poker: Poker,
     waiters: HashMap<WaiterId, Waiter>,
     /// Something was told since the last look.
     fresh: bool,
@@ -49,7 +44,7 @@ impl Pokes {
         Self {
             wanted,
             wakes: Wakes::default(),
-            poker: Poker::new(open_raw_socket),
+            poker: Poker::default(),
             waiters: HashMap::new(),
             fresh: false,
             paid_at: Duration::ZERO,
@@ -179,6 +174,7 @@ impl Pokes {
     pub fn wake(
         &mut self,
         limiter: &Limiter,
+        hand: &mut Hand,
         now: Duration,
         limits: impl Fn(u32) -> Limits,
     ) -> Result<(), KernelError> {
@@ -202,7 +198,7 @@ impl Pokes {
         self.more = due.len() == most;
         for waiter in due {
             self.paid_at += EACH;
-            self.poke(now, waiter);
+            self.poke(hand, now, waiter);
         }
         if self.wakes.is_useless() {
             self.pause(now, Degradation::PokesWithoutEffect);
@@ -210,9 +206,10 @@ impl Pokes {
         Ok(())
     }
 
-    fn poke(&mut self, now: Duration, waiter: WaiterId) {
+    fn poke(&mut self, hand: &mut Hand, now: Duration, waiter: WaiterId) {
         let Some(waiter) = self.waiters.remove(&waiter) else { return };
-        match self.poker.wake(now, &waiter) {
+        let mut open = |pid, netns: u32, family| hand.raw_socket(pid, netns.into(), family);
+        match self.poker.wake(now, &waiter, &mut open) {
             Ok(()) => self.failures = 0,
             Err(e) => {
                 self.failures += 1;

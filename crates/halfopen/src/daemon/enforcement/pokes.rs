@@ -18,10 +18,10 @@ impl Enforcement {
     /// Where the kernel part cannot be read.
     pub fn wake(&mut self) -> Result<(), KernelError> {
         let settings = self.effective.settings();
-        let Self { pokes, limiter, scopes, .. } = self;
+        let Self { pokes, limiter, scopes, means, .. } = self;
         // Nothing holds back the waiters of a scope that has ended, nor any while nothing is enforced.
         let open = Limits { half_open: None, ..settings.host };
-        pokes.wake(limiter, monotonic(), |number| match number {
+        pokes.wake(limiter, &mut means.hand, monotonic(), |number| match number {
             _ if settings.mode != Mode::Enforce => open,
             0 => settings.host,
             _ => scopes.iter().find(|scope| scope.id.number() == number).map_or(open, |scope| scope.limits),
