@@ -458,7 +458,6 @@ impl Limiter {
             exec_level,
             essential: essential::write(&self.skel.maps, &settings.essential, &files, next)?,
             limits: [settings::no_limits(settings.host.slot_life); SCOPES as usize],
-            ..types::policy::default()
         };
         policy.limits[0] = settings::limits(&settings.host);
         for (id, scope) in &self.scopes {
