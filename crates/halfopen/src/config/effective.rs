@@ -58,6 +58,7 @@ impl Effective {
     pub fn settings(&self) -> Settings {
         let mut settings = Settings {
             mode: Mode::default(),
+            enforce_until: None,
             raw_tcp: RawTcp::default(),
             exempt: Vec::new(),
             essential: Vec::new(),
