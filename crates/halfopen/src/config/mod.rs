@@ -5,6 +5,8 @@
 
 pub mod effective;
 pub mod error;
+pub mod essential;
+mod essential_shipped;
 pub mod file;
 pub mod key;
 pub mod place;
@@ -16,6 +18,7 @@ mod tests;
 
 pub use effective::Effective;
 pub use error::{ConfigError, Wrong};
+pub use essential::EssentialList;
 pub use key::{Key, LimitKey, Name};
 pub use place::{Origin, Place};
 pub use setting::{Limit, Setting};
