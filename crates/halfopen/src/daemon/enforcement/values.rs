@@ -2,7 +2,7 @@
 
 use super::{Enforcement, HOST};
 use crate::config::{
-    ConfigError, Limit, LimitKey, Name, Origin, Setting, Wrong, read_name, read_setting, save, setting,
+    ConfigError, Key, Limit, LimitKey, Name, Origin, Setting, Wrong, read_name, read_setting, save, setting,
 };
 use crate::control::Answer;
 use crate::exit::WrongUse;
@@ -10,13 +10,13 @@ use anyhow::{Context, Result};
 use halfopen_policy::Limits;
 
 impl Enforcement {
-    /// Re-reads the files. Values set live and not saved are dropped, and the log says which.
+    /// Re-reads the files. Values set live and not saved are dropped, and the log says which. A trial goes on.
     ///
     /// # Errors
     /// [`ConfigError`], or where the kernel part refuses; what was in force still is.
     pub fn reload(&mut self) -> Result<()> {
         let again = self.sources.load()?;
-        self.limiter.apply(&again.settings())?;
+        self.limiter.apply(&self.settings_on_trial(&again))?;
         for dropped in self.effective.live() {
             if let Some((now, origin)) = again.get(dropped.key()) {
                 tracing::warn!(
@@ -31,6 +31,7 @@ impl Enforcement {
             tracing::warn!("persist is read when the daemon starts: the limit keeps to what it was");
         }
         self.effective = again;
+        self.tell_unmet_rules();
         tracing::info!(
             "{}: read again, config_hash {}",
             self.sources.path().display(),
@@ -78,8 +79,13 @@ impl Enforcement {
         let prepared = save.then(|| save::prepare(&path, setting)).transpose()?;
         let mut changed = self.effective.clone();
         changed.put(setting.clone(), Origin::Live);
-        self.limiter.apply(&changed.settings())?;
+        // Who sets a mode has made up his mind: a trial of another one is over.
+        let settings = if key == Key::Mode { changed.settings() } else { self.settings_on_trial(&changed) };
+        self.limiter.apply(&settings)?;
         self.effective = changed;
+        if key == Key::Essential {
+            self.tell_unmet_rules();
+        }
         let mut note = None;
         if let Some(prepared) = prepared {
             prepared

@@ -50,7 +50,7 @@ impl Enforcement {
         };
         let exempt =
             address.and_then(|address| settings.exempt.iter().find(|prefix| prefix.contains(&address)));
-        match (settings.mode, exempt) {
+        match (self.mode_now(), exempt) {
             (_, Some(prefix)) => {
                 Some(format!("{prefix} is exempt: attempts to it are never counted or held"))
             }
