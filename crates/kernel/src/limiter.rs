@@ -1,6 +1,6 @@
 //! The limiter in the kernel: loaded, attached, told its policy, read, and let go.
 
-use crate::essential::{Executable, executables};
+use crate::essential::{Executable, Executables};
 use crate::load::load;
 use crate::pins::{HOOKS, LAYOUT, Pins, RESTORE, map_file, remove_pins, version};
 use crate::plain::{self, HeldRecord};
@@ -104,6 +104,7 @@ pub struct Limiter {
     state: State,
     cgroup: PathBuf,
     settings: Settings,
+    executables: Executables,
     essential_files: Vec<Option<Executable>>,
     exec_parent: Option<CgroupDir>,
     scopes: BTreeMap<ScopeId, OwnScope>,
@@ -144,6 +145,10 @@ impl Limiter {
         .map_err(|error| bpf("mapping the ring buffer of events", error))?;
         let ring = ring.build().map_err(|error| bpf("mapping the ring buffer of events", error))?;
 
+        let mut executables = Executables::new().map_err(|source| {
+            let doing = "looking up the executables of `essential`: opening /proc/self/mountinfo".to_owned();
+            KernelError::Bpf { doing, source }
+        })?;
         let mut limiter = Self {
             links: Vec::new(),
             pins: None,
@@ -155,9 +160,10 @@ impl Limiter {
             held,
             state: State::of(skel.maps.bss.as_fd())?,
             skel,
-            cgroup: cgroup.path().to_owned(),
             settings: settings.clone(),
-            essential_files: executables(&settings.essential),
+            cgroup: cgroup.path().to_owned(),
+            essential_files: executables.of(&settings.essential),
+            executables,
             exec_parent: None,
             scopes: BTreeMap::new(),
             counting_since: keeper
@@ -382,7 +388,7 @@ impl Limiter {
     /// # Errors
     /// Where a map cannot be written.
     pub fn follow_essential_files(&mut self) -> Result<bool, KernelError> {
-        if executables(&self.settings.essential) == self.essential_files {
+        if self.executables.of(&self.settings.essential) == self.essential_files {
             return Ok(false);
         }
         self.put_in_force(&self.settings.clone()).map(|()| true)
@@ -438,7 +444,7 @@ impl Limiter {
     /// Writes the policy that is not in force and turns the number that says which one is.
     fn put_in_force(&mut self, settings: &Settings) -> Result<(), KernelError> {
         let exec_level = self.exec_parent.as_ref().map_or(0, |parent| parent.level() + 1);
-        let files = executables(&settings.essential);
+        let files = self.executables.of(&settings.essential);
         let next = self.state.policy_now() ^ 1;
         let trial = settings.enforce_until.filter(|_| settings.mode != Mode::Enforce);
         let mut policy = types::policy {
@@ -460,13 +466,13 @@ impl Limiter {
         Ok(())
     }
 
-    /// Makes a scope for the processes of the cgroup at `path` (which must be a direct child of the cgroup that
-    /// [`Limiter::exec_parent`] names) and everything below it.
+    /// Makes a scope for the processes of `cgroup` (which must be a direct child of the one that
+    /// [`Limiter::set_exec_parent`] named) and everything below it.
     ///
     /// # Errors
     /// [`KernelError::ScopesFull`]; [`KernelError::NotACgroup`].
-    pub fn add_scope(&mut self, path: &Path, limits: &Limits) -> Result<ScopeId, KernelError> {
-        let cgroup_id = CgroupDir::open(path)?.id()?;
+    pub fn add_scope(&mut self, cgroup: &CgroupDir, limits: &Limits) -> Result<ScopeId, KernelError> {
+        let (path, cgroup_id) = (cgroup.path(), cgroup.id()?);
         let id = self.free_scope()?;
         let empty = vec![0; size_of::<types::scope>()];
         let zero = self.skel.maps.scopes.update(&id.0.to_ne_bytes(), &empty, MapFlags::ANY);
@@ -498,22 +504,13 @@ impl Limiter {
         Err(KernelError::ScopesFull(SCOPES - 1))
     }
 
-    /// The cgroup below which `exec` makes its own; created when first asked for.
+    /// Names the cgroup whose direct children [`Limiter::add_scope`] takes.
     ///
     /// # Errors
-    /// Where it cannot be created.
-    pub fn exec_parent(&mut self) -> Result<PathBuf, KernelError> {
-        if self.exec_parent.is_none() {
-            let path = self.cgroup.join("halfopen.exec");
-            match std::fs::create_dir(&path) {
-                Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(KernelError::Bpf { doing: format!("creating {}", path.display()), source });
-                }
-                _ => self.exec_parent = Some(CgroupDir::open(&path)?),
-            }
-            self.put_in_force(&self.settings.clone())?;
-        }
-        self.exec_parent.as_ref().map(|dir| dir.path().to_owned()).ok_or(KernelError::NoCgroup2)
+    /// Where the policy cannot be written.
+    pub fn set_exec_parent(&mut self, parent: CgroupDir) -> Result<(), KernelError> {
+        self.exec_parent = Some(parent);
+        self.put_in_force(&self.settings.clone())
     }
 
     /// Changes a scope's limits.
@@ -611,15 +608,19 @@ impl Limiter {
         Ok(())
     }
 
-    /// Ends enforcement: restores the options of every held socket in every namespace, then detaches and unloads all.
-    /// Pins are for the caller to remove ([`remove_pins`]): their directory may need rights that it has given up.
+    /// Ends enforcement: has `restore` give every held socket its own options back (it is given the link of the walk that
+    /// does; see [`crate::restore_everywhere`]), then detaches and unloads all. Pins are for the caller to remove
+    /// ([`remove_pins`]): their directory may need rights that it has given up.
     ///
     /// # Errors
-    /// Where the walk fails; enforcement has ended all the same.
-    pub fn let_go(mut self) -> Result<EnforcementStopped, KernelError> {
+    /// Where the policy cannot be written; enforcement has ended all the same.
+    pub fn let_go(
+        mut self,
+        restore: impl FnOnce(BorrowedFd<'_>) -> EnforcementStopped,
+    ) -> Result<EnforcementStopped, KernelError> {
         let off = Settings { mode: Mode::Off, enforce_until: None, ..self.settings.clone() };
         self.put_in_force(&off)?;
-        let mut stopped = walk::restore_everywhere(self.restore.as_fd());
+        let mut stopped = restore(self.restore.as_fd());
         stopped.let_go = self.state.options_restored();
         Ok(stopped)
     }
@@ -628,10 +629,6 @@ impl Limiter {
 impl Drop for Limiter {
     fn drop(&mut self) {
         self.links.clear();
-        if let Some(parent) = self.exec_parent.take() {
-            // It is not empty while commands of `exec` still run: they keep their cgroup, without a limit.
-            let _ = std::fs::remove_dir(parent.path());
-        }
     }
 }
 

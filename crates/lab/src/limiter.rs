@@ -303,7 +303,16 @@ impl Limiter {
         self.process.child.try_wait().map_err(LabError::io("ask whether the limiter has ended"))
     }
 
+    /// All it has said; not what a process that it left behind might still say.
     fn last_words(&mut self) -> String {
+        let start = Instant::now();
+        while self.process.reader.as_ref().is_some_and(|reader| !reader.is_finished()) {
+            if start.elapsed() > END {
+                self.process.reader = None;
+                tracing::warn!("a process that the limiter has left behind keeps its stderr open");
+            }
+            std::thread::sleep(STEP);
+        }
         if self.process.reader.take().is_some_and(|reader| reader.join().is_err()) {
             tracing::warn!("the reader of the limiter's stderr had panicked");
         }

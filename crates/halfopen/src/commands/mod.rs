@@ -7,6 +7,7 @@ mod off;
 mod packet_socket;
 mod program_table;
 mod report;
+mod running_daemon;
 mod show;
 
 use crate::cli::{Cli, Command};
@@ -25,6 +26,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Run(run) => {
             daemon::run(Sources::new(run.config, &run.sets)?, run.cgroup.as_deref())?;
         }
+        Command::Hand(reach) => daemon::hand::serving::serve(&reach)?,
         Command::Off => off::off()?,
         Command::Status { json } => show::status(json)?,
         Command::Events { follow, json, since } => show::events(follow, json, since)?,

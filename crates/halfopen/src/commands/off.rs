@@ -38,6 +38,12 @@ pub fn off() -> Result<()> {
                 output::error_line(&format!("halfopen: pid {pid} has not ended within {LET_GO:?}"));
                 return kill(&directory, found);
             }
+            // One that has lost its hand may remove nothing itself.
+            let left = end_pinned(&pins_of_this_host())?.is_some();
+            if left | fs::remove_file(directory.socket()).is_ok() {
+                output::error_line("halfopen: it could not tidy up, which is done now");
+                let _ = fs::remove_file(directory.events()).and_then(|()| fs::remove_dir(directory.path()));
+            }
             output::line(&format!("the daemon (pid {pid}) has let go and ended: nothing is limited any more"))
         }
         Err(e @ ClientError::NotPermitted(_)) => Err(e.into()),

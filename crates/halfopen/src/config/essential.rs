@@ -6,8 +6,10 @@ use super::key::{did_you_mean, nearest};
 use super::setting::{WrongValue, written};
 use halfopen_kernel::Essential;
 use std::fs;
+use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use toml_edit::{Array, InlineTable, Value};
@@ -227,7 +229,10 @@ impl Rule {
         if let Some(User { name, id: None }) = &self.user {
             return Some(format!("no user {name} in /etc/passwd"));
         }
-        let exe = self.exe.as_ref().filter(|exe| !exe.exists())?;
+        // Where this process may not look, the file may well be.
+        let is_missing =
+            |exe: &&PathBuf| fs::metadata(exe).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
+        let exe = self.exe.as_ref().filter(is_missing)?;
         Some(format!("there is no {}", exe.display()))
     }
 
@@ -273,8 +278,16 @@ fn wrong(key: &str, value: &DeValue<'_>, span: Range<usize>, accepted: &str) -> 
 struct Accounts(String);
 
 impl Accounts {
+    /// As /etc/passwd has them. A confined daemon may read that file, but not one that has taken its place: then as they
+    /// were when it was read last.
     fn read() -> Self {
-        Self(fs::read_to_string("/etc/passwd").unwrap_or_default())
+        static LAST: Mutex<String> = Mutex::new(String::new());
+        let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+        match fs::read_to_string("/etc/passwd") {
+            Ok(text) => *last = text,
+            Err(e) => tracing::warn!("reading /etc/passwd: {e}: `essential` knows users as of the start"),
+        }
+        Self(last.clone())
     }
 
     fn user(&self, name: &str) -> User {

@@ -100,7 +100,7 @@ impl From<&ProgramCount> for Harm {
 pub fn ranked(
     mut counts: Vec<ProgramCount>,
     ledger: &Ledger,
-    identify: impl Fn(&Program) -> Identity,
+    mut identify: impl FnMut(&Program) -> Identity,
 ) -> (Vec<ProgramStatus>, Harm) {
     counts.sort_by_cached_key(|count| {
         let harm = (count.gave_up_while_queued, count.refused_overflow, count.waited, count.held);

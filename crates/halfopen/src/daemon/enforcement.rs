@@ -6,20 +6,24 @@ mod values;
 mod why;
 
 use super::announcer::Announcer;
-use super::exec_cgroup;
+use super::confine::Confined;
 use super::fault_log::FaultLog;
+use super::hand::Hand;
 use crate::config::{ConfigError, Effective, Key, Limit, LimitKey, Sources, setting};
 use crate::control::{Degradation, DegradedStatus, FaultStatus, ScopeStatus, Status, programs};
 use crate::events::record::written_time;
-use crate::events::{Waiter, identity};
+use crate::events::{Identity, Waiter};
 use crate::exit::{WrongUse, explained};
-use anyhow::Result;
-use halfopen_kernel::{EnforcementStopped, Fault, FaultCount, KernelError, Limiter, ScopeId, Shortcoming};
+use anyhow::{Context, Result};
+use halfopen_kernel::{
+    CgroupDir, EnforcementStopped, Fault, FaultCount, KernelError, Limiter, ScopeId, Shortcoming,
+    restore_here,
+};
 use halfopen_policy::{Limits, Mode};
 use jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
-use std::fs;
-use std::os::fd::{AsFd, OwnedFd};
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -31,11 +35,27 @@ const HOST: &str = "host";
 struct ExecScope {
     id: ScopeId,
     name: String,
-    path: PathBuf,
     limits: Limits,
-    /// Taken over from an earlier daemon: no client's connection ends it.
-    adopted: bool,
+    /// Taken over from an earlier daemon: no client's connection ends it. Its cgroup's `cgroup.events`, open since
+    /// before the daemon was confined.
+    adopted: Option<File>,
 }
+
+/// What only the hand is asked for, and what the confined process lacks.
+#[derive(Debug)]
+pub struct Means {
+    /// Keeps root.
+    pub hand: Hand,
+    /// The limited cgroup.
+    pub cgroup: CgroupDir,
+    /// Where `set --save` writes.
+    pub local_file: PathBuf,
+    /// What could not be given up.
+    pub lacks: Vec<Degradation>,
+}
+
+/// The name of the cgroup above those of `exec`, below the limited one.
+pub const EXEC_PARENT: &str = "halfopen.exec";
 
 /// All that the daemon owns.
 pub struct Enforcement {
@@ -43,7 +63,8 @@ pub struct Enforcement {
     sources: Sources,
     effective: Effective,
     scopes: Vec<ExecScope>,
-    exec_parent: Option<PathBuf>,
+    exec_parent: bool,
+    means: Means,
     faults: FaultLog,
     shortcomings: Vec<Shortcoming>,
     disturbances: u64,
@@ -61,14 +82,21 @@ pub fn monotonic() -> Duration {
 impl Enforcement {
     /// Takes over a `limiter` that has `effective` in force.
     #[must_use]
-    pub fn new(limiter: Limiter, sources: Sources, effective: Effective, announcer: Announcer) -> Self {
+    pub fn new(
+        limiter: Limiter,
+        sources: Sources,
+        effective: Effective,
+        announcer: Announcer,
+        means: Means,
+    ) -> Self {
         let mut enforcement = Self {
+            means,
             shortcomings: limiter.shortcomings(),
             limiter,
             sources,
             effective,
             scopes: Vec::new(),
-            exec_parent: None,
+            exec_parent: false,
             faults: FaultLog::default(),
             disturbances: 0,
             pins_unmounted: false,
@@ -94,7 +122,7 @@ impl Enforcement {
     /// # Errors
     /// Where the ring buffer cannot be read.
     pub fn take_held(&mut self) -> Result<u64, KernelError> {
-        let Self { limiter, scopes, announcer, .. } = self;
+        let Self { limiter, scopes, announcer, means, .. } = self;
         let mut taken = 0;
         limiter.take_held(&mut |held| {
             taken += 1;
@@ -106,7 +134,9 @@ impl Enforcement {
                 destination: held.destination,
                 audited: held.audited,
             };
-            announcer.episodes.waits(&waiter, identity::identify);
+            announcer.episodes.waits(&waiter, |program| {
+                means.hand.identify(program).unwrap_or_else(|_| Identity::unknown(program.uid))
+            });
         })?;
         Ok(taken)
     }
@@ -148,6 +178,7 @@ impl Enforcement {
     /// # Errors
     /// Where the kernel part cannot be read.
     pub fn look(&mut self) -> Result<(), KernelError> {
+        self.look_after_hand();
         self.take_held()?;
         // Narrower scopes first: the host's queue counts their waiters too, which are no sign that the host is full.
         let mut waiting_below = 0;
@@ -178,6 +209,41 @@ impl Enforcement {
         Ok(())
     }
 
+    /// Notices, and says once, that the hand has ended.
+    fn look_after_hand(&mut self) {
+        if !self.means.hand.look() && !self.means.lacks.contains(&Degradation::NoHand) {
+            self.means.lacks.push(Degradation::NoHand);
+            let hand = self.means.hand.pid();
+            tracing::error!("{} (it was pid {hand})", DegradedStatus::from(Degradation::NoHand).explanation);
+        }
+    }
+
+    /// This process is confined from now on. Says what is lacking, and whether it can still read its files.
+    pub fn is_confined(&mut self, confined: Confined) {
+        for reason in &confined.lacks {
+            let told = DegradedStatus::from(*reason).explanation;
+            tracing::warn!("not confined as it should be: {told}");
+        }
+        self.means.lacks.extend(confined.lacks);
+        if let Err(e) = self.load() {
+            self.means.lacks.push(Degradation::ConfigUnreadable);
+            let told = DegradedStatus::from(Degradation::ConfigUnreadable).explanation;
+            tracing::warn!("{told}: {}", explained(&e));
+        }
+    }
+
+    /// Leaves the limit as it is: what is pinned goes on.
+    #[must_use]
+    pub fn into_hand(self) -> Hand {
+        self.means.hand
+    }
+
+    /// Where `set --save` writes.
+    #[must_use]
+    pub fn local_file(&self) -> PathBuf {
+        self.means.local_file.clone()
+    }
+
     /// How often another program was found to have disturbed our callbacks, as of the last [`Enforcement::look`].
     #[must_use]
     pub fn disturbances(&self) -> u64 {
@@ -196,14 +262,16 @@ impl Enforcement {
     ///
     /// # Errors
     /// Where the kernel part cannot be read.
-    pub fn status(&self) -> Result<Status> {
+    pub fn status(&mut self) -> Result<Status> {
         let scope = |id, name: &str, limits: &Limits| {
             Ok::<_, KernelError>(ScopeStatus::new(name, limits, &self.limiter.ledger(id)?))
         };
         let scopes = self.scopes.iter().map(|exec| scope(exec.id, &exec.name, &exec.limits));
         let faults = self.limiter.faults()?;
         let host = self.limiter.ledger(ScopeId::HOST)?;
-        let (programs, others) = programs::ranked(self.limiter.programs()?, &host, identity::identify);
+        let (programs, others) = programs::ranked(self.limiter.programs()?, &host, |program| {
+            self.means.hand.identify(program).unwrap_or_else(|_| Identity::unknown(program.uid))
+        });
         let counting = monotonic().saturating_sub(self.limiter.counting_since());
         let now = Timestamp::now();
         Ok(Status {
@@ -247,19 +315,16 @@ impl Enforcement {
         if self.scopes.iter().any(|scope| scope.name == name) {
             return Err(WrongUse(format!("process {peer} already has the scope {name}")).into());
         }
-        let parent = self.limiter.exec_parent()?;
-        self.exec_parent = Some(parent.clone());
-        let path = exec_cgroup::make(&parent, &name)?;
-        match self.limiter.add_scope(&path, &limits) {
-            Ok(id) => self.scopes.push(ExecScope {
-                id,
-                name: name.clone(),
-                path: path.clone(),
-                limits,
-                adopted: false,
-            }),
+        let (parent, own) = self.means.hand.make_exec_cgroup(&name)?;
+        let parent = self.means.cgroup.child(EXEC_PARENT, parent);
+        let own = parent.child(&name, own);
+        let path = own.path().to_owned();
+        let added = if self.exec_parent { Ok(()) } else { self.limiter.set_exec_parent(parent) };
+        self.exec_parent |= added.is_ok();
+        match added.and_then(|()| self.limiter.add_scope(&own, &limits)) {
+            Ok(id) => self.scopes.push(ExecScope { id, name: name.clone(), limits, adopted: None }),
             Err(e) => {
-                exec_cgroup::remove(&path)?;
+                self.means.hand.remove_exec_cgroup(&name)?;
                 return Err(e.into());
             }
         }
@@ -277,26 +342,22 @@ impl Enforcement {
             self.announcer.announce(report, scope.limits.half_open, 0);
         }
         self.limiter.remove_scope(scope.id)?;
-        exec_cgroup::remove(&scope.path)
+        self.means.hand.remove_exec_cgroup(name).with_context(|| format!("removing the cgroup of {name}"))
     }
 
-    /// Ends enforcement: every held attempt is let go.
+    /// Ends enforcement: every held attempt is let go. Returns the hand, which has more to do.
     ///
     /// # Errors
-    /// Where the kernel part could not restore every socket; enforcement has ended all the same.
-    pub fn finish(mut self) -> Result<EnforcementStopped, KernelError> {
+    /// Where the kernel part could not be told; enforcement has ended all the same.
+    pub fn finish(mut self) -> (Result<EnforcementStopped, KernelError>, Hand) {
         for name in self.scopes.iter().map(|scope| scope.name.clone()).collect::<Vec<_>>() {
             if let Err(e) = self.end_scope(&name) {
                 tracing::warn!("ending {name}: {}", explained(&e));
             }
         }
-        let stopped = self.limiter.let_go();
-        if let Some(parent) = self.exec_parent.filter(|parent| fs::exists(parent).unwrap_or(false))
-            && let Err(e) = exec_cgroup::remove(&parent)
-        {
-            tracing::warn!("{}", explained(&e));
-        }
-        stopped
+        let mut hand = self.means.hand;
+        let stopped = self.limiter.let_go(|link| restore(&mut hand, link));
+        (stopped, hand)
     }
 
     fn host_limits(&self) -> Limits {
@@ -327,9 +388,21 @@ impl Enforcement {
         let kept = (!self.announcer.is_keeping()).then_some(Degradation::EventsNotKept);
         let kernel = self.shortcomings.iter().map(|found| Degradation::from(*found));
         let pins = self.pins_unmounted.then_some(Degradation::PinsUnmounted);
+        let means = self.means.lacks.iter().copied();
         let unmet = self.effective.unmet_rules();
         let unmet = unmet.iter().map(|why| DegradedStatus::unmet_rule(why));
-        let found = mode.into_iter().chain(log).chain(kept).chain(pins).chain(kernel);
-        found.map(DegradedStatus::from).chain(unmet).collect()
+        let all = mode.into_iter().chain(log).chain(kept).chain(pins).chain(kernel).chain(means);
+        all.map(DegradedStatus::from).chain(unmet).collect()
     }
+}
+
+/// Gives held sockets their own options back, where the hand is gone in this process's own namespace at least.
+fn restore(hand: &mut Hand, link: BorrowedFd<'_>) -> EnforcementStopped {
+    hand.restore(link).unwrap_or_else(|e| {
+        tracing::warn!("held attempts of other network namespaces keep the options of a hold: {e}");
+        if let Err(e) = restore_here(link) {
+            tracing::warn!("so do those of this one: {e}");
+        }
+        EnforcementStopped::default()
+    })
 }

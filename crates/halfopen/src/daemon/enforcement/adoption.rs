@@ -3,8 +3,8 @@
 use super::{Enforcement, ExecScope, monotonic};
 use crate::config::{Limit, LimitKey};
 use halfopen_kernel::{Adopted, path_of_id};
-use std::fs;
-use std::path::Path;
+use std::fs::File;
+use std::io::{Read, Seek};
 
 impl Enforcement {
     pub(super) fn take_over(&mut self, adopted: &Adopted) {
@@ -33,9 +33,10 @@ impl Enforcement {
                 .map(|name| name.to_string_lossy().into_owned());
             match path.zip(name) {
                 Some((path, name)) => {
-                    self.exec_parent = path.parent().map(Path::to_owned);
+                    // What is gone by now is found to be so at the first look.
+                    let adopted = File::open(path.join("cgroup.events")).ok();
                     let (id, limits) = (scope.id, scope.limits);
-                    self.scopes.push(ExecScope { id, name, path, limits, adopted: true });
+                    self.scopes.push(ExecScope { id, name, limits, adopted });
                 }
                 None => {
                     if let Err(e) = self.limiter.remove_scope(scope.id) {
@@ -64,7 +65,7 @@ impl Enforcement {
         let ended: Vec<String> = self
             .scopes
             .iter()
-            .filter(|scope| scope.adopted && is_empty(&scope.path))
+            .filter(|scope| scope.adopted.as_ref().is_some_and(is_empty))
             .map(|scope| scope.name.clone())
             .collect();
         for name in ended {
@@ -75,7 +76,9 @@ impl Enforcement {
     }
 }
 
-fn is_empty(cgroup: &Path) -> bool {
-    // Gone counts as empty.
-    fs::read_to_string(cgroup.join("cgroup.events")).map_or(true, |events| events.contains("populated 0"))
+fn is_empty(mut events: &File) -> bool {
+    let mut text = String::new();
+    let read = events.rewind().and_then(|()| events.read_to_string(&mut text));
+    // Gone (ENODEV) counts as empty.
+    read.is_err() || text.contains("populated 0")
 }

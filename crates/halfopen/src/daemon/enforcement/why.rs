@@ -14,7 +14,7 @@ impl Enforcement {
     ///
     /// # Errors
     /// Where the walk fails.
-    pub fn why(&self, subject: Subject) -> Result<Why> {
+    pub fn why(&mut self, subject: Subject) -> Result<Why> {
         let status = self.status()?;
         let mut found: Vec<Attempt> = self.limiter.attempts()?;
         found.retain(|attempt| match subject {
