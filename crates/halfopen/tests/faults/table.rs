@@ -18,6 +18,8 @@ pub struct Row {
     pub most_half_open: usize,
     pub limit: usize,
     pub live_served: usize,
+    /// Timed out while they waited.
+    pub live_in_vain: usize,
     pub live_longest_ms: u128,
     /// What showed it: status, log or exit code.
     pub shown: String,
@@ -26,7 +28,7 @@ pub struct Row {
 impl Row {
     pub fn write(&self) {
         let line = format!(
-            "| {} | {} | {} | {} of {} | {} | {} | {:.1} s | {} |",
+            "| {} | {} | {} | {} of {} | {} | {} of {} | {:.1} s | {} |",
             self.fault,
             self.extent,
             self.syns,
@@ -34,6 +36,7 @@ impl Row {
             self.limit,
             self.most_half_open.saturating_sub(self.limit),
             self.live_served,
+            self.live_served + self.live_in_vain,
             self.live_longest_ms as f64 / 1_000.0,
             self.shown
         );

@@ -1,0 +1,60 @@
+//! The configuration that a package installs: the sample, but for what a host should begin with.
+
+use anyhow::{Result, ensure};
+use halfopen::config::SAMPLE;
+
+/// Its name.
+pub const NAME: &str = "halfopen.toml";
+
+/// What the sample says, and what a package says there. The program alone does what the original did; a package meets
+/// hosts on which nobody knows yet what a limit would do, so it holds nothing until it is told to. The limit outlives the
+/// daemon there, or each upgrade would let a scan pass.
+const CHANGES: [(&str, &str); 2] =
+    [("mode = \"enforce\"", "mode = \"audit\""), ("persist = false", "persist = true")];
+
+/// Told on top, where the sample says that it shows the defaults.
+const REMARK: &str = "# As the package ships it: mode and persist are not the program's defaults. What \
+                      `halfopen set --save` sets goes to\n# conf.d/90-local.toml; no command edits this file.\n#\n";
+
+/// The file's text.
+pub fn text() -> Result<String> {
+    let mut lines: Vec<&str> = SAMPLE.lines().collect();
+    for (sample, packaged) in CHANGES {
+        let found = lines.iter().filter(|line| **line == sample).count();
+        ensure!(found == 1, "the sample configuration has the line `{sample}` {found} times, not once");
+        lines.iter_mut().filter(|line| **line == sample).for_each(|line| *line = packaged);
+    }
+    Ok(format!("{REMARK}{}\n", lines.join("\n")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use halfopen::config::{Key, Sources, file};
+    use std::path::Path;
+
+    #[test]
+    fn it_differs_from_the_sample_in_two_values() {
+        let said = |text: &str| file::parse(Path::new(NAME), text).unwrap();
+        let (sample, packaged) = (said(SAMPLE), said(&text().unwrap()));
+        assert_eq!(sample.len(), packaged.len());
+        let differ: Vec<Key> = sample
+            .iter()
+            .zip(&packaged)
+            .filter(|((a, _), (b, _))| (a.key(), a.show()) != (b.key(), b.show()))
+            .map(|(_, (setting, _))| setting.key())
+            .collect();
+        assert_eq!(differ, [Key::Mode, Key::Persist]);
+    }
+
+    #[test]
+    fn the_program_takes_it_as_audit_that_persists() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(NAME);
+        std::fs::write(&path, text().unwrap()).unwrap();
+        let effective = Sources::new(Some(path), &[]).unwrap().load().unwrap();
+        let shown = |key| effective.get(key).map(|(setting, _)| setting.show());
+        assert_eq!(shown(Key::Mode).as_deref(), Some("audit"));
+        assert_eq!(shown(Key::Persist).as_deref(), Some("true"));
+    }
+}

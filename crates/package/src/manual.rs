@@ -1,0 +1,156 @@
+//! The manual: a page for each command from the command line's definition, and one on the configuration from the sample.
+
+use crate::put;
+use anyhow::{Context, Result};
+use clap::CommandFactory;
+use clap_mangen::Man;
+use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
+use halfopen::cli::Cli;
+use halfopen::config::{DEFAULT_FILE, SAMPLE};
+use std::io;
+use std::path::Path;
+
+const MANUAL: &str = "halfopen";
+const VERSION: &str = concat!("halfopen ", env!("CARGO_PKG_VERSION"));
+
+/// Writes all pages.
+pub fn write(directory: &Path) -> Result<()> {
+    let mut program = Cli::command();
+    program.build();
+    command(&program, directory)?;
+    let configuration = configuration();
+    put(&directory.join("halfopen.toml.5"), configuration.to_roff().as_bytes())
+}
+
+/// The page of `command`, and those of what is below it.
+fn command(command: &clap::Command, directory: &Path) -> Result<()> {
+    let name = command.get_display_name().unwrap_or(command.get_name());
+    let mut text = Vec::new();
+    page_of(command, name, &mut text).with_context(|| format!("rendering the manual page of {name}"))?;
+    put(&directory.join(format!("{name}.1")), &text)?;
+    command
+        .get_subcommands()
+        .filter(|below| !below.is_hide_set())
+        .try_for_each(|below| self::command(below, directory))
+}
+
+fn page_of(command: &clap::Command, name: &str, text: &mut Vec<u8>) -> io::Result<()> {
+    let man = Man::new(command.clone()).manual(MANUAL).source(VERSION);
+    man.render_title(text)?;
+    man.render_name_section(text)?;
+    man.render_synopsis_section(text)?;
+    man.render_description_section(text)?;
+    man.render_options_section(text)?;
+    if command.has_subcommands() {
+        man.render_subcommands_section(text)?;
+    }
+    notes(command).to_writer(text)?;
+    see_also(name).to_writer(text)
+}
+
+/// What the help says at its end, line by line.
+fn notes(command: &clap::Command) -> Roff {
+    let mut notes = Roff::new();
+    if let Some(help) = command.get_after_help() {
+        notes.control("SH", ["NOTES"]);
+        for line in help.to_string().lines() {
+            notes.control("PP", []).text([roman(line.trim_start())]);
+        }
+    }
+    notes
+}
+
+fn see_also(name: &str) -> Roff {
+    let mut end = Roff::new();
+    end.control("SH", ["FILES"]);
+    end.control("TP", [])
+        .text([italic(DEFAULT_FILE)])
+        .text([roman("The configuration: "), page("halfopen.toml", "(5)")]);
+    end.control("TP", [])
+        .text([italic("/sys/fs/bpf/halfopen")])
+        .text([roman("What outlives the daemon. To remove it is the last resort: nothing is limited then.")]);
+    end.control("SH", ["SEE ALSO"]);
+    match name {
+        "halfopen" => end.text([page("halfopen.toml", "(5)")]),
+        _ => end.text([page("halfopen", "(1)"), roman(", "), page("halfopen.toml", "(5)")]),
+    };
+    end
+}
+
+fn page(name: &str, section: &str) -> Inline {
+    bold(format!("{name}{section}"))
+}
+
+/// The sample as a page: each comment stands below the key that follows it.
+fn configuration() -> Roff {
+    let mut page = Roff::new();
+    page.control("TH", ["halfopen.toml", "5", "", VERSION, MANUAL]);
+    page.control("SH", ["NAME"]).text([roman("halfopen.toml - configuration of halfopen")]);
+    page.control("SH", ["SYNOPSIS"])
+        .text([italic(DEFAULT_FILE)])
+        .control("br", [])
+        .text([italic("/etc/halfopen/conf.d/*.toml")]);
+    page.control("SH", ["DESCRIPTION"]);
+    let mut said: Vec<&str> = Vec::new();
+    let mut keys = false;
+    for line in SAMPLE.lines() {
+        let comment = line.strip_prefix('#').map(str::trim_start);
+        match comment {
+            // The first line is the sample's own name.
+            Some(text) if text.ends_with(DEFAULT_FILE) && !keys => {}
+            Some("") => paragraph(&mut page, &mut said),
+            Some(text) => said.push(text),
+            None if line.is_empty() => paragraph(&mut page, &mut said),
+            None => {
+                if !std::mem::replace(&mut keys, true) {
+                    page.control("SH", ["KEYS"]);
+                }
+                if line.starts_with('[') {
+                    page.control("SS", [line]);
+                    continue;
+                }
+                page.control("TP", []).text([bold(line)]);
+                page.text([roman(said.join(" "))]);
+                said.clear();
+            }
+        }
+    }
+    paragraph(&mut page, &mut said);
+    page.control("SH", ["SEE ALSO"]).text([
+        self::page("halfopen", "(1)"),
+        roman(", "),
+        self::page("halfopen-check", "(1)"),
+    ]);
+    page
+}
+
+/// A comment with no key below it.
+fn paragraph(page: &mut Roff, said: &mut Vec<&str>) {
+    if !said.is_empty() {
+        page.control("PP", []).text([roman(said.join(" "))]);
+        said.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use halfopen::config::Key;
+    use std::fs;
+
+    #[test]
+    fn every_command_and_every_key_has_its_place() {
+        let directory = tempfile::tempdir().unwrap();
+        write(directory.path()).unwrap();
+        for command in Cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
+            let path = directory.path().join(format!("halfopen-{}.1", command.get_name()));
+            let text = fs::read_to_string(&path).unwrap();
+            assert!(text.contains("Example: halfopen"), "{}: {text}", path.display());
+        }
+        let configuration = fs::read_to_string(directory.path().join("halfopen.toml.5")).unwrap();
+        for key in Key::all() {
+            let heading = format!("\n.TP\n\\fB{} = ", key.leaf());
+            assert!(configuration.contains(&heading), "{key}: {configuration}");
+        }
+    }
+}
