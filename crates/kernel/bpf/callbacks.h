@@ -65,6 +65,7 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	__u32 policy = policy_now & 1;
 	const struct policy *p = &policies[policy];
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	__u32 mode = mode_now(p);
 	enum verdict verdict;
 	struct cgroup *cgroup;
 	struct prefix to;
@@ -72,7 +73,7 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	struct books b;
 	__u64 now;
 
-	if (p->mode == MODE_OFF || !tp || !is_of_program(tp))
+	if (mode == MODE_OFF || !tp || !is_of_program(tp))
 		return;
 	read_destination(op, &to);
 	if (is_exempt(&to))
@@ -100,7 +101,7 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 
 	now = bpf_ktime_get_ns();
 	bpf_spin_lock(&b.host->lock);
-	verdict = attempt_begin(&b, a, p->mode, now);
+	verdict = attempt_begin(&b, a, mode, now);
 	bpf_spin_unlock(&b.host->lock);
 
 	a->last_syn_ns = now;
@@ -191,7 +192,7 @@ static __always_inline void lead_to_next_timer(struct bpf_sock_ops *op, struct a
 static __always_inline void recheck_queued(struct bpf_sock_ops *op, struct attempt *a)
 {
 	const struct policy *p = policy_in_force();
-	__u32 mode = p->mode;
+	__u32 mode = mode_now(p);
 	enum verdict verdict = VERDICT_HOLD;
 	struct books b;
 	__u64 now;

@@ -64,6 +64,8 @@ pub struct Adopted {
     pub lost_events: u64,
     /// The host's limits as they were in force.
     pub host: Limits,
+    /// Until when `halfopen enforce --for` was to last, on the kernel's monotonic clock.
+    pub enforce_until: Option<Duration>,
     /// The scopes of `exec`.
     pub scopes: Vec<AdoptedScope>,
 }
@@ -106,6 +108,7 @@ pub struct Limiter {
     essential_files: Vec<Option<Executable>>,
     exec_parent: Option<CgroupDir>,
     scopes: BTreeMap<ScopeId, OwnScope>,
+    counting_since: Duration,
 }
 
 impl Limiter {
@@ -163,12 +166,19 @@ impl Limiter {
             executables,
             exec_parent: None,
             scopes: BTreeMap::new(),
+            counting_since: keeper
+                .as_ref()
+                .map_or_else(now, |keeper| Duration::from_nanos(keeper.counting_since_ns)),
         };
         if let Some(keeper) = &keeper {
             limiter.adopt(keeper)?;
         }
+        let trial = limiter.adopted.as_ref().and_then(|adopted| adopted.enforce_until);
+        if let Some(until) = trial.filter(|until| *until > now() && settings.mode != Mode::Enforce) {
+            limiter.settings.enforce_until = Some(until);
+        }
         limiter.exempt(settings)?;
-        limiter.put_in_force(settings)?;
+        limiter.put_in_force(&limiter.settings.clone())?;
         limiter.end_exemptions()?;
         limiter.attach(cgroup, found.as_ref())?;
         if let Some(keep) = keep {
@@ -258,6 +268,8 @@ impl Limiter {
             unwatched: now().saturating_sub(Duration::from_nanos(keeper.seen_ns)),
             lost_events: self.lost_events()?.saturating_sub(keeper.lost_events),
             host: settings::limits_of(&policy.limits[0]),
+            enforce_until: (policy.enforce_until_ns != 0)
+                .then(|| Duration::from_nanos(policy.enforce_until_ns)),
             scopes: Vec::new(),
         };
         for key in self.skel.maps.scope_of_cgroup.keys() {
@@ -298,6 +310,18 @@ impl Limiter {
         self.adopted.as_ref()
     }
 
+    /// Since when the books have counted, on the kernel's monotonic clock: they may be older than this process.
+    #[must_use]
+    pub fn counting_since(&self) -> Duration {
+        self.counting_since
+    }
+
+    /// Until when it enforces whatever its mode is; past that, the mode holds again.
+    #[must_use]
+    pub fn enforce_until(&self) -> Option<Duration> {
+        self.settings.enforce_until
+    }
+
     /// Whether the limit would outlive this process.
     #[must_use]
     pub fn is_pinned(&self) -> bool {
@@ -336,8 +360,9 @@ impl Limiter {
         let mut keeper = plain::read::<types::keeper>(&bytes).unwrap_or_default();
         keeper.layout = LAYOUT;
         keeper.pid = std::process::id();
-        keeper.seen_ns = u64::try_from(now().as_nanos()).unwrap_or(u64::MAX);
+        keeper.seen_ns = settings::nanos(now());
         keeper.lost_events = self.lost_events()?;
+        keeper.counting_since_ns = settings::nanos(self.counting_since);
         keeper.cgroup_id = cgroup_id.unwrap_or(keeper.cgroup_id);
         for (to, from) in keeper.version.iter_mut().zip(env!("CARGO_PKG_VERSION").bytes()) {
             *to = from.cast_signed();
@@ -421,8 +446,11 @@ impl Limiter {
         let exec_level = self.exec_parent.as_ref().map_or(0, |parent| parent.level() + 1);
         let files = self.executables.of(&settings.essential);
         let next = self.state.policy_now() ^ 1;
+        let trial = settings.enforce_until.filter(|_| settings.mode != Mode::Enforce);
         let mut policy = types::policy {
-            mode: settings::mode(settings.mode),
+            mode: settings::mode(if trial.is_some() { Mode::Enforce } else { settings.mode }),
+            mode_after: settings::mode(settings.mode),
+            enforce_until_ns: trial.map_or(0, settings::nanos),
             raw_tcp: settings::raw_tcp(settings.raw_tcp),
             exec_level,
             essential: essential::write(&self.skel.maps, &settings.essential, &files, next)?,
@@ -590,7 +618,7 @@ impl Limiter {
         mut self,
         restore: impl FnOnce(BorrowedFd<'_>) -> EnforcementStopped,
     ) -> Result<EnforcementStopped, KernelError> {
-        let off = Settings { mode: Mode::Off, ..self.settings.clone() };
+        let off = Settings { mode: Mode::Off, enforce_until: None, ..self.settings.clone() };
         self.put_in_force(&off)?;
         let mut stopped = restore(self.restore.as_fd());
         stopped.let_go = self.state.options_restored();

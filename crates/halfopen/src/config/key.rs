@@ -65,6 +65,8 @@ pub enum Key {
     Persist,
     /// Destinations never counted.
     Exempt,
+    /// Programs never held.
+    Essential,
     /// TCP through raw sockets.
     RawTcp,
     /// A limit of the host scope.
@@ -73,7 +75,8 @@ pub enum Key {
 
 impl Key {
     /// The keys outside any table, in the order of the sample file.
-    pub const TOP: [Self; 5] = [Self::Preset, Self::Mode, Self::Persist, Self::Exempt, Self::RawTcp];
+    pub const TOP: [Self; 6] =
+        [Self::Preset, Self::Mode, Self::Persist, Self::Exempt, Self::Essential, Self::RawTcp];
 
     /// All keys, in the order of the sample file.
     pub fn all() -> impl Iterator<Item = Self> {
@@ -88,6 +91,7 @@ impl Key {
             Self::Mode => "mode",
             Self::Persist => "persist",
             Self::Exempt => "exempt",
+            Self::Essential => "essential",
             Self::RawTcp => "raw_tcp",
             Self::Host(limit) => limit.name(),
         }
