@@ -5,7 +5,7 @@ TEST_THREADS ?= 3
 HALFOPEN := $(CURDIR)/target/release/halfopen
 export HALFOPEN_BIN := $(HALFOPEN)
 
-.PHONY: build run test bench lint deb test-package
+.PHONY: build run test test-faults bench lint deb test-package
 
 build:
 	tools/packages build
@@ -25,6 +25,19 @@ test:
 	@skips=$$(mktemp); \
 	LAB_SKIPS=$$skips $(CARGO) test --locked --workspace --no-fail-fast -- --test-threads=$(TEST_THREADS); \
 	status=$$?; sort -u $$skips; echo "tests skipped: $$(sort -u $$skips | wc -l)"; rm -f $$skips; exit $$status
+
+# Every fault as often and as long as it takes, one after the other, and the table of docs/faults.md.
+FAULTS_TABLE := $(CURDIR)/target/faults.rows
+test-faults:
+	tools/packages build
+	tools/packages test
+	$(CARGO) build --locked -p halfopen-lab --bins
+	@mkdir -p target; rm -f $(FAULTS_TABLE); skips=$$(mktemp); \
+	FAULTS=long FAULTS_TABLE=$(FAULTS_TABLE) LAB_SKIPS=$$skips \
+	$(CARGO) test --locked -p halfopen --test faults -- --test-threads=1; status=$$?; \
+	{ echo "| fault | how often, how long | SYNs | most half-open at once | escaped | live dials served | longest wait of them | what shows it |"; \
+	echo "| --- | --- | --- | --- | --- | --- | --- | --- |"; sort $(FAULTS_TABLE); } | tee target/faults.md; \
+	sort -u $$skips; echo "tests skipped: $$(sort -u $$skips | wc -l)"; rm -f $$skips; exit $$status
 
 bench: build
 	tools/packages test

@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::daemon::hand::Reach;
 use crate::exit::WrongUse;
 use crate::{config, runtime_dir};
 use clap::{Args, Parser, Subcommand};
@@ -31,6 +32,9 @@ pub enum Command {
         "{} names another directory than /run/halfopen for the lock and the control socket.\n\
          Example: halfopen run --config /etc/halfopen/halfopen.toml --set mode=audit", runtime_dir::VARIABLE))]
     Run(Run),
+    /// The part of `run` that keeps root; `run` starts it
+    #[command(hide = true)]
+    Hand(Reach),
     /// Let every held attempt go and end the daemon; says so where none runs
     #[command(after_help = "Example: halfopen off")]
     Off,
@@ -171,7 +175,7 @@ mod tests {
     fn the_grammar_is_sound_and_every_command_has_an_example() {
         let mut command = Cli::command();
         command.clone().debug_assert();
-        for command in command.get_subcommands_mut() {
+        for command in command.get_subcommands_mut().filter(|command| !command.is_hide_set()) {
             let help = command.render_help().to_string();
             assert!(help.contains("Example: halfopen "), "{help}");
         }

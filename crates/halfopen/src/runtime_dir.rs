@@ -36,6 +36,12 @@ impl RuntimeDir {
         self.0.join("lock")
     }
 
+    /// The events it remembers, for the next daemon.
+    #[must_use]
+    pub fn events(&self) -> PathBuf {
+        self.0.join("events.jsonl")
+    }
+
     /// Where the daemon answers.
     #[must_use]
     pub fn socket(&self) -> PathBuf {

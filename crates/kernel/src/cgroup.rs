@@ -17,6 +17,7 @@ const FILEID_KERNFS: i32 = 0xfe;
 pub struct CgroupDir {
     path: PathBuf,
     dir: File,
+    level: u32,
 }
 
 impl CgroupDir {
@@ -28,7 +29,7 @@ impl CgroupDir {
     pub fn root() -> Result<Self, KernelError> {
         let mount = mount_point().ok_or(KernelError::NoCgroup2)?;
         let dir = File::open(&mount).map_err(|_| KernelError::NoCgroup2)?;
-        Ok(Self { path: mount, dir })
+        Ok(Self { path: mount, dir, level: 0 })
     }
 
     /// The cgroup at `path`: absolute within the file system, or as `/proc/PID/cgroup` writes it.
@@ -44,9 +45,15 @@ impl CgroupDir {
                 && dir.metadata().is_ok_and(|meta| meta.is_dir())
         });
         match dir {
-            Some(dir) => Ok(Self { path, dir }),
+            Some(dir) => Ok(Self { level: level_below(&mount, &path), path, dir }),
             None => Err(KernelError::NotACgroup { path }),
         }
+    }
+
+    /// The cgroup `name` directly below this one, which `dir` is open on: for a process that may not open it itself.
+    #[must_use]
+    pub fn child(&self, name: &str, dir: OwnedFd) -> Self {
+        Self { path: self.path.join(name), dir: dir.into(), level: self.level + 1 }
     }
 
     /// Where it is in the file system.
@@ -60,7 +67,10 @@ impl CgroupDir {
         let mount = mount_point().unwrap_or_else(|| self.path.clone());
         let paths = self.path.ancestors().take_while(|path| path.starts_with(&mount));
         paths
-            .filter_map(|path| File::open(path).ok().map(|dir| Self { path: path.to_owned(), dir }))
+            .filter_map(|path| {
+                let dir = File::open(path).ok()?;
+                Some(Self { path: path.to_owned(), dir, level: level_below(&mount, path) })
+            })
             .collect()
     }
 
@@ -75,9 +85,7 @@ impl CgroupDir {
 
     /// How many cgroups lie above it.
     pub(crate) fn level(&self) -> u32 {
-        let below = mount_point()
-            .and_then(|mount| self.path.strip_prefix(mount).ok().map(|p| p.components().count()));
-        below.unwrap_or(0) as u32
+        self.level
     }
 }
 
@@ -85,6 +93,10 @@ impl AsFd for CgroupDir {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
     }
+}
+
+fn level_below(mount: &Path, path: &Path) -> u32 {
+    path.strip_prefix(mount).map_or(0, |below| below.components().count() as u32)
 }
 
 fn mount_point() -> Option<PathBuf> {

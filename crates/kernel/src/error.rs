@@ -88,6 +88,9 @@ pub enum KernelError {
         /// The one that was asked for.
         ours: String,
     },
+    /// More exempt prefixes than there is room for.
+    #[error("`exempt` has more than {0} prefixes: join some to larger ones")]
+    TooManyExempt(usize),
     /// More rules of `essential` than there is room for.
     #[error("`essential` has more than {0} rules: join some, as by naming the cgroup above")]
     TooManyEssential(usize),

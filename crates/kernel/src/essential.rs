@@ -8,7 +8,9 @@ use crate::{Essential, KernelError};
 use libbpf_rs::{MapCore, MapFlags};
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::path::{Path, PathBuf};
 
 /// `ESSENTIAL_RULES` of bpf/abi.h.
 const RULES: usize = 64;
@@ -25,24 +27,53 @@ pub(crate) struct Executable {
     device: u32,
 }
 
-/// The file at `path`; `None` where there is none. The device is the mount's: what `stat` tells may be another on file
-/// systems of several volumes.
-pub(crate) fn executable(path: &Path) -> Option<Executable> {
-    let found = statx(CWD, path, AtFlags::empty(), StatxFlags::INO | StatxFlags::MNT_ID).ok()?;
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
-    let of_mount = mounts.lines().find_map(|line| {
-        let mut fields = line.split(' ');
-        (fields.next()?.parse() == Ok(found.stx_mnt_id)).then_some(())?;
-        let (major, minor) = fields.nth(1)?.split_once(':')?;
-        Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?))
-    });
-    let (major, minor) = of_mount.unwrap_or((found.stx_dev_major, found.stx_dev_minor));
-    Some(Executable { inode: found.stx_ino, device: major << 20 | minor })
+/// Looks executables up, also in a process that may no longer open files or search every directory.
+#[derive(Debug)]
+pub(crate) struct Executables {
+    /// `/proc/self/mountinfo`, open: read anew from its start it tells of the mounts as they are then.
+    mounts: File,
+    known: BTreeMap<PathBuf, Executable>,
 }
 
-/// The executables that the rules name, as they are now: where this differs, the rules must be written anew.
-pub(crate) fn executables(rules: &[Essential]) -> Vec<Option<Executable>> {
-    rules.iter().map(|rule| rule.exe.as_deref().and_then(executable)).collect()
+impl Executables {
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { mounts: File::open("/proc/self/mountinfo")?, known: BTreeMap::new() })
+    }
+
+    /// The executables that the rules name, as they are now: where this differs, the rules must be written anew. One that
+    /// cannot be looked up counts as it was.
+    pub fn of(&mut self, rules: &[Essential]) -> Vec<Option<Executable>> {
+        let named = |rule: &Essential| rule.exe.as_deref().and_then(|path| self.find(path));
+        rules.iter().map(named).collect()
+    }
+
+    /// The file at `path`; `None` where there is none.
+    fn find(&mut self, path: &Path) -> Option<Executable> {
+        match self.look_up(path) {
+            Ok(found) => drop(self.known.insert(path.to_owned(), found)),
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                self.known.remove(path);
+            }
+            Err(_) => {}
+        }
+        self.known.get(path).copied()
+    }
+
+    /// The device is the mount's: what `stat` tells may be another on file systems of several volumes.
+    fn look_up(&mut self, path: &Path) -> io::Result<Executable> {
+        let found = statx(CWD, path, AtFlags::empty(), StatxFlags::INO | StatxFlags::MNT_ID)?;
+        let mut mounts = String::new();
+        self.mounts.rewind()?;
+        self.mounts.read_to_string(&mut mounts)?;
+        let of_mount = mounts.lines().find_map(|line| {
+            let mut fields = line.split(' ');
+            (fields.next()?.parse() == Ok(found.stx_mnt_id)).then_some(())?;
+            let (major, minor) = fields.nth(1)?.split_once(':')?;
+            Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?))
+        });
+        let (major, minor) = of_mount.unwrap_or((found.stx_dev_major, found.stx_dev_minor));
+        Ok(Executable { inode: found.stx_ino, device: major << 20 | minor })
+    }
 }
 
 /// The tables of one policy.
@@ -191,7 +222,7 @@ mod tests {
     fn an_executable_that_is_not_there_meets_nobody() {
         let rule = Essential { exe: Some("/nonexistent".into()), ..Essential::default() };
         let rules = [rule];
-        let tables = tables(&rules, &executables(&rules), 0).unwrap();
+        let tables = tables(&rules, &Executables::new().unwrap().of(&rules), 0).unwrap();
         assert_eq!((tables.masks.rules, tables.masks.any_exe, tables.exes.len()), (1, 0, 0));
     }
 }

@@ -26,9 +26,11 @@ mod walk;
 pub use cgroup::{CgroupDir, path_of_id};
 pub use error::KernelError;
 pub use limiter::{Adopted, AdoptedScope, EnforcementStopped, Keep, Limiter, ScopeId};
+pub use netns::{IpFamily, raw_socket};
 pub use pins::{PINS, end_pinned, remove_pins};
 pub use probe::{Finding, Probe, probes};
 pub use records::{
     Attempt, AttemptState, Fault, FaultCount, HeldAttempt, Program, ProgramCount, Shortcoming,
 };
 pub use settings::{Essential, Settings};
+pub use walk::{restore_everywhere, restore_here};

@@ -1,6 +1,6 @@
 //! The limiter in the kernel: loaded, attached, told its policy, read, and let go.
 
-use crate::essential::{Executable, executables};
+use crate::essential::{Executable, Executables};
 use crate::load::load;
 use crate::pins::{HOOKS, LAYOUT, Pins, RESTORE, map_file, remove_pins, version};
 use crate::plain::{self, HeldRecord};
@@ -14,7 +14,7 @@ use halfopen_policy::{Ledger, Limits, Mode};
 use libbpf_rs::query::{CgroupLinkInfo, LinkTypeInfo};
 use libbpf_rs::{ErrorKind, Link, MapCore, MapFlags, ProgramMut, RingBuffer, RingBufferBuilder};
 use rustix::time::{ClockId, clock_gettime};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::{Path, PathBuf};
@@ -30,6 +30,8 @@ impl ScopeId {
     pub const HOST: Self = Self(0);
 }
 
+/// Room of the map `exempt` of bpf/maps.h.
+const EXEMPT: usize = 4096;
 /// `SCOPES` of bpf/abi.h, the host's among them.
 const SCOPES: u32 = 64;
 
@@ -100,6 +102,7 @@ pub struct Limiter {
     state: State,
     cgroup: PathBuf,
     settings: Settings,
+    executables: Executables,
     essential_files: Vec<Option<Executable>>,
     exec_parent: Option<CgroupDir>,
     scopes: BTreeMap<ScopeId, OwnScope>,
@@ -139,6 +142,10 @@ impl Limiter {
         .map_err(|error| bpf("mapping the ring buffer of events", error))?;
         let ring = ring.build().map_err(|error| bpf("mapping the ring buffer of events", error))?;
 
+        let mut executables = Executables::new().map_err(|source| {
+            let doing = "looking up the executables of `essential`: opening /proc/self/mountinfo".to_owned();
+            KernelError::Bpf { doing, source }
+        })?;
         let mut limiter = Self {
             links: Vec::new(),
             pins: None,
@@ -150,9 +157,10 @@ impl Limiter {
             held,
             state: State::of(skel.maps.bss.as_fd())?,
             skel,
-            cgroup: cgroup.path().to_owned(),
             settings: settings.clone(),
-            essential_files: executables(&settings.essential),
+            cgroup: cgroup.path().to_owned(),
+            essential_files: executables.of(&settings.essential),
+            executables,
             exec_parent: None,
             scopes: BTreeMap::new(),
         };
@@ -302,6 +310,17 @@ impl Limiter {
         self.pins.as_ref().is_some_and(|pins| !pins.hold())
     }
 
+    /// Whether the BPF file system that holds the pins has been unmounted: the next daemon cannot find the limit, and it
+    /// may not outlive this process.
+    ///
+    /// # Errors
+    /// Where the list of mounts cannot be read.
+    pub fn pins_unmounted(&self) -> Result<bool, KernelError> {
+        let is_mounted = self.pins.as_ref().map(Pins::is_mounted).transpose();
+        let doing = "looking whether the pins are mounted".to_owned();
+        is_mounted.map(|mounted| mounted == Some(false)).map_err(|source| KernelError::Bpf { doing, source })
+    }
+
     /// Leaves word for the next daemon that this one has looked now.
     ///
     /// # Errors
@@ -344,7 +363,7 @@ impl Limiter {
     /// # Errors
     /// Where a map cannot be written.
     pub fn follow_essential_files(&mut self) -> Result<bool, KernelError> {
-        if executables(&self.settings.essential) == self.essential_files {
+        if self.executables.of(&self.settings.essential) == self.essential_files {
             return Ok(false);
         }
         self.put_in_force(&self.settings.clone()).map(|()| true)
@@ -356,19 +375,32 @@ impl Limiter {
     /// # Errors
     /// Where a map cannot be written.
     pub fn apply(&mut self, settings: &Settings) -> Result<(), KernelError> {
-        self.exempt(settings)?;
-        self.put_in_force(settings)?;
+        if let Err(error) = self.exempt(settings).and_then(|()| self.put_in_force(settings)) {
+            self.exempt(&self.settings)?;
+            self.end_exemptions()?;
+            return Err(error);
+        }
         self.settings = settings.clone();
         self.end_exemptions()
     }
 
+    /// Adds the exemptions of `settings`. Where there is no room for the old beside the new, the old end first: for a
+    /// moment some are counted that need not be.
     fn exempt(&self, settings: &Settings) -> Result<(), KernelError> {
-        for &net in &settings.exempt {
-            let key = settings::prefix_key(net);
-            let exempt = &self.skel.maps.exempt;
-            exempt
-                .update(&key, &[1], MapFlags::ANY)
-                .map_err(|error| bpf(&format!("exempting {net}"), error))?;
+        let exempt = &self.skel.maps.exempt;
+        let named: BTreeSet<_> =
+            settings.exempt.iter().map(|&net| settings::prefix_key(net).to_vec()).collect();
+        if named.len() > EXEMPT {
+            return Err(KernelError::TooManyExempt(EXEMPT));
+        }
+        let old: Vec<_> = exempt.keys().filter(|key| !named.contains(key)).collect();
+        if named.len() + old.len() > EXEMPT {
+            for key in old {
+                exempt.delete(&key).map_err(|error| bpf("ending an exemption", error))?;
+            }
+        }
+        for key in named {
+            exempt.update(&key, &[1], MapFlags::ANY).map_err(|error| bpf("exempting a prefix", error))?;
         }
         Ok(())
     }
@@ -387,7 +419,7 @@ impl Limiter {
     /// Writes the policy that is not in force and turns the number that says which one is.
     fn put_in_force(&mut self, settings: &Settings) -> Result<(), KernelError> {
         let exec_level = self.exec_parent.as_ref().map_or(0, |parent| parent.level() + 1);
-        let files = executables(&settings.essential);
+        let files = self.executables.of(&settings.essential);
         let next = self.state.policy_now() ^ 1;
         let mut policy = types::policy {
             mode: settings::mode(settings.mode),
@@ -406,13 +438,13 @@ impl Limiter {
         Ok(())
     }
 
-    /// Makes a scope for the processes of the cgroup at `path` (which must be a direct child of the cgroup that
-    /// [`Limiter::exec_parent`] names) and everything below it.
+    /// Makes a scope for the processes of `cgroup` (which must be a direct child of the one that
+    /// [`Limiter::set_exec_parent`] named) and everything below it.
     ///
     /// # Errors
     /// [`KernelError::ScopesFull`]; [`KernelError::NotACgroup`].
-    pub fn add_scope(&mut self, path: &Path, limits: &Limits) -> Result<ScopeId, KernelError> {
-        let cgroup_id = CgroupDir::open(path)?.id()?;
+    pub fn add_scope(&mut self, cgroup: &CgroupDir, limits: &Limits) -> Result<ScopeId, KernelError> {
+        let (path, cgroup_id) = (cgroup.path(), cgroup.id()?);
         let id = self.free_scope()?;
         let empty = vec![0; size_of::<types::scope>()];
         let zero = self.skel.maps.scopes.update(&id.0.to_ne_bytes(), &empty, MapFlags::ANY);
@@ -444,22 +476,13 @@ impl Limiter {
         Err(KernelError::ScopesFull(SCOPES - 1))
     }
 
-    /// The cgroup below which `exec` makes its own; created when first asked for.
+    /// Names the cgroup whose direct children [`Limiter::add_scope`] takes.
     ///
     /// # Errors
-    /// Where it cannot be created.
-    pub fn exec_parent(&mut self) -> Result<PathBuf, KernelError> {
-        if self.exec_parent.is_none() {
-            let path = self.cgroup.join("halfopen.exec");
-            match std::fs::create_dir(&path) {
-                Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(KernelError::Bpf { doing: format!("creating {}", path.display()), source });
-                }
-                _ => self.exec_parent = Some(CgroupDir::open(&path)?),
-            }
-            self.put_in_force(&self.settings.clone())?;
-        }
-        self.exec_parent.as_ref().map(|dir| dir.path().to_owned()).ok_or(KernelError::NoCgroup2)
+    /// Where the policy cannot be written.
+    pub fn set_exec_parent(&mut self, parent: CgroupDir) -> Result<(), KernelError> {
+        self.exec_parent = Some(parent);
+        self.put_in_force(&self.settings.clone())
     }
 
     /// Changes a scope's limits.
@@ -557,15 +580,19 @@ impl Limiter {
         Ok(())
     }
 
-    /// Ends enforcement: restores the options of every held socket in every namespace, then detaches and unloads all.
-    /// Pins are for the caller to remove ([`remove_pins`]): their directory may need rights that it has given up.
+    /// Ends enforcement: has `restore` give every held socket its own options back (it is given the link of the walk that
+    /// does; see [`crate::restore_everywhere`]), then detaches and unloads all. Pins are for the caller to remove
+    /// ([`remove_pins`]): their directory may need rights that it has given up.
     ///
     /// # Errors
-    /// Where the walk fails; enforcement has ended all the same.
-    pub fn let_go(mut self) -> Result<EnforcementStopped, KernelError> {
+    /// Where the policy cannot be written; enforcement has ended all the same.
+    pub fn let_go(
+        mut self,
+        restore: impl FnOnce(BorrowedFd<'_>) -> EnforcementStopped,
+    ) -> Result<EnforcementStopped, KernelError> {
         let off = Settings { mode: Mode::Off, ..self.settings.clone() };
         self.put_in_force(&off)?;
-        let mut stopped = walk::restore_everywhere(self.restore.as_fd());
+        let mut stopped = restore(self.restore.as_fd());
         stopped.let_go = self.state.options_restored();
         Ok(stopped)
     }
@@ -574,10 +601,6 @@ impl Limiter {
 impl Drop for Limiter {
     fn drop(&mut self) {
         self.links.clear();
-        if let Some(parent) = self.exec_parent.take() {
-            // It is not empty while commands of `exec` still run: they keep their cgroup, without a limit.
-            let _ = std::fs::remove_dir(parent.path());
-        }
     }
 }
 

@@ -1,9 +1,11 @@
-//! Every network namespace that a process lives in or that has a name.
+//! Every network namespace that a process lives in or that has a name, and sockets made in one.
 
+use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket_with};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::os::fd::AsFd;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
@@ -35,4 +37,40 @@ pub(crate) fn run_in<T: Send>(namespace: &File, work: impl FnOnce() -> T + Send)
         });
         entered.join().ok().flatten()
     })
+}
+
+/// IPv4 or IPv6.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IpFamily {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+/// A raw socket that takes whole packets of `family`, headers and all, and receives none (`IPPROTO_RAW`), in the network
+/// namespace whose inode is `netns`. It is looked for at process `pid` first, then everywhere. Needs root.
+///
+/// # Errors
+/// [`io::ErrorKind::NotFound`] where there is no such namespace; else the kernel's answer.
+pub fn raw_socket(pid: u32, netns: u64, family: IpFamily) -> io::Result<OwnedFd> {
+    let is_it = |file: &File| file.metadata().is_ok_and(|meta| meta.ino() == netns);
+    let of_process = File::open(format!("/proc/{pid}/ns/net")).ok().filter(is_it);
+    let namespace = of_process.or_else(|| all().into_iter().find(is_it)).ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::NotFound,
+            format!("no process lives in the network namespace {netns} and it has no name"),
+        )
+    })?;
+    let family = match family {
+        IpFamily::V4 => AddressFamily::INET,
+        IpFamily::V6 => AddressFamily::INET6,
+    };
+    let make = || {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        socket_with(family, SocketType::RAW, flags, Some(ipproto::RAW))
+    };
+    let socket = run_in(&namespace, make)
+        .ok_or_else(|| io::Error::other(format!("the network namespace {netns} cannot be entered")))?;
+    Ok(socket?)
 }

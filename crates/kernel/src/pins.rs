@@ -7,9 +7,9 @@ use crate::plain;
 use crate::skeleton::types;
 use crate::walk::restore_everywhere;
 use libbpf_rs::{Link, MapCore, MapFlags, MapHandle};
-use rustix::fs::{Dir, FlockOperation, FsWord, flock, fstatfs};
+use rustix::fs::{AtFlags, Dir, FlockOperation, FsWord, StatxFlags, flock, fstatfs, statx};
 use std::fs::{self, DirBuilder, File};
-use std::io;
+use std::io::{self, Read, Seek};
 use std::mem::offset_of;
 use std::os::fd::AsFd;
 use std::os::unix::fs::DirBuilderExt;
@@ -36,6 +36,8 @@ const STATE: &str = "state";
 pub(crate) struct Pins {
     path: PathBuf,
     dir: File,
+    /// `/proc/self/mountinfo`, open: the path may be closed to this process later.
+    mounts: File,
 }
 
 /// The file name of the map that libbpf calls `name`; `None` for those that each version has for itself.
@@ -87,7 +89,11 @@ impl Pins {
             Err(source) => return Err(doing("opening", path, source)),
         };
         match flock(&dir, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Self { path: path.to_owned(), dir })),
+            Ok(()) => {
+                let mountinfo = Path::new("/proc/self/mountinfo");
+                let mounts = File::open(mountinfo).map_err(|source| doing("opening", mountinfo, source))?;
+                Ok(Some(Self { path: path.to_owned(), dir, mounts }))
+            }
             Err(rustix::io::Errno::WOULDBLOCK) => Err(KernelError::PinsInUse { path: path.to_owned() }),
             Err(e) => Err(doing("locking", path, e.into())),
         }
@@ -101,15 +107,31 @@ impl Pins {
         self.path.join(name)
     }
 
-    /// Whether the links are still there: asked of the open directory, which needs no right to its path.
+    /// Whether the links are still there. Asked of the descriptor and not of the path, nor of one opened by it: a daemon
+    /// that has given up its rights may open neither. What cannot be asked counts as there.
     pub fn hold(&self) -> bool {
-        let names = Dir::read_from(&self.dir).map(|entries| {
-            entries
-                .flatten()
-                .filter(|entry| HOOKS.iter().any(|hook| entry.file_name().to_bytes() == hook.as_bytes()))
-                .count()
-        });
-        names.is_ok_and(|found| found == HOOKS.len())
+        let names = || -> io::Result<usize> {
+            let mut dir = Dir::new(self.dir.try_clone()?)?;
+            // The clone shares the position that the last look has left at the end.
+            dir.rewind();
+            let is_link = |name: &[u8]| HOOKS.iter().any(|hook| name == hook.as_bytes());
+            let mut found = 0;
+            while let Some(entry) = dir.read().transpose()? {
+                found += usize::from(is_link(entry.file_name().to_bytes()));
+            }
+            Ok(found)
+        };
+        names().map_or(true, |found| found == HOOKS.len())
+    }
+
+    /// Whether the file system they are in is mounted still. Once it is not, only the open directory keeps it; the path
+    /// leads elsewhere then, and its owner's rights to that may be gone.
+    pub fn is_mounted(&self) -> io::Result<bool> {
+        let here = statx(&self.dir, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)?.stx_mnt_id.to_string();
+        let mut mounts = String::new();
+        (&self.mounts).rewind()?;
+        (&self.mounts).read_to_string(&mut mounts)?;
+        Ok(mounts.lines().any(|line| line.split(' ').next() == Some(&here)))
     }
 
     /// What the last daemon left, of this version's layout.

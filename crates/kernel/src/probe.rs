@@ -3,6 +3,7 @@
 use crate::error::is_permitted;
 use crate::limiter::Limiter;
 use crate::load::{load, rto_max_settable};
+use crate::walk::restore_everywhere;
 use crate::{CgroupDir, KernelError, Settings, Shortcoming};
 use halfopen_policy::{Limits, Mode, RawTcp};
 use libbpf_rs::libbpf_sys;
@@ -104,7 +105,7 @@ fn attach_and_leave(dir: &CgroupDir) -> Result<String, KernelError> {
     };
     let tried = CgroupDir::open(&path)
         .and_then(|probe| Limiter::start(&probe, &settings, None))
-        .and_then(Limiter::let_go);
+        .and_then(|limiter| limiter.let_go(restore_everywhere));
     // Nobody ever was in it, so it can only be gone already.
     let _ = std::fs::remove_dir(&path);
     tried.map(|_| String::new())

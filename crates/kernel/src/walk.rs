@@ -61,8 +61,10 @@ fn attempt(record: &AttemptRecord, now: Duration) -> Attempt {
 }
 
 /// Gives every held socket its own options back, namespace by namespace: `iter/tcp` sees those of the namespace that it
-/// is opened in. `link` is that of the walk; how many were let go is for its owner to say.
-pub(crate) fn restore_everywhere(link: BorrowedFd<'_>) -> EnforcementStopped {
+/// is opened in. `link` is that of the walk ([`crate::Limiter::let_go`] hands it out); how many were let go is for its
+/// owner to say. Entering namespaces needs root.
+#[must_use]
+pub fn restore_everywhere(link: BorrowedFd<'_>) -> EnforcementStopped {
     let mut stopped = EnforcementStopped::default();
     for namespace in netns::all() {
         match netns::run_in(&namespace, || read_all(link)) {
@@ -71,4 +73,12 @@ pub(crate) fn restore_everywhere(link: BorrowedFd<'_>) -> EnforcementStopped {
         }
     }
     stopped
+}
+
+/// As [`restore_everywhere`], in this process's own network namespace alone: needs no privilege.
+///
+/// # Errors
+/// Where the walk fails.
+pub fn restore_here(link: BorrowedFd<'_>) -> io::Result<()> {
+    read_all(link).map(drop)
 }

@@ -1,14 +1,16 @@
 use std::fs::File;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{FlockOperation, flock};
 
 use crate::hosts::Draw;
+use crate::pins::Pins;
 use crate::tag::Tag;
 use crate::{
     Capture, Cgroup, Dropped, HostKind, Hosts, LabError, Listener, Mix, Namespace, Side, Wan, cgroup,
-    namespace, wan, world,
+    namespace, pins, wan, world,
 };
 
 /// A client and a world in network namespaces of their own, without a route out, and a cgroup for what is limited.
@@ -19,6 +21,7 @@ pub struct Lab {
     draw: Mutex<Draw>,
     listener: Listener,
     wan: Option<wan::Router>,
+    pins: Pins,
     cgroup: Cgroup,
     client: Namespace,
     world: Namespace,
@@ -78,7 +81,8 @@ impl LabBuilder {
         world::address(&client, &world, self.slow_drops)?;
         let listener = Listener::start(&world, self.echo)?;
         let cgroup = Cgroup::create(tag, "client")?;
-        Ok(Lab { seed, draw: Mutex::new(Draw::new(seed)), listener, wan, cgroup, client, world, tag })
+        let (draw, pins) = (Mutex::new(Draw::new(seed)), Pins::named(tag));
+        Ok(Lab { seed, draw, listener, wan, pins, cgroup, client, world, tag })
     }
 }
 
@@ -93,6 +97,7 @@ fn sweep() {
     let _held = lock.as_ref().map(|file| flock(file, FlockOperation::LockExclusive));
     namespace::sweep();
     cgroup::sweep();
+    pins::sweep();
 }
 
 impl Lab {
@@ -139,6 +144,12 @@ impl Lab {
     /// When the kernel refuses, for example because the name is taken.
     pub fn new_cgroup(&self, name: &str) -> Result<Cgroup, LabError> {
         Cgroup::create(self.tag, name)
+    }
+
+    /// Where limiters of this lab pin what outlives them. All that is pinned there ends with the lab.
+    #[must_use]
+    pub fn pins(&self) -> &Path {
+        self.pins.path()
     }
 
     /// What live hosts listen with.

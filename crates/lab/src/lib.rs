@@ -20,6 +20,7 @@ mod limiter;
 mod listener;
 mod namespace;
 mod packet;
+mod pins;
 mod prefix;
 mod privilege;
 mod tag;

@@ -1,15 +1,17 @@
-use std::ffi::OsString;
-use std::io::{BufRead, BufReader};
+mod launch;
+
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use tempfile::TempDir;
 
-use crate::{Cgroup, Lab, LabError, artifact, tool};
+pub use launch::LimiterBuilder;
+use launch::{Plan, Process};
+
+use crate::{Cgroup, Lab, LabError, tool};
 
 const START: Duration = Duration::from_secs(30);
 const END: Duration = Duration::from_secs(10);
@@ -81,105 +83,36 @@ pub struct Program {
     pub sample: Vec<String>,
 }
 
-/// How to run the program under test.
-#[derive(Debug)]
-#[must_use]
-pub struct LimiterBuilder<'a> {
-    lab: &'a Lab,
-    limited: Option<&'a Cgroup>,
-    program: Option<PathBuf>,
-    arguments: Vec<OsString>,
-}
-
-impl<'a> LimiterBuilder<'a> {
-    /// Adds `--set name=value`.
-    pub fn set(mut self, name: &str, value: impl std::fmt::Display) -> Self {
-        self.arguments.extend(["--set".into(), format!("{name}={value}").into()]);
-        self
-    }
-
-    /// Adds `--config file`.
-    pub fn config(mut self, file: &Path) -> Self {
-        self.arguments.extend(["--config".into(), file.into()]);
-        self
-    }
-
-    /// Limits another cgroup than the lab's.
-    pub fn limited(mut self, cgroup: &'a Cgroup) -> Self {
-        self.limited = Some(cgroup);
-        self
-    }
-
-    /// Runs this program; else it is the `halfopen` that `HALFOPEN_BIN` names or that lies beside the running test.
-    pub fn program(mut self, program: PathBuf) -> Self {
-        self.program = Some(program);
-        self
-    }
-
-    /// Runs it and waits until it is ready.
-    ///
-    /// # Errors
-    /// When it is not built, ends, or is not ready in time; what it said is in the error.
-    pub fn start(self) -> Result<Limiter, LabError> {
-        let program = self.program.map_or_else(|| artifact("halfopen", "HALFOPEN_BIN"), Ok)?;
-        let run_directory =
-            tempfile::tempdir().map_err(LabError::io("make a run directory for the limiter"))?;
-        let own_cgroup = self.lab.limiter_cgroup()?;
-        let mut command = own_cgroup.command(&program);
-        command
-            .args(["run", "--cgroup"])
-            .arg(self.limited.unwrap_or(self.lab.cgroup()).path())
-            .args(&self.arguments)
-            .env("HALFOPEN_RUN_DIR", run_directory.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        let shown = tool::shown(&command);
-        let mut child = command.spawn().map_err(LabError::io(format!("run `{shown}`")))?;
-        let said = Arc::new(Mutex::new(String::new()));
-        let reader = child.stderr.take().map(|stderr| {
-            let said = said.clone();
-            std::thread::spawn(move || {
-                for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                    let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
-                    said.push_str(&line);
-                    said.push('\n');
-                }
-            })
-        });
-        let mut limiter = Limiter { program, child, said, reader, run_directory, _own_cgroup: own_cgroup };
-        limiter.await_ready(&shown)?;
-        Ok(limiter)
-    }
-}
-
 /// The program under test at work, in a cgroup of its own. Dropping it ends it by SIGTERM, then by SIGKILL.
 #[derive(Debug)]
 pub struct Limiter {
-    program: PathBuf,
-    child: Child,
-    said: Arc<Mutex<String>>,
-    reader: Option<std::thread::JoinHandle<()>>,
-    run_directory: TempDir,
-    _own_cgroup: Cgroup,
+    plan: Plan,
+    process: Process,
+    own_cgroup: Cgroup,
+    _own_directory: Option<TempDir>,
 }
 
 impl Limiter {
     /// One for the cgroup of this lab.
     pub fn builder(lab: &Lab) -> LimiterBuilder<'_> {
-        LimiterBuilder { lab, limited: None, program: None, arguments: Vec::new() }
+        LimiterBuilder::new(lab)
     }
 
-    fn await_ready(&mut self, shown: &str) -> Result<(), LabError> {
+    /// Waits until it is ready.
+    ///
+    /// # Errors
+    /// When it ends, or is not ready in time; what it said is in the error.
+    pub fn await_ready(&mut self) -> Result<(), LabError> {
         let deadline = Instant::now() + START;
         loop {
             let ready = |line: &str| line.split(|c: char| !c.is_alphanumeric()).any(|word| word == "ready");
             if self.stderr().lines().any(ready) {
                 return Ok(());
             }
+            let shown = self.process.shown.clone();
             if let Some(status) = self.ended()? {
                 let stderr = self.last_words();
-                return Err(LabError::NotReady { command: shown.to_owned(), status, stderr });
+                return Err(LabError::NotReady { command: shown, status, stderr });
             }
             if Instant::now() > deadline {
                 let what = format!("`{shown}` to be ready; it said:\n{}", self.stderr());
@@ -189,30 +122,83 @@ impl Limiter {
         }
     }
 
+    /// Ends it by SIGKILL and returns when it is gone; all it said on stderr.
+    pub fn kill(&mut self) -> String {
+        // Both fail only where it has ended already.
+        let _ = self.process.child.kill();
+        let _ = self.process.child.wait();
+        self.last_words()
+    }
+
+    /// Has it hand over: it ends, and what is pinned goes on. How it ended, and all it said on stderr.
+    ///
+    /// # Errors
+    /// When it does not end in time.
+    pub fn hand_over(&mut self) -> Result<(ExitStatus, String), LabError> {
+        self.signal(Signal::USR2)?;
+        let status = self.await_end(END)?;
+        Ok((status, self.last_words()))
+    }
+
+    /// Runs the program again as before, once it has ended, without waiting until it is ready.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub fn begin_again(&mut self) -> Result<(), LabError> {
+        self.process = Process::begin(&self.plan, &self.own_cgroup)?;
+        Ok(())
+    }
+
+    /// Runs the program again as before, once it has ended, and waits until it is ready.
+    ///
+    /// # Errors
+    /// As [`LimiterBuilder::start`].
+    pub fn start_again(&mut self) -> Result<(), LabError> {
+        self.begin_again()?;
+        self.await_ready()
+    }
+
+    /// What the next run is of.
+    pub fn replace_program(&mut self, program: PathBuf) {
+        self.plan.program = program;
+    }
+
+    /// Adds `--set name=value` for the next run; the last one counts.
+    pub fn set_for_next_run(&mut self, name: &str, value: impl std::fmt::Display) {
+        self.plan.arguments.extend(["--set".into(), format!("{name}={value}").into()]);
+    }
+
     /// Its process.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.child.id()
     }
 
     /// What it has said on stderr so far.
     #[must_use]
     pub fn stderr(&self) -> String {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.process.said()
     }
 
     /// A command that talks to it: `halfopen`, to be given arguments.
     #[must_use]
     pub fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
-        command.env("HALFOPEN_RUN_DIR", self.run_directory.path());
+        let mut command = match &self.plan.own_mounts {
+            Some(program) => {
+                let mut command = Command::new("nsenter");
+                command.args(["--mount", "--target", &self.pid().to_string(), "--"]).arg(program);
+                command
+            }
+            None => Command::new(&self.plan.program),
+        };
+        command.envs(self.plan.directories());
         command
     }
 
     /// Its run directory.
     #[must_use]
     pub fn run_directory(&self) -> &Path {
-        self.run_directory.path()
+        &self.plan.run_directory
     }
 
     /// Asks for its status.
@@ -280,7 +266,7 @@ impl Limiter {
     /// # Errors
     /// When it has ended.
     pub fn signal(&self, signal: Signal) -> Result<(), LabError> {
-        let pid = Pid::from_child(&self.child);
+        let pid = Pid::from_child(&self.process.child);
         kill_process(pid, signal)
             .map_err(LabError::errno(format!("send {signal:?} to the limiter, process {pid}")))
     }
@@ -314,11 +300,20 @@ impl Limiter {
     }
 
     fn ended(&mut self) -> Result<Option<ExitStatus>, LabError> {
-        self.child.try_wait().map_err(LabError::io("ask whether the limiter has ended"))
+        self.process.child.try_wait().map_err(LabError::io("ask whether the limiter has ended"))
     }
 
+    /// All it has said; not what a process that it left behind might still say.
     fn last_words(&mut self) -> String {
-        if self.reader.take().is_some_and(|reader| reader.join().is_err()) {
+        let start = Instant::now();
+        while self.process.reader.as_ref().is_some_and(|reader| !reader.is_finished()) {
+            if start.elapsed() > END {
+                self.process.reader = None;
+                tracing::warn!("a process that the limiter has left behind keeps its stderr open");
+            }
+            std::thread::sleep(STEP);
+        }
+        if self.process.reader.take().is_some_and(|reader| reader.join().is_err()) {
             tracing::warn!("the reader of the limiter's stderr had panicked");
         }
         self.stderr()
@@ -328,14 +323,16 @@ impl Limiter {
 impl Drop for Limiter {
     fn drop(&mut self) {
         if let Ok(None) = self.ended() {
-            let asked = self.signal(Signal::TERM).and_then(|()| self.await_end(END));
+            // One that is stopped takes no other signal.
+            let asked = self.signal(Signal::TERM).and_then(|()| self.signal(Signal::CONT));
+            let asked = asked.and_then(|()| self.await_end(END));
             if let Err(error) = asked {
                 tracing::warn!(%error, "the limiter is killed");
             }
         }
         // Both fail only where it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.process.child.kill();
+        let _ = self.process.child.wait();
     }
 }
 

@@ -31,6 +31,11 @@ pub enum Skip {
     /// The kernel has no nftables.
     #[error("nftables does not work in a network namespace here: {0}")]
     NoNftables(String),
+    /// No memory controller can be used.
+    #[error(
+        "no memory controller of cgroup version 1: `mount -t cgroup -o memory none /sys/fs/cgroup/memory`"
+    )]
+    NoMemoryController,
     /// There is no TUN device, which only a lab with a WAN needs.
     #[error("no /dev/net/tun: `modprobe tun`")]
     NoTun,

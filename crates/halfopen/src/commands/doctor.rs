@@ -1,6 +1,7 @@
 //! `doctor`: what works here, what does not, and what passes by the limit.
 
 use super::packet_socket::{PacketSocket, open_packet_sockets};
+use super::running_daemon;
 use crate::{exit, output};
 use anyhow::Result;
 use halfopen_kernel::{Finding, Probe, probes};
@@ -10,6 +11,9 @@ pub fn doctor(cgroup: Option<&Path>) -> Result<u8> {
     let probes = probes(cgroup);
     for probe in &probes {
         output::line(&shown(probe))?;
+    }
+    for line in running_daemon::lines() {
+        output::line(&line)?;
     }
     let sockets = open_packet_sockets();
     for socket in &sockets {

@@ -4,6 +4,7 @@ mod doctor;
 mod exec;
 mod off;
 mod packet_socket;
+mod running_daemon;
 mod show;
 
 use crate::cli::{Cli, Command};
@@ -22,6 +23,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Run(run) => {
             daemon::run(Sources::new(run.config, &run.sets)?, run.cgroup.as_deref())?;
         }
+        Command::Hand(reach) => daemon::hand::serving::serve(&reach)?,
         Command::Off => off::off()?,
         Command::Status { json } => show::status(json)?,
         Command::Events { follow, json, since } => show::events(follow, json, since)?,

@@ -21,7 +21,10 @@ const KILLED: Duration = Duration::from_secs(5);
 pub fn off() -> Result<()> {
     let directory = RuntimeDir::of_this_host();
     let Some(found) = holder(&directory)? else {
-        return match end_pinned(&pins_of_this_host())? {
+        let ended = end_pinned(&pins_of_this_host())?;
+        // What a daemon that was killed has left; there may be nothing.
+        let _ = fs::remove_file(directory.events()).and_then(|()| fs::remove_dir(directory.path()));
+        return match ended {
             Some(stopped) => output::line(&format!(
                 "no daemon ran; what was pinned is removed and nothing is limited any more; held attempts let go: {}",
                 stopped.let_go
@@ -34,6 +37,12 @@ pub fn off() -> Result<()> {
             if !wait_until_ended(&directory, LET_GO)? {
                 output::error_line(&format!("halfopen: pid {pid} has not ended within {LET_GO:?}"));
                 return kill(&directory, found);
+            }
+            // One that has lost its hand may remove nothing itself.
+            let left = end_pinned(&pins_of_this_host())?.is_some();
+            if left | fs::remove_file(directory.socket()).is_ok() {
+                output::error_line("halfopen: it could not tidy up, which is done now");
+                let _ = fs::remove_file(directory.events()).and_then(|()| fs::remove_dir(directory.path()));
             }
             output::line(&format!("the daemon (pid {pid}) has let go and ended: nothing is limited any more"))
         }

@@ -1,13 +1,15 @@
 //! `status`, `events`, `set` and `why`: numbers for people, or JSON.
 
 use super::ask;
+use crate::config::{read_name, read_setting, save};
 use crate::control::{Answer, Client, Request, ScopeStatus, Status, Subject, status::seconds};
 use crate::events::record::written_time;
 use crate::events::text::plain;
 use crate::output;
 use crate::runtime_dir::RuntimeDir;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use jiff::Timestamp;
+use std::path::PathBuf;
 
 pub fn status(json: bool) -> Result<()> {
     let status = match ask(&Request::Status)? {
@@ -77,10 +79,17 @@ pub fn events(follow: bool, json: bool, since: Option<Timestamp>) -> Result<()> 
 }
 
 pub fn set(name: String, value: String, save: bool) -> Result<()> {
-    match ask(&Request::Set { name, value, save })? {
-        (_, Answer::Changed { name, was, now, saved, note }) => {
-            let saved = saved.map_or(String::new(), |path| format!(", saved to {}", path.display()));
-            output::line(&format!("{name} = {now} (was {was}){saved}"))?;
+    // The file is written before anything changes: what cannot be saved is not put in force.
+    let prepared = save.then(|| prepare(&name, &value)).transpose()?;
+    let (key, was, now) = match ask(&Request::Set { name: name.clone(), value, save })? {
+        (_, Answer::Changed { name, was, now }) => (name, was, now),
+        (client, other) => return Err(client.unexpected(&other).into()),
+    };
+    let Some((prepared, path)) = prepared else { return output::line(&format!("{key} = {now} (was {was})")) };
+    prepared.commit().with_context(|| format!("{key} = {now} is in force but not saved"))?;
+    output::line(&format!("{key} = {now} (was {was}), saved to {}", path.display()))?;
+    match ask(&Request::Saved { name })? {
+        (_, Answer::Saved { note }) => {
             if let Some(note) = note {
                 output::error_line(&format!("halfopen: {note}"));
             }
@@ -88,6 +97,16 @@ pub fn set(name: String, value: String, save: bool) -> Result<()> {
         }
         (client, other) => Err(client.unexpected(&other).into()),
     }
+}
+
+/// A version of the daemon's file with the value in it, and where it belongs: the daemon itself may write nothing.
+fn prepare(name: &str, value: &str) -> Result<(save::Prepared, PathBuf)> {
+    let setting = read_setting(&read_name(name)?, value)?;
+    let path = match ask(&Request::LocalFile)? {
+        (_, Answer::LocalFile(path)) => path,
+        (client, other) => return Err(client.unexpected(&other).into()),
+    };
+    Ok((save::prepare(&path, &setting)?, path))
 }
 
 pub fn why(subject: Subject) -> Result<()> {

@@ -37,7 +37,7 @@ pub fn prepare(path: &Path, setting: &Setting) -> Result<Prepared, ConfigError> 
     };
     let text = with_setting(path, &text, setting)?;
     let directory = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(directory).map_err(failed)?;
+    make_directory(directory).map_err(failed)?;
     let mut file = NamedTempFile::new_in(directory).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
     file.as_file().set_permissions(mode).map_err(failed)?;
@@ -54,6 +54,15 @@ impl Prepared {
         let Self { file, path } = self;
         file.persist(&path).map(drop).map_err(|e| ConfigError::Save { path, reason: e.error })
     }
+}
+
+/// Readable for the daemon's user, whatever the umask of the one who saves.
+fn make_directory(path: &Path) -> io::Result<()> {
+    if !path.is_dir() {
+        fs::create_dir_all(path)?;
+        fs::set_permissions(path, Permissions::from_mode(0o755))?;
+    }
+    Ok(())
 }
 
 fn with_setting(path: &Path, text: &str, setting: &Setting) -> Result<String, ConfigError> {

@@ -38,8 +38,15 @@ pub enum Request {
         name: String,
         /// As the user wrote it.
         value: String,
-        /// Whether it outlives the daemon.
+        /// Whether the client is about to write it into the files.
         save: bool,
+    },
+    /// [`Answer::LocalFile`].
+    LocalFile,
+    /// [`Answer::Saved`]: the value in force was saved by the one who asks, who may write the files.
+    Saved {
+        /// As the user wrote it.
+        name: String,
     },
     /// [`Answer::Scope`] for the process that asks, and [`Answer::ScopeEnded`] once it has closed its half.
     Exec {
@@ -86,8 +93,11 @@ pub enum Answer {
         was: String,
         /// Now.
         now: String,
-        /// Where it was saved.
-        saved: Option<PathBuf>,
+    },
+    /// The file for what is to outlive the daemon, of those that it reads.
+    LocalFile(PathBuf),
+    /// The value was found in the files.
+    Saved {
         /// What the user should know besides.
         note: Option<String>,
     },
@@ -163,6 +173,8 @@ mod tests {
             Request::Events { since: Some("1970-01-01T00:00:00.000Z".into()), follow: true },
             Request::Get { name: "host.half_open".into() },
             Request::Set { name: "exempt".into(), value: "10.0.0.0/8\n{\"off\"}".into(), save: true },
+            Request::LocalFile,
+            Request::Saved { name: "exempt".into() },
             Request::Exec { half_open: Some("unlimited".into()), drain: None },
             Request::Why(Subject::Pid(7)),
             Request::Why(Subject::Destination("[2001:db8::1]:80".parse().unwrap())),

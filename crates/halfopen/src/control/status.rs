@@ -87,8 +87,22 @@ pub enum Degradation {
     Off,
     /// The last event reached neither journald nor syslog.
     NoSystemLog,
+    /// The last event could not be written to the file of the next daemon.
+    EventsNotKept,
     /// The kernel cannot set `TCP_RTO_MAX_MS`.
     LongWaits,
+    /// The BPF file system that holds the pins is unmounted.
+    PinsUnmounted,
+    /// There is no user for the daemon to be.
+    NoOwnUser,
+    /// The kernel has no Landlock.
+    NoLandlock,
+    /// The kernel has no seccomp filters.
+    NoSeccomp,
+    /// The part of the daemon that kept root has ended.
+    NoHand,
+    /// The confined daemon cannot read its files again.
+    ConfigUnreadable,
 }
 
 /// A [`Degradation`] with its explanation.
@@ -234,7 +248,35 @@ impl From<Degradation> for DegradedStatus {
             Degradation::NoSystemLog => {
                 "no system log takes events: they are on stderr and in `halfopen events` only"
             }
+            Degradation::EventsNotKept => {
+                "events cannot be written beside the control socket (is the file system full?): after a crash \
+                 `halfopen events` will lack them; the system log has them"
+            }
             Degradation::LongWaits => Shortcoming::RtoMaxNotSettable.explain(),
+            Degradation::PinsUnmounted => {
+                "the BPF file system that holds the pins is unmounted: the limit may end with this daemon, and the next \
+                 one cannot take it over; mount it (mount -t bpf bpf /sys/fs/bpf), `halfopen off`, start anew"
+            }
+            Degradation::NoOwnUser => {
+                "there is no user halfopen: the daemon stays uid 0, without capabilities (the package makes the user; \
+                 or: useradd --system --no-create-home halfopen)"
+            }
+            Degradation::NoLandlock => {
+                "this kernel has no Landlock (CONFIG_SECURITY_LANDLOCK, and landlock in lsm=): the daemon can read what \
+                 its user can"
+            }
+            Degradation::NoSeccomp => {
+                "this kernel has no seccomp filters (CONFIG_SECCOMP_FILTER): the daemon can make every system call"
+            }
+            Degradation::NoHand => {
+                "the part of the daemon that kept root has ended: the limit holds, but events lack exe and cgroup, `exec` \
+                 is refused, and at the end held attempts of other network namespaces keep the options of a hold: \
+                 restart the daemon"
+            }
+            Degradation::ConfigUnreadable => {
+                "the confined daemon cannot read its configuration again, so SIGHUP changes nothing: let the user \
+                 halfopen read the files and their directory, and keep symlinks within it"
+            }
         };
         Self { reason, explanation: explanation.to_owned() }
     }

@@ -1,14 +1,16 @@
 //! Carries events to where they are read: stderr, the system log, memory, and those who follow.
 
-use crate::events::{Episodes, Event, Report, SystemLog};
+use crate::events::kept::REMEMBERED;
+use crate::events::{Episodes, Event, KeptEvents, Report, SystemLog};
 use crate::output;
 use jiff::Timestamp;
 use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::broadcast;
 
-/// Events kept for `halfopen events`.
-const REMEMBERED: usize = 1_000;
 /// Events that a follower may lag behind until it misses some.
 const LAG: usize = 256;
 
@@ -19,15 +21,36 @@ pub struct Announcer {
     pub episodes: Episodes,
     log: SystemLog,
     memory: VecDeque<Arc<Event>>,
+    kept: io::Result<KeptEvents>,
+    last_kept: bool,
     followers: broadcast::Sender<Arc<Event>>,
 }
 
 impl Announcer {
-    /// With nothing to tell yet.
+    /// Remembers what an earlier daemon has kept in the file at `kept`, and keeps its own there.
     #[must_use]
-    pub fn new(log: SystemLog) -> Self {
+    pub fn new(log: SystemLog, kept: &Path) -> Self {
         let (followers, _) = broadcast::channel(LAG);
-        Self { episodes: Episodes::default(), log, memory: VecDeque::new(), followers }
+        let mut memory = VecDeque::new();
+        let kept = KeptEvents::open(kept).map(|(kept, events)| {
+            memory.extend(events.into_iter().map(Arc::new));
+            kept
+        });
+        if let Err(e) = &kept {
+            tracing::warn!("events cannot be kept for the next daemon: {e}");
+        }
+        Self { episodes: Episodes::default(), log, memory, kept, last_kept: true, followers }
+    }
+
+    /// Goes on with the episodes that an earlier daemon announced; `now` as the kernel part's clock has it.
+    pub fn resume_episodes(&mut self, now: Duration) {
+        for event in &self.memory {
+            let written: Option<Timestamp> = event.time.parse().ok();
+            // A clock that was set back meanwhile makes it young, not old.
+            let age =
+                written.and_then(|at| Duration::try_from(Timestamp::now() - at).ok()).unwrap_or_default();
+            self.episodes.resume(&event.scope, event.state, now.saturating_sub(age));
+        }
     }
 
     /// Writes the event for `report`, in a scope with this `limit` and `queued` attempts.
@@ -39,8 +62,27 @@ impl Announcer {
             self.memory.pop_front();
         }
         self.memory.push_back(Arc::clone(&event));
+        self.keep(&event);
         // Fails where nobody follows.
         let _ = self.followers.send(event);
+    }
+
+    fn keep(&mut self, event: &Event) {
+        let remembered = self.memory.iter().map(AsRef::as_ref);
+        let Ok(kept) = &mut self.kept else { return };
+        let outcome = kept.keep(event, remembered);
+        match (&outcome, self.last_kept) {
+            (Err(e), true) => tracing::warn!("an event could not be kept for the next daemon: {e}"),
+            (Ok(()), false) => tracing::info!("events are kept for the next daemon again"),
+            _ => {}
+        }
+        self.last_kept = outcome.is_ok();
+    }
+
+    /// Whether the next daemon will know the last event.
+    #[must_use]
+    pub fn is_keeping(&self) -> bool {
+        self.kept.is_ok() && self.last_kept
     }
 
     /// The events in memory that are not older than `since`.

@@ -5,18 +5,22 @@ mod values;
 mod why;
 
 use super::announcer::Announcer;
-use super::exec_cgroup;
+use super::confine::Confined;
 use super::fault_log::FaultLog;
+use super::hand::Hand;
 use crate::config::{ConfigError, Effective, Key, Limit, LimitKey, Sources, setting};
 use crate::control::{Degradation, DegradedStatus, FaultStatus, ScopeStatus, Status};
-use crate::events::{Waiter, identity};
+use crate::events::{Identity, Waiter};
 use crate::exit::{WrongUse, explained};
-use anyhow::Result;
-use halfopen_kernel::{EnforcementStopped, Fault, FaultCount, KernelError, Limiter, ScopeId, Shortcoming};
+use anyhow::{Context, Result};
+use halfopen_kernel::{
+    CgroupDir, EnforcementStopped, Fault, FaultCount, KernelError, Limiter, ScopeId, Shortcoming,
+    restore_here,
+};
 use halfopen_policy::{Limits, Mode};
 use rustix::time::{ClockId, clock_gettime};
-use std::fs;
-use std::os::fd::{AsFd, OwnedFd};
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,11 +32,27 @@ const HOST: &str = "host";
 struct ExecScope {
     id: ScopeId,
     name: String,
-    path: PathBuf,
     limits: Limits,
-    /// Taken over from an earlier daemon: no client's connection ends it.
-    adopted: bool,
+    /// Taken over from an earlier daemon: no client's connection ends it. Its cgroup's `cgroup.events`, open since
+    /// before the daemon was confined.
+    adopted: Option<File>,
 }
+
+/// What only the hand is asked for, and what the confined process lacks.
+#[derive(Debug)]
+pub struct Means {
+    /// Keeps root.
+    pub hand: Hand,
+    /// The limited cgroup.
+    pub cgroup: CgroupDir,
+    /// Where `set --save` writes.
+    pub local_file: PathBuf,
+    /// What could not be given up.
+    pub lacks: Vec<Degradation>,
+}
+
+/// The name of the cgroup above those of `exec`, below the limited one.
+pub const EXEC_PARENT: &str = "halfopen.exec";
 
 /// All that the daemon owns.
 pub struct Enforcement {
@@ -40,10 +60,12 @@ pub struct Enforcement {
     sources: Sources,
     effective: Effective,
     scopes: Vec<ExecScope>,
-    exec_parent: Option<PathBuf>,
+    exec_parent: bool,
+    means: Means,
     faults: FaultLog,
     shortcomings: Vec<Shortcoming>,
     disturbances: u64,
+    pins_unmounted: bool,
     /// Where events go.
     pub announcer: Announcer,
 }
@@ -57,16 +79,24 @@ pub fn monotonic() -> Duration {
 impl Enforcement {
     /// Takes over a `limiter` that has `effective` in force.
     #[must_use]
-    pub fn new(limiter: Limiter, sources: Sources, effective: Effective, announcer: Announcer) -> Self {
+    pub fn new(
+        limiter: Limiter,
+        sources: Sources,
+        effective: Effective,
+        announcer: Announcer,
+        means: Means,
+    ) -> Self {
         let mut enforcement = Self {
+            means,
             shortcomings: limiter.shortcomings(),
             limiter,
             sources,
             effective,
             scopes: Vec::new(),
-            exec_parent: None,
+            exec_parent: false,
             faults: FaultLog::default(),
             disturbances: 0,
+            pins_unmounted: false,
             announcer,
         };
         if let Some(adopted) = enforcement.limiter.adopted().cloned() {
@@ -83,13 +113,15 @@ impl Enforcement {
         self.limiter.as_fd().try_clone_to_owned()
     }
 
-    /// Takes the attempts that began to wait from the kernel part into their episodes.
+    /// Takes the attempts that began to wait from the kernel part into their episodes. Returns how many.
     ///
     /// # Errors
     /// Where the ring buffer cannot be read.
-    pub fn take_held(&mut self) -> Result<(), KernelError> {
-        let Self { limiter, scopes, announcer, .. } = self;
+    pub fn take_held(&mut self) -> Result<u64, KernelError> {
+        let Self { limiter, scopes, announcer, means, .. } = self;
+        let mut taken = 0;
         limiter.take_held(&mut |held| {
+            taken += 1;
             let scope = scopes.iter().find(|scope| scope.id == held.scope);
             let waiter = Waiter {
                 at: held.at,
@@ -98,8 +130,11 @@ impl Enforcement {
                 destination: held.destination,
                 audited: held.audited,
             };
-            announcer.episodes.waits(&waiter, identity::identify);
-        })
+            announcer.episodes.waits(&waiter, |program| {
+                means.hand.identify(program).unwrap_or_else(|_| Identity::unknown(program.uid))
+            });
+        })?;
+        Ok(taken)
     }
 
     /// Whether the limit would outlive this process.
@@ -125,6 +160,11 @@ impl Enforcement {
             tracing::info!("a file that `essential` names was replaced or installed: it counts as it is now");
         }
         self.end_adopted_scopes();
+        let unmounted = self.limiter.pins_unmounted()?;
+        if unmounted && !self.pins_unmounted {
+            tracing::warn!("{}", DegradedStatus::from(Degradation::PinsUnmounted).explanation);
+        }
+        self.pins_unmounted = unmounted;
         Ok(())
     }
 
@@ -133,6 +173,7 @@ impl Enforcement {
     /// # Errors
     /// Where the kernel part cannot be read.
     pub fn look(&mut self) -> Result<(), KernelError> {
+        self.look_after_hand();
         self.take_held()?;
         // Narrower scopes first: the host's queue counts their waiters too, which are no sign that the host is full.
         let mut waiting_below = 0;
@@ -161,6 +202,41 @@ impl Enforcement {
         };
         self.disturbances = faults.iter().filter(disturbed).map(|fault| fault.count).sum();
         Ok(())
+    }
+
+    /// Notices, and says once, that the hand has ended.
+    fn look_after_hand(&mut self) {
+        if !self.means.hand.look() && !self.means.lacks.contains(&Degradation::NoHand) {
+            self.means.lacks.push(Degradation::NoHand);
+            let hand = self.means.hand.pid();
+            tracing::error!("{} (it was pid {hand})", DegradedStatus::from(Degradation::NoHand).explanation);
+        }
+    }
+
+    /// This process is confined from now on. Says what is lacking, and whether it can still read its files.
+    pub fn is_confined(&mut self, confined: Confined) {
+        for reason in &confined.lacks {
+            let told = DegradedStatus::from(*reason).explanation;
+            tracing::warn!("not confined as it should be: {told}");
+        }
+        self.means.lacks.extend(confined.lacks);
+        if let Err(e) = self.load() {
+            self.means.lacks.push(Degradation::ConfigUnreadable);
+            let told = DegradedStatus::from(Degradation::ConfigUnreadable).explanation;
+            tracing::warn!("{told}: {}", explained(&e));
+        }
+    }
+
+    /// Leaves the limit as it is: what is pinned goes on.
+    #[must_use]
+    pub fn into_hand(self) -> Hand {
+        self.means.hand
+    }
+
+    /// Where `set --save` writes.
+    #[must_use]
+    pub fn local_file(&self) -> PathBuf {
+        self.means.local_file.clone()
     }
 
     /// How often another program was found to have disturbed our callbacks, as of the last [`Enforcement::look`].
@@ -223,19 +299,16 @@ impl Enforcement {
         if self.scopes.iter().any(|scope| scope.name == name) {
             return Err(WrongUse(format!("process {peer} already has the scope {name}")).into());
         }
-        let parent = self.limiter.exec_parent()?;
-        self.exec_parent = Some(parent.clone());
-        let path = exec_cgroup::make(&parent, &name)?;
-        match self.limiter.add_scope(&path, &limits) {
-            Ok(id) => self.scopes.push(ExecScope {
-                id,
-                name: name.clone(),
-                path: path.clone(),
-                limits,
-                adopted: false,
-            }),
+        let (parent, own) = self.means.hand.make_exec_cgroup(&name)?;
+        let parent = self.means.cgroup.child(EXEC_PARENT, parent);
+        let own = parent.child(&name, own);
+        let path = own.path().to_owned();
+        let added = if self.exec_parent { Ok(()) } else { self.limiter.set_exec_parent(parent) };
+        self.exec_parent |= added.is_ok();
+        match added.and_then(|()| self.limiter.add_scope(&own, &limits)) {
+            Ok(id) => self.scopes.push(ExecScope { id, name: name.clone(), limits, adopted: None }),
             Err(e) => {
-                exec_cgroup::remove(&path)?;
+                self.means.hand.remove_exec_cgroup(&name)?;
                 return Err(e.into());
             }
         }
@@ -253,26 +326,22 @@ impl Enforcement {
             self.announcer.announce(report, scope.limits.half_open, 0);
         }
         self.limiter.remove_scope(scope.id)?;
-        exec_cgroup::remove(&scope.path)
+        self.means.hand.remove_exec_cgroup(name).with_context(|| format!("removing the cgroup of {name}"))
     }
 
-    /// Ends enforcement: every held attempt is let go.
+    /// Ends enforcement: every held attempt is let go. Returns the hand, which has more to do.
     ///
     /// # Errors
-    /// Where the kernel part could not restore every socket; enforcement has ended all the same.
-    pub fn finish(mut self) -> Result<EnforcementStopped, KernelError> {
+    /// Where the kernel part could not be told; enforcement has ended all the same.
+    pub fn finish(mut self) -> (Result<EnforcementStopped, KernelError>, Hand) {
         for name in self.scopes.iter().map(|scope| scope.name.clone()).collect::<Vec<_>>() {
             if let Err(e) = self.end_scope(&name) {
                 tracing::warn!("ending {name}: {}", explained(&e));
             }
         }
-        let stopped = self.limiter.let_go();
-        if let Some(parent) = self.exec_parent.filter(|parent| fs::exists(parent).unwrap_or(false))
-            && let Err(e) = exec_cgroup::remove(&parent)
-        {
-            tracing::warn!("{}", explained(&e));
-        }
-        stopped
+        let mut hand = self.means.hand;
+        let stopped = self.limiter.let_go(|link| restore(&mut hand, link));
+        (stopped, hand)
     }
 
     fn host_limits(&self) -> Limits {
@@ -290,7 +359,22 @@ impl Enforcement {
             Mode::Off => Some(Degradation::Off),
         };
         let log = (!self.announcer.log_reached()).then_some(Degradation::NoSystemLog);
+        let kept = (!self.announcer.is_keeping()).then_some(Degradation::EventsNotKept);
         let kernel = self.shortcomings.iter().map(|found| Degradation::from(*found));
-        mode.into_iter().chain(log).chain(kernel).map(DegradedStatus::from).collect()
+        let pins = self.pins_unmounted.then_some(Degradation::PinsUnmounted);
+        let means = self.means.lacks.iter().copied();
+        let all = mode.into_iter().chain(log).chain(kept).chain(pins).chain(kernel).chain(means);
+        all.map(DegradedStatus::from).collect()
     }
+}
+
+/// Gives held sockets their own options back, where the hand is gone in this process's own namespace at least.
+fn restore(hand: &mut Hand, link: BorrowedFd<'_>) -> EnforcementStopped {
+    hand.restore(link).unwrap_or_else(|e| {
+        tracing::warn!("held attempts of other network namespaces keep the options of a hold: {e}");
+        if let Err(e) = restore_here(link) {
+            tracing::warn!("so do those of this one: {e}");
+        }
+        EnforcementStopped::default()
+    })
 }

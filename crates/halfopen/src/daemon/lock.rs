@@ -44,12 +44,13 @@ fn shown(pid: Option<u32>) -> String {
     pid.map_or("unknown".into(), |pid| pid.to_string())
 }
 
-/// The lock, held. Dropped, it removes its file, and the directory where it had made that.
+/// The lock, held until its file is closed. Dropped, it removes that, and the directory where it had made it.
 #[derive(Debug)]
 pub struct Lock {
     file: File,
     directory: RuntimeDir,
     made_directory: bool,
+    removed: bool,
 }
 
 impl Lock {
@@ -87,15 +88,29 @@ impl Lock {
             if fs::metadata(&path).is_ok_and(|there| there.ino() == held.ino() && there.dev() == held.dev()) {
                 file.set_len(0).map_err(io)?;
                 writeln!(file, "{}", std::process::id()).map_err(io)?;
-                return Ok(Self { file, directory: directory.clone(), made_directory });
+                return Ok(Self { file, directory: directory.clone(), made_directory, removed: false });
             }
         }
         Err(io(io::Error::other("the file is replaced again and again")))
+    }
+
+    /// Whether taking it made its directory.
+    #[must_use]
+    pub fn made_directory(&self) -> bool {
+        self.made_directory
+    }
+
+    /// Its file has been removed: what is there now is another daemon's.
+    pub fn let_go(mut self) {
+        self.removed = true;
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
+        if self.removed {
+            return;
+        }
         let _ = fs::remove_file(self.directory.lock());
         if self.made_directory {
             let _ = fs::remove_dir(self.directory.path());

@@ -2,15 +2,16 @@
 //! was made, and nothing here waits for a client.
 
 pub mod announcer;
+pub mod confine;
 pub mod enforcement;
-pub mod exec_cgroup;
 pub mod fault_log;
+pub mod hand;
 pub mod lock;
 pub mod notify;
 pub mod recount;
 pub mod server;
 
-use crate::config::Sources;
+use crate::config::{Sources, save};
 use crate::control::{Answer, Request};
 use crate::events::SystemLog;
 use crate::exit::explained;
@@ -18,8 +19,10 @@ use crate::output;
 use crate::runtime_dir::{RuntimeDir, pins_of_this_host};
 use announcer::Announcer;
 use anyhow::{Context, Result};
-use enforcement::{Enforcement, monotonic};
-use halfopen_kernel::{CgroupDir, Keep, KernelError, Limiter, remove_pins};
+use confine::{Needs, confine};
+use enforcement::{EXEC_PARENT, Enforcement, Means, monotonic};
+use halfopen_kernel::{CgroupDir, Keep, KernelError, Limiter};
+use hand::{Hand, Leave, Reach};
 use lock::Lock;
 use notify::Watchdog;
 use recount::Recounts;
@@ -60,12 +63,17 @@ enum Ending {
 pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
     let effective = sources.load()?;
     let directory = RuntimeDir::of_this_host();
-    let _lock = Lock::take(&directory)?;
+    let lock = Lock::take(&directory)?;
+    let cgroup = cgroup.map_or_else(CgroupDir::root, CgroupDir::open)?;
+    let exec_parent = cgroup.path().join(EXEC_PARENT);
+    let pins = std::path::absolute(pins_of_this_host())?;
+    let hand = Reach::new(&pins, &directory, lock.made_directory(), exec_parent)
+        .and_then(|reach| Hand::start(&reach))
+        .context("starting the hand, the part of the daemon that keeps root")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let signals = Signals::listen()?;
-        let cgroup = cgroup.map_or_else(CgroupDir::root, CgroupDir::open)?;
-        let keep = Keep { pins: pins_of_this_host(), persist: effective.persist() };
+        let keep = Keep { pins, persist: effective.persist() };
         let limiter = Limiter::start(&cgroup, &effective.settings(), Some(&keep))?;
         let ready = format!(
             "halfopen: ready: pid {}, limiting {}, config_hash {}, {}",
@@ -74,26 +82,29 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
             effective.hash(),
             in_short(&effective)
         );
-        let announcer = Announcer::new(SystemLog::default());
-        let mut enforcement = Enforcement::new(limiter, sources, effective, announcer);
-        let served = serve(&mut enforcement, &directory, signals, &ready).await;
-        let socket = fs::remove_file(directory.socket());
+        let local_file = std::path::absolute(save::local_file(sources.path()))?;
+        let socket = bind(&directory)?;
+        let needs = Needs::of_daemon(sources.path());
+        let announcer = Announcer::new(SystemLog::default(), &directory.events());
+        let means = Means { hand, cgroup, local_file, lacks: Vec::new() };
+        let mut enforcement = Enforcement::new(limiter, sources, effective, announcer, means);
+        enforcement.is_confined(confine(&needs)?);
+        let served = serve(&mut enforcement, socket, signals, &ready).await;
         notify::tell("STOPPING=1");
         if matches!(served, Ok(Ending::HandOver)) && enforcement.is_pinned() {
             output::error_line(&format!(
                 "halfopen: handed over: what is pinned in {} goes on limiting until the next daemon, or `halfopen off`",
                 keep.pins.display()
             ));
-            return socket.with_context(|| format!("removing {}", directory.socket().display()));
+            return tidy_up(enforcement.into_hand(), lock, Leave::Limit);
         }
         if matches!(served, Ok(Ending::PinsRemoved)) {
             tracing::warn!("{}: removed by somebody: that has ended the limit", keep.pins.display());
         }
         let pinned = enforcement.is_pinned();
-        let stopped = enforcement.finish().context("letting go of the held attempts")?;
-        if pinned {
-            remove_pins(&keep.pins)?;
-        }
+        let (stopped, hand) = enforcement.finish();
+        let removed = tidy_up(hand, lock, Leave::Nothing { pins: pinned });
+        let stopped = stopped.context("letting go of the held attempts")?;
         output::error_line(&format!(
             "halfopen: ended, nothing is limited any more; held attempts let go: {}",
             stopped.let_go
@@ -105,8 +116,16 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
             );
         }
         served?;
-        socket.with_context(|| format!("removing {}", directory.socket().display()))
+        removed
     })
+}
+
+/// Has the hand remove what the daemon itself may not, and lets go of the lock.
+fn tidy_up(mut hand: Hand, lock: Lock, leave: Leave) -> Result<()> {
+    hand.tidy_up(leave)
+        .context("tidying up: what is left is harmless to the next daemon, and `halfopen off` removes it")?;
+    lock.let_go();
+    Ok(())
 }
 
 fn in_short(effective: &crate::config::Effective) -> String {
@@ -140,13 +159,13 @@ impl Signals {
 
 async fn serve(
     enforcement: &mut Enforcement,
-    directory: &RuntimeDir,
+    socket: UnixListener,
     mut signals: Signals,
     ready: &str,
 ) -> Result<Ending> {
     let held = readiness(enforcement.held_fd()?)?;
     let (calls, mut asked) = mpsc::channel(64);
-    tokio::spawn(server::serve(bind(directory)?, calls));
+    tokio::spawn(server::serve(socket, calls));
     output::error_line(ready);
     notify::tell("READY=1");
     let mut look = interval(LOOK);
@@ -169,7 +188,7 @@ async fn serve(
             ready = held.readable() => {
                 // Cleared before the buffer is emptied: what comes in between makes it readable again.
                 ready?.clear_ready();
-                trouble.note("reading held attempts", enforcement.take_held());
+                trouble.note("reading held attempts", enforcement.take_held().map(drop));
             }
             Some(call) = asked.recv() => {
                 if let Some(written) = answer(enforcement, call) {
@@ -257,6 +276,8 @@ fn answer(enforcement: &mut Enforcement, call: Call) -> Option<oneshot::Receiver
         Request::Status => enforcement.status().map(|status| Answer::Status(Box::new(status))),
         Request::Get { name } => enforcement.get(&name).map(Answer::Value),
         Request::Set { name, value, save } => enforcement.set(&name, &value, save),
+        Request::LocalFile => Ok(Answer::LocalFile(enforcement.local_file())),
+        Request::Saved { name } => enforcement.saved(&name),
         Request::Why(subject) => enforcement.why(subject).map(|why| Answer::Why(Box::new(why))),
         Request::Events { since, follow } => {
             let past = enforcement.announcer.remembered(since.as_deref());

@@ -137,6 +137,19 @@ impl Episodes {
         }
     }
 
+    /// Takes note of an event that an earlier daemon announced at that time. To be told in their order.
+    pub fn resume(&mut self, name: &str, state: State, at: Duration) {
+        let scope = self.scopes.entry(name.to_owned()).or_default();
+        match state {
+            State::Reached => {
+                scope.announced = Some(at);
+                scope.at(at).announced = true;
+                self.announced.push_back(at);
+            }
+            State::Cleared => scope.current = None,
+        }
+    }
+
     /// Looks at a scope's ledger: how many wait in it now, and when one last did. The latter only keeps an episode
     /// open: the host's ledger tells of attempts too that wait for nothing but a narrower scope. Returns the event that
     /// is due.
@@ -243,6 +256,23 @@ mod tests {
 
     fn nobody(_: &Program) -> Identity {
         Identity { exe: None, cgroup: None, user: "0".into() }
+    }
+
+    #[test]
+    fn an_episode_goes_on_under_the_next_daemon() {
+        let mut host = Host { now: Duration::from_secs(100), ..Host::default() };
+        host.episodes.resume("host", State::Reached, Duration::from_secs(20));
+        host.episodes.resume("host", State::Cleared, Duration::from_secs(30));
+        host.episodes.resume("host", State::Reached, Duration::from_secs(95));
+        host.waits("host", 1, 80);
+        host.last_waiter = host.now;
+        assert_eq!(host.episodes.look(host.now, "host", 1, host.last_waiter), None);
+        let cleared = host.episodes.look(Duration::from_secs(110), "host", 0, host.last_waiter).unwrap();
+        assert_eq!((cleared.state, cleared.attempts), (State::Cleared, 1));
+        // The pause between two pairs counts from what the earlier daemon announced.
+        host.now = Duration::from_mins(2);
+        host.waits("host", 1, 81);
+        assert_eq!(host.episodes.due(), Some(Duration::from_secs(155)));
     }
 
     impl Host {

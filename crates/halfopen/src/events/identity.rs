@@ -14,10 +14,18 @@ pub struct Identity {
     pub user: String,
 }
 
+impl Identity {
+    /// Of a program of which only the user's number is known.
+    #[must_use]
+    pub fn unknown(uid: u32) -> Self {
+        Self { exe: None, cgroup: None, user: uid.to_string() }
+    }
+}
+
 /// How many threads are asked for their name before a process counts as another one.
 const THREADS_ASKED: usize = 256;
 
-/// Looks up `program` in /proc, the cgroup file system and /etc/passwd.
+/// Looks up `program` in /proc, the cgroup file system and /etc/passwd. Needs root for programs of other users.
 #[must_use]
 pub fn identify(program: &Program) -> Identity {
     Identity {

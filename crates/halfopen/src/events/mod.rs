@@ -2,11 +2,13 @@
 
 pub mod episode;
 pub mod identity;
+pub mod kept;
 pub mod record;
 pub mod system_log;
 pub mod text;
 
 pub use episode::{Episodes, Report, State, Waiter};
 pub use identity::Identity;
+pub use kept::KeptEvents;
 pub use record::{Event, ProgramRecord};
 pub use system_log::SystemLog;

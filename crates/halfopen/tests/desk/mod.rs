@@ -6,6 +6,7 @@ pub mod kernel_objects;
 pub mod mounts;
 pub mod other_program;
 pub mod own_options;
+pub mod processes;
 pub mod system_log;
 
 use halfopen_lab::{Lab, Limiter, LimiterBuilder, Skip};

@@ -1,7 +1,8 @@
-//! A sock_ops program of somebody else (`tests/programs/other.bpf.c`), compiled, loaded and attached.
+//! Programs of somebody else (`tests/programs/*.bpf.c`), compiled, loaded and attached.
 
 use halfopen_lab::Cgroup;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,7 +30,7 @@ pub enum Attached {
 /// Attaches it to `cgroup`, where it stays as long as that is there.
 pub fn attach(does: Does, cgroup: &Cgroup, attached: Attached) {
     let directory = tempfile::tempdir().unwrap();
-    let object = compile(does, directory.path());
+    let object = compile("other.bpf.c", &format!("DOES={}", does as u32), directory.path());
     let pin = Pin::fresh();
     run(Command::new("bpftool").args(["prog", "load"]).arg(object).arg(&pin.0));
     let mut attach = Command::new("bpftool");
@@ -40,14 +41,37 @@ pub fn attach(does: Does, cgroup: &Cgroup, attached: Attached) {
     run(&mut attach);
 }
 
-fn compile(does: Does, directory: &Path) -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/other.bpf.c");
+/// Attaches programs to `cgroup` that drop what goes to and comes from `denied` (`tests/programs/deny.bpf.c`), beside
+/// others on every hook that the limiter is on. They stay as long as the cgroup.
+pub fn attach_deny(denied: Ipv4Addr, cgroup: &Cgroup) {
+    let directory = tempfile::tempdir().unwrap();
+    let define = format!("DENIED=0x{:08x}u", u32::from_ne_bytes(denied.octets()));
+    let object = compile("deny.bpf.c", &define, directory.path());
+    let pins = Pin::fresh();
+    run(Command::new("bpftool").args(["prog", "loadall"]).arg(object).arg(&pins.0));
+    for (hook, program) in [
+        ("egress", "deny_egress"),
+        ("ingress", "deny_ingress"),
+        ("connect4", "deny_connect4"),
+        ("connect6", "deny_connect6"),
+        ("getsockopt", "deny_getsockopt"),
+        ("setsockopt", "deny_setsockopt"),
+        ("sock_ops", "deny_sock_ops"),
+    ] {
+        let mut attach = Command::new("bpftool");
+        attach.args(["cgroup", "attach"]).arg(cgroup.path()).args([hook, "pinned"]);
+        run(attach.arg(pins.0.join(program)).arg("multi"));
+    }
+}
+
+fn compile(source: &str, define: &str, directory: &Path) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs").join(source);
     let object = directory.join("other.o");
     // Debian keeps asm/types.h apart by architecture.
     let multiarch = format!("-I/usr/include/{}-linux-gnu", std::env::consts::ARCH);
     let mut clang = Command::new(std::env::var_os("CLANG").unwrap_or("clang".into()));
     clang.args(["-O2", "-target", "bpf", "-Wall", "-Werror", &multiarch]);
-    run(clang.arg(format!("-DDOES={}", does as u32)).arg("-c").arg(source).arg("-o").arg(&object));
+    run(clang.arg(format!("-D{define}")).arg("-c").arg(source).arg("-o").arg(&object));
     object
 }
 
@@ -69,7 +93,7 @@ impl Pin {
 
 impl Drop for Pin {
     fn drop(&mut self) {
-        // It is not there if loading failed.
-        let _ = fs::remove_file(&self.0);
+        // It is not there if loading failed; it is a directory for several programs.
+        let _ = fs::remove_file(&self.0).or_else(|_| fs::remove_dir_all(&self.0));
     }
 }

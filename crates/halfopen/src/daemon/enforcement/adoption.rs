@@ -1,10 +1,10 @@
 //! What an earlier daemon left: its scopes go on, and what nobody watched meanwhile is said.
 
-use super::{Enforcement, ExecScope};
+use super::{Enforcement, ExecScope, monotonic};
 use crate::config::{Limit, LimitKey};
 use halfopen_kernel::{Adopted, path_of_id};
-use std::fs;
-use std::path::Path;
+use std::fs::File;
+use std::io::{Read, Seek};
 
 impl Enforcement {
     pub(super) fn take_over(&mut self, adopted: &Adopted) {
@@ -13,12 +13,7 @@ impl Enforcement {
             adopted.version,
             adopted.unwatched.as_secs_f64()
         );
-        if adopted.lost_events > 0 {
-            tracing::warn!(
-                "{} attempts that began to wait meanwhile are missing from the events: the ring buffer was full",
-                adopted.lost_events
-            );
-        }
+        self.announcer.resume_episodes(monotonic());
         let now = self.host_limits();
         for key in LimitKey::ALL {
             let (was, now) = (Limit::of(&adopted.host, key).show(), Limit::of(&now, key).show());
@@ -35,9 +30,10 @@ impl Enforcement {
                 .map(|name| name.to_string_lossy().into_owned());
             match path.zip(name) {
                 Some((path, name)) => {
-                    self.exec_parent = path.parent().map(Path::to_owned);
+                    // What is gone by now is found to be so at the first look.
+                    let adopted = File::open(path.join("cgroup.events")).ok();
                     let (id, limits) = (scope.id, scope.limits);
-                    self.scopes.push(ExecScope { id, name, path, limits, adopted: true });
+                    self.scopes.push(ExecScope { id, name, limits, adopted });
                 }
                 None => {
                     if let Err(e) = self.limiter.remove_scope(scope.id) {
@@ -46,6 +42,19 @@ impl Enforcement {
                 }
             }
         }
+        self.take_backlog(adopted.lost_events);
+    }
+
+    /// What the kernel part has recorded while nobody read it.
+    fn take_backlog(&mut self, lost: u64) {
+        match self.take_held() {
+            Ok(0) if lost == 0 => {}
+            Ok(waited) => tracing::info!("attempts that began to wait meanwhile: {}", waited + lost),
+            Err(e) => tracing::error!("reading held attempts: {}", e.in_full()),
+        }
+        if lost > 0 {
+            tracing::warn!("{lost} of them are missing from the events: the ring buffer was full");
+        }
     }
 
     /// A scope of an earlier daemon ends with the last process in it.
@@ -53,7 +62,7 @@ impl Enforcement {
         let ended: Vec<String> = self
             .scopes
             .iter()
-            .filter(|scope| scope.adopted && is_empty(&scope.path))
+            .filter(|scope| scope.adopted.as_ref().is_some_and(is_empty))
             .map(|scope| scope.name.clone())
             .collect();
         for name in ended {
@@ -64,7 +73,9 @@ impl Enforcement {
     }
 }
 
-fn is_empty(cgroup: &Path) -> bool {
-    // Gone counts as empty.
-    fs::read_to_string(cgroup.join("cgroup.events")).map_or(true, |events| events.contains("populated 0"))
+fn is_empty(mut events: &File) -> bool {
+    let mut text = String::new();
+    let read = events.rewind().and_then(|()| events.read_to_string(&mut text));
+    // Gone (ENODEV) counts as empty.
+    read.is_err() || text.contains("populated 0")
 }

@@ -2,12 +2,13 @@
 
 use super::{Enforcement, HOST};
 use crate::config::{
-    ConfigError, Limit, LimitKey, Name, Origin, Setting, Wrong, read_name, read_setting, save, setting,
+    ConfigError, Effective, Key, Limit, LimitKey, Name, Origin, Setting, read_name, read_setting, setting,
 };
 use crate::control::Answer;
-use crate::exit::WrongUse;
-use anyhow::{Context, Result};
+use crate::exit::{WrongUse, explained};
+use anyhow::Result;
 use halfopen_policy::Limits;
+use std::io;
 
 impl Enforcement {
     /// Re-reads the files. Values set live and not saved are dropped, and the log says which.
@@ -15,7 +16,7 @@ impl Enforcement {
     /// # Errors
     /// [`ConfigError`], or where the kernel part refuses; what was in force still is.
     pub fn reload(&mut self) -> Result<()> {
-        let again = self.sources.load()?;
+        let again = self.load()?;
         self.limiter.apply(&again.settings())?;
         for dropped in self.effective.live() {
             if let Some((now, origin)) = again.get(dropped.key()) {
@@ -51,15 +52,12 @@ impl Enforcement {
         })
     }
 
-    /// Puts a value in force, and saves it where asked to.
+    /// Puts a value in force, which the client is about to `save` or not.
     ///
     /// # Errors
-    /// For a wrong name or value, where it cannot be saved, and where the kernel part refuses; nothing has changed.
+    /// For a wrong name or value, and where the kernel part refuses; nothing has changed.
     pub fn set(&mut self, name: &str, value: &str, save: bool) -> Result<Answer> {
         match read_name(name)? {
-            Name::Scope(..) if save => {
-                Err(ConfigError::Given { given: "set --save".into(), wrong: Wrong::ScopeIsPassing }.into())
-            }
             Name::Scope(scope, key) => self.set_scope(&scope, key, value),
             key => self.set_key(&read_setting(&key, value)?, save),
         }
@@ -74,37 +72,62 @@ impl Enforcement {
             .into());
         }
         let (key, was) = (setting.key(), self.shown(setting.key()));
-        let path = save::local_file(self.sources.path());
-        let prepared = save.then(|| save::prepare(&path, setting)).transpose()?;
         let mut changed = self.effective.clone();
         changed.put(setting.clone(), Origin::Live);
         self.limiter.apply(&changed.settings())?;
         self.effective = changed;
-        let mut note = None;
-        if let Some(prepared) = prepared {
-            prepared
-                .commit()
-                .with_context(|| format!("{key} = {} is in force but not saved", setting.show()))?;
-            note = match self.sources.load() {
-                Ok(again) => match again.get(key) {
-                    Some((saved, origin)) if saved == setting => {
-                        self.effective.put(setting.clone(), origin.clone());
-                        None
-                    }
-                    Some((other, origin)) => {
-                        Some(format!("{origin} overrides it: {} holds after a reload", other.show()))
-                    }
-                    None => None,
-                },
-                Err(e) => Some(format!("the files cannot be read again as they are: {e}")),
-            };
-        }
-        if self.changes_persist(setting) {
-            note = Some("persist is read when the daemon starts: this one keeps to what it was".to_owned());
-        }
         tracing::info!("{key} = {} (was {was})", setting.show());
-        let saved = save.then_some(path);
-        Ok(Answer::Changed { name: key.to_string(), was, now: setting.show(), saved, note })
+        Ok(Answer::Changed { name: key.to_string(), was, now: setting.show() })
+    }
+
+    /// Looks in the files for the value in force, which the client has written there: it is no longer one that a reload
+    /// drops.
+    ///
+    /// # Errors
+    /// For a wrong name.
+    pub fn saved(&mut self, name: &str) -> Result<Answer> {
+        let key = match read_name(name)? {
+            Name::Key(key) => key,
+            Name::TcpNumConnections => Key::Host(LimitKey::HalfOpen),
+            Name::Scope(..) => return Ok(Answer::Saved { note: None }),
+        };
+        let in_force = self.effective.get(key).map(|(setting, _)| setting.clone());
+        let Some(setting) = in_force else { return Ok(Answer::Saved { note: None }) };
+        let note = match self.load() {
+            Ok(again) => match again.get(setting.key()) {
+                Some((saved, origin)) if *saved == setting => {
+                    self.effective.put(setting, origin.clone());
+                    None
+                }
+                Some((other, origin)) => {
+                    Some(format!("{origin} overrides it: {} holds after a reload", other.show()))
+                }
+                None => None,
+            },
+            Err(e) => Some(format!("the files cannot be read again as they are: {}", explained(&e))),
+        };
+        let in_vain = key == Key::Persist && self.effective.persist() != self.limiter.is_pinned();
+        let kept_to = || "persist is read when the daemon starts: this one keeps to what it was".to_owned();
+        let note = if in_vain { Some(kept_to()) } else { note };
+        Ok(Answer::Saved { note })
+    }
+
+    /// Reads the files as they are, as the user that this process is by now.
+    pub(super) fn load(&self) -> Result<Effective> {
+        let denied = |e: &ConfigError| matches!(e, ConfigError::Unreadable { reason, .. } if reason.kind() == io::ErrorKind::PermissionDenied);
+        self.sources.load().map_err(|e| {
+            let hint = denied(&e).then(|| {
+                format!(
+                    "the daemon reads its files as uid {} and beside {} only; let it, or restart it",
+                    rustix::process::getuid().as_raw(),
+                    self.sources.path().display()
+                )
+            });
+            match hint {
+                Some(hint) => anyhow::Error::from(e).context(hint),
+                None => e.into(),
+            }
+        })
     }
 
     fn changes_persist(&self, setting: &Setting) -> bool {
@@ -125,7 +148,7 @@ impl Enforcement {
             self.limiter.set_scope(exec.id, &limits)?;
             exec.limits = limits;
         }
-        Ok(Answer::Changed { name, was, now: limit.show(), saved: None, note: None })
+        Ok(Answer::Changed { name, was, now: limit.show() })
     }
 
     fn limits_of(&self, scope: &str) -> Result<Limits> {

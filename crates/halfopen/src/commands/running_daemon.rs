@@ -1,0 +1,74 @@
+//! How far a running daemon is confined, read from the kernel, and why it is not all it could be, asked of itself.
+
+use crate::control::{Answer, Client, Degradation, Request};
+use crate::daemon::lock::holder;
+use crate::runtime_dir::RuntimeDir;
+use std::fs;
+use std::time::Duration;
+
+/// How long it may take to answer: `doctor` is for hosts where something is wrong.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A line for each finding; none where no daemon runs.
+pub fn lines() -> Vec<String> {
+    let directory = RuntimeDir::of_this_host();
+    let Some(pid) = holder(&directory).ok().flatten().and_then(|holder| holder.pid) else {
+        return Vec::new();
+    };
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mut lines = vec![shown(pid, &status)];
+    let asked =
+        Client::ask(&directory, &Request::Status, Some(PATIENCE)).and_then(|mut client| client.answer());
+    match asked {
+        Ok(Answer::Status(status)) => {
+            let own = status.degraded.into_iter().filter(|found| !is_wanted(found.reason));
+            lines.extend(own.map(|found| format!("degraded  the running daemon: {}", found.explanation)));
+        }
+        Ok(_) => lines.push("degraded  the running daemon: it is of another version: restart it".to_owned()),
+        Err(e) => lines.push(format!("degraded  the running daemon: {e}")),
+    }
+    lines
+}
+
+/// Chosen by the user and not for want of something.
+fn is_wanted(reason: Degradation) -> bool {
+    matches!(reason, Degradation::Audit | Degradation::Off)
+}
+
+fn shown(pid: u32, status: &str) -> String {
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.unwrap_or_default().split_whitespace().next().unwrap_or_default()
+    };
+    let has = [
+        (field("CapPrm").bytes().any(|digit| digit != b'0'), "capabilities"),
+        (field("NoNewPrivs") != "1", "the right to gain privileges"),
+        (field("Seccomp") != "2", "every system call"),
+    ];
+    let has: Vec<&str> = has.into_iter().filter_map(|(has, what)| has.then_some(what)).collect();
+    let who = format!("the running daemon (pid {pid}, uid {})", field("Uid"));
+    if has.is_empty() {
+        format!("good      {who}: no capabilities, no_new_privs, seccomp")
+    } else {
+        format!("degraded  {who} still has {}", has.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_it_still_has_is_named() {
+        let confined = "Uid:\t990\t990\t990\t990\nCapPrm:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n";
+        assert_eq!(
+            shown(7, confined),
+            "good      the running daemon (pid 7, uid 990): no capabilities, no_new_privs, seccomp"
+        );
+        let told = shown(7, &confined.replace("0000\nNo", "0400\nNo").replace("Seccomp:\t2", "Seccomp:\t0"));
+        assert_eq!(
+            told,
+            "degraded  the running daemon (pid 7, uid 990) still has capabilities, every system call"
+        );
+    }
+}

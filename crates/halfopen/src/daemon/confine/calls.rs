@@ -1,0 +1,137 @@
+//! seccomp: the system calls that the confined process may still make. Any other is answered with `EPERM` and not by
+//! death: a C library that one day makes a call more than today must not end a limiter that is at work, and a call
+//! that is refused gains an attacker no more than one that kills.
+
+use super::ConfineError;
+use seccompiler::SeccompCmpArgLen::Dword;
+use seccompiler::SeccompCmpOp::{Eq, MaskedEq};
+use seccompiler::{
+    BackendError, BpfProgram, Error, SeccompAction, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
+    apply_filter,
+};
+use std::collections::BTreeMap;
+
+/// Allowed whatever their arguments.
+const ANY: &[i64] = &[
+    // The loop: readiness, timers, and what the compiler's thread-local machinery needs.
+    libc::SYS_epoll_ctl,
+    libc::SYS_epoll_pwait,
+    libc::SYS_epoll_pwait2,
+    libc::SYS_ppoll,
+    libc::SYS_futex,
+    libc::SYS_restart_syscall,
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_sigaltstack,
+    libc::SYS_sched_yield,
+    libc::SYS_clock_gettime,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_nanosleep,
+    libc::SYS_getrandom,
+    libc::SYS_getpid,
+    libc::SYS_gettid,
+    libc::SYS_getuid,
+    libc::SYS_geteuid,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+    // Memory.
+    libc::SYS_brk,
+    libc::SYS_madvise,
+    libc::SYS_mremap,
+    libc::SYS_munmap,
+    // Descriptors, and the files that Landlock leaves.
+    libc::SYS_close,
+    libc::SYS_dup,
+    libc::SYS_fcntl,
+    libc::SYS_fstat,
+    libc::SYS_ftruncate,
+    libc::SYS_getdents64,
+    libc::SYS_lseek,
+    libc::SYS_newfstatat,
+    libc::SYS_pread64,
+    libc::SYS_read,
+    libc::SYS_readv,
+    libc::SYS_statx,
+    libc::SYS_write,
+    libc::SYS_writev,
+    // Sockets of the kinds below: control socket, system log, service manager, hand.
+    libc::SYS_accept4,
+    libc::SYS_connect,
+    libc::SYS_getpeername,
+    libc::SYS_getsockname,
+    libc::SYS_getsockopt,
+    libc::SYS_recvfrom,
+    libc::SYS_recvmsg,
+    libc::SYS_sendmsg,
+    libc::SYS_sendto,
+    libc::SYS_setsockopt,
+    libc::SYS_shutdown,
+    // The end of the hand.
+    libc::SYS_wait4,
+    libc::SYS_waitid,
+];
+
+/// Names that only the older architectures have for what is allowed above.
+#[cfg(target_arch = "x86_64")]
+const OLD_NAMES: &[i64] = &[libc::SYS_epoll_wait, libc::SYS_poll];
+#[cfg(not(target_arch = "x86_64"))]
+const OLD_NAMES: &[i64] = &[];
+
+/// Commands of bpf(2) on descriptors that the process has: reading and writing maps, walking, asking what a descriptor
+/// is. `enum bpf_cmd` of linux/bpf.h. Not among them: loading, making maps, attaching, pinning, opening by number.
+const BPF: [u64; 9] = [
+    1,  // BPF_MAP_LOOKUP_ELEM
+    2,  // BPF_MAP_UPDATE_ELEM
+    3,  // BPF_MAP_DELETE_ELEM
+    4,  // BPF_MAP_GET_NEXT_KEY
+    15, // BPF_OBJ_GET_INFO_BY_FD
+    24, // BPF_MAP_LOOKUP_BATCH
+    26, // BPF_MAP_UPDATE_BATCH
+    27, // BPF_MAP_DELETE_BATCH
+    33, // BPF_ITER_CREATE
+];
+
+/// Forbids all other calls; `false` where this kernel or architecture has no seccomp filters.
+///
+/// # Errors
+/// Where the kernel refuses the filter though it has filters.
+pub fn allow_only_needed() -> Result<bool, ConfineError> {
+    let refused =
+        |reason: String| ConfineError::Rules { doing: "forbidding system calls by seccomp", reason };
+    let Ok(architecture) = TargetArch::try_from(std::env::consts::ARCH) else { return Ok(false) };
+    let filter = filter(architecture).map_err(|e| refused(e.to_string()))?;
+    match apply_filter(&filter) {
+        Ok(()) => Ok(true),
+        // A kernel without CONFIG_SECCOMP_FILTER.
+        Err(Error::Prctl(e) | Error::Seccomp(e)) if e.raw_os_error() == Some(libc::EINVAL) => Ok(false),
+        Err(e) => Err(refused(e.to_string())),
+    }
+}
+
+fn filter(architecture: TargetArch) -> Result<BpfProgram, BackendError> {
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
+        ANY.iter().chain(OLD_NAMES).map(|call| (*call, Vec::new())).collect();
+    let first_is = |value: u64| SeccompRule::new(vec![SeccompCondition::new(0, Dword, Eq, value)?]);
+    rules.insert(libc::SYS_bpf, BPF.into_iter().map(first_is).collect::<Result<_, _>>()?);
+    rules.insert(libc::SYS_socket, vec![first_is(libc::AF_UNIX as u64)?]);
+    // For reading only, also where there is no Landlock.
+    let writes = (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC) as u64;
+    let reads_only = SeccompRule::new(vec![SeccompCondition::new(2, Dword, MaskedEq(writes), 0)?])?;
+    rules.insert(libc::SYS_openat, vec![reads_only]);
+    // No memory becomes code.
+    let not_executable = || {
+        let executable = libc::PROT_EXEC as u64;
+        SeccompRule::new(vec![SeccompCondition::new(2, Dword, MaskedEq(executable), 0)?])
+    };
+    rules.insert(libc::SYS_mmap, vec![not_executable()?]);
+    rules.insert(libc::SYS_mprotect, vec![not_executable()?]);
+    // What makes a socket non-blocking in Rust's library.
+    let non_blocking = SeccompRule::new(vec![SeccompCondition::new(1, Dword, Eq, libc::FIONBIO)?])?;
+    rules.insert(libc::SYS_ioctl, vec![non_blocking]);
+    // Only to itself: that is how abort() ends a process.
+    let own = u64::from(std::process::id());
+    rules.insert(libc::SYS_tgkill, vec![first_is(own)?]);
+    let refuse = SeccompAction::Errno(libc::EPERM as u32);
+    SeccompFilter::new(rules, refuse, SeccompAction::Allow, architecture)?.try_into()
+}

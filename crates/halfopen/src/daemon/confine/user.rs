@@ -1,0 +1,65 @@
+//! The daemon's own user, as /etc/passwd has it.
+
+use rustix::io::Result;
+use rustix::process::{Gid, Uid};
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+use std::fs;
+
+/// Its name; the package makes it.
+pub const NAME: &str = "halfopen";
+
+/// A user without privilege.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct User {
+    uid: Uid,
+    gid: Gid,
+}
+
+/// The user called [`NAME`]; `None` where there is none, and where that name is root's.
+#[must_use]
+pub fn find() -> Option<User> {
+    in_passwd(&fs::read_to_string("/etc/passwd").ok()?)
+}
+
+fn in_passwd(passwd: &str) -> Option<User> {
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        if fields.next()? != NAME {
+            return None;
+        }
+        let (uid, gid) = (fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?);
+        let unset = u32::MAX;
+        (uid != 0 && gid != 0 && uid != unset && gid != unset)
+            .then(|| User { uid: Uid::from_raw(uid), gid: Gid::from_raw(gid) })
+    })
+}
+
+impl User {
+    /// Makes it this thread's, with its group and no other.
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub fn become_it(self) -> Result<()> {
+        set_thread_groups(&[])?;
+        set_thread_res_gid(self.gid, self.gid, self.gid)?;
+        // The kernel takes all capabilities away with the change from root.
+        set_thread_res_uid(self.uid, self.uid, self.uid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_user_of_that_name_without_privilege_is_found() {
+        let found =
+            in_passwd("root:x:0:0::/:/bin/sh\nhalfopenx:x:7:7:::\nhalfopen:x:990:991::/:/x\n").unwrap();
+        assert_eq!((found.uid.as_raw(), found.gid.as_raw()), (990, 991));
+        for none in
+            ["", "halfopen", "halfopen:x:0:991::/:", "halfopen:x:990:0::/:", "halfopen:x:4294967295:1::"]
+        {
+            assert_eq!(in_passwd(none), None, "{none}");
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What the daemon and the hand say to each other: one message of JSON each way, with descriptors where they are meant.
+
+use super::Leave;
+use halfopen_kernel::IpFamily;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+/// The longest message, in bytes: a path of 4 KiB whose every byte JSON writes as six fits.
+const LONGEST: usize = 32 * 1024;
+/// The most descriptors that go with one.
+const DESCRIPTORS: usize = 2;
+
+/// What the daemon asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum Request {
+    /// [`Reply::RawSocket`].
+    RawSocket { pid: u32, netns: u64, family: Family },
+    /// [`Reply::Restored`]; with the descriptor of the iterator's link.
+    Restore,
+    /// [`Reply::Identity`].
+    Identify { pid: u32, uid: u32, comm: String, cgroup_id: u64 },
+    /// [`Reply::ExecCgroup`].
+    MakeExecCgroup { name: String },
+    /// [`Reply::Done`].
+    RemoveExecCgroup { name: String },
+    /// [`Reply::Done`].
+    TidyUp { leave: Leave },
+}
+
+/// What the hand answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum Reply {
+    /// It is done.
+    Done,
+    /// With the socket.
+    RawSocket,
+    /// So many namespaces could not be entered.
+    Restored { namespaces_missed: u64 },
+    /// What was found out about a program.
+    Identity { exe: Option<String>, cgroup: Option<String>, user: String },
+    /// With the cgroup above it and the cgroup.
+    ExecCgroup,
+    /// It could not be done.
+    Failed { kind: Kind, message: String },
+}
+
+/// [`IpFamily`] in a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Family {
+    V4,
+    V6,
+}
+
+/// Why something could not be done, as far as the daemon treats it differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Kind {
+    NotFound,
+    Other,
+}
+
+impl From<IpFamily> for Family {
+    fn from(family: IpFamily) -> Self {
+        match family {
+            IpFamily::V4 => Self::V4,
+            IpFamily::V6 => Self::V6,
+        }
+    }
+}
+
+impl From<Family> for IpFamily {
+    fn from(family: Family) -> Self {
+        match family {
+            Family::V4 => Self::V4,
+            Family::V6 => Self::V6,
+        }
+    }
+}
+
+impl From<Kind> for io::ErrorKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::NotFound => Self::NotFound,
+            Kind::Other => Self::Other,
+        }
+    }
+}
+
+impl From<io::ErrorKind> for Kind {
+    fn from(kind: io::ErrorKind) -> Self {
+        if kind == io::ErrorKind::NotFound { Self::NotFound } else { Self::Other }
+    }
+}
+
+/// Sends `message` with `descriptors`.
+pub(super) fn send<T: Serialize>(
+    socket: BorrowedFd<'_>,
+    message: &T,
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<()> {
+    let bytes = serde_json::to_vec(message)?;
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(io::Error::other("too many descriptors for one message"));
+    }
+    sendmsg(socket, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
+
+/// Waits for a message; `None` once the other side has closed.
+pub(super) fn receive<T: DeserializeOwned>(socket: BorrowedFd<'_>) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
+    let mut bytes = vec![0; LONGEST];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let received = loop {
+        match recvmsg(socket, &mut [IoSliceMut::new(&mut bytes)], &mut control, RecvFlags::CMSG_CLOEXEC) {
+            Err(rustix::io::Errno::INTR) => {}
+            received => break received?,
+        }
+    };
+    if received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a message was too long"));
+    }
+    if received.bytes == 0 {
+        return Ok(None);
+    }
+    let rights = control.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
+        _ => None,
+    });
+    let descriptors = rights.flatten().collect();
+    Ok(Some((serde_json::from_slice(&bytes[..received.bytes])?, descriptors)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+    use std::fs::File;
+    use std::io::{Read, Write};
+    use std::os::fd::AsFd;
+
+    fn pair() -> (OwnedFd, OwnedFd) {
+        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap()
+    }
+
+    #[test]
+    fn messages_and_descriptors_arrive_and_the_end_is_told() {
+        let (daemon, hand) = pair();
+        let (read, write) = std::io::pipe().unwrap();
+        let request = Request::Identify { pid: 7, uid: 1, comm: "\u{1}\"nmap".into(), cgroup_id: u64::MAX };
+        send(daemon.as_fd(), &request, &[read.as_fd(), write.as_fd()]).unwrap();
+        drop((read, write));
+        let (received, descriptors) = receive::<Request>(hand.as_fd()).unwrap().unwrap();
+        assert_eq!(received, request);
+        let [read, write] = <[OwnedFd; 2]>::try_from(descriptors).unwrap();
+        File::from(write).write_all(b"through").unwrap();
+        let mut text = String::new();
+        File::from(read).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "through");
+        drop(daemon);
+        assert!(receive::<Request>(hand.as_fd()).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_request_that_is_none_and_one_too_long_are_errors() {
+        let (daemon, hand) = pair();
+        send(daemon.as_fd(), &"run_this", &[]).unwrap();
+        assert!(receive::<Request>(hand.as_fd()).is_err());
+        send(daemon.as_fd(), &"a".repeat(LONGEST), &[]).unwrap();
+        assert!(receive::<Request>(hand.as_fd()).is_err());
+    }
+}

@@ -1,0 +1,141 @@
+//! The hand itself: answers the daemon's requests until the daemon's end of the socket is closed.
+
+use super::exec_cgroup::ExecCgroups;
+use super::message::{Reply, Request, receive, send};
+use super::{Leave, Reach};
+use crate::events::identity::identify;
+use crate::exit::{WrongUse, explained};
+use crate::runtime_dir::RuntimeDir;
+use anyhow::{Context, Result, bail};
+use halfopen_kernel::{Program, raw_socket, restore_everywhere};
+use rustix::net::sockopt::socket_type;
+use rustix::process::umask;
+use rustix::thread::{CapabilitySet, set_name, set_no_new_privs};
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// What the hand keeps of root. docs/least-privilege.md has the reason for each.
+const KEPT: CapabilitySet = CapabilitySet::SYS_ADMIN
+    .union(CapabilitySet::SYS_PTRACE)
+    .union(CapabilitySet::NET_RAW)
+    .union(CapabilitySet::DAC_READ_SEARCH)
+    .union(CapabilitySet::DAC_OVERRIDE);
+
+/// Serves the daemon at the other end of standard input.
+///
+/// # Errors
+/// Where standard input is no such socket.
+pub fn serve(reach: &Reach) -> Result<()> {
+    let stdin = io::stdin();
+    let socket = stdin.as_fd();
+    if socket_type(socket).ok() != Some(rustix::net::SocketType::SEQPACKET) {
+        return Err(WrongUse("`halfopen hand` is a part of `halfopen run`, which starts it".into()).into());
+    }
+    // The kernel cuts it to 15 bytes; ps shows it.
+    let _ = set_name(c"halfopen-hand");
+    umask(rustix::fs::Mode::from_raw_mode(0o022));
+    set_no_new_privs(true)?;
+    crate::daemon::confine::rights::keep_only(KEPT)
+        .context("giving up the capabilities that are not needed")?;
+    deafen()?;
+    let mut hand = Serving { reach, cgroups: ExecCgroups::below(&reach.exec_parent) };
+    while let Some((request, descriptors)) = receive::<Request>(socket)? {
+        let answer = hand.answer(request, &descriptors);
+        // Before the daemon goes on: no link is to live longer for the hand's sake.
+        drop(descriptors);
+        let (reply, with) = answer.unwrap_or_else(|e| {
+            let kind = e.chain().find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+            let kind = kind.unwrap_or(io::ErrorKind::Other).into();
+            (Reply::Failed { kind, message: explained(&e) }, Vec::new())
+        });
+        let with: Vec<_> = with.iter().map(AsFd::as_fd).collect();
+        match send(socket, &reply, &with) {
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => break,
+            sent => sent?,
+        }
+    }
+    Ok(())
+}
+
+/// A service manager signals every process of a unit at its stop, but the daemon needs the hand to the last: only the end
+/// of the socket ends it. Handlers that do nothing stand in for `SIG_IGN`, which is not to be had without `unsafe`; tokio
+/// leaves a handler in place once it was asked for.
+fn deafen() -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let _entered = runtime.enter();
+    let deaf_to =
+        [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup(), SignalKind::user_defined2()];
+    for kind in deaf_to {
+        drop(signal(kind)?);
+    }
+    Ok(())
+}
+
+struct Serving<'a> {
+    reach: &'a Reach,
+    cgroups: ExecCgroups,
+}
+
+impl Serving<'_> {
+    fn answer(&mut self, request: Request, with: &[OwnedFd]) -> Result<(Reply, Vec<OwnedFd>)> {
+        let reply = match request {
+            Request::RawSocket { pid, netns, family } => {
+                let socket = raw_socket(pid, netns, family.into()).context("making a raw socket")?;
+                return Ok((Reply::RawSocket, vec![socket]));
+            }
+            Request::Restore => {
+                let Some(link) = with.first() else { bail!("no iterator was sent along") };
+                let stopped = restore_everywhere(link.as_fd());
+                Reply::Restored { namespaces_missed: stopped.namespaces_missed }
+            }
+            Request::Identify { pid, uid, comm, cgroup_id } => {
+                let found = identify(&Program { pid, uid, comm, cgroup_id });
+                Reply::Identity { exe: found.exe, cgroup: found.cgroup, user: found.user }
+            }
+            Request::MakeExecCgroup { name } => {
+                return Ok((Reply::ExecCgroup, self.cgroups.make(&name)?.into()));
+            }
+            Request::RemoveExecCgroup { name } => {
+                self.cgroups.remove(&name)?;
+                Reply::Done
+            }
+            Request::TidyUp { leave } => {
+                self.tidy_up(leave)?;
+                Reply::Done
+            }
+        };
+        Ok((reply, Vec::new()))
+    }
+
+    /// Does all of it, and tells the first thing that went wrong. The lock's file goes last: whoever waits for the
+    /// daemon's end watches it.
+    fn tidy_up(&self, leave: Leave) -> Result<()> {
+        let directory = RuntimeDir::at(self.reach.run_dir.clone());
+        let mut steps = Vec::new();
+        if let Leave::Nothing { pins } = leave {
+            steps.push(self.cgroups.remove_parent());
+            if pins {
+                steps.push(removed(&self.reach.pins, |path| fs::remove_dir_all(path)));
+            }
+            steps.push(removed(&directory.events(), |path| fs::remove_file(path)));
+        }
+        steps.push(removed(&directory.socket(), |path| fs::remove_file(path)));
+        steps.push(removed(&directory.lock(), |path| fs::remove_file(path)));
+        if self.reach.made_run_dir && leave != Leave::Limit {
+            steps.push(removed(directory.path(), |path| fs::remove_dir(path)));
+        }
+        steps.into_iter().collect()
+    }
+}
+
+fn removed(path: &Path, remove: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
+    match remove(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            Err(e).with_context(|| format!("removing {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}

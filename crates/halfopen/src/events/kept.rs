@@ -1,0 +1,120 @@
+//! The events that a daemon remembers, in a file beside its socket: what one has announced, the next knows.
+
+use super::Event;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Events that are remembered.
+pub const REMEMBERED: usize = 1_000;
+/// A line longer than this is none of ours.
+const LONGEST_LINE: usize = 64 * 1024;
+
+/// The file, open: a daemon that has given up its rights can still write it.
+#[derive(Debug)]
+pub struct KeptEvents {
+    file: File,
+    lines: usize,
+}
+
+impl KeptEvents {
+    /// Opens the file at `path`, making it where there is none, and reads what an earlier daemon wrote: the last
+    /// [`REMEMBERED`] events. A line that its writer could not finish is passed over.
+    ///
+    /// # Errors
+    /// Where it cannot be made or read.
+    pub fn open(path: &Path) -> io::Result<(Self, Vec<Event>)> {
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .custom_flags(NO_LINK)
+            .open(path)?;
+        let mut events = Vec::new();
+        let mut lines = 0;
+        for line in BufReader::new(&file).split(b'\n') {
+            let line = line?;
+            lines += 1;
+            if line.len() <= LONGEST_LINE
+                && let Ok(event) = serde_json::from_slice(&line)
+            {
+                events.push(event);
+            }
+        }
+        events.drain(..events.len().saturating_sub(REMEMBERED));
+        // An unfinished last line must not swallow the next.
+        if lines > 0 {
+            (&file).write_all(b"\n")?;
+        }
+        Ok((Self { file, lines }, events))
+    }
+
+    /// Adds `event`, which `remembered` has already. The file is begun anew from those once it is
+    /// twice as long.
+    ///
+    /// # Errors
+    /// Where the file system refuses: it may be full.
+    pub fn keep<'a>(&mut self, event: &Event, remembered: impl Iterator<Item = &'a Event>) -> io::Result<()> {
+        if self.lines < 2 * REMEMBERED {
+            self.lines += 1;
+            return self.file.write_all(&line(event)?);
+        }
+        let all: Vec<Vec<u8>> = remembered.map(line).collect::<io::Result<_>>()?;
+        self.file.set_len(0)?;
+        self.file.seek(SeekFrom::Start(0))?;
+        self.lines = all.len();
+        self.file.write_all(&all.concat())
+    }
+}
+
+/// The directory is root's or the daemon's own, but who writes to a name there shall not be led elsewhere.
+const NO_LINK: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+
+fn line(event: &Event) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(event)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::State;
+
+    fn event(number: usize) -> Event {
+        Event {
+            id: 4226,
+            time: format!("1970-01-01T00:00:00.{number:03}Z"),
+            level: "warning".into(),
+            message: "the limit is reached".into(),
+            state: State::Reached,
+            scope: "host".into(),
+            limit: Some(10),
+            queued: 1,
+            programs: Vec::new(),
+            audited: false,
+        }
+    }
+
+    #[test]
+    fn the_next_daemon_knows_what_the_last_announced() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("events.jsonl");
+        let (mut kept, before) = KeptEvents::open(&path).unwrap();
+        assert_eq!(before, []);
+        let mut remembered: Vec<Event> = Vec::new();
+        for number in 0..2 * REMEMBERED + 7 {
+            remembered.push(event(number));
+            let from = remembered.len().saturating_sub(REMEMBERED);
+            kept.keep(&event(number), remembered[from..].iter()).unwrap();
+        }
+        // It died while it wrote.
+        kept.file.write_all(b"{\"id\":42").unwrap();
+        let (mut kept, after) = KeptEvents::open(&path).unwrap();
+        assert_eq!(after, remembered[remembered.len() - REMEMBERED..]);
+        kept.keep(&event(0), after.iter()).unwrap();
+        assert_eq!(KeptEvents::open(&path).unwrap().1.last(), Some(&event(0)));
+    }
+}

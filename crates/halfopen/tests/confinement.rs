@@ -1,0 +1,200 @@
+//! What a process that confines itself as the daemon does can no longer do, tried for real, call by call: once as a user
+//! of its own and once as root's number without capabilities, where nothing but the confinement stands in the way.
+//!
+//! A program and no test of the harness: that has threads, and confinement is for a process with one.
+
+#![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
+
+mod desk;
+
+use desk::mounts::{OWN_USER, users};
+use halfopen::daemon::confine::{Needs, confine};
+use halfopen_kernel::{CgroupDir, Limiter, Settings};
+use halfopen_lab::Lab;
+use halfopen_policy::{Limits, Mode, RawTcp};
+use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
+use rustix::fs::{Mode as FileMode, chmod, unlink};
+use rustix::mount::{MountFlags, mount};
+use rustix::net::{AddressFamily, SocketType, ipproto, socket};
+use rustix::process::{Pid, PidfdFlags, chroot, getppid, pidfd_open, test_kill_process};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space, set_thread_uid};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsFd;
+use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+/// What came of one attempt.
+#[derive(Debug, Serialize, Deserialize)]
+struct Tried {
+    what: String,
+    error: Option<String>,
+}
+
+/// What must still work; everything else that is tried must not.
+const KEPT: [&str; 4] = ["read the configuration", "read a map", "write a map", "talk to the log"];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    match arguments.iter().position(|argument| argument == "--confined") {
+        Some(at) => confined(Path::new(&arguments[at + 1]), &arguments[at + 2]),
+        None if arguments.iter().any(|argument| argument == "--list") => {}
+        None => return tests(),
+    }
+    ExitCode::SUCCESS
+}
+
+fn tests() -> ExitCode {
+    if !Lab::required(Lab::available()) {
+        return ExitCode::SUCCESS;
+    }
+    let mut failed = false;
+    for (name, uid) in [("as_a_user_of_its_own", OWN_USER), ("as_root_s_number_without_capabilities", 0)] {
+        let wrong = run(uid);
+        println!("test {name} ... {}", if wrong.is_empty() { "ok" } else { "FAILED" });
+        for line in &wrong {
+            println!("    {line}");
+        }
+        failed |= !wrong.is_empty();
+    }
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Has a process confine itself as `uid` and try everything; what was not as it must be.
+fn run(uid: u32) -> Vec<String> {
+    let directory = tempfile::tempdir().unwrap();
+    let change = users(directory.path(), uid != 0);
+    fs::write(directory.path().join("halfopen.toml"), "preset = \"xp-sp2\"\n").unwrap();
+    fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    let script = format!("{change}; exec \"$0\" \"$@\"");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let output = Command::new("unshare")
+        .args(["--mount", "--", "sh", "-e", "-c", &script])
+        .arg(std::env::current_exe().unwrap())
+        .arg("--confined")
+        .arg(directory.path())
+        .arg(listener.local_addr().unwrap().to_string())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    let mut lines = told.lines();
+    let mut wrong = Vec::new();
+    let now = lines.next().unwrap_or_default();
+    if now != format!("uid {uid}") {
+        wrong.push(format!("expected uid {uid}: {now:?}; {}", String::from_utf8_lossy(&output.stderr)));
+    }
+    let tried: Vec<Tried> = lines.filter_map(|line| serde_json::from_str(line).ok()).collect();
+    if tried.len() < 25 || !output.status.success() {
+        wrong.push(format!("only {} things were tried: {output:?}", tried.len()));
+    }
+    for Tried { what, error } in tried {
+        match (KEPT.contains(&what.as_str()), error) {
+            (true, Some(error)) => wrong.push(format!("{what}: {error}")),
+            (false, None) => wrong.push(format!("{what}: it could")),
+            _ => {}
+        }
+    }
+    wrong
+}
+
+fn confined(directory: &Path, listener: &str) {
+    let config = directory.join("halfopen.toml");
+    let namespace = File::open("/proc/self/ns/net").unwrap();
+    let cgroup = CgroupDir::root().unwrap();
+    let map = new_map().unwrap();
+    let parent = getppid().unwrap();
+    let log = UnixDatagram::bind(directory.join("log")).unwrap();
+    chmod(directory.join("log"), FileMode::from_raw_mode(0o666)).unwrap();
+    let confined = confine(&Needs::of_daemon(&config)).unwrap();
+    println!("uid {}", confined.uid);
+
+    kept(directory, &map);
+    drop(log);
+    files(directory, parent);
+    kernel(&cgroup, &namespace, &map);
+    others(listener, parent);
+}
+
+fn kept(directory: &Path, map: &MapHandle) {
+    let config = directory.join("halfopen.toml");
+    tell("read the configuration", fs::read(config));
+    tell("write a map", map.update(&[0; 4], &[7; 8], MapFlags::ANY));
+    tell("read a map", map.lookup(&[0; 4], MapFlags::ANY));
+    let send = || {
+        let socket = UnixDatagram::unbound()?;
+        socket.set_nonblocking(true)?;
+        socket.send_to(b"said", directory.join("log"))
+    };
+    tell("talk to the log", send());
+}
+
+fn files(directory: &Path, parent: Pid) {
+    let config = directory.join("halfopen.toml");
+    tell("read /etc/shadow", fs::read("/etc/shadow"));
+    tell("read what everybody may", fs::read("/proc/version"));
+    tell("list /etc", fs::read_dir("/etc"));
+    tell("read its own environment", fs::read("/proc/self/environ"));
+    tell("read its parent's memory", File::open(format!("/proc/{}/mem", parent.as_raw_nonzero())));
+    tell("write the configuration", fs::OpenOptions::new().append(true).open(&config));
+    tell("make a file", File::create(directory.join("new")));
+    tell("make a directory", fs::create_dir(directory.join("made")));
+    tell("remove a file", unlink(&config));
+    tell("rename a file", fs::rename(&config, directory.join("other")));
+    tell("make a file everybody's", chmod(&config, FileMode::from_raw_mode(0o777)));
+    tell("make a socket file", UnixListener::bind(directory.join("socket")));
+}
+
+fn kernel(cgroup: &CgroupDir, namespace: &File, map: &MapHandle) {
+    // Needs no capability, so only the list of calls stands against it.
+    tell("freeze a map", map.freeze());
+    let settings = Settings {
+        mode: Mode::Audit,
+        raw_tcp: RawTcp::Allow,
+        exempt: Vec::new(),
+        essential: Vec::new(),
+        host: Limits::xp_sp2(),
+    };
+    tell("load the kernel part", Limiter::start(cgroup, &settings, None).map_err(|e| e.in_full()));
+    tell("make a map", new_map());
+    tell("open a map by its number", any_map());
+    tell("mount", mount("none", "/mnt", "tmpfs", MountFlags::empty(), None));
+    tell("change the root", chroot("/mnt"));
+    tell("enter a namespace", move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)));
+    tell("become root again", set_thread_uid(rustix::process::Uid::ROOT));
+    let all = rustix::thread::CapabilitySet::SYS_ADMIN;
+    let sets = rustix::thread::CapabilitySets { effective: all, permitted: all, inheritable: all };
+    tell("take a capability back", rustix::thread::set_capabilities(None, sets));
+}
+
+fn others(listener: &str, parent: Pid) {
+    tell("connect by TCP", TcpStream::connect(listener));
+    tell("listen on TCP", TcpListener::bind("127.0.0.1:0"));
+    tell("send by UDP", UdpSocket::bind("127.0.0.1:0"));
+    let raw = socket(AddressFamily::INET, SocketType::RAW, Some(ipproto::RAW));
+    tell("make a raw socket", raw);
+    tell("signal its parent", test_kill_process(parent));
+    tell("hold its parent", pidfd_open(parent, PidfdFlags::empty()));
+    tell("start a program", Command::new("/bin/true").status());
+    tell("start a thread", std::thread::Builder::new().spawn(|| {}));
+}
+
+fn new_map() -> Result<MapHandle, libbpf_rs::Error> {
+    let options = libbpf_rs::libbpf_sys::bpf_map_create_opts {
+        sz: size_of::<libbpf_rs::libbpf_sys::bpf_map_create_opts>() as u64,
+        ..Default::default()
+    };
+    MapHandle::create(MapType::Array, Some("halfopen_test"), 4, 8, 1, &options)
+}
+
+fn any_map() -> Result<MapHandle, libbpf_rs::Error> {
+    (1..100_000)
+        .find_map(|id| MapHandle::from_map_id(id).ok())
+        .ok_or_else(|| libbpf_rs::Error::from_raw_os_error(rustix::io::Errno::PERM.raw_os_error()))
+}
+
+fn tell<T, E: ToString>(what: &str, outcome: Result<T, E>) {
+    let tried = Tried { what: what.to_owned(), error: outcome.err().map(|error| error.to_string()) };
+    println!("{}", serde_json::to_string(&tried).unwrap());
+}

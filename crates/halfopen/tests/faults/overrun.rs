@@ -1,0 +1,47 @@
+//! More attempts begin to wait than the ring buffer of events holds, while nobody reads it.
+
+use crate::desk::{PATIENCE, until};
+use crate::scene::{Scene, limiter};
+use crate::table::at_length;
+use halfopen_lab::{Dialer, Lab, Mix, require_lab};
+use rustix::process::Signal;
+use std::time::Duration;
+
+/// Records of 64 bytes and a header of 8 in 1 MiB.
+const FIT: usize = (1 << 20) / 72;
+const BEYOND: usize = 2_000;
+
+#[test]
+fn the_ring_buffer_runs_over() {
+    require_lab!();
+    let times = at_length(1, 10);
+    let lab = Lab::new().unwrap();
+    let first = limiter(&lab).set("queue", 100_000).start().unwrap();
+    let mut scene = Scene::begin(lab, first);
+    let dead = scene.lab.draw(&Mix { dead: 100, ..Mix::default() }).unwrap().destinations();
+    let mut lost = 0;
+    for _ in 0..times {
+        scene.limiter.signal(Signal::STOP).unwrap();
+        let flood = Dialer::new(&scene.lab)
+            .destinations(dead.iter().copied().cycle().take(FIT + BEYOND))
+            .patience(Duration::from_secs(1));
+        let flood = flood.spawn().unwrap();
+        flood.await_all_dialled(PATIENCE).unwrap();
+        flood.await_all_done(PATIENCE).unwrap();
+        scene.also(flood);
+        scene.limiter.signal(Signal::CONT).unwrap();
+        lost = until("events to be missed", PATIENCE, || {
+            Some(scene.fault_count("EventLost")).filter(|now| *now > lost)
+        });
+        scene.live_goes_on(1);
+    }
+    until("the log to say so", PATIENCE, || {
+        scene.limiter.stderr().contains("the ring buffer was full").then_some(())
+    });
+    scene.saturated();
+    scene.judge_with_books().tell(
+        "ring buffer of events overrun while the daemon is stopped",
+        format!("{times} times {} attempts", FIT + BEYOND),
+        format!("status and log: `EventLost` {lost}"),
+    );
+}

@@ -1,0 +1,155 @@
+//! The hand by itself: what it does for the daemon, and what it refuses it.
+
+#![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
+
+mod desk;
+
+use desk::{PATIENCE, program, said, until};
+use halfopen_lab::{Lab, require_lab};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, SocketFlags, SocketType,
+    recvmsg, send, socketpair,
+};
+use serde_json::{Value, json};
+use std::fs;
+use std::io::IoSliceMut;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+/// A hand of this test's own, with the test in the daemon's place.
+struct Asked {
+    socket: OwnedFd,
+    process: Child,
+    exec_parent: PathBuf,
+}
+
+impl Asked {
+    fn start(directory: &Path, exec_parent: &Path) -> Self {
+        let (socket, its) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+        let mut command = Command::new(program());
+        command.args(["hand", "--made-run-dir", "--pins"]).arg(directory.join("pins"));
+        command.arg("--run-dir").arg(directory.join("run")).arg("--exec-parent").arg(exec_parent);
+        let process = command.stdin(Stdio::from(its)).stderr(Stdio::null()).spawn().unwrap();
+        Self { socket, process, exec_parent: exec_parent.to_owned() }
+    }
+
+    fn ask(&self, request: &Value) -> (Value, Vec<OwnedFd>) {
+        send(&self.socket, request.to_string().as_bytes(), SendFlags::empty()).unwrap();
+        let mut bytes = vec![0; 65_536];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let flags = RecvFlags::CMSG_CLOEXEC;
+        let read = recvmsg(&self.socket, &mut [IoSliceMut::new(&mut bytes)], &mut control, flags).unwrap();
+        let descriptors = control.drain().filter_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
+            _ => None,
+        });
+        let descriptors = descriptors.flatten().collect();
+        (serde_json::from_slice(&bytes[..read.bytes]).unwrap(), descriptors)
+    }
+
+    fn refuses(&self, request: &Value) -> String {
+        let (reply, descriptors) = self.ask(request);
+        assert!(descriptors.is_empty(), "{request}");
+        reply["failed"]["message"].as_str().unwrap_or_else(|| panic!("{request}: {reply}")).to_owned()
+    }
+
+    fn ended(&mut self) -> ExitStatus {
+        until("the hand to end", PATIENCE, || self.process.try_wait().unwrap())
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn raw_sockets_are_made_in_the_namespace_that_is_named() {
+    require_lab!();
+    let lab = Lab::new().unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let hand = Asked::start(place.path(), &lab.cgroup().path().join("halfopen.exec"));
+    let there = fs::metadata(lab.client().path()).unwrap().ino();
+    let own = std::process::id();
+    for (family, table) in [("v4", "/proc/net/raw"), ("v6", "/proc/net/raw6")] {
+        // This process is elsewhere: the namespace is found by its number all the same.
+        let request = json!({"raw_socket": {"pid": own, "netns": there, "family": family}});
+        let (reply, sockets) = hand.ask(&request);
+        assert_eq!((reply, sockets.len()), (json!("raw_socket"), 1));
+        let link = fs::read_link(format!("/proc/self/fd/{}", sockets[0].as_raw_fd())).unwrap();
+        let inode = link.to_str().unwrap().trim_start_matches("socket:[").trim_end_matches(']').to_owned();
+        let listed = |command: &mut Command| {
+            let output = command.output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+            let text = String::from_utf8(output.stdout).unwrap();
+            text.lines().any(|line| line.split_whitespace().any(|field| field == inode))
+        };
+        let mut inside = Command::new("nsenter");
+        inside.arg(format!("--net={}", lab.client().path().display())).args(["--", "cat", table]);
+        assert!(listed(&mut inside), "{table}");
+        assert!(!listed(Command::new("cat").arg(table)), "{table} here");
+    }
+    let refused = hand.refuses(&json!({"raw_socket": {"pid": own, "netns": 1, "family": "v4"}}));
+    assert!(refused.contains("the network namespace 1 "), "{refused}");
+}
+
+#[test]
+fn it_touches_nothing_but_what_it_was_started_for() {
+    require_lab!();
+    let lab = Lab::new().unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let bystander = lab.cgroup().path().join("exec-1");
+    fs::create_dir(&bystander).unwrap();
+    let mut hand = Asked::start(place.path(), &lab.cgroup().path().join("halfopen.exec"));
+    for name in ["../exec-1", "..", "", "exec-1/../../exec-1", "/etc", "exec-"] {
+        for request in ["make_exec_cgroup", "remove_exec_cgroup"] {
+            let refused = hand.refuses(&json!({request: {"name": name}}));
+            assert!(refused.contains("no cgroup of"), "{refused}");
+        }
+    }
+    let (reply, directories) = hand.ask(&json!({"make_exec_cgroup": {"name": "exec-1"}}));
+    assert_eq!((reply, directories.len()), (json!("exec_cgroup"), 2));
+    assert!(hand.exec_parent.join("exec-1").is_dir());
+    assert_eq!(hand.ask(&json!({"remove_exec_cgroup": {"name": "exec-1"}})).0, json!("done"));
+    assert!(hand.refuses(&json!("restore")).contains("no iterator"));
+
+    for name in ["pins", "run", "run/lock", "run/control.sock", "run/events.jsonl", "pins/links", "kept"] {
+        let path = place.path().join(name);
+        if name.contains('/') { fs::write(path, "").unwrap() } else { fs::create_dir(path).unwrap() }
+    }
+    let left = |place: &Path| {
+        let mut names: Vec<_> =
+            fs::read_dir(place).unwrap().flatten().map(|entry| entry.file_name()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(hand.ask(&json!({"tidy_up": {"leave": "limit"}})).0, json!("done"));
+    assert_eq!((left(place.path()).len(), left(&place.path().join("run"))), (3, vec!["events.jsonl".into()]));
+    assert!(hand.exec_parent.is_dir());
+    assert_eq!(hand.ask(&json!({"tidy_up": {"leave": {"nothing": {"pins": false}}}})).0, json!("done"));
+    assert_eq!(left(place.path()), ["kept", "pins"]);
+    assert_eq!(hand.ask(&json!({"tidy_up": {"leave": {"nothing": {"pins": true}}}})).0, json!("done"));
+    assert_eq!(left(place.path()), ["kept"]);
+    assert!(!hand.exec_parent.exists() && bystander.is_dir());
+
+    send(&hand.socket, br#"{"run":"/bin/sh"}"#, SendFlags::empty()).unwrap();
+    assert_eq!(hand.ended().code(), Some(1), "a request that is none ends it");
+}
+
+#[test]
+fn it_is_not_a_command_of_its_own() {
+    let place = tempfile::tempdir().unwrap();
+    let mut command = Command::new(program());
+    command.args(["hand", "--pins", "/nonexistent", "--run-dir"]).arg(place.path());
+    let told = said(command.args(["--exec-parent", "/nonexistent"]));
+    assert_eq!(told.code, Some(2), "{told:?}");
+    let help = said(Command::new(program()).arg("--help"));
+    assert!(!help.out.contains("hand"), "{}", help.out);
+}
