@@ -150,6 +150,7 @@ fn kernel(cgroup: &CgroupDir, namespace: &File, map: &MapHandle) {
     let settings = Settings {
         mode: Mode::Audit,
         raw_tcp: RawTcp::Allow,
+        poke: false,
         exempt: Vec::new(),
         essential: Vec::new(),
         enforce_until: None,

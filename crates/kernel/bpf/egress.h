@@ -8,6 +8,7 @@
 #include "maps.h"
 #include "program.h"
 #include "programs.h"
+#include "told.h"
 
 #define SOCK_RAW 3
 /* TCP is told of a withheld SYN: it backs off (local error), or re-checks in 512 ms (congestion). */
@@ -61,6 +62,7 @@ static __always_inline int syn_leaves(struct bpf_sock *sk)
 		if (verdict != VERDICT_GO)
 			return WITHHELD_RECHECK;
 		program_released(a, now);
+		tell_out(&b, a, TURN_RELEASED, now);
 		a->flags |= ATTEMPT_OPTIONS_PENDING;
 		a->last_syn_ns = now;
 		return LEAVES;

@@ -74,20 +74,28 @@ static __always_inline void hold_options(struct bpf_sock_ops *op, struct attempt
 
 /* Lets TCP itself end the wait in time: near its end the timer is clamped to TCP_USER_TIMEOUT
  * (tcp_clamp_rto_to_user_timeout()), at its end connect() fails with ETIMEDOUT. */
-static __always_inline void hold_until(struct bpf_sock_ops *op, struct attempt *a, __u64 max_wait_ns, __u64 now)
+static __always_inline void hold_until(struct bpf_sock_ops *op, struct attempt *a, __u64 max_wait_ns, __u32 wait_ms,
+				       __u64 now)
 {
 	__u32 longest = longest_wait_ms(own_patience_ms(a), a->own_user_timeout_ms, max_wait_ns);
 	__u32 held_ms = elapsed_ms(a, now);
 	__u32 step = held_ms / 4 > 2 * RECHECK_MS ? held_ms / 4 : 2 * RECHECK_MS;
-	int near = held_ms + step >= longest;
+	int near, bounded;
 
+	/* The next re-check comes late by an eighth of its timer at most. */
+	if (step < wait_ms + wait_ms / 4)
+		step = wait_ms + wait_ms / 4;
+	near = held_ms + step >= longest;
+	/* TCP takes rto_max for the step of its give-up arithmetic (tcp_model_timeout()): few of our short steps would
+	 * be enough for it. */
+	bounded = near || a->flags & ATTEMPT_RTO_MAX_OURS;
 	if (near)
 		a->flags |= ATTEMPT_BACK_OFF;
-	else if (!a->deadline_set)
+	else if (!bounded && !a->deadline_set)
 		return;
-	if (set_option(op, TCP_USER_TIMEOUT, near ? longest : 0))
+	if (set_option(op, TCP_USER_TIMEOUT, bounded ? longest : 0))
 		count_fault(FAULT_HOLD_OPTIONS);
-	a->deadline_set = near;
+	a->deadline_set = bounded;
 }
 
 /* From the release on the program has the time that it would have had from connect() on. */

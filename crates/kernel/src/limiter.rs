@@ -3,12 +3,12 @@
 use crate::essential::{Executable, Executables};
 use crate::load::load;
 use crate::pins::{HOOKS, LAYOUT, Pins, RESTORE, map_file, remove_pins, version};
-use crate::plain::{self, HeldRecord};
+use crate::plain;
 use crate::skeleton::{HalfopenSkel, types};
 use crate::state::State;
 use crate::{
-    Attempt, CgroupDir, Fault, FaultCount, HeldAttempt, KernelError, ProgramCount, Settings, Shortcoming,
-    essential, ledger, program_counts, settings, walk,
+    Attempt, CgroupDir, Fault, FaultCount, KernelError, ProgramCount, Settings, Shortcoming, Told, essential,
+    ledger, program_counts, settings, told, walk,
 };
 use halfopen_policy::{Ledger, Limits, Mode};
 use libbpf_rs::query::{CgroupLinkInfo, LinkTypeInfo};
@@ -28,6 +28,23 @@ pub struct ScopeId(pub(crate) u32);
 impl ScopeId {
     /// The scope that every attempt is charged to.
     pub const HOST: Self = Self(0);
+
+    /// Its number in the kernel's table; the host's is 0.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        self.0
+    }
+
+    /// The scope of that number.
+    #[must_use]
+    pub fn numbered(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// The scope of that number, where it is not the host's.
+    pub(crate) fn own(number: u32) -> Option<Self> {
+        (number != 0).then_some(Self(number))
+    }
 }
 
 /// Room of the map `exempt` of bpf/maps.h.
@@ -51,6 +68,17 @@ pub struct Keep {
     pub pins: PathBuf,
     /// Whether it is to stay there.
     pub persist: bool,
+}
+
+/// A scope's slots and turns at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turns {
+    /// The moment, on the kernel's monotonic clock.
+    pub at: Duration,
+    /// Slots held.
+    pub in_use: u64,
+    /// When the next turn falls due, on that clock; only means something with a rate.
+    pub next_turn: Duration,
 }
 
 /// What a limiter has taken over from an earlier daemon.
@@ -99,7 +127,7 @@ pub struct Limiter {
     list: Link,
     restore: Link,
     ring: RingBuffer<'static>,
-    held: mpsc::Receiver<HeldAttempt>,
+    told: mpsc::Receiver<Told>,
     skel: HalfopenSkel<'static>,
     state: State,
     cgroup: PathBuf,
@@ -135,11 +163,13 @@ impl Limiter {
         let recount = skel.progs.recount.attach_iter(skel.maps.attempts.as_fd()).map_err(iterator)?;
         let list = skel.progs.list.attach_iter(skel.maps.attempts.as_fd()).map_err(iterator)?;
         let restore = skel.progs.restore_all.attach().map_err(iterator)?;
-        let (sender, held) = mpsc::channel();
+        let (sender, told) = mpsc::channel();
         let mut ring = RingBufferBuilder::new();
         ring.add(&skel.maps.held, move |bytes| {
             // The receiver lives as long as the ring: both belong to the limiter.
-            let _ = plain::read::<HeldRecord>(bytes).map(|record| sender.send(held_attempt(&record)));
+            if let Some(told) = told::read(bytes) {
+                let _ = sender.send(told);
+            }
             0
         })
         .map_err(|error| bpf("mapping the ring buffer of events", error))?;
@@ -157,7 +187,7 @@ impl Limiter {
             list,
             restore,
             ring,
-            held,
+            told,
             state: State::of(skel.maps.bss.as_fd())?,
             skel,
             settings: settings.clone(),
@@ -452,6 +482,7 @@ impl Limiter {
             mode_after: settings::mode(settings.mode),
             enforce_until_ns: trial.map_or(0, settings::nanos),
             raw_tcp: settings::raw_tcp(settings.raw_tcp),
+            poke: settings.poke.into(),
             exec_level,
             essential: essential::write(&self.skel.maps, &settings.essential, &files, next)?,
             limits: [settings::no_limits(settings.host.slot_life); SCOPES as usize],
@@ -543,11 +574,32 @@ impl Limiter {
     /// # Errors
     /// Where the map cannot be read.
     pub fn ledger(&self, scope: ScopeId) -> Result<Ledger, KernelError> {
+        let books = self.books(scope)?;
+        Ok(ledger::ledger(&books, u64::try_from(now().as_nanos()).unwrap_or(u64::MAX)))
+    }
+
+    fn books(&self, scope: ScopeId) -> Result<types::scope, KernelError> {
         let bytes = self.skel.maps.scopes.lookup(&scope.0.to_ne_bytes(), MapFlags::ANY);
         let bytes = bytes.map_err(|error| bpf("reading a scope's books", error))?.unwrap_or_default();
-        let books = plain::read::<types::scope>(&bytes)
-            .ok_or_else(|| KernelError::Lacks("a scope's books are of an unknown layout".to_owned()))?;
-        Ok(ledger::ledger(&books, u64::try_from(now().as_nanos()).unwrap_or(u64::MAX)))
+        plain::read::<types::scope>(&bytes)
+            .ok_or_else(|| KernelError::Lacks("a scope's books are of an unknown layout".to_owned()))
+    }
+
+    /// Promises that until `until` (on the kernel's monotonic clock) somebody wakes each waiter when its turn comes: those
+    /// that begin to wait have one long timer instead of short ones then, and what becomes of attempts is told.
+    pub fn waiters_are_woken(&mut self, until: Duration) {
+        self.state.set_woken_until(u64::try_from(until.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// The slots and turns of a scope, for who wakes waiters.
+    ///
+    /// # Errors
+    /// Where the map cannot be read.
+    pub fn turns(&self, scope: ScopeId) -> Result<Turns, KernelError> {
+        let at = now();
+        let books = self.books(scope)?;
+        let in_use = ledger::ledger(&books, u64::try_from(at.as_nanos()).unwrap_or(u64::MAX)).half_open;
+        Ok(Turns { at, in_use, next_turn: Duration::from_nanos(books.next_turn_ns) })
     }
 
     /// Counts all live attempts anew from the kernel's sockets in every namespace, and corrects the books where they had
@@ -597,14 +649,14 @@ impl Limiter {
         if settable { Vec::new() } else { vec![Shortcoming::RtoMaxNotSettable] }
     }
 
-    /// Hands over the attempts that began to wait since the last call. [`Limiter`] as a file descriptor becomes
-    /// readable when there are some.
+    /// Hands over what happened since the last call. [`Limiter`] as a file descriptor becomes readable when there is
+    /// something.
     ///
     /// # Errors
     /// Where the ring buffer cannot be read.
-    pub fn take_held(&mut self, each: &mut dyn FnMut(HeldAttempt)) -> Result<(), KernelError> {
+    pub fn take_told(&mut self, each: &mut dyn FnMut(Told)) -> Result<(), KernelError> {
         self.ring.consume().map_err(|error| bpf("reading the ring buffer of events", error))?;
-        self.held.try_iter().for_each(each);
+        self.told.try_iter().for_each(each);
         Ok(())
     }
 
@@ -661,16 +713,6 @@ fn attach(hook: &'static str, program: &ProgramMut<'_>, cgroup: &CgroupDir) -> R
         }
         _ => bpf(&format!("attaching {hook} to {}", cgroup.path().display()), error),
     })
-}
-
-fn held_attempt(record: &HeldRecord) -> HeldAttempt {
-    HeldAttempt {
-        at: Duration::from_nanos(record.at_ns),
-        scope: ScopeId(record.scope),
-        program: plain::program(record.pid, record.uid, record.comm, record.cgroup_id),
-        destination: plain::socket_addr(record.addr, record.port),
-        audited: record.audited != 0,
-    }
 }
 
 /// The clock of the kernel part.

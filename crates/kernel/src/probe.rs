@@ -100,6 +100,7 @@ fn attach_and_leave(dir: &CgroupDir) -> Result<String, KernelError> {
         enforce_until: None,
         mode: Mode::Enforce,
         raw_tcp: RawTcp::Refuse,
+        poke: false,
         exempt: Vec::new(),
         essential: Vec::new(),
         host: Limits::xp_sp2(),

@@ -27,6 +27,8 @@ pub struct Settings {
     pub enforce_until: Option<Duration>,
     /// TCP through raw sockets.
     pub raw_tcp: RawTcp,
+    /// Whether waiters may be woken by packets ([`crate::Poker`]).
+    pub poke: bool,
     /// Destinations that are never counted.
     pub exempt: Vec<IpNet>,
     /// Who is never held.

@@ -30,6 +30,7 @@ impl Default for Effective {
             Setting::Exempt(loopback()),
             Setting::Essential(EssentialList::default()),
             Setting::RawTcp(RawTcp::default()),
+            Setting::Poke(true),
         ];
         for setting in settings.into_iter().chain(limits.map(Setting::Host)) {
             effective.put(setting, Origin::Preset);
@@ -62,6 +63,7 @@ impl Effective {
             mode: Mode::default(),
             enforce_until: None,
             raw_tcp: RawTcp::default(),
+            poke: true,
             exempt: Vec::new(),
             essential: Vec::new(),
             host: Limits::xp_sp2(),

@@ -69,14 +69,16 @@ pub enum Key {
     Essential,
     /// TCP through raw sockets.
     RawTcp,
+    /// Whether waiters are woken when their turn comes.
+    Poke,
     /// A limit of the host scope.
     Host(LimitKey),
 }
 
 impl Key {
     /// The keys outside any table, in the order of the sample file.
-    pub const TOP: [Self; 6] =
-        [Self::Preset, Self::Mode, Self::Persist, Self::Exempt, Self::Essential, Self::RawTcp];
+    pub const TOP: [Self; 7] =
+        [Self::Preset, Self::Mode, Self::Persist, Self::Exempt, Self::Essential, Self::RawTcp, Self::Poke];
 
     /// All keys, in the order of the sample file.
     pub fn all() -> impl Iterator<Item = Self> {
@@ -93,6 +95,7 @@ impl Key {
             Self::Exempt => "exempt",
             Self::Essential => "essential",
             Self::RawTcp => "raw_tcp",
+            Self::Poke => "poke",
             Self::Host(limit) => limit.name(),
         }
     }

@@ -52,6 +52,8 @@ pub enum Setting {
     Essential(EssentialList),
     /// TCP through raw sockets.
     RawTcp(RawTcp),
+    /// Whether waiters are woken when their turn comes.
+    Poke(bool),
     /// A limit of the host scope.
     Host(Limit),
 }
@@ -100,6 +102,7 @@ impl Setting {
             Key::Mode => Self::Mode(choice(value, &MODES).map_err(wrong)?),
             Key::RawTcp => Self::RawTcp(choice(value, &RAW_TCP).map_err(wrong)?),
             Key::Persist => Self::Persist(flag(value).map_err(wrong)?),
+            Key::Poke => Self::Poke(flag(value).map_err(wrong)?),
             Key::Exempt => Self::Exempt(written.prefixes()?),
             Key::Essential => Self::Essential(EssentialList::read(value, written.span)?),
             Key::Host(limit) => Self::Host(Limit::read(limit, &key.to_string(), &written)?),
@@ -132,6 +135,7 @@ impl Setting {
             Self::Exempt(_) => Key::Exempt,
             Self::Essential(_) => Key::Essential,
             Self::RawTcp(_) => Key::RawTcp,
+            Self::Poke(_) => Key::Poke,
             Self::Host(limit) => Key::Host(limit.key()),
         }
     }
@@ -142,7 +146,7 @@ impl Setting {
         match self {
             Self::Preset(Preset::XpSp2) => "xp-sp2".into(),
             Self::Mode(mode) => name_of(&MODES, mode).into(),
-            Self::Persist(persist) => (*persist).into(),
+            Self::Persist(flag) | Self::Poke(flag) => (*flag).into(),
             Self::Exempt(prefixes) => prefixes.iter().map(ToString::to_string).collect(),
             Self::Essential(list) => list.value(),
             Self::RawTcp(raw_tcp) => name_of(&RAW_TCP, raw_tcp).into(),
@@ -179,6 +183,7 @@ impl Setting {
             Self::Exempt(prefixes) => settings.exempt.clone_from(prefixes),
             Self::Essential(list) => settings.essential = list.apply(),
             Self::RawTcp(raw_tcp) => settings.raw_tcp = *raw_tcp,
+            Self::Poke(poke) => settings.poke = *poke,
             Self::Host(limit) => limit.apply(&mut settings.host),
         }
     }

@@ -104,6 +104,10 @@ pub enum Degradation {
     EventsNotKept,
     /// The kernel cannot set `TCP_RTO_MAX_MS`.
     LongWaits,
+    /// The packets that wake waiters cannot be sent.
+    PokesNotSent,
+    /// The packets that wake waiters do not reach them.
+    PokesWithoutEffect,
     /// The BPF file system that holds the pins is unmounted.
     PinsUnmounted,
     /// There is no user for the daemon to be.
@@ -265,6 +269,13 @@ impl From<Degradation> for DegradedStatus {
                  `halfopen events` will lack them; the system log has them"
             }
             Degradation::LongWaits => Shortcoming::RtoMaxNotSettable.explain(),
+            Degradation::PokesNotSent => {
+                "the packets that wake waiting attempts cannot be sent (the log says why): they ask by themselves"
+            }
+            Degradation::PokesWithoutEffect => {
+                "the packets that wake waiting attempts have no effect, as where a firewall drops them on lo: \
+                 attempts ask by themselves"
+            }
             Degradation::PinsUnmounted => {
                 "the BPF file system that holds the pins is unmounted: the limit may end with this daemon, and the next \
                  one cannot take it over; mount it (mount -t bpf bpf /sys/fs/bpf), `halfopen off`, start anew"

@@ -1,6 +1,7 @@
 //! The limiter with its configuration and scopes, and what is asked of it.
 
 mod adoption;
+mod pokes;
 mod trial;
 mod values;
 mod why;
@@ -9,6 +10,7 @@ use super::announcer::Announcer;
 use super::confine::Confined;
 use super::fault_log::FaultLog;
 use super::hand::Hand;
+use super::poke::Pokes;
 use crate::config::{ConfigError, Effective, Key, Limit, LimitKey, Sources, setting};
 use crate::control::{Degradation, DegradedStatus, FaultStatus, ScopeStatus, Status, programs};
 use crate::events::record::written_time;
@@ -16,7 +18,7 @@ use crate::events::{Identity, Waiter};
 use crate::exit::{WrongUse, explained};
 use anyhow::{Context, Result};
 use halfopen_kernel::{
-    CgroupDir, EnforcementStopped, Fault, FaultCount, KernelError, Limiter, ScopeId, Shortcoming,
+    CgroupDir, EnforcementStopped, Fault, FaultCount, KernelError, Limiter, ScopeId, Shortcoming, Told,
     restore_here,
 };
 use halfopen_policy::{Limits, Mode};
@@ -68,6 +70,7 @@ pub struct Enforcement {
     faults: FaultLog,
     shortcomings: Vec<Shortcoming>,
     disturbances: u64,
+    pokes: Pokes,
     pins_unmounted: bool,
     /// Where events go.
     pub announcer: Announcer,
@@ -92,6 +95,7 @@ impl Enforcement {
         let mut enforcement = Self {
             means,
             shortcomings: limiter.shortcomings(),
+            pokes: Pokes::new(false),
             limiter,
             sources,
             effective,
@@ -117,14 +121,17 @@ impl Enforcement {
         self.limiter.as_fd().try_clone_to_owned()
     }
 
-    /// Takes the attempts that began to wait from the kernel part into their episodes. Returns how many.
+    /// Takes the attempts that began to wait from the kernel part into their episodes, and notes whose turn may
+    /// come. Returns how many began to wait.
     ///
     /// # Errors
     /// Where the ring buffer cannot be read.
     pub fn take_held(&mut self) -> Result<u64, KernelError> {
-        let Self { limiter, scopes, announcer, means, .. } = self;
+        let Self { limiter, scopes, announcer, means, pokes, .. } = self;
         let mut taken = 0;
-        limiter.take_held(&mut |held| {
+        limiter.take_told(&mut |told| {
+            pokes.hear(&told);
+            let Told::Held(held) = told else { return };
             taken += 1;
             let scope = scopes.iter().find(|scope| scope.id == held.scope);
             let waiter = Waiter {
@@ -161,6 +168,7 @@ impl Enforcement {
     pub fn tend(&mut self) -> Result<(), KernelError> {
         self.limiter.leave_word()?;
         self.end_trial()?;
+        self.tend_pokes()?;
         if self.limiter.follow_essential_files()? {
             tracing::info!("a file that `essential` names was replaced or installed: it counts as it is now");
         }
@@ -186,6 +194,9 @@ impl Enforcement {
         let host = (ScopeId::HOST, HOST.to_owned(), self.host_limits().half_open);
         for (id, name, limit) in execs.chain([host]).collect::<Vec<_>>() {
             let ledger = self.limiter.ledger(id)?;
+            if id == ScopeId::HOST && ledger.queued == 0 {
+                self.pokes.nobody_waits();
+            }
             let waiting = if id == ScopeId::HOST {
                 ledger.queued.saturating_sub(waiting_below)
             } else {
@@ -384,9 +395,10 @@ impl Enforcement {
         let kernel = self.shortcomings.iter().map(|found| Degradation::from(*found));
         let pins = self.pins_unmounted.then_some(Degradation::PinsUnmounted);
         let means = self.means.lacks.iter().copied();
+        let poke = self.pokes.degradation();
         let unmet = self.effective.unmet_rules();
         let unmet = unmet.iter().map(|why| DegradedStatus::unmet_rule(why));
-        let all = mode.into_iter().chain(log).chain(kept).chain(pins).chain(kernel).chain(means);
+        let all = mode.into_iter().chain(log).chain(kept).chain(pins).chain(kernel).chain(means).chain(poke);
         all.map(DegradedStatus::from).chain(unmet).collect()
     }
 }

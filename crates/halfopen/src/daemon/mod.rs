@@ -1,6 +1,7 @@
 //! `halfopen run`: owns the limiter, from the lock to the last attempt let go. One thread: the limiter stays where it
 //! was made, and nothing here waits for a client.
 
+pub mod alarm;
 pub mod announcer;
 pub mod confine;
 pub mod enforcement;
@@ -8,6 +9,7 @@ pub mod fault_log;
 pub mod hand;
 pub mod lock;
 pub mod notify;
+pub mod poke;
 pub mod recount;
 pub mod server;
 
@@ -17,6 +19,7 @@ use crate::events::SystemLog;
 use crate::exit::explained;
 use crate::output;
 use crate::runtime_dir::{RuntimeDir, pins_of_this_host};
+use alarm::Alarm;
 use announcer::Announcer;
 use anyhow::{Context, Result};
 use confine::{Needs, confine};
@@ -73,6 +76,7 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let signals = Signals::listen()?;
+        let alarm = Alarm::new().context("making the timer of wakes")?;
         let keep = Keep { pins, persist: effective.persist() };
         let limiter = Limiter::start(&cgroup, &effective.settings(), Some(&keep))?;
         let ready = format!(
@@ -88,7 +92,7 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
         let means = Means { hand, cgroup, local_file, lacks: Vec::new() };
         let mut enforcement = Enforcement::new(limiter, sources, effective, announcer, means);
         enforcement.is_confined(confine(&Needs::of_daemon())?);
-        let served = serve(&mut enforcement, socket, signals, &ready).await;
+        let served = serve(&mut enforcement, socket, signals, &ready, alarm).await;
         notify::tell("STOPPING=1");
         if matches!(served, Ok(Ending::HandOver)) && enforcement.is_pinned() {
             output::error_line(&format!(
@@ -161,6 +165,7 @@ async fn serve(
     socket: UnixListener,
     mut signals: Signals,
     ready: &str,
+    mut alarm: Alarm,
 ) -> Result<Ending> {
     let held = readiness(enforcement.held_fd()?)?;
     let (calls, mut asked) = mpsc::channel(64);
@@ -175,6 +180,7 @@ async fn serve(
     loop {
         // What is overdue already waits for the next tick: it must not keep the loop spinning.
         let due = enforcement.announcer.episodes.due().and_then(|due| due.checked_sub(monotonic()));
+        alarm.set(enforcement.next_wake()).context("setting the timer of wakes")?;
         tokio::select! {
             _ = signals.interrupt.recv() => return Ok(Ending::LetGo),
             _ = signals.terminate.recv() => return Ok(Ending::LetGo),
@@ -188,6 +194,7 @@ async fn serve(
                 // Cleared before the buffer is emptied: what comes in between makes it readable again.
                 ready?.clear_ready();
                 trouble.note("reading held attempts", enforcement.take_held().map(drop));
+                trouble.note("waking those whose turn comes", enforcement.wake());
             }
             Some(call) = asked.recv() => {
                 if let Some(written) = answer(enforcement, call) {
@@ -207,6 +214,10 @@ async fn serve(
                 let began = Instant::now();
                 trouble.note("counting attempts", enforcement.recount());
                 recounts.counted(Instant::now(), began.elapsed());
+            }
+            rung = alarm.rings() => {
+                rung?;
+                trouble.note("waking those whose turn comes", enforcement.wake());
             }
             () = watchdog.report() => {}
             () = sleep(due.unwrap_or_default()), if due.is_some() => {
