@@ -16,11 +16,6 @@
 #define ETIMEDOUT 110
 #define CALLBACKS (BPF_SOCK_OPS_STATE_CB_FLAG | BPF_SOCK_OPS_RTO_CB_FLAG)
 
-static __always_inline __u32 jiffies_to_ms(__u32 jiffies)
-{
-	return jiffies * 1000ULL / (CONFIG_HZ ? CONFIG_HZ : 250);
-}
-
 static __always_inline __u32 ms_to_jiffies(__u32 ms)
 {
 	__u32 jiffies = ms * (__u64)(CONFIG_HZ ? CONFIG_HZ : 250) / 1000;
@@ -112,7 +107,7 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	program_began_to_wait(a, verdict == VERDICT_GO_AUDITED, now);
 	if (verdict == VERDICT_HOLD) {
 		remember_own_options(op, a, tp);
-		hold_options(op, a);
+		hold_options(op, a, SYN_TIMER_MS);
 	}
 }
 
@@ -153,9 +148,16 @@ static __always_inline __u32 first_timer(const struct books *b, const struct att
 	return ms < a->own_rto_max_ms ? ms : a->own_rto_max_ms;
 }
 
+static __always_inline __u32 timer_of(struct bpf_sock *sk)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	return tp ? jiffies_to_ms(tp->inet_conn.icsk_rto) : SYN_TIMER_MS;
+}
+
 /* The reply is taken as this socket's first timer once; later calls ask for the base of the give-up arithmetic, where
  * any other reply than the default would end the attempt early or late. */
-static __always_inline void on_timeout_init(struct bpf_sock_ops *op, struct attempt *a)
+static __always_inline void on_timeout_init(struct bpf_sock_ops *op, struct bpf_sock *sk, struct attempt *a)
 {
 	struct books b;
 	__u32 ms;
@@ -165,7 +167,7 @@ static __always_inline void on_timeout_init(struct bpf_sock_ops *op, struct atte
 		count_fault(FAULT_CALLBACKS_CLEARED);
 		/* Egress has decided in RTO_CB's place, and could not set the count that this re-check takes. */
 		if (a->state == ATTEMPT_QUEUED && a->flags & ATTEMPT_HELD_ONCE)
-			hold_options(op, a);
+			hold_options(op, a, timer_of(sk));
 	}
 	if (a->flags & ATTEMPT_OPTIONS_PENDING)
 		release_options(op, a);
@@ -181,6 +183,7 @@ static __always_inline void on_timeout_init(struct bpf_sock_ops *op, struct atte
 	/* It would repeat its SYN so far apart after its release too. */
 	if (rto_max_settable && ms > SYN_TIMER_MS)
 		a->flags |= ATTEMPT_RTO_MAX_OURS;
+	hold_options(op, a, ms);
 	op->reply = ms_to_jiffies(ms);
 }
 
@@ -232,7 +235,7 @@ static __always_inline void recheck_queued(struct bpf_sock_ops *op, struct attem
 		program_released(a, now);
 		tell_out(&b, a, TURN_RELEASED, now);
 		if (mode == MODE_OFF)
-			let_go_options(op, a);
+			let_go_options(op, a, jiffies_to_ms(op->args[1]));
 		else
 			release_options(op, a);
 		return;
@@ -244,7 +247,7 @@ static __always_inline void recheck_queued(struct bpf_sock_ops *op, struct attem
 	wait_ms = next_wait_ms(elapsed_ms(a, now), a->rechecks, waiting, a->queue_number, l->interval_ns,
 			       waiters_are_woken(now));
 	lead_to_next_timer(op, a, wait_ms, waiting, elapsed_ms(a, now));
-	hold_options(op, a);
+	hold_options(op, a, jiffies_to_ms(op->args[1]));
 	hold_until(op, a, l->max_wait_ns, wait_ms, now);
 }
 
@@ -336,7 +339,7 @@ int on_sock_op(struct bpf_sock_ops *op)
 		return 1;
 	switch (op->op) {
 	case BPF_SOCK_OPS_TIMEOUT_INIT:
-		on_timeout_init(op, a);
+		on_timeout_init(op, sk, a);
 		break;
 	case BPF_SOCK_OPS_RTO_CB:
 		on_timer(op, a);
