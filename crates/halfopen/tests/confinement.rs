@@ -153,6 +153,7 @@ fn kernel(cgroup: &CgroupDir, namespace: &File, map: &MapHandle) {
         poke: false,
         exempt: Vec::new(),
         essential: Vec::new(),
+        enforce_until: None,
         host: Limits::xp_sp2(),
     };
     tell("load the kernel part", Limiter::start(cgroup, &settings, None).map_err(|e| e.in_full()));

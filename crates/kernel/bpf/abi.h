@@ -48,8 +48,11 @@ struct essential {
 struct policy {
 	__u32 mode;
 	__u32 raw_tcp;
-	__u32 exec_level; /* depth of the cgroups that have a scope of their own; 0 = there are none */
-	__u32 poke;	  /* who waits may be woken by packets */
+	__u32 exec_level;	/* depth of the cgroups that have a scope of their own; 0 = there are none */
+	__u32 poke;		/* who waits may be woken by packets */
+	__u64 enforce_until_ns; /* past it, MODE_ENFORCE is `mode_after`; 0 = it is for good */
+	__u32 mode_after;
+	__u32 pad;
 	struct essential essential;
 	struct limits limits[SCOPES];
 };
@@ -197,7 +200,8 @@ struct keeper {
 	__u64 lost_events; /* that it knew of */
 	__u64 cgroup_id;   /* what is limited */
 	char version[32];
-	__u8 spare[192];
+	__u64 counting_since_ns; /* since when the books have counted */
+	__u8 spare[184];
 };
 
 /* Where a socket is: what a packet for it needs. */

@@ -16,11 +16,6 @@
 #define ETIMEDOUT 110
 #define CALLBACKS (BPF_SOCK_OPS_STATE_CB_FLAG | BPF_SOCK_OPS_RTO_CB_FLAG)
 
-static __always_inline __u32 jiffies_to_ms(__u32 jiffies)
-{
-	return jiffies * 1000ULL / (CONFIG_HZ ? CONFIG_HZ : 250);
-}
-
 static __always_inline __u32 ms_to_jiffies(__u32 ms)
 {
 	__u32 jiffies = ms * (__u64)(CONFIG_HZ ? CONFIG_HZ : 250) / 1000;
@@ -62,6 +57,7 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	__u32 policy = policy_now & 1;
 	const struct policy *p = &policies[policy];
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	__u32 mode = mode_now(p);
 	enum verdict verdict;
 	struct cgroup *cgroup;
 	struct prefix to;
@@ -69,7 +65,7 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	struct books b;
 	__u64 now;
 
-	if (p->mode == MODE_OFF || !tp || !is_of_program(tp))
+	if (mode == MODE_OFF || !tp || !is_of_program(tp))
 		return;
 	read_destination(op, &to);
 	if (is_exempt(&to))
@@ -98,7 +94,7 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 
 	now = bpf_ktime_get_ns();
 	bpf_spin_lock(&b.host->lock);
-	verdict = attempt_begin(&b, a, p->mode, now);
+	verdict = attempt_begin(&b, a, mode, now);
 	bpf_spin_unlock(&b.host->lock);
 
 	a->last_syn_ns = now;
@@ -111,7 +107,7 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	program_began_to_wait(a, verdict == VERDICT_GO_AUDITED, now);
 	if (verdict == VERDICT_HOLD) {
 		remember_own_options(op, a, tp);
-		hold_options(op, a);
+		hold_options(op, a, SYN_TIMER_MS);
 	}
 }
 
@@ -152,9 +148,16 @@ static __always_inline __u32 first_timer(const struct books *b, const struct att
 	return ms < a->own_rto_max_ms ? ms : a->own_rto_max_ms;
 }
 
+static __always_inline __u32 timer_of(struct bpf_sock *sk)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	return tp ? jiffies_to_ms(tp->inet_conn.icsk_rto) : SYN_TIMER_MS;
+}
+
 /* The reply is taken as this socket's first timer once; later calls ask for the base of the give-up arithmetic, where
  * any other reply than the default would end the attempt early or late. */
-static __always_inline void on_timeout_init(struct bpf_sock_ops *op, struct attempt *a)
+static __always_inline void on_timeout_init(struct bpf_sock_ops *op, struct bpf_sock *sk, struct attempt *a)
 {
 	struct books b;
 	__u32 ms;
@@ -164,7 +167,7 @@ static __always_inline void on_timeout_init(struct bpf_sock_ops *op, struct atte
 		count_fault(FAULT_CALLBACKS_CLEARED);
 		/* Egress has decided in RTO_CB's place, and could not set the count that this re-check takes. */
 		if (a->state == ATTEMPT_QUEUED && a->flags & ATTEMPT_HELD_ONCE)
-			hold_options(op, a);
+			hold_options(op, a, timer_of(sk));
 	}
 	if (a->flags & ATTEMPT_OPTIONS_PENDING)
 		release_options(op, a);
@@ -180,6 +183,7 @@ static __always_inline void on_timeout_init(struct bpf_sock_ops *op, struct atte
 	/* It would repeat its SYN so far apart after its release too. */
 	if (rto_max_settable && ms > SYN_TIMER_MS)
 		a->flags |= ATTEMPT_RTO_MAX_OURS;
+	hold_options(op, a, ms);
 	op->reply = ms_to_jiffies(ms);
 }
 
@@ -211,7 +215,7 @@ static __always_inline void lead_to_next_timer(struct bpf_sock_ops *op, struct a
 static __always_inline void recheck_queued(struct bpf_sock_ops *op, struct attempt *a)
 {
 	const struct policy *p = policy_in_force();
-	__u32 mode = p->mode;
+	__u32 mode = mode_now(p);
 	enum verdict verdict = VERDICT_HOLD;
 	const struct limits *l;
 	__u32 waiting, wait_ms;
@@ -231,7 +235,7 @@ static __always_inline void recheck_queued(struct bpf_sock_ops *op, struct attem
 		program_released(a, now);
 		tell_out(&b, a, TURN_RELEASED, now);
 		if (mode == MODE_OFF)
-			let_go_options(op, a);
+			let_go_options(op, a, jiffies_to_ms(op->args[1]));
 		else
 			release_options(op, a);
 		return;
@@ -243,7 +247,7 @@ static __always_inline void recheck_queued(struct bpf_sock_ops *op, struct attem
 	wait_ms = next_wait_ms(elapsed_ms(a, now), a->rechecks, waiting, a->queue_number, l->interval_ns,
 			       waiters_are_woken(now));
 	lead_to_next_timer(op, a, wait_ms, waiting, elapsed_ms(a, now));
-	hold_options(op, a);
+	hold_options(op, a, jiffies_to_ms(op->args[1]));
 	hold_until(op, a, l->max_wait_ns, wait_ms, now);
 }
 
@@ -335,7 +339,7 @@ int on_sock_op(struct bpf_sock_ops *op)
 		return 1;
 	switch (op->op) {
 	case BPF_SOCK_OPS_TIMEOUT_INIT:
-		on_timeout_init(op, a);
+		on_timeout_init(op, sk, a);
 		break;
 	case BPF_SOCK_OPS_RTO_CB:
 		on_timer(op, a);

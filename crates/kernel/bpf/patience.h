@@ -43,6 +43,44 @@ static __always_inline __u32 silent_patience_ms(__u32 syn_count, __u32 linear, _
 	return elapsed;
 }
 
+/* How many bits a number takes: ones below the highest, counted side by side. Neither loop nor branch. */
+static __always_inline __u32 bits_of(__u32 number)
+{
+	number |= number >> 1;
+	number |= number >> 2;
+	number |= number >> 4;
+	number |= number >> 8;
+	number |= number >> 16;
+	number -= number >> 1 & 0x55555555;
+	number = (number & 0x33333333) + (number >> 2 & 0x33333333);
+	return ((number + (number >> 4)) & 0x0f0f0f0f) * 0x01010101 >> 24;
+}
+
+/* The TCP_SYNCNT with which a socket whose timer has run `rechecks` times, and stands at timer_ms now, goes on for
+ * patience_ms at least. Its timer repeats until it has run `linear` times and doubles then, up to rto_max; TCP gives up
+ * at the timer that finds count + linear of them behind it (tcp_write_timeout()). No loop: the verifier would walk
+ * each. */
+static __always_inline __u32 syn_count_to_last(__u32 patience_ms, __u32 timer_ms, __u32 rechecks, __u32 linear,
+					       __u32 rto_max_ms)
+{
+	__u32 repeats, timers, doublings, most, count;
+
+	linear &= 0xff;
+	timer_ms |= !timer_ms;
+	repeats = linear > rechecks ? linear - rechecks : 0;
+	timers = patience_ms / timer_ms + 1;
+	if (timers > repeats) {
+		doublings = bits_of(timers - repeats);
+		most = bits_of(rto_max_ms / timer_ms);
+		if (doublings > most)
+			doublings = most + patience_ms / rto_max_ms;
+		timers = repeats + 1 + doublings;
+	}
+	count = rechecks + timers;
+	count = count > linear ? count - linear : 1;
+	return count < SYN_COUNT_MOST ? count : SYN_COUNT_MOST;
+}
+
 /* How long an attempt may wait, counted from connect(): as long as a silent network would have been waited for, or
  * max_wait where that is longer, and never past the program's own TCP_USER_TIMEOUT unless max_wait is. */
 static __always_inline __u32 longest_wait_ms(__u32 patience_ms, __u32 user_timeout_ms, __u64 max_wait_ns)

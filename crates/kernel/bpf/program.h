@@ -18,6 +18,16 @@ static __always_inline const struct policy *policy_in_force(void)
 	return &policies[policy_now & 1];
 }
 
+/* The mode that holds now. That `halfopen enforce --for` is over is decided here: it must be, whatever has become of
+ * the daemon. The clock is read only while a trial runs, or has just ended. */
+static __always_inline __u32 mode_now(const struct policy *p)
+{
+	barrier_var(p); /* see limits_of() */
+	if (p->mode != MODE_ENFORCE || !p->enforce_until_ns || bpf_ktime_get_ns() < p->enforce_until_ns)
+		return p->mode;
+	return p->mode_after;
+}
+
 static __always_inline void map_ipv4(__u8 addr[16], __u32 ipv4)
 {
 	__u32 *words = (__u32 *)addr;

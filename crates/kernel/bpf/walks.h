@@ -141,7 +141,7 @@ int restore_all(struct bpf_iter__tcp *ctx)
 	a = bpf_sk_storage_get(&attempts, tp, NULL, 0);
 	if (!a || a->state == ATTEMPT_NONE || !(a->flags & ATTEMPT_HELD_ONCE))
 		return 0;
-	failed = set_option_of(tp, TCP_SYNCNT, syn_count_for(a));
+	failed = set_option_of(tp, TCP_SYNCNT, syn_count_for(a, jiffies_to_ms(tp->inet_conn.icsk_rto)));
 	failed |= set_option_of(tp, TCP_USER_TIMEOUT, a->own_user_timeout_ms);
 	if (a->flags & ATTEMPT_RTO_MAX_OURS)
 		failed |= set_option_of(tp, TCP_RTO_MAX_MS_OPTION, a->own_rto_max_ms);

@@ -3,9 +3,12 @@
 //! A live `set` that was not saved lasts until SIGHUP or the daemon's end: the files and `--set` are the truth that a
 //! reload returns to, so that two hosts with the same files are alike after it.
 
+pub mod accounts;
 pub mod disk;
 pub mod effective;
 pub mod error;
+pub mod essential;
+mod essential_shipped;
 pub mod file;
 pub mod key;
 pub mod place;
@@ -15,9 +18,11 @@ pub mod setting;
 #[cfg(test)]
 mod tests;
 
+pub use accounts::Accounts;
 pub use disk::{Disk, OwnRights};
 pub use effective::Effective;
 pub use error::{ConfigError, Wrong};
+pub use essential::EssentialList;
 pub use key::{Key, LimitKey, Name};
 pub use place::{Origin, Place};
 pub use setting::{Limit, Setting};
@@ -68,6 +73,7 @@ impl Sources {
     /// # Errors
     /// The first thing that is wrong.
     pub fn load_from(&self, disk: &mut dyn Disk) -> Result<Effective, ConfigError> {
+        Accounts::read_anew(disk);
         let mut effective = Effective::default();
         for path in [vec![self.path.clone()], self.conf_d_files(disk)?].concat() {
             let Some(layer) = file::read(disk, &path)? else {

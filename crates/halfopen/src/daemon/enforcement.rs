@@ -2,6 +2,7 @@
 
 mod adoption;
 mod pokes;
+mod trial;
 mod values;
 mod why;
 
@@ -11,7 +12,8 @@ use super::fault_log::FaultLog;
 use super::hand::Hand;
 use super::poke::Pokes;
 use crate::config::{ConfigError, Effective, Key, Limit, LimitKey, Sources, setting};
-use crate::control::{Degradation, DegradedStatus, FaultStatus, ScopeStatus, Status};
+use crate::control::{Degradation, DegradedStatus, FaultStatus, ScopeStatus, Status, programs};
+use crate::events::record::written_time;
 use crate::events::{Identity, Waiter};
 use crate::exit::{WrongUse, explained};
 use anyhow::{Context, Result};
@@ -20,6 +22,7 @@ use halfopen_kernel::{
     restore_here,
 };
 use halfopen_policy::{Limits, Mode};
+use jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -106,6 +109,7 @@ impl Enforcement {
         if let Some(adopted) = enforcement.limiter.adopted().cloned() {
             enforcement.take_over(&adopted);
         }
+        enforcement.tell_unmet_rules();
         enforcement
     }
 
@@ -156,13 +160,14 @@ impl Enforcement {
         self.limiter.pins_removed()
     }
 
-    /// What has to be done now and then: word for the next daemon, executables that were replaced, scopes whose
-    /// processes have ended.
+    /// What has to be done now and then: word for the next daemon, a trial that has ended, executables that were
+    /// replaced, scopes whose processes have ended.
     ///
     /// # Errors
     /// Where the kernel part cannot be written.
     pub fn tend(&mut self) -> Result<(), KernelError> {
         self.limiter.leave_word()?;
+        self.end_trial()?;
         self.tend_pokes()?;
         if self.limiter.follow_essential_files()? {
             tracing::info!("a file that `essential` names was replaced or installed: it counts as it is now");
@@ -263,19 +268,30 @@ impl Enforcement {
     ///
     /// # Errors
     /// Where the kernel part cannot be read.
-    pub fn status(&self) -> Result<Status> {
+    pub fn status(&mut self) -> Result<Status> {
         let scope = |id, name: &str, limits: &Limits| {
             Ok::<_, KernelError>(ScopeStatus::new(name, limits, &self.limiter.ledger(id)?))
         };
         let scopes = self.scopes.iter().map(|exec| scope(exec.id, &exec.name, &exec.limits));
         let faults = self.limiter.faults()?;
+        let host = self.limiter.ledger(ScopeId::HOST)?;
+        let (programs, others) = programs::ranked(self.limiter.programs()?, &host, |program| {
+            self.means.hand.identify(program).unwrap_or_else(|_| Identity::unknown(program.uid))
+        });
+        let counting = monotonic().saturating_sub(self.limiter.counting_since());
+        let now = Timestamp::now();
         Ok(Status {
-            mode: setting::mode_name(self.effective.settings().mode).into(),
+            mode: setting::mode_name(self.mode_now()).into(),
             preset: self.shown(Key::Preset),
             persist: self.limiter.is_pinned(),
             config_hash: self.effective.hash(),
-            host: scope(ScopeId::HOST, HOST, &self.host_limits())?,
+            host: ScopeStatus::new(HOST, &self.host_limits(), &host),
             scopes: scopes.collect::<Result<_, _>>()?,
+            programs,
+            others,
+            counting_since: written_time(now.checked_sub(counting).unwrap_or(now)),
+            counting_for_s: counting.as_secs(),
+            trial: self.trial_status(),
             faults: faults.iter().map(FaultStatus::from).collect(),
             degraded: self.degraded(),
             pid: std::process::id(),
@@ -354,12 +370,22 @@ impl Enforcement {
         self.effective.settings().host
     }
 
+    fn tell_unmet_rules(&self) {
+        for why in self.effective.unmet_rules() {
+            tracing::warn!("{}", DegradedStatus::unmet_rule(&why).explanation);
+        }
+    }
+
+    /// The value in force, as `get` prints it.
     fn shown(&self, key: Key) -> String {
+        if key == Key::Mode {
+            return setting::mode_name(self.mode_now()).to_owned();
+        }
         self.effective.get(key).map_or_else(String::new, |(setting, _)| setting.show())
     }
 
     fn degraded(&self) -> Vec<DegradedStatus> {
-        let mode = match self.effective.settings().mode {
+        let mode = match self.mode_now() {
             Mode::Enforce => None,
             Mode::Audit => Some(Degradation::Audit),
             Mode::Off => Some(Degradation::Off),
@@ -369,15 +395,11 @@ impl Enforcement {
         let kernel = self.shortcomings.iter().map(|found| Degradation::from(*found));
         let pins = self.pins_unmounted.then_some(Degradation::PinsUnmounted);
         let means = self.means.lacks.iter().copied();
-        let all = mode
-            .into_iter()
-            .chain(log)
-            .chain(kept)
-            .chain(pins)
-            .chain(kernel)
-            .chain(means)
-            .chain(self.pokes.degradation());
-        all.map(DegradedStatus::from).collect()
+        let poke = self.pokes.degradation();
+        let unmet = self.effective.unmet_rules();
+        let unmet = unmet.iter().map(|why| DegradedStatus::unmet_rule(why));
+        let all = mode.into_iter().chain(log).chain(kept).chain(pins).chain(kernel).chain(means).chain(poke);
+        all.map(DegradedStatus::from).chain(unmet).collect()
     }
 }
 

@@ -286,6 +286,7 @@ fn answer(enforcement: &mut Enforcement, call: Call) -> Option<oneshot::Receiver
         Request::Status => enforcement.status().map(|status| Answer::Status(Box::new(status))),
         Request::Get { name } => enforcement.get(&name).map(Answer::Value),
         Request::Set { name, value, save } => enforcement.set(&name, &value, save),
+        Request::Enforce(order) => enforcement.trial(order),
         Request::LocalFile => Ok(Answer::LocalFile(enforcement.local_file())),
         Request::Saved { name } => enforcement.saved(&name),
         Request::Why(subject) => enforcement.why(subject).map(|why| Answer::Why(Box::new(why))),
