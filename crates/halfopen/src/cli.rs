@@ -8,6 +8,7 @@ use halfopen_policy::limits::parse_time;
 use jiff::Timestamp;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Limits how many outbound TCP connection attempts this host may have half-open at once. Attempts over the limit wait.
 #[derive(Debug, Parser)]
@@ -82,6 +83,21 @@ pub enum Command {
         #[arg(long)]
         save: bool,
     },
+    /// Enforce for a while: the mode before comes back by itself unless this is confirmed
+    ///
+    /// The end is kept in the kernel part: it comes though the session that began this hangs, though the configuration
+    /// is read again, and though the daemon is killed. `--for` while one runs gives it that time anew. To switch for
+    /// good at once: `halfopen set --save mode enforce`.
+    #[command(group = clap::ArgGroup::new("order").required(true))]
+    #[command(after_help = "Example: halfopen enforce --for 10m\n         halfopen enforce --confirm --save")]
+    Enforce(Enforce),
+    /// Say what the limit did to which program, or in audit mode would have done, and what to do about it
+    #[command(after_help = "Example: halfopen report")]
+    Report {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Run a program in a scope of its own, with limits of its own besides the host's
     ///
     /// Ends with the program's exit code, 128 + n for one that signal n ended, 127 where it was not found and 126 where it
@@ -128,6 +144,24 @@ pub struct Run {
     pub sets: Vec<String>,
 }
 
+/// The arguments of `enforce`.
+#[derive(Debug, Args)]
+pub struct Enforce {
+    /// Enforce from now on for this time, of 1s to a day
+    #[arg(long = "for", value_name = "T", value_parser = trial_time, group = "order")]
+    pub time: Option<Duration>,
+    /// Go on enforcing; without `--save` until SIGHUP or the daemon's end
+    #[arg(long, group = "order")]
+    pub confirm: bool,
+    /// Go back to the mode before, now
+    #[arg(long, group = "order")]
+    pub cancel: bool,
+    /// Also write it into conf.d/90-local.toml beside the configuration
+    // clap forgives a requirement that conflicts with what is given.
+    #[arg(long, requires = "confirm", conflicts_with_all = ["time", "cancel"])]
+    pub save: bool,
+}
+
 /// The arguments of `exec`.
 #[derive(Debug, Args)]
 pub struct Exec {
@@ -150,6 +184,12 @@ fn since(text: &str) -> Result<Timestamp, WrongUse> {
     text.parse().ok().or_else(back).ok_or_else(|| {
         WrongUse("expected RFC 3339, as 2030-01-31T12:00:00Z, or a time back of a day at most, as 10m".into())
     })
+}
+
+fn trial_time(text: &str) -> Result<Duration, WrongUse> {
+    use crate::control::trial::LONGEST;
+    let time = parse_time(text).ok().filter(|time| (Duration::from_secs(1)..=LONGEST).contains(time));
+    time.ok_or_else(|| WrongUse("expected a time from 1s to 24h, as 10m".into()))
 }
 
 fn subject(text: &str) -> Result<crate::control::Subject, WrongUse> {

@@ -33,6 +33,7 @@ impl Asked {
         let mut command = Command::new(program());
         command.args(["hand", "--made-run-dir", "--pins"]).arg(directory.join("pins"));
         command.arg("--run-dir").arg(directory.join("run")).arg("--exec-parent").arg(exec_parent);
+        command.arg("--config").arg(directory.join("halfopen.toml"));
         let process = command.stdin(Stdio::from(its)).stderr(Stdio::null()).spawn().unwrap();
         Self { socket, process, exec_parent: exec_parent.to_owned() }
     }
@@ -144,11 +145,34 @@ fn it_touches_nothing_but_what_it_was_started_for() {
 }
 
 #[test]
+fn it_opens_the_configuration_and_no_other_file() {
+    let place = tempfile::tempdir().unwrap();
+    let hand = Asked::start(place.path(), Path::new("/nonexistent"));
+    let conf_d = place.path().join("conf.d");
+    fs::create_dir(&conf_d).unwrap();
+    for name in ["90-local.toml", ".unfinished.toml", "key.pem"] {
+        fs::write(conf_d.join(name), name).unwrap();
+    }
+    let local = conf_d.join("90-local.toml");
+    assert_eq!(hand.ask(&json!("list_conf_d")).0, json!({"listed": {"paths": [local]}}));
+    let (reply, files) = hand.ask(&json!({"open": {"path": local}}));
+    assert_eq!((reply, files.len()), (json!("opened"), 1));
+    let mut file = fs::File::from(files.into_iter().next().unwrap());
+    assert_eq!(std::io::read_to_string(&mut file).unwrap(), "90-local.toml");
+    assert!(std::io::Write::write_all(&mut file, b"more").is_err(), "it is for reading");
+    for path in ["/etc/shadow", "../shadow", ""] {
+        let refused = hand.refuses(&json!({"open": {"path": path}}));
+        assert!(refused.contains("no part of the configuration"), "{refused}");
+    }
+    assert!(hand.refuses(&json!({"open": {"path": conf_d.join("key.pem")}})).contains("no part of"));
+}
+
+#[test]
 fn it_is_not_a_command_of_its_own() {
     let place = tempfile::tempdir().unwrap();
     let mut command = Command::new(program());
     command.args(["hand", "--pins", "/nonexistent", "--run-dir"]).arg(place.path());
-    let told = said(command.args(["--exec-parent", "/nonexistent"]));
+    let told = said(command.args(["--exec-parent", "/nonexistent", "--config", "/nonexistent"]));
     assert_eq!(told.code, Some(2), "{told:?}");
     let help = said(Command::new(program()).arg("--help"));
     assert!(!help.out.contains("hand"), "{}", help.out);

@@ -102,7 +102,7 @@ fn all_commands_work_while_it_has_nothing_left() {
     let now = state(limiter.pid()).unwrap();
     assert_eq!((&now["Uid"], &now["Gid"], now["Groups"].as_str()), (&own, &own, ""));
     assert_nothing_left(limiter.pid());
-    let lacking = ["no_own_user", "no_landlock", "no_seccomp", "no_hand", "config_unreadable"];
+    let lacking = ["no_own_user", "no_landlock", "no_seccomp", "no_hand"];
     let degraded = degraded(&limiter);
     assert!(!degraded.iter().any(|reason| lacking.contains(&reason.as_str())), "{degraded:?}");
     let doctor = ask_well(&limiter, &["doctor", "--cgroup", lab.cgroup().path().to_str().unwrap()]);
@@ -143,14 +143,13 @@ fn all_commands_work_while_it_has_nothing_left() {
     until("the files to be read again", PATIENCE, || (limiter.get("queue").unwrap() == "99").then_some(()));
     assert_eq!(limiter.get("half_open").unwrap(), "5", "what was saved");
 
-    fs::set_permissions(&config, fs::Permissions::from_mode(0o600)).unwrap();
+    // Root's alone, and replaced by another file, as editors do: the hand reads it all the same.
+    let other = directory.path().join("other");
+    fs::write(&other, "[host]\nqueue = 98\n").unwrap();
+    fs::set_permissions(&other, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::rename(&other, &config).unwrap();
     limiter.signal(Signal::HUP).unwrap();
-    until("the reason to be said", PATIENCE, || {
-        let told = limiter.stderr();
-        let line = told.lines().find(|line| line.contains("the configuration in force stays"))?.to_owned();
-        assert!(line.contains(&format!("as uid {OWN_USER}")) && line.contains("halfopen.toml"), "{line}");
-        Some(())
-    });
+    until("the files to be read again", PATIENCE, || (limiter.get("queue").unwrap() == "98").then_some(()));
 
     assert!(ask_well(&limiter, &["off"]).contains("has let go and ended"));
     let (ended, told) = limiter_end(limiter);

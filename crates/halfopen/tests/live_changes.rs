@@ -188,7 +188,6 @@ fn a_wrong_value_changes_nothing_and_names_the_right_ones() {
         ("overflow", "drop", "\"refuse\" or \"wait\""),
         ("max_wait", "0s", "\"30s\", or \"program\""),
         ("exempt", "10.0.0.0/33", "\"10.0.0.0/8\""),
-        ("persist", "true", "when the daemon starts"),
         ("preset", "vista", "\"xp-sp2\""),
         ("half_opne", "3", "did you mean half_open?"),
     ] {
@@ -202,6 +201,21 @@ fn a_wrong_value_changes_nothing_and_names_the_right_ones() {
         }
         assert_eq!(in_force(&limiter), before, "{name} = {value}");
     }
+}
+
+#[test]
+fn persist_can_be_saved_for_the_next_daemon_only() {
+    require_lab!();
+    let (lab, directory) = (Lab::new().unwrap(), tempfile::tempdir().unwrap());
+    let config = directory.path().join("halfopen.toml");
+    fs::write(&config, configuration(LIMIT)).unwrap();
+    let limiter = Limiter::builder(&lab).program(desk::program()).config(&config).start().unwrap();
+    let refused = ask(&limiter, &["set", "persist", "true"]);
+    assert_eq!((refused.code, refused.out.as_str()), (Some(2), ""), "{refused:?}");
+    assert!(refused.error.contains("when the daemon starts"), "{refused:?}");
+    let saved = ask(&limiter, &["set", "--save", "persist", "true"]);
+    assert!(saved.code == Some(0) && saved.out.contains(", saved to "), "{saved:?}");
+    assert!(saved.error.contains("this one keeps to what it was"), "{saved:?}");
 }
 
 #[test]

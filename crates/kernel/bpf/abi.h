@@ -48,8 +48,11 @@ struct essential {
 struct policy {
 	__u32 mode;
 	__u32 raw_tcp;
-	__u32 exec_level; /* depth of the cgroups that have a scope of their own; 0 = there are none */
-	__u32 poke;	  /* a daemon wakes waiters, for as long as it is seen */
+	__u32 exec_level;	/* depth of the cgroups that have a scope of their own; 0 = there are none */
+	__u32 poke;		/* who waits may be woken by packets */
+	__u64 enforce_until_ns; /* past it, MODE_ENFORCE is `mode_after`; 0 = it is for good */
+	__u32 mode_after;
+	__u32 pad;
 	struct essential essential;
 	struct limits limits[SCOPES];
 };
@@ -113,6 +116,7 @@ struct attempt {
 	__u64 last_syn_ns; /* when a SYN left last */
 	__u64 out_ns;	   /* when the first SYN was let out */
 	__u64 cgroup_id;
+	__u64 cookie; /* the socket's */
 	__u32 pid;
 	__u32 uid;
 	char comm[COMM_LEN];
@@ -124,7 +128,7 @@ struct attempt {
 	__u32 own_rto_max_ms;
 	__u32 queue_number;
 	__u8 linear_timeouts;
-	__u8 spare[31]; /* zero: room for later versions of the same layout */
+	__u8 spare[23]; /* zero: room for later versions of the same layout */
 };
 
 /* One account. The host's lock guards every scope, so that an attempt is charged to all of its scopes at once. */
@@ -196,21 +200,63 @@ struct keeper {
 	__u64 lost_events; /* that it knew of */
 	__u64 cgroup_id;   /* what is limited */
 	char version[32];
-	__u8 spare[192];
+	__u64 counting_since_ns; /* since when the books have counted */
+	__u8 spare[184];
 };
 
-/* An attempt that began to wait (or would have, in audit mode), for the log. */
+/* Where a socket is: what a packet for it needs. */
+struct place {
+	__u64 cookie;
+	__u32 netns;   /* inode number */
+	__u32 device;  /* that the socket is bound to; 0 = none */
+	__u8 addr[16]; /* its own: network order, IPv4 mapped */
+	__u16 port;    /* host order */
+	__u16 pad;
+	__u32 more_pad;
+};
+
+/* Records in the ring buffer begin with their kind. */
+enum told {
+	TOLD_HELD,  /* held_record */
+	TOLD_ASKED, /* the others: turn_record. A waiter's first timer ran, in vain: it cannot be woken any more */
+	TOLD_LEFT,  /* a waiter ended */
+	TOLD_OUT,   /* an attempt's first SYN leaves */
+	TOLD_ENDED, /* one that was out ended */
+};
+
+enum turn_flag {
+	TURN_ESTABLISHED = 1, /* it ended so */
+	TURN_RELEASED = 2,    /* it had waited */
+	TURN_HOST_SLOT = 4,   /* it had its slot until it ended */
+	TURN_OWN_SLOT = 8,
+};
+
+/* An attempt that began to wait (or would have, in audit mode), for the log and for who wakes waiters. */
 struct held_record {
+	__u8 kind;
+	__u8 audited;
+	__u16 port;
+	__u32 scope; /* where it found no place */
 	__u64 at_ns;
 	__u64 cgroup_id;
-	__u32 scope;
+	__u32 own; /* the scope that it is charged to besides the host; 0 = none */
 	__u32 pid;
 	__u32 uid;
-	__u16 port;
-	__u8 audited;
-	__u8 pad;
+	__u32 pad;
 	char comm[COMM_LEN];
 	__u8 addr[16];
+	struct place place;
+};
+
+/* What became of an attempt, for who wakes waiters: only while he is there and somebody waits. */
+struct turn_record {
+	__u8 kind;
+	__u8 flags;
+	__u16 pad;
+	__u32 own;
+	__u64 at_ns;
+	__u64 out_ns;
+	__u64 cookie;
 };
 
 /* A live attempt as the walk writes it. */
@@ -228,6 +274,7 @@ struct attempt_record {
 	__u32 pad;
 	char comm[COMM_LEN];
 	__u8 addr[16];
+	struct place place;
 };
 
 /* Places where something could not be done as intended; `faults` counts them. */

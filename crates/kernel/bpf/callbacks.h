@@ -11,14 +11,10 @@
 #include "patience.h"
 #include "program.h"
 #include "programs.h"
+#include "told.h"
 
 #define ETIMEDOUT 110
 #define CALLBACKS (BPF_SOCK_OPS_STATE_CB_FLAG | BPF_SOCK_OPS_RTO_CB_FLAG)
-
-static __always_inline __u32 jiffies_to_ms(__u32 jiffies)
-{
-	return jiffies * 1000ULL / (CONFIG_HZ ? CONFIG_HZ : 250);
-}
 
 static __always_inline __u32 ms_to_jiffies(__u32 ms)
 {
@@ -53,11 +49,7 @@ static __always_inline void end_attempt(struct attempt *a, enum ending ending)
 
 	if (a->state == ATTEMPT_NONE || !open_books(&b, policy_in_force(), a->scope))
 		return;
-	if (a->state == ATTEMPT_QUEUED)
-		program_ended_waiting(a, ending == ENDING_TIMED_OUT, now);
-	bpf_spin_lock(&b.host->lock);
-	attempt_end(&b, a, ending, now);
-	bpf_spin_unlock(&b.host->lock);
+	end_and_tell(&b, a, ending, now);
 }
 
 static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock *sk)
@@ -65,6 +57,7 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	__u32 policy = policy_now & 1;
 	const struct policy *p = &policies[policy];
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	__u32 mode = mode_now(p);
 	enum verdict verdict;
 	struct cgroup *cgroup;
 	struct prefix to;
@@ -72,7 +65,7 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	struct books b;
 	__u64 now;
 
-	if (p->mode == MODE_OFF || !tp || !is_of_program(tp))
+	if (mode == MODE_OFF || !tp || !is_of_program(tp))
 		return;
 	read_destination(op, &to);
 	if (is_exempt(&to))
@@ -94,24 +87,27 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 		a->flags |= ATTEMPT_ESSENTIAL;
 	a->rechecks = 0;
 	a->deadline_set = 0;
+	a->cookie = bpf_get_socket_cookie(op);
 	a->port = bpf_ntohl(op->remote_port);
 	__builtin_memcpy(a->addr, to.addr, sizeof(a->addr));
 	note_program(a, cgroup);
 
 	now = bpf_ktime_get_ns();
 	bpf_spin_lock(&b.host->lock);
-	verdict = attempt_begin(&b, a, p->mode, now);
+	verdict = attempt_begin(&b, a, mode, now);
 	bpf_spin_unlock(&b.host->lock);
 
 	a->last_syn_ns = now;
 	switch_callbacks_on(op);
+	if (verdict != VERDICT_HOLD)
+		tell_out(&b, a, 0, now);
 	if (verdict == VERDICT_GO)
 		return;
-	tell_held(a, a->blocked_on == CHARGED_OWN ? a->scope : 0, verdict == VERDICT_GO_AUDITED);
+	tell_held(a, tp, a->blocked_on == CHARGED_OWN ? a->scope : 0, verdict == VERDICT_GO_AUDITED);
 	program_began_to_wait(a, verdict == VERDICT_GO_AUDITED, now);
 	if (verdict == VERDICT_HOLD) {
 		remember_own_options(op, a, tp);
-		hold_options(op, a);
+		hold_options(op, a, SYN_TIMER_MS);
 	}
 }
 
@@ -130,9 +126,38 @@ static __always_inline const struct limits *blocking_limits(const struct books *
 	return is_blocked_on_own(b, a) ? b->own_limits : b->host_limits;
 }
 
+/* Where TCP_RTO_MAX_MS cannot be set, the first timer is also the least time between a released attempt's SYNs. */
+#define FIRST_TIMER_UNSETTABLE_MS 2000u
+
+static __always_inline __u32 first_timer(const struct books *b, const struct attempt *a, __u64 now)
+{
+	const struct limits *l = blocking_limits(b, a);
+	__u32 waiting = waiting_beside(b, a), ms, most;
+
+	if (a->flags & ATTEMPT_MPTCP) {
+		ms = first_timer_mptcp_ms(waiting, l->interval_ns);
+	} else {
+		most = first_timer_most_ms(longest_wait_ms(own_patience_ms(a), a->own_user_timeout_ms, l->max_wait_ns));
+		if (!rto_max_settable && most > FIRST_TIMER_UNSETTABLE_MS)
+			most = FIRST_TIMER_UNSETTABLE_MS;
+		ms = waiters_are_woken(now) && can_be_woken_in_time(l->interval_ns)
+			     ? first_timer_woken_ms(waiting, a->queue_number, l->interval_ns, most)
+			     : first_timer_ms(waiting, a->queue_number, l->interval_ns, most);
+	}
+	/* A first timer beyond the socket's rto_max ends the attempt at once. */
+	return ms < a->own_rto_max_ms ? ms : a->own_rto_max_ms;
+}
+
+static __always_inline __u32 timer_of(struct bpf_sock *sk)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	return tp ? jiffies_to_ms(tp->inet_conn.icsk_rto) : SYN_TIMER_MS;
+}
+
 /* The reply is taken as this socket's first timer once; later calls ask for the base of the give-up arithmetic, where
  * any other reply than the default would end the attempt early or late. */
-static __always_inline void on_timeout_init(struct bpf_sock_ops *op, struct attempt *a)
+static __always_inline void on_timeout_init(struct bpf_sock_ops *op, struct bpf_sock *sk, struct attempt *a)
 {
 	struct books b;
 	__u32 ms;
@@ -142,7 +167,7 @@ static __always_inline void on_timeout_init(struct bpf_sock_ops *op, struct atte
 		count_fault(FAULT_CALLBACKS_CLEARED);
 		/* Egress has decided in RTO_CB's place, and could not set the count that this re-check takes. */
 		if (a->state == ATTEMPT_QUEUED && a->flags & ATTEMPT_HELD_ONCE)
-			hold_options(op, a);
+			hold_options(op, a, timer_of(sk));
 	}
 	if (a->flags & ATTEMPT_OPTIONS_PENDING)
 		release_options(op, a);
@@ -154,19 +179,18 @@ static __always_inline void on_timeout_init(struct bpf_sock_ops *op, struct atte
 	if (!open_books(&b, policy_in_force(), a->scope))
 		return;
 	a->flags |= ATTEMPT_TIMER_SET;
-	if (a->flags & ATTEMPT_MPTCP)
-		ms = first_timer_mptcp_ms(waiting_beside(&b, a), blocking_limits(&b, a)->interval_ns);
-	else
-		ms = first_timer_ms(waiting_beside(&b, a), a->queue_number);
-	/* A first timer beyond the socket's rto_max ends the attempt at once. */
-	if (ms > a->own_rto_max_ms)
-		ms = a->own_rto_max_ms;
+	ms = first_timer(&b, a, bpf_ktime_get_ns());
+	/* It would repeat its SYN so far apart after its release too. */
+	if (rto_max_settable && ms > SYN_TIMER_MS)
+		a->flags |= ATTEMPT_RTO_MAX_OURS;
+	hold_options(op, a, ms);
 	op->reply = ms_to_jiffies(ms);
 }
 
 /* Egress gives TCP the answer that leads to the next re-check; from 6.15 on, rto_max says how far the steps may grow.
  */
-static __always_inline void lead_to_next_timer(struct bpf_sock_ops *op, struct attempt *a, __u32 waiting, __u32 held_ms)
+static __always_inline void lead_to_next_timer(struct bpf_sock_ops *op, struct attempt *a, __u32 wait_ms, __u32 waiting,
+					       __u32 held_ms)
 {
 	__u32 timer_ms = jiffies_to_ms(op->args[1]);
 	int longer;
@@ -175,8 +199,8 @@ static __always_inline void lead_to_next_timer(struct bpf_sock_ops *op, struct a
 		longer = timer_ms >= RECHECK_MS;
 	else
 		longer = back_off(held_ms, a->rechecks, timer_ms, a->linear_timeouts, waiting);
-	if (rto_max_settable && held_ms >= SOON_MS) {
-		if (set_option(op, TCP_RTO_MAX_MS_OPTION, held_ms / 10))
+	if (rto_max_settable && wait_ms > RECHECK_MS) {
+		if (set_option(op, TCP_RTO_MAX_MS_OPTION, wait_ms > RTO_MAX_LEAST_MS ? wait_ms : RTO_MAX_LEAST_MS))
 			count_fault(FAULT_HOLD_OPTIONS);
 		a->flags |= ATTEMPT_RTO_MAX_OURS;
 		longer = 1;
@@ -191,8 +215,10 @@ static __always_inline void lead_to_next_timer(struct bpf_sock_ops *op, struct a
 static __always_inline void recheck_queued(struct bpf_sock_ops *op, struct attempt *a)
 {
 	const struct policy *p = policy_in_force();
-	__u32 mode = p->mode;
+	__u32 mode = mode_now(p);
 	enum verdict verdict = VERDICT_HOLD;
+	const struct limits *l;
+	__u32 waiting, wait_ms;
 	struct books b;
 	__u64 now;
 
@@ -207,15 +233,22 @@ static __always_inline void recheck_queued(struct bpf_sock_ops *op, struct attem
 	}
 	if (verdict == VERDICT_GO) {
 		program_released(a, now);
+		tell_out(&b, a, TURN_RELEASED, now);
 		if (mode == MODE_OFF)
-			let_go_options(op, a);
+			let_go_options(op, a, jiffies_to_ms(op->args[1]));
 		else
 			release_options(op, a);
 		return;
 	}
-	lead_to_next_timer(op, a, waiting_beside(&b, a), elapsed_ms(a, now));
-	hold_options(op, a);
-	hold_until(op, a, blocking_limits(&b, a)->max_wait_ns, now);
+	if (a->rechecks == 1)
+		tell_turn(TOLD_ASKED, a, 0, now);
+	l = blocking_limits(&b, a);
+	waiting = waiting_beside(&b, a);
+	wait_ms = next_wait_ms(elapsed_ms(a, now), a->rechecks, waiting, a->queue_number, l->interval_ns,
+			       waiters_are_woken(now));
+	lead_to_next_timer(op, a, wait_ms, waiting, elapsed_ms(a, now));
+	hold_options(op, a, jiffies_to_ms(op->args[1]));
+	hold_until(op, a, l->max_wait_ns, wait_ms, now);
 }
 
 /* After a wait of minutes TCP would repeat its SYN minutes apart: its timers are short for this long, as for a new one.
@@ -234,7 +267,9 @@ static __always_inline void on_timer(struct bpf_sock_ops *op, struct attempt *a)
 	}
 	if (a->flags & (ATTEMPT_OPTIONS_CHANGED | ATTEMPT_OPTIONS_PENDING))
 		release_options(op, a);
-	if (a->flags & ATTEMPT_RTO_MAX_OURS && bpf_ktime_get_ns() - a->out_ns > SHORT_TIMERS_NS)
+	/* TCP takes the short timer for its own once it doubles it. */
+	if (a->flags & ATTEMPT_RTO_MAX_OURS && a->rechecks > a->linear_timeouts + 1 &&
+	    bpf_ktime_get_ns() - a->out_ns > SHORT_TIMERS_NS)
 		restore_rto_max(op, a);
 }
 
@@ -304,7 +339,7 @@ int on_sock_op(struct bpf_sock_ops *op)
 		return 1;
 	switch (op->op) {
 	case BPF_SOCK_OPS_TIMEOUT_INIT:
-		on_timeout_init(op, a);
+		on_timeout_init(op, sk, a);
 		break;
 	case BPF_SOCK_OPS_RTO_CB:
 		on_timer(op, a);

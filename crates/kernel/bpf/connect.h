@@ -28,7 +28,7 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 	struct books b;
 	int full;
 
-	if (p->mode != MODE_ENFORCE || ctx->type != SOCK_STREAM || ctx->protocol != IPPROTO_TCP || !sk)
+	if (ctx->type != SOCK_STREAM || ctx->protocol != IPPROTO_TCP || !sk || mode_now(p) != MODE_ENFORCE)
 		return 1;
 	if (!open_books(&b, p, 0))
 		return 1;

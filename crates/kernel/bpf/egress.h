@@ -8,6 +8,7 @@
 #include "maps.h"
 #include "program.h"
 #include "programs.h"
+#include "told.h"
 
 #define SOCK_RAW 3
 /* TCP is told of a withheld SYN: it backs off (local error), or re-checks in 512 ms (congestion). */
@@ -35,7 +36,7 @@ static __always_inline int syn_leaves(struct bpf_sock *sk)
 	const struct policy *p = policy_in_force();
 	__u64 now = bpf_ktime_get_ns();
 	enum verdict verdict;
-	__u32 mode = p->mode;
+	__u32 mode = mode_now(p);
 	struct books b;
 
 	if (!a || a->state == ATTEMPT_NONE)
@@ -61,6 +62,7 @@ static __always_inline int syn_leaves(struct bpf_sock *sk)
 		if (verdict != VERDICT_GO)
 			return WITHHELD_RECHECK;
 		program_released(a, now);
+		tell_out(&b, a, TURN_RELEASED, now);
 		a->flags |= ATTEMPT_OPTIONS_PENDING;
 		a->last_syn_ns = now;
 		return LEAVES;
@@ -146,6 +148,7 @@ int on_egress(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
 	const struct policy *p;
+	__u32 mode;
 
 	if (!sk)
 		return LEAVES;
@@ -156,7 +159,8 @@ int on_egress(struct __sk_buff *skb)
 	if (!sk || sk->type != SOCK_RAW)
 		return LEAVES;
 	p = policy_in_force();
-	if (p->raw_tcp == RAW_TCP_ALLOW || p->mode == MODE_OFF)
+	mode = mode_now(p);
+	if (p->raw_tcp == RAW_TCP_ALLOW || mode == MODE_OFF)
 		return LEAVES;
-	return raw_leaves(skb, p->mode == MODE_AUDIT ? RAW_TCP_COUNT : p->raw_tcp);
+	return raw_leaves(skb, mode == MODE_AUDIT ? RAW_TCP_COUNT : p->raw_tcp);
 }

@@ -27,7 +27,12 @@ struct netns_ipv4 {
 	__u8 sysctl_tcp_syn_linear_timeouts; /* from 6.5 */
 };
 
+struct ns_common {
+	unsigned int inum;
+};
+
 struct net {
+	struct ns_common ns;
 	struct netns_ipv4 ipv4;
 };
 
@@ -35,9 +40,20 @@ typedef struct {
 	struct net *net;
 } possible_net_t;
 
+struct in6_addr {
+	union {
+		__u32 u6_addr32[4];
+	} in6_u;
+};
+
 struct sock_common {
-	possible_net_t skc_net;
+	__u32 skc_rcv_saddr;
+	__u16 skc_num;
+	unsigned short skc_family;
 	unsigned char skc_state;
+	int skc_bound_dev_if;
+	possible_net_t skc_net;
+	struct in6_addr skc_v6_rcv_saddr; /* where IPv6 is built in */
 };
 
 struct sock {
@@ -54,6 +70,7 @@ struct inet_sock {
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
 	__u8 icsk_retransmits;
+	__u32 icsk_rto; /* jiffies */
 };
 
 struct tcp_sock {

@@ -8,8 +8,8 @@
 struct policy policies[2];
 __u32 policy_now;
 
-/* Until when a daemon that pokes may be counted on. Written by user space only. */
-__u64 poke_until_ns;
+/* Until when a daemon may be counted on to wake waiters whose turn comes. Written by user space only. */
+__u64 woken_until_ns;
 
 /* Whether TCP_RTO_MAX_MS can be set (from 6.15); found out by user space before loading. */
 const volatile __u8 rto_max_settable;
@@ -99,10 +99,11 @@ struct {
 	__type(value, __u8);
 } exempt SEC(".maps");
 
-/* ring buffer, 1 MiB: attempts that began to wait. Written by every CPU, read by the daemon. */
+/* ring buffer, 2 MiB: attempts that began to wait, and what became of which. Written by every CPU, read by the daemon.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20);
+	__uint(max_entries, 1 << 21);
 } held SEC(".maps");
 
 /* per-CPU array: how often each fault has happened. Each CPU writes its own. */

@@ -51,13 +51,34 @@ __u32 native_silent_patience_ms(__u32 syn_count, __u32 linear, __u32 rto_max_ms)
 	return silent_patience_ms(syn_count, linear, rto_max_ms);
 }
 
+__u32 native_syn_count_to_last(__u32 patience_ms, __u32 timer_ms, __u32 rechecks, __u32 linear, __u32 rto_max_ms)
+{
+	return syn_count_to_last(patience_ms, timer_ms, rechecks, linear, rto_max_ms);
+}
+
 __u32 native_longest_wait_ms(__u32 patience_ms, __u32 user_timeout_ms, __u64 max_wait_ns)
 {
 	return longest_wait_ms(patience_ms, user_timeout_ms, max_wait_ns);
 }
 
+__u32 native_first_timer_ms(__u32 waiting, __u32 queue_number, __u64 interval_ns, __u32 most)
+{
+	return first_timer_ms(waiting, queue_number, interval_ns, most);
+}
+
+__u32 native_first_timer_woken_ms(__u32 waiting, __u32 queue_number, __u64 interval_ns, __u32 most)
+{
+	return first_timer_woken_ms(waiting, queue_number, interval_ns, most);
+}
+
+__u32 native_next_wait_ms(__u32 held_ms, __u32 rechecks, __u32 waiting, __u32 queue_number, __u64 interval_ns,
+			  int woken)
+{
+	return next_wait_ms(held_ms, rechecks, waiting, queue_number, interval_ns, woken);
+}
+
 /* In the order in which src/twin.rs compares them. */
 const __u32 native_sizes[] = {
-	sizeof(struct held_record), sizeof(struct attempt_record), sizeof(struct attempt),
-	sizeof(struct scope),	    sizeof(struct limits),	   sizeof(struct books),
+	sizeof(struct held_record), sizeof(struct turn_record), sizeof(struct attempt_record), sizeof(struct attempt),
+	sizeof(struct scope),	    sizeof(struct limits),	sizeof(struct books),
 };

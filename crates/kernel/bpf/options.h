@@ -2,8 +2,9 @@
  *
  * The socket options that keep a held attempt alive, and their way back to the program's own values.
  *
- * TCP_SYNCNT always is what would be right were this program to vanish at once: the re-checks so far and the program's
- * own count. TCP_USER_TIMEOUT is zero while held, until the end of the wait draws near.
+ * TCP_SYNCNT always is what would be right were this program to vanish at once: enough timers, from the one the socket
+ * stands at on, for the patience that the program's own count means. TCP_USER_TIMEOUT is zero while held, until the end
+ * of the wait draws near.
  */
 #pragma once
 
@@ -17,6 +18,11 @@
 #define TCP_RTO_MAX_MS_OPTION 44
 #define TCP_BPF_IW 1001
 #define INITIAL_WINDOW 10
+
+static __always_inline __u32 jiffies_to_ms(__u32 jiffies)
+{
+	return jiffies * 1000ULL / (CONFIG_HZ ? CONFIG_HZ : 250);
+}
 
 static __always_inline int set_option(struct bpf_sock_ops *op, int option, int value)
 {
@@ -32,13 +38,6 @@ static __always_inline int get_option(struct bpf_sock_ops *op, int option, int f
 	return value;
 }
 
-static __always_inline int syn_count_for(const struct attempt *a)
-{
-	__u32 count = a->rechecks + 1 + a->own_syn_count;
-
-	return count < SYN_COUNT_MOST ? count : SYN_COUNT_MOST;
-}
-
 static __always_inline __u32 elapsed_ms(const struct attempt *a, __u64 now)
 {
 	return (now - a->began_ns) / NS_PER_MS;
@@ -47,6 +46,12 @@ static __always_inline __u32 elapsed_ms(const struct attempt *a, __u64 now)
 static __always_inline __u32 own_patience_ms(const struct attempt *a)
 {
 	return silent_patience_ms(a->own_syn_count, a->linear_timeouts, a->own_rto_max_ms);
+}
+
+/* For a socket whose timer stands at timer_ms: were this program gone, it would still last as long as a new one. */
+static __always_inline int syn_count_for(const struct attempt *a, __u32 timer_ms)
+{
+	return syn_count_to_last(own_patience_ms(a), timer_ms, a->rechecks, a->linear_timeouts, RTO_MAX_MS);
 }
 
 static __always_inline void remember_own_options(struct bpf_sock_ops *op, struct attempt *a, const struct tcp_sock *tp)
@@ -61,9 +66,9 @@ static __always_inline void remember_own_options(struct bpf_sock_ops *op, struct
 		a->linear_timeouts = net->ipv4.sysctl_tcp_syn_linear_timeouts;
 }
 
-static __always_inline void hold_options(struct bpf_sock_ops *op, struct attempt *a)
+static __always_inline void hold_options(struct bpf_sock_ops *op, struct attempt *a, __u32 timer_ms)
 {
-	int failed = set_option(op, TCP_SYNCNT, syn_count_for(a));
+	int failed = set_option(op, TCP_SYNCNT, syn_count_for(a, timer_ms));
 
 	if (!(a->flags & ATTEMPT_HELD_ONCE) && a->own_user_timeout_ms)
 		failed |= set_option(op, TCP_USER_TIMEOUT, 0);
@@ -74,20 +79,28 @@ static __always_inline void hold_options(struct bpf_sock_ops *op, struct attempt
 
 /* Lets TCP itself end the wait in time: near its end the timer is clamped to TCP_USER_TIMEOUT
  * (tcp_clamp_rto_to_user_timeout()), at its end connect() fails with ETIMEDOUT. */
-static __always_inline void hold_until(struct bpf_sock_ops *op, struct attempt *a, __u64 max_wait_ns, __u64 now)
+static __always_inline void hold_until(struct bpf_sock_ops *op, struct attempt *a, __u64 max_wait_ns, __u32 wait_ms,
+				       __u64 now)
 {
 	__u32 longest = longest_wait_ms(own_patience_ms(a), a->own_user_timeout_ms, max_wait_ns);
 	__u32 held_ms = elapsed_ms(a, now);
 	__u32 step = held_ms / 4 > 2 * RECHECK_MS ? held_ms / 4 : 2 * RECHECK_MS;
-	int near = held_ms + step >= longest;
+	int near, bounded;
 
+	/* The next re-check comes late by an eighth of its timer at most. */
+	if (step < wait_ms + wait_ms / 4)
+		step = wait_ms + wait_ms / 4;
+	near = held_ms + step >= longest;
+	/* TCP takes rto_max for the step of its give-up arithmetic (tcp_model_timeout()): few of our short steps would
+	 * be enough for it. */
+	bounded = near || a->flags & ATTEMPT_RTO_MAX_OURS;
 	if (near)
 		a->flags |= ATTEMPT_BACK_OFF;
-	else if (!a->deadline_set)
+	else if (!bounded && !a->deadline_set)
 		return;
-	if (set_option(op, TCP_USER_TIMEOUT, near ? longest : 0))
+	if (set_option(op, TCP_USER_TIMEOUT, bounded ? longest : 0))
 		count_fault(FAULT_HOLD_OPTIONS);
-	a->deadline_set = near;
+	a->deadline_set = bounded;
 }
 
 /* From the release on the program has the time that it would have had from connect() on. */
@@ -126,9 +139,9 @@ static __always_inline void restore_options(struct bpf_sock_ops *op, struct atte
 }
 
 /* Enforcement ends: the program's own options, but for the count, which has to include the re-checks so far. */
-static __always_inline void let_go_options(struct bpf_sock_ops *op, struct attempt *a)
+static __always_inline void let_go_options(struct bpf_sock_ops *op, struct attempt *a, __u32 timer_ms)
 {
 	restore_options(op, a);
-	if (set_option(op, TCP_SYNCNT, syn_count_for(a)))
+	if (set_option(op, TCP_SYNCNT, syn_count_for(a, timer_ms)))
 		count_fault(FAULT_RESTORE_OPTIONS);
 }

@@ -43,6 +43,44 @@ static __always_inline __u32 silent_patience_ms(__u32 syn_count, __u32 linear, _
 	return elapsed;
 }
 
+/* How many bits a number takes: ones below the highest, counted side by side. Neither loop nor branch. */
+static __always_inline __u32 bits_of(__u32 number)
+{
+	number |= number >> 1;
+	number |= number >> 2;
+	number |= number >> 4;
+	number |= number >> 8;
+	number |= number >> 16;
+	number -= number >> 1 & 0x55555555;
+	number = (number & 0x33333333) + (number >> 2 & 0x33333333);
+	return ((number + (number >> 4)) & 0x0f0f0f0f) * 0x01010101 >> 24;
+}
+
+/* The TCP_SYNCNT with which a socket whose timer has run `rechecks` times, and stands at timer_ms now, goes on for
+ * patience_ms at least. Its timer repeats until it has run `linear` times and doubles then, up to rto_max; TCP gives up
+ * at the timer that finds count + linear of them behind it (tcp_write_timeout()). No loop: the verifier would walk
+ * each. */
+static __always_inline __u32 syn_count_to_last(__u32 patience_ms, __u32 timer_ms, __u32 rechecks, __u32 linear,
+					       __u32 rto_max_ms)
+{
+	__u32 repeats, timers, doublings, most, count;
+
+	linear &= 0xff;
+	timer_ms |= !timer_ms;
+	repeats = linear > rechecks ? linear - rechecks : 0;
+	timers = patience_ms / timer_ms + 1;
+	if (timers > repeats) {
+		doublings = bits_of(timers - repeats);
+		most = bits_of(rto_max_ms / timer_ms);
+		if (doublings > most)
+			doublings = most + patience_ms / rto_max_ms;
+		timers = repeats + 1 + doublings;
+	}
+	count = rechecks + timers;
+	count = count > linear ? count - linear : 1;
+	return count < SYN_COUNT_MOST ? count : SYN_COUNT_MOST;
+}
+
 /* How long an attempt may wait, counted from connect(): as long as a silent network would have been waited for, or
  * max_wait where that is longer, and never past the program's own TCP_USER_TIMEOUT unless max_wait is. */
 static __always_inline __u32 longest_wait_ms(__u32 patience_ms, __u32 user_timeout_ms, __u64 max_wait_ns)
@@ -56,23 +94,91 @@ static __always_inline __u32 longest_wait_ms(__u32 patience_ms, __u32 user_timeo
 	return most > patience_ms ? most : patience_ms;
 }
 
+#define NS_PER_S 1000000000ULL
 #define FIRST_TIMER_LEAST_MS 12u
-#define FIRST_TIMER_MOST_MS 500u
+#define FIRST_TIMER_QUICK_MS 500u
+#define FIRST_TIMER_MOST_MS 100000u
+#define RECHECKS_LEAST 60u /* a second, of all waiters together */
+#define RECHECKS_MOST 6000u
+#define RECHECKS_BY_SLOT 2000u
+#define RECHECKS_FOR_A_TURN 6 /* so that a turn is taken while it is fresh */
+
+/* How often all waiters together shall ask in a second. */
+static __always_inline __u32 rechecks_per_s(__u64 interval_ns)
+{
+	__u64 rate;
+
+	if (!interval_ns)
+		return RECHECKS_BY_SLOT;
+	rate = RECHECKS_FOR_A_TURN * NS_PER_S / interval_ns;
+	if (rate < RECHECKS_LEAST)
+		return RECHECKS_LEAST;
+	return rate < RECHECKS_MOST ? rate : RECHECKS_MOST;
+}
+
+/* A share of `width` by the place in the queue; neighbours land far apart: 40503 / 65536 is the golden ratio. */
+static __always_inline __u32 share_of(__u32 width, __u32 number)
+{
+	return (__u64)((number * 40503u) & 0xffff) * width >> 16;
+}
+
+/* Between `least` and twice that, but not beyond `most`. */
+static __always_inline __u32 spread_ms(__u64 least, __u32 most, __u32 number)
+{
+	__u64 widest = 2 * least;
+
+	if (widest > most) {
+		widest = most;
+		if (least > most / 4)
+			least = most / 4;
+	}
+	return least + share_of(widest - least, number);
+}
+
+/* A first timer must run well before the end of the wait, which is only then made to be the socket's own. */
+static __always_inline __u32 first_timer_most_ms(__u32 longest_wait_ms)
+{
+	__u32 most = longest_wait_ms / 4 * 3;
+
+	return most < FIRST_TIMER_MOST_MS ? most : FIRST_TIMER_MOST_MS;
+}
 
 /* The first timer of a held socket, which is also the step of its quick re-checks: short while few wait. Many must be
  * spread over a whole interval between re-checks from the first on, since the timer wheel then keeps them on the beat
- * that they fell into: those that ask together leave the slots idle until they ask together again. */
-static __always_inline __u32 first_timer_ms(__u32 waiting, __u32 queue_number)
+ * that they fell into: those that ask together leave the slots idle until they ask together again. Still more ask in
+ * the order in which they came, as often as is needed to take every turn. */
+static __always_inline __u32 first_timer_ms(__u32 waiting, __u32 queue_number, __u64 interval_ns, __u32 most)
 {
-	const __u32 widest = FIRST_TIMER_MOST_MS - FIRST_TIMER_LEAST_MS;
+	const __u32 widest = FIRST_TIMER_QUICK_MS - FIRST_TIMER_LEAST_MS;
+	__u64 ordered = waiting * 667ULL / rechecks_per_s(interval_ns);
 	__u32 spread = waiting < widest ? waiting * waiting / 12 : widest;
 
+	if (2 * ordered > FIRST_TIMER_QUICK_MS)
+		return spread_ms(ordered, most, queue_number);
 	if (spread < FIRST_TIMER_LEAST_MS)
 		spread = FIRST_TIMER_LEAST_MS;
 	if (spread > widest)
 		spread = widest;
-	/* 40503 / 65536 is the golden ratio: neighbours in the queue land far apart. */
-	return FIRST_TIMER_LEAST_MS + (((queue_number * 40503u) & 0xffff) * spread >> 16);
+	return FIRST_TIMER_LEAST_MS + share_of(spread, queue_number);
+}
+
+#define SLOT_TURN_NS 7500000ULL		  /* a turn by slots, for the first timer: 10 slots at 75 ms */
+#define FASTEST_WOKEN_TURN_NS 10000000ULL /* 100 a second; faster, and re-checks alone keep the rate */
+#define FIRST_TIMER_WOKEN_MS 500u
+
+/* Whether waking each waiter at its turn is worth while. */
+static __always_inline int can_be_woken_in_time(__u64 interval_ns)
+{
+	return !interval_ns || interval_ns >= FASTEST_WOKEN_TURN_NS;
+}
+
+/* The first timer where a daemon wakes waiters, which it can until that timer runs: beyond the turn, so that it need
+ * not run, but by little more than the turn takes, should the daemon be gone. */
+static __always_inline __u32 first_timer_woken_ms(__u32 waiting, __u32 queue_number, __u64 interval_ns, __u32 most)
+{
+	__u64 turn_ns = interval_ns > SLOT_TURN_NS ? interval_ns : SLOT_TURN_NS;
+
+	return spread_ms(FIRST_TIMER_WOKEN_MS + waiting * turn_ns / NS_PER_MS, most, queue_number);
 }
 
 #define FIRST_TIMER_MPTCP_LEAST_MS 300u
@@ -106,4 +212,26 @@ static __always_inline int back_off(__u32 held_ms, __u32 rechecks, __u32 timer_m
 	if (held_ms >= SOON_MS)
 		return next <= held_ms / 8;
 	return next <= RECHECK_MS && waiting <= FEW_WAIT;
+}
+
+#define RTO_MAX_LEAST_MS 1000u	  /* of TCP_RTO_MAX_MS */
+#define WAIT_LEAST_MOST_MS 60000u /* half of TCP_RTO_MAX */
+#define WAIT_FRESH_MS                                                                                                  \
+	3000u /* timers up to here come within half of TURN_TOLERANCE_NS; much longer ones come in clumps */
+
+/* How long until a waiter shall ask again: so long that all together ask at their rate. Without a daemon that wakes
+ * them every fourth time is short, or all would ask in one moment and leave the turns between it and the next. */
+static __always_inline __u32 next_wait_ms(__u32 held_ms, __u32 rechecks, __u32 waiting, __u32 queue_number,
+					  __u64 interval_ns, int woken)
+{
+	__u64 mean = waiting * 1000ULL / rechecks_per_s(interval_ns);
+
+	if (held_ms >= SOON_MS && mean < held_ms / 10)
+		mean = held_ms / 10;
+	if (mean <= RECHECK_MS)
+		return RECHECK_MS;
+	if (mean > WAIT_FRESH_MS && !woken && !((queue_number + rechecks) & 3) && rechecks <= RECHECKS_BEFORE_THRIFT)
+		return RTO_MAX_LEAST_MS + share_of(WAIT_FRESH_MS - RTO_MAX_LEAST_MS, queue_number + rechecks);
+	mean = mean * 2 / 3;
+	return spread_ms(mean < WAIT_LEAST_MOST_MS ? mean : WAIT_LEAST_MOST_MS, RTO_MAX_MS, queue_number + rechecks);
 }

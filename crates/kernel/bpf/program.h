@@ -18,6 +18,16 @@ static __always_inline const struct policy *policy_in_force(void)
 	return &policies[policy_now & 1];
 }
 
+/* The mode that holds now. That `halfopen enforce --for` is over is decided here: it must be, whatever has become of
+ * the daemon. The clock is read only while a trial runs, or has just ended. */
+static __always_inline __u32 mode_now(const struct policy *p)
+{
+	barrier_var(p); /* see limits_of() */
+	if (p->mode != MODE_ENFORCE || !p->enforce_until_ns || bpf_ktime_get_ns() < p->enforce_until_ns)
+		return p->mode;
+	return p->mode_after;
+}
+
 static __always_inline void map_ipv4(__u8 addr[16], __u32 ipv4)
 {
 	__u32 *words = (__u32 *)addr;
@@ -95,25 +105,4 @@ static __always_inline int open_books(struct books *b, const struct policy *p, _
 		return 1;
 	count_fault(FAULT_NO_POLICY);
 	return 0;
-}
-
-static __always_inline void tell_held(const struct attempt *a, __u32 scope, __u8 audited)
-{
-	struct held_record *r = bpf_ringbuf_reserve(&held, sizeof(*r), 0);
-
-	if (!r) {
-		count_fault(FAULT_EVENT_LOST);
-		return;
-	}
-	r->at_ns = a->began_ns;
-	r->cgroup_id = a->cgroup_id;
-	r->scope = scope;
-	r->pid = a->pid;
-	r->uid = a->uid;
-	r->port = a->port;
-	r->audited = audited;
-	r->pad = 0;
-	__builtin_memcpy(r->comm, a->comm, COMM_LEN);
-	__builtin_memcpy(r->addr, a->addr, sizeof(r->addr));
-	bpf_ringbuf_submit(r, 0);
 }

@@ -9,8 +9,10 @@
 #include "options.h"
 #include "program.h"
 #include "programs.h"
+#include "told.h"
 
-static __always_inline void write_attempt(struct seq_file *seq, const struct attempt *a, int in_slot)
+static __always_inline void write_attempt(struct seq_file *seq, const struct sock *sk, const struct attempt *a,
+					  int in_slot)
 {
 	struct attempt_record r = {
 		.began_ns = a->began_ns,
@@ -27,6 +29,7 @@ static __always_inline void write_attempt(struct seq_file *seq, const struct att
 
 	__builtin_memcpy(r.comm, a->comm, COMM_LEN);
 	__builtin_memcpy(r.addr, a->addr, sizeof(r.addr));
+	read_place(&r.place, sk, a->cookie);
 	bpf_seq_write(seq, &r, sizeof(r));
 }
 
@@ -84,11 +87,7 @@ int recount(struct bpf_iter__bpf_sk_storage_map *ctx)
 	 * whose end was missed. */
 	if (sk->__sk_common.skc_state != BPF_TCP_SYN_SENT) {
 		now = bpf_ktime_get_ns();
-		if (a->state == ATTEMPT_QUEUED)
-			program_ended_waiting(a, 0, now);
-		bpf_spin_lock(&b.host->lock);
-		attempt_end(&b, a, ENDING_OTHER, now);
-		bpf_spin_unlock(&b.host->lock);
+		end_and_tell(&b, a, ENDING_OTHER, now);
 		count_fault(FAULT_RECOUNTED);
 		return 0;
 	}
@@ -103,15 +102,16 @@ SEC("iter/bpf_sk_storage_map")
 int list(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct attempt *a = ctx->value;
+	struct sock *sk = ctx->sk;
 	struct books b;
 	int in_slot;
 
-	if (!a || a->state == ATTEMPT_NONE || !open_books(&b, policy_in_force(), 0))
+	if (!sk || !a || a->state == ATTEMPT_NONE || !open_books(&b, policy_in_force(), 0))
 		return 0;
 	bpf_spin_lock(&b.host->lock);
 	in_slot = a->state == ATTEMPT_OUT && slot_is_held(b.host, &a->slot[CHARGED_HOST]);
 	bpf_spin_unlock(&b.host->lock);
-	write_attempt(ctx->meta->seq, a, in_slot);
+	write_attempt(ctx->meta->seq, sk, a, in_slot);
 	return 0;
 }
 
@@ -123,7 +123,8 @@ static __always_inline int set_option_of(struct tcp_sock *tp, int option, int va
 __u64 options_restored;
 
 /* The end of enforcement, one namespace at a time: each held socket gets its own options back, but for the count, which
- * has to include the re-checks that TCP has counted. */
+ * has to include the re-checks that TCP has counted. Writes out those that can be woken, so that they need not wait for
+ * their timers. */
 SEC("iter/tcp")
 int restore_all(struct bpf_iter__tcp *ctx)
 {
@@ -140,12 +141,14 @@ int restore_all(struct bpf_iter__tcp *ctx)
 	a = bpf_sk_storage_get(&attempts, tp, NULL, 0);
 	if (!a || a->state == ATTEMPT_NONE || !(a->flags & ATTEMPT_HELD_ONCE))
 		return 0;
-	failed = set_option_of(tp, TCP_SYNCNT, syn_count_for(a));
+	failed = set_option_of(tp, TCP_SYNCNT, syn_count_for(a, jiffies_to_ms(tp->inet_conn.icsk_rto)));
 	failed |= set_option_of(tp, TCP_USER_TIMEOUT, a->own_user_timeout_ms);
 	if (a->flags & ATTEMPT_RTO_MAX_OURS)
 		failed |= set_option_of(tp, TCP_RTO_MAX_MS_OPTION, a->own_rto_max_ms);
 	if (failed)
 		count_fault(FAULT_RESTORE_OPTIONS);
 	__sync_fetch_and_add(&options_restored, 1);
+	if (policy_in_force()->poke && a->state == ATTEMPT_QUEUED && !a->rechecks)
+		write_attempt(ctx->meta->seq, &tp->inet_conn.icsk_inet.sk, a, 0);
 	return 0;
 }

@@ -13,24 +13,28 @@ mod load;
 mod netns;
 mod pins;
 mod plain;
+mod poke;
 mod probe;
 mod program_counts;
 mod records;
 mod settings;
 mod skeleton;
 mod state;
+mod told;
 #[cfg(test)]
 mod twin;
 mod walk;
 
 pub use cgroup::{CgroupDir, path_of_id};
 pub use error::KernelError;
-pub use limiter::{Adopted, AdoptedScope, EnforcementStopped, Keep, Limiter, ScopeId};
+pub use limiter::{Adopted, AdoptedScope, EnforcementStopped, Keep, Limiter, ScopeId, Turns};
 pub use netns::{IpFamily, raw_socket};
 pub use pins::{PINS, end_pinned, remove_pins};
+pub use poke::{Poker, Waiter};
 pub use probe::{Finding, Probe, probes};
 pub use records::{
-    Attempt, AttemptState, Fault, FaultCount, HeldAttempt, Program, ProgramCount, Shortcoming,
+    Attempt, AttemptState, Became, Fault, FaultCount, HeldAttempt, Place, Program, ProgramCount, Shortcoming,
+    Told, Turn,
 };
 pub use settings::{Essential, Settings};
 pub use walk::{restore_everywhere, restore_here};

@@ -62,15 +62,16 @@ pub fn raw_socket(pid: u32, netns: u64, family: IpFamily) -> io::Result<OwnedFd>
             format!("no process lives in the network namespace {netns} and it has no name"),
         )
     })?;
+    run_in(&namespace, || raw_socket_here(family))
+        .ok_or_else(|| io::Error::other(format!("the network namespace {netns} cannot be entered")))?
+}
+
+/// As [`raw_socket`], in the namespace of the calling thread.
+pub(crate) fn raw_socket_here(family: IpFamily) -> io::Result<OwnedFd> {
     let family = match family {
         IpFamily::V4 => AddressFamily::INET,
         IpFamily::V6 => AddressFamily::INET6,
     };
-    let make = || {
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        socket_with(family, SocketType::RAW, flags, Some(ipproto::RAW))
-    };
-    let socket = run_in(&namespace, make)
-        .ok_or_else(|| io::Error::other(format!("the network namespace {netns} cannot be entered")))?;
-    Ok(socket?)
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    Ok(socket_with(family, SocketType::RAW, flags, Some(ipproto::RAW))?)
 }

@@ -1,6 +1,6 @@
 //! Structures of bpf/abi.h as the kernel hands them out: bytes of known layout.
 
-use crate::records::Program;
+use crate::records::{Place, Program};
 use crate::skeleton::types;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -21,6 +21,8 @@ unsafe impl Plain for types::program_count {}
 // SAFETY: repr(C), integers and arrays of integers only.
 unsafe impl Plain for HeldRecord {}
 // SAFETY: repr(C), integers and arrays of integers only.
+unsafe impl Plain for TurnRecord {}
+// SAFETY: repr(C), integers and arrays of integers only.
 unsafe impl Plain for AttemptRecord {}
 
 /// Reads one structure from the start of `bytes`; `None` where they are too few.
@@ -38,20 +40,49 @@ pub(crate) fn bytes<T: Plain>(value: &T) -> &[u8] {
     unsafe { std::slice::from_raw_parts(std::ptr::from_ref(value).cast(), size_of::<T>()) }
 }
 
+/// `struct place`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct PlaceRecord {
+    pub cookie: u64,
+    pub netns: u32,
+    pub device: u32,
+    pub addr: [u8; 16],
+    pub port: u16,
+    pub pad: u16,
+    pub more_pad: u32,
+}
+
 /// `struct held_record`.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(crate) struct HeldRecord {
+    pub kind: u8,
+    pub audited: u8,
+    pub port: u16,
+    pub scope: u32,
     pub at_ns: u64,
     pub cgroup_id: u64,
-    pub scope: u32,
+    pub own: u32,
     pub pid: u32,
     pub uid: u32,
-    pub port: u16,
-    pub audited: u8,
-    pub pad: u8,
+    pub pad: u32,
     pub comm: [u8; 16],
     pub addr: [u8; 16],
+    pub place: PlaceRecord,
+}
+
+/// `struct turn_record`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct TurnRecord {
+    pub kind: u8,
+    pub flags: u8,
+    pub pad: u16,
+    pub own: u32,
+    pub at_ns: u64,
+    pub out_ns: u64,
+    pub cookie: u64,
 }
 
 /// `struct attempt_record`.
@@ -71,11 +102,22 @@ pub(crate) struct AttemptRecord {
     pub pad: u32,
     pub comm: [u8; 16],
     pub addr: [u8; 16],
+    pub place: PlaceRecord,
 }
 
 /// The destination; IPv4 comes mapped.
 pub(crate) fn socket_addr(addr: [u8; 16], port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V6(Ipv6Addr::from(addr)).to_canonical(), port)
+}
+
+/// Where a socket is.
+pub(crate) fn place(record: &PlaceRecord) -> Place {
+    Place {
+        cookie: record.cookie,
+        netns: record.netns,
+        device: record.device,
+        local: socket_addr(record.addr, record.port),
+    }
 }
 
 /// The program; its name ends at the first zero.

@@ -97,8 +97,10 @@ fn attach_and_leave(dir: &CgroupDir) -> Result<String, KernelError> {
     std::fs::create_dir(&path)
         .map_err(|source| KernelError::Bpf { doing: format!("creating {}", path.display()), source })?;
     let settings = Settings {
+        enforce_until: None,
         mode: Mode::Enforce,
         raw_tcp: RawTcp::Refuse,
+        poke: false,
         exempt: Vec::new(),
         essential: Vec::new(),
         host: Limits::xp_sp2(),

@@ -16,6 +16,66 @@ pub struct Program {
     pub cgroup_id: u64,
 }
 
+/// Where an attempt's socket is: what it takes to wake it ([`crate::Poker`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The socket's cookie: its name for as long as the kernel runs.
+    pub cookie: u64,
+    /// Its network namespace, by inode number.
+    pub netns: u32,
+    /// The interface that it is bound to; 0 = none.
+    pub device: u32,
+    /// Its own end. IPv4 addresses of IPv6 sockets are shown as IPv4.
+    pub local: SocketAddr,
+}
+
+/// What the kernel part tells as it happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// An attempt began to wait.
+    Held(HeldAttempt),
+    /// What became of an attempt; only told while [`crate::Limiter::waiters_are_woken`] is in force and somebody waits.
+    Turn(Turn),
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    /// When, on the kernel's monotonic clock.
+    pub at: Duration,
+    /// Its socket's cookie.
+    pub cookie: u64,
+    /// The scope it is charged to besides the host.
+    pub own: Option<crate::ScopeId>,
+    /// What.
+    pub became: Became,
+}
+
+/// See [`Turn`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Became {
+    /// Its first timer ran, in vain: it asks by itself from now on and cannot be woken any more.
+    Asked,
+    /// It ended while it waited.
+    Left,
+    /// Its first SYN leaves.
+    Out {
+        /// Whether it had waited.
+        released: bool,
+    },
+    /// It ended after its SYN had left.
+    Ended {
+        /// When that was.
+        out_at: Duration,
+        /// Whether the peer accepted.
+        established: bool,
+        /// Whether it held the host's slot until then.
+        host_slot: bool,
+        /// Whether it held a slot of its own scope until then.
+        own_slot: bool,
+    },
+}
+
 /// An attempt that began to wait (or, in audit mode, would have).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldAttempt {
@@ -23,6 +83,10 @@ pub struct HeldAttempt {
     pub at: Duration,
     /// In which scope it found no place.
     pub scope: crate::ScopeId,
+    /// The scope it is charged to besides the host.
+    pub own: Option<crate::ScopeId>,
+    /// Where its socket is.
+    pub place: Place,
     /// Whose.
     pub program: Program,
     /// Where to. IPv4 destinations of IPv6 sockets are shown as IPv4.
@@ -59,6 +123,8 @@ pub struct Attempt {
     pub out_for: Option<Duration>,
     /// How often its timer has asked for its turn.
     pub rechecks: u32,
+    /// Where its socket is.
+    pub place: Place,
 }
 
 /// What became of a program's attempts that had to wait, or would have.

@@ -22,8 +22,13 @@ pub struct Essential {
 pub struct Settings {
     /// Hold, count or let alone.
     pub mode: Mode,
+    /// Enforce until then, on the kernel's monotonic clock, whatever `mode` says: it holds again from then on, with or
+    /// without a daemon.
+    pub enforce_until: Option<Duration>,
     /// TCP through raw sockets.
     pub raw_tcp: RawTcp,
+    /// Whether waiters may be woken by packets ([`crate::Poker`]).
+    pub poke: bool,
     /// Destinations that are never counted.
     pub exempt: Vec<IpNet>,
     /// Who is never held.
@@ -32,7 +37,7 @@ pub struct Settings {
     pub host: Limits,
 }
 
-fn nanos(time: Duration) -> u64 {
+pub(crate) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 

@@ -63,6 +63,12 @@ impl State {
         fence(Ordering::SeqCst);
     }
 
+    /// Until when (nanoseconds of the monotonic clock) a daemon may be counted on to wake waiters.
+    pub fn set_woken_until(&mut self, until_ns: u64) {
+        // SAFETY: as in policy_now(); an aligned word.
+        unsafe { (&raw mut (*self.mapped.as_ptr()).woken_until_ns).write_volatile(until_ns) };
+    }
+
     /// How many held attempts the walk has given their own options back.
     pub fn options_restored(&self) -> u64 {
         // SAFETY: as in policy_now(); an aligned word that the programs add to atomically.

@@ -5,7 +5,7 @@ mod recount;
 mod rules;
 mod side_by_side;
 
-use crate::plain::{AttemptRecord, HeldRecord};
+use crate::plain::{AttemptRecord, HeldRecord, TurnRecord};
 use crate::skeleton::types::{attempt, limits, scope};
 use crate::{ledger, settings};
 use halfopen_policy::{Ending, Ledger, Limits, Mode, Standing, Verdict};
@@ -30,8 +30,25 @@ unsafe extern "C" {
     fn native_seen(books: *mut NativeBooks, attempt: *mut attempt);
     fn native_walk_ends(scope: *mut scope, walk: u32) -> i32;
     fn native_silent_patience_ms(syn_count: u32, linear: u32, rto_max_ms: u32) -> u32;
+    fn native_syn_count_to_last(
+        patience_ms: u32,
+        timer_ms: u32,
+        rechecks: u32,
+        linear: u32,
+        rto_max_ms: u32,
+    ) -> u32;
     fn native_longest_wait_ms(patience_ms: u32, user_timeout_ms: u32, max_wait_ns: u64) -> u32;
-    static native_sizes: [u32; 6];
+    fn native_first_timer_ms(waiting: u32, queue_number: u32, interval_ns: u64, most: u32) -> u32;
+    fn native_first_timer_woken_ms(waiting: u32, queue_number: u32, interval_ns: u64, most: u32) -> u32;
+    fn native_next_wait_ms(
+        held_ms: u32,
+        rechecks: u32,
+        waiting: u32,
+        queue_number: u32,
+        interval_ns: u64,
+        woken: i32,
+    ) -> u32;
+    static native_sizes: [u32; 7];
 }
 
 fn silent_patience_ms(syn_count: u32, linear: u32, rto_max_ms: u32) -> u32 {
@@ -39,9 +56,29 @@ fn silent_patience_ms(syn_count: u32, linear: u32, rto_max_ms: u32) -> u32 {
     unsafe { native_silent_patience_ms(syn_count, linear, rto_max_ms) }
 }
 
+fn syn_count_to_last(patience_ms: u32, timer_ms: u32, rechecks: u32, linear: u32, rto_max_ms: u32) -> u32 {
+    // SAFETY: takes and returns integers, any are allowed.
+    unsafe { native_syn_count_to_last(patience_ms, timer_ms, rechecks, linear, rto_max_ms) }
+}
+
 fn longest_wait_ms(patience_ms: u32, user_timeout_ms: u32, max_wait_ns: u64) -> u32 {
     // SAFETY: takes and returns integers, any are allowed.
     unsafe { native_longest_wait_ms(patience_ms, user_timeout_ms, max_wait_ns) }
+}
+
+fn first_timer_ms(waiting: u32, queue_number: u32, interval_ns: u64, most: u32) -> u32 {
+    // SAFETY: takes and returns integers, any are allowed.
+    unsafe { native_first_timer_ms(waiting, queue_number, interval_ns, most) }
+}
+
+fn first_timer_woken_ms(waiting: u32, queue_number: u32, interval_ns: u64, most: u32) -> u32 {
+    // SAFETY: takes and returns integers, any are allowed.
+    unsafe { native_first_timer_woken_ms(waiting, queue_number, interval_ns, most) }
+}
+
+fn next_wait_ms(held_ms: u32, rechecks: u32, waiting: u32, number: u32, interval_ns: u64, woken: i32) -> u32 {
+    // SAFETY: takes and returns integers, any are allowed.
+    unsafe { native_next_wait_ms(held_ms, rechecks, waiting, number, interval_ns, woken) }
 }
 
 const QUEUED: u8 = 1;
@@ -190,13 +227,14 @@ impl Kernel {
 fn structures_have_the_size_that_the_kernel_gives_them() {
     let here = [
         size_of::<HeldRecord>(),
+        size_of::<TurnRecord>(),
         size_of::<AttemptRecord>(),
         size_of::<attempt>(),
         size_of::<scope>(),
         size_of::<limits>(),
         size_of::<NativeBooks>(),
     ];
-    // SAFETY: an array of six integers that is never written.
+    // SAFETY: an array of seven integers that is never written.
     let native = unsafe { native_sizes };
     assert_eq!(here.map(|size| size as u32), native);
 }

@@ -1,7 +1,9 @@
 //! Walks over the host's sockets: the recount, and the way back to their own options.
 
 use crate::limiter::{EnforcementStopped, ScopeId};
+use crate::netns::raw_socket_here;
 use crate::plain::{self, AttemptRecord};
+use crate::poke::{Poker, Waiter};
 use crate::{Attempt, AttemptState, KernelError, netns};
 use libbpf_rs::libbpf_sys;
 use std::fs::File;
@@ -34,11 +36,12 @@ pub(crate) fn recount(link: BorrowedFd<'_>) -> Result<(), KernelError> {
 pub(crate) fn attempts(link: BorrowedFd<'_>, now: Duration) -> Result<Vec<Attempt>, KernelError> {
     let bytes = read_all(link)
         .map_err(|source| KernelError::Bpf { doing: "walking the live attempts".to_owned(), source })?;
-    Ok(bytes
-        .chunks_exact(size_of::<AttemptRecord>())
-        .filter_map(plain::read::<AttemptRecord>)
-        .map(|record| attempt(&record, now))
-        .collect())
+    Ok(read_attempts(&bytes, now))
+}
+
+fn read_attempts(bytes: &[u8], now: Duration) -> Vec<Attempt> {
+    let records = bytes.chunks_exact(size_of::<AttemptRecord>()).filter_map(plain::read::<AttemptRecord>);
+    records.map(|record| attempt(&record, now)).collect()
 }
 
 fn attempt(record: &AttemptRecord, now: Duration) -> Attempt {
@@ -51,28 +54,42 @@ fn attempt(record: &AttemptRecord, now: Duration) -> Attempt {
     let since = |nanos| now.saturating_sub(Duration::from_nanos(nanos));
     Attempt {
         state,
-        scope: (record.scope != 0).then_some(ScopeId(record.scope)),
+        scope: ScopeId::own(record.scope),
         program: plain::program(record.pid, record.uid, record.comm, record.cgroup_id),
         destination: plain::socket_addr(record.addr, record.port),
         age: since(record.began_ns),
         out_for: (state != AttemptState::Queued).then(|| since(record.out_ns)),
         rechecks: record.rechecks,
+        place: plain::place(&record.place),
     }
 }
 
-/// Gives every held socket its own options back, namespace by namespace: `iter/tcp` sees those of the namespace that it
+/// Gives every held socket its own options back and wakes it, namespace by namespace: `iter/tcp` sees those of the namespace that it
 /// is opened in. `link` is that of the walk ([`crate::Limiter::let_go`] hands it out); how many were let go is for its
 /// owner to say. Entering namespaces needs root.
 #[must_use]
 pub fn restore_everywhere(link: BorrowedFd<'_>) -> EnforcementStopped {
     let mut stopped = EnforcementStopped::default();
     for namespace in netns::all() {
-        match netns::run_in(&namespace, || read_all(link)) {
-            Some(Ok(_)) => {}
+        match netns::run_in(&namespace, || read_all(link).map(|bytes| wake(&bytes))) {
+            Some(Ok(())) => {}
             Some(Err(_)) | None => stopped.namespaces_missed += 1,
         }
     }
     stopped
+}
+
+/// Wakes the waiters that the walk has written out, in the namespace that it was made in: where that is not possible
+/// they go out when their timers run.
+fn wake(records: &[u8]) {
+    let mut poker = Poker::default();
+    for attempt in read_attempts(records, Duration::ZERO) {
+        if let Some(waiter) = Waiter::of(&attempt)
+            && let Err(e) = poker.wake(Duration::ZERO, &waiter, &mut |_, _, family| raw_socket_here(family))
+        {
+            tracing::debug!("waking an attempt to {}: {e}", waiter.peer);
+        }
+    }
 }
 
 /// As [`restore_everywhere`], in this process's own network namespace alone: needs no privilege.

@@ -89,7 +89,7 @@ pub struct Limiter {
     plan: Plan,
     process: Process,
     own_cgroup: Cgroup,
-    _own_directory: Option<TempDir>,
+    _own_directory: TempDir,
 }
 
 impl Limiter {

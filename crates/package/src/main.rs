@@ -6,7 +6,7 @@ mod first_config;
 mod manual;
 
 use anyhow::{Context, Result};
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         eprintln!("usage: halfopen-package-files DIRECTORY");
         return ExitCode::from(2);
     };
-    match write_all(directory) {
+    match write_all(&directory) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("halfopen-package-files: {error:#}");
@@ -26,8 +26,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn write_all(directory: OsString) -> Result<()> {
-    let directory = Path::new(&directory);
+fn write_all(directory: &OsStr) -> Result<()> {
+    let directory = Path::new(directory);
     manual::write(&made(directory, "man")?)?;
     completions::write(&made(directory, "completions")?)?;
     put(&directory.join(first_config::NAME), &first_config::text()?)

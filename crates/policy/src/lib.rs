@@ -10,6 +10,7 @@ pub mod ledger;
 pub mod limits;
 pub mod scope;
 pub mod slots;
+pub mod wake;
 
 pub use attempt::{AttemptId, Ending, Standing, Verdict};
 pub use books::Books;

@@ -1,9 +1,12 @@
 //! What each subcommand does on the asking side.
 
 mod doctor;
+mod enforce;
 mod exec;
 mod off;
 mod packet_socket;
+mod program_table;
+mod report;
 mod running_daemon;
 mod show;
 
@@ -32,6 +35,8 @@ pub fn run(cli: Cli) -> Result<u8> {
             (client, other) => return Err(client.unexpected(&other).into()),
         },
         Command::Set { name, value, save } => show::set(name, value, save)?,
+        Command::Enforce(enforce) => enforce::enforce(&enforce)?,
+        Command::Report { json } => report::report(json)?,
         Command::Exec(exec) => return exec::exec(&exec),
         Command::Why { subject } => show::why(subject)?,
         Command::Check { config } => {

@@ -1,6 +1,6 @@
 //! `status`, `events`, `set` and `why`: numbers for people, or JSON.
 
-use super::ask;
+use super::{ask, program_table};
 use crate::config::{read_name, read_setting, save};
 use crate::control::{Answer, Client, Request, ScopeStatus, Status, Subject, status::seconds};
 use crate::events::record::written_time;
@@ -11,13 +11,21 @@ use anyhow::{Context, Result};
 use jiff::Timestamp;
 use std::path::PathBuf;
 
-pub fn status(json: bool) -> Result<()> {
-    let status = match ask(&Request::Status)? {
-        (_, Answer::Status(status)) => status,
-        (client, other) => return Err(client.unexpected(&other).into()),
-    };
-    if json { output::line(&serde_json::to_string(&*status)?) } else { output::line(&table(&status)) }
+/// The daemon's numbers.
+pub fn asked_status() -> Result<Status> {
+    match ask(&Request::Status)? {
+        (_, Answer::Status(status)) => Ok(*status),
+        (client, other) => Err(client.unexpected(&other).into()),
+    }
 }
+
+pub fn status(json: bool) -> Result<()> {
+    let status = asked_status()?;
+    if json { output::line(&serde_json::to_string(&status)?) } else { output::line(&table(&status)) }
+}
+
+/// Programs that `status` lists.
+const MOST_HARMED: usize = 5;
 
 /// The harm that the limit does comes first.
 fn table(status: &Status) -> String {
@@ -44,15 +52,15 @@ fn table(status: &Status) -> String {
     let line = |name: &str, cells: Vec<String>| {
         cells.iter().fold(format!("{name:<21}"), |line, cell| format!("{line}  {cell:>width$}"))
     };
-    let mut lines = vec![
-        format!(
-            "mode {}, preset {}, config_hash {}, pid {}",
-            status.mode, status.preset, status.config_hash, status.pid
-        ),
-        line("", scopes.iter().map(|scope| scope.name.clone()).collect()),
-    ];
+    let mut lines = vec![format!(
+        "mode {}, preset {}, config_hash {}, pid {}",
+        status.mode, status.preset, status.config_hash, status.pid
+    )];
+    lines.extend(status.trial.iter().map(ToString::to_string));
+    lines.extend([line("", scopes.iter().map(|scope| scope.name.clone()).collect())]);
     lines
         .extend(rows.iter().map(|(name, cell)| line(name, scopes.iter().map(|scope| cell(scope)).collect())));
+    lines.extend(program_table::lines(&status.programs, &status.others, MOST_HARMED));
     lines.extend(status.degraded.iter().map(|reason| format!("degraded: {}", reason.explanation)));
     let faults = status.faults.iter();
     lines.extend(faults.map(|fault| format!("fault: {} ({} times)", fault.explanation, fault.count)));
@@ -132,7 +140,7 @@ pub fn why(subject: Subject) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::Degradation;
+    use crate::control::{Degradation, Harm};
     use halfopen_policy::{Ledger, Limits};
 
     #[test]
@@ -147,6 +155,11 @@ mod tests {
             config_hash: "0".into(),
             host,
             scopes: vec![exec],
+            programs: vec![],
+            others: Harm { gave_up_while_queued: 7, held: 251, ..Harm::default() },
+            counting_since: String::new(),
+            counting_for_s: 60,
+            trial: None,
             faults: vec![],
             degraded: vec![Degradation::Audit.into()],
             pid: 1,

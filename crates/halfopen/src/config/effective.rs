@@ -1,5 +1,6 @@
 //! What holds in the end, and who said it.
 
+use super::essential::EssentialList;
 use super::key::Key;
 use super::place::Origin;
 use super::setting::{Preset, Setting};
@@ -27,7 +28,9 @@ impl Default for Effective {
             Setting::Mode(Mode::default()),
             Setting::Persist(false),
             Setting::Exempt(loopback()),
+            Setting::Essential(EssentialList::default()),
             Setting::RawTcp(RawTcp::default()),
+            Setting::Poke(true),
         ];
         for setting in settings.into_iter().chain(limits.map(Setting::Host)) {
             effective.put(setting, Origin::Preset);
@@ -58,7 +61,9 @@ impl Effective {
     pub fn settings(&self) -> Settings {
         let mut settings = Settings {
             mode: Mode::default(),
+            enforce_until: None,
             raw_tcp: RawTcp::default(),
+            poke: true,
             exempt: Vec::new(),
             essential: Vec::new(),
             host: Limits::xp_sp2(),
@@ -67,6 +72,15 @@ impl Effective {
             setting.apply(&mut settings);
         }
         settings
+    }
+
+    /// What keeps rules of `essential` from meeting anybody; see [`EssentialList::unmet`].
+    #[must_use]
+    pub fn unmet_rules(&self) -> Vec<String> {
+        match self.get(Key::Essential) {
+            Some((Setting::Essential(list), _)) => list.unmet(),
+            _ => Vec::new(),
+        }
     }
 
     /// Whether the limit outlives the daemon.
@@ -81,7 +95,7 @@ impl Effective {
         // FNV-1a: the standard library's hashers may change between its versions.
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
         for (key, (setting, _)) in &self.entries {
-            for byte in format!("{key} = {}\n", setting.value()).bytes() {
+            for byte in format!("{key} = {}\n", setting.in_full()).bytes() {
                 hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
             }
         }
@@ -98,9 +112,11 @@ impl Effective {
                 in_host = true;
                 text.push_str("\n[host]\n");
             }
-            let line = format!("{} = {}", key.leaf(), setting.value());
+            let mut lines = setting.lines().into_iter();
+            let line = format!("{} = {}", key.leaf(), lines.next().unwrap_or_default());
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{line:<40} # {origin}");
+            lines.for_each(|line| text.extend([line.as_str(), "\n"]));
         }
         text
     }

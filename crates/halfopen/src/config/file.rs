@@ -1,10 +1,10 @@
 //! One configuration file, read key by key.
 
+use super::disk::Disk;
 use super::error::{ConfigError, Wrong};
 use super::key::{Key, LimitKey, did_you_mean, nearest};
 use super::place::Place;
 use super::setting::Setting;
-use std::fs;
 use std::io;
 use std::path::Path;
 use toml::Spanned;
@@ -17,11 +17,11 @@ pub type Layer = Vec<(Setting, Place)>;
 ///
 /// # Errors
 /// The first thing that is wrong with it.
-pub fn read(path: &Path) -> Result<Option<Layer>, ConfigError> {
+pub fn read(disk: &mut dyn Disk, path: &Path) -> Result<Option<Layer>, ConfigError> {
     let unreadable = |text: &str, at, reason| {
         Err(ConfigError::Unreadable { place: Place::in_text(path, text, at), reason })
     };
-    let bytes = match fs::read(path) {
+    let bytes = match disk.read(path) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return unreadable("", 0, e),

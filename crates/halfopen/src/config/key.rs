@@ -65,15 +65,20 @@ pub enum Key {
     Persist,
     /// Destinations never counted.
     Exempt,
+    /// Programs never held.
+    Essential,
     /// TCP through raw sockets.
     RawTcp,
+    /// Whether waiters are woken when their turn comes.
+    Poke,
     /// A limit of the host scope.
     Host(LimitKey),
 }
 
 impl Key {
     /// The keys outside any table, in the order of the sample file.
-    pub const TOP: [Self; 5] = [Self::Preset, Self::Mode, Self::Persist, Self::Exempt, Self::RawTcp];
+    pub const TOP: [Self; 7] =
+        [Self::Preset, Self::Mode, Self::Persist, Self::Exempt, Self::Essential, Self::RawTcp, Self::Poke];
 
     /// All keys, in the order of the sample file.
     pub fn all() -> impl Iterator<Item = Self> {
@@ -88,7 +93,9 @@ impl Key {
             Self::Mode => "mode",
             Self::Persist => "persist",
             Self::Exempt => "exempt",
+            Self::Essential => "essential",
             Self::RawTcp => "raw_tcp",
+            Self::Poke => "poke",
             Self::Host(limit) => limit.name(),
         }
     }

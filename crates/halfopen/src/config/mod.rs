@@ -3,8 +3,12 @@
 //! A live `set` that was not saved lasts until SIGHUP or the daemon's end: the files and `--set` are the truth that a
 //! reload returns to, so that two hosts with the same files are alike after it.
 
+pub mod accounts;
+pub mod disk;
 pub mod effective;
 pub mod error;
+pub mod essential;
+mod essential_shipped;
 pub mod file;
 pub mod key;
 pub mod place;
@@ -14,13 +18,15 @@ pub mod setting;
 #[cfg(test)]
 mod tests;
 
+pub use accounts::Accounts;
+pub use disk::{Disk, OwnRights};
 pub use effective::Effective;
 pub use error::{ConfigError, Wrong};
+pub use essential::EssentialList;
 pub use key::{Key, LimitKey, Name};
 pub use place::{Origin, Place};
 pub use setting::{Limit, Setting};
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -39,7 +45,7 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// `file` or else [`DEFAULT_FILE`], and `--set KEY=VALUE` on top.
+    /// `file` or else [`DEFAULT_FILE`], meant from the working directory, and `--set KEY=VALUE` on top.
     ///
     /// # Errors
     /// [`ConfigError::Given`] for a wrong `--set`.
@@ -54,14 +60,23 @@ impl Sources {
         &self.path
     }
 
-    /// Reads all files.
+    /// Reads all files with the rights of this process.
     ///
     /// # Errors
     /// The first thing that is wrong.
     pub fn load(&self) -> Result<Effective, ConfigError> {
+        self.load_from(&mut OwnRights)
+    }
+
+    /// Reads all files.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn load_from(&self, disk: &mut dyn Disk) -> Result<Effective, ConfigError> {
+        Accounts::read_anew(disk);
         let mut effective = Effective::default();
-        for path in [vec![self.path.clone()], self.conf_d_files()?].concat() {
-            let Some(layer) = file::read(&path)? else {
+        for path in [vec![self.path.clone()], self.conf_d_files(disk)?].concat() {
+            let Some(layer) = file::read(disk, &path)? else {
                 if path == self.path && !self.must_exist {
                     continue;
                 }
@@ -77,22 +92,14 @@ impl Sources {
         Ok(effective)
     }
 
-    fn conf_d_files(&self) -> Result<Vec<PathBuf>, ConfigError> {
+    fn conf_d_files(&self, disk: &mut dyn Disk) -> Result<Vec<PathBuf>, ConfigError> {
         let directory = conf_d(&self.path);
-        let list = match fs::read_dir(&directory) {
-            Ok(list) => list,
+        let mut files = match disk.list(&directory) {
+            Ok(files) => files,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(e) => return Err(unreadable(&directory, e)),
         };
-        let mut files = Vec::new();
-        for entry in list {
-            let name = entry.map_err(|e| unreadable(&directory, e))?.file_name();
-            // Editors and `save` keep their unfinished files under names with a dot.
-            let hidden = name.as_encoded_bytes().starts_with(b".");
-            if !hidden && Path::new(&name).extension().is_some_and(|extension| extension == "toml") {
-                files.push(directory.join(name));
-            }
-        }
+        files.retain(|path| disk::is_layer(path));
         files.sort();
         Ok(files)
     }

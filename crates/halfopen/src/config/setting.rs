@@ -1,5 +1,6 @@
 //! A key with its value, read from a file or from the command line.
 
+use super::essential::EssentialList;
 use super::key::{Key, LimitKey};
 use halfopen_kernel::Settings;
 use halfopen_policy::limits::{parse_time, show_time};
@@ -47,8 +48,12 @@ pub enum Setting {
     Persist(bool),
     /// Sorted, without doubles.
     Exempt(Vec<IpNet>),
+    /// Programs never held.
+    Essential(EssentialList),
     /// TCP through raw sockets.
     RawTcp(RawTcp),
+    /// Whether waiters are woken when their turn comes.
+    Poke(bool),
     /// A limit of the host scope.
     Host(Limit),
 }
@@ -62,6 +67,12 @@ pub struct WrongValue {
     accepted: String,
     /// Where in the text it was read from, in bytes.
     pub span: Range<usize>,
+}
+
+impl WrongValue {
+    pub(super) fn new(key: String, given: String, accepted: String, span: Range<usize>) -> Self {
+        Self { key, given, accepted, span }
+    }
 }
 
 /// A value as it was written, with its place in that text.
@@ -91,7 +102,9 @@ impl Setting {
             Key::Mode => Self::Mode(choice(value, &MODES).map_err(wrong)?),
             Key::RawTcp => Self::RawTcp(choice(value, &RAW_TCP).map_err(wrong)?),
             Key::Persist => Self::Persist(flag(value).map_err(wrong)?),
+            Key::Poke => Self::Poke(flag(value).map_err(wrong)?),
             Key::Exempt => Self::Exempt(written.prefixes()?),
+            Key::Essential => Self::Essential(EssentialList::read(value, written.span)?),
             Key::Host(limit) => Self::Host(Limit::read(limit, &key.to_string(), &written)?),
         })
     }
@@ -120,7 +133,9 @@ impl Setting {
             Self::Mode(_) => Key::Mode,
             Self::Persist(_) => Key::Persist,
             Self::Exempt(_) => Key::Exempt,
+            Self::Essential(_) => Key::Essential,
             Self::RawTcp(_) => Key::RawTcp,
+            Self::Poke(_) => Key::Poke,
             Self::Host(limit) => Key::Host(limit.key()),
         }
     }
@@ -131,11 +146,24 @@ impl Setting {
         match self {
             Self::Preset(Preset::XpSp2) => "xp-sp2".into(),
             Self::Mode(mode) => name_of(&MODES, mode).into(),
-            Self::Persist(persist) => (*persist).into(),
+            Self::Persist(flag) | Self::Poke(flag) => (*flag).into(),
             Self::Exempt(prefixes) => prefixes.iter().map(ToString::to_string).collect(),
+            Self::Essential(list) => list.value(),
             Self::RawTcp(raw_tcp) => name_of(&RAW_TCP, raw_tcp).into(),
             Self::Host(limit) => limit.value(),
         }
+    }
+
+    /// Its value with nothing left to the version that reads it.
+    #[must_use]
+    pub fn in_full(&self) -> toml_edit::Value {
+        if let Self::Essential(list) = self { list.in_full() } else { self.value() }
+    }
+
+    /// The lines of a file that say its value.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        if let Self::Essential(list) = self { list.lines() } else { vec![self.value().to_string()] }
     }
 
     /// Its value as `get` prints it: a string without its quotes.
@@ -153,7 +181,9 @@ impl Setting {
             Self::Preset(Preset::XpSp2) | Self::Persist(_) => {}
             Self::Mode(mode) => settings.mode = *mode,
             Self::Exempt(prefixes) => settings.exempt.clone_from(prefixes),
+            Self::Essential(list) => settings.essential = list.apply(),
             Self::RawTcp(raw_tcp) => settings.raw_tcp = *raw_tcp,
+            Self::Poke(poke) => settings.poke = *poke,
             Self::Host(limit) => limit.apply(&mut settings.host),
         }
     }
@@ -368,7 +398,7 @@ impl Written<'_, '_> {
     }
 }
 
-fn written(value: &DeValue<'_>) -> String {
+pub(super) fn written(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) => format!("{text:?}"),
         DeValue::Integer(number) => number.to_string(),

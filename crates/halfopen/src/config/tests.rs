@@ -2,6 +2,7 @@
 
 use super::*;
 use halfopen_policy::{Limits, Mode, Rate};
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
@@ -94,6 +95,54 @@ fn what_check_prints_is_a_configuration_that_says_the_same() {
     assert_ne!(again.hash(), Effective::default().hash());
 }
 
+#[test]
+fn what_the_kernel_part_has_no_room_for_is_refused_at_its_place() {
+    let rules = |count| format!("essential = [\n{}]", "{ user = 7 },\n".repeat(count));
+    assert_eq!(Host::with(&rules(64)).load(&[]).unwrap().settings().essential.len(), 64);
+    let error = Host::with(&rules(65)).error();
+    assert!(error.starts_with("halfopen.toml:66:1: ") && error.contains("at most 64 rules"), "{error}");
+    let error = Host::with(&rules(64).replace("[\n", "[\n\"shipped\",\n")).error();
+    assert!(error.contains("at most 64 rules"), "{error}");
+    for path in ["/x".repeat(13), format!("/{}", "x".repeat(59))] {
+        let error = Host::with(&format!("essential = [{{ cgroup = \"{path}\" }}]")).error();
+        assert!(error.starts_with("halfopen.toml:1:25: ") && error.contains("at most 12 names"), "{error}");
+    }
+}
+
+#[test]
+fn essential_rules_replace_the_shipped_ones_unless_they_name_them() {
+    let shipped = Effective::default().settings().essential;
+    assert!(shipped.iter().any(|rule| rule.exe == Some("/usr/sbin/sshd".into()) && rule.user == Some(0)));
+    let tables = Host::with("[[essential]]\ncgroup = \"/a\"\nreason = \"ours\"\n[[essential]]\nuser = 7\n");
+    let effective = tables.load(&[]).unwrap();
+    assert_eq!(effective.settings().essential.len(), 2);
+    let inline = Host::with("essential = [{ cgroup = \"/a\", reason = \"ours\" }, { user = \"7\" }]");
+    assert_eq!(inline.load(&[]).unwrap().hash(), effective.hash());
+    assert!(
+        effective.to_toml().contains("{ cgroup = \"/a\", reason = \"ours\" },"),
+        "{}",
+        effective.to_toml()
+    );
+
+    let both = tables.load(&["essential=[\"shipped\", { user = 7 }]"]).unwrap();
+    let rules = both.settings().essential;
+    assert_eq!((&rules[..shipped.len()], rules.len()), (&shipped[..], shipped.len() + 1));
+    assert!(both.to_toml().contains("#   { exe = \"/usr/sbin/sshd\", reason = "), "{}", both.to_toml());
+    assert_eq!(Host::with(&both.to_toml()).load(&[]).unwrap().hash(), both.hash());
+    assert_eq!(tables.load(&["essential=[]"]).unwrap().settings().essential, []);
+}
+
+#[test]
+fn saving_essential_takes_the_place_of_its_tables() {
+    let host = Host::with(SAMPLE);
+    let path = host.conf_d("90-local.toml", "# mine\n[[essential]]\nuser = 7\n\n[host]\nqueue = 7\n");
+    let setting = read_setting(&read_name("essential").unwrap(), "[{ exe = '/x' }]").unwrap();
+    save::prepare(&path, &setting).unwrap().commit().unwrap();
+    let settings = host.load(&[]).unwrap().settings();
+    assert_eq!((settings.essential.len(), settings.host.queue), (1, 7));
+    assert_eq!(settings.essential[0].exe, Some("/x".into()));
+}
+
 /// Each wrong line alone: the place it is reported at, and what the message must name.
 #[test]
 fn every_wrong_value_is_refused_at_its_place() {
@@ -109,6 +158,26 @@ fn every_wrong_value_is_refused_at_its_place() {
         ("exempt = \"10.0.0.0/8\"", "1:10:", "list of prefixes"),
         ("exempt = [\n  \"10.0.0.0/8\",\n  \"10.0.0.0/33\"]", "3:3:", "\"10.0.0.0/33\""),
         ("exempt = [10]", "1:11:", "list of prefixes"),
+        ("essential = \"shipped\"", "1:13:", "expected a list of tables"),
+        ("essential = [\n\"sshd\"]", "2:1:", "\"shipped\""),
+        ("essential = [{ comm = \"sshd\" }]", "1:16:", "a program chooses its own name"),
+        ("essential = [{ comm = \"sshd\", user = \"root\" }]", "1:16:", "a program chooses its own name"),
+        (
+            "essential = [{ exee = \"/x\" }]",
+            "1:16:",
+            "essential.exee = \"/x\": unknown key: did you mean exe?",
+        ),
+        ("essential = [{ pid = 1 }]", "1:16:", "a rule has cgroup, user, exe, reason"),
+        ("essential = [{ exe = \"x\" }]", "1:22:", "whole path"),
+        ("essential = [{ exe = \"/x\", user = \"any\" }]", "1:35:", "LD_PRELOAD"),
+        ("essential = [{ user = -1 }]", "1:23:", "a user's name or number"),
+        ("essential = [{ reason = 1, user = 1 }]", "1:25:", "expected a text"),
+        ("essential = [{ reason = \"because\" }]", "1:14:", "at least one of cgroup, user and exe"),
+        ("essential = [{ cgroup = \"a.service\" }]", "1:25:", "below the root"),
+        ("essential = [{ cgroup = \"/\" }]", "1:25:", "below the root"),
+        ("essential = [{ cgroup = \"/a/../b\" }]", "1:25:", "below the root"),
+        ("essential = [{ cgroup = \"/a*.service\" }]", "1:25:", "no pattern"),
+        ("[[essential]]\nexe = \"/x\"\n[[essential]]\nuser = \"\"", "4:8:", "a user's name or number"),
         ("[host]\nhalf_open = 0", "2:13:", "from 1 to 4294967295, or \"unlimited\""),
         ("[host]\nhalf_open = -1", "2:13:", "-1"),
         ("[host]\nhalf_open = 18446744073709551616", "2:13:", "18446744073709551616"),
@@ -199,6 +268,9 @@ fn a_wrong_set_changes_nothing() {
         ("TcpNumConnections", "+5"),
         ("mode", "on"),
         ("exempt", "10.0.0.0/8,all"),
+        ("essential", "[{ comm = 'x' }]"),
+        ("essential", "sshd"),
+        ("essential", "[{ exe = "),
         ("persist", "yes"),
         ("half-opened-things", "3"),
     ];

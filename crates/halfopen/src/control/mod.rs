@@ -1,10 +1,14 @@
 //! What the program and its daemon say to each other: one request per connection as a line of JSON, answers likewise.
 
 pub mod client;
+pub mod programs;
 pub mod status;
+pub mod trial;
 
 pub use client::{Client, ClientError};
+pub use programs::{Harm, ProgramStatus};
 pub use status::{AttemptStatus, Degradation, DegradedStatus, FaultStatus, ScopeStatus, Status, Why};
+pub use trial::{TrialOrder, TrialStatus};
 
 use crate::events::Event;
 use serde::{Deserialize, Serialize};
@@ -55,6 +59,8 @@ pub enum Request {
         /// Its `drain`, where it is not the host's.
         drain: Option<String>,
     },
+    /// [`Answer::Trial`].
+    Enforce(TrialOrder),
     /// [`Answer::Why`].
     Why(Subject),
     /// [`Answer::Ending`]; the daemon ends after it.
@@ -100,6 +106,13 @@ pub enum Answer {
     Saved {
         /// What the user should know besides.
         note: Option<String>,
+    },
+    /// Enforcing is on trial, or no longer.
+    Trial {
+        /// The mode in force.
+        mode: String,
+        /// `None` = it stays.
+        trial: Option<TrialStatus>,
     },
     /// A scope was made.
     Scope {
@@ -176,6 +189,8 @@ mod tests {
             Request::LocalFile,
             Request::Saved { name: "exempt".into() },
             Request::Exec { half_open: Some("unlimited".into()), drain: None },
+            Request::Enforce(TrialOrder::Begin(600_000)),
+            Request::Enforce(TrialOrder::Confirm),
             Request::Why(Subject::Pid(7)),
             Request::Why(Subject::Destination("[2001:db8::1]:80".parse().unwrap())),
             Request::Off,

@@ -1,5 +1,6 @@
 //! The numbers of `status` and `why`. The JSON of [`Status`] is a contract with scripts.
 
+use super::{Harm, ProgramStatus, TrialStatus};
 use crate::events::text::plain;
 use halfopen_kernel::{Attempt, AttemptState, FaultCount, Shortcoming};
 use halfopen_policy::{Ledger, Limits};
@@ -21,6 +22,16 @@ pub struct Status {
     pub host: ScopeStatus,
     /// Those of the other scopes.
     pub scopes: Vec<ScopeStatus>,
+    /// What waiting did to which program: the most harmed first, at most [`super::programs::LISTED`].
+    pub programs: Vec<ProgramStatus>,
+    /// What it did to all others.
+    pub others: Harm,
+    /// Since when all numbers have been counted: RFC 3339, UTC.
+    pub counting_since: String,
+    /// For how many seconds.
+    pub counting_for_s: u64,
+    /// Whether `mode` is on trial.
+    pub trial: Option<TrialStatus>,
     /// What could not be done as intended.
     pub faults: Vec<FaultStatus>,
     /// Why the limit is not all it could be.
@@ -85,12 +96,18 @@ pub enum Degradation {
     Audit,
     /// The mode is `off`.
     Off,
+    /// A rule of `essential` meets nobody on this host.
+    UnmetRule,
     /// The last event reached neither journald nor syslog.
     NoSystemLog,
     /// The last event could not be written to the file of the next daemon.
     EventsNotKept,
     /// The kernel cannot set `TCP_RTO_MAX_MS`.
     LongWaits,
+    /// The packets that wake waiters cannot be sent.
+    PokesNotSent,
+    /// The packets that wake waiters do not reach them.
+    PokesWithoutEffect,
     /// The BPF file system that holds the pins is unmounted.
     PinsUnmounted,
     /// There is no user for the daemon to be.
@@ -101,8 +118,6 @@ pub enum Degradation {
     NoSeccomp,
     /// The part of the daemon that kept root has ended.
     NoHand,
-    /// The confined daemon cannot read its files again.
-    ConfigUnreadable,
 }
 
 /// A [`Degradation`] with its explanation.
@@ -245,6 +260,7 @@ impl From<Degradation> for DegradedStatus {
         let explanation = match reason {
             Degradation::Audit => "mode is audit: nothing is held",
             Degradation::Off => "mode is off: nothing is held or counted",
+            Degradation::UnmetRule => "a rule of `essential` meets nobody: those that it is for are held",
             Degradation::NoSystemLog => {
                 "no system log takes events: they are on stderr and in `halfopen events` only"
             }
@@ -253,6 +269,13 @@ impl From<Degradation> for DegradedStatus {
                  `halfopen events` will lack them; the system log has them"
             }
             Degradation::LongWaits => Shortcoming::RtoMaxNotSettable.explain(),
+            Degradation::PokesNotSent => {
+                "the packets that wake waiting attempts cannot be sent (the log says why): they ask by themselves"
+            }
+            Degradation::PokesWithoutEffect => {
+                "the packets that wake waiting attempts have no effect, as where a firewall drops them on lo: \
+                 attempts ask by themselves"
+            }
             Degradation::PinsUnmounted => {
                 "the BPF file system that holds the pins is unmounted: the limit may end with this daemon, and the next \
                  one cannot take it over; mount it (mount -t bpf bpf /sys/fs/bpf), `halfopen off`, start anew"
@@ -273,12 +296,17 @@ impl From<Degradation> for DegradedStatus {
                  is refused, and at the end held attempts of other network namespaces keep the options of a hold: \
                  restart the daemon"
             }
-            Degradation::ConfigUnreadable => {
-                "the confined daemon cannot read its configuration again, so SIGHUP changes nothing: let the user \
-                 halfopen read the files and their directory, and keep symlinks within it"
-            }
         };
         Self { reason, explanation: explanation.to_owned() }
+    }
+}
+
+impl DegradedStatus {
+    /// A rule of `essential` that meets nobody, and why.
+    #[must_use]
+    pub fn unmet_rule(why: &str) -> Self {
+        let known = Self::from(Degradation::UnmetRule);
+        Self { explanation: format!("{}: {why}", known.explanation), ..known }
     }
 }
 
@@ -298,6 +326,21 @@ pub fn seconds(millis: u64) -> String {
     format!("{}.{:03} s", millis / 1_000, millis % 1_000)
 }
 
+/// Seconds in the two largest units that they fill, for people.
+#[must_use]
+pub fn span(seconds: u64) -> String {
+    const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
+    let first = UNITS.iter().position(|(unit, _)| seconds >= *unit).unwrap_or(UNITS.len() - 1);
+    let mut left = seconds;
+    let parts = UNITS.iter().skip(first).take(2).map(|(unit, name)| {
+        let count = left / unit;
+        left %= unit;
+        (count, name)
+    });
+    let parts = parts.enumerate().filter(|(at, (count, _))| *at == 0 || *count > 0);
+    parts.map(|(_, (count, name))| format!("{count} {name}")).collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -314,6 +357,12 @@ mod tests {
         }
         assert!(json["half_open_limit"].is_null() && json["drain_per_s"].is_null());
         assert_eq!(json["saturated"], true);
+    }
+
+    #[test]
+    fn spans_have_two_units() {
+        let spans = [0, 59, 432, 600, 3_601, 274_000].map(span);
+        assert_eq!(spans, ["0 s", "59 s", "7 m 12 s", "10 m", "1 h", "3 d 4 h"]);
     }
 
     #[test]

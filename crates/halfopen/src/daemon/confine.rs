@@ -10,7 +10,7 @@ use crate::control::Degradation;
 use rustix::thread::CapabilitySet;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub use user::NAME as USER;
 
@@ -38,25 +38,19 @@ pub enum ConfineError {
     },
 }
 
-/// What the confined process may still read.
+/// What the confined process may still open, for reading.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// Directories with everything below; those that are not there are left out.
-    pub directories: Vec<PathBuf>,
-    /// Single files.
+    /// Files.
     pub files: Vec<PathBuf>,
 }
 
 impl Needs {
-    /// A daemon's whose configuration file is `config`.
+    /// A daemon's.
     #[must_use]
-    pub fn of_daemon(config: &Path) -> Self {
-        let beside = config.parent().filter(|parent| !parent.as_os_str().is_empty());
-        Self {
-            directories: vec![beside.unwrap_or(Path::new(".")).to_owned()],
-            // libbpf asks how many processors there can be when it first reads counters that each of them has.
-            files: vec!["/sys/devices/system/cpu/possible".into()],
-        }
+    pub fn of_daemon() -> Self {
+        // libbpf asks how many processors there can be when it first reads counters that each of them has.
+        Self { files: vec!["/sys/devices/system/cpu/possible".into()] }
     }
 }
 

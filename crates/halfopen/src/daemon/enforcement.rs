@@ -1,6 +1,8 @@
 //! The limiter with its configuration and scopes, and what is asked of it.
 
 mod adoption;
+mod pokes;
+mod trial;
 mod values;
 mod why;
 
@@ -8,16 +10,19 @@ use super::announcer::Announcer;
 use super::confine::Confined;
 use super::fault_log::FaultLog;
 use super::hand::Hand;
+use super::poke::Pokes;
 use crate::config::{ConfigError, Effective, Key, Limit, LimitKey, Sources, setting};
-use crate::control::{Degradation, DegradedStatus, FaultStatus, ScopeStatus, Status};
+use crate::control::{Degradation, DegradedStatus, FaultStatus, ScopeStatus, Status, programs};
+use crate::events::record::written_time;
 use crate::events::{Identity, Waiter};
 use crate::exit::{WrongUse, explained};
 use anyhow::{Context, Result};
 use halfopen_kernel::{
-    CgroupDir, EnforcementStopped, Fault, FaultCount, KernelError, Limiter, ScopeId, Shortcoming,
+    CgroupDir, EnforcementStopped, Fault, FaultCount, KernelError, Limiter, ScopeId, Shortcoming, Told,
     restore_here,
 };
 use halfopen_policy::{Limits, Mode};
+use jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -65,6 +70,7 @@ pub struct Enforcement {
     faults: FaultLog,
     shortcomings: Vec<Shortcoming>,
     disturbances: u64,
+    pokes: Pokes,
     pins_unmounted: bool,
     /// Where events go.
     pub announcer: Announcer,
@@ -89,6 +95,7 @@ impl Enforcement {
         let mut enforcement = Self {
             means,
             shortcomings: limiter.shortcomings(),
+            pokes: Pokes::new(false),
             limiter,
             sources,
             effective,
@@ -102,6 +109,7 @@ impl Enforcement {
         if let Some(adopted) = enforcement.limiter.adopted().cloned() {
             enforcement.take_over(&adopted);
         }
+        enforcement.tell_unmet_rules();
         enforcement
     }
 
@@ -113,14 +121,17 @@ impl Enforcement {
         self.limiter.as_fd().try_clone_to_owned()
     }
 
-    /// Takes the attempts that began to wait from the kernel part into their episodes. Returns how many.
+    /// Takes the attempts that began to wait from the kernel part into their episodes, and notes whose turn may
+    /// come. Returns how many began to wait.
     ///
     /// # Errors
     /// Where the ring buffer cannot be read.
     pub fn take_held(&mut self) -> Result<u64, KernelError> {
-        let Self { limiter, scopes, announcer, means, .. } = self;
+        let Self { limiter, scopes, announcer, means, pokes, .. } = self;
         let mut taken = 0;
-        limiter.take_held(&mut |held| {
+        limiter.take_told(&mut |told| {
+            pokes.hear(&told);
+            let Told::Held(held) = told else { return };
             taken += 1;
             let scope = scopes.iter().find(|scope| scope.id == held.scope);
             let waiter = Waiter {
@@ -149,13 +160,15 @@ impl Enforcement {
         self.limiter.pins_removed()
     }
 
-    /// What has to be done now and then: word for the next daemon, executables that were replaced, scopes whose
-    /// processes have ended.
+    /// What has to be done now and then: word for the next daemon, a trial that has ended, executables that were
+    /// replaced, scopes whose processes have ended.
     ///
     /// # Errors
     /// Where the kernel part cannot be written.
     pub fn tend(&mut self) -> Result<(), KernelError> {
         self.limiter.leave_word()?;
+        self.end_trial()?;
+        self.tend_pokes()?;
         if self.limiter.follow_essential_files()? {
             tracing::info!("a file that `essential` names was replaced or installed: it counts as it is now");
         }
@@ -181,6 +194,9 @@ impl Enforcement {
         let host = (ScopeId::HOST, HOST.to_owned(), self.host_limits().half_open);
         for (id, name, limit) in execs.chain([host]).collect::<Vec<_>>() {
             let ledger = self.limiter.ledger(id)?;
+            if id == ScopeId::HOST && ledger.queued == 0 {
+                self.pokes.nobody_waits();
+            }
             let waiting = if id == ScopeId::HOST {
                 ledger.queued.saturating_sub(waiting_below)
             } else {
@@ -213,18 +229,13 @@ impl Enforcement {
         }
     }
 
-    /// This process is confined from now on. Says what is lacking, and whether it can still read its files.
+    /// This process is confined from now on. Says what is lacking.
     pub fn is_confined(&mut self, confined: Confined) {
         for reason in &confined.lacks {
             let told = DegradedStatus::from(*reason).explanation;
             tracing::warn!("not confined as it should be: {told}");
         }
         self.means.lacks.extend(confined.lacks);
-        if let Err(e) = self.load() {
-            self.means.lacks.push(Degradation::ConfigUnreadable);
-            let told = DegradedStatus::from(Degradation::ConfigUnreadable).explanation;
-            tracing::warn!("{told}: {}", explained(&e));
-        }
     }
 
     /// Leaves the limit as it is: what is pinned goes on.
@@ -257,19 +268,30 @@ impl Enforcement {
     ///
     /// # Errors
     /// Where the kernel part cannot be read.
-    pub fn status(&self) -> Result<Status> {
+    pub fn status(&mut self) -> Result<Status> {
         let scope = |id, name: &str, limits: &Limits| {
             Ok::<_, KernelError>(ScopeStatus::new(name, limits, &self.limiter.ledger(id)?))
         };
         let scopes = self.scopes.iter().map(|exec| scope(exec.id, &exec.name, &exec.limits));
         let faults = self.limiter.faults()?;
+        let host = self.limiter.ledger(ScopeId::HOST)?;
+        let (programs, others) = programs::ranked(self.limiter.programs()?, &host, |program| {
+            self.means.hand.identify(program).unwrap_or_else(|_| Identity::unknown(program.uid))
+        });
+        let counting = monotonic().saturating_sub(self.limiter.counting_since());
+        let now = Timestamp::now();
         Ok(Status {
-            mode: setting::mode_name(self.effective.settings().mode).into(),
+            mode: setting::mode_name(self.mode_now()).into(),
             preset: self.shown(Key::Preset),
             persist: self.limiter.is_pinned(),
             config_hash: self.effective.hash(),
-            host: scope(ScopeId::HOST, HOST, &self.host_limits())?,
+            host: ScopeStatus::new(HOST, &self.host_limits(), &host),
             scopes: scopes.collect::<Result<_, _>>()?,
+            programs,
+            others,
+            counting_since: written_time(now.checked_sub(counting).unwrap_or(now)),
+            counting_for_s: counting.as_secs(),
+            trial: self.trial_status(),
             faults: faults.iter().map(FaultStatus::from).collect(),
             degraded: self.degraded(),
             pid: std::process::id(),
@@ -348,12 +370,22 @@ impl Enforcement {
         self.effective.settings().host
     }
 
+    fn tell_unmet_rules(&self) {
+        for why in self.effective.unmet_rules() {
+            tracing::warn!("{}", DegradedStatus::unmet_rule(&why).explanation);
+        }
+    }
+
+    /// The value in force, as `get` prints it.
     fn shown(&self, key: Key) -> String {
+        if key == Key::Mode {
+            return setting::mode_name(self.mode_now()).to_owned();
+        }
         self.effective.get(key).map_or_else(String::new, |(setting, _)| setting.show())
     }
 
     fn degraded(&self) -> Vec<DegradedStatus> {
-        let mode = match self.effective.settings().mode {
+        let mode = match self.mode_now() {
             Mode::Enforce => None,
             Mode::Audit => Some(Degradation::Audit),
             Mode::Off => Some(Degradation::Off),
@@ -363,8 +395,11 @@ impl Enforcement {
         let kernel = self.shortcomings.iter().map(|found| Degradation::from(*found));
         let pins = self.pins_unmounted.then_some(Degradation::PinsUnmounted);
         let means = self.means.lacks.iter().copied();
-        let all = mode.into_iter().chain(log).chain(kept).chain(pins).chain(kernel).chain(means);
-        all.map(DegradedStatus::from).collect()
+        let poke = self.pokes.degradation();
+        let unmet = self.effective.unmet_rules();
+        let unmet = unmet.iter().map(|why| DegradedStatus::unmet_rule(why));
+        let all = mode.into_iter().chain(log).chain(kept).chain(pins).chain(kernel).chain(means).chain(poke);
+        all.map(DegradedStatus::from).chain(unmet).collect()
     }
 }
 

@@ -5,6 +5,7 @@ pub mod exec_cgroup;
 mod message;
 pub mod serving;
 
+use crate::config::Disk;
 use crate::events::Identity;
 use crate::runtime_dir::RuntimeDir;
 use halfopen_kernel::{EnforcementStopped, IpFamily, Program};
@@ -13,6 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -39,6 +41,9 @@ pub struct Reach {
     /// Whether the runtime directory was made by the daemon
     #[arg(long)]
     pub made_run_dir: bool,
+    /// The configuration file
+    #[arg(long, value_name = "PATH")]
+    pub config: PathBuf,
     /// The cgroup below which those of `exec` are made
     #[arg(long, value_name = "PATH")]
     pub exec_parent: PathBuf,
@@ -53,15 +58,18 @@ impl Reach {
         pins: &Path,
         directory: &RuntimeDir,
         made_run_dir: bool,
+        config: &Path,
         exec_parent: PathBuf,
     ) -> io::Result<Self> {
         let run_dir = std::path::absolute(directory.path())?;
-        Ok(Self { pins: pins.to_owned(), run_dir, made_run_dir, exec_parent })
+        let config = std::path::absolute(config)?;
+        Ok(Self { pins: pins.to_owned(), run_dir, made_run_dir, config, exec_parent })
     }
 
     fn arguments(&self) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = vec!["hand".into(), "--pins".into(), self.pins.clone().into()];
         arguments.extend(["--run-dir".into(), self.run_dir.clone().into()]);
+        arguments.extend(["--config".into(), self.config.clone().into()]);
         arguments.extend(["--exec-parent".into(), self.exec_parent.clone().into()]);
         if self.made_run_dir {
             arguments.push("--made-run-dir".into());
@@ -203,6 +211,15 @@ impl Hand {
         self.done(&Request::TidyUp { leave })
     }
 
+    /// Opens a file of the configuration, of those that [`Disk::list`] tells, or /etc/passwd.
+    fn open_file(&mut self, path: &Path) -> io::Result<File> {
+        let path = std::path::absolute(path)?;
+        match self.ask(&Request::Open { path }, None, PATIENCE)? {
+            (Reply::Opened, descriptors) => one(descriptors).map(File::from),
+            (other, _) => Err(self.out_of_step(&other)),
+        }
+    }
+
     fn done(&mut self, request: &Request) -> io::Result<()> {
         match self.ask(request, None, PATIENCE)? {
             (Reply::Done, _) => Ok(()),
@@ -241,6 +258,21 @@ impl Hand {
 
     fn let_loose(&mut self) {
         self.socket = None;
+    }
+}
+
+/// The configuration's files, with the hand's rights.
+impl Disk for Hand {
+    /// Of conf.d, whichever directory is named.
+    fn list(&mut self, _: &Path) -> io::Result<Vec<PathBuf>> {
+        match self.ask(&Request::ListConfD, None, PATIENCE)? {
+            (Reply::Listed { paths }, _) => Ok(paths),
+            (other, _) => Err(self.out_of_step(&other)),
+        }
+    }
+
+    fn open(&mut self, path: &Path) -> io::Result<File> {
+        self.open_file(path)
     }
 }
 

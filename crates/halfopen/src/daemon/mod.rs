@@ -1,6 +1,7 @@
 //! `halfopen run`: owns the limiter, from the lock to the last attempt let go. One thread: the limiter stays where it
 //! was made, and nothing here waits for a client.
 
+pub mod alarm;
 pub mod announcer;
 pub mod confine;
 pub mod enforcement;
@@ -8,6 +9,7 @@ pub mod fault_log;
 pub mod hand;
 pub mod lock;
 pub mod notify;
+pub mod poke;
 pub mod recount;
 pub mod server;
 
@@ -17,6 +19,7 @@ use crate::events::SystemLog;
 use crate::exit::explained;
 use crate::output;
 use crate::runtime_dir::{RuntimeDir, pins_of_this_host};
+use alarm::Alarm;
 use announcer::Announcer;
 use anyhow::{Context, Result};
 use confine::{Needs, confine};
@@ -67,12 +70,13 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
     let cgroup = cgroup.map_or_else(CgroupDir::root, CgroupDir::open)?;
     let exec_parent = cgroup.path().join(EXEC_PARENT);
     let pins = std::path::absolute(pins_of_this_host())?;
-    let hand = Reach::new(&pins, &directory, lock.made_directory(), exec_parent)
+    let hand = Reach::new(&pins, &directory, lock.made_directory(), sources.path(), exec_parent)
         .and_then(|reach| Hand::start(&reach))
         .context("starting the hand, the part of the daemon that keeps root")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let signals = Signals::listen()?;
+        let alarm = Alarm::new().context("making the timer of wakes")?;
         let keep = Keep { pins, persist: effective.persist() };
         let limiter = Limiter::start(&cgroup, &effective.settings(), Some(&keep))?;
         let ready = format!(
@@ -84,12 +88,11 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
         );
         let local_file = std::path::absolute(save::local_file(sources.path()))?;
         let socket = bind(&directory)?;
-        let needs = Needs::of_daemon(sources.path());
         let announcer = Announcer::new(SystemLog::default(), &directory.events());
         let means = Means { hand, cgroup, local_file, lacks: Vec::new() };
         let mut enforcement = Enforcement::new(limiter, sources, effective, announcer, means);
-        enforcement.is_confined(confine(&needs)?);
-        let served = serve(&mut enforcement, socket, signals, &ready).await;
+        enforcement.is_confined(confine(&Needs::of_daemon())?);
+        let served = serve(&mut enforcement, socket, signals, &ready, alarm).await;
         notify::tell("STOPPING=1");
         if matches!(served, Ok(Ending::HandOver)) && enforcement.is_pinned() {
             output::error_line(&format!(
@@ -162,6 +165,7 @@ async fn serve(
     socket: UnixListener,
     mut signals: Signals,
     ready: &str,
+    mut alarm: Alarm,
 ) -> Result<Ending> {
     let held = readiness(enforcement.held_fd()?)?;
     let (calls, mut asked) = mpsc::channel(64);
@@ -176,6 +180,7 @@ async fn serve(
     loop {
         // What is overdue already waits for the next tick: it must not keep the loop spinning.
         let due = enforcement.announcer.episodes.due().and_then(|due| due.checked_sub(monotonic()));
+        alarm.set(enforcement.next_wake()).context("setting the timer of wakes")?;
         tokio::select! {
             _ = signals.interrupt.recv() => return Ok(Ending::LetGo),
             _ = signals.terminate.recv() => return Ok(Ending::LetGo),
@@ -189,6 +194,7 @@ async fn serve(
                 // Cleared before the buffer is emptied: what comes in between makes it readable again.
                 ready?.clear_ready();
                 trouble.note("reading held attempts", enforcement.take_held().map(drop));
+                trouble.note("waking those whose turn comes", enforcement.wake());
             }
             Some(call) = asked.recv() => {
                 if let Some(written) = answer(enforcement, call) {
@@ -208,6 +214,10 @@ async fn serve(
                 let began = Instant::now();
                 trouble.note("counting attempts", enforcement.recount());
                 recounts.counted(Instant::now(), began.elapsed());
+            }
+            rung = alarm.rings() => {
+                rung?;
+                trouble.note("waking those whose turn comes", enforcement.wake());
             }
             () = watchdog.report() => {}
             () = sleep(due.unwrap_or_default()), if due.is_some() => {
@@ -276,6 +286,7 @@ fn answer(enforcement: &mut Enforcement, call: Call) -> Option<oneshot::Receiver
         Request::Status => enforcement.status().map(|status| Answer::Status(Box::new(status))),
         Request::Get { name } => enforcement.get(&name).map(Answer::Value),
         Request::Set { name, value, save } => enforcement.set(&name, &value, save),
+        Request::Enforce(order) => enforcement.trial(order),
         Request::LocalFile => Ok(Answer::LocalFile(enforcement.local_file())),
         Request::Saved { name } => enforcement.saved(&name),
         Request::Why(subject) => enforcement.why(subject).map(|why| Answer::Why(Box::new(why))),

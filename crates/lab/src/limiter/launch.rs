@@ -1,6 +1,7 @@
 //! Running the program under test, once or again and again.
 
 use std::ffi::OsString;
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -16,6 +17,7 @@ pub struct LimiterBuilder<'a> {
     lab: &'a Lab,
     limited: Option<&'a Cgroup>,
     program: Option<PathBuf>,
+    config: Option<PathBuf>,
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     run_directory: Option<PathBuf>,
@@ -29,6 +31,7 @@ impl<'a> LimiterBuilder<'a> {
             lab,
             limited: None,
             program: None,
+            config: None,
             arguments: Vec::new(),
             environment: Vec::new(),
             run_directory: None,
@@ -43,9 +46,9 @@ impl<'a> LimiterBuilder<'a> {
         self
     }
 
-    /// Adds `--config file`.
+    /// Runs it with `--config file`; else with one that is empty: what the host has configured is not a lab's.
     pub fn config(mut self, file: &Path) -> Self {
-        self.arguments.extend(["--config".into(), file.into()]);
+        self.config = Some(file.to_owned());
         self
     }
 
@@ -93,17 +96,19 @@ impl<'a> LimiterBuilder<'a> {
         if self.persist {
             pins::mount_bpf_fs()?;
         }
-        let own_directory = match self.run_directory {
-            Some(_) => None,
-            None => Some(tempfile::tempdir().map_err(LabError::io("make a run directory for the limiter"))?),
-        };
-        let run_directory = own_directory.as_ref().map(|own| own.path().to_owned()).or(self.run_directory);
+        let own_directory = tempfile::tempdir().map_err(LabError::io("make a directory for the limiter"))?;
+        let config = self.config.unwrap_or_else(|| own_directory.path().join("halfopen.toml"));
+        if config.starts_with(own_directory.path()) {
+            fs::write(&config, "").map_err(LabError::io("write an empty configuration"))?;
+        }
+        let mut arguments = vec!["--config".into(), config.into()];
+        arguments.extend(self.arguments);
         let plan = Plan {
             program: self.program.map_or_else(|| artifact("halfopen", "HALFOPEN_BIN"), Ok)?,
             limited: self.limited.unwrap_or(self.lab.cgroup()).path().to_owned(),
-            arguments: self.arguments,
+            arguments,
             environment: self.environment,
-            run_directory: run_directory.unwrap_or_default(),
+            run_directory: self.run_directory.unwrap_or_else(|| own_directory.path().to_owned()),
             pins: self.lab.pins().to_owned(),
             own_mounts: self.own_mounts,
         };

@@ -28,6 +28,7 @@ const ANY: &[i64] = &[
     libc::SYS_clock_gettime,
     libc::SYS_clock_nanosleep,
     libc::SYS_nanosleep,
+    libc::SYS_timerfd_settime,
     libc::SYS_getrandom,
     libc::SYS_getpid,
     libc::SYS_gettid,
@@ -57,6 +58,8 @@ const ANY: &[i64] = &[
     libc::SYS_writev,
     // Sockets of the kinds below: control socket, system log, service manager, hand.
     libc::SYS_accept4,
+    // Of the raw sockets that the hand makes, to the address that a waiter is woken at; see socket() below for others.
+    libc::SYS_bind,
     libc::SYS_connect,
     libc::SYS_getpeername,
     libc::SYS_getsockname,

@@ -2,7 +2,7 @@
 
 use super::{ConfineError, Needs};
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated,
+    ABI, Access, AccessFs, AccessNet, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated,
     RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 
@@ -28,13 +28,9 @@ impl Files {
                 // Not abstract sockets: the service manager's may be one.
                 .scope(Scope::Signal)?
                 .create()?;
-            let directory: BitFlags<AccessFs> = AccessFs::ReadFile | AccessFs::ReadDir;
-            let paths = needs.directories.iter().map(|path| (path, directory));
-            for (path, access) in
-                paths.chain(needs.files.iter().map(|path| (path, AccessFs::ReadFile.into())))
-            {
+            for path in &needs.files {
                 if let Ok(open) = PathFd::new(path) {
-                    rules = rules.add_rule(PathBeneath::new(open, access))?;
+                    rules = rules.add_rule(PathBeneath::new(open, AccessFs::ReadFile))?;
                 }
             }
             Ok(rules)

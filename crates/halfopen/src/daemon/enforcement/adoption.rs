@@ -14,6 +14,9 @@ impl Enforcement {
             adopted.unwatched.as_secs_f64()
         );
         self.announcer.resume_episodes(monotonic());
+        if let Some(until) = adopted.enforce_until {
+            self.take_over_trial(until);
+        }
         let now = self.host_limits();
         for key in LimitKey::ALL {
             let (was, now) = (Limit::of(&adopted.host, key).show(), Limit::of(&now, key).show());

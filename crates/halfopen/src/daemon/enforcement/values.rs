@@ -2,22 +2,22 @@
 
 use super::{Enforcement, HOST};
 use crate::config::{
-    ConfigError, Effective, Key, Limit, LimitKey, Name, Origin, Setting, read_name, read_setting, setting,
+    Accounts, ConfigError, Effective, Key, Limit, LimitKey, Name, Origin, Setting, read_name, read_setting,
+    setting,
 };
 use crate::control::Answer;
 use crate::exit::{WrongUse, explained};
 use anyhow::Result;
 use halfopen_policy::Limits;
-use std::io;
 
 impl Enforcement {
-    /// Re-reads the files. Values set live and not saved are dropped, and the log says which.
+    /// Re-reads the files. Values set live and not saved are dropped, and the log says which. A trial goes on.
     ///
     /// # Errors
     /// [`ConfigError`], or where the kernel part refuses; what was in force still is.
     pub fn reload(&mut self) -> Result<()> {
         let again = self.load()?;
-        self.limiter.apply(&again.settings())?;
+        self.limiter.apply(&self.settings_on_trial(&again))?;
         for dropped in self.effective.live() {
             if let Some((now, origin)) = again.get(dropped.key()) {
                 tracing::warn!(
@@ -32,6 +32,7 @@ impl Enforcement {
             tracing::warn!("persist is read when the daemon starts: the limit keeps to what it was");
         }
         self.effective = again;
+        self.tell_unmet_rules();
         tracing::info!(
             "{}: read again, config_hash {}",
             self.sources.path().display(),
@@ -57,6 +58,8 @@ impl Enforcement {
     /// # Errors
     /// For a wrong name or value, and where the kernel part refuses; nothing has changed.
     pub fn set(&mut self, name: &str, value: &str, save: bool) -> Result<Answer> {
+        // A user that a rule names may have been made since the start.
+        Accounts::read_anew(&mut self.means.hand);
         match read_name(name)? {
             Name::Scope(scope, key) => self.set_scope(&scope, key, value),
             key => self.set_key(&read_setting(&key, value)?, save),
@@ -74,8 +77,13 @@ impl Enforcement {
         let (key, was) = (setting.key(), self.shown(setting.key()));
         let mut changed = self.effective.clone();
         changed.put(setting.clone(), Origin::Live);
-        self.limiter.apply(&changed.settings())?;
+        // Who sets a mode has made up his mind: a trial of another one is over.
+        let settings = if key == Key::Mode { changed.settings() } else { self.settings_on_trial(&changed) };
+        self.limiter.apply(&settings)?;
         self.effective = changed;
+        if key == Key::Essential {
+            self.tell_unmet_rules();
+        }
         tracing::info!("{key} = {} (was {was})", setting.show());
         Ok(Answer::Changed { name: key.to_string(), was, now: setting.show() })
     }
@@ -112,22 +120,9 @@ impl Enforcement {
         Ok(Answer::Saved { note })
     }
 
-    /// Reads the files as they are, as the user that this process is by now.
-    pub(super) fn load(&self) -> Result<Effective> {
-        let denied = |e: &ConfigError| matches!(e, ConfigError::Unreadable { reason, .. } if reason.kind() == io::ErrorKind::PermissionDenied);
-        self.sources.load().map_err(|e| {
-            let hint = denied(&e).then(|| {
-                format!(
-                    "the daemon reads its files as uid {} and beside {} only; let it, or restart it",
-                    rustix::process::getuid().as_raw(),
-                    self.sources.path().display()
-                )
-            });
-            match hint {
-                Some(hint) => anyhow::Error::from(e).context(hint),
-                None => e.into(),
-            }
-        })
+    /// Reads the files as they are, by the hand: this process may not.
+    pub(super) fn load(&mut self) -> Result<Effective> {
+        self.sources.load_from(&mut self.means.hand).map_err(anyhow::Error::from)
     }
 
     fn changes_persist(&self, setting: &Setting) -> bool {

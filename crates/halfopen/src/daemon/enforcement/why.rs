@@ -14,7 +14,7 @@ impl Enforcement {
     ///
     /// # Errors
     /// Where the walk fails.
-    pub fn why(&self, subject: Subject) -> Result<Why> {
+    pub fn why(&mut self, subject: Subject) -> Result<Why> {
         let status = self.status()?;
         let mut found: Vec<Attempt> = self.limiter.attempts()?;
         found.retain(|attempt| match subject {
@@ -50,7 +50,7 @@ impl Enforcement {
         };
         let exempt =
             address.and_then(|address| settings.exempt.iter().find(|prefix| prefix.contains(&address)));
-        match (settings.mode, exempt) {
+        match (self.mode_now(), exempt) {
             (_, Some(prefix)) => {
                 Some(format!("{prefix} is exempt: attempts to it are never counted or held"))
             }

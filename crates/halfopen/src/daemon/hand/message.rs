@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 
 /// The longest message, in bytes: a path of 4 KiB whose every byte JSON writes as six fits.
 const LONGEST: usize = 32 * 1024;
@@ -31,6 +32,10 @@ pub(super) enum Request {
     MakeExecCgroup { name: String },
     /// [`Reply::Done`].
     RemoveExecCgroup { name: String },
+    /// [`Reply::Listed`]: the files beside the configuration.
+    ListConfD,
+    /// [`Reply::Opened`]: a file of the configuration.
+    Open { path: PathBuf },
     /// [`Reply::Done`].
     TidyUp { leave: Leave },
 }
@@ -49,6 +54,10 @@ pub(super) enum Reply {
     Identity { exe: Option<String>, cgroup: Option<String>, user: String },
     /// With the cgroup above it and the cgroup.
     ExecCgroup,
+    /// Files.
+    Listed { paths: Vec<PathBuf> },
+    /// With the file.
+    Opened,
     /// It could not be done.
     Failed { kind: Kind, message: String },
 }

@@ -3,6 +3,7 @@
 use super::exec_cgroup::ExecCgroups;
 use super::message::{Reply, Request, receive, send};
 use super::{Leave, Reach};
+use crate::config::{Disk, OwnRights, conf_d, disk};
 use crate::events::identity::identify;
 use crate::exit::{WrongUse, explained};
 use crate::runtime_dir::RuntimeDir;
@@ -101,6 +102,19 @@ impl Serving<'_> {
             Request::RemoveExecCgroup { name } => {
                 self.cgroups.remove(&name)?;
                 Reply::Done
+            }
+            Request::ListConfD => {
+                let directory = conf_d(&self.reach.config);
+                let mut paths = OwnRights.list(&directory).context("listing conf.d")?;
+                paths.retain(|path| disk::is_layer(path));
+                Reply::Listed { paths }
+            }
+            Request::Open { path } => {
+                if !disk::is_part_of(&self.reach.config, &path) {
+                    bail!("{} is no part of the configuration", path.display());
+                }
+                let file = OwnRights.open(&path).with_context(|| format!("opening {}", path.display()))?;
+                return Ok((Reply::Opened, vec![file.into()]));
             }
             Request::TidyUp { leave } => {
                 self.tidy_up(leave)?;

@@ -1,0 +1,309 @@
+//! `report`: what the counts say, in sentences, and what to do about it.
+
+use super::program_table;
+use super::show::asked_status;
+use crate::control::status::{seconds, span};
+use crate::control::{Harm, ProgramStatus, Status};
+use crate::output;
+use anyhow::Result;
+use serde::Serialize;
+
+/// Programs that the table lists.
+const LISTED: usize = 20;
+/// Below this, a host has not shown yet what it does once a day.
+const A_DAY: u64 = 86_400;
+
+/// What `report --json` prints.
+#[derive(Debug, Serialize)]
+struct Report<'s> {
+    mode: &'s str,
+    counting_since: &'s str,
+    counting_for_s: u64,
+    half_open_limit: Option<u32>,
+    drain_per_s: Option<f64>,
+    /// Of the whole host: attempts that began, or were refused before they could.
+    attempts: u64,
+    #[serde(flatten)]
+    host: Harm,
+    longest_wait_ms: u64,
+    programs: &'s [ProgramStatus],
+    others: &'s Harm,
+    advice: Vec<Advice>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Step {
+    /// Look at the programs.
+    KnowThePrograms,
+    /// A little, and look again.
+    RaiseHalfOpen,
+    /// More may wait.
+    RaiseQueue,
+    /// Wait until there is more to go by.
+    WatchOn,
+    /// `enforce --for`.
+    TryEnforcing,
+    /// `enforce --confirm`.
+    Confirm,
+    /// The mode counts nothing.
+    Count,
+    /// All is well.
+    NothingToDo,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Advice {
+    step: Step,
+    text: String,
+}
+
+pub fn report(json: bool) -> Result<()> {
+    let status = asked_status()?;
+    let report = Report::of(&status);
+    if json { output::line(&serde_json::to_string(&report)?) } else { output::line(&report.text(&status)) }
+}
+
+impl<'s> Report<'s> {
+    fn of(status: &'s Status) -> Self {
+        let scope = &status.host;
+        let host = Harm {
+            gave_up_while_queued: scope.gave_up_while_queued,
+            refused_overflow: scope.refused_overflow,
+            held: scope.released + scope.cancelled + scope.gave_up_while_queued + scope.queued,
+            released: scope.released,
+            cancelled: scope.cancelled,
+            would_have_waited: scope.would_have_waited,
+        };
+        let mut report = Self {
+            mode: &status.mode,
+            counting_since: &status.counting_since,
+            counting_for_s: status.counting_for_s,
+            half_open_limit: scope.half_open_limit,
+            drain_per_s: scope.drain_per_s,
+            attempts: scope.admitted + host.held + host.refused_overflow,
+            host,
+            longest_wait_ms: scope.longest_wait_ms,
+            programs: &status.programs,
+            others: &status.others,
+            advice: Vec::new(),
+        };
+        report.advise(status.trial.is_some());
+        report
+    }
+
+    fn advise(&mut self, on_trial: bool) {
+        let Harm {
+            gave_up_while_queued: gave_up,
+            refused_overflow: refused,
+            held,
+            would_have_waited,
+            cancelled,
+            ..
+        } = self.host;
+        let counted = span(self.counting_for_s);
+        let mut advise = |step, text: String| self.advice.push(Advice { step, text });
+        if self.mode == "off" {
+            advise(
+                Step::Count,
+                "Nothing is counted now: `halfopen set mode audit` holds nothing and counts.".into(),
+            );
+        }
+        if gave_up > 0 {
+            advise(Step::KnowThePrograms, know("gave up while they waited"));
+            advise(Step::RaiseHalfOpen, self::raise(self.half_open_limit));
+        } else if held == 0 && would_have_waited > 0 {
+            advise(Step::KnowThePrograms, know("would have waited"));
+            advise(Step::RaiseHalfOpen, self::raise(self.half_open_limit));
+        }
+        if refused > 0 {
+            let text = "The queue was full: raise host.queue a little, or set host.overflow = \"wait\", where the \
+                        refused program is one that you trust.";
+            advise(Step::RaiseQueue, text.into());
+        }
+        if self.mode == "audit" && self.attempts > 0 {
+            if would_have_waited == 0 {
+                let text = format!(
+                    "Nothing would have been held in {counted}: enforcing is safe so far. \
+                     `halfopen enforce --for 10m` tries it, and reverts by itself."
+                );
+                advise(Step::TryEnforcing, text);
+            } else {
+                let text = "When the list holds no program that must not wait, `halfopen enforce --for 10m` tries it, \
+                            and reverts by itself.";
+                advise(Step::TryEnforcing, text.into());
+            }
+        }
+        if on_trial {
+            let text = "This is a trial: `halfopen enforce --confirm --save` keeps it, `--cancel` ends it.";
+            advise(Step::Confirm, text.into());
+        }
+        if self.attempts == 0 && self.mode != "off" {
+            advise(
+                Step::WatchOn,
+                format!("This host has dialled nobody in {counted}: there is nothing to go by yet."),
+            );
+        } else if self.counting_for_s < A_DAY && self.mode != "off" {
+            let text = format!("It was counted for {counted}: what comes once a day may not be in it yet.");
+            advise(Step::WatchOn, text);
+        }
+        if cancelled > 0 {
+            let text = format!(
+                "{cancelled} attempts were ended by their program while they waited: its own patience may be shorter \
+                 than the wait."
+            );
+            advise(Step::KnowThePrograms, text);
+        }
+        if self.mode == "enforce" && self.attempts > 0 && gave_up + refused + cancelled == 0 {
+            let text = if held == 0 { "Nothing has waited" } else { "No attempt gave up while it waited" };
+            advise(Step::NothingToDo, format!("{text}: the limit does no harm that can be counted."));
+        }
+    }
+
+    fn text(&self, status: &Status) -> String {
+        let Harm { gave_up_while_queued: gave_up, refused_overflow, held, would_have_waited, .. } = self.host;
+        let mut lines = vec![format!(
+            "gave up while queued: {gave_up} of {} attempts of this host, in {} (since {})",
+            self.attempts,
+            span(self.counting_for_s),
+            self.counting_since
+        )];
+        let limit = self.half_open_limit.map_or("unlimited".to_owned(), |limit| limit.to_string());
+        let drain = self.drain_per_s.map_or("as slots come free".to_owned(), |rate| format!("{rate}/s"));
+        lines.push(format!(
+            "mode {}, half_open {limit}, drain {drain} now; counted by the values of the time",
+            self.mode
+        ));
+        lines.extend(status.trial.iter().map(ToString::to_string));
+        if would_have_waited > 0 {
+            lines.push(format!(
+                "audit: {would_have_waited} attempts found every slot taken and would have waited. It may be more: those \
+                 behind them would have waited too. How long cannot be told from counts."
+            ));
+        } else if self.mode == "audit" {
+            lines.push("audit: no attempt would have waited".to_owned());
+        }
+        if held + refused_overflow > 0 {
+            lines.push(format!(
+                "enforce: {held} attempts waited: {} went out, {} were ended by their program, {gave_up} timed out, {} \
+                 wait now; the longest wait that has ended took {}; {refused_overflow} were refused, the queue being full",
+                self.host.released,
+                self.host.cancelled,
+                status.host.queued,
+                seconds(self.longest_wait_ms)
+            ));
+        } else if self.mode == "enforce" {
+            lines.push("enforce: no attempt has waited".to_owned());
+        }
+        let table = program_table::lines(self.programs, self.others, LISTED);
+        if !table.is_empty() {
+            lines.push(String::new());
+            lines.extend(table);
+        }
+        lines.push(String::new());
+        lines.extend(self.advice.iter().map(|advice| format!("- {}", advice.text)));
+        lines.join("\n")
+    }
+}
+
+fn know(what: &str) -> String {
+    format!(
+        "Look at the programs that {what}. One that you do not know is what the limit is for. One that this host cannot \
+         do without belongs into `essential`."
+    )
+}
+
+/// What the makers of patches for the original advised.
+fn raise(limit: Option<u32>) -> String {
+    let raised = limit.map_or_else(String::new, |limit| {
+        let raised = limit.saturating_add((limit / 2).max(1));
+        format!(" (`halfopen set half_open {raised}`; now {limit})")
+    });
+    format!(
+        "Where you trust them all: raise half_open a little{raised}, look whether it comes back, and only then raise it \
+         again."
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::ScopeStatus;
+    use halfopen_policy::{Ledger, Limits};
+
+    fn status(mode: &str, ledger: Ledger, counting_for_s: u64) -> Status {
+        Status {
+            mode: mode.into(),
+            preset: "xp-sp2".into(),
+            persist: false,
+            config_hash: "0".into(),
+            host: ScopeStatus::new("host", &Limits::xp_sp2(), &ledger),
+            scopes: vec![],
+            programs: vec![],
+            others: Harm::of_scope(&ledger),
+            counting_since: "2030-01-31T12:00:00.000Z".into(),
+            counting_for_s,
+            trial: None,
+            faults: vec![],
+            degraded: vec![],
+            pid: 1,
+        }
+    }
+
+    fn steps(status: &Status) -> Vec<Step> {
+        Report::of(status).advice.iter().map(|advice| advice.step).collect()
+    }
+
+    #[test]
+    fn a_quiet_audit_may_enforce() {
+        let quiet = status("audit", Ledger { admitted: 70, ..Ledger::default() }, 274_000);
+        assert_eq!(steps(&quiet), [Step::TryEnforcing]);
+        let text = Report::of(&quiet).text(&quiet);
+        assert!(
+            text.starts_with("gave up while queued: 0 of 70 attempts of this host, in 3 d 4 h"),
+            "{text}"
+        );
+        assert!(text.contains("Nothing would have been held in 3 d 4 h: enforcing is safe so far"), "{text}");
+    }
+
+    #[test]
+    fn an_audit_that_would_have_held_names_the_next_step() {
+        let ledger = Ledger { admitted: 70, would_have_waited: 60, ..Ledger::default() };
+        let busy = status("audit", ledger, 60);
+        assert_eq!(
+            steps(&busy),
+            [Step::KnowThePrograms, Step::RaiseHalfOpen, Step::TryEnforcing, Step::WatchOn]
+        );
+        let text = Report::of(&busy).text(&busy);
+        assert!(
+            text.contains("60 attempts found every slot taken") && text.contains("set half_open 15"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn harm_is_said_first_and_has_advice() {
+        let ledger = Ledger {
+            admitted: 10,
+            released: 5,
+            gave_up_while_queued: 3,
+            queued: 1,
+            refused_overflow: 2,
+            ..Ledger::default()
+        };
+        let harmed = status("enforce", ledger, A_DAY);
+        assert_eq!(steps(&harmed), [Step::KnowThePrograms, Step::RaiseHalfOpen, Step::RaiseQueue]);
+        let report = Report::of(&harmed);
+        assert_eq!((report.attempts, report.host.held), (21, 9));
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!((&json["gave_up_while_queued"], &json["attempts"]), (&3.into(), &21.into()));
+        let well = Ledger { admitted: 3, released: 9, ..Ledger::default() };
+        assert_eq!(steps(&status("enforce", well, A_DAY)), [Step::NothingToDo]);
+        assert_eq!(
+            steps(&status("enforce", Ledger { cancelled: 1, ..well }, A_DAY)),
+            [Step::KnowThePrograms]
+        );
+        assert_eq!(steps(&status("enforce", Ledger::default(), A_DAY)), [Step::WatchOn]);
+        assert_eq!(steps(&status("off", Ledger::default(), A_DAY)), [Step::Count]);
+    }
+}

@@ -1,0 +1,58 @@
+//! The users of this host, by name.
+
+use super::disk::{ACCOUNTS, Disk, OwnRights};
+use std::sync::{PoisonError, RwLock};
+
+/// As they were when they were last read: a value on the command line is read long after the daemon may have given up
+/// the right to read them itself.
+static LAST_READ: RwLock<Option<String>> = RwLock::new(None);
+
+/// What /etc/passwd says.
+#[derive(Debug, Clone, Default)]
+pub struct Accounts(String);
+
+impl Accounts {
+    /// Reads them anew. Where that fails, what was known stays.
+    pub fn read_anew(disk: &mut dyn Disk) {
+        match disk.read(ACCOUNTS.as_ref()) {
+            Ok(bytes) => {
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                *LAST_READ.write().unwrap_or_else(PoisonError::into_inner) = Some(text);
+            }
+            Err(e) => tracing::debug!("reading {ACCOUNTS}: {e}"),
+        }
+    }
+
+    /// Those that were last read; reads them where they never were.
+    #[must_use]
+    pub fn known() -> Self {
+        let known = || LAST_READ.read().unwrap_or_else(PoisonError::into_inner).clone();
+        Self(known().unwrap_or_else(|| {
+            Self::read_anew(&mut OwnRights);
+            known().unwrap_or_default()
+        }))
+    }
+
+    /// The number of the user called `name`, which may be a number already.
+    #[must_use]
+    pub fn id(&self, name: &str) -> Option<u32> {
+        let found = self.0.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            (fields.next()? == name).then(|| fields.nth(1)?.parse().ok())?
+        });
+        found.or_else(|| name.parse().ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_are_found_by_name() {
+        let accounts =
+            Accounts("root:x:0:0:root:/root:/bin/sh\nbroken\nwww:x:33:33::/:/bin/false\n".to_owned());
+        let id = |name| accounts.id(name);
+        assert_eq!((id("www"), id("33"), id("broken"), id("ww")), (Some(33), Some(33), None, None));
+    }
+}

@@ -1,0 +1,84 @@
+//! Where the files of a configuration are read: from the disk, or by somebody who may.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// Users of this host, by name and number.
+pub const ACCOUNTS: &str = "/etc/passwd";
+
+/// Reads what a configuration is made of.
+pub trait Disk {
+    /// The files in a directory, whatever their names; `NotFound` where there is none.
+    ///
+    /// # Errors
+    /// The file system's.
+    fn list(&mut self, directory: &Path) -> io::Result<Vec<PathBuf>>;
+
+    /// Opens a file for reading.
+    ///
+    /// # Errors
+    /// The file system's.
+    fn open(&mut self, path: &Path) -> io::Result<File>;
+
+    /// What a file holds.
+    ///
+    /// # Errors
+    /// The file system's.
+    fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.open(path)?.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+/// The file system, with the rights of this process.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OwnRights;
+
+impl Disk for OwnRights {
+    fn list(&mut self, directory: &Path) -> io::Result<Vec<PathBuf>> {
+        fs::read_dir(directory)?.map(|entry| entry.map(|entry| entry.path())).collect()
+    }
+
+    fn open(&mut self, path: &Path) -> io::Result<File> {
+        File::open(path)
+    }
+}
+
+/// Whether the configuration whose main file is `config` may be made of `path`.
+#[must_use]
+pub fn is_part_of(config: &Path, path: &Path) -> bool {
+    let beside = path.parent() == Some(super::conf_d(config).as_path()) && is_layer(path);
+    path == config || path == Path::new(ACCOUNTS) || beside
+}
+
+/// Whether a file of conf.d is read: editors and `save` keep their unfinished files under names with a dot.
+#[must_use]
+pub fn is_layer(path: &Path) -> bool {
+    let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+    !hidden && path.extension().is_some_and(|extension| extension == "toml")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_belongs_to_a_configuration_is_part_of_it() {
+        let part = |path| is_part_of(Path::new("/etc/halfopen/halfopen.toml"), Path::new(path));
+        for path in ["/etc/halfopen/halfopen.toml", "/etc/halfopen/conf.d/90-local.toml", ACCOUNTS] {
+            assert!(part(path), "{path}");
+        }
+        for path in [
+            "/etc/shadow",
+            "/etc/halfopen/other.toml",
+            "/etc/halfopen/conf.d/.unfinished.toml",
+            "/etc/halfopen/conf.d/key.pem",
+            "/etc/halfopen/conf.d/../../shadow.toml",
+            "/etc/halfopen/conf.d/a/b.toml",
+        ] {
+            assert!(!part(path), "{path}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * What the daemon is told: who began to wait, and, while it wakes waiters, what became of them.
+ */
+#pragma once
+
+#include "decide.h"
+#include "kernel_types.h"
+#include "maps.h"
+#include "program.h"
+#include "programs.h"
+
+static __always_inline void read_place(struct place *place, const struct sock *sk, __u64 cookie)
+{
+	const struct sock_common *skc = &sk->__sk_common;
+	__u32 *words = (__u32 *)place->addr;
+
+	place->cookie = cookie;
+	place->netns = skc->skc_net.net->ns.inum;
+	place->device = skc->skc_bound_dev_if;
+	place->port = skc->skc_num;
+	place->pad = 0;
+	place->more_pad = 0;
+	if (skc->skc_family == AF_INET || !bpf_core_field_exists(skc->skc_v6_rcv_saddr)) {
+		map_ipv4(place->addr, skc->skc_rcv_saddr);
+		return;
+	}
+	words[0] = skc->skc_v6_rcv_saddr.in6_u.u6_addr32[0];
+	words[1] = skc->skc_v6_rcv_saddr.in6_u.u6_addr32[1];
+	words[2] = skc->skc_v6_rcv_saddr.in6_u.u6_addr32[2];
+	words[3] = skc->skc_v6_rcv_saddr.in6_u.u6_addr32[3];
+}
+
+static __always_inline void tell_held(const struct attempt *a, const struct tcp_sock *tp, __u32 scope, __u8 audited)
+{
+	struct held_record *r = bpf_ringbuf_reserve(&held, sizeof(*r), 0);
+
+	if (!r) {
+		count_fault(FAULT_EVENT_LOST);
+		return;
+	}
+	r->kind = TOLD_HELD;
+	r->audited = audited;
+	r->port = a->port;
+	r->scope = scope;
+	r->at_ns = a->began_ns;
+	r->cgroup_id = a->cgroup_id;
+	r->own = a->scope;
+	r->pid = a->pid;
+	r->uid = a->uid;
+	r->pad = 0;
+	__builtin_memcpy(r->comm, a->comm, COMM_LEN);
+	__builtin_memcpy(r->addr, a->addr, sizeof(r->addr));
+	read_place(&r->place, &tp->inet_conn.icsk_inet.sk, a->cookie);
+	bpf_ringbuf_submit(r, 0);
+}
+
+static __always_inline int waiters_are_woken(__u64 now)
+{
+	return now < woken_until_ns;
+}
+
+/* Not counted where the buffer is full: who wakes waiters reads the books now and then. */
+static __always_inline void tell_turn(enum told kind, const struct attempt *a, __u8 flags, __u64 now)
+{
+	struct turn_record *r;
+
+	if (!waiters_are_woken(now))
+		return;
+	r = bpf_ringbuf_reserve(&held, sizeof(*r), 0);
+	if (!r)
+		return;
+	r->kind = kind;
+	r->flags = flags;
+	r->pad = 0;
+	r->own = a->scope;
+	r->at_ns = now;
+	r->out_ns = a->out_ns;
+	r->cookie = a->cookie;
+	bpf_ringbuf_submit(r, 0);
+}
+
+/* Which slots it holds. To be called with the host's lock held. */
+static __always_inline __u8 slots_of(const struct books *b, const struct attempt *a)
+{
+	__u8 slots = slot_is_held(b->host, &a->slot[CHARGED_HOST]) ? TURN_HOST_SLOT : 0;
+
+	if (b->own && slot_is_held(b->own, &a->slot[CHARGED_OWN]))
+		slots |= TURN_OWN_SLOT;
+	return slots;
+}
+
+static __always_inline void tell_out(const struct books *b, const struct attempt *a, __u8 flags, __u64 now)
+{
+	if (flags & TURN_RELEASED || b->host->queued)
+		tell_turn(TOLD_OUT, a, flags, now);
+}
+
+/* A live attempt leaves SYN_SENT. */
+static __always_inline void end_and_tell(struct books *b, struct attempt *a, enum ending ending, __u64 now)
+{
+	__u8 waited = a->state == ATTEMPT_QUEUED, flags;
+
+	if (waited)
+		program_ended_waiting(a, ending == ENDING_TIMED_OUT, now);
+	bpf_spin_lock(&b->host->lock);
+	flags = slots_of(b, a);
+	attempt_end(b, a, ending, now);
+	bpf_spin_unlock(&b->host->lock);
+	if (waited)
+		tell_turn(TOLD_LEFT, a, 0, now);
+	else if (b->host->queued)
+		tell_turn(TOLD_ENDED, a, ending == ENDING_ESTABLISHED ? flags | TURN_ESTABLISHED : flags, now);
+}

@@ -1,0 +1,173 @@
+//! What is in force: settings, exemptions, essential programs, and the scopes beside the host's.
+
+use super::{EXEMPT, Limiter, OwnScope, SCOPES, ScopeId, bpf};
+use crate::skeleton::types;
+use crate::{CgroupDir, KernelError, Settings, essential, settings};
+use halfopen_policy::{Limits, Mode};
+use libbpf_rs::{MapCore, MapFlags};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+impl Limiter {
+    /// Whether a file that `essential` names has been replaced or installed since; then puts it in force.
+    ///
+    /// # Errors
+    /// Where a map cannot be written.
+    pub fn follow_essential_files(&mut self) -> Result<bool, KernelError> {
+        if self.executables.of(&self.settings.essential) == self.essential_files {
+            return Ok(false);
+        }
+        self.put_in_force(&self.settings.clone()).map(|()| true)
+    }
+
+    /// Puts new settings in force: at once for new attempts, at the next re-check for waiting ones. All at once or,
+    /// on an error, not at all.
+    ///
+    /// # Errors
+    /// Where a map cannot be written.
+    pub fn apply(&mut self, settings: &Settings) -> Result<(), KernelError> {
+        if let Err(error) = self.exempt(settings).and_then(|()| self.put_in_force(settings)) {
+            self.exempt(&self.settings)?;
+            self.end_exemptions()?;
+            return Err(error);
+        }
+        self.settings = settings.clone();
+        self.end_exemptions()
+    }
+
+    /// Adds the exemptions of `settings`. Where there is no room for the old beside the new, the old end first: for a
+    /// moment some are counted that need not be.
+    pub(super) fn exempt(&self, settings: &Settings) -> Result<(), KernelError> {
+        let exempt = &self.skel.maps.exempt;
+        let named: BTreeSet<_> =
+            settings.exempt.iter().map(|&net| settings::prefix_key(net).to_vec()).collect();
+        if named.len() > EXEMPT {
+            return Err(KernelError::TooManyExempt(EXEMPT));
+        }
+        let old: Vec<_> = exempt.keys().filter(|key| !named.contains(key)).collect();
+        if named.len() + old.len() > EXEMPT {
+            for key in old {
+                exempt.delete(&key).map_err(|error| bpf("ending an exemption", error))?;
+            }
+        }
+        for key in named {
+            exempt.update(&key, &[1], MapFlags::ANY).map_err(|error| bpf("exempting a prefix", error))?;
+        }
+        Ok(())
+    }
+
+    /// Removes the exemptions that the settings do not name.
+    pub(super) fn end_exemptions(&self) -> Result<(), KernelError> {
+        let named: Vec<_> =
+            self.settings.exempt.iter().map(|&net| settings::prefix_key(net).to_vec()).collect();
+        let exempt = &self.skel.maps.exempt;
+        for key in exempt.keys().filter(|key| !named.contains(key)).collect::<Vec<_>>() {
+            exempt.delete(&key).map_err(|error| bpf("ending an exemption", error))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the policy that is not in force and turns the number that says which one is.
+    pub(super) fn put_in_force(&mut self, settings: &Settings) -> Result<(), KernelError> {
+        let exec_level = self.exec_parent.as_ref().map_or(0, |parent| parent.level() + 1);
+        let files = self.executables.of(&settings.essential);
+        let next = self.state.policy_now() ^ 1;
+        let trial = settings.enforce_until.filter(|_| settings.mode != Mode::Enforce);
+        let mut policy = types::policy {
+            mode: settings::mode(if trial.is_some() { Mode::Enforce } else { settings.mode }),
+            mode_after: settings::mode(settings.mode),
+            enforce_until_ns: trial.map_or(0, settings::nanos),
+            raw_tcp: settings::raw_tcp(settings.raw_tcp),
+            poke: settings.poke.into(),
+            exec_level,
+            essential: essential::write(&self.skel.maps, &settings.essential, &files, next)?,
+            limits: [settings::no_limits(settings.host.slot_life); SCOPES as usize],
+            ..types::policy::default()
+        };
+        policy.limits[0] = settings::limits(&settings.host);
+        for (id, scope) in &self.scopes {
+            policy.limits[id.0 as usize] = scope.limits;
+        }
+        self.state.turn_to(&policy);
+        self.essential_files = files;
+        Ok(())
+    }
+
+    /// Makes a scope for the processes of `cgroup` (which must be a direct child of the one that
+    /// [`Limiter::set_exec_parent`] named) and everything below it.
+    ///
+    /// # Errors
+    /// [`KernelError::ScopesFull`]; [`KernelError::NotACgroup`].
+    pub fn add_scope(&mut self, cgroup: &CgroupDir, limits: &Limits) -> Result<ScopeId, KernelError> {
+        let (path, cgroup_id) = (cgroup.path(), cgroup.id()?);
+        let id = self.free_scope()?;
+        let empty = vec![0; size_of::<types::scope>()];
+        let zero = self.skel.maps.scopes.update(&id.0.to_ne_bytes(), &empty, MapFlags::ANY);
+        zero.map_err(|error| bpf("opening a scope's books", error))?;
+        self.scopes.insert(id, OwnScope { cgroup_id, limits: settings::limits(limits), ended: false });
+        self.put_in_force(&self.settings.clone())?;
+        self.skel
+            .maps
+            .scope_of_cgroup
+            .update(&cgroup_id.to_ne_bytes(), &id.0.to_ne_bytes(), MapFlags::ANY)
+            .map_err(|error| bpf(&format!("making a scope for {}", path.display()), error))?;
+        Ok(id)
+    }
+
+    /// A number that no live attempt is charged to.
+    pub(super) fn free_scope(&mut self) -> Result<ScopeId, KernelError> {
+        for id in (1..SCOPES).map(ScopeId) {
+            match self.scopes.get(&id) {
+                None => return Ok(id),
+                Some(scope) if scope.ended => {
+                    let books = self.ledger(id)?;
+                    if books.queued + books.half_open + books.aged == 0 {
+                        return Ok(id);
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+        Err(KernelError::ScopesFull(SCOPES - 1))
+    }
+
+    /// Names the cgroup whose direct children [`Limiter::add_scope`] takes.
+    ///
+    /// # Errors
+    /// Where the policy cannot be written.
+    pub fn set_exec_parent(&mut self, parent: CgroupDir) -> Result<(), KernelError> {
+        self.exec_parent = Some(parent);
+        self.put_in_force(&self.settings.clone())
+    }
+
+    /// Changes a scope's limits.
+    ///
+    /// # Errors
+    /// Where a map cannot be written.
+    pub fn set_scope(&mut self, scope: ScopeId, limits: &Limits) -> Result<(), KernelError> {
+        if let Some(own) = self.scopes.get_mut(&scope) {
+            own.limits = settings::limits(limits);
+        }
+        self.put_in_force(&self.settings.clone())
+    }
+
+    /// Ends a scope. It holds nothing back from then on; its number is free again once the attempts charged to it have
+    /// ended.
+    ///
+    /// # Errors
+    /// Where a map cannot be written.
+    pub fn remove_scope(&mut self, scope: ScopeId) -> Result<(), KernelError> {
+        let Some(own) = self.scopes.get_mut(&scope) else { return Ok(()) };
+        own.ended = true;
+        own.limits = settings::no_limits(self.settings.host.slot_life);
+        let key = own.cgroup_id.to_ne_bytes();
+        self.skel.maps.scope_of_cgroup.delete(&key).map_err(|error| bpf("ending a scope", error))?;
+        self.put_in_force(&self.settings.clone())
+    }
+
+    /// Promises that until `until` (on the kernel's monotonic clock) somebody wakes each waiter when its turn comes: those
+    /// that begin to wait have one long timer instead of short ones then, and what becomes of attempts is told.
+    pub fn waiters_are_woken(&mut self, until: Duration) {
+        self.state.set_woken_until(u64::try_from(until.as_nanos()).unwrap_or(u64::MAX));
+    }
+}

@@ -1,0 +1,107 @@
+//! What the limiter tells: books, counts, live attempts, faults, and what is told as it happens.
+
+use super::{Limiter, ScopeId, Turns, bpf, now};
+use crate::skeleton::types;
+use crate::{
+    Attempt, Fault, FaultCount, KernelError, ProgramCount, Shortcoming, Told, ledger, plain, program_counts,
+    walk,
+};
+use halfopen_policy::Ledger;
+use libbpf_rs::{MapCore, MapFlags};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+impl Limiter {
+    /// What waiting did to which program, since the limit began; of the 4096 programs that did so last.
+    ///
+    /// # Errors
+    /// Where the map cannot be read.
+    pub fn programs(&self) -> Result<Vec<ProgramCount>, KernelError> {
+        program_counts::read(&self.skel.maps.programs)
+    }
+
+    /// A scope's numbers now.
+    ///
+    /// # Errors
+    /// Where the map cannot be read.
+    pub fn ledger(&self, scope: ScopeId) -> Result<Ledger, KernelError> {
+        let books = self.books(scope)?;
+        Ok(ledger::ledger(&books, u64::try_from(now().as_nanos()).unwrap_or(u64::MAX)))
+    }
+
+    pub(super) fn books(&self, scope: ScopeId) -> Result<types::scope, KernelError> {
+        let bytes = self.skel.maps.scopes.lookup(&scope.0.to_ne_bytes(), MapFlags::ANY);
+        let bytes = bytes.map_err(|error| bpf("reading a scope's books", error))?.unwrap_or_default();
+        plain::read::<types::scope>(&bytes)
+            .ok_or_else(|| KernelError::Lacks("a scope's books are of an unknown layout".to_owned()))
+    }
+
+    /// The slots and turns of a scope, for who wakes waiters.
+    ///
+    /// # Errors
+    /// Where the map cannot be read.
+    pub fn turns(&self, scope: ScopeId) -> Result<Turns, KernelError> {
+        let at = now();
+        let books = self.books(scope)?;
+        let in_use = ledger::ledger(&books, u64::try_from(at.as_nanos()).unwrap_or(u64::MAX)).half_open;
+        Ok(Turns { at, in_use, next_turn: Duration::from_nanos(books.next_turn_ns) })
+    }
+
+    /// Counts all live attempts anew from the kernel's sockets in every namespace, and corrects the books where they had
+    /// drifted (counted as [`Fault::Recounted`]): a socket may end unnoticed if another program clears our callbacks.
+    ///
+    /// # Errors
+    /// Where the walk fails.
+    pub fn recount(&self) -> Result<(), KernelError> {
+        walk::recount(self.recount.as_fd())
+    }
+
+    /// The live attempts in every namespace. While many begin and end, the list may lack some.
+    ///
+    /// # Errors
+    /// Where the walk fails.
+    pub fn attempts(&self) -> Result<Vec<Attempt>, KernelError> {
+        walk::attempts(self.list.as_fd(), now())
+    }
+
+    /// What could not be done as intended, since the start; only what happened at least once.
+    ///
+    /// # Errors
+    /// Where the map cannot be read.
+    pub fn faults(&self) -> Result<Vec<FaultCount>, KernelError> {
+        let mut counts = Vec::new();
+        for (number, fault) in Fault::ALL.into_iter().enumerate() {
+            let key = (number as u32).to_ne_bytes();
+            let per_cpu = self.skel.maps.faults.lookup_percpu(&key, MapFlags::ANY);
+            let per_cpu =
+                per_cpu.map_err(|error| bpf("reading the fault counters", error))?.unwrap_or_default();
+            let count = per_cpu
+                .iter()
+                .filter_map(|bytes| bytes.as_slice().try_into().ok())
+                .map(u64::from_ne_bytes)
+                .sum();
+            if count > 0 {
+                counts.push(FaultCount { fault, count });
+            }
+        }
+        Ok(counts)
+    }
+
+    /// What this kernel lacks that makes the limit worse, though it holds. Found out when it was started.
+    #[must_use]
+    pub fn shortcomings(&self) -> Vec<Shortcoming> {
+        let settable = self.skel.maps.rodata_data.is_some_and(|found| found.rto_max_settable != 0);
+        if settable { Vec::new() } else { vec![Shortcoming::RtoMaxNotSettable] }
+    }
+
+    /// Hands over what happened since the last call. [`Limiter`] as a file descriptor becomes readable when there is
+    /// something.
+    ///
+    /// # Errors
+    /// Where the ring buffer cannot be read.
+    pub fn take_told(&mut self, each: &mut dyn FnMut(Told)) -> Result<(), KernelError> {
+        self.ring.consume().map_err(|error| bpf("reading the ring buffer of events", error))?;
+        self.told.try_iter().for_each(each);
+        Ok(())
+    }
+}
