@@ -101,6 +101,8 @@ impl<'a> LimiterBuilder<'a> {
         if config.starts_with(own_directory.path()) {
             fs::write(&config, "").map_err(LabError::io("write an empty configuration"))?;
         }
+        let run_directory = own_directory.path().join("run");
+        fs::create_dir(&run_directory).map_err(LabError::io("make a run directory for the limiter"))?;
         let mut arguments = vec!["--config".into(), config.into()];
         arguments.extend(self.arguments);
         let plan = Plan {
@@ -108,7 +110,7 @@ impl<'a> LimiterBuilder<'a> {
             limited: self.limited.unwrap_or(self.lab.cgroup()).path().to_owned(),
             arguments,
             environment: self.environment,
-            run_directory: self.run_directory.unwrap_or_else(|| own_directory.path().to_owned()),
+            run_directory: self.run_directory.unwrap_or(run_directory),
             pins: self.lab.pins().to_owned(),
             own_mounts: self.own_mounts,
         };

@@ -105,7 +105,7 @@ impl Serving<'_> {
             }
             Request::ListConfD => {
                 let directory = conf_d(&self.reach.config);
-                let mut paths = OwnRights.list(&directory).context("listing conf.d")?;
+                let mut paths = OwnRights.list(&directory)?;
                 paths.retain(|path| disk::is_layer(path));
                 Reply::Listed { paths }
             }
@@ -113,7 +113,7 @@ impl Serving<'_> {
                 if !disk::is_part_of(&self.reach.config, &path) {
                     bail!("{} is no part of the configuration", path.display());
                 }
-                let file = OwnRights.open(&path).with_context(|| format!("opening {}", path.display()))?;
+                let file = OwnRights.open(&path)?;
                 return Ok((Reply::Opened, vec![file.into()]));
             }
             Request::TidyUp { leave } => {
