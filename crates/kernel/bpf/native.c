@@ -51,9 +51,9 @@ __u32 native_silent_patience_ms(__u32 syn_count, __u32 linear, __u32 rto_max_ms)
 	return silent_patience_ms(syn_count, linear, rto_max_ms);
 }
 
-__u32 native_syn_count_to_last(__u32 patience_ms, __u32 timer_ms, __u32 rechecks, __u32 linear, __u32 rto_max_ms)
+__u32 native_syn_count_to_last(__u32 patience_ms, __u32 timer_ms, __u32 rechecks, __u32 linear, __u32 own_count)
 {
-	return syn_count_to_last(patience_ms, timer_ms, rechecks, linear, rto_max_ms);
+	return syn_count_to_last(patience_ms, timer_ms, rechecks, linear, own_count);
 }
 
 __u32 native_longest_wait_ms(__u32 patience_ms, __u32 user_timeout_ms, __u64 max_wait_ns)

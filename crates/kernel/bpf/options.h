@@ -51,7 +51,7 @@ static __always_inline __u32 own_patience_ms(const struct attempt *a)
 /* For a socket whose timer stands at timer_ms: were this program gone, it would still last as long as a new one. */
 static __always_inline int syn_count_for(const struct attempt *a, __u32 timer_ms)
 {
-	return syn_count_to_last(own_patience_ms(a), timer_ms, a->rechecks, a->linear_timeouts, RTO_MAX_MS);
+	return syn_count_to_last(own_patience_ms(a), timer_ms, a->rechecks, a->linear_timeouts, a->own_syn_count);
 }
 
 static __always_inline void remember_own_options(struct bpf_sock_ops *op, struct attempt *a, const struct tcp_sock *tp)

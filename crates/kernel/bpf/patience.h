@@ -58,10 +58,11 @@ static __always_inline __u32 bits_of(__u32 number)
 
 /* The TCP_SYNCNT with which a socket whose timer has run `rechecks` times, and stands at timer_ms now, goes on for
  * patience_ms at least. Its timer repeats until it has run `linear` times and doubles then, up to rto_max; TCP gives up
- * at the timer that finds count + linear of them behind it (tcp_write_timeout()). No loop: the verifier would walk
- * each. */
+ * at the timer that finds count + linear of them behind it (tcp_write_timeout()), or once the time is over that as many
+ * timers from 1 s on take (tcp_model_timeout()): hence one more than own_count at least. No loop: the verifier would
+ * walk each. */
 static __always_inline __u32 syn_count_to_last(__u32 patience_ms, __u32 timer_ms, __u32 rechecks, __u32 linear,
-					       __u32 rto_max_ms)
+					       __u32 own_count)
 {
 	__u32 repeats, timers, doublings, most, count;
 
@@ -71,13 +72,15 @@ static __always_inline __u32 syn_count_to_last(__u32 patience_ms, __u32 timer_ms
 	timers = patience_ms / timer_ms + 1;
 	if (timers > repeats) {
 		doublings = bits_of(timers - repeats);
-		most = bits_of(rto_max_ms / timer_ms);
+		most = bits_of(RTO_MAX_MS / timer_ms);
 		if (doublings > most)
-			doublings = most + patience_ms / rto_max_ms;
+			doublings = most + patience_ms / RTO_MAX_MS;
 		timers = repeats + 1 + doublings;
 	}
 	count = rechecks + timers;
-	count = count > linear ? count - linear : 1;
+	count = count > linear ? count - linear : 0;
+	if (count < own_count + 1)
+		count = own_count + 1;
 	return count < SYN_COUNT_MOST ? count : SYN_COUNT_MOST;
 }
 

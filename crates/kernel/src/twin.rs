@@ -35,7 +35,7 @@ unsafe extern "C" {
         timer_ms: u32,
         rechecks: u32,
         linear: u32,
-        rto_max_ms: u32,
+        own_count: u32,
     ) -> u32;
     fn native_longest_wait_ms(patience_ms: u32, user_timeout_ms: u32, max_wait_ns: u64) -> u32;
     fn native_first_timer_ms(waiting: u32, queue_number: u32, interval_ns: u64, most: u32) -> u32;
@@ -56,9 +56,9 @@ fn silent_patience_ms(syn_count: u32, linear: u32, rto_max_ms: u32) -> u32 {
     unsafe { native_silent_patience_ms(syn_count, linear, rto_max_ms) }
 }
 
-fn syn_count_to_last(patience_ms: u32, timer_ms: u32, rechecks: u32, linear: u32, rto_max_ms: u32) -> u32 {
+fn syn_count_to_last(patience_ms: u32, timer_ms: u32, rechecks: u32, linear: u32, own_count: u32) -> u32 {
     // SAFETY: takes and returns integers, any are allowed.
-    unsafe { native_syn_count_to_last(patience_ms, timer_ms, rechecks, linear, rto_max_ms) }
+    unsafe { native_syn_count_to_last(patience_ms, timer_ms, rechecks, linear, own_count) }
 }
 
 fn longest_wait_ms(patience_ms: u32, user_timeout_ms: u32, max_wait_ns: u64) -> u32 {

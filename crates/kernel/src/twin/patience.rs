@@ -38,21 +38,23 @@ fn the_default_budgets_are_those_measured() {
 }
 
 proptest! {
-    /// tcp_write_timeout() as it will run once nothing of ours is left: however short the timer stands, the socket lasts
-    /// as long as it would have, and not twice as long and a timer.
+    /// tcp_write_timeout() and tcp_model_timeout() as they will run once nothing of ours is left: however the timer
+    /// stands, the socket lasts as long as a new one would.
     #[test]
     fn a_socket_left_alone_keeps_its_patience(
         timer in 8..20_000u32,
         rechecks in 0..60u32,
         linear in 0..6u32,
-        patience in 3_000..140_000u32,
+        own in 1..=6u32,
     ) {
         const RTO_MAX: u32 = 120_000;
-        let count = syn_count_to_last(patience, timer, rechecks, linear, RTO_MAX);
+        let patience = silent_patience_ms(own, linear, RTO_MAX);
+        let count = syn_count_to_last(patience, timer, rechecks, linear, own);
+        let model = (0..=count).map(|doubled| (1_000 << doubled.min(7)).min(RTO_MAX)).sum::<u32>();
         let (mut lasted, mut step, mut run) = (0, timer, rechecks);
         loop {
             lasted += step;
-            if run >= count + linear {
+            if run >= count + linear || lasted >= model {
                 break;
             }
             run += 1;
