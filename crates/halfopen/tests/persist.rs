@@ -14,9 +14,9 @@ use std::net::SocketAddr;
 
 const LIMIT: u32 = 5;
 const DIALLED: u32 = 30;
-/// Records of 64 bytes and a header of 8 fit into the ring buffer of 1 MiB.
-const FIT: u64 = (1 << 20) / 72;
-const UNWATCHED: u64 = 17_000;
+/// Records of 112 bytes and a header of 8 fit into the ring buffer of 2 MiB.
+const FIT: u64 = (2 << 20) / 120;
+const UNWATCHED: u64 = 19_000;
 /// Where nothing is to be let out during a test.
 const FOR_EVER: &str = "10m";
 

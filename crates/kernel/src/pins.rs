@@ -178,8 +178,11 @@ pub fn end_pinned(path: &Path) -> Result<Option<EnforcementStopped>, KernelError
     let Some(pins) = Pins::lock(path)? else { return Ok(None) };
     let ours = keeper(path).is_ok_and(|keeper| keeper.layout == LAYOUT);
     let state = pins.file(STATE);
-    if ours && let Err(error) = switch_off(&state) {
-        tracing::warn!("{}", error.in_full());
+    let switched_off =
+        ours && switch_off(&state).inspect_err(|error| tracing::warn!("{}", error.in_full())).is_ok();
+    if !switched_off {
+        // Attached still, they would hold again what the walk has let go.
+        HOOKS.into_iter().try_for_each(|hook| remove_pin(&pins.file(hook)))?;
     }
     let mut stopped = match Link::open(pins.file(RESTORE)) {
         Ok(restore) => restore_everywhere(restore.as_fd()),
@@ -193,6 +196,13 @@ pub fn end_pinned(path: &Path) -> Result<Option<EnforcementStopped>, KernelError
     }
     remove_pins(path)?;
     Ok(Some(stopped))
+}
+
+fn remove_pin(file: &Path) -> Result<(), KernelError> {
+    match fs::remove_file(file) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(doing("removing", file, source)),
+        _ => Ok(()),
+    }
 }
 
 /// How many attempts the walk has let go.
