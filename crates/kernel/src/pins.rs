@@ -198,7 +198,7 @@ pub fn end_pinned(path: &Path) -> Result<Option<EnforcementStopped>, KernelError
     Ok(Some(stopped))
 }
 
-fn remove_pin(file: &Path) -> Result<(), KernelError> {
+pub(crate) fn remove_pin(file: &Path) -> Result<(), KernelError> {
     match fs::remove_file(file) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => Err(doing("removing", file, source)),
         _ => Ok(()),

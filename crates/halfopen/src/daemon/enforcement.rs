@@ -18,8 +18,8 @@ use crate::events::{Identity, Waiter};
 use crate::exit::{WrongUse, explained};
 use anyhow::{Context, Result};
 use halfopen_kernel::{
-    CgroupDir, EnforcementStopped, Fault, FaultCount, KernelError, Limiter, ScopeId, Shortcoming, Told,
-    restore_here,
+    CgroupDir, EnforcementStopped, Fault, FaultCount, KernelError, Limiter, Program, ScopeId, Shortcoming,
+    Told, restore_here,
 };
 use halfopen_policy::{Limits, Mode};
 use jiff::Timestamp;
@@ -54,6 +54,13 @@ pub struct Means {
     pub local_file: PathBuf,
     /// What could not be given up.
     pub lacks: Vec<Degradation>,
+}
+
+impl Means {
+    /// What stands behind a program's numbers, as far as it can be found out.
+    fn identify(&mut self, program: &Program) -> Identity {
+        self.hand.identify(program).unwrap_or_else(|_| Identity::unknown(program.uid))
+    }
 }
 
 /// The name of the cgroup above those of `exec`, below the limited one.
@@ -141,9 +148,7 @@ impl Enforcement {
                 destination: held.destination,
                 audited: held.audited,
             };
-            announcer.episodes.waits(&waiter, |program| {
-                means.hand.identify(program).unwrap_or_else(|_| Identity::unknown(program.uid))
-            });
+            announcer.episodes.waits(&waiter, |program| means.identify(program));
         })?;
         Ok(taken)
     }
@@ -275,9 +280,9 @@ impl Enforcement {
         let scopes = self.scopes.iter().map(|exec| scope(exec.id, &exec.name, &exec.limits));
         let faults = self.limiter.faults()?;
         let host = self.limiter.ledger(ScopeId::HOST)?;
-        let (programs, others) = programs::ranked(self.limiter.programs()?, &host, |program| {
-            self.means.hand.identify(program).unwrap_or_else(|_| Identity::unknown(program.uid))
-        });
+        let means = &mut self.means;
+        let (programs, others) =
+            programs::ranked(self.limiter.programs()?, &host, |program| means.identify(program));
         let counting = monotonic().saturating_sub(self.limiter.counting_since());
         let now = Timestamp::now();
         Ok(Status {

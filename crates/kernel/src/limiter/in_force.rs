@@ -39,16 +39,13 @@ impl Limiter {
     /// moment some are counted that need not be.
     pub(super) fn exempt(&self, settings: &Settings) -> Result<(), KernelError> {
         let exempt = &self.skel.maps.exempt;
-        let named: BTreeSet<_> =
-            settings.exempt.iter().map(|&net| settings::prefix_key(net).to_vec()).collect();
+        let named = exemptions(settings);
         if named.len() > EXEMPT {
             return Err(KernelError::TooManyExempt(EXEMPT));
         }
-        let old: Vec<_> = exempt.keys().filter(|key| !named.contains(key)).collect();
-        if named.len() + old.len() > EXEMPT {
-            for key in old {
-                exempt.delete(&key).map_err(|error| bpf("ending an exemption", error))?;
-            }
+        let others = exempt.keys().filter(|key| !named.contains(key)).count();
+        if named.len() + others > EXEMPT {
+            self.end_exemptions_but(&named)?;
         }
         for key in named {
             exempt.update(&key, &[1], MapFlags::ANY).map_err(|error| bpf("exempting a prefix", error))?;
@@ -58,8 +55,10 @@ impl Limiter {
 
     /// Removes the exemptions that the settings do not name.
     pub(super) fn end_exemptions(&self) -> Result<(), KernelError> {
-        let named: Vec<_> =
-            self.settings.exempt.iter().map(|&net| settings::prefix_key(net).to_vec()).collect();
+        self.end_exemptions_but(&exemptions(&self.settings))
+    }
+
+    fn end_exemptions_but(&self, named: &BTreeSet<Vec<u8>>) -> Result<(), KernelError> {
         let exempt = &self.skel.maps.exempt;
         for key in exempt.keys().filter(|key| !named.contains(key)).collect::<Vec<_>>() {
             exempt.delete(&key).map_err(|error| bpf("ending an exemption", error))?;
@@ -115,7 +114,7 @@ impl Limiter {
     }
 
     /// A number that no live attempt is charged to.
-    pub(super) fn free_scope(&mut self) -> Result<ScopeId, KernelError> {
+    fn free_scope(&mut self) -> Result<ScopeId, KernelError> {
         for id in (1..SCOPES).map(ScopeId) {
             match self.scopes.get(&id) {
                 None => return Ok(id),
@@ -168,6 +167,11 @@ impl Limiter {
     /// Promises that until `until` (on the kernel's monotonic clock) somebody wakes each waiter when its turn comes: those
     /// that begin to wait have one long timer instead of short ones then, and what becomes of attempts is told.
     pub fn waiters_are_woken(&mut self, until: Duration) {
-        self.state.set_woken_until(u64::try_from(until.as_nanos()).unwrap_or(u64::MAX));
+        self.state.set_woken_until(settings::nanos(until));
     }
+}
+
+/// The keys of the prefixes that `settings` exempt.
+fn exemptions(settings: &Settings) -> BTreeSet<Vec<u8>> {
+    settings.exempt.iter().map(|&net| settings::prefix_key(net).to_vec()).collect()
 }

@@ -1,7 +1,7 @@
 //! The limiter's pins: what is left for the next daemon, and what is taken over from the last.
 
 use super::{Adopted, AdoptedScope, Keep, Limiter, OwnScope, SCOPES, ScopeId, bpf, now};
-use crate::pins::{HOOKS, LAYOUT, Pins, RESTORE, map_file, remove_pins, version};
+use crate::pins::{HOOKS, LAYOUT, Pins, RESTORE, map_file, remove_pin, remove_pins, version};
 use crate::skeleton::types;
 use crate::{CgroupDir, Fault, KernelError, plain, settings};
 use libbpf_rs::query::{CgroupLinkInfo, LinkTypeInfo};
@@ -32,7 +32,7 @@ impl Limiter {
     }
 
     /// The links last: without all of them the directory counts as incomplete.
-    pub(super) fn pin(&mut self, pins: &Pins, cgroup_id: u64) -> Result<(), KernelError> {
+    fn pin(&mut self, pins: &Pins, cgroup_id: u64) -> Result<(), KernelError> {
         let failed = |name: &str, error| bpf(&format!("pinning {}", pins.file(name).display()), error);
         let maps = &mut self.skel.maps;
         let to_pin = [
@@ -158,7 +158,7 @@ impl Limiter {
         self.write_keeper(None)
     }
 
-    pub(super) fn write_keeper(&mut self, cgroup_id: Option<u64>) -> Result<(), KernelError> {
+    fn write_keeper(&mut self, cgroup_id: Option<u64>) -> Result<(), KernelError> {
         let failed = |error| bpf("leaving word for the next daemon", error);
         let key = 0_u32.to_ne_bytes();
         let bytes = self.skel.maps.keeper.lookup(&key, MapFlags::ANY).map_err(failed)?.unwrap_or_default();
@@ -175,7 +175,7 @@ impl Limiter {
         self.skel.maps.keeper.update(&key, plain::bytes(&keeper), MapFlags::ANY).map_err(failed)
     }
 
-    pub(super) fn lost_events(&self) -> Result<u64, KernelError> {
+    fn lost_events(&self) -> Result<u64, KernelError> {
         let faults = self.faults()?;
         Ok(faults.iter().find(|found| found.fault == Fault::EventLost).map_or(0, |found| found.count))
     }
@@ -188,8 +188,7 @@ pub(super) fn replace(pin: &Path, program: &ProgramMut<'_>) -> Result<Option<Lin
     if let LinkTypeInfo::Cgroup(CgroupLinkInfo { cgroup_id: 0, .. }) = link.info().map_err(taking_over)?.info
     {
         tracing::warn!("{}: had been detached: attached anew", pin.display());
-        let gone = std::fs::remove_file(pin);
-        gone.map_err(|source| KernelError::Bpf { doing: format!("removing {}", pin.display()), source })?;
+        remove_pin(pin)?;
         return Ok(None);
     }
     link.update_prog(program).map_err(taking_over)?;
