@@ -25,6 +25,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
 /// What came of one attempt.
 #[derive(Debug, Serialize, Deserialize)]
@@ -155,6 +156,9 @@ fn kernel(cgroup: &CgroupDir, namespace: &File, map: &MapHandle) {
         essential: Vec::new(),
         enforce_until: None,
         host: Limits::xp_sp2(),
+        scopes: Vec::new(),
+        interfaces: Vec::new(),
+        known_for: Duration::ZERO,
     };
     tell("load the kernel part", Limiter::start(cgroup, &settings, None).map_err(|e| e.in_full()));
     tell("make a map", new_map());

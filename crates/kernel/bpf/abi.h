@@ -8,9 +8,15 @@
 #include <linux/types.h>
 
 /* Of everything that is pinned: a daemon adopts only what has its own number. */
-#define LAYOUT 1
+#define LAYOUT 2
 
-#define SCOPES 64
+/* The scopes of the table: the host's, those of `exec`, those of rules, those of interfaces. */
+#define SCOPES 128
+#define RULE_SCOPES 64	     /* the first of a rule */
+#define INTERFACE_SCOPES 112 /* the first of an interface */
+#define RULES (INTERFACE_SCOPES - RULE_SCOPES)
+#define INTERFACES (SCOPES - INTERFACE_SCOPES)
+#define ACCOUNTS 16384
 #define SLOT_BUCKETS 128
 #define OLD_GRIDS 4
 #define UNLIMITED 0xffffffffu
@@ -22,8 +28,28 @@
 enum mode { MODE_ENFORCE, MODE_AUDIT, MODE_OFF };
 enum raw_tcp { RAW_TCP_REFUSE, RAW_TCP_COUNT, RAW_TCP_ALLOW };
 
-/* The scopes one attempt is charged to: the host always, the second where a rule names one. */
-enum charged { CHARGED_HOST, CHARGED_OWN, CHARGED };
+/* The scopes one attempt is charged to: the host always, the others where a rule or its interface names one. */
+enum charged { CHARGED_HOST, CHARGED_OWN, CHARGED_INTERFACE, CHARGED };
+
+/* One credit, so that it can be earned in parts. */
+#define CREDIT 16u
+#define WORKING_SET 8
+
+enum order { ORDER_OLDEST, ORDER_EITHER };
+
+/* What first contacts cost in a scope. */
+struct first_contact {
+	__u32 credit; /* in parts of CREDIT; 0 = they are attempts like any other */
+	__u32 refund; /* what an answer earns: its cost ... */
+	__u32 bonus;  /* ... and what halves with each earlier one from its neighbourhood */
+	__u8 working_set;
+	__u8 order;
+	__u8 throttle; /* suspects earn no bonus and recover as slowly as can be */
+	__u8 pad;
+	__u64 recover_ns;
+	__u64 recover_most_ns;
+	__u64 block_ns; /* 0 = suspects are not blocked */
+};
 
 struct limits {
 	__u32 half_open; /* UNLIMITED = no limit */
@@ -35,6 +61,34 @@ struct limits {
 	__u8 strict;
 	__u8 overflow_waits;
 	__u16 pad;
+	struct first_contact first;
+};
+
+enum per { PER_RULE, PER_CGROUP, PER_USER, PER_PROCESS };
+
+/* Which accounts a rule's attempts are charged to. */
+struct rule {
+	__u8 per;
+	__u8 depth; /* of the cgroup that its pattern names; PER_CGROUP: of those that have the accounts */
+	__u16 pad;
+};
+
+/* Whom the rules of `[[scope]]` are for: a bit for each rule, the first that holds counts. A rule's conditions must all
+ * hold; those it lacks are set here. */
+struct rules {
+	__u64 rules;
+	__u64 any_cgroup;
+	__u64 any_user;
+	__u64 any_exe;
+	__u64 any_comm;
+	struct rule rule[RULES];
+};
+
+/* An account that was made on first use: of the rule with that scope, for that cgroup, user or process. */
+struct account_key {
+	__u64 id; /* 0 = the rule's own, in the table of scopes */
+	__u32 scope;
+	__u32 pad;
 };
 
 /* Who is never held: up to 64 rules, a bit each. A rule's conditions must all hold; those it lacks are set here. */
@@ -54,6 +108,13 @@ struct policy {
 	__u32 mode_after;
 	__u32 pad;
 	struct essential essential;
+	struct rules rules;
+	__u64 generation;   /* of the rules: what was found out about a cgroup under another is void */
+	__u64 known_for_ns; /* how long an address that answered stays known */
+	__u32 knows;	    /* some scope tells known addresses from others */
+	__u32 interfaces;   /* some interface has a scope */
+	__u32 released;	    /* how often accounts were released by hand; see `releases` */
+	__u32 more_pad;
 	struct limits limits[SCOPES];
 };
 
@@ -100,6 +161,10 @@ enum attempt_flag {
 	ATTEMPT_MPTCP = 64,
 	ATTEMPT_OPTIONS_CHANGED = 128, /* the program set one of the options we hold: work it in at the next timer */
 	ATTEMPT_ESSENTIAL = 256,       /* never held, whatever the books say */
+	ATTEMPT_FIRST = 512,	       /* a first contact */
+	ATTEMPT_PENDING = 1024,	       /* a first contact of which neither answer nor silence is known yet */
+	ATTEMPT_NEWEST = 2048,	       /* it was the newest waiter's turn, not the oldest's, that it took */
+	ATTEMPT_IN_PARTY = 4096,       /* counted among its parties' waiters */
 };
 
 /* One outbound connect. Written under its socket's lock; its counts in the ledger under the host scope's lock. */
@@ -107,8 +172,13 @@ struct attempt {
 	__u8 state;
 	__u8 blocked_on; /* enum charged, while queued */
 	__u16 flags;
-	__u32 scope; /* of CHARGED_OWN; 0 = none */
-	__u32 walk;  /* the recount that has seen it */
+	__u32 scope;	      /* of CHARGED_OWN; 0 = none */
+	__u32 interface;      /* the scope of CHARGED_INTERFACE; 0 = none */
+	__u64 account;	      /* of its scope: account_key's id */
+	__u64 top;	      /* the top-level cgroup's id: its party, with the user's below it */
+	__u64 address;	      /* a hash of the destination, for working sets */
+	__u32 place[CHARGED]; /* among those who wait for credit there */
+	__u32 walk;	      /* the recount that has seen it */
 	__u32 rechecks;
 	struct slot slot[CHARGED];
 	__u64 began_ns;
@@ -129,6 +199,49 @@ struct attempt {
 	__u32 queue_number;
 	__u8 linear_timeouts;
 	__u8 spare[23]; /* zero: room for later versions of the same layout */
+};
+
+/* What an account's first contacts have come to; see contacts.h. Numbers are of contacts unless they are in parts of
+ * CREDIT. */
+struct trust {
+	__u32 credit;	  /* in parts of CREDIT */
+	__u32 answered;	  /* lately: halves every other second */
+	__u32 silent;	  /* lately */
+	__u32 pending;	  /* out, neither answered nor silent for long enough */
+	__u64 halved_ns;  /* when these halved last; 0 = nothing is known yet */
+	__u64 recover_ns; /* when the next credit comes back; 0 = none is missing */
+	__u64 offered_ns; /* since when there has been credit that nobody took */
+	__u64 suspect_ns; /* since when it is a suspect; 0 = it is none */
+	__s32 walk;	  /* silence goes up by one, an answer down by three */
+	__u32 oldest;	  /* place among those who wait for credit, or where that was */
+	__u32 newest;
+	__u32 places;	/* that were given out */
+	__u8 doublings; /* of the pause until credit comes back */
+	__u8 spent;	/* since credit came back last, and nothing was answered */
+	__u8 side;	/* whose turn it is, the newest's (1) or the oldest's */
+	__u8 pad;
+	__u32 released;			/* policy's, when it was last looked whether this account was */
+	__u64 first_contacts;		/* let out since the start */
+	__u64 working_set[WORKING_SET]; /* hashes of addresses, the latest first */
+};
+
+/* Those among whom a full scope's turns go round: top-level cgroups, and in each its users. */
+struct party_key {
+	__u64 top;
+	__u32 user; /* ALL_USERS: the cgroup as one */
+	__u32 pad;
+};
+#define ALL_USERS 0xffffffffu
+
+/* Of the turns that go round among those who wait here (`round`), and in the round above (`served`). */
+struct party {
+	__u32 waiters;	/* attempts */
+	__u32 served;	/* the round above in which it last had a turn */
+	__u32 round;	/* among its own parts */
+	__u32 waiting;	/* parts that wait */
+	__u32 unserved; /* of those, in this round */
+	__u32 pad;
+	__u64 turn_ns; /* when one of its parts last had a turn */
 };
 
 /* One account. The host's lock guards every scope, so that an attempt is charged to all of its scopes at once. */
@@ -165,6 +278,12 @@ struct scope {
 	__u32 seen_queued;
 	__u32 seen_waiting_here;
 	__u32 seen_out;
+	__u32 waiting_known; /* those of waiting_here that are no first contacts */
+	__u32 seen_waiting_known;
+	__u64 blocked;	  /* connect() refused because the account is blocked */
+	__u64 touched_ns; /* when an attempt began or ended last */
+	struct trust trust;
+	struct party parties; /* the host's: whose turn it is */
 	__u8 spare[64];
 };
 

@@ -25,7 +25,7 @@ struct {
 	__type(value, struct attempt);
 } attempts SEC(".maps");
 
-/* array, 64 entries, the host's first: the books. Written by every CPU under the spin lock in entry 0, which guards
+/* array, 128 entries, the host's first: the books. Written by every CPU under the spin lock in entry 0, which guards
  * all entries; user space writes an entry only while no attempt is charged to it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -34,10 +34,30 @@ struct {
 	__type(value, struct scope);
 } scopes SEC(".maps");
 
-/* hash, 64 entries: the scope of a cgroup at depth exec_level. Written by user space only. */
+/* hash, no preallocation, 16384 entries: the books of accounts that rules make. Made by the CPU whose attempt is the
+ * first; written under the spin lock of the host's entry in `scopes`. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, SCOPES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, ACCOUNTS);
+	__type(key, struct account_key);
+	__type(value, struct scope);
+} accounts SEC(".maps");
+
+/* hash, no preallocation, 8192 entries: those who have waited for the host's turns. Made by the CPU whose attempt is
+ * the first to wait, written under the same lock. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 8192);
+	__type(key, struct party_key);
+	__type(value, struct party);
+} parties SEC(".maps");
+
+/* hash, 63 entries: the scope of a cgroup at depth exec_level. Written by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, RULE_SCOPES);
 	__type(key, __u64);
 	__type(value, __u32);
 } scope_of_cgroup SEC(".maps");

@@ -84,8 +84,8 @@ static __always_inline const struct limits *limits_of(const struct policy *p, __
 {
 	const struct limits *l;
 
-	_Static_assert(SCOPES == 64, "the mask below is SCOPES - 1");
-	asm volatile("%0 &= 63" : "+r"(scope));
+	_Static_assert(SCOPES == 128, "the mask below is SCOPES - 1");
+	asm volatile("%0 &= 127" : "+r"(scope));
 	l = &p->limits[scope];
 	barrier_var(l);
 	return l;

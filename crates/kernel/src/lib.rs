@@ -36,5 +36,5 @@ pub use records::{
     Attempt, AttemptState, Became, Fault, FaultCount, HeldAttempt, Place, Program, ProgramCount, Shortcoming,
     Told, Turn,
 };
-pub use settings::{Essential, Settings};
+pub use settings::{Essential, InterfaceRule, Per, ScopeRule, Settings};
 pub use walk::{restore_everywhere, restore_here};

@@ -50,7 +50,9 @@ impl ScopeId {
 /// Room of the map `exempt` of bpf/maps.h.
 const EXEMPT: usize = 4096;
 /// `SCOPES` of bpf/abi.h, the host's among them.
-const SCOPES: u32 = 64;
+const SCOPES: u32 = 128;
+/// `RULE_SCOPES` of bpf/abi.h: those of `exec` come before.
+const RULE_SCOPES: u32 = 64;
 
 /// What ending the enforcement left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -11,6 +11,7 @@ use libbpf_rs::query::ProgInfoIter;
 use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
+use std::time::Duration;
 
 /// What a probe found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +105,9 @@ fn attach_and_leave(dir: &CgroupDir) -> Result<String, KernelError> {
         exempt: Vec::new(),
         essential: Vec::new(),
         host: Limits::xp_sp2(),
+        scopes: Vec::new(),
+        interfaces: Vec::new(),
+        known_for: Duration::ZERO,
     };
     let tried = CgroupDir::open(&path)
         .and_then(|probe| Limiter::start(&probe, &settings, None))

@@ -1,7 +1,7 @@
 //! What the program wants enforced, and its form in the kernel's maps.
 
 use crate::skeleton::types;
-use halfopen_policy::{Limits, Mode, Overflow, Rate, RawTcp, slots};
+use halfopen_policy::{FirstContact, Limits, Mode, OnSuspect, Order, Overflow, Rate, RawTcp, slots};
 use ipnet::IpNet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +15,49 @@ pub struct Essential {
     pub user: Option<u32>,
     /// Run from this file: known by inode and device, whatever its name is where it runs.
     pub exe: Option<PathBuf>,
+}
+
+/// Whose attempts are charged to a scope of their own: those who meet every condition that is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopeRule {
+    /// Its name; where a rule of that name was in force, its books go on.
+    pub name: String,
+    /// In a cgroup whose path, or the beginning of whose path, fits this pattern: names with `*` for any characters
+    /// but `/`. `/` is every cgroup.
+    pub cgroup: Option<String>,
+    /// Run by this user, as the first user namespace numbers it.
+    pub user: Option<u32>,
+    /// Run from this file: known by inode and device.
+    pub exe: Option<PathBuf>,
+    /// Of this name, which is the program's own choice.
+    pub comm: Option<String>,
+    /// Which of them share an account.
+    pub per: Per,
+    /// What each account allows.
+    pub limits: Limits,
+}
+
+/// Which attempts of a rule share an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Per {
+    /// All of them.
+    #[default]
+    Rule,
+    /// Those of one cgroup: of the one, at the depth of the pattern, that they are in or below.
+    Cgroup,
+    /// Those of one user.
+    User,
+    /// Those of one process and the ones it made.
+    Process,
+}
+
+/// The limits of what leaves through an interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InterfaceRule {
+    /// The interface's name, in whatever network namespace.
+    pub name: String,
+    /// Its limits.
+    pub limits: Limits,
 }
 
 /// What holds for the whole host.
@@ -35,6 +78,12 @@ pub struct Settings {
     pub essential: Vec<Essential>,
     /// The host scope's limits.
     pub host: Limits,
+    /// Whose attempts have a scope besides; the first rule that fits counts.
+    pub scopes: Vec<ScopeRule>,
+    /// Interfaces with a scope.
+    pub interfaces: Vec<InterfaceRule>,
+    /// How long an address that answered stays known.
+    pub known_for: Duration,
 }
 
 pub(crate) fn nanos(time: Duration) -> u64 {
@@ -52,8 +101,46 @@ pub(crate) fn limits(limits: &Limits) -> types::limits {
         slot_shift: slots::grid_shift(limits.slot_life),
         strict: limits.strict.into(),
         overflow_waits: (limits.overflow == Overflow::Wait).into(),
+        first: limits.first_contact.as_ref().map_or_else(Default::default, first_contact),
         ..types::limits::default()
     }
+}
+
+/// `CREDIT` of bpf/abi.h.
+const CREDIT: u32 = 16;
+
+fn first_contact(first: &FirstContact) -> types::first_contact {
+    types::first_contact {
+        credit: first.credit.min(FirstContact::MOST) * CREDIT,
+        refund: first.reward.min(1) * CREDIT,
+        bonus: first.reward.saturating_sub(1).min(FirstContact::MOST) * CREDIT,
+        working_set: first.working_set.min(FirstContact::WORKING_SET_MOST) as u8,
+        order: (first.order == Order::Either).into(),
+        throttle: (first.on_suspect == OnSuspect::Throttle).into(),
+        recover_ns: nanos(first.recover),
+        recover_most_ns: nanos(first.recover_most),
+        block_ns: match first.on_suspect {
+            OnSuspect::Block(time) => nanos(time),
+            OnSuspect::Notify | OnSuspect::Throttle => 0,
+        },
+        ..types::first_contact::default()
+    }
+}
+
+fn first_contact_of(first: &types::first_contact) -> Option<FirstContact> {
+    (first.credit != 0).then(|| FirstContact {
+        credit: first.credit / CREDIT,
+        reward: (first.refund + first.bonus) / CREDIT,
+        recover: Duration::from_nanos(first.recover_ns),
+        recover_most: Duration::from_nanos(first.recover_most_ns),
+        working_set: first.working_set.into(),
+        order: if first.order == 0 { Order::Oldest } else { Order::Either },
+        on_suspect: match (first.throttle, first.block_ns) {
+            (0, 0) => OnSuspect::Notify,
+            (0, time) => OnSuspect::Block(Duration::from_nanos(time)),
+            _ => OnSuspect::Throttle,
+        },
+    })
 }
 
 /// The limits behind the kernel's form of them.
@@ -66,6 +153,7 @@ pub(crate) fn limits_of(limits: &types::limits) -> Limits {
         queue: limits.queue,
         overflow: if limits.overflow_waits != 0 { Overflow::Wait } else { Overflow::Refuse },
         max_wait: (limits.max_wait_ns != 0).then(|| Duration::from_nanos(limits.max_wait_ns)),
+        first_contact: first_contact_of(&limits.first),
     }
 }
 

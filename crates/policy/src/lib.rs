@@ -5,6 +5,7 @@
 
 pub mod attempt;
 pub mod books;
+pub mod first_contact;
 mod held_slots;
 pub mod ledger;
 pub mod limits;
@@ -14,6 +15,7 @@ pub mod wake;
 
 pub use attempt::{AttemptId, Ending, Standing, Verdict};
 pub use books::Books;
+pub use first_contact::{FirstContact, OnSuspect, Order};
 pub use ledger::Ledger;
 pub use limits::{Limits, Mode, Overflow, Rate, RawTcp};
 pub use scope::ScopeId;

@@ -1,5 +1,6 @@
 //! What one scope allows: the numbers that a configuration sets and the kernel part reads.
 
+use crate::FirstContact;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -160,6 +161,8 @@ pub struct Limits {
     /// The longest wait, after which `connect()` fails with `ETIMEDOUT`; `None` = as long as the program would have
     /// waited for a silent peer.
     pub max_wait: Option<Duration>,
+    /// What first contacts cost; `None` = they are attempts like any other.
+    pub first_contact: Option<FirstContact>,
 }
 
 impl Limits {
@@ -179,6 +182,7 @@ impl Limits {
             queue: 10_000,
             overflow: Overflow::Refuse,
             max_wait: None,
+            first_contact: None,
         }
     }
 }

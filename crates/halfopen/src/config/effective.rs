@@ -10,6 +10,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 /// Every key with its value and origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +68,9 @@ impl Effective {
             exempt: Vec::new(),
             essential: Vec::new(),
             host: Limits::xp_sp2(),
+            scopes: Vec::new(),
+            interfaces: Vec::new(),
+            known_for: Duration::from_hours(1),
         };
         for (setting, _) in self.entries.values() {
             setting.apply(&mut settings);

@@ -1,6 +1,6 @@
 //! What is in force: settings, exemptions, essential programs, and the scopes beside the host's.
 
-use super::{EXEMPT, Limiter, OwnScope, SCOPES, ScopeId, bpf};
+use super::{EXEMPT, Limiter, OwnScope, RULE_SCOPES, SCOPES, ScopeId, bpf};
 use crate::skeleton::types;
 use crate::{CgroupDir, KernelError, Settings, essential, settings};
 use halfopen_policy::{Limits, Mode};
@@ -115,7 +115,7 @@ impl Limiter {
 
     /// A number that no live attempt is charged to.
     fn free_scope(&mut self) -> Result<ScopeId, KernelError> {
-        for id in (1..SCOPES).map(ScopeId) {
+        for id in (1..RULE_SCOPES).map(ScopeId) {
             match self.scopes.get(&id) {
                 None => return Ok(id),
                 Some(scope) if scope.ended => {
@@ -127,7 +127,7 @@ impl Limiter {
                 Some(_) => {}
             }
         }
-        Err(KernelError::ScopesFull(SCOPES - 1))
+        Err(KernelError::ScopesFull(RULE_SCOPES - 1))
     }
 
     /// Names the cgroup whose direct children [`Limiter::add_scope`] takes.

@@ -1,6 +1,6 @@
 //! The limiter's pins: what is left for the next daemon, and what is taken over from the last.
 
-use super::{Adopted, AdoptedScope, Keep, Limiter, OwnScope, SCOPES, ScopeId, bpf, now};
+use super::{Adopted, AdoptedScope, Keep, Limiter, OwnScope, RULE_SCOPES, ScopeId, bpf, now};
 use crate::pins::{HOOKS, LAYOUT, Pins, RESTORE, map_file, remove_pin, remove_pins, version};
 use crate::skeleton::types;
 use crate::{CgroupDir, Fault, KernelError, plain, settings};
@@ -89,7 +89,8 @@ impl Limiter {
             adopted.scopes.push(AdoptedScope { id, cgroup_id, limits: settings::limits_of(limits) });
         }
         // Ended scopes whose number is still charged.
-        for id in (1..SCOPES).map(ScopeId).filter(|id| !self.scopes.contains_key(id)).collect::<Vec<_>>() {
+        for id in (1..RULE_SCOPES).map(ScopeId).filter(|id| !self.scopes.contains_key(id)).collect::<Vec<_>>()
+        {
             let books = self.ledger(id)?;
             if books.queued + books.half_open + books.aged > 0 {
                 let limits = settings::no_limits(self.settings.host.slot_life);

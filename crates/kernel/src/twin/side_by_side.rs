@@ -210,6 +210,7 @@ pub(super) fn some_limits() -> impl Strategy<Value = Limits> {
             queue: 10_000,
             overflow: Overflow::Refuse,
             max_wait: None,
+            first_contact: None,
         }
     })
 }
