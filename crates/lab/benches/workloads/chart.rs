@@ -1,4 +1,4 @@
-//! How many live peers were connected by the time so many dead ones had been reached, as a picture: what lies above
+//! How many live peers had answered by the time so many dead ones had been reached, as a picture: what lies above
 //! the dashed line did better than chance.
 
 use std::fmt::Write;
@@ -27,7 +27,7 @@ pub fn svg(workload: &str, limiters: &[String], runs: &[Run]) -> String {
     for (limiter, colour) in limiters.iter().zip(COLOURS) {
         for run in runs.iter().filter(|run| run.workload == workload && run.limiter == *limiter) {
             let mut points = vec![(0.0, 0.0)];
-            points.extend(run.curve.iter().map(|at| (at.dead_reached as f64, at.live_connected as f64)));
+            points.extend(run.curve.iter().map(|at| (at.dead_reached as f64, at.live_answered as f64)));
             line(&points, &format!("stroke=\"{colour}\" stroke-width=\"1.5\" stroke-opacity=\"0.8\""));
         }
     }
@@ -50,7 +50,7 @@ pub fn svg(workload: &str, limiters: &[String], runs: &[Run]) -> String {
         "black",
         &format!("{workload}: distinct dead addresses reached"),
     );
-    text(MARGIN, 20.0, "start", "black", "live ones connected");
+    text(MARGIN, 20.0, "start", "black", "live ones that answered");
     for (place, (limiter, colour)) in limiters.iter().zip(COLOURS).enumerate() {
         text(WIDTH - MARGIN, up(6.0) + 16.0 * place as f64, "end", colour, limiter);
     }

@@ -20,7 +20,7 @@ use std::sync::{Mutex, PoisonError, RwLock};
 use std::{fs, thread};
 
 use anyhow::{Context, Result, bail};
-use halfopen_lab::{Lab, Limiter, Machine};
+use halfopen_lab::{Lab, LabError, Limiter, Machine};
 use serde_json::json;
 
 use crate::asked::{Asked, Job};
@@ -73,10 +73,19 @@ fn leave_out_unknown(asked: &mut Asked) -> Result<Vec<String>> {
         match try_out(&limiter) {
             Ok(()) => asked.limiters.push(limiter),
             Err(error) if asked.limiters_named => bail!("the limiter {limiter} does not start: {error:#}"),
-            Err(error) => left_out.push(format!("{limiter} left out: {error:#}").replace('\n', " ")),
+            Err(error) => left_out.push(format!("{limiter} left out: {}", why_not(&error))),
         }
     }
     Ok(left_out)
+}
+
+/// What a program that did not start said, without its command line.
+fn why_not(error: &anyhow::Error) -> String {
+    let why = match error.downcast_ref() {
+        Some(LabError::NotReady { stderr, .. }) => stderr.trim().to_owned(),
+        _ => format!("{error:#}"),
+    };
+    why.replace('\n', " ")
 }
 
 fn try_out(limiter: &str) -> Result<()> {

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use halfopen_lab::dial::{Outcome, Report};
-use halfopen_lab::{Captured, Kind, Spread};
+use halfopen_lab::{Captured, Kind, Segment, Spread};
 use halfopen_workload::{DialerPlan, Pace, Peer, Stream, Workload};
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ pub struct Run {
     /// SYNs on the wire, repeated ones too.
     pub syns: usize,
     pub groups: BTreeMap<Who, Group>,
-    /// When a dead address was first reached or a live one connected: how many were by then.
+    /// When a dead address was first reached or a live one first answered: how many had been by then.
     pub curve: Vec<Point>,
     /// When the dials of a list that threads or children work off had all ended, if they had.
     pub list_ended: Option<Duration>,
@@ -65,7 +65,7 @@ pub struct Group {
 pub struct Point {
     pub at: Duration,
     pub dead_reached: usize,
-    pub live_connected: usize,
+    pub live_answered: usize,
 }
 
 impl Who {
@@ -109,7 +109,13 @@ impl Run {
     pub fn of(workload: &Workload, limiter: &str, seed: u64, recorded: Recorded) -> Self {
         let Recorded { zero, reports, captured, overrun, status } = recorded;
         let end = zero + workload.run_for;
-        let (first_of_dead, syns) = syns(workload, captured, zero..=end);
+        let within = captured.segments.iter().filter(|segment| (zero..=end).contains(&segment.at));
+        let syns = within.clone().filter(|segment| matches!(segment.kind, Kind::Syn(_)));
+        let answers = within.filter(|segment| segment.kind == Kind::SynAck);
+        let since_zero = |segment: &Segment| segment.at.saturating_sub(zero);
+        let dead_reached = firsts(workload.dead(), syns.clone().map(|syn| (since_zero(syn), syn.to.ip())));
+        let answers = answers.map(|answer| (since_zero(answer), answer.from.ip()));
+        let live_answered = firsts(workload.live(), answers);
         let mut groups = BTreeMap::new();
         let mut list_ended = None;
         for (dialer, reports) in workload.dialers.iter().zip(reports) {
@@ -133,9 +139,9 @@ impl Run {
             workload: workload.name.clone(),
             limiter: limiter.to_owned(),
             seed,
-            dead_reached: first_of_dead.len(),
-            syns,
-            curve: curve(&first_of_dead, &groups),
+            dead_reached: dead_reached.len(),
+            syns: syns.count(),
+            curve: curve(&dead_reached, &live_answered),
             groups,
             list_ended,
             faults,
@@ -165,7 +171,7 @@ impl Run {
         let curve = self
             .curve
             .iter()
-            .map(|point| json!([point.at.as_secs_f64(), point.dead_reached, point.live_connected]));
+            .map(|point| json!([point.at.as_secs_f64(), point.dead_reached, point.live_answered]));
         json!({
             "workload": self.workload, "limiter": self.limiter, "seed": self.seed,
             "dead_reached": self.dead_reached, "syns": self.syns, "live": groups.collect::<Vec<_>>(),
@@ -175,24 +181,13 @@ impl Run {
     }
 }
 
-/// When each dead address reached was so first, since time zero and in order; and how many SYNs there were.
-fn syns(
-    workload: &Workload,
-    captured: &Captured,
-    time: std::ops::RangeInclusive<Duration>,
-) -> (Vec<Duration>, usize) {
-    let dead: BTreeSet<_> = workload.dead().into_iter().map(IpAddr::V4).collect();
-    let mut reached = BTreeSet::new();
-    let mut first = Vec::new();
-    let mut count = 0;
-    let syns = captured.segments.iter().filter(|segment| matches!(segment.kind, Kind::Syn(_)));
-    for syn in syns.filter(|syn| time.contains(&syn.at)) {
-        count += 1;
-        if dead.contains(&syn.to.ip()) && reached.insert(syn.to.ip()) {
-            first.push(syn.at.saturating_sub(*time.start()));
-        }
-    }
-    (first, count)
+/// The distinct addresses of one kind seen in a recording: when each was so first, since time zero and in order.
+fn firsts(
+    addresses: impl IntoIterator<Item = Ipv4Addr>,
+    seen: impl Iterator<Item = (Duration, IpAddr)>,
+) -> Vec<Duration> {
+    let mut left: BTreeSet<_> = addresses.into_iter().map(IpAddr::V4).collect();
+    seen.filter(|(_, address)| left.remove(address)).map(|(at, _)| at).collect()
 }
 
 fn of_stream(reports: &[Report], number: usize) -> impl Iterator<Item = &Report> {
@@ -243,18 +238,18 @@ fn when_list_ended(dialer: &DialerPlan, reports: &[Report], zero: Duration) -> O
     ends.flatten().max()
 }
 
-fn curve(first_of_dead: &[Duration], groups: &BTreeMap<Who, Group>) -> Vec<Point> {
-    let live = groups.values().flat_map(|group| group.connected_at.iter().map(|at| (*at, true)));
-    let mut turns: Vec<_> = first_of_dead.iter().map(|at| (*at, false)).chain(live).collect();
+fn curve(dead_reached: &[Duration], live_answered: &[Duration]) -> Vec<Point> {
+    let live = live_answered.iter().map(|at| (*at, true));
+    let mut turns: Vec<_> = dead_reached.iter().map(|at| (*at, false)).chain(live).collect();
     turns.sort_unstable();
-    let (mut dead_reached, mut live_connected) = (0, 0);
+    let (mut dead_reached, mut live_answered) = (0, 0);
     let points = turns.into_iter().map(|(at, live)| {
         if live {
-            live_connected += 1;
+            live_answered += 1;
         } else {
             dead_reached += 1;
         }
-        Point { at, dead_reached, live_connected }
+        Point { at, dead_reached, live_answered }
     });
     points.collect()
 }

@@ -88,8 +88,11 @@ fn common_notes(draws: &[&Run]) -> Vec<String> {
 fn live_notes(workload: &str, groups: &[&Group], none: &[&Group]) -> Vec<String> {
     let mut notes = Vec::new();
     if workload.starts_with("d-") && !none.is_empty() {
-        let more = waits(groups).median() - waits(none).median();
-        notes.push(format!("median {more:+.2} ms against {NONE}"));
+        let waits = waits(groups);
+        if waits.count() > 0 {
+            let more = waits.median() - self::waits(none).median();
+            notes.push(format!("median {more:+.2} ms against {NONE}"));
+        }
     }
     if ["e", "f"].contains(&workload) {
         for (share, what) in [(0.99, "99 %"), (1.0, "all")] {
