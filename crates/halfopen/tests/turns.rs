@@ -26,7 +26,9 @@ fn others_first_attempt_waits_for_one_turn(poke: bool) {
     let crowd = Dialer::new(&lab).cgroup(&crowded).destinations(hosts.of(HostKind::Dead)).spawn().unwrap();
     crowd.await_all_dialled(PATIENCE).unwrap();
     limiter
-        .await_status("the crowd waits", PATIENCE, |status| status.host.queued >= CROWD as i64 - 10)
+        .await_status("the crowd waits", PATIENCE, |status| {
+            usize::try_from(status.host.queued).unwrap() >= CROWD - 10
+        })
         .unwrap();
 
     for live in hosts.of(HostKind::Live) {
