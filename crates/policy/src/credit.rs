@@ -48,6 +48,17 @@ pub struct Repute {
     pub suspect_since: Option<u64>,
 }
 
+/// What those who wait for credit have to expect, for whoever wakes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Offer {
+    /// Whole credits that are there.
+    pub credit: u32,
+    /// Whether the newest waiter's turn is next, else the oldest's.
+    pub newest_first: bool,
+    /// When the next credit comes back by itself, on the caller's clock.
+    pub recovers_at: Option<u64>,
+}
+
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Trust {
     credit: u32,
@@ -265,6 +276,16 @@ impl Trust {
         match (rules.on_suspect, self.suspect_since) {
             (OnSuspect::Block(time), Some(since)) => now < since + nanos(time),
             _ => false,
+        }
+    }
+
+    pub fn offer(&self, rules: &FirstContact, now: u64) -> Offer {
+        let mut then = self.clone();
+        then.settle(rules, now);
+        Offer {
+            credit: then.credit / CREDIT,
+            newest_first: then.newest_goes(rules),
+            recovers_at: then.recover_at,
         }
     }
 

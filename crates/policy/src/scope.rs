@@ -1,7 +1,7 @@
 //! One account: who holds its slots, who waits for it, and when its next turn comes.
 
 use crate::attempt::{AttemptId, Ending};
-use crate::credit::{Repute, Side, Trust};
+use crate::credit::{Offer, Repute, Side, Trust};
 use crate::held_slots::HeldSlots;
 use crate::parties::{Parties, Party};
 use crate::{Ledger, Limits};
@@ -242,6 +242,10 @@ impl Scope {
         if let Some(rules) = &self.limits.first_contact {
             self.trust.silence(rules, side, now);
         }
+    }
+
+    pub fn offer(&self, now: u64) -> Option<Offer> {
+        self.limits.first_contact.as_ref().map(|rules| self.trust.offer(rules, now))
     }
 
     pub fn repute(&self) -> Repute {
