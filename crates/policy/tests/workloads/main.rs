@@ -2,6 +2,8 @@
 //!
 //! `cargo test -p halfopen-policy --test workloads table -- --nocapture` prints what comes of each.
 
+mod attacks;
+mod sweep;
 mod host;
 mod known;
 mod limiter;
@@ -17,6 +19,10 @@ use std::time::Duration;
 fn drawn(name: &str, seed: u64) -> Workload {
     named(name, seed).unwrap()
 }
+
+#[test]
+#[ignore]
+fn sweeps() { sweep::sweep(); }
 
 #[test]
 fn table() {
