@@ -1,6 +1,6 @@
 //! What the first contacts of one account have come to: the credit that is left, and whether it looks like a scanner's.
 //!
-//! Credit is as in credit-based rate limiting (Schechter, Jung, Berger 2004), the walk as in threshold random walk (Jung
+//! Credit is as in credit-based rate limiting (Schechter, Jung, Berger 2004), the steps as in threshold random walk (Jung
 //! et al. 2004), both with numbers of their own: `docs/decisions/0019-credit.md`. The kernel part has the same in
 //! `bpf/credit.h`.
 
@@ -11,13 +11,20 @@ use std::collections::VecDeque;
 const CREDIT: u32 = 16;
 /// What was lately halves so often.
 const HALVE_NS: u64 = 2_000_000_000;
-const DOUBLINGS_MOST: u8 = 16;
-/// Silence takes one step towards being a suspect, an answer so many back.
-const ANSWER_STEPS: i32 = 3;
-/// From here on an account is a suspect, until it is back at zero; it never goes farther below zero either.
-const SUSPECT: i32 = 12;
+/// Silence takes one step, an answer so many back: more dead than that for each live address will not do for long.
+const ANSWER_STEPS: u32 = 2;
+/// From here on an account is a suspect, until it is back at zero.
+const SUSPECT: u32 = 12;
+/// The farthest that silence leads.
+const STEPS_MOST: u32 = 24;
+/// So many steps double the pause after which credit comes back.
+const STEPS_TO_DOUBLE: u32 = 2;
+/// Time takes one step back whenever this many low bits of the clock (nanoseconds) are over, each nine minutes.
+const FORGET_SHIFT: u32 = 39;
+/// Answers earn more than they cost while no more than so many first contacts for each answered one are not.
+const UNANSWERED_MOST: u64 = 3;
 /// Credit that lies about is open to twice as many waiters each time this is over.
-const WIDEN_SHIFT: u32 = 26;
+const WIDEN_SHIFT: u32 = 25;
 const WIDEN_MOST: u64 = 16;
 
 /// Whose turn a waiter takes.
@@ -69,12 +76,11 @@ pub(crate) struct Trust {
     recover_at: Option<u64>,
     offered: u64,
     suspect_since: Option<u64>,
-    walk: i32,
+    /// Steps towards being a suspect.
+    steps: u32,
     oldest: u32,
     newest: u32,
     places: u32,
-    doublings: u8,
-    spent: bool,
     side: Side,
     first_contacts: u64,
     /// The latest first.
@@ -93,46 +99,50 @@ impl Trust {
             return;
         };
         if let OnSuspect::Block(time) = rules.on_suspect
-            && self.suspect_since.is_some_and(|since| now >= since + nanos(time))
+            && self.suspect_since.is_some_and(|since| now >= since.saturating_add(nanos(time)))
         {
             self.suspect_since = None;
-            self.walk = 0;
+            self.steps = 0;
         }
+        self.recover(rules, rest, now);
         let periods = now.saturating_sub(halved) / HALVE_NS;
         if periods > 0 {
             let shift = periods.min(31) as u32;
             self.answered >>= shift;
             self.silent >>= shift;
             self.credit -= self.credit.saturating_sub(rest) - (self.credit.saturating_sub(rest) >> shift);
-            self.halved = Some(halved + periods * HALVE_NS);
+            let until = halved + periods * HALVE_NS;
+            let forgotten = (until >> FORGET_SHIFT) - (halved >> FORGET_SHIFT);
+            self.steps -= forgotten.min(self.steps.into()) as u32;
+            self.halved = Some(until);
+            self.absolve(rules);
         }
-        self.recover(rules, rest, now);
     }
 
+    /// Back at zero it is no suspect any more, unless it is blocked for a time.
+    fn absolve(&mut self, rules: &FirstContact) {
+        if self.steps == 0 && !matches!(rules.on_suspect, OnSuspect::Block(_)) {
+            self.suspect_since = None;
+        }
+    }
+
+    /// For the whole time since it was last asked by the pause as it was then: time forgets afterwards.
     fn recover(&mut self, rules: &FirstContact, rest: u32, now: u64) {
         if self.credit >= rest {
             self.recover_at = None;
             return;
         }
         let Some(due) = self.recover_at else {
-            self.recover_at = Some(now + self.pause(rules));
+            self.recover_at = Some(now.saturating_add(self.pause(rules)));
             return;
         };
         let Some(late) = now.checked_sub(due) else { return };
-        if self.spent {
-            let longer = self.doublings < DOUBLINGS_MOST && self.pause(rules) < nanos(rules.recover_most);
-            self.doublings += u8::from(longer);
-        } else {
-            self.doublings = self.doublings.saturating_sub(1);
-        }
-        self.spent = false;
         let pause = self.pause(rules);
         let more = late / pause;
-        self.doublings -= more.min(self.doublings.into()) as u8;
         let missing = rest - self.credit;
         let earned = (more + 1).min(u64::from(missing / CREDIT) + 1) as u32 * CREDIT;
         self.gain(earned.min(missing), now);
-        self.recover_at = (self.credit < rest).then(|| due + (more + 1) * pause);
+        self.recover_at = (self.credit < rest).then(|| due.saturating_add((more + 1).saturating_mul(pause)));
     }
 
     /// Until the next credit comes back.
@@ -141,7 +151,7 @@ impl Trust {
         if rules.on_suspect == OnSuspect::Throttle && self.suspect_since.is_some() {
             return most;
         }
-        (nanos(rules.recover) << self.doublings).min(most)
+        (nanos(rules.recover) << (self.steps / STEPS_TO_DOUBLE)).min(most)
     }
 
     fn gain(&mut self, earned: u32, now: u64) {
@@ -228,12 +238,11 @@ impl Trust {
     /// A first contact goes out.
     pub fn spend(&mut self, rules: &FirstContact, now: u64) {
         self.credit = self.credit.saturating_sub(CREDIT);
-        self.spent = true;
         self.pending += 1;
         self.first_contacts += 1;
         self.offered = now;
         if self.recover_at.is_none() && self.credit < rules.credit * CREDIT {
-            self.recover_at = Some(now + self.pause(rules));
+            self.recover_at = Some(now.saturating_add(self.pause(rules)));
         }
     }
 
@@ -241,16 +250,11 @@ impl Trust {
     pub fn answer(&mut self, rules: &FirstContact, pending: bool, side: Side, neighbours: u32, now: u64) {
         self.pending = self.pending.saturating_sub(pending.into());
         self.answered += 1;
-        self.spent = false;
-        self.doublings /= 2;
-        self.walk = (self.walk - ANSWER_STEPS).max(-SUSPECT);
-        let blocks = matches!(rules.on_suspect, OnSuspect::Block(_));
-        if self.walk <= 0 && !blocks {
-            self.suspect_since = None;
-        }
+        self.steps = self.steps.saturating_sub(ANSWER_STEPS);
+        self.absolve(rules);
         let throttled = rules.on_suspect == OnSuspect::Throttle && self.suspect_since.is_some();
         let mostly_answered =
-            2 * u64::from(self.answered) >= u64::from(self.pending) + u64::from(self.silent);
+            UNANSWERED_MOST * u64::from(self.answered) >= u64::from(self.pending) + u64::from(self.silent);
         let bonus = rules.reward.saturating_sub(1) * CREDIT >> neighbours.min(31);
         let bonus = if mostly_answered && !throttled { bonus } else { 0 };
         let most = rules.credit.max(self.answered.saturating_sub(self.pending)) * CREDIT;
@@ -263,18 +267,18 @@ impl Trust {
     pub fn silence(&mut self, rules: &FirstContact, side: Side, now: u64) {
         self.pending = self.pending.saturating_sub(1);
         self.silent += 1;
-        self.walk = (self.walk + 1).min(SUSPECT);
+        self.steps = (self.steps + 1).min(STEPS_MOST);
         if rules.order == Order::Either && side == self.side {
             self.side = side.other();
         }
-        if self.walk == SUSPECT {
+        if self.steps >= SUSPECT {
             self.suspect_since.get_or_insert(now);
         }
     }
 
     pub fn is_blocked(&self, rules: &FirstContact, now: u64) -> bool {
         match (rules.on_suspect, self.suspect_since) {
-            (OnSuspect::Block(time), Some(since)) => now < since + nanos(time),
+            (OnSuspect::Block(time), Some(since)) => now < since.saturating_add(nanos(time)),
             _ => false,
         }
     }

@@ -13,7 +13,7 @@ pub fn accomplices(count: u32, to_a_neighbourhood: u32) -> Vec<Dial> {
     (0..count).map(|number| Dial { to: Ipv4Addr::from_bits(at(number)), peer: Peer::Stranger }).collect()
 }
 
-pub fn dead(count: u32) -> Vec<Dial> {
+fn dead(count: u32) -> Vec<Dial> {
     let first = Ipv4Addr::new(12, 0, 0, 0).to_bits();
     (0..count).map(|number| Dial { to: Ipv4Addr::from_bits(first + number), peer: Peer::Dead }).collect()
 }
@@ -42,7 +42,18 @@ pub fn pulses(live: &[Dial], at_a_time: usize, dead_per_live: u32, period: Durat
 /// One live, some dead, and so on, by so many threads that wait for so long.
 pub fn alternating(live: &[Dial], dead_per_live: u32, threads: usize, patience: Duration) -> Workload {
     let mut dead = dead(live.len() as u32 * dead_per_live).into_iter();
-    let next = |live: &Dial| std::iter::once(*live).chain(dead.by_ref().take(dead_per_live as usize)).collect();
+    let next =
+        |live: &Dial| std::iter::once(*live).chain(dead.by_ref().take(dead_per_live as usize)).collect();
     let dials = live.iter().map(next).collect::<Vec<Vec<_>>>().concat();
     attack("alternating", vec![Stream { dials, pace: Pace::Threads(threads), patience: Some(patience) }])
+}
+
+/// No accomplices, and never more at a time than may go out: so many dead every `period`.
+pub fn drip(at_a_time: u32, period: f64) -> Workload {
+    let pulses = (RUN.as_secs_f64() / period) as u32;
+    let times = (0..pulses * at_a_time)
+        .map(|number| Duration::from_secs_f64(period) * (number / at_a_time))
+        .collect();
+    let stream = Stream { dials: dead(pulses * at_a_time), pace: Pace::At(times), patience: Some(PATIENCE) };
+    attack("drip", vec![stream])
 }

@@ -10,8 +10,6 @@ use std::time::Duration;
 pub struct Connected {
     pub cgroup: &'static str,
     pub peer: Peer,
-    /// Since time zero.
-    pub at: Duration,
     /// From connect() to the answer.
     pub took: Duration,
     /// Distinct dead addresses that had been reached by then.
@@ -48,6 +46,13 @@ impl Outcome {
         waits.sort_unstable();
         waits
     }
+}
+
+/// How many live ones were connected, on average, by the time so many dead ones had been reached.
+pub fn live_by(outcomes: &[Outcome], dead: usize) -> f64 {
+    let by_then =
+        outcomes.iter().flat_map(|outcome| &outcome.connected).filter(|one| one.dead_before <= dead);
+    by_then.count() as f64 / outcomes.len() as f64
 }
 
 /// The middle one of sorted waits.

@@ -95,7 +95,6 @@ impl<'a> Run<'a> {
             self.outcome.connected.push(Connected {
                 cgroup: self.jobs[job].cgroup,
                 peer: dial.peer,
-                at: Duration::from_nanos(self.host.now - self.zero),
                 took,
                 dead_before: self.outcome.dead(),
             });
