@@ -51,6 +51,8 @@ pub struct Repute {
     pub credit: u32,
     /// First contacts let out since the start.
     pub first_contacts: u64,
+    /// First contacts that are out, and neither answered nor silent for long enough.
+    pub pending: u32,
     /// Since when it is a suspect, on the caller's clock.
     pub suspect_since: Option<u64>,
 }
@@ -297,6 +299,7 @@ impl Trust {
         Repute {
             credit: self.credit / CREDIT,
             first_contacts: self.first_contacts,
+            pending: self.pending,
             suspect_since: self.suspect_since,
         }
     }
