@@ -13,7 +13,7 @@ const CREDIT: u32 = 16;
 const HALVE_NS: u64 = 2_000_000_000;
 /// Silence takes one step, an answer so many back: more dead than that for each live address will not do for long.
 const ANSWER_STEPS: u32 = 2;
-/// From here on an account is a suspect, until it is back at zero.
+/// From here on an account may be a suspect, until it is back at zero.
 const SUSPECT: u32 = 12;
 /// The farthest that silence leads.
 const STEPS_MOST: u32 = 24;
@@ -21,7 +21,8 @@ const STEPS_MOST: u32 = 24;
 const STEPS_TO_DOUBLE: u32 = 2;
 /// Time takes one step back whenever this many low bits of the clock (nanoseconds) are over, each nine minutes.
 const FORGET_SHIFT: u32 = 39;
-/// Answers earn more than they cost while no more than so many first contacts for each answered one are not.
+/// While no more than so many first contacts for each answered one are not, answers earn more than they cost, and it is
+/// no suspect: a dialer of many, half of them dead, hears of a hundred dead ones in one moment.
 const UNANSWERED_MOST: u64 = 3;
 /// Credit that lies about is open to twice as many waiters each time this is over.
 const WIDEN_SHIFT: u32 = 25;
@@ -248,6 +249,11 @@ impl Trust {
         }
     }
 
+    /// Of late, and counting those that have not had the time.
+    fn is_answered_enough(&self) -> bool {
+        UNANSWERED_MOST * u64::from(self.answered) >= u64::from(self.pending) + u64::from(self.silent)
+    }
+
     /// One that went out from `side` is answered; so many others of its neighbourhood were before it.
     pub fn answer(&mut self, rules: &FirstContact, pending: bool, side: Side, neighbours: u32, now: u64) {
         self.pending = self.pending.saturating_sub(pending.into());
@@ -255,10 +261,8 @@ impl Trust {
         self.steps = self.steps.saturating_sub(ANSWER_STEPS);
         self.absolve(rules);
         let throttled = rules.on_suspect == OnSuspect::Throttle && self.suspect_since.is_some();
-        let mostly_answered =
-            UNANSWERED_MOST * u64::from(self.answered) >= u64::from(self.pending) + u64::from(self.silent);
         let bonus = rules.reward.saturating_sub(1) * CREDIT >> neighbours.min(31);
-        let bonus = if mostly_answered && !throttled { bonus } else { 0 };
+        let bonus = if self.is_answered_enough() && !throttled { bonus } else { 0 };
         let most = rules.credit.max(self.answered.saturating_sub(self.pending)) * CREDIT;
         let earned = (rules.reward.min(1) * CREDIT + bonus).min(most.saturating_sub(self.credit));
         self.gain(earned, now);
@@ -273,7 +277,7 @@ impl Trust {
         if rules.order == Order::Either && side == self.side {
             self.side = side.other();
         }
-        if self.steps >= SUSPECT {
+        if self.steps >= SUSPECT && !self.is_answered_enough() {
             self.suspect_since.get_or_insert(now);
         }
     }

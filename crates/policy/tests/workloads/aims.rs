@@ -97,6 +97,7 @@ fn who_dials_as_many_dead_as_live_is_not_kept_from_the_live() {
         let workload = named("f", seed).unwrap();
         let [with, without] = [adaptive(), limiter::none()].map(|limiter| run(&workload, limiter));
         assert!(with.connected.len() >= 495, "seed {seed}: {}", with.connected.len());
+        assert_eq!(with.suspect, None, "seed {seed}");
         let [with, without] = [with, without].map(|outcome| outcome.over.unwrap());
         assert!(with.as_secs_f64() <= 1.1 * without.as_secs_f64(), "seed {seed}: {with:?}, {without:?}");
     }
@@ -134,4 +135,18 @@ fn a_scanner_reaches_few_in_an_hour_and_in_six() {
 fn a_scanner_reaches_few_in_a_day() {
     let dead = run(&scanner(1, Duration::from_hours(24)), adaptive()).dead();
     assert!((10..300).contains(&dead), "{dead}");
+}
+
+/// Whose first ten contacts are nearly all dead looks like a scanner until it is answered: few draws are so unlucky.
+#[test]
+fn few_of_those_who_dial_as_many_dead_as_live_begin_so_badly_that_they_are_slowed() {
+    const MANY: u64 = 200;
+    let on_time = |seed| {
+        let outcome = run(&named("f", seed).unwrap(), adaptive());
+        outcome.connected.len() >= 495
+            && outcome.over.is_some_and(|over| over < Duration::from_millis(16_500))
+    };
+    let slowed = (0..MANY).filter(|seed| !on_time(*seed)).count();
+    println!("{slowed} of {MANY} slowed");
+    assert!(slowed <= 8, "{slowed} of {MANY}");
 }
