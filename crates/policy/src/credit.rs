@@ -261,7 +261,7 @@ impl Trust {
         self.steps = self.steps.saturating_sub(ANSWER_STEPS);
         self.absolve(rules);
         let throttled = rules.on_suspect == OnSuspect::Throttle && self.suspect_since.is_some();
-        let bonus = rules.reward.saturating_sub(1) * CREDIT >> neighbours.min(31);
+        let bonus = (rules.reward.saturating_sub(1) * CREDIT) >> neighbours.min(31);
         let bonus = if self.is_answered_enough() && !throttled { bonus } else { 0 };
         let most = rules.credit.max(self.answered.saturating_sub(self.pending)) * CREDIT;
         let earned = (rules.reward.min(1) * CREDIT + bonus).min(most.saturating_sub(self.credit));

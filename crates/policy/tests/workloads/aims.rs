@@ -10,7 +10,7 @@ const SEEDS: u64 = 12;
 const ORDERS: [&str; 3] = ["live-first", "shuffled", "live-last"];
 
 fn outcomes(name: &str) -> impl Iterator<Item = Outcome> {
-    (0..SEEDS).map(move |seed| run(&named(name, seed).unwrap(), adaptive()))
+    (0..SEEDS).map(move |seed| run(&named(name, seed).unwrap(), &adaptive()))
 }
 
 fn of_victim(outcome: &Outcome, peer: Peer) -> Vec<Duration> {
@@ -47,10 +47,10 @@ fn strangers_before_or_behind_the_dead_are_met_soon() {
 /// Nothing tells them apart: so many live ones as are among any so many, 1 to 10, within the error of the draw.
 #[test]
 fn strangers_shuffled_among_the_dead_are_met_as_often_as_chance_has_it() {
-    const MANY: u64 = 300;
+    const MANY: u64 = 120;
     let (mut live, mut dead) = (0, 0);
     for seed in 0..MANY {
-        let outcome = run(&named("c-shuffled", seed).unwrap(), adaptive());
+        let outcome = run(&named("c-shuffled", seed).unwrap(), &adaptive());
         live += outcome.connected.len();
         dead += outcome.dead();
     }
@@ -72,7 +72,7 @@ fn another_cgroup_notices_nothing() {
         for seed in 0..SEEDS {
             let workload = named(name, seed).unwrap();
             let [with, without] = [adaptive(), limiter::none()]
-                .map(|limiter| run(&workload, limiter).waits(|one| one.cgroup == INNOCENT));
+                .map(|limiter| run(&workload, &limiter).waits(|one| one.cgroup == INNOCENT));
             assert_eq!(with.len(), 20, "{name}");
             assert!(median(&with) <= median(&without) + Duration::from_millis(1), "{name}: {with:?}");
         }
@@ -95,7 +95,7 @@ fn two_thousand_live_strangers_are_met_within_a_second() {
 fn who_dials_as_many_dead_as_live_is_not_kept_from_the_live() {
     for seed in 0..SEEDS {
         let workload = named("f", seed).unwrap();
-        let [with, without] = [adaptive(), limiter::none()].map(|limiter| run(&workload, limiter));
+        let [with, without] = [adaptive(), limiter::none()].map(|limiter| run(&workload, &limiter));
         assert!(with.connected.len() >= 495, "seed {seed}: {}", with.connected.len());
         assert_eq!(with.suspect, None, "seed {seed}");
         let [with, without] = [with, without].map(|outcome| outcome.over.unwrap());
@@ -121,9 +121,9 @@ fn a_slow_scanner_is_a_suspect_within_ten_minutes() {
 
 #[test]
 fn a_scanner_reaches_few_in_an_hour_and_in_six() {
-    for limiter in [adaptive(), without_daemon(adaptive())] {
+    for limiter in [adaptive(), without_daemon(&adaptive())] {
         for (hours, most) in [(1, 60), (6, 120)] {
-            let dead = run(&scanner(1, Duration::from_hours(hours)), limiter).dead();
+            let dead = run(&scanner(1, Duration::from_hours(hours)), &limiter).dead();
             assert!((10..most).contains(&dead), "{}: {dead} in {hours} h", limiter.name);
         }
     }
@@ -133,20 +133,20 @@ fn a_scanner_reaches_few_in_an_hour_and_in_six() {
 #[test]
 #[ignore = "two million dials: cargo test -p halfopen-policy --test workloads day -- --ignored"]
 fn a_scanner_reaches_few_in_a_day() {
-    let dead = run(&scanner(1, Duration::from_hours(24)), adaptive()).dead();
+    let dead = run(&scanner(1, Duration::from_hours(24)), &adaptive()).dead();
     assert!((10..300).contains(&dead), "{dead}");
 }
 
 /// Whose first ten contacts are nearly all dead looks like a scanner until it is answered: few draws are so unlucky.
 #[test]
 fn few_of_those_who_dial_as_many_dead_as_live_begin_so_badly_that_they_are_slowed() {
-    const MANY: u64 = 200;
+    const MANY: u64 = 60;
     let on_time = |seed| {
-        let outcome = run(&named("f", seed).unwrap(), adaptive());
+        let outcome = run(&named("f", seed).unwrap(), &adaptive());
         outcome.connected.len() >= 495
             && outcome.over.is_some_and(|over| over < Duration::from_millis(16_500))
     };
     let slowed = (0..MANY).filter(|seed| !on_time(*seed)).count();
     println!("{slowed} of {MANY} slowed");
-    assert!(slowed <= 8, "{slowed} of {MANY}");
+    assert!(slowed <= 3, "{slowed} of {MANY}");
 }

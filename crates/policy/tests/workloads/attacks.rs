@@ -9,7 +9,7 @@ const RUN: Duration = Duration::from_mins(10);
 /// The accomplices: each in a /24 of its own, or so many to one.
 pub fn accomplices(count: u32, to_a_neighbourhood: u32) -> Vec<Dial> {
     let first = Ipv4Addr::new(11, 0, 0, 0).to_bits();
-    let at = |number: u32| first + (number / to_a_neighbourhood << 8) + 1 + number % to_a_neighbourhood;
+    let at = |number: u32| first + ((number / to_a_neighbourhood) << 8) + 1 + number % to_a_neighbourhood;
     (0..count).map(|number| Dial { to: Ipv4Addr::from_bits(at(number)), peer: Peer::Stranger }).collect()
 }
 
@@ -49,11 +49,9 @@ pub fn alternating(live: &[Dial], dead_per_live: u32, threads: usize, patience: 
 }
 
 /// No accomplices, and never more at a time than may go out: so many dead every `period`.
-pub fn drip(at_a_time: u32, period: f64) -> Workload {
-    let pulses = (RUN.as_secs_f64() / period) as u32;
-    let times = (0..pulses * at_a_time)
-        .map(|number| Duration::from_secs_f64(period) * (number / at_a_time))
-        .collect();
+pub fn drip(at_a_time: u32, period: Duration) -> Workload {
+    let pulses = (RUN.as_millis() / period.as_millis()) as u32;
+    let times = (0..pulses * at_a_time).map(|number| period * (number / at_a_time)).collect();
     let stream = Stream { dials: dead(pulses * at_a_time), pace: Pace::At(times), patience: Some(PATIENCE) };
     attack("drip", vec![stream])
 }

@@ -12,15 +12,16 @@ const ANYBODY: usize = 35;
 const ACCOMPLICES: u32 = 200;
 
 fn dead(name: &str, attack: &Workload) -> usize {
-    let dead = run(attack, adaptive()).dead();
+    let dead = run(attack, &adaptive()).dead();
     println!("{name}: {dead} dead");
     dead
 }
 
 #[test]
 fn patience_gains_a_scanner_nothing() {
-    for (at_a_time, period) in [(1, 1.0), (1, 5.0), (5, 30.0), (10, 5.0), (10, 60.0)] {
-        let dead = dead(&format!("{at_a_time} each {period} s"), &drip(at_a_time, period));
+    for (at_a_time, period) in [(1, 1), (1, 5), (5, 30), (10, 5), (10, 60)] {
+        let dead =
+            dead(&format!("{at_a_time} each {period} s"), &drip(at_a_time, Duration::from_secs(period)));
         assert!(dead <= ANYBODY, "{at_a_time} each {period} s: {dead} dead");
     }
 }

@@ -77,11 +77,11 @@ pub struct Host {
 }
 
 impl Host {
-    pub fn new(limiter: Limiter, round_trip: Duration) -> Self {
+    pub fn new(limiter: &Limiter, round_trip: Duration) -> Self {
         Self {
             now: 10_000 * SECOND,
             books: Books::new(limiter.mode, limiter.host),
-            limiter,
+            limiter: *limiter,
             known: Known::default(),
             accounts: HashMap::new(),
             live: HashMap::new(),

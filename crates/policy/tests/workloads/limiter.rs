@@ -21,21 +21,17 @@ fn free() -> Limits {
 }
 
 pub fn adaptive() -> Limiter {
-    with_rules(FirstContact::adaptive())
-}
-
-pub fn with_rules(rules: FirstContact) -> Limiter {
     Limiter {
         name: "adaptive",
         mode: Mode::Enforce,
         host: Limits { half_open: Some(256), ..free() },
-        own: Some(Limits { first_contact: Some(rules), ..free() }),
+        own: Some(Limits { first_contact: Some(FirstContact::adaptive()), ..free() }),
         wakes: true,
     }
 }
 
-pub fn without_daemon(limiter: Limiter) -> Limiter {
-    Limiter { name: "adaptive, no daemon", wakes: false, ..limiter }
+pub fn without_daemon(limiter: &Limiter) -> Limiter {
+    Limiter { name: "adaptive, no daemon", wakes: false, ..*limiter }
 }
 
 pub fn xp_sp2() -> Limiter {

@@ -2,6 +2,8 @@
 //!
 //! `cargo test -p halfopen-policy --test workloads table -- --nocapture` prints what comes of each.
 
+#![allow(clippy::unwrap_used)]
+
 mod aims;
 mod attacks;
 mod gaming;

@@ -133,7 +133,7 @@ impl<'a> Run<'a> {
 }
 
 /// What comes of a workload under a limiter.
-pub fn run(workload: &Workload, limiter: Limiter) -> Outcome {
+pub fn run(workload: &Workload, limiter: &Limiter) -> Outcome {
     let meetings: Vec<_> = workload
         .dialers
         .iter()

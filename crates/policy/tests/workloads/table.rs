@@ -16,15 +16,15 @@ fn table() {
         limiter::none(),
         limiter::xp_sp2(),
         limiter::virus_throttle(),
-        limiter::without_daemon(limiter::adaptive()),
+        limiter::without_daemon(&limiter::adaptive()),
         limiter::adaptive(),
     ];
     for name in NAMES {
         for limiter in limiters {
-            row(name, limiter, |seed| named(name, seed).unwrap());
+            row(name, &limiter, |seed| named(name, seed).unwrap());
         }
     }
-    row("scanner, 1 h", limiter::adaptive(), |seed| scanner(seed, Duration::from_hours(1)));
+    row("scanner, 1 h", &limiter::adaptive(), |seed| scanner(seed, Duration::from_hours(1)));
 }
 
 /// Chance is one live for ten dead.
@@ -33,7 +33,7 @@ fn curve() {
     println!("c-shuffled, {CURVE_SEEDS} seeds: live connected by the time so many dead were reached");
     for limiter in [limiter::xp_sp2(), limiter::virus_throttle(), limiter::adaptive()] {
         let draw = |seed| named("c-shuffled", seed).unwrap();
-        let outcomes: Vec<_> = (0..CURVE_SEEDS).map(|seed| run(&draw(seed), limiter)).collect();
+        let outcomes: Vec<_> = (0..CURVE_SEEDS).map(|seed| run(&draw(seed), &limiter)).collect();
         print!("{:15}", limiter.name);
         for dead in [5, 10, 15, 20, 30, 40] {
             print!("  {dead}: {:.2}", live_by(&outcomes, dead));
@@ -43,7 +43,7 @@ fn curve() {
     }
 }
 
-fn row(name: &str, limiter: Limiter, draw: impl Fn(u64) -> Workload) {
+fn row(name: &str, limiter: &Limiter, draw: impl Fn(u64) -> Workload) {
     let outcomes: Vec<Outcome> = (0..SEEDS).map(|seed| run(&draw(seed), limiter)).collect();
     let mut dead: Vec<_> = outcomes.iter().map(Outcome::dead).collect();
     dead.sort_unstable();
