@@ -75,20 +75,52 @@ static __always_inline __u64 cgroup_at(struct cgroup *cgroup, __u64 depth)
 	return BPF_CORE_READ(ancestor, kn, id);
 }
 
+enum account { ACCOUNT_NONE, ACCOUNT_HAD, ACCOUNT_MADE };
+
 /* What an attempt is charged to besides the host. */
 struct charge {
-	__u32 scope;
 	__u64 account;
+	__u32 scope;
+	__u32 interface;
+	__u32 found; /* enum account */
+	__u32 pad;
 };
 
-/* A scope of `exec` counts before all rules. */
-static __always_inline void find_charge(struct charge *c, const struct policy *p, __u32 policy, struct bpf_sock *sk,
-					struct cgroup *cgroup)
+/* Looks for the account that is asked for, and makes it where there is none. */
+static __always_inline enum account make_account(__u32 scope, __u64 id)
 {
+	struct account_key key = { .scope = scope, .id = id };
+
+	if (bpf_map_lookup_elem(&accounts, &key))
+		return ACCOUNT_HAD;
+	if (!bpf_map_update_elem(&accounts, &key, (const void *)no_books, BPF_NOEXIST))
+		return ACCOUNT_MADE;
+	/* Another CPU may have been first. */
+	if (bpf_map_lookup_elem(&accounts, &key))
+		return ACCOUNT_HAD;
+	count_fault(FAULT_ACCOUNTS_FULL);
+	return ACCOUNT_NONE;
+}
+
+/* Whether the books that were looked up still are this account's: an entry may be collected at any moment, and its
+ * memory be another account's. Who has made one owns it from the start. To be called with the host's lock held. */
+static __always_inline int is_account(struct scope *s, __u32 scope, __u64 id, enum account found)
+{
+	if (found == ACCOUNT_MADE) {
+		s->account = id;
+		s->account_scope = scope;
+	}
+	return s->account_scope == scope && s->account == id;
+}
+
+/* A scope of `exec` counts before all rules. */
+static __always_inline void find_charge(struct charge *c, __u32 policy, struct bpf_sock *sk, struct tcp_sock *tp)
+{
+	struct cgroup *cgroup = tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup;
+	const struct policy *p = &policies[policy & 1];
 	const struct rule *rule;
 	__u64 rules;
 
-	c->account = 0;
 	c->scope = scope_of(p, cgroup);
 	if (c->scope || !p->rules.rules)
 		return;
@@ -110,4 +142,47 @@ static __always_inline void find_charge(struct charge *c, const struct policy *p
 		c->account = account_id(PER_PROCESS, family_of_current());
 		break;
 	}
+}
+
+/* Of their own for the verifier, which would otherwise follow every way through them to every way that comes after. */
+__noinline int charge_of_connect(struct bpf_sock_ops *op, struct charge *c, __u32 policy)
+{
+	struct bpf_sock *sk = op->sk;
+	struct tcp_sock *tp;
+
+	if (!c)
+		return 0;
+	c->account = 0;
+	c->scope = 0;
+	c->interface = 0;
+	c->found = ACCOUNT_NONE;
+	tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
+	if (!tp)
+		return 0;
+	find_charge(c, policy, sk, tp);
+	if (c->account)
+		c->found = make_account(c->scope, c->account);
+	if (c->found == ACCOUNT_NONE)
+		c->account = 0;
+	if (policies[policy & 1].interfaces)
+		c->interface = scope_of_interface(policy, tp);
+	return 0;
+}
+
+/* The same before connect() goes on: there is no route yet, and no need for an account. */
+__noinline int charge_before_connect(struct bpf_sock_addr *ctx, struct charge *c, __u32 policy)
+{
+	struct bpf_sock *sk = ctx->sk;
+	struct tcp_sock *tp;
+
+	if (!c)
+		return 0;
+	c->account = 0;
+	c->scope = 0;
+	c->interface = 0;
+	c->found = ACCOUNT_NONE;
+	tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
+	if (tp)
+		find_charge(c, policy, sk, tp);
+	return 0;
 }

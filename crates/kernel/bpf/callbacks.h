@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "accounts.h"
 #include "decide.h"
 #include "essential.h"
 #include "maps.h"
@@ -47,7 +48,7 @@ static __always_inline void end_attempt(struct attempt *a, enum ending ending)
 	__u64 now = bpf_ktime_get_ns();
 	struct books b;
 
-	if (a->state == ATTEMPT_NONE || !open_books(&b, policy_in_force(), a->scope))
+	if (a->state == ATTEMPT_NONE || !open_books(&b, policy_in_force(), a->scope, a->account))
 		return;
 	end_and_tell(&b, a, ending, now);
 }
@@ -59,7 +60,9 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	__u32 mode = mode_now(p);
 	enum verdict verdict;
+	struct scope *shared = NULL;
 	struct cgroup *cgroup;
+	struct charge charge = {};
 	struct prefix to;
 	struct attempt *a;
 	struct books b;
@@ -77,8 +80,14 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	}
 	end_attempt(a, ENDING_OTHER);
 	cgroup = tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup;
-	a->scope = scope_of(p, cgroup);
-	if (!open_books(&b, p, a->scope))
+	if (p->exec_level || p->rules.rules || p->interfaces)
+		charge_of_connect(op, &charge, policy);
+	a->scope = charge.scope;
+	a->account = charge.account;
+	a->interface = charge.interface;
+	if (a->account)
+		shared = books_of(a->scope, 0);
+	if (!open_books(&b, p, a->scope, a->account))
 		return;
 	a->flags = ATTEMPT_DECIDED;
 	if (bpf_core_field_exists(tp->is_mptcp) && tp->is_mptcp)
@@ -94,6 +103,10 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 
 	now = bpf_ktime_get_ns();
 	bpf_spin_lock(&b.host->lock);
+	if (a->account && b.own && !is_account(b.own, a->scope, a->account, charge.found)) {
+		b.own = shared;
+		a->account = 0;
+	}
 	verdict = attempt_begin(&b, a, mode, now);
 	bpf_spin_unlock(&b.host->lock);
 
@@ -176,7 +189,7 @@ static __always_inline void on_timeout_init(struct bpf_sock_ops *op, struct bpf_
 	op->reply = -1;
 	if (a->state != ATTEMPT_QUEUED || a->flags & ATTEMPT_TIMER_SET)
 		return;
-	if (!open_books(&b, policy_in_force(), a->scope))
+	if (!open_books(&b, policy_in_force(), a->scope, a->account))
 		return;
 	a->flags |= ATTEMPT_TIMER_SET;
 	ms = first_timer(&b, a, bpf_ktime_get_ns());
@@ -222,7 +235,7 @@ static __always_inline void recheck_queued(struct bpf_sock_ops *op, struct attem
 	struct books b;
 	__u64 now;
 
-	if (!open_books(&b, p, a->scope))
+	if (!open_books(&b, p, a->scope, a->account))
 		return;
 	a->flags |= ATTEMPT_DECIDED;
 	now = bpf_ktime_get_ns();

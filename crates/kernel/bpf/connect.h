@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "accounts.h"
 #include "decide.h"
 #include "essential.h"
 #include "maps.h"
@@ -24,22 +25,24 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 	const struct policy *p = &policies[policy];
 	struct bpf_sock *sk = ctx->sk;
 	struct cgroup *cgroup;
+	struct charge charge = {};
 	struct tcp_sock *tp;
 	struct books b;
 	int full;
 
 	if (ctx->type != SOCK_STREAM || ctx->protocol != IPPROTO_TCP || !sk || mode_now(p) != MODE_ENFORCE)
 		return 1;
-	if (!open_books(&b, p, 0))
+	if (!open_books(&b, p, 0, 0))
 		return 1;
 	/* Almost always nothing waits: then no more is looked at. */
-	if (!p->exec_level && !queue_is_full(b.host, b.host_limits))
+	if (!p->exec_level && !p->rules.rules && !queue_is_full(b.host, b.host_limits))
 		return 1;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp || !is_of_program(tp) || is_exempt(to))
 		return 1;
 	cgroup = tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup;
-	if (!open_books(&b, p, scope_of(p, cgroup)))
+	charge_before_connect(ctx, &charge, policy);
+	if (!open_books(&b, p, charge.scope, charge.account))
 		return 1;
 	full = queue_is_full(b.host, b.host_limits);
 	if (!full && b.own)

@@ -48,7 +48,7 @@ static __always_inline int syn_leaves(struct bpf_sock *sk)
 		a->last_syn_ns = now;
 		return LEAVES;
 	}
-	if (!open_books(&b, p, a->scope))
+	if (!open_books(&b, p, a->scope, a->account))
 		return LEAVES;
 	if (a->state == ATTEMPT_QUEUED) {
 		if (!timer_has_run(sk))

@@ -92,13 +92,22 @@ static __always_inline const struct limits *limits_of(const struct policy *p, __
 }
 
 /* Looks up what an attempt is charged to. The host's lock must not be held yet. */
-static __always_inline int open_books(struct books *b, const struct policy *p, __u32 own)
+static __always_inline struct scope *books_of(__u32 scope, __u64 account)
+{
+	struct account_key key = { .scope = scope, .id = account };
+
+	if (!scope)
+		return NULL;
+	return account ? bpf_map_lookup_elem(&accounts, &key) : bpf_map_lookup_elem(&scopes, &scope);
+}
+
+static __always_inline int open_books(struct books *b, const struct policy *p, __u32 own, __u64 account)
 {
 	__u32 key = 0;
 
 	own &= SCOPES - 1;
 	b->host = bpf_map_lookup_elem(&scopes, &key);
-	b->own = own ? bpf_map_lookup_elem(&scopes, &own) : NULL;
+	b->own = books_of(own, account);
 	b->host_limits = &p->limits[0];
 	b->own_limits = limits_of(p, own);
 	if (b->host)

@@ -185,11 +185,25 @@ static __always_inline __u64 rules_for(const struct policy *p, __u32 policy, str
 	return rules;
 }
 
+/* The number of the lowest bit of a word that has one. clang 14 cannot compile its builtin for BPF. */
+static __always_inline __u64 lowest_bit(__u64 word)
+{
+	__u64 number = 0;
+
+	for (__u32 half = 32; half; half /= 2) {
+		if (!(word & ((1ULL << half) - 1))) {
+			word >>= half;
+			number += half;
+		}
+	}
+	return number;
+}
+
 /* The first of `rules`, which are not none. Bounded again where the compiler cannot see it: see limits_of(). */
 static __always_inline const struct rule *first_of(const struct policy *p, __u64 rules)
 {
 	const struct rule *rule;
-	__u64 first = __builtin_ctzll(rules);
+	__u64 first = lowest_bit(rules);
 
 	asm volatile("%0 &= 63" : "+r"(first));
 	if (first >= RULES)

@@ -182,6 +182,8 @@ pub enum Fault {
     Recounted,
     /// A program's wait could not be counted for it.
     ProgramUncounted,
+    /// There was no room or memory for one more account of a rule: the attempt was charged to the one they share.
+    AccountsFull,
 }
 
 /// How often a [`Fault`] has happened.
@@ -195,7 +197,7 @@ pub struct FaultCount {
 
 impl Fault {
     /// All of them, as `enum fault` of bpf/abi.h numbers them.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::NoStorage,
         Self::CallbackFlags,
         Self::CallbacksCleared,
@@ -209,6 +211,7 @@ impl Fault {
         Self::RawTcpCounted,
         Self::Recounted,
         Self::ProgramUncounted,
+        Self::AccountsFull,
     ];
 
     /// What happened, and what it means for the limit: a phrase for `status` and `doctor`.
@@ -228,6 +231,9 @@ impl Fault {
             Self::RawTcpCounted => "TCP over a raw socket was let out",
             Self::Recounted => "the recount corrected the ledger",
             Self::ProgramUncounted => "a wait is missing from its program's counts: it is in the scope's",
+            Self::AccountsFull => {
+                "there was no room for one more account of a rule: its attempts share the rule's own"
+            }
         }
     }
 }
