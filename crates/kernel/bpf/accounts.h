@@ -75,42 +75,57 @@ static __always_inline __u64 cgroup_at(struct cgroup *cgroup, __u64 depth)
 	return BPF_CORE_READ(ancestor, kn, id);
 }
 
-enum account { ACCOUNT_NONE, ACCOUNT_HAD, ACCOUNT_MADE };
-
 /* What an attempt is charged to besides the host. */
 struct charge {
 	__u64 account;
 	__u32 scope;
 	__u32 interface;
-	__u32 found; /* enum account */
-	__u32 pad;
 };
 
-/* Looks for the account that is asked for, and makes it where there is none. */
-static __always_inline enum account make_account(__u32 scope, __u64 id)
-{
-	struct account_key key = { .scope = scope, .id = id };
-
-	if (bpf_map_lookup_elem(&accounts, &key))
-		return ACCOUNT_HAD;
-	if (!bpf_map_update_elem(&accounts, &key, (const void *)no_books, BPF_NOEXIST))
-		return ACCOUNT_MADE;
-	/* Another CPU may have been first. */
-	if (bpf_map_lookup_elem(&accounts, &key))
-		return ACCOUNT_HAD;
-	count_fault(FAULT_ACCOUNTS_FULL);
-	return ACCOUNT_NONE;
-}
+/* No account is collected so soon after it was touched: an attempt may be on its way to it. */
+#define JUST_TOUCHED_NS 5000000000ULL
 
 /* Whether the books that were looked up still are this account's: an entry may be collected at any moment, and its
- * memory be another account's. Who has made one owns it from the start. To be called with the host's lock held. */
-static __always_inline int is_account(struct scope *s, __u32 scope, __u64 id, enum account found)
+ * memory be another account's. Who has made one says whose it is. */
+static __always_inline int touch_account(struct scope *s, const struct account_key *key, int made)
 {
-	if (found == ACCOUNT_MADE) {
-		s->account = id;
-		s->account_scope = scope;
+	__u32 first = CHARGED_HOST;
+	struct scope *host = bpf_map_lookup_elem(&scopes, &first);
+	__u64 now = bpf_ktime_get_ns();
+	int is_it;
+
+	if (!host)
+		return 0;
+	if (!made && s->account_scope && now - s->touched_ns < JUST_TOUCHED_NS)
+		return 1;
+	bpf_spin_lock(&host->lock);
+	if (made) {
+		s->account = key->id;
+		s->account_scope = key->scope;
 	}
-	return s->account_scope == scope && s->account == id;
+	is_it = s->account_scope == key->scope && s->account == key->id;
+	if (is_it)
+		s->touched_ns = now;
+	bpf_spin_unlock(&host->lock);
+	return is_it;
+}
+
+/* Looks for the account, and makes it where there is none; 0 where that is not possible. */
+static __always_inline int find_account(__u32 scope, __u64 id)
+{
+	struct account_key key = { .scope = scope, .id = id };
+	struct scope *s = bpf_map_lookup_elem(&accounts, &key);
+	int made = 0;
+
+	if (!s) {
+		made = !bpf_map_update_elem(&accounts, &key, (const void *)no_books, BPF_NOEXIST);
+		/* Another CPU may have been first. */
+		s = bpf_map_lookup_elem(&accounts, &key);
+	}
+	if (s)
+		return touch_account(s, &key, made);
+	count_fault(FAULT_ACCOUNTS_FULL);
+	return 0;
 }
 
 /* A scope of `exec` counts before all rules. */
@@ -144,7 +159,7 @@ static __always_inline void find_charge(struct charge *c, __u32 policy, struct b
 	}
 }
 
-/* Of their own for the verifier, which would otherwise follow every way through them to every way that comes after. */
+/* Global, as those in books.h are. */
 __noinline int charge_of_connect(struct bpf_sock_ops *op, struct charge *c, __u32 policy)
 {
 	struct bpf_sock *sk = op->sk;
@@ -155,21 +170,18 @@ __noinline int charge_of_connect(struct bpf_sock_ops *op, struct charge *c, __u3
 	c->account = 0;
 	c->scope = 0;
 	c->interface = 0;
-	c->found = ACCOUNT_NONE;
 	tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
 	if (!tp)
 		return 0;
 	find_charge(c, policy, sk, tp);
-	if (c->account)
-		c->found = make_account(c->scope, c->account);
-	if (c->found == ACCOUNT_NONE)
+	if (c->account && !find_account(c->scope, c->account))
 		c->account = 0;
 	if (policies[policy & 1].interfaces)
 		c->interface = scope_of_interface(policy, tp);
 	return 0;
 }
 
-/* The same before connect() goes on: there is no route yet, and no need for an account. */
+/* The same before connect() goes on: there is no route yet, and no account is made. */
 __noinline int charge_before_connect(struct bpf_sock_addr *ctx, struct charge *c, __u32 policy)
 {
 	struct bpf_sock *sk = ctx->sk;
@@ -180,7 +192,6 @@ __noinline int charge_before_connect(struct bpf_sock_addr *ctx, struct charge *c
 	c->account = 0;
 	c->scope = 0;
 	c->interface = 0;
-	c->found = ACCOUNT_NONE;
 	tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
 	if (tp)
 		find_charge(c, policy, sk, tp);

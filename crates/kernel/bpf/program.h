@@ -52,6 +52,33 @@ static __always_inline int is_of_program(const struct tcp_sock *tp)
 	return !BPF_CORE_READ_BITFIELD(&tp->inet_conn.icsk_inet.sk, sk_kern_sock);
 }
 
+/* The id of the top-level cgroup that this one is in, or of the root. */
+static __always_inline __u64 top_of(struct cgroup *cgroup)
+{
+	struct cgroup *top = cgroup;
+
+	if (cgroup && cgroup->level > 1 && bpf_core_read(&top, sizeof(top), &cgroup->ancestors[1]))
+		return 0;
+	return top ? BPF_CORE_READ(top, kn, id) : 0;
+}
+
+static __always_inline struct party *find_party(__u64 top, __u32 user, int make)
+{
+	struct party_key key = { .top = top, .user = user };
+	struct party *party = bpf_map_lookup_elem(&parties, &key), none = {};
+
+	if (party)
+		party->idle_since = 0;
+	if (party || !make)
+		return party;
+	/* Another CPU may have been first. */
+	bpf_map_update_elem(&parties, &key, &none, BPF_NOEXIST);
+	party = bpf_map_lookup_elem(&parties, &key);
+	if (!party)
+		count_fault(FAULT_PARTY_UNKNOWN);
+	return party;
+}
+
 /* The scope of the cgroup that the socket was created in, or of its ancestor at the depth where scopes are. */
 static __always_inline __u32 scope_of(const struct policy *p, struct cgroup *cgroup)
 {
@@ -91,27 +118,144 @@ static __always_inline const struct limits *limits_of(const struct policy *p, __
 	return l;
 }
 
-/* Looks up what an attempt is charged to. The host's lock must not be held yet. */
-static __always_inline struct scope *books_of(__u32 scope, __u64 account)
+/* The books of a rule's account, or of a scope of the table. */
+static __always_inline struct scope *find_scope(__u32 number, __u64 account)
 {
-	struct account_key key = { .scope = scope, .id = account };
+	struct account_key key = { .id = account, .scope = number };
 
-	if (!scope)
-		return NULL;
-	return account ? bpf_map_lookup_elem(&accounts, &key) : bpf_map_lookup_elem(&scopes, &scope);
+	if (account)
+		return bpf_map_lookup_elem(&accounts, &key);
+	return bpf_map_lookup_elem(&scopes, &number);
 }
 
-static __always_inline int open_books(struct books *b, const struct policy *p, __u32 own, __u64 account)
+/* Looks up the scopes: of the table those of these numbers, 0 = none, and of a rule one of its accounts. The host's
+ * lock must not be held yet. */
+static __always_inline int open_scopes(struct books *b, const struct policy *p, __u32 own, __u64 account,
+				       __u32 interface)
 {
-	__u32 key = 0;
+	__u32 key = CHARGED_HOST;
 
 	own &= SCOPES - 1;
-	b->host = bpf_map_lookup_elem(&scopes, &key);
-	b->own = books_of(own, account);
-	b->host_limits = &p->limits[0];
-	b->own_limits = limits_of(p, own);
-	if (b->host)
+	interface &= SCOPES - 1;
+	b->scope[CHARGED_HOST] = bpf_map_lookup_elem(&scopes, &key);
+	b->scope[CHARGED_OWN] = own ? find_scope(own, account) : NULL;
+	b->scope[CHARGED_INTERFACE] = interface ? bpf_map_lookup_elem(&scopes, &interface) : NULL;
+	b->limits[CHARGED_HOST] = &p->limits[0];
+	b->limits[CHARGED_OWN] = limits_of(p, own);
+	b->limits[CHARGED_INTERFACE] = limits_of(p, interface);
+	b->top = NULL;
+	b->user = NULL;
+	if (b->scope[CHARGED_HOST])
 		return 1;
 	count_fault(FAULT_NO_POLICY);
 	return 0;
+}
+
+static __always_inline int is_unreleased(const struct policy *p, const struct scope *s)
+{
+	return s->trust.released != p->released;
+}
+
+/* All but what the attempts that live count on. */
+static __always_inline void trust_begins_anew(struct trust *t)
+{
+	t->credit = 0;
+	t->answered = 0;
+	t->silent = 0;
+	t->halved_ns = 0;
+	t->recover_ns = 0;
+	t->offered_ns = 0;
+	t->suspect_ns = 0;
+	t->walk = 0;
+	t->doublings = 0;
+	t->spent = 0;
+	t->side = 0;
+	for (int i = 0; i < WORKING_SET; i++)
+		t->working_set[i] = 0;
+}
+
+/* Some account was released by hand since this one was last asked for: this one? */
+__noinline int release_scope(__u32 number, __u64 account, __u32 released)
+{
+	struct account_key key = { .id = account, .scope = number };
+	struct scope *host, *s;
+	__u32 first = CHARGED_HOST, *at;
+	int is_it = 0;
+
+	number &= SCOPES - 1;
+	host = bpf_map_lookup_elem(&scopes, &first);
+	s = find_scope(number, account);
+	if (!host || !s)
+		return 0;
+	at = bpf_map_lookup_elem(&releases, &key);
+	is_it = at && (__s32)(*at - s->trust.released) > 0;
+	key.id = ALL_ACCOUNTS;
+	at = bpf_map_lookup_elem(&releases, &key);
+	is_it |= at && (__s32)(*at - s->trust.released) > 0;
+	bpf_spin_lock(&host->lock);
+	if (is_it)
+		trust_begins_anew(&s->trust);
+	s->trust.released = released;
+	bpf_spin_unlock(&host->lock);
+	return is_it;
+}
+
+/* Brings a scope up to now. Global, as those in books.h are. */
+__noinline int settle_scope(__u32 number, __u64 account)
+{
+	const struct policy *p = policy_in_force();
+	__u32 key = CHARGED_HOST;
+	struct scope *host, *s;
+	__u64 now;
+
+	number &= SCOPES - 1;
+	host = bpf_map_lookup_elem(&scopes, &key);
+	s = find_scope(number, account);
+	if (!host || !s)
+		return 0;
+	now = bpf_ktime_get_ns();
+	bpf_spin_lock(&host->lock);
+	settle(s, limits_of(p, number), now);
+	bpf_spin_unlock(&host->lock);
+	return 1;
+}
+
+static __always_inline void settle_books(struct books *b, const struct policy *p, const struct attempt *a)
+{
+	const __u32 number[CHARGED] = { 0, a->scope, a->interface };
+	const __u64 account[CHARGED] = { 0, a->account, 0 };
+	__u64 now = bpf_ktime_get_ns();
+
+	for_each_charged(i)
+	{
+		if (b->scope[i] && is_unreleased(p, b->scope[i]))
+			release_scope(number[i], account[i], p->released);
+		if (b->scope[i] && is_unsettled(b->scope[i], b->limits[i], now))
+			settle_scope(number[i], account[i]);
+	}
+}
+
+/* Looks up what an attempt is charged to, and its parties where it waits in them. */
+static __always_inline int open_books(struct books *b, const struct policy *p, const struct attempt *a)
+{
+	if (!open_scopes(b, p, a->scope, a->account, a->interface))
+		return 0;
+	settle_books(b, p, a);
+	if (a->flags & ATTEMPT_IN_PARTY) {
+		b->top = find_party(a->top, ALL_USERS, 0);
+		b->user = find_party(a->top, a->uid, 0);
+	}
+	return 1;
+}
+
+/* One that may have to wait for the host's turn has parties there. */
+static __always_inline void make_parties(struct books *b, const struct attempt *a)
+{
+	const struct scope *host = b->scope[CHARGED_HOST];
+
+	if (a->flags & ATTEMPT_IN_PARTY ||
+	    !(host->waiting_here || slots_held(host) >= b->limits[CHARGED_HOST]->half_open))
+		return;
+	b->top = find_party(a->top, ALL_USERS, 1);
+	b->user = find_party(a->top, a->uid, 1);
 }

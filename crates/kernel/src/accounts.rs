@@ -2,7 +2,7 @@
 
 use crate::limiter::{ScopeId, bpf};
 use crate::skeleton::types;
-use crate::{KernelError, ledger, plain, settings};
+use crate::{AccountId, KernelError, ledger, plain, settings};
 use halfopen_policy::Ledger;
 use libbpf_rs::{MapCore, MapFlags};
 use std::time::Duration;
@@ -15,10 +15,6 @@ const KIND_SHIFT: u32 = 62;
 const PROCESS_NUMBER_BITS: u32 = 22;
 /// `ALL_ACCOUNTS`.
 pub(crate) const ALL: u64 = u64::MAX;
-
-/// Which account of a rule: as the kernel part numbers them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct AccountId(pub(crate) u64);
 
 /// Whose an account is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,30 +33,19 @@ pub enum AccountOf {
 }
 
 impl AccountId {
-    /// Whose account it is.
+    /// Whose account it is; `None` where the rule has one for all.
     #[must_use]
-    pub fn of(self) -> AccountOf {
-        let id = self.0 & ((1 << KIND_SHIFT) - 1);
-        match self.0 >> KIND_SHIFT {
+    pub fn of(self) -> Option<AccountOf> {
+        let id = self.id & ((1 << KIND_SHIFT) - 1);
+        Some(match self.id >> KIND_SHIFT {
+            0 => return None,
             1 => AccountOf::Cgroup(id),
             2 => AccountOf::User(id as u32),
             _ => AccountOf::Process {
                 pid: (id & ((1 << PROCESS_NUMBER_BITS) - 1)) as u32,
                 started: Duration::from_millis(id >> PROCESS_NUMBER_BITS),
             },
-        }
-    }
-
-    /// As a number that names it in a command.
-    #[must_use]
-    pub fn number(self) -> u64 {
-        self.0
-    }
-
-    /// The account of that number.
-    #[must_use]
-    pub fn numbered(number: u64) -> Self {
-        Self(number)
+        })
     }
 }
 
@@ -80,9 +65,7 @@ pub struct Trust {
 /// An account that a rule has made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// The rule's scope.
-    pub scope: ScopeId,
-    /// Which of its accounts.
+    /// Which.
     pub id: AccountId,
     /// Its numbers.
     pub ledger: Ledger,
@@ -108,15 +91,14 @@ pub(crate) fn read(accounts: &impl MapCore, now_ns: u64) -> Result<Vec<Account>,
             let key: types::account_key = plain::read(&key)?;
             let books: types::scope = plain::read(&value)?;
             Some(Account {
-                scope: ScopeId(key.scope),
-                id: AccountId(key.id),
+                id: AccountId { scope: ScopeId(key.scope), id: key.id },
                 ledger: ledger::ledger(&books, now_ns),
                 trust: trust(&books),
             })
         })
         .collect();
-    read.sort_by_key(|account| (account.scope, account.id));
-    read.dedup_by_key(|account| (account.scope, account.id));
+    read.sort_by_key(|account| account.id);
+    read.dedup_by_key(|account| account.id);
     Ok(read)
 }
 

@@ -29,7 +29,7 @@ mod told;
 mod twin;
 mod walk;
 
-pub use accounts::{Account, AccountId, AccountOf, Trust};
+pub use accounts::{Account, AccountOf, Trust};
 pub use cgroup::{CgroupDir, path_of_id};
 pub use error::KernelError;
 pub use limiter::{Adopted, AdoptedScope, EnforcementStopped, Keep, Limiter, ScopeId, Turns};
@@ -38,8 +38,8 @@ pub use pins::{PINS, end_pinned, remove_pins};
 pub use poke::{Poker, Waiter};
 pub use probe::{Finding, Probe, probes};
 pub use records::{
-    Attempt, AttemptState, Became, Fault, FaultCount, HeldAttempt, Place, Program, ProgramCount, Shortcoming,
-    Told, Turn,
+    AccountId, Attempt, AttemptState, Became, Fault, FaultCount, HeldAttempt, Place, Program, ProgramCount,
+    Shortcoming, Told, Turn,
 };
 pub use settings::{Essential, InterfaceRule, Per, ScopeRule, Settings};
 pub use walk::{restore_everywhere, restore_here};

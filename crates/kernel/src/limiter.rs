@@ -132,7 +132,8 @@ pub struct Limiter {
     recount: Link,
     list: Link,
     restore: Link,
-    collect: Link,
+    /// Of accounts, and of parties.
+    collect: [Link; 2],
     ring: RingBuffer<'static>,
     told: mpsc::Receiver<Told>,
     skel: HalfopenSkel<'static>,
@@ -176,8 +177,11 @@ impl Limiter {
         let recount = skel.progs.recount.attach_iter(skel.maps.attempts.as_fd()).map_err(iterator)?;
         let list = skel.progs.list.attach_iter(skel.maps.attempts.as_fd()).map_err(iterator)?;
         let restore = skel.progs.restore_all.attach().map_err(iterator)?;
-        let collect = skel.progs.collect.attach_iter(skel.maps.accounts.as_fd());
-        let collect = collect.map_err(|error| bpf("making an iterator over the accounts", error))?;
+        let over_accounts = |error| bpf("making an iterator over the accounts", error);
+        let collect = [
+            skel.progs.collect_accounts.attach_iter(skel.maps.accounts.as_fd()).map_err(over_accounts)?,
+            skel.progs.collect_parties.attach_iter(skel.maps.parties.as_fd()).map_err(over_accounts)?,
+        ];
         let (sender, told) = mpsc::channel();
         let mut ring = RingBufferBuilder::new();
         ring.add(&skel.maps.held, move |bytes| {

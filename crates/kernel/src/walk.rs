@@ -5,7 +5,7 @@ use crate::netns::raw_socket_here;
 use crate::plain::{self, AttemptRecord};
 use crate::poke::{Poker, Waiter};
 use crate::skeleton::types;
-use crate::{Attempt, AttemptState, KernelError, netns};
+use crate::{AccountId, Attempt, AttemptState, KernelError, netns};
 use libbpf_rs::libbpf_sys;
 use std::fs::File;
 use std::io::{self, Read};
@@ -33,7 +33,7 @@ pub(crate) fn recount(link: BorrowedFd<'_>) -> Result<(), KernelError> {
         .map_err(|source| KernelError::Bpf { doing: "recounting the live attempts".to_owned(), source })
 }
 
-/// Removes idle accounts (`collect` in bpf/collect.h), which writes out the key of each.
+/// Removes idle accounts, or parties (bpf/collect.h). Returns how many accounts: their keys are what it writes out.
 pub(crate) fn collect(link: BorrowedFd<'_>) -> Result<usize, KernelError> {
     let doing = "collecting idle accounts".to_owned();
     let keys = read_all(link).map_err(|source| KernelError::Bpf { doing, source })?;
@@ -62,7 +62,10 @@ fn attempt(record: &AttemptRecord, now: Duration) -> Attempt {
     let since = |nanos| now.saturating_sub(Duration::from_nanos(nanos));
     Attempt {
         state,
-        scope: ScopeId::own(record.scope),
+        own: ScopeId::own(record.scope).map(|scope| AccountId { scope, id: record.account }),
+        interface: ScopeId::own(record.interface),
+        held_back_by: ScopeId([0, record.scope, record.interface][usize::from(record.blocked_on.min(2))]),
+        first: record.first != 0,
         program: plain::program(record.pid, record.uid, record.comm, record.cgroup_id),
         destination: plain::socket_addr(record.addr, record.port),
         age: since(record.began_ns),

@@ -2,7 +2,7 @@
 //! as nobody else needs it; also when its rule is gone for a while, and from one daemon to the next.
 
 use super::{INTERFACE_SCOPES, Limiter, RULE_SCOPES, SCOPES, ScopeId, bpf, now};
-use crate::accounts::{self, ALL, Account, AccountId, Trust};
+use crate::accounts::{self, ALL, Account, Trust};
 use crate::rule_keys::{clear, name_key, put, word};
 use crate::skeleton::types;
 use crate::{KernelError, Settings, plain, settings, walk};
@@ -153,14 +153,14 @@ impl Limiter {
         Ok(accounts::trust(&self.books(scope)?))
     }
 
-    /// Begins the trust of a scope anew: of one of its accounts, or of all and the scope itself. A suspect is none from
-    /// its next attempt on.
+    /// Begins the trust of a scope anew: of the account of that number ([`crate::AccountId`]), or of all and of the scope
+    /// itself. A suspect is none from its next attempt on.
     ///
     /// # Errors
     /// Where a map cannot be written.
-    pub fn release(&mut self, scope: ScopeId, account: Option<AccountId>) -> Result<(), KernelError> {
+    pub fn release(&mut self, scope: ScopeId, account: Option<u64>) -> Result<(), KernelError> {
         let number = self.released.wrapping_add(1);
-        let key = accounts::key(scope, account.map_or(ALL, |account| account.0));
+        let key = accounts::key(scope, account.unwrap_or(ALL));
         let told = self.skel.maps.releases.update(plain::bytes(&key), &number.to_ne_bytes(), MapFlags::ANY);
         told.map_err(|error| bpf("releasing an account", error))?;
         self.released = number;
@@ -168,11 +168,14 @@ impl Limiter {
     }
 
     /// Removes the accounts that nobody has used for ten minutes and whose trust is what a new one's would be, or for a
-    /// day; those of rules that are gone at once. Returns how many. To be called every minute or so.
+    /// day; those of rules that are gone after a minute. Returns how many. Ends also what was known of users and cgroups
+    /// that no longer wait. To be called every minute or so.
     ///
     /// # Errors
     /// Where the walk fails.
     pub fn collect_accounts(&self) -> Result<usize, KernelError> {
-        walk::collect(self.collect.as_fd())
+        let [accounts, parties] = &self.collect;
+        walk::collect(parties.as_fd())?;
+        walk::collect(accounts.as_fd())
     }
 }

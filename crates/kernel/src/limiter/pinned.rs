@@ -54,6 +54,8 @@ impl Limiter {
             &mut maps.releases,
             &mut maps.accounts,
             &mut maps.parties,
+            &mut maps.contacts,
+            &mut maps.neighbourhoods,
             &mut maps.programs,
             &mut maps.exempt,
             &mut maps.held,

@@ -6,10 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use halfopen_lab::{Machine, Spread};
 use serde_json::{Value, json};
-
-use crate::machine::Machine;
-use crate::spread::Spread;
 
 /// What a number should be.
 #[derive(Debug, Clone, Copy)]
