@@ -28,7 +28,7 @@ impl Enforcement {
     }
 
     fn explained(&self, attempt: &Attempt, status: &Status) -> AttemptStatus {
-        let exec = attempt.scope.and_then(|id| self.scopes.iter().find(|scope| scope.id == id));
+        let exec = attempt.own.and_then(|own| self.scopes.iter().find(|scope| scope.id == own.scope));
         let waits_for = (attempt.state == AttemptState::Queued).then(|| {
             let host = (&status.host, self.host_limits().strict);
             let narrower = exec.and_then(|exec| {
