@@ -7,8 +7,8 @@ use halfopen_policy::Ledger;
 use libbpf_rs::{MapCore, MapFlags};
 use std::time::Duration;
 
-/// How many accounts are read at a time.
-const AT_A_TIME: u32 = 256;
+/// `ACCOUNTS` of bpf/abi.h: all are read by one call, as the library takes a batch that is not full for the last.
+const ACCOUNTS: u32 = 16_384;
 /// `ACCOUNT_KIND_SHIFT` of bpf/abi.h.
 const KIND_SHIFT: u32 = 62;
 /// `PROCESS_NUMBER_BITS`.
@@ -84,7 +84,7 @@ pub(crate) fn trust(scope: &types::scope) -> Trust {
 
 /// All accounts. While some are made and collected, others may be told twice or not at all.
 pub(crate) fn read(accounts: &impl MapCore, now_ns: u64) -> Result<Vec<Account>, KernelError> {
-    let entries = accounts.lookup_batch(AT_A_TIME, MapFlags::ANY, MapFlags::ANY);
+    let entries = accounts.lookup_batch(ACCOUNTS, MapFlags::ANY, MapFlags::ANY);
     let entries = entries.map_err(|error| bpf("reading the accounts", error))?;
     let mut read: Vec<Account> = entries
         .filter_map(|(key, value)| {

@@ -12,8 +12,9 @@ fn the_next_daemon_knows_rules_by_name_and_their_accounts() {
     require_lab!();
     let lab = Lab::new().unwrap();
     let keep = Keep { pins: lab.pins().to_owned(), persist: true };
+    let below = path_of(lab.cgroup());
     let by_cgroup = |name: &str, path: &str| {
-        let cgroup = Some(format!("{}/{path}", path_of(lab.cgroup())));
+        let cgroup = Some(format!("{below}/{path}"));
         ScopeRule { cgroup, ..rule(name, Per::Cgroup) }
     };
     let (web, mail) = (by_cgroup("web", "web*"), by_cgroup("mail", "mail"));

@@ -159,7 +159,8 @@ fn an_interface_has_its_own_limit_besides_any_rule_s() {
     let limits = crate::scene::limits(Some(2));
     settings.interfaces = ["lo", "lab0", "lab01"].map(|name| InterfaceRule { name: name.to_owned(), limits }).into();
     let scene = Scene { limiter: start(&lab, &settings, None), lab };
-    scene.lab.client().ip("link set lab0 down\nlink set lab0 name lab0of\nlink set lab0of name lab0\nlink set lab0 up\n").ok();
+    // Leaves the rest of the longer name behind the shorter one's zero. Kernels before 6.2 rename none that is up.
+    let _ = scene.lab.client().ip("link set lab0 name lab0longer\nlink set lab0longer name lab0\n");
     let of = |name: &str| {
         let scope = scene.limiter.interface_scopes()[name];
         crate::scene::at(&scene.limiter.ledger(scope).unwrap())

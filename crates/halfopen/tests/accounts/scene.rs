@@ -1,11 +1,11 @@
 //! A lab limited by the kernel part alone, and programs that dial dead addresses there.
 
 use crate::rig::program::Program;
-use crate::rig::{PATIENCE, wait_for};
+use crate::rig::{PATIENCE, host, wait_for};
 use halfopen_kernel::{
     Account, AccountOf, CgroupDir, Fault, Keep, Limiter, Per, ScopeId, ScopeRule, Settings,
 };
-use halfopen_lab::{Cgroup, Family, HostKind, Lab, Mix};
+use halfopen_lab::{Cgroup, Family, HostKind, Lab};
 use halfopen_policy::{Ledger, Limits, Mode, Overflow, RawTcp};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -84,9 +84,7 @@ impl Scene {
     }
 
     pub fn dead(&self, family: Family) -> SocketAddr {
-        let hosts = self.lab.draw(&Mix { dead: 40, ..Mix::default() }).unwrap();
-        let dead = hosts.of(HostKind::Dead).into_iter().find(|to| to.is_ipv4() == (family == Family::V4));
-        dead.unwrap()
+        host(&self.lab, HostKind::Dead, family)
     }
 
     pub fn scope(&self, name: &str) -> ScopeId {

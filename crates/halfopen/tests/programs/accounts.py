@@ -21,7 +21,8 @@ import time
 
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 libc = ctypes.CDLL(None, use_errno=True)
-resource.setrlimit(resource.RLIMIT_NOFILE, (1 << 20, 1 << 20))
+most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 kept = []
 
 
