@@ -121,7 +121,7 @@ struct policy {
 	__u32 knows;	    /* some scope tells known addresses from others */
 	__u32 interfaces;   /* some interface has a scope */
 	__u32 released;	    /* how often accounts were released by hand; see `releases` */
-	__u32 more_pad;
+	__u32 blocks;	    /* some scope blocks its suspects */
 	struct limits limits[SCOPES];
 };
 

@@ -36,8 +36,10 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 		return 1;
 	if (!open_scopes(&b, p, 0, 0, 0))
 		return 1;
-	/* Almost always nothing waits: then no more is looked at. */
-	if (!p->exec_level && !p->rules.rules && !queue_is_full(host_of(&b), b.limits[CHARGED_HOST]))
+	/* Almost always nothing waits, in whatever scope: then no more is looked at. */
+	if (!p->blocks && !host_of(&b)->queued)
+		return 1;
+	if (!p->blocks && !p->exec_level && !p->rules.rules && !queue_is_full(host_of(&b), b.limits[CHARGED_HOST]))
 		return 1;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp || !is_of_program(tp) || is_exempt(to))

@@ -8,7 +8,8 @@
 #include "kernel_types.h"
 #include "maps.h"
 
-/* The rules of `users` or `exes`, maps of the form of essential_users and essential_exes. */
+/* The rules of `users` or `exes`, maps of the form of essential_users and essential_exes. A field behind a pointer that
+ * is NULL reads as zero. */
 static __always_inline __u64 rules_for_user(void *users, __u32 policy, const struct task_struct *task)
 {
 	struct user_key key = { .policy = policy, .uid = task->cred->uid.val };
@@ -19,14 +20,14 @@ static __always_inline __u64 rules_for_user(void *users, __u32 policy, const str
 
 static __always_inline __u64 rules_for_exe(void *exes, __u32 policy, const struct task_struct *task)
 {
-	struct inode *inode = BPF_CORE_READ(task, mm, exe_file, f_inode);
+	struct inode *inode = task->mm->exe_file->f_inode;
 	struct exe_key key = { .policy = policy };
 	__u64 *rules;
 
 	if (!inode)
 		return 0;
-	key.inode = BPF_CORE_READ(inode, i_ino);
-	key.device = BPF_CORE_READ(inode, i_sb, s_dev);
+	key.inode = inode->i_ino;
+	key.device = inode->i_sb->s_dev;
 	rules = bpf_map_lookup_elem(exes, &key);
 	return rules ? *rules : 0;
 }

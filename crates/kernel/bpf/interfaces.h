@@ -10,7 +10,7 @@
 /* To be asked before the SYN exists: a route that was found is kept then, IPv6 drops it from the second re-check on. */
 static __always_inline __u32 scope_of_interface(__u32 policy, const struct tcp_sock *tp)
 {
-	struct net_device *device = BPF_CORE_READ(&tp->inet_conn.icsk_inet.sk, sk_dst_cache, dev);
+	struct net_device *device = tp->inet_conn.icsk_inet.sk.sk_dst_cache->dev;
 	struct interface_key key = { .policy = policy };
 	__u32 *scope;
 

@@ -6,6 +6,7 @@
 #[path = "../rig/mod.rs"]
 mod rig;
 
+mod cost;
 mod kept;
 mod many;
 mod patterns;
