@@ -121,7 +121,9 @@ struct policy {
 	__u32 knows;	    /* some scope tells known addresses from others */
 	__u32 interfaces;   /* some interface has a scope */
 	__u32 released;	    /* how often accounts were released by hand; see `releases` */
+	__u32 top_level;    /* of the cgroups among whom the host's turns go round: below the one that is limited */
 	__u32 blocks;	    /* some scope blocks its suspects */
+	__u32 more_pad;
 	struct limits limits[SCOPES];
 };
 

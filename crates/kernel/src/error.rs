@@ -105,7 +105,9 @@ pub enum KernelError {
     )]
     CgroupPattern(String),
     /// A name of a rule or an interface that does not fit.
-    #[error("{name:?}: a name of a scope or an interface has 1 to {longest} bytes here: choose a shorter one")]
+    #[error(
+        "{name:?}: a name of a scope or an interface has 1 to {longest} bytes here: choose a shorter one"
+    )]
     ScopeName {
         /// As it was given.
         name: String,

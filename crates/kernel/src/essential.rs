@@ -140,7 +140,8 @@ mod tests {
     fn an_executable_that_is_not_there_meets_nobody() {
         let rule = Essential { exe: Some("/nonexistent".into()), ..Essential::default() };
         let rules = [rule];
-        let tables = tables(&rules, &Executables::new().unwrap().at([rules[0].exe.as_ref()].into_iter()), 0).unwrap();
+        let tables =
+            tables(&rules, &Executables::new().unwrap().at([rules[0].exe.as_ref()].into_iter()), 0).unwrap();
         assert_eq!((tables.masks.rules, tables.masks.any_exe, tables.exes.len()), (1, 0, 0));
     }
 }

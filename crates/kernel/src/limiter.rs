@@ -145,6 +145,8 @@ pub struct Limiter {
     skel: HalfopenSkel<'static>,
     state: State,
     cgroup: PathBuf,
+    /// Of the cgroups right below it.
+    top_level: u32,
     settings: Settings,
     executables: Executables,
     essential_files: Vec<Option<Executable>>,
@@ -218,6 +220,7 @@ impl Limiter {
             skel,
             settings: settings.clone(),
             cgroup: cgroup.path().to_owned(),
+            top_level: cgroup.level() + 1,
             essential_files: executables.at(settings.essential.iter().map(|rule| rule.exe.as_ref())),
             rule_files: Vec::new(),
             names: BTreeMap::new(),

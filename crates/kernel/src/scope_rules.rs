@@ -15,8 +15,6 @@ pub(crate) const RULES: usize = 48;
 const DEEPEST: usize = 12;
 /// `CGROUP_PATTERN_LEN`, less the zero at its end.
 const LONGEST_PATTERN: usize = 255;
-/// Where a rule has no pattern, the accounts of `per = "cgroup"` are those of the top-level cgroups.
-const TOP_LEVEL: u8 = 1;
 
 /// The tables of one policy.
 #[derive(Default)]
@@ -52,6 +50,7 @@ fn tables(
     rules: &[ScopeRule],
     scopes: &[ScopeId],
     files: &[Option<Executable>],
+    top_level: u32,
 ) -> Result<Tables, KernelError> {
     let mut tables = Tables::default();
     tables.masks.ended = (1 << RULES) - 1;
@@ -72,7 +71,7 @@ fn tables(
             Some(comm) => *tables.comms.entry(comm.clone()).or_default() |= bit,
         }
         let pattern = rule.cgroup.as_deref().map(pattern).transpose()?;
-        let depth = pattern.as_ref().map_or(TOP_LEVEL, |pattern| pattern.depth as u8);
+        let depth = pattern.as_ref().map_or(top_level, |pattern| pattern.depth).min(u8::MAX.into()) as u8;
         match pattern.filter(|pattern| pattern.depth > 0) {
             None => tables.masks.any_cgroup |= bit,
             Some(pattern) => drop(tables.cgroups.insert(number as u32, pattern)),
@@ -90,15 +89,17 @@ fn tables(
     Ok(tables)
 }
 
-/// Writes the tables for the policy of this number, which must not be in force. Returns what belongs into it.
+/// Writes the tables for the policy of this number, which must not be in force. Returns what belongs into it. Where a
+/// rule names no cgroup, the accounts of `per = "cgroup"` are those of the cgroups at depth `top_level`.
 pub(crate) fn write(
     maps: &HalfopenMaps<'_>,
     rules: &[ScopeRule],
     scopes: &[ScopeId],
     files: &[Option<Executable>],
+    top_level: u32,
     policy: u32,
 ) -> Result<types::rules, KernelError> {
-    let tables = tables(rules, scopes, files)?;
+    let tables = tables(rules, scopes, files, top_level)?;
     clear(&maps.rule_users, |key| word(key, 0) == policy)?;
     clear(&maps.rule_exes, |key| word(key, 12) == policy)?;
     clear(&maps.rule_comms, |key| word(key, 0) == policy)?;
@@ -142,7 +143,7 @@ mod tests {
             ScopeRule { comm: Some("curl".to_owned()), ..rule(None, Per::Cgroup) },
             rule(Some("/"), Per::User),
         ];
-        let tables = tables(&rules, &[66, 64, 65].map(ScopeId), &[None; 3]).unwrap();
+        let tables = tables(&rules, &[66, 64, 65].map(ScopeId), &[None; 3], 1).unwrap();
         assert_eq!((tables.masks.rules, tables.masks.any_exe), (0b111, 0b111));
         assert_eq!((tables.masks.any_user, tables.masks.any_comm, tables.masks.any_cgroup), (6, 5, 6));
         assert_eq!((tables.users, tables.comms), ([(7, 1)].into(), [("curl".to_owned(), 2)].into()));

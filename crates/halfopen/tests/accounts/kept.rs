@@ -35,7 +35,8 @@ fn the_next_daemon_knows_rules_by_name_and_their_accounts() {
     assert_eq!(scene.scope("web"), known);
     assert_eq!(scene.of_cgroup(&cgroup), (1, 2));
     program.dial();
-    let of = |name: &str| scene.accounts().iter().filter(|account| account.id.scope == scene.scope(name)).count();
+    let of =
+        |name: &str| scene.accounts().iter().filter(|account| account.id.scope == scene.scope(name)).count();
     assert_eq!(["new", "web", "mail"].map(of), [1, 1, 0]);
     scene.recount_agrees();
 }

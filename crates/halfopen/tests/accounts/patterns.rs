@@ -157,7 +157,8 @@ fn an_interface_has_its_own_limit_besides_any_rule_s() {
     let mut settings = settings(vec![by_cgroup("all", "/".to_owned())]);
     settings.scopes[0].limits.half_open = Some(3);
     let limits = crate::scene::limits(Some(2));
-    settings.interfaces = ["lo", "lab0", "lab01"].map(|name| InterfaceRule { name: name.to_owned(), limits }).into();
+    settings.interfaces =
+        ["lo", "lab0", "lab01"].map(|name| InterfaceRule { name: name.to_owned(), limits }).into();
     let scene = Scene { limiter: start(&lab, &settings, None), lab };
     // Leaves the rest of the longer name behind the shorter one's zero. Kernels before 6.2 rename none that is up.
     let _ = scene.lab.client().ip("link set lab0 name lab0longer\nlink set lab0longer name lab0\n");

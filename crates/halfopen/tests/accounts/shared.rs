@@ -25,7 +25,8 @@ fn a_cgroup_shares_with_those_below_it_and_not_with_those_beside_it() {
 
     let beside = scene.lab.cgroup().child("web-2").unwrap();
     let other = scene.lab.cgroup().child("other").unwrap();
-    let mut programs_beside = [scene.program(&beside), scene.program(&other), scene.program(scene.lab.cgroup())];
+    let mut programs_beside =
+        [scene.program(&beside), scene.program(&other), scene.program(scene.lab.cgroup())];
     programs_beside.iter_mut().for_each(crate::scene::Dials::dial);
     assert_eq!((scene.of_cgroup(&beside), scene.of_cgroup(&first)), ((1, 0), (1, 3)));
     assert_eq!((scene.accounts().len(), scene.of_rule("web")), (2, (0, 0)));

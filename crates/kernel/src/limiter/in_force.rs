@@ -94,16 +94,19 @@ impl Limiter {
             raw_tcp: settings::raw_tcp(settings.raw_tcp),
             poke: settings.poke.into(),
             exec_level,
+            top_level: self.top_level,
             essential: essential::write(&self.skel.maps, &settings.essential, &files, next)?,
             rules: scope_rules::write(
                 &self.skel.maps,
                 &settings.scopes,
                 &numbers.rules,
                 &rule_files,
+                self.top_level,
                 next,
             )?,
             // Whatever has changed: what was found out about a cgroup counts for one policy.
             generation: self.generation + 1,
+            known_for_ns: settings::nanos(settings.known_for),
             interfaces: (!settings.interfaces.is_empty()).into(),
             released: self.released,
             limits: [settings::no_limits(settings.host.slot_life); SCOPES as usize],
@@ -118,6 +121,10 @@ impl Limiter {
         for (id, limits) in rules.chain(numbers.interfaces.iter().zip(interfaces)) {
             policy.limits[id.0 as usize] = settings::limits(limits);
         }
+        let asks =
+            |asks: fn(&types::first_contact) -> bool| policy.limits.iter().any(|l| asks(&l.first)).into();
+        policy.blocks = asks(|first| first.block_ns != 0);
+        policy.knows = asks(|first| first.credit != 0 && first.working_set == 0);
         self.write_interfaces(settings, &numbers, next)?;
         self.state.turn_to(&policy);
         self.essential_files = files;

@@ -48,19 +48,15 @@ impl Limiter {
         names.iter().map(|name| self.number_name(name, names, range.clone())).collect()
     }
 
-    fn number_name(
-        &mut self,
-        name: &str,
-        names: &[&str],
-        range: Range<u32>,
-    ) -> Result<ScopeId, KernelError> {
-        let named = self.names.range(ScopeId(range.start)..ScopeId(range.end));
-        if let Some((id, _)) = named.clone().find(|(_, had)| *had == name) {
+    fn number_name(&mut self, name: &str, names: &[&str], range: Range<u32>) -> Result<ScopeId, KernelError> {
+        let had_by = self.names.range(ScopeId(range.start)..ScopeId(range.end));
+        if let Some((id, _)) = had_by.clone().find(|(_, had)| *had == name) {
             return Ok(*id);
         }
         let unused = range.clone().map(ScopeId).find(|id| !self.names.contains_key(id));
-        let ended = named.filter(|(_, had)| !names.contains(&had.as_str())).map(|(id, _)| *id);
-        let ended = ended.filter(|id| !self.in_force.rules.contains(id) && !self.in_force.interfaces.contains(id));
+        let ended = had_by.filter(|(_, had)| !names.contains(&had.as_str())).map(|(id, _)| *id);
+        let ended =
+            ended.filter(|id| !self.in_force.rules.contains(id) && !self.in_force.interfaces.contains(id));
         let candidates: Vec<ScopeId> = unused.into_iter().chain(ended).collect();
         for id in candidates {
             if self.is_charged(id)? {
