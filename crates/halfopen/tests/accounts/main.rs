@@ -6,7 +6,6 @@
 #[path = "../rig/mod.rs"]
 mod rig;
 
-mod cost;
 mod kept;
 mod many;
 mod patterns;

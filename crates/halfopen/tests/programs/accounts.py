@@ -100,10 +100,6 @@ for line in sys.stdin:
         done = child(to)
     elif "grandchild" in asked:
         done = grandchild(to)
-    elif "times" in asked:
-        for _ in range(asked["times"]):
-            with socket.create_connection(tuple(to)):
-                pass
     elif "close" in asked:
         kept.clear()
     else:
