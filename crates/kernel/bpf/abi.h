@@ -70,7 +70,7 @@ enum per { PER_RULE, PER_CGROUP, PER_USER, PER_PROCESS };
 struct rule {
 	__u8 per;
 	__u8 depth; /* of the cgroup that its pattern names; PER_CGROUP: of those that have the accounts */
-	__u16 pad;
+	__u16 scope;
 };
 
 /* Whom the rules of `[[scope]]` are for: a bit for each rule, the first that holds counts. A rule's conditions must all
@@ -81,15 +81,22 @@ struct rules {
 	__u64 any_user;
 	__u64 any_exe;
 	__u64 any_comm;
+	__u64 ended; /* scopes, from RULE_SCOPES on, that no rule has: their accounts go as soon as they are empty */
 	struct rule rule[RULES];
 };
 
 /* An account that was made on first use: of the rule with that scope, for that cgroup, user or process. */
 struct account_key {
-	__u64 id; /* 0 = the rule's own, in the table of scopes */
+	__u64 id; /* 0 = the rule's own, in the table of scopes; else see account_id() */
 	__u32 scope;
 	__u32 pad;
 };
+/* An account's id is its kind (enum per), and below that what it is for. */
+#define ACCOUNT_KIND_SHIFT 62
+/* A process: its start in milliseconds, and below that its number. No process number has more bits. */
+#define PROCESS_NUMBER_BITS 22
+/* Of `releases`: every account of the scope. */
+#define ALL_ACCOUNTS 0xffffffffffffffffULL
 
 /* Who is never held: up to 64 rules, a bit each. A rule's conditions must all hold; those it lacks are set here. */
 struct essential {
@@ -115,6 +122,8 @@ struct policy {
 	__u32 interfaces;   /* some interface has a scope */
 	__u32 released;	    /* how often accounts were released by hand; see `releases` */
 	__u32 top_level;    /* of the cgroups among whom the host's turns go round: below the one that is limited */
+	__u32 blocks;	    /* some scope blocks its suspects */
+	__u32 more_pad;
 	struct limits limits[SCOPES];
 };
 
@@ -140,6 +149,39 @@ struct cgroup_place {
 	__u32 number;
 	__u32 pad;
 	__u64 rules; /* that ask for this cgroup or one above it */
+};
+
+#define CGROUP_DEPTH 12
+#define CGROUP_PATTERN_LEN 256
+
+/* What a rule of `[[scope]]` asks of a cgroup: that the names of its first ancestors fit. */
+struct cgroup_pattern {
+	__u32 depth;
+	__u8 start[CGROUP_DEPTH]; /* of each name in the text */
+	char text[CGROUP_PATTERN_LEN];
+};
+
+/* The rules of a policy that ask for this cgroup or one above it. */
+struct cgroup_rules {
+	__u64 generation;
+	__u64 rules;
+};
+
+struct comm_key {
+	__u32 policy;
+	char comm[COMM_LEN];
+};
+
+#define INTERFACE_NAME_LEN 16
+struct interface_key {
+	__u32 policy;
+	char name[INTERFACE_NAME_LEN];
+};
+
+/* Whose a scope number is: a rule's name. User space's. */
+#define SCOPE_NAME_LEN 64
+struct scope_name {
+	char name[SCOPE_NAME_LEN];
 };
 
 /* Where in a scope's slot wheel an attempt's slot stands. tick 0 = no slot taken. */
@@ -256,7 +298,7 @@ struct party {
 	__u32 round;	/* among its own parts */
 	__u32 waiting;	/* parts that wait */
 	__u32 unserved; /* of those, in this round */
-	__u32 pad;
+	__u32 idle_since; /* in units of IDLE_SHIFT; 0 = asked for since the collector came by */
 	__u64 offered_ns; /* since when a turn has been there that those who asked were not to take; 0 = none */
 };
 
@@ -300,7 +342,12 @@ struct scope {
 	__u64 touched_ns; /* when an attempt began or ended last */
 	struct trust trust;
 	struct party parties; /* the host's: whose turn it is */
-	__u8 spare[64];
+	/* Of `accounts`: whose this memory is. Set by who has made the entry; an entry that is collected may be another's
+	 * at once. */
+	__u64 account;
+	__u32 account_scope; /* 0 = nobody's */
+	__u32 pad;
+	__u8 spare[48];
 };
 
 /* A program, as far as it can be told without asking it. */
@@ -440,5 +487,6 @@ enum fault {
 	FAULT_PROGRAM_UNCOUNTED,
 	FAULT_CONTACT_UNKNOWN,
 	FAULT_PARTY_UNKNOWN,
+	FAULT_ACCOUNTS_FULL,
 	FAULTS,
 };

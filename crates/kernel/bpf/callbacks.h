@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "accounts.h"
 #include "books.h"
 #include "essential.h"
 #include "maps.h"
@@ -63,6 +64,7 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	__u32 mode = mode_now(p);
 	enum verdict verdict;
+	struct charge charge = {};
 	struct cgroup *cgroup;
 	struct prefix to;
 	struct attempt *a;
@@ -80,9 +82,11 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	end_attempt(sk, a, ENDING_OTHER);
 	cgroup = tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup;
 	a->flags = ATTEMPT_DECIDED;
-	a->scope = scope_of(p, cgroup);
-	a->account = 0;
-	a->interface = 0;
+	if (p->exec_level || p->rules.rules || p->interfaces)
+		charge_of_connect(op, &charge, policy);
+	a->scope = charge.scope;
+	a->account = charge.account;
+	a->interface = charge.interface;
 	if (bpf_core_field_exists(tp->is_mptcp) && tp->is_mptcp)
 		a->flags |= ATTEMPT_MPTCP;
 	if (p->essential.rules && is_essential(p, policy, cgroup))

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "accounts.h"
 #include "decide.h"
 #include "essential.h"
 #include "maps.h"
@@ -24,6 +25,7 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 	__u32 policy = policy_now & 1;
 	const struct policy *p = &policies[policy];
 	struct bpf_sock *sk = ctx->sk;
+	struct charge charge = {};
 	struct cgroup *cgroup;
 	struct tcp_sock *tp;
 	struct books b;
@@ -32,17 +34,26 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 
 	if (ctx->type != SOCK_STREAM || ctx->protocol != IPPROTO_TCP || !sk || mode_now(p) != MODE_ENFORCE)
 		return 1;
-	if (!open_scopes(&b, p, 0, 0))
+	if (!open_scopes(&b, p, 0, 0, 0))
 		return 1;
-	/* Almost always nothing waits: then no more is looked at. */
-	if (!p->exec_level && !queue_is_full(host_of(&b), b.limits[CHARGED_HOST]))
+	/* Almost always nothing waits, in whatever scope: then no more is looked at. */
+	if (!p->blocks && !host_of(&b)->queued)
+		return 1;
+	if (!p->blocks && !p->exec_level && !p->rules.rules && !queue_is_full(host_of(&b), b.limits[CHARGED_HOST]))
 		return 1;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp || !is_of_program(tp) || is_exempt(to))
 		return 1;
 	cgroup = tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup;
-	if (!open_scopes(&b, p, scope_of(p, cgroup), 0))
+	if (p->exec_level || p->rules.rules)
+		charge_before_connect(ctx, &charge, policy);
+	if (!open_scopes(&b, p, charge.scope, charge.account, 0))
 		return 1;
+	/* Of an account that nobody has used yet there is nothing to ask. */
+	if (b.scope[CHARGED_OWN] && is_unreleased(p, b.scope[CHARGED_OWN]))
+		release_scope(charge.scope, charge.account, p->released);
+	if (is_unreleased(p, host_of(&b)))
+		release_scope(0, 0, p->released);
 	now = bpf_ktime_get_ns();
 	for_each_charged(i)
 	{

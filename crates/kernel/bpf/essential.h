@@ -8,27 +8,27 @@
 #include "kernel_types.h"
 #include "maps.h"
 
-#define CGROUP_DEPTH 12
-
-static __always_inline __u64 rules_for_user(__u32 policy, const struct task_struct *task)
+/* The rules of `users` or `exes`, maps of the form of essential_users and essential_exes. A field behind a pointer that
+ * is NULL reads as zero. */
+static __always_inline __u64 rules_for_user(void *users, __u32 policy, const struct task_struct *task)
 {
 	struct user_key key = { .policy = policy, .uid = task->cred->uid.val };
-	__u64 *rules = bpf_map_lookup_elem(&essential_users, &key);
+	__u64 *rules = bpf_map_lookup_elem(users, &key);
 
 	return rules ? *rules : 0;
 }
 
-static __always_inline __u64 rules_for_exe(__u32 policy, const struct task_struct *task)
+static __always_inline __u64 rules_for_exe(void *exes, __u32 policy, const struct task_struct *task)
 {
-	struct inode *inode = BPF_CORE_READ(task, mm, exe_file, f_inode);
+	struct inode *inode = task->mm->exe_file->f_inode;
 	struct exe_key key = { .policy = policy };
 	__u64 *rules;
 
 	if (!inode)
 		return 0;
-	key.inode = BPF_CORE_READ(inode, i_ino);
-	key.device = BPF_CORE_READ(inode, i_sb, s_dev);
-	rules = bpf_map_lookup_elem(&essential_exes, &key);
+	key.inode = inode->i_ino;
+	key.device = inode->i_sb->s_dev;
+	rules = bpf_map_lookup_elem(exes, &key);
 	return rules ? *rules : 0;
 }
 
@@ -63,9 +63,9 @@ static __always_inline int is_essential(const struct policy *p, __u32 policy, st
 	__u64 rules = p->essential.rules;
 
 	if (rules & ~p->essential.any_user)
-		rules &= p->essential.any_user | rules_for_user(policy, task);
+		rules &= p->essential.any_user | rules_for_user(&essential_users, policy, task);
 	if (rules & ~p->essential.any_exe)
-		rules &= p->essential.any_exe | rules_for_exe(policy, task);
+		rules &= p->essential.any_exe | rules_for_exe(&essential_exes, policy, task);
 	if (rules & ~p->essential.any_cgroup)
 		rules &= p->essential.any_cgroup | rules_for_cgroup(policy, cgroup);
 	return rules != 0;

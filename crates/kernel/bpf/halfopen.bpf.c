@@ -23,6 +23,7 @@
 #include <bpf/bpf_endian.h>
 
 #include "callbacks.h"
+#include "collect.h"
 #include "connect.h"
 #include "egress.h"
 #include "sockopts.h"

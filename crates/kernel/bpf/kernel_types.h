@@ -19,6 +19,18 @@ struct cgroup {
 	struct cgroup *ancestors[];
 };
 
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
+struct net_device {
+	char name[16];
+};
+
+struct dst_entry {
+	struct net_device *dev;
+};
+
 struct sock_cgroup_data {
 	struct cgroup *cgroup;
 };
@@ -60,6 +72,7 @@ struct sock {
 	struct sock_common __sk_common;
 	__u8 sk_kern_sock : 1;
 	int sk_err;
+	struct dst_entry *sk_dst_cache;
 	struct sock_cgroup_data sk_cgrp_data;
 };
 
@@ -106,6 +119,10 @@ struct mm_struct {
 struct task_struct {
 	unsigned int flags;
 	int tgid;
+	struct task_struct *real_parent;
+	struct task_struct *group_leader;
+	__u64 start_boottime;
+	struct css_set *cgroups;
 	struct mm_struct *mm;
 	const struct cred *cred;
 	char comm[16];
@@ -122,6 +139,13 @@ struct bpf_iter__tcp {
 	struct bpf_iter_meta *meta;
 	struct sock_common *sk_common;
 	unsigned int uid;
+};
+
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	struct bpf_map *map;
+	void *key;
+	void *value;
 };
 
 struct bpf_iter__bpf_sk_storage_map {

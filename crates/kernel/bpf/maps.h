@@ -73,6 +73,9 @@ struct {
 	__type(value, struct neighbourhood);
 } neighbourhoods SEC(".maps");
 
+/* What a new account begins as: it is too large for a program's stack. */
+const volatile __u8 no_books[sizeof(struct scope)];
+
 /* hash, 63 entries: the scope of a cgroup at depth exec_level. Written by user space only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -105,6 +108,79 @@ struct {
 	__type(key, struct cgroup_step);
 	__type(value, struct cgroup_place);
 } essential_cgroups SEC(".maps");
+
+/* hash, 96 entries: rules of `[[scope]]` that ask for a user. Written by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * RULES);
+	__type(key, struct user_key);
+	__type(value, __u64);
+} rule_users SEC(".maps");
+
+/* hash, 96 entries: those that ask for an executable. Written by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * RULES);
+	__type(key, struct exe_key);
+	__type(value, __u64);
+} rule_exes SEC(".maps");
+
+/* hash, 96 entries: those that ask for a task's name. Written by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * RULES);
+	__type(key, struct comm_key);
+	__type(value, __u64);
+} rule_comms SEC(".maps");
+
+/* array, 96 entries: which cgroups the rules ask for, policy 0's first. Written by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * RULES);
+	__type(key, __u32);
+	__type(value, struct cgroup_pattern);
+} rule_cgroups SEC(".maps");
+
+/* LRU hash, 16384 entries: which patterns a cgroup fits, found out at its first connect. Written by every CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, ACCOUNTS);
+	__type(key, __u64);
+	__type(value, struct cgroup_rules);
+} cgroups_known SEC(".maps");
+
+/* LRU hash, 16384 entries: the process whose account another one shares, so that nothing changes when its parents end.
+ * Written by every CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, ACCOUNTS);
+	__type(key, __u64);
+	__type(value, __u64);
+} families SEC(".maps");
+
+/* hash, 32 entries: the scope of an interface. Written by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * INTERFACES);
+	__type(key, struct interface_key);
+	__type(value, __u32);
+} interface_scopes SEC(".maps");
+
+/* array, 128 entries: the names of rules and interfaces, for the next daemon. Written by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SCOPES);
+	__type(key, __u32);
+	__type(value, struct scope_name);
+} scope_names SEC(".maps");
+
+/* LRU hash, 1024 entries: at which count of releases an account was released last. Written by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct account_key);
+	__type(value, __u32);
+} releases SEC(".maps");
 
 /* LRU hash, 4096 entries: programs whose attempts waited, were refused, or would have waited. Written by every CPU with
  * atomic additions; the program that has been quiet for longest makes room for a new one. */

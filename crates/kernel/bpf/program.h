@@ -68,6 +68,8 @@ static __always_inline struct party *find_party(__u64 top, __u32 user, int make)
 	struct party_key key = { .top = top, .user = user };
 	struct party *party = bpf_map_lookup_elem(&parties, &key), none = {};
 
+	if (party)
+		party->idle_since = 0;
 	if (party || !make)
 		return party;
 	/* Another CPU may have been first. */
@@ -117,15 +119,27 @@ static __always_inline const struct limits *limits_of(const struct policy *p, __
 	return l;
 }
 
-/* Looks up the scopes: of the table those of these numbers, 0 = none. The host's lock must not be held yet. */
-static __always_inline int open_scopes(struct books *b, const struct policy *p, __u32 own, __u32 interface)
+/* The books of a rule's account, or of a scope of the table. */
+static __always_inline struct scope *find_scope(__u32 number, __u64 account)
+{
+	struct account_key key = { .id = account, .scope = number };
+
+	if (account)
+		return bpf_map_lookup_elem(&accounts, &key);
+	return bpf_map_lookup_elem(&scopes, &number);
+}
+
+/* Looks up the scopes: of the table those of these numbers, 0 = none, and of a rule one of its accounts. The host's
+ * lock must not be held yet. */
+static __always_inline int open_scopes(struct books *b, const struct policy *p, __u32 own, __u64 account,
+				       __u32 interface)
 {
 	__u32 key = CHARGED_HOST;
 
 	own &= SCOPES - 1;
 	interface &= SCOPES - 1;
 	b->scope[CHARGED_HOST] = bpf_map_lookup_elem(&scopes, &key);
-	b->scope[CHARGED_OWN] = own ? bpf_map_lookup_elem(&scopes, &own) : NULL;
+	b->scope[CHARGED_OWN] = own ? find_scope(own, account) : NULL;
 	b->scope[CHARGED_INTERFACE] = interface ? bpf_map_lookup_elem(&scopes, &interface) : NULL;
 	b->limits[CHARGED_HOST] = &p->limits[0];
 	b->limits[CHARGED_OWN] = limits_of(p, own);
@@ -138,8 +152,57 @@ static __always_inline int open_scopes(struct books *b, const struct policy *p, 
 	return 0;
 }
 
+static __always_inline int is_unreleased(const struct policy *p, const struct scope *s)
+{
+	return s->trust.released != p->released;
+}
+
+/* All but what the attempts that live count on. */
+static __always_inline void trust_begins_anew(struct trust *t)
+{
+	t->credit = 0;
+	t->answered = 0;
+	t->silent = 0;
+	t->halved_ns = 0;
+	t->recover_ns = 0;
+	t->offered_ns = 0;
+	t->suspect_ns = 0;
+	t->walk = 0;
+	t->doublings = 0;
+	t->spent = 0;
+	t->side = 0;
+	for (int i = 0; i < WORKING_SET; i++)
+		t->working_set[i] = 0;
+}
+
+/* Some account was released by hand since this one was last asked for: this one? */
+__noinline int release_scope(__u32 number, __u64 account, __u32 released)
+{
+	struct account_key key = { .id = account, .scope = number };
+	struct scope *host, *s;
+	__u32 first = CHARGED_HOST, *at;
+	int is_it = 0;
+
+	number &= SCOPES - 1;
+	host = bpf_map_lookup_elem(&scopes, &first);
+	s = find_scope(number, account);
+	if (!host || !s)
+		return 0;
+	at = bpf_map_lookup_elem(&releases, &key);
+	is_it = at && (__s32)(*at - s->trust.released) > 0;
+	key.id = ALL_ACCOUNTS;
+	at = bpf_map_lookup_elem(&releases, &key);
+	is_it |= at && (__s32)(*at - s->trust.released) > 0;
+	bpf_spin_lock(&host->lock);
+	if (is_it)
+		trust_begins_anew(&s->trust);
+	s->trust.released = released;
+	bpf_spin_unlock(&host->lock);
+	return is_it;
+}
+
 /* Brings a scope up to now. Global, as those in books.h are. */
-__noinline int settle_scope(__u32 number)
+__noinline int settle_scope(__u32 number, __u64 account)
 {
 	const struct policy *p = policy_in_force();
 	__u32 key = CHARGED_HOST;
@@ -148,7 +211,7 @@ __noinline int settle_scope(__u32 number)
 
 	number &= SCOPES - 1;
 	host = bpf_map_lookup_elem(&scopes, &key);
-	s = bpf_map_lookup_elem(&scopes, &number);
+	s = find_scope(number, account);
 	if (!host || !s)
 		return 0;
 	now = bpf_ktime_get_ns();
@@ -158,24 +221,27 @@ __noinline int settle_scope(__u32 number)
 	return 1;
 }
 
-static __always_inline void settle_books(struct books *b, const struct attempt *a)
+static __always_inline void settle_books(struct books *b, const struct policy *p, const struct attempt *a)
 {
 	const __u32 number[CHARGED] = { 0, a->scope, a->interface };
+	const __u64 account[CHARGED] = { 0, a->account, 0 };
 	__u64 now = bpf_ktime_get_ns();
 
 	for_each_charged(i)
 	{
+		if (b->scope[i] && is_unreleased(p, b->scope[i]))
+			release_scope(number[i], account[i], p->released);
 		if (b->scope[i] && is_unsettled(b->scope[i], b->limits[i], now))
-			settle_scope(number[i]);
+			settle_scope(number[i], account[i]);
 	}
 }
 
 /* Looks up what an attempt is charged to, and its parties where it waits in them. */
 static __always_inline int open_books(struct books *b, const struct policy *p, const struct attempt *a)
 {
-	if (!open_scopes(b, p, a->scope, a->interface))
+	if (!open_scopes(b, p, a->scope, a->account, a->interface))
 		return 0;
-	settle_books(b, a);
+	settle_books(b, p, a);
 	if (a->flags & ATTEMPT_IN_PARTY) {
 		b->top = find_party(a->top, ALL_USERS, 0);
 		b->user = find_party(a->top, a->uid, 0);

@@ -37,10 +37,32 @@ static __always_inline void write_attempt(struct seq_file *seq, const struct soc
 	bpf_seq_write(seq, &r, sizeof(r));
 }
 
+static __always_inline void finish_walk_of(struct scope *host, struct scope *s)
+{
+	int drifted;
+
+	bpf_spin_lock(&host->lock);
+	drifted = walk_ends(s, host->walk);
+	bpf_spin_unlock(&host->lock);
+	if (drifted)
+		count_fault(FAULT_RECOUNTED);
+}
+
+static long finish_walk_of_account(struct bpf_map *map, struct account_key *key, struct scope *s, void *ctx)
+{
+	struct scope *host;
+	__u32 first = CHARGED_HOST;
+
+	host = bpf_map_lookup_elem(&scopes, &first);
+	if (host)
+		finish_walk_of(host, s);
+	return !host;
+}
+
+/* An account that this passes over, because others are made and collected meanwhile, is finished by the next walk. */
 static __always_inline void finish_walk(void)
 {
 	struct scope *host, *s;
-	int drifted;
 	__u32 key = 0;
 
 	host = bpf_map_lookup_elem(&scopes, &key);
@@ -51,12 +73,9 @@ static __always_inline void finish_walk(void)
 		s = bpf_map_lookup_elem(&scopes, &key);
 		if (!s)
 			return;
-		bpf_spin_lock(&host->lock);
-		drifted = walk_ends(s, host->walk);
-		bpf_spin_unlock(&host->lock);
-		if (drifted)
-			count_fault(FAULT_RECOUNTED);
+		finish_walk_of(host, s);
 	}
+	bpf_for_each_map_elem(&accounts, finish_walk_of_account, NULL, 0);
 }
 
 __u64 walk_session;
@@ -72,7 +91,7 @@ int recount(struct bpf_iter__bpf_sk_storage_map *ctx)
 	struct sock *sk = ctx->sk;
 	struct books b;
 
-	if (!open_scopes(&b, p, 0, 0))
+	if (!open_scopes(&b, p, 0, 0, 0))
 		return 0;
 	if (ctx->meta->session_id != walk_session) {
 		walk_session = ctx->meta->session_id;
@@ -108,7 +127,7 @@ int list(struct bpf_iter__bpf_sk_storage_map *ctx)
 	struct books b;
 	int in_slot;
 
-	if (!sk || !a || a->state == ATTEMPT_NONE || !open_scopes(&b, policy_in_force(), 0, 0))
+	if (!sk || !a || a->state == ATTEMPT_NONE || !open_scopes(&b, policy_in_force(), 0, 0, 0))
 		return 0;
 	bpf_spin_lock(&host_of(&b)->lock);
 	in_slot = a->state == ATTEMPT_OUT && slot_is_held(host_of(&b), &a->slot[CHARGED_HOST]);

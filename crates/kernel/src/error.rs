@@ -99,6 +99,35 @@ pub enum KernelError {
         "{0}: a rule names a cgroup by its path below the root, at most 12 names of at most 58 bytes each"
     )]
     CgroupPath(String),
+    /// A pattern that no rule can have.
+    #[error(
+        "{0}: a rule names cgroups by a path below the root, at most 12 names and 255 bytes: begin it with / and shorten it"
+    )]
+    CgroupPattern(String),
+    /// A name of a rule or an interface that does not fit.
+    #[error(
+        "{name:?}: a name of a scope or an interface has 1 to {longest} bytes here: choose a shorter one"
+    )]
+    ScopeName {
+        /// As it was given.
+        name: String,
+        /// In bytes.
+        longest: usize,
+    },
+    /// More rules or interfaces than there is room for.
+    #[error("there is room for {most} of them: name fewer [[scope]] or [[interface]]")]
+    TooManyScopes {
+        /// The room.
+        most: usize,
+    },
+    /// No number is free.
+    #[error(
+        "attempts of rules that are gone still take up the {most} scopes there are: try again once they have ended"
+    )]
+    ScopesCharged {
+        /// The room.
+        most: usize,
+    },
     /// No scope is free.
     #[error("all {0} scopes are in use: end a `halfopen exec` first")]
     ScopesFull(u32),

@@ -1,16 +1,12 @@
 //! Who is never held, in the form that `bpf/essential.h` looks up: each rule a bit, each condition a table of the rules
 //! that it meets. The tables hold the rules of both policies, told apart by the policy's number.
 
-use crate::limiter::bpf;
+use crate::executable::Executable;
+use crate::rule_keys::{clear, exe_key, put, user_key, word};
 use crate::skeleton::HalfopenMaps;
 use crate::skeleton::types;
 use crate::{Essential, KernelError};
-use libbpf_rs::{MapCore, MapFlags};
-use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read, Seek};
-use std::path::{Path, PathBuf};
 
 /// `ESSENTIAL_RULES` of bpf/abi.h.
 const RULES: usize = 64;
@@ -19,62 +15,6 @@ const LONGEST_NAME: usize = 58;
 const NAME: usize = 60;
 /// `CGROUP_DEPTH` of bpf/essential.h.
 const DEEPEST: usize = 12;
-
-/// An executable as the kernel knows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Executable {
-    inode: u64,
-    device: u32,
-}
-
-/// Looks executables up, also in a process that may no longer open files or search every directory.
-#[derive(Debug)]
-pub(crate) struct Executables {
-    /// `/proc/self/mountinfo`, open: read anew from its start it tells of the mounts as they are then.
-    mounts: File,
-    known: BTreeMap<PathBuf, Executable>,
-}
-
-impl Executables {
-    pub fn new() -> io::Result<Self> {
-        Ok(Self { mounts: File::open("/proc/self/mountinfo")?, known: BTreeMap::new() })
-    }
-
-    /// The executables that the rules name, as they are now: where this differs, the rules must be written anew. One that
-    /// cannot be looked up counts as it was.
-    pub fn of(&mut self, rules: &[Essential]) -> Vec<Option<Executable>> {
-        let named = |rule: &Essential| rule.exe.as_deref().and_then(|path| self.find(path));
-        rules.iter().map(named).collect()
-    }
-
-    /// The file at `path`; `None` where there is none.
-    fn find(&mut self, path: &Path) -> Option<Executable> {
-        match self.look_up(path) {
-            Ok(found) => drop(self.known.insert(path.to_owned(), found)),
-            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                self.known.remove(path);
-            }
-            Err(_) => {}
-        }
-        self.known.get(path).copied()
-    }
-
-    /// The device is the mount's: what `stat` tells may be another on file systems of several volumes.
-    fn look_up(&mut self, path: &Path) -> io::Result<Executable> {
-        let found = statx(CWD, path, AtFlags::empty(), StatxFlags::INO | StatxFlags::MNT_ID)?;
-        let mut mounts = String::new();
-        self.mounts.rewind()?;
-        self.mounts.read_to_string(&mut mounts)?;
-        let of_mount = mounts.lines().find_map(|line| {
-            let mut fields = line.split(' ');
-            (fields.next()?.parse() == Ok(found.stx_mnt_id)).then_some(())?;
-            let (major, minor) = fields.nth(1)?.split_once(':')?;
-            Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?))
-        });
-        let (major, minor) = of_mount.unwrap_or((found.stx_dev_major, found.stx_dev_minor));
-        Ok(Executable { inode: found.stx_ino, device: major << 20 | minor })
-    }
-}
 
 /// The tables of one policy.
 #[derive(Debug, Default)]
@@ -130,14 +70,6 @@ fn tables(rules: &[Essential], files: &[Option<Executable>], policy: u32) -> Res
     Ok(tables)
 }
 
-fn user_key(policy: u32, user: u32) -> Vec<u8> {
-    [policy.to_ne_bytes(), user.to_ne_bytes()].concat()
-}
-
-fn exe_key(policy: u32, exe: Executable) -> Vec<u8> {
-    [&exe.inode.to_ne_bytes()[..], &exe.device.to_ne_bytes(), &policy.to_ne_bytes()].concat()
-}
-
 fn step_key(from: u32, name: &str) -> Vec<u8> {
     let mut key = from.to_ne_bytes().to_vec();
     key.extend(name.as_bytes());
@@ -169,24 +101,10 @@ pub(crate) fn write(
     Ok(tables.masks)
 }
 
-fn put(map: &impl MapCore, key: &[u8], value: &[u8]) -> Result<(), KernelError> {
-    map.update(key, value, MapFlags::ANY).map_err(|error| bpf("writing the rules of `essential`", error))
-}
-
-fn clear(map: &impl MapCore, of_policy: impl Fn(&[u8]) -> bool) -> Result<(), KernelError> {
-    for key in map.keys().filter(|key| of_policy(key)).collect::<Vec<_>>() {
-        map.delete(&key).map_err(|error| bpf("removing old rules of `essential`", error))?;
-    }
-    Ok(())
-}
-
-fn word(key: &[u8], at: usize) -> u32 {
-    key.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map_or(u32::MAX, u32::from_ne_bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::executable::Executables;
 
     fn in_cgroup(path: &str) -> Essential {
         Essential { cgroup: Some(path.to_owned()), ..Essential::default() }
@@ -222,7 +140,8 @@ mod tests {
     fn an_executable_that_is_not_there_meets_nobody() {
         let rule = Essential { exe: Some("/nonexistent".into()), ..Essential::default() };
         let rules = [rule];
-        let tables = tables(&rules, &Executables::new().unwrap().of(&rules), 0).unwrap();
+        let tables =
+            tables(&rules, &Executables::new().unwrap().at([rules[0].exe.as_ref()].into_iter()), 0).unwrap();
         assert_eq!((tables.masks.rules, tables.masks.any_exe, tables.exes.len()), (1, 0, 0));
     }
 }

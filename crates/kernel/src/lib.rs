@@ -4,9 +4,11 @@
 //! Only this crate talks to the kernel's BPF interface, and only here `unsafe` is allowed. It knows the policy as far as
 //! its C header (`bpf/decide.h`) does, and nothing of configuration files or of how events are shown.
 
+mod accounts;
 mod cgroup;
 mod error;
 mod essential;
+mod executable;
 mod ledger;
 mod limiter;
 mod load;
@@ -17,6 +19,8 @@ mod poke;
 mod probe;
 mod program_counts;
 mod records;
+mod rule_keys;
+mod scope_rules;
 mod settings;
 mod skeleton;
 mod state;
@@ -25,6 +29,7 @@ mod told;
 mod twin;
 mod walk;
 
+pub use accounts::{Account, AccountOf, Trust};
 pub use cgroup::{CgroupDir, path_of_id};
 pub use error::KernelError;
 pub use limiter::{Adopted, AdoptedScope, EnforcementStopped, Keep, Limiter, ScopeId, Turns};

@@ -2,10 +2,11 @@
 //! files of their own.
 
 mod in_force;
+mod named_scopes;
 mod pinned;
 mod readings;
 
-use crate::essential::{Executable, Executables};
+use crate::executable::{Executable, Executables};
 use crate::load::load;
 use crate::pins::{HOOKS, Pins};
 use crate::skeleton::{HalfopenSkel, types};
@@ -13,6 +14,7 @@ use crate::state::State;
 use crate::{CgroupDir, KernelError, Settings, Told, told};
 use halfopen_policy::{Limits, Mode};
 use libbpf_rs::{ErrorKind, Link, ProgramMut, RingBuffer, RingBufferBuilder};
+use named_scopes::Numbers;
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::BTreeMap;
 use std::io;
@@ -52,7 +54,9 @@ const EXEMPT: usize = 4096;
 /// `SCOPES` of bpf/abi.h, the host's among them.
 pub(crate) const SCOPES: u32 = 128;
 /// `RULE_SCOPES` of bpf/abi.h: those of `exec` come before.
-const RULE_SCOPES: u32 = 64;
+pub(crate) const RULE_SCOPES: u32 = 64;
+/// `INTERFACE_SCOPES`: those of rules come before.
+const INTERFACE_SCOPES: u32 = 112;
 
 /// What ending the enforcement left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -134,6 +138,8 @@ pub struct Limiter {
     recount: Link,
     list: Link,
     restore: Link,
+    /// Of accounts, and of parties.
+    collect: [Link; 2],
     ring: RingBuffer<'static>,
     told: mpsc::Receiver<Told>,
     skel: HalfopenSkel<'static>,
@@ -144,6 +150,12 @@ pub struct Limiter {
     settings: Settings,
     executables: Executables,
     essential_files: Vec<Option<Executable>>,
+    rule_files: Vec<Option<Executable>>,
+    /// Of rules and interfaces, also of those that are no longer in force.
+    names: BTreeMap<ScopeId, String>,
+    in_force: Numbers,
+    generation: u64,
+    released: u32,
     exec_parent: Option<CgroupDir>,
     scopes: BTreeMap<ScopeId, OwnScope>,
     counting_since: Duration,
@@ -173,6 +185,11 @@ impl Limiter {
         let recount = skel.progs.recount.attach_iter(skel.maps.attempts.as_fd()).map_err(iterator)?;
         let list = skel.progs.list.attach_iter(skel.maps.attempts.as_fd()).map_err(iterator)?;
         let restore = skel.progs.restore_all.attach().map_err(iterator)?;
+        let over_accounts = |error| bpf("making an iterator over the accounts", error);
+        let collect = [
+            skel.progs.collect_accounts.attach_iter(skel.maps.accounts.as_fd()).map_err(over_accounts)?,
+            skel.progs.collect_parties.attach_iter(skel.maps.parties.as_fd()).map_err(over_accounts)?,
+        ];
         let (sender, told) = mpsc::channel();
         let mut ring = RingBufferBuilder::new();
         ring.add(&skel.maps.held, move |bytes| {
@@ -186,7 +203,7 @@ impl Limiter {
         let ring = ring.build().map_err(|error| bpf("mapping the ring buffer of events", error))?;
 
         let mut executables = Executables::new().map_err(|source| {
-            let doing = "looking up the executables of `essential`: opening /proc/self/mountinfo".to_owned();
+            let doing = "looking up executables: opening /proc/self/mountinfo".to_owned();
             KernelError::Bpf { doing, source }
         })?;
         let mut limiter = Self {
@@ -196,6 +213,7 @@ impl Limiter {
             recount,
             list,
             restore,
+            collect,
             ring,
             told,
             state: State::of(skel.maps.bss.as_fd())?,
@@ -203,7 +221,12 @@ impl Limiter {
             settings: settings.clone(),
             cgroup: cgroup.path().to_owned(),
             top_level: cgroup.level() + 1,
-            essential_files: executables.of(&settings.essential),
+            essential_files: executables.at(settings.essential.iter().map(|rule| rule.exe.as_ref())),
+            rule_files: Vec::new(),
+            names: BTreeMap::new(),
+            in_force: Numbers::default(),
+            generation: 0,
+            released: 0,
             executables,
             exec_parent: None,
             scopes: BTreeMap::new(),

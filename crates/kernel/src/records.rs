@@ -209,6 +209,8 @@ pub enum Fault {
     ContactUnknown,
     /// A user or cgroup that waits could not be noted.
     PartyUnknown,
+    /// There was no room or memory for one more account of a rule: the attempt was charged to the one they share.
+    AccountsFull,
 }
 
 /// How often a [`Fault`] has happened.
@@ -222,7 +224,7 @@ pub struct FaultCount {
 
 impl Fault {
     /// All of them, as `enum fault` of bpf/abi.h numbers them.
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::NoStorage,
         Self::CallbackFlags,
         Self::CallbacksCleared,
@@ -238,6 +240,7 @@ impl Fault {
         Self::ProgramUncounted,
         Self::ContactUnknown,
         Self::PartyUnknown,
+        Self::AccountsFull,
     ];
 
     /// What happened, and what it means for the limit: a phrase for `status` and `doctor`.
@@ -261,6 +264,9 @@ impl Fault {
                 "a waiter's user or cgroup could not be noted: it takes what turns others leave"
             }
             Self::ProgramUncounted => "a wait is missing from its program's counts: it is in the scope's",
+            Self::AccountsFull => {
+                "there was no room for one more account of a rule: its attempts share the rule's own"
+            }
         }
     }
 }

@@ -43,7 +43,8 @@ pub enum Per {
     /// All of them.
     #[default]
     Rule,
-    /// Those of one cgroup: of the one, at the depth of the pattern, that they are in or below.
+    /// Those of one cgroup: of the one, at the depth of the pattern, that they are in or below. Without a pattern, of the
+    /// one directly below what is limited.
     Cgroup,
     /// Those of one user.
     User,

@@ -4,6 +4,7 @@ use crate::limiter::{EnforcementStopped, ScopeId};
 use crate::netns::raw_socket_here;
 use crate::plain::{self, AttemptRecord};
 use crate::poke::{Poker, Waiter};
+use crate::skeleton::types;
 use crate::{AccountId, Attempt, AttemptState, KernelError, netns};
 use libbpf_rs::libbpf_sys;
 use std::fs::File;
@@ -30,6 +31,13 @@ pub(crate) fn recount(link: BorrowedFd<'_>) -> Result<(), KernelError> {
     read_all(link)
         .map(|_| ())
         .map_err(|source| KernelError::Bpf { doing: "recounting the live attempts".to_owned(), source })
+}
+
+/// Removes idle accounts, or parties (bpf/collect.h). Returns how many accounts: their keys are what it writes out.
+pub(crate) fn collect(link: BorrowedFd<'_>) -> Result<usize, KernelError> {
+    let doing = "collecting idle accounts".to_owned();
+    let keys = read_all(link).map_err(|source| KernelError::Bpf { doing, source })?;
+    Ok(keys.len() / size_of::<types::account_key>())
 }
 
 /// All live attempts.

@@ -2,7 +2,7 @@
 
 use super::{EXEMPT, Limiter, OwnScope, RULE_SCOPES, SCOPES, ScopeId, bpf};
 use crate::skeleton::types;
-use crate::{CgroupDir, KernelError, Settings, essential, settings};
+use crate::{CgroupDir, KernelError, Settings, essential, scope_rules, settings};
 use halfopen_policy::{Limits, Mode};
 use libbpf_rs::{MapCore, MapFlags};
 use std::collections::BTreeSet;
@@ -14,7 +14,20 @@ impl Limiter {
     /// # Errors
     /// Where a map cannot be written.
     pub fn follow_essential_files(&mut self) -> Result<bool, KernelError> {
-        if self.executables.of(&self.settings.essential) == self.essential_files {
+        if self.executables.at(self.settings.essential.iter().map(|rule| rule.exe.as_ref()))
+            == self.essential_files
+        {
+            return Ok(false);
+        }
+        self.put_in_force(&self.settings.clone()).map(|()| true)
+    }
+
+    /// The same of the files that rules of `[[scope]]` name.
+    ///
+    /// # Errors
+    /// Where a map cannot be written.
+    pub fn follow_rule_files(&mut self) -> Result<bool, KernelError> {
+        if self.executables.at(self.settings.scopes.iter().map(|rule| rule.exe.as_ref())) == self.rule_files {
             return Ok(false);
         }
         self.put_in_force(&self.settings.clone()).map(|()| true)
@@ -69,7 +82,9 @@ impl Limiter {
     /// Writes the policy that is not in force and turns the number that says which one is.
     pub(super) fn put_in_force(&mut self, settings: &Settings) -> Result<(), KernelError> {
         let exec_level = self.exec_parent.as_ref().map_or(0, |parent| parent.level() + 1);
-        let files = self.executables.of(&settings.essential);
+        let files = self.executables.at(settings.essential.iter().map(|rule| rule.exe.as_ref()));
+        let rule_files = self.executables.at(settings.scopes.iter().map(|rule| rule.exe.as_ref()));
+        let numbers = self.number(settings)?;
         let next = self.state.policy_now() ^ 1;
         let trial = settings.enforce_until.filter(|_| settings.mode != Mode::Enforce);
         let mut policy = types::policy {
@@ -81,6 +96,19 @@ impl Limiter {
             exec_level,
             top_level: self.top_level,
             essential: essential::write(&self.skel.maps, &settings.essential, &files, next)?,
+            rules: scope_rules::write(
+                &self.skel.maps,
+                &settings.scopes,
+                &numbers.rules,
+                &rule_files,
+                self.top_level,
+                next,
+            )?,
+            // Whatever has changed: what was found out about a cgroup counts for one policy.
+            generation: self.generation + 1,
+            known_for_ns: settings::nanos(settings.known_for),
+            interfaces: (!settings.interfaces.is_empty()).into(),
+            released: self.released,
             limits: [settings::no_limits(settings.host.slot_life); SCOPES as usize],
             ..types::policy::default()
         };
@@ -88,8 +116,21 @@ impl Limiter {
         for (id, scope) in &self.scopes {
             policy.limits[id.0 as usize] = scope.limits;
         }
+        let rules = numbers.rules.iter().zip(settings.scopes.iter().map(|rule| &rule.limits));
+        let interfaces = settings.interfaces.iter().map(|rule| &rule.limits);
+        for (id, limits) in rules.chain(numbers.interfaces.iter().zip(interfaces)) {
+            policy.limits[id.0 as usize] = settings::limits(limits);
+        }
+        let asks =
+            |asks: fn(&types::first_contact) -> bool| policy.limits.iter().any(|l| asks(&l.first)).into();
+        policy.blocks = asks(|first| first.block_ns != 0);
+        policy.knows = asks(|first| first.credit != 0 && first.working_set == 0);
+        self.write_interfaces(settings, &numbers, next)?;
         self.state.turn_to(&policy);
         self.essential_files = files;
+        self.rule_files = rule_files;
+        self.in_force = numbers;
+        self.generation = policy.generation;
         Ok(())
     }
 

@@ -42,6 +42,20 @@ impl Limiter {
             &mut maps.essential_users,
             &mut maps.essential_exes,
             &mut maps.essential_cgroups,
+            &mut maps.rule_users,
+            &mut maps.rule_exes,
+            &mut maps.rule_comms,
+            &mut maps.rule_cgroups,
+            &mut maps.cgroups_known,
+            &mut maps.families,
+            &mut maps.matchings,
+            &mut maps.interface_scopes,
+            &mut maps.scope_names,
+            &mut maps.releases,
+            &mut maps.accounts,
+            &mut maps.parties,
+            &mut maps.contacts,
+            &mut maps.neighbourhoods,
             &mut maps.programs,
             &mut maps.exempt,
             &mut maps.held,
@@ -77,6 +91,9 @@ impl Limiter {
                 .then(|| Duration::from_nanos(policy.enforce_until_ns)),
             scopes: Vec::new(),
         };
+        self.generation = policy.generation;
+        self.released = policy.released;
+        self.adopt_names()?;
         for key in self.skel.maps.scope_of_cgroup.keys() {
             let value = self.skel.maps.scope_of_cgroup.lookup(&key, MapFlags::ANY);
             let value = value.map_err(|error| bpf("reading the scopes of cgroups", error))?;

@@ -1,0 +1,13 @@
+//! Whose attempts are charged to which account: rules by cgroup, user, executable and name, the accounts that they make
+//! on first use, and interfaces. Asked of the kernel part itself.
+
+#![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
+
+#[path = "../rig/mod.rs"]
+mod rig;
+
+mod kept;
+mod many;
+mod patterns;
+mod scene;
+mod shared;

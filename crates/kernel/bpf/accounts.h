@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * The account that an attempt is charged to: made on first use, found again by rule and by cgroup, user or process.
+ *
+ * Processes share the account of the one they come from: the topmost of their ancestors that is in the same cgroup, as
+ * of their first connect. A process whose parent has ended by then comes from init: a program that forks twice before
+ * it connects for the first time has a new account, so `per = "process"` is for programs that do not mean to evade it.
+ */
+#pragma once
+
+#include "interfaces.h"
+#include "maps.h"
+#include "program.h"
+#include "rules.h"
+
+static __always_inline __u64 account_id(enum per per, __u64 of)
+{
+	return (__u64)per << ACCOUNT_KIND_SHIFT | (of & ((1ULL << ACCOUNT_KIND_SHIFT) - 1));
+}
+
+#define FAMILY_DEPTH 16
+
+/* Tells it from every other process since the machine started. */
+static __always_inline __u64 process_number(const struct task_struct *leader)
+{
+	return leader->start_boottime / 1000000 << PROCESS_NUMBER_BITS |
+	       (leader->tgid & ((1U << PROCESS_NUMBER_BITS) - 1));
+}
+
+/* The process that the current one comes from, of those whose account it shares. */
+static __noinline __u64 find_family(__u64 process)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
+	struct cgroup *cgroup = task->cgroups->dfl_cgrp;
+	__u64 family = process, top = process, *known;
+
+	for (int i = 0; i < FAMILY_DEPTH; i++) {
+		task = task->group_leader->real_parent->group_leader;
+		if (task->tgid <= 1 || task->cgroups->dfl_cgrp != cgroup)
+			break;
+		top = process_number(task);
+		family = top;
+		known = bpf_map_lookup_elem(&families, &top);
+		if (known) {
+			family = *known;
+			break;
+		}
+	}
+	/* Others may come from it after it has ended, and with it what leads to it. */
+	if (top != process)
+		bpf_map_update_elem(&families, &top, &family, BPF_NOEXIST);
+	bpf_map_update_elem(&families, &process, &family, BPF_ANY);
+	return family;
+}
+
+static __always_inline __u64 family_of_current(void)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
+	__u64 process = process_number(task->group_leader);
+	__u64 *known = bpf_map_lookup_elem(&families, &process);
+
+	return known ? *known : find_family(process);
+}
+
+/* The cgroup at this depth that `cgroup` is or is in. */
+static __always_inline __u64 cgroup_at(struct cgroup *cgroup, __u64 depth)
+{
+	struct cgroup *ancestor = cgroup;
+
+	if (!cgroup)
+		return 0;
+	if ((int)depth < cgroup->level &&
+	    (bpf_core_read(&ancestor, sizeof(ancestor), &cgroup->ancestors[depth & 0xff]) || !ancestor))
+		return 0;
+	return BPF_CORE_READ(ancestor, kn, id);
+}
+
+/* What an attempt is charged to besides the host. */
+struct charge {
+	__u64 account;
+	__u32 scope;
+	__u32 interface;
+};
+
+/* No account is collected so soon after it was touched: an attempt may be on its way to it. */
+#define JUST_TOUCHED_NS 5000000000ULL
+
+/* Whether the books that were looked up still are this account's: an entry may be collected at any moment, and its
+ * memory be another account's. Who has made one says whose it is. */
+static __always_inline int touch_account(struct scope *s, const struct account_key *key, int made)
+{
+	__u32 first = CHARGED_HOST;
+	struct scope *host = bpf_map_lookup_elem(&scopes, &first);
+	__u64 now = bpf_ktime_get_ns();
+	int is_it;
+
+	if (!host)
+		return 0;
+	if (!made && s->account_scope && now - s->touched_ns < JUST_TOUCHED_NS)
+		return 1;
+	bpf_spin_lock(&host->lock);
+	if (made) {
+		s->account = key->id;
+		s->account_scope = key->scope;
+	}
+	is_it = s->account_scope == key->scope && s->account == key->id;
+	if (is_it)
+		s->touched_ns = now;
+	bpf_spin_unlock(&host->lock);
+	return is_it;
+}
+
+/* Looks for the account, and makes it where there is none; 0 where that is not possible. */
+static __always_inline int find_account(__u32 scope, __u64 id)
+{
+	struct account_key key = { .scope = scope, .id = id };
+	struct scope *s = bpf_map_lookup_elem(&accounts, &key);
+	int made = 0;
+
+	if (!s) {
+		made = !bpf_map_update_elem(&accounts, &key, (const void *)no_books, BPF_NOEXIST);
+		/* Another CPU may have been first. */
+		s = bpf_map_lookup_elem(&accounts, &key);
+	}
+	if (s)
+		return touch_account(s, &key, made);
+	count_fault(FAULT_ACCOUNTS_FULL);
+	return 0;
+}
+
+/* A scope of `exec` counts before all rules. */
+static __always_inline void find_charge(struct charge *c, __u32 policy, struct bpf_sock *sk, struct tcp_sock *tp)
+{
+	struct cgroup *cgroup = tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup;
+	const struct policy *p = &policies[policy & 1];
+	const struct rule *rule;
+	__u64 rules;
+
+	c->scope = scope_of(p, cgroup);
+	if (c->scope || !p->rules.rules)
+		return;
+	rules = rules_for(p, policy, sk, cgroup);
+	if (!rules)
+		return;
+	rule = first_of(p, rules);
+	if (!rule)
+		return;
+	c->scope = rule->scope & (SCOPES - 1);
+	switch (rule->per) {
+	case PER_CGROUP:
+		c->account = account_id(PER_CGROUP, cgroup_at(cgroup, rule->depth));
+		break;
+	case PER_USER:
+		c->account = account_id(PER_USER, ((struct task_struct *)bpf_get_current_task_btf())->cred->uid.val);
+		break;
+	case PER_PROCESS:
+		c->account = account_id(PER_PROCESS, family_of_current());
+		break;
+	}
+}
+
+/* Global, as those in books.h are. */
+__noinline int charge_of_connect(struct bpf_sock_ops *op, struct charge *c, __u32 policy)
+{
+	struct bpf_sock *sk = op->sk;
+	struct tcp_sock *tp;
+
+	if (!c)
+		return 0;
+	c->account = 0;
+	c->scope = 0;
+	c->interface = 0;
+	tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
+	if (!tp)
+		return 0;
+	find_charge(c, policy, sk, tp);
+	if (c->account && !find_account(c->scope, c->account))
+		c->account = 0;
+	if (policies[policy & 1].interfaces)
+		c->interface = scope_of_interface(policy, tp);
+	return 0;
+}
+
+/* The same before connect() goes on: there is no route yet, and no account is made. */
+__noinline int charge_before_connect(struct bpf_sock_addr *ctx, struct charge *c, __u32 policy)
+{
+	struct bpf_sock *sk = ctx->sk;
+	struct tcp_sock *tp;
+
+	if (!c)
+		return 0;
+	c->account = 0;
+	c->scope = 0;
+	c->interface = 0;
+	tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
+	if (tp)
+		find_charge(c, policy, sk, tp);
+	return 0;
+}

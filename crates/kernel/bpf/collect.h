@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * The end of accounts and parties that nobody uses. An account that has less trust than a new one stays for longer, or
+ * a new one would be the way back to trust.
+ */
+#pragma once
+
+#include "accounts.h"
+#include "maps.h"
+#include "program.h"
+
+#define ENDED_NS 60000000000ULL
+#define IDLE_NS 600000000000ULL
+#define DISTRUSTED_NS 86400000000000ULL
+/* A party's times are kept in units of about a second. */
+#define IDLE_SHIFT 30
+#define PARTY_IDLE 60
+
+_Static_assert(ENDED_NS > 2 * JUST_TOUCHED_NS, "an attempt on its way to its account finds it");
+
+static __always_inline int is_trusted(const struct scope *s, const struct limits *l)
+{
+	return !l->first.credit || !s->trust.halved_ns || (s->trust.credit >= l->first.credit && !s->trust.suspect_ns);
+}
+
+/* The host's lock must be held. */
+static __always_inline int is_idle(const struct scope *s, const struct limits *l, int ended, __u64 now)
+{
+	__u64 idle = now > s->touched_ns ? now - s->touched_ns : 0;
+
+	/* Who has made it is about to say whose it is. */
+	if (!s->account_scope || s->queued || s->out)
+		return 0;
+	return idle >= DISTRUSTED_NS || (idle >= IDLE_NS && is_trusted(s, l)) || (ended && idle >= ENDED_NS);
+}
+
+/* Writes out the keys of those that have ended. */
+SEC("iter/bpf_map_elem")
+int collect_accounts(struct bpf_iter__bpf_map_elem *ctx)
+{
+	const struct policy *p = policy_in_force();
+	struct account_key *at = ctx->key, key;
+	__u32 first = CHARGED_HOST;
+	const struct limits *l;
+	struct scope *host, *s;
+	int ended, idle;
+	__u64 now;
+
+	if (!at)
+		return 0;
+	key = *at;
+	l = limits_of(p, key.scope);
+	ended = p->rules.ended >> ((key.scope - RULE_SCOPES) & 63) & 1;
+	/* Credit that came back while nobody asked. */
+	settle_scope(key.scope, key.id);
+	host = bpf_map_lookup_elem(&scopes, &first);
+	s = bpf_map_lookup_elem(&accounts, &key);
+	if (!host || !s)
+		return 0;
+	now = bpf_ktime_get_ns();
+	bpf_spin_lock(&host->lock);
+	idle = is_idle(s, l, ended, now);
+	if (idle)
+		s->account_scope = 0;
+	bpf_spin_unlock(&host->lock);
+	if (!idle)
+		return 0;
+	bpf_map_delete_elem(&accounts, &key);
+	bpf_seq_write(ctx->meta->seq, &key, sizeof(key));
+	return 0;
+}
+
+/* The first time it finds nobody there it takes note, and a while later, if nobody has asked for the party since, it
+ * ends it: whoever has looked it up is through with it by then. */
+SEC("iter/bpf_map_elem")
+int collect_parties(struct bpf_iter__bpf_map_elem *ctx)
+{
+	__u32 now = bpf_ktime_get_ns() >> IDLE_SHIFT | 1, first = CHARGED_HOST;
+	struct party_key *at = ctx->key, key;
+	struct party *party;
+	struct scope *host;
+	int idle = 0;
+
+	if (!at)
+		return 0;
+	key = *at;
+	host = bpf_map_lookup_elem(&scopes, &first);
+	party = bpf_map_lookup_elem(&parties, &key);
+	if (!host || !party)
+		return 0;
+	bpf_spin_lock(&host->lock);
+	if (!party->waiters && !party->waiting) {
+		if (!party->idle_since)
+			party->idle_since = now;
+		idle = now - party->idle_since > PARTY_IDLE;
+	}
+	bpf_spin_unlock(&host->lock);
+	if (idle)
+		bpf_map_delete_elem(&parties, &key);
+	return 0;
+}

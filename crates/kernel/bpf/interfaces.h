@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * The interface that an attempt's route leaves through, by name, in whatever network namespace.
+ */
+#pragma once
+
+#include "kernel_types.h"
+#include "maps.h"
+
+/* To be asked before the SYN exists: a route that was found is kept then, IPv6 drops it from the second re-check on. */
+static __always_inline __u32 scope_of_interface(__u32 policy, const struct tcp_sock *tp)
+{
+	struct net_device *device = tp->inet_conn.icsk_inet.sk.sk_dst_cache->dev;
+	struct interface_key key = { .policy = policy };
+	__u32 *scope;
+
+	/* Behind the zero of a name that was changed stands the rest of a longer one. */
+	if (!device || bpf_core_read_str(key.name, sizeof(key.name), &device->name) < 0)
+		return 0;
+	scope = bpf_map_lookup_elem(&interface_scopes, &key);
+	return scope ? *scope & (SCOPES - 1) : 0;
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * Which rule of `[[scope]]` an attempt is charged to: the first that holds of its cgroup, user, executable and name.
+ *
+ * Patterns of cgroups are matched here and not by user space, so that a cgroup's first process has its account from its
+ * first connect on. What was found is remembered by the cgroup's id for as long as the rules stay.
+ */
+#pragma once
+
+#include "essential.h"
+#include "kernel_types.h"
+#include "maps.h"
+
+/* NAME_MAX and its zero: indices of it are bytes, so that no verifier loses their bounds. */
+#define NAME_LEN 256
+/* Each `*` may try every place of a name. */
+#define GLOB_STEPS (NAME_LEN * NAME_LEN)
+
+/* A cgroup being matched. Kept with its socket: a program may be interrupted by another one on the same CPU. */
+struct matching {
+	__u64 open; /* rules whose pattern fits so far, and goes on below */
+	__u64 fit;
+	__u32 policy;
+	__u32 level;
+	__u8 at; /* in the name */
+	__u8 in; /* in the pattern */
+	__u8 has_star;
+	__u8 after_star; /* in the pattern */
+	__u8 star_took;	 /* up to here in the name */
+	__u8 name_fits;
+	char name[NAME_LEN];
+};
+
+/* sk_storage, no preallocation: there only while the socket's cgroup is being matched, under the socket's lock. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct matching);
+} matchings SEC(".maps");
+
+struct name_match {
+	struct matching *m;
+	const struct cgroup_pattern *pattern;
+};
+
+/* A `*` takes as little as will do, and one character more each time what follows does not fit. */
+static long match_character(__u32 step, struct name_match *ctx)
+{
+	struct matching *m = ctx->m;
+	const struct cgroup_pattern *pattern = ctx->pattern;
+	char wanted = pattern->text[m->in];
+	char found = m->name[m->at];
+
+	if (wanted == '*') {
+		m->in++;
+		m->has_star = 1;
+		m->after_star = m->in;
+		m->star_took = m->at;
+		return 0;
+	}
+	if (wanted == '/')
+		wanted = 0;
+	if (wanted == found) {
+		m->name_fits = !found;
+		m->in++;
+		m->at++;
+		return !found;
+	}
+	if (!m->has_star || !m->name[m->star_took])
+		return 1;
+	m->star_took++;
+	m->at = m->star_took;
+	m->in = m->after_star;
+	return 0;
+}
+
+static long match_rule(__u32 rule, struct matching **ctx)
+{
+	struct matching *m = *ctx;
+	struct name_match match = { .m = m };
+	__u32 key, level = m->level - 1;
+	__u64 bit;
+
+	if (rule >= RULES)
+		return 1;
+	bit = 1ULL << rule;
+	if (!(m->open & bit))
+		return 0;
+	key = m->policy * RULES + rule;
+	match.pattern = bpf_map_lookup_elem(&rule_cgroups, &key);
+	if (!match.pattern || level >= CGROUP_DEPTH)
+		return 1;
+	m->at = 0;
+	m->in = match.pattern->start[level];
+	m->has_star = 0;
+	m->name_fits = 0;
+	bpf_loop(GLOB_STEPS, match_character, &match, 0);
+	if (!m->name_fits) {
+		m->open &= ~bit;
+	} else if (match.pattern->depth == m->level) {
+		m->open &= ~bit;
+		m->fit |= bit;
+	}
+	return 0;
+}
+
+/* Goes down from the root for as long as some pattern goes on. */
+static __noinline __u64 match_cgroup(struct matching *m, struct cgroup *cgroup)
+{
+	int depth = cgroup->level;
+	struct cgroup *ancestor;
+
+	for (int level = 1; level <= CGROUP_DEPTH && level <= depth && m->open; level++) {
+		if (bpf_core_read(&ancestor, sizeof(ancestor), &cgroup->ancestors[level]) || !ancestor)
+			break;
+		if (bpf_probe_read_kernel_str(m->name, sizeof(m->name), BPF_CORE_READ(ancestor, kn, name)) < 0)
+			break;
+		m->level = level;
+		bpf_loop(RULES, match_rule, &m, 0);
+	}
+	return m->fit;
+}
+
+static __always_inline __u64 cgroup_rules_anew(const struct policy *p, __u32 policy, struct bpf_sock *sk,
+					       struct cgroup *cgroup)
+{
+	struct cgroup_rules found = { .generation = p->generation };
+	__u64 id = cgroup->kn->id;
+	struct matching *m;
+
+	m = bpf_sk_storage_get(&matchings, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!m) {
+		count_fault(FAULT_NO_STORAGE);
+		return 0;
+	}
+	m->open = p->rules.rules & ~p->rules.any_cgroup;
+	m->fit = 0;
+	m->policy = policy;
+	found.rules = match_cgroup(m, cgroup);
+	bpf_sk_storage_delete(&matchings, sk);
+	bpf_map_update_elem(&cgroups_known, &id, &found, BPF_ANY);
+	return found.rules;
+}
+
+static __always_inline __u64 rules_for_pattern(const struct policy *p, __u32 policy, struct bpf_sock *sk,
+					       struct cgroup *cgroup)
+{
+	struct cgroup_rules *known;
+	__u64 id;
+
+	if (!cgroup)
+		return 0;
+	id = cgroup->kn->id;
+	known = bpf_map_lookup_elem(&cgroups_known, &id);
+	if (known && known->generation == p->generation)
+		return known->rules;
+	return cgroup_rules_anew(p, policy, sk, cgroup);
+}
+
+static __always_inline __u64 rules_for_comm(__u32 policy, const struct task_struct *task)
+{
+	struct comm_key key = { .policy = policy };
+	__u64 *rules;
+
+	__builtin_memcpy(key.comm, task->comm, COMM_LEN);
+	rules = bpf_map_lookup_elem(&rule_comms, &key);
+	return rules ? *rules : 0;
+}
+
+/* The rules that hold for the task that connects from this socket, of this cgroup. */
+static __always_inline __u64 rules_for(const struct policy *p, __u32 policy, struct bpf_sock *sk, struct cgroup *cgroup)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
+	__u64 rules = p->rules.rules;
+
+	if (rules & ~p->rules.any_user)
+		rules &= p->rules.any_user | rules_for_user(&rule_users, policy, task);
+	if (rules & ~p->rules.any_comm)
+		rules &= p->rules.any_comm | rules_for_comm(policy, task);
+	if (rules & ~p->rules.any_cgroup)
+		rules &= p->rules.any_cgroup | rules_for_pattern(p, policy, sk, cgroup);
+	if (rules & ~p->rules.any_exe)
+		rules &= p->rules.any_exe | rules_for_exe(&rule_exes, policy, task);
+	return rules;
+}
+
+/* The number of the lowest bit of a word that has one. clang 14 cannot compile its builtin for BPF. */
+static __always_inline __u64 lowest_bit(__u64 word)
+{
+	__u64 number = 0;
+
+	for (__u32 half = 32; half; half /= 2) {
+		if (!(word & ((1ULL << half) - 1))) {
+			word >>= half;
+			number += half;
+		}
+	}
+	return number;
+}
+
+/* The first of `rules`, which are not none. Bounded again where the compiler cannot see it: see limits_of(). */
+static __always_inline const struct rule *first_of(const struct policy *p, __u64 rules)
+{
+	const struct rule *rule;
+	__u64 first = lowest_bit(rules);
+
+	asm volatile("%0 &= 63" : "+r"(first));
+	if (first >= RULES)
+		return NULL;
+	rule = &p->rules.rule[first];
+	barrier_var(rule);
+	return rule;
+}

@@ -1,0 +1,114 @@
+//! The accounts that rules have made: reading them.
+
+use crate::limiter::{ScopeId, bpf};
+use crate::skeleton::types;
+use crate::{AccountId, KernelError, ledger, plain, settings};
+use halfopen_policy::Ledger;
+use libbpf_rs::{MapCore, MapFlags};
+use std::time::Duration;
+
+/// `ACCOUNTS` of bpf/abi.h: all are read by one call, as the library takes a batch that is not full for the last.
+const ACCOUNTS: u32 = 16_384;
+/// `ACCOUNT_KIND_SHIFT` of bpf/abi.h.
+const KIND_SHIFT: u32 = 62;
+/// `PROCESS_NUMBER_BITS`.
+const PROCESS_NUMBER_BITS: u32 = 22;
+/// `ALL_ACCOUNTS`.
+pub(crate) const ALL: u64 = u64::MAX;
+
+/// Whose an account is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum AccountOf {
+    /// A cgroup and those below it; see [`crate::path_of_id`].
+    Cgroup(u64),
+    /// A user, as the first user namespace numbers it.
+    User(u32),
+    /// A process and those that come from it.
+    Process {
+        /// Its number, in the first PID namespace. It may have ended, and the number be another's.
+        pid: u32,
+        /// When it was started, on the clock that counts from boot.
+        started: Duration,
+    },
+}
+
+impl AccountId {
+    /// Whose account it is; `None` where the rule has one for all.
+    #[must_use]
+    pub fn of(self) -> Option<AccountOf> {
+        let id = self.id & ((1 << KIND_SHIFT) - 1);
+        Some(match self.id >> KIND_SHIFT {
+            0 => return None,
+            1 => AccountOf::Cgroup(id),
+            2 => AccountOf::User(id as u32),
+            _ => AccountOf::Process {
+                pid: (id & ((1 << PROCESS_NUMBER_BITS) - 1)) as u32,
+                started: Duration::from_millis(id >> PROCESS_NUMBER_BITS),
+            },
+        })
+    }
+}
+
+/// What an account's first contacts have come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Trust {
+    /// First contacts that it may make at once. What comes back with time is only added when an attempt begins or ends.
+    pub credit: u32,
+    /// First contacts let out since the account was made.
+    pub first_contacts: u64,
+    /// Since when it is a suspect, on the kernel's monotonic clock.
+    pub suspect_since: Option<Duration>,
+    /// Attempts refused because it was blocked.
+    pub refused_blocked: u64,
+}
+
+/// An account that a rule has made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Which.
+    pub id: AccountId,
+    /// Its numbers.
+    pub ledger: Ledger,
+    /// Its credit.
+    pub trust: Trust,
+}
+
+pub(crate) fn trust(scope: &types::scope) -> Trust {
+    Trust {
+        credit: scope.trust.credit / settings::CREDIT,
+        first_contacts: scope.trust.first_contacts,
+        suspect_since: (scope.trust.suspect_ns != 0).then(|| Duration::from_nanos(scope.trust.suspect_ns)),
+        refused_blocked: scope.blocked,
+    }
+}
+
+/// All accounts. While some are made and collected, others may be told twice or not at all.
+pub(crate) fn read(accounts: &impl MapCore, now_ns: u64) -> Result<Vec<Account>, KernelError> {
+    let entries = accounts.lookup_batch(ACCOUNTS, MapFlags::ANY, MapFlags::ANY);
+    let entries = entries.map_err(|error| bpf("reading the accounts", error))?;
+    let mut read: Vec<Account> = entries
+        .filter_map(|(key, value)| {
+            let key: types::account_key = plain::read(&key)?;
+            let books: types::scope = plain::read(&value)?;
+            Some(Account {
+                id: AccountId { scope: ScopeId(key.scope), id: key.id },
+                ledger: ledger::ledger(&books, now_ns),
+                trust: trust(&books),
+            })
+        })
+        .collect();
+    read.sort_by_key(|account| account.id);
+    read.dedup_by_key(|account| account.id);
+    Ok(read)
+}
+
+/// Whether any account is of this scope.
+pub(crate) fn has_any(accounts: &impl MapCore, scope: ScopeId) -> bool {
+    let of_scope = |key: types::account_key| key.scope == scope.0;
+    accounts.keys().any(|key| plain::read(&key).is_some_and(of_scope))
+}
+
+/// `struct account_key`.
+pub(crate) fn key(scope: ScopeId, id: u64) -> types::account_key {
+    types::account_key { id, scope: scope.0, pad: 0 }
+}
