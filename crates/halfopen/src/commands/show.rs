@@ -1,7 +1,8 @@
 //! `status`, `events`, `set` and `why`: numbers for people, or JSON.
 
 use super::{ask, program_table};
-use crate::config::{read_name, read_setting, save};
+use crate::config::name::is_of_exec;
+use crate::config::{ConfigError, Name, RuleName, Wrong, read_name, read_said, save};
 use crate::control::{Answer, Client, Request, ScopeStatus, Status, Subject, status::seconds};
 use crate::events::record::written_time;
 use crate::events::text::plain;
@@ -109,12 +110,17 @@ pub fn set(name: String, value: String, save: bool) -> Result<()> {
 
 /// A version of the daemon's file with the value in it, and where it belongs: the daemon itself may write nothing.
 fn prepare(name: &str, value: &str) -> Result<(save::Prepared, PathBuf)> {
-    let setting = read_setting(&read_name(name)?, value)?;
+    let name = read_name(name)?;
+    if matches!(&name, Name::Limit(RuleName::Scope(scope), _) if is_of_exec(scope)) {
+        let given = name.to_string();
+        return Err(ConfigError::Given { given, wrong: Wrong::ScopeIsPassing }.into());
+    }
+    let said = read_said(&name, value)?;
     let path = match ask(&Request::LocalFile)? {
         (_, Answer::LocalFile(path)) => path,
         (client, other) => return Err(client.unexpected(&other).into()),
     };
-    Ok((save::prepare(&path, &setting)?, path))
+    Ok((save::prepare(&path, &said)?, path))
 }
 
 pub fn why(subject: Subject) -> Result<()> {

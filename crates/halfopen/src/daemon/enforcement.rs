@@ -26,7 +26,7 @@ use jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The host scope's name.
@@ -330,6 +330,10 @@ impl Enforcement {
         let parent = self.means.cgroup.child(EXEC_PARENT, parent);
         let own = parent.child(&name, own);
         let path = own.path().to_owned();
+        // It is charged to no rule, and so must pay here for what it would have paid for there.
+        let in_hierarchy = path.strip_prefix(self.limiter.hierarchy()).unwrap_or(&path);
+        limits.first_contact =
+            self.effective.first_contact_in(&Path::new("/").join(in_hierarchy).to_string_lossy());
         let added = if self.exec_parent { Ok(()) } else { self.limiter.set_exec_parent(parent) };
         self.exec_parent |= added.is_ok();
         match added.and_then(|()| self.limiter.add_scope(&own, &limits)) {
@@ -372,7 +376,7 @@ impl Enforcement {
     }
 
     fn host_limits(&self) -> Limits {
-        self.effective.settings().host
+        self.effective.host()
     }
 
     fn tell_unmet_rules(&self) {
