@@ -33,6 +33,19 @@ impl Cgroup {
         Self::make(self.path.join(name))
     }
 
+    /// Makes a cgroup below that of the calling process.
+    ///
+    /// # Errors
+    /// When there is no cgroup2 hierarchy, or the kernel refuses.
+    pub fn below_own(name: &str) -> Result<Self, LabError> {
+        let root = cgroup2_root().ok_or(Skip::NoCgroup2)?;
+        let memberships =
+            fs::read_to_string("/proc/self/cgroup").map_err(LabError::io("read /proc/self/cgroup"))?;
+        // The second version's line has neither a number nor controllers.
+        let own = memberships.lines().find_map(|line| line.strip_prefix("0::/")).ok_or(Skip::NoCgroup2)?;
+        Self::make(root.join(own).join(name))
+    }
+
     fn make(path: PathBuf) -> Result<Self, LabError> {
         fs::create_dir(&path).map_err(LabError::io(format!("make the cgroup {}", path.display())))?;
         Ok(Self { path })

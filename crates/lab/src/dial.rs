@@ -1,11 +1,13 @@
-//! What a dialer is asked to do and what it says: JSON lines, a [`Spec`] in, [`Line`]s out.
+//! What a dialer is asked to do and what it says: JSON lines, [`Spec`]s in, [`Line`]s out. Each line in is a task of its
+//! own, begun when it is read, beside those before it in the same process.
 
 mod at_once;
 mod blocking;
+mod forks;
 
-use std::io::{self, Write};
+use std::io::{self, BufRead, Write};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -15,7 +17,7 @@ use crate::invariant::End;
 use crate::{LabError, raise_open_files};
 
 /// What to dial, and how.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// Where to, in this order.
@@ -29,6 +31,10 @@ pub struct Spec {
     /// Begin at most so many dials a second, evenly spread; without it all begin as fast as they can.
     #[serde(default)]
     pub dials_per_s: Option<f64>,
+    /// When each dial begins, in microseconds after the task does, ascending; those without a time follow the last one
+    /// that has one.
+    #[serde(default)]
+    pub at_us: Vec<u64>,
     /// Keep connections open until the dialer ends, rather than close them once established.
     #[serde(default)]
     pub keep: bool,
@@ -41,7 +47,8 @@ pub struct Spec {
     /// The sockets' own SO_SNDTIMEO, in milliseconds; it ends blocking dials, reported as cancelled.
     #[serde(default)]
     pub send_timeout_ms: Option<u64>,
-    /// Stay, with all sockets that are kept, until stdin is closed, and end at once when it is.
+    /// Stay, with all sockets that are kept, until stdin is closed, and end at once when it is. Only if the first task
+    /// says so are there others.
     #[serde(default)]
     pub until_stdin_closes: bool,
 }
@@ -55,6 +62,14 @@ pub enum Style {
     AtOnce,
     /// With blocking sockets from this many threads, each taking the next destination when its last is done.
     Blocking(usize),
+    /// From child processes, each for so many dials, all at once. Each has a new cgroup below that of its parent, which
+    /// stays until all have ended.
+    Forks {
+        /// How many dials each child takes.
+        dials: usize,
+        /// How many children are at work at a time.
+        children: usize,
+    },
 }
 
 /// How a dial ended.
@@ -78,6 +93,8 @@ pub enum Outcome {
 /// One finished dial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
+    /// The number of the task it belongs to, counted from 0.
+    pub task: usize,
     /// Its place in [`Spec::destinations`].
     pub index: usize,
     /// Where it went.
@@ -118,36 +135,69 @@ impl Report {
 pub enum Line {
     /// A dial has ended.
     Done(Report),
-    /// connect() has been called for all destinations. In the blocking style that is when all have ended.
-    AllDialled,
-    /// All dials have ended.
-    AllDone,
+    /// connect() has been called for all destinations of a task. Where only [`Style::AtOnce`] can tell, that is when all
+    /// have ended.
+    AllDialled(usize),
+    /// All dials of a task have ended.
+    AllDone(usize),
 }
 
-/// Dials as `spec` says and writes each [`Line`] as it happens.
+/// Why a dialer has ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    /// A line is no [`Spec`].
+    #[error("line {0} of stdin is no specification: {1}")]
+    NoSpec(usize, io::Error),
+    /// Dialling needs what the kernel refuses.
+    #[error(transparent)]
+    Lab(#[from] LabError),
+}
+
+/// Dials as each line of `orders` says and writes each [`Line`] as it happens. If the first task is to stay, this ends
+/// with `orders` and leaves what is under way to the process' end.
 ///
 /// # Errors
-/// When the limit of open files cannot be raised far enough, or the kernel refuses an epoll or a thread.
-pub fn dial(spec: &Spec, out: impl Write + Send) -> Result<(), LabError> {
+/// When a line cannot be understood, when the limit of open files cannot be raised far enough, or when the kernel
+/// refuses an epoll, a thread, or what a child process needs. Of tasks after the first it is only said on stderr.
+pub fn serve(orders: impl BufRead, out: impl Write + Send + 'static) -> Result<(), DialError> {
+    let voice = Arc::new(Voice(Mutex::new(out)));
+    for (task, line) in orders.lines().enumerate() {
+        let spec = line.and_then(|line| Ok(serde_json::from_str::<Spec>(&line)?));
+        let spec = spec.map_err(|error| DialError::NoSpec(task + 1, error))?;
+        if task == 0 && !spec.until_stdin_closes {
+            return Ok(dial(&spec, task, &voice).map(drop)?);
+        }
+        let voice = voice.clone();
+        let work = move || match dial(&spec, task, &voice) {
+            // What is kept stays open until the process ends.
+            Ok(kept) => std::mem::forget(kept),
+            Err(error) => {
+                eprintln!("lab-dial: {error}");
+                std::process::exit(1);
+            }
+        };
+        // Unnamed, it keeps the program's name, by which limiters know it.
+        std::thread::Builder::new().spawn(work).map_err(LabError::io("start the thread of a task"))?;
+    }
+    Ok(())
+}
+
+fn dial<W: Write + Send>(spec: &Spec, task: usize, voice: &Voice<W>) -> Result<Vec<Socket>, LabError> {
     let needed = spec.destinations.len() as u64 + 64;
     let limit = raise_open_files(needed);
     if limit < needed {
         return Err(LabError::OpenFiles { limit, needed });
     }
-    let voice = Voice(Mutex::new(out));
     let kept = match spec.style {
-        Style::AtOnce => at_once::dial(spec, &voice)?,
-        Style::Blocking(threads) => blocking::dial(spec, threads, &voice)?,
-    };
-    voice.say(&Line::AllDone);
-    if spec.until_stdin_closes {
-        // The thread that watches stdin ends the process.
-        loop {
-            std::thread::park();
+        Style::AtOnce => at_once::dial(spec, task, voice)?,
+        Style::Blocking(threads) => blocking::dial(spec, task, threads, voice)?,
+        Style::Forks { dials, children } => {
+            forks::dial(spec, task, dials, children, voice)?;
+            Vec::new()
         }
-    }
-    drop(kept);
-    Ok(())
+    };
+    voice.say(&Line::AllDone(task));
+    Ok(kept)
 }
 
 struct Voice<W>(Mutex<W>);
@@ -169,6 +219,7 @@ impl<W: Write> Voice<W> {
 
 /// A dial under way.
 struct Dial {
+    task: usize,
     index: usize,
     destination: SocketAddr,
     started: Instant,
@@ -176,9 +227,10 @@ struct Dial {
 }
 
 impl Dial {
-    fn begin(spec: &Spec, index: usize) -> Self {
+    fn begin(spec: &Spec, task: usize, index: usize) -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
+            task,
             index,
             destination: spec.destinations[index],
             started: Instant::now(),
@@ -189,6 +241,7 @@ impl Dial {
     fn end(&self, socket: Option<&Socket>, outcome: Outcome) -> Line {
         let source = socket.and_then(|socket| socket.local_addr().ok()?.as_socket());
         Line::Done(Report {
+            task: self.task,
             index: self.index,
             destination: self.destination,
             source: source
@@ -222,9 +275,11 @@ impl Dial {
     }
 }
 
-/// When dial number `index` is due, counted from the first.
+/// When dial number `index` is due, counted from the beginning of its task.
 fn due(spec: &Spec, index: usize) -> Duration {
-    spec.dials_per_s.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(index as f64 / rate))
+    let time = spec.at_us.get(index).or(spec.at_us.last());
+    let time = time.copied().map_or(Duration::ZERO, Duration::from_micros);
+    spec.dials_per_s.map_or(time, |rate| time.max(Duration::from_secs_f64(index as f64 / rate)))
 }
 
 fn outcome(error: &io::Error) -> Outcome {

@@ -22,17 +22,7 @@ pub struct Dialer<'a> {
 impl<'a> Dialer<'a> {
     /// One that dials all its destinations at once, keeps what it establishes and stays until it is dropped.
     pub fn new(lab: &'a Lab) -> Self {
-        let spec = Spec {
-            destinations: Vec::new(),
-            style: Style::AtOnce,
-            patience_ms: None,
-            dials_per_s: None,
-            keep: true,
-            mapped: false,
-            user_timeout_ms: None,
-            send_timeout_ms: None,
-            until_stdin_closes: true,
-        };
+        let spec = Spec { keep: true, until_stdin_closes: true, ..Spec::default() };
         Self { namespace: lab.client(), cgroup: lab.cgroup(), spec }
     }
 
@@ -111,7 +101,8 @@ impl<'a> Dialer<'a> {
 pub struct Dialling {
     child: Child,
     /// The dialer ends when this is closed, so it outlives nobody, however this process ends.
-    _lifeline: ChildStdin,
+    lifeline: ChildStdin,
+    tasks: usize,
     heard: Arc<Heard>,
 }
 
@@ -124,8 +115,9 @@ struct Heard {
 #[derive(Debug, Default)]
 struct SoFar {
     reports: Vec<Report>,
-    all_dialled: bool,
-    all_done: bool,
+    /// How many tasks have got so far.
+    all_dialled: usize,
+    all_done: usize,
     silent: bool,
 }
 
@@ -136,18 +128,27 @@ impl Dialling {
             .stdout(Stdio::piped())
             .spawn()
             .map_err(LabError::io("run lab-dial"))?;
-        let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+        let (Some(lifeline), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             unreachable!("both were asked for");
         };
         let heard = Arc::new(Heard::default());
         let hearing = heard.clone();
         std::thread::spawn(move || hearing.listen(BufReader::new(stdout)));
-        let written = serde_json::to_string(spec)
-            .map_err(std::io::Error::from)
-            .and_then(|text| writeln!(stdin, "{text}"));
-        let dialling = Self { child, _lifeline: stdin, heard };
-        written.map_err(LabError::io("tell lab-dial what to dial"))?;
+        let mut dialling = Self { child, lifeline, tasks: 0, heard };
+        dialling.also(spec)?;
         Ok(dialling)
+    }
+
+    /// Gives it another task, beside what it is at: its number is one more than the last one's, the first has 0.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn also(&mut self, spec: &Spec) -> Result<(), LabError> {
+        self.tasks += 1;
+        serde_json::to_string(spec)
+            .map_err(std::io::Error::from)
+            .and_then(|text| writeln!(self.lifeline, "{text}"))
+            .map_err(LabError::io("tell lab-dial what to dial"))
     }
 
     /// Its process.
@@ -168,12 +169,12 @@ impl Dialling {
         self.heard.so_far().reports.iter().filter_map(Report::end).collect()
     }
 
-    /// Waits until connect() has been called for all destinations.
+    /// Waits until connect() has been called for all destinations of all tasks.
     ///
     /// # Errors
     /// When that takes longer than `patience`, or the dialer ends before.
     pub fn await_all_dialled(&self, patience: Duration) -> Result<(), LabError> {
-        self.heard.wait(patience, "all dials to begin", |so_far| so_far.all_dialled).map(drop)
+        self.heard.wait(patience, "all dials to begin", |so_far| so_far.all_dialled == self.tasks).map(drop)
     }
 
     /// Waits until `count` dials have ended and returns those that have.
@@ -186,12 +187,16 @@ impl Dialling {
         Ok(so_far.reports.clone())
     }
 
-    /// Waits until all dials have ended and returns them.
+    /// Waits until all dials of all tasks have ended and returns them.
     ///
     /// # Errors
     /// When that takes longer than `patience`, or the dialer ends before.
     pub fn await_all_done(&self, patience: Duration) -> Result<Vec<Report>, LabError> {
-        Ok(self.heard.wait(patience, "all dials to end", |so_far| so_far.all_done)?.reports.clone())
+        Ok(self
+            .heard
+            .wait(patience, "all dials to end", |so_far| so_far.all_done == self.tasks)?
+            .reports
+            .clone())
     }
 
     /// Sends it a signal.
@@ -238,8 +243,8 @@ impl Heard {
             let mut so_far = self.so_far();
             match serde_json::from_str(&line) {
                 Ok(Line::Done(report)) => so_far.reports.push(report),
-                Ok(Line::AllDialled) => so_far.all_dialled = true,
-                Ok(Line::AllDone) => so_far.all_done = true,
+                Ok(Line::AllDialled(_)) => so_far.all_dialled += 1,
+                Ok(Line::AllDone(_)) => so_far.all_done += 1,
                 // The last line of one that is killed may be cut.
                 Err(error) => tracing::debug!(%line, %error, "not a dialer's line"),
             }

@@ -126,6 +126,10 @@ impl Draw {
         Ok(Hosts(hosts.collect()))
     }
 
+    pub(crate) fn leave_out(&mut self, hosts: &[Host]) {
+        self.taken.extend(hosts.iter().map(|host| host.address));
+    }
+
     fn check_room(&self, mix: &Mix, asked: usize) -> Result<(), LabError> {
         let prefix = mix.within.unwrap_or(match mix.family {
             Family::V6 => Prefix::WORLD_V6,

@@ -9,7 +9,7 @@ use crate::hosts::Draw;
 use crate::pins::Pins;
 use crate::tag::Tag;
 use crate::{
-    Capture, Cgroup, Dropped, HostKind, Hosts, LabError, Listener, Mix, Namespace, Side, Wan, cgroup,
+    Capture, Cgroup, Dropped, Host, HostKind, Hosts, LabError, Listener, Mix, Namespace, Side, Wan, cgroup,
     namespace, pins, wan, world,
 };
 
@@ -172,6 +172,15 @@ impl Lab {
         let hosts = self.draw.lock().unwrap_or_else(PoisonError::into_inner).draw(mix)?;
         world::install(&self.world, hosts.all())?;
         Ok(hosts)
+    }
+
+    /// Makes these addresses answer as their kind does; later draws leave them out.
+    ///
+    /// # Errors
+    /// When nftables refuses, for example because one has been drawn before.
+    pub fn place(&self, hosts: &[Host]) -> Result<(), LabError> {
+        self.draw.lock().unwrap_or_else(PoisonError::into_inner).leave_out(hosts);
+        world::install(&self.world, hosts)
     }
 
     /// Makes drawn addresses answer as another kind does from now on, as a host that dies or comes back.

@@ -4,8 +4,8 @@
 
 use std::time::{Duration, Instant};
 
-use halfopen_lab::dial::Outcome;
-use halfopen_lab::{Dialer, Family, Lab, Mix, require_lab};
+use halfopen_lab::dial::{Outcome, Spec, Style};
+use halfopen_lab::{Dialer, Family, Host, HostKind, Lab, Mix, PORT, require_lab};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -103,4 +103,81 @@ fn a_dialer_that_ends_early_is_told_from_one_that_is_slow() {
     let dead = dialling.await_all_done(PATIENCE).unwrap_err().to_string();
     assert!(dead.contains("the dialer has ended"), "{dead}");
     assert!(start.elapsed() < PATIENCE);
+}
+
+#[test]
+fn tasks_are_dialled_side_by_side_in_one_process_and_each_dial_at_its_time() {
+    require_lab!();
+    let lab = Lab::new().unwrap();
+    let hosts = lab.draw(&Mix { live: 3, dead: 1, ..Mix::default() }).unwrap();
+    let live = hosts.of(HostKind::Live);
+    let mut dialling = Dialer::new(&lab).destinations(hosts.of(HostKind::Dead)).spawn().unwrap();
+    let second = Spec { destinations: live, at_us: vec![0, 300_000, 600_000], ..Spec::default() };
+    dialling.also(&second).unwrap();
+    let reports = dialling.await_reports(3, PATIENCE).unwrap();
+    assert!(reports.iter().all(|report| report.task == 1 && report.outcome == Outcome::Connected));
+    assert!(reports.iter().map(|report| report.index).eq(0..3), "{reports:?}");
+    let gaps = reports.windows(2).map(|pair| pair[1].started().abs_diff(pair[0].started()));
+    assert!(gaps.into_iter().all(|gap| gap > Duration::from_millis(200)), "{reports:?}");
+    // The first task is still at its dead host.
+    assert!(dialling.await_all_done(Duration::from_millis(100)).is_err());
+}
+
+#[test]
+fn children_dial_in_cgroups_below_their_parents() {
+    require_lab!();
+    let lab = Lab::new().unwrap();
+    let service = lab.cgroup().child("service").unwrap();
+    let hosts = lab.draw(&Mix { live: 3, dead: 7, ..Mix::default() }).unwrap();
+    let mut dialling = Dialer::new(&lab).cgroup(&service).spawn().unwrap();
+    let patience = Duration::from_secs(3);
+    dialling
+        .also(&Spec {
+            destinations: hosts.destinations(),
+            style: Style::Forks { dials: 4, children: 2 },
+            patience_ms: Some(patience.as_millis() as u64),
+            ..Spec::default()
+        })
+        .unwrap();
+    let below = || -> Vec<usize> {
+        let entries = std::fs::read_dir(service.path()).unwrap().flatten();
+        let cgroups = entries.filter(|entry| entry.file_type().unwrap().is_dir());
+        let pids = |path| std::fs::read_to_string(path).unwrap_or_default().lines().count();
+        cgroups.map(|cgroup| pids(cgroup.path().join("cgroup.procs"))).collect()
+    };
+    let deadline = Instant::now() + PATIENCE;
+    while below() != [1, 1] {
+        assert!(Instant::now() < deadline, "not two children with a cgroup each: {:?}", below());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(service.pids(), [dialling.pid()]);
+    let mut reports = dialling.await_all_done(PATIENCE).unwrap();
+    reports.sort_by_key(|report| report.index);
+    assert!(reports.iter().map(|report| report.index).eq(0..10));
+    assert!(reports.iter().zip(hosts.destinations()).all(|(report, to)| report.destination == to));
+    let connected = reports.iter().filter(|report| report.outcome == Outcome::Connected).count();
+    assert_eq!(connected, 3);
+    assert_eq!(below(), [0; 0]);
+}
+
+#[test]
+fn placed_addresses_answer_as_their_kind_and_are_not_drawn() {
+    require_lab!();
+    let lab = Lab::new().unwrap();
+    let address = |last: u8| std::net::IpAddr::from([198, 18, 7, last]);
+    let placed: Vec<_> = (0..=255)
+        .map(|last| Host {
+            address: address(last),
+            kind: if last < 250 { HostKind::Live } else { HostKind::Dead },
+        })
+        .collect();
+    lab.place(&placed[..254]).unwrap();
+    let within = Some("198.18.7.0/24".parse().unwrap());
+    let rest = lab.draw(&Mix { live: 2, within, ..Mix::default() }).unwrap();
+    assert!(rest.all().iter().all(|host| [address(254), address(255)].contains(&host.address)), "{rest:?}");
+    let destinations = placed.iter().map(|host| std::net::SocketAddr::new(host.address, PORT));
+    let dialer = Dialer::new(&lab).destinations(destinations).patience(Duration::from_secs(2));
+    let reports = dialer.spawn().unwrap().await_all_done(PATIENCE).unwrap();
+    let cancelled = reports.iter().filter(|report| report.outcome == Outcome::Cancelled);
+    assert!(cancelled.map(|report| report.index).eq(250..254), "{reports:?}");
 }

@@ -1,7 +1,7 @@
 //! What one decision costs in the policy's own form: the price of simulating a host.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use halfopen_policy::{Books, Ending, Limits, Mode, Verdict};
+use halfopen_policy::{Books, Ending, Limits, Mode, Origin, Verdict};
 use std::hint::black_box;
 
 const WAITING: usize = 10_000;
@@ -13,8 +13,8 @@ fn begin_and_end(criterion: &mut Criterion) {
     criterion.bench_function("begin and end, nothing waits", |bencher| {
         bencher.iter(|| {
             now += 1_000_000;
-            let (id, verdict) = books.begin(now, None);
-            books.end(now, id, Ending::Established);
+            let (id, verdict) = books.begin(now, Origin::default());
+            books.end(now, id, Ending::Established, 0);
             black_box(verdict)
         });
     });
@@ -23,14 +23,15 @@ fn begin_and_end(criterion: &mut Criterion) {
 fn recheck(criterion: &mut Criterion) {
     let mut books = Books::new(Mode::Enforce, Limits::xp_sp2());
     let mut now = 0;
-    let mut waiting: Vec<_> = (0..WAITING + 10).map(|_| books.begin(now, None).0).skip(10).collect();
+    let mut waiting: Vec<_> =
+        (0..WAITING + 10).map(|_| books.begin(now, Origin::default()).0).skip(10).collect();
     let mut at = 0;
     criterion.bench_function("recheck, 10,000 wait", |bencher| {
         bencher.iter(|| {
             now += RECHECK_NS / WAITING as u64;
             let verdict = books.recheck(now, waiting[at]);
             if verdict == Verdict::Go {
-                waiting[at] = books.begin(now, None).0;
+                waiting[at] = books.begin(now, Origin::default()).0;
             }
             at = (at + 1) % WAITING;
             black_box(verdict)

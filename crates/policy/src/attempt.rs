@@ -1,6 +1,9 @@
 //! One outbound connect, and what is said to it.
 
+use crate::credit::Side;
+use crate::parties::Party;
 use crate::scope::ScopeId;
+use std::collections::BTreeMap;
 
 /// Names an attempt in [`crate::Books`]; never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,6 +32,15 @@ pub enum Verdict {
     TooEarly,
 }
 
+/// Why `connect()` fails at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// A queue that it would have to join is full.
+    QueueFull,
+    /// Its account is a suspect's, and blocked.
+    Blocked,
+}
+
 /// How an attempt left `SYN_SENT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
@@ -49,25 +61,42 @@ pub(crate) enum Stage {
     Out { in_slot_since: u64, last_syn: u64 },
 }
 
+/// What an attempt is: who makes it, where to, what it is charged to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Origin {
+    /// Whether it waits for its turn.
+    pub standing: Standing,
+    /// The scope that a rule charges it to.
+    pub own: Option<ScopeId>,
+    /// The scope of the interface that it leaves by.
+    pub interface: Option<ScopeId>,
+    /// Among whom the host's turns go round.
+    pub party: Party,
+    /// Whether its address has not answered lately.
+    pub first: bool,
+    /// A hash of its address, for working sets.
+    pub address: u64,
+}
+
+impl Origin {
+    /// The scopes it is charged to, in the order in which they are asked: who waits for its own account shall not look
+    /// like a waiter of all.
+    pub(crate) fn charged(&self) -> impl Iterator<Item = ScopeId> + use<> {
+        self.own.into_iter().chain(self.interface).chain([ScopeId::HOST])
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Attempt {
-    /// The scope it is charged to beside the host's.
-    pub own: Option<ScopeId>,
-    pub standing: Standing,
+    pub origin: Origin,
     pub began: u64,
     pub stage: Stage,
     /// The scope that said no last.
     pub held_back_by: Option<ScopeId>,
-}
-
-impl Attempt {
-    /// The scopes it is charged to, in the order in which they are asked.
-    pub fn charged(&self) -> impl Iterator<Item = ScopeId> + use<> {
-        charged(self.own)
-    }
-}
-
-/// The own scope is asked before the host's: who waits for its own account shall not look like a waiter of all.
-pub(crate) fn charged(own: Option<ScopeId>) -> impl Iterator<Item = ScopeId> {
-    own.into_iter().chain([ScopeId::HOST])
+    /// Its place among those who wait for credit, in each scope that asks for it.
+    pub places: BTreeMap<ScopeId, u32>,
+    /// Out, and neither answered nor silent for long enough.
+    pub pending: bool,
+    /// Whose turn it took.
+    pub side: Side,
 }

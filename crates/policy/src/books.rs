@@ -3,7 +3,9 @@
 //! These are the rules of the kernel part's `bpf/decide.h` said once more, over sets of attempts where the kernel has
 //! only counters. The two are held together by property tests.
 
-use crate::attempt::{Attempt, AttemptId, Ending, Stage, Standing, Verdict, charged};
+use crate::attempt::{Attempt, AttemptId, Ending, Origin, Refusal, Stage, Standing, Verdict};
+use crate::credit::{Repute, Side};
+use crate::parties::Party;
 use crate::scope::{Scope, ScopeId};
 use crate::{Ledger, Limits, Mode, Overflow};
 use std::collections::BTreeMap;
@@ -48,8 +50,8 @@ impl Books {
         self.mode = mode;
     }
 
-    fn each_charged(&mut self, own: Option<ScopeId>, mut each: impl FnMut(&mut Scope)) {
-        for id in charged(own) {
+    fn each_charged(&mut self, origin: &Origin, mut each: impl FnMut(&mut Scope)) {
+        for id in origin.charged() {
             if let Some(scope) = self.scopes.get_mut(id.0) {
                 each(scope);
             }
@@ -57,106 +59,167 @@ impl Books {
     }
 
     /// The first charged scope that says no.
-    fn barrier(&self, own: Option<ScopeId>, says_yes: impl Fn(&Scope) -> bool) -> Option<ScopeId> {
-        charged(own).find(|id| self.scopes.get(id.0).is_some_and(|scope| !says_yes(scope)))
+    fn barrier(
+        &mut self,
+        origin: &Origin,
+        mut says_yes: impl FnMut(ScopeId, &mut Scope) -> bool,
+    ) -> Option<ScopeId> {
+        origin.charged().find(|&id| self.scopes.get_mut(id.0).is_some_and(|scope| !says_yes(id, scope)))
     }
 
-    fn wait_at(&mut self, scope: ScopeId, attempt: AttemptId, now: u64) {
-        if let Some(scope) = self.scopes.get_mut(scope.0) {
-            scope.wait_here(attempt, now);
+    fn wait_at(&mut self, at: ScopeId, attempt: AttemptId, origin: &Origin, now: u64) {
+        if let Some(scope) = self.scopes.get_mut(at.0) {
+            scope.wait_here(attempt, origin.first, Self::party_at(at, origin), now);
         }
     }
 
-    /// An own scope that is not open is no scope.
-    fn known(&self, own: Option<ScopeId>) -> Option<ScopeId> {
-        own.filter(|&own| own != ScopeId::HOST && own.0 < self.scopes.len())
+    fn wait_no_more(&mut self, at: Option<ScopeId>, attempt: AttemptId, origin: &Origin) {
+        if let Some(at) = at
+            && let Some(scope) = self.scopes.get_mut(at.0)
+        {
+            scope.wait_elsewhere(attempt, Self::party_at(at, origin));
+        }
     }
 
-    /// Whether `connect()` fails at once because a queue it would have to join is full. Asked before
-    /// [`Books::begin`]: once the attempt has begun no error can be returned any more. Counts the refusal.
-    pub fn refuses(&mut self, own: Option<ScopeId>) -> bool {
-        let own = self.known(own);
+    /// Only the host's turns go round among parties.
+    fn party_at(at: ScopeId, origin: &Origin) -> Option<Party> {
+        (at == ScopeId::HOST).then_some(origin.party)
+    }
+
+    /// A scope that is not open is no scope.
+    fn known(&self, origin: Origin) -> Origin {
+        let open = |id: Option<ScopeId>| id.filter(|&id| id != ScopeId::HOST && id.0 < self.scopes.len());
+        Origin { own: open(origin.own), interface: open(origin.interface), ..origin }
+    }
+
+    /// Whether `connect()` fails at once, because the account is blocked or a queue it would have to join is full. Asked
+    /// before [`Books::begin`]: once the attempt has begun no error can be returned any more. Counts the refusal.
+    pub fn refuses(&mut self, now: u64, origin: Origin) -> Option<Refusal> {
+        let origin = self.known(origin);
+        if self.mode != Mode::Enforce {
+            return None;
+        }
+        if self.barrier(&origin, |_, scope| !scope.is_blocked(now)).is_some() {
+            self.each_charged(&origin, Scope::count_blocked);
+            return Some(Refusal::Blocked);
+        }
         let has_room = |scope: &Scope| {
             scope.limits.overflow == Overflow::Wait
                 || scope.waiting_here() == 0
                 || scope.queued() < scope.limits.queue as usize
         };
-        let refused = self.mode == Mode::Enforce && self.barrier(own, has_room).is_some();
-        if refused {
-            self.each_charged(own, Scope::count_refused);
-        }
-        refused
+        self.barrier(&origin, |_, scope| has_room(scope))?;
+        self.each_charged(&origin, Scope::count_refused);
+        Some(Refusal::QueueFull)
     }
 
-    /// `connect()`: out at once if every charged scope has a free slot and nothing waits there, else queued (under
-    /// [`Mode::Audit`] only counted). Under [`Mode::Off`] it does not enter the books.
-    pub fn begin(&mut self, now: u64, own: Option<ScopeId>) -> (AttemptId, Verdict) {
-        self.begin_as(Standing::Bound, now, own)
-    }
-
-    /// [`Books::begin`] for an attempt of this `standing`.
-    pub fn begin_as(&mut self, standing: Standing, now: u64, own: Option<ScopeId>) -> (AttemptId, Verdict) {
+    /// `connect()`: out at once if every charged scope has a free slot, credit for a first contact, and nothing of equal
+    /// or better rank waits there; else queued (under [`Mode::Audit`] only counted). Under [`Mode::Off`] it does not
+    /// enter the books.
+    pub fn begin(&mut self, now: u64, origin: Origin) -> (AttemptId, Verdict) {
         let id = AttemptId(self.begun);
         self.begun += 1;
         if self.mode == Mode::Off {
             return (id, Verdict::Go);
         }
-        let own = self.known(own);
-        self.each_charged(own, |scope| scope.settle(now));
-        let held_back_by = match standing {
-            Standing::Bound => self.barrier(own, Scope::admits),
+        let mut origin = self.known(origin);
+        self.each_charged(&origin, |scope| scope.settle(now));
+        let says = |id: ScopeId| self.scopes.get(id.0)?.tells_first(origin.first, origin.address);
+        origin.first = origin.standing == Standing::Bound && origin.charged().find_map(says) == Some(true);
+        let held_back_by = match origin.standing {
+            Standing::Bound => self.barrier(&origin, |_, scope| scope.admits(origin.first)),
             Standing::Essential => None,
         };
-        let (stage, verdict) = match held_back_by {
+        let mut attempt = Attempt {
+            origin,
+            began: now,
+            stage: Stage::Queued,
+            held_back_by,
+            places: BTreeMap::new(),
+            pending: false,
+            side: Side::Oldest,
+        };
+        let verdict = match held_back_by {
             Some(scope) if self.mode == Mode::Enforce => {
-                self.each_charged(own, |scope| scope.enqueue(id, now));
-                self.wait_at(scope, id, now);
-                (Stage::Queued, Verdict::Hold)
+                for charged in origin.charged() {
+                    let Some(scope) = self.scopes.get_mut(charged.0) else { continue };
+                    if let Some(place) = scope.enqueue(id, origin.first, now) {
+                        attempt.places.insert(charged, place);
+                    }
+                }
+                self.wait_at(scope, id, &origin, now);
+                Verdict::Hold
             }
             barrier => {
                 let audited = barrier.is_some();
-                self.each_charged(own, |scope| {
+                self.each_charged(&origin, |scope| {
                     if audited {
                         scope.count_audited(now);
                     }
                     scope.admit(id, now);
                 });
-                let verdict = if audited { Verdict::GoAudited } else { Verdict::Go };
-                (Stage::Out { in_slot_since: now, last_syn: now }, verdict)
+                self.go_out(&mut attempt, now);
+                if audited { Verdict::GoAudited } else { Verdict::Go }
             }
         };
-        self.attempts.insert(id, Attempt { own, standing, began: now, stage, held_back_by });
+        self.attempts.insert(id, attempt);
         (id, verdict)
+    }
+
+    fn go_out(&mut self, attempt: &mut Attempt, now: u64) {
+        let origin = attempt.origin;
+        if origin.standing == Standing::Bound {
+            self.each_charged(&origin, |scope| scope.contact(origin.first, origin.address, now));
+        }
+        attempt.pending = origin.first;
+        attempt.stage = Stage::Out { in_slot_since: now, last_syn: now };
     }
 
     /// A queued attempt's timer runs: it goes out if every charged scope lets it, and always where nothing is enforced
     /// any more. [`Verdict::Go`] for an attempt that does not wait.
     pub fn recheck(&mut self, now: u64, id: AttemptId) -> Verdict {
-        let Some(attempt) = self.attempts.get(&id) else { return Verdict::Go };
+        let Some(mut attempt) = self.attempts.get(&id).cloned() else { return Verdict::Go };
         if attempt.stage != Stage::Queued {
             return Verdict::Go;
         }
-        let Attempt { own, began, held_back_by, .. } = *attempt;
-        self.each_charged(own, |scope| scope.settle(now));
+        let origin = attempt.origin;
+        self.each_charged(&origin, |scope| scope.settle(now));
         let barrier = match self.mode {
-            Mode::Enforce => self.barrier(own, |scope| scope.releases(now)),
+            Mode::Enforce => self.barrier(&origin, |at, scope| {
+                let place = attempt.places.get(&at).copied();
+                let waits_here = attempt.held_back_by == Some(at);
+                scope.releases(origin.first, place, Self::party_at(at, &origin).filter(|_| waits_here), now)
+            }),
             Mode::Audit | Mode::Off => None,
         };
-        let stage = if let Some(scope) = barrier {
-            if barrier != held_back_by {
-                self.each_charged(own, |scope| scope.wait_elsewhere(id));
-                self.wait_at(scope, id, now);
+        let verdict = if let Some(at) = barrier {
+            if barrier != attempt.held_back_by {
+                self.wait_no_more(attempt.held_back_by, id, &origin);
+                self.wait_at(at, id, &origin, now);
+                attempt.held_back_by = barrier;
             }
-            Stage::Queued
+            Verdict::Hold
         } else {
-            self.each_charged(own, |scope| scope.release(id, began, now));
-            Stage::Out { in_slot_since: now, last_syn: now }
+            if attempt.held_back_by == Some(ScopeId::HOST)
+                && let Some(host) = self.scopes.first_mut()
+            {
+                host.take_party_turn(origin.party);
+            }
+            self.wait_no_more(attempt.held_back_by, id, &origin);
+            for charged in origin.charged() {
+                let Some(scope) = self.scopes.get_mut(charged.0) else { continue };
+                if let Some(place) = attempt.places.get(&charged)
+                    && let Some(side) = scope.leave_by(*place, now)
+                {
+                    attempt.side = side;
+                }
+                scope.release(id, attempt.began, now);
+            }
+            self.go_out(&mut attempt, now);
+            Verdict::Go
         };
-        if let Some(attempt) = self.attempts.get_mut(&id) {
-            attempt.stage = stage;
-            attempt.held_back_by = barrier.or(held_back_by);
-        }
-        if barrier.is_some() { Verdict::Hold } else { Verdict::Go }
+        self.attempts.insert(id, attempt);
+        verdict
     }
 
     /// An attempt that is out wants to send its SYN again. [`Verdict::Hold`] for one that waits, [`Verdict::Go`] for
@@ -167,15 +230,21 @@ impl Books {
         if now.saturating_sub(last_syn) < SYN_GAP_NS {
             return Verdict::TooEarly;
         }
-        let own = attempt.own;
-        let enforced = self.mode == Mode::Enforce && attempt.standing == Standing::Bound;
-        self.each_charged(own, |scope| scope.settle(now));
+        let (origin, pending, side) = (attempt.origin, attempt.pending, attempt.side);
+        let enforced = self.mode == Mode::Enforce && origin.standing == Standing::Bound;
+        self.each_charged(&origin, |scope| scope.settle(now));
+        if pending {
+            self.each_charged(&origin, |scope| scope.silence(side, now));
+            if let Some(attempt) = self.attempts.get_mut(&id) {
+                attempt.pending = false;
+            }
+        }
         let in_slot_for = now.saturating_sub(in_slot_since);
-        if enforced && self.barrier(own, |scope| scope.lets_resend(id, in_slot_for, now)).is_some() {
+        if enforced && self.barrier(&origin, |_, scope| scope.lets_resend(id, in_slot_for, now)).is_some() {
             return Verdict::Hold;
         }
         let mut aged = false;
-        self.each_charged(own, |scope| aged |= scope.resend(id, now));
+        self.each_charged(&origin, |scope| aged |= scope.resend(id, now));
         if let Some(attempt) = self.attempts.get_mut(&id) {
             let in_slot_since = if aged { now } else { in_slot_since };
             attempt.stage = Stage::Out { in_slot_since, last_syn: now };
@@ -183,17 +252,40 @@ impl Books {
         Verdict::Go
     }
 
-    /// The attempt left `SYN_SENT`: slot or place comes back. Nothing happens for one that is not in the books.
-    pub fn end(&mut self, now: u64, id: AttemptId, ending: Ending) {
+    /// The attempt left `SYN_SENT`: slot or place comes back. `neighbours`: so many first contacts of its neighbourhood
+    /// have been answered lately. Nothing happens for one that is not in the books.
+    pub fn end(&mut self, now: u64, id: AttemptId, ending: Ending, neighbours: u32) {
         let Some(attempt) = self.attempts.remove(&id) else { return };
-        for scope in attempt.charged() {
-            let Some(scope) = self.scopes.get_mut(scope.0) else { continue };
-            scope.settle(now);
+        let Attempt { origin, pending, side, .. } = attempt;
+        self.each_charged(&origin, |scope| scope.settle(now));
+        if attempt.stage == Stage::Queued {
+            self.wait_no_more(attempt.held_back_by, id, &origin);
+        }
+        for charged in origin.charged() {
+            let Some(scope) = self.scopes.get_mut(charged.0) else { continue };
             match attempt.stage {
-                Stage::Queued => scope.end_queued(id, attempt.began, ending, now),
-                Stage::Out { .. } => scope.end_out(id, ending),
+                Stage::Queued => {
+                    if let Some(place) = attempt.places.get(&charged) {
+                        scope.leave(*place);
+                    }
+                    scope.end_queued(id, attempt.began, ending, now);
+                }
+                Stage::Out { .. } => {
+                    if origin.first && ending == Ending::Established {
+                        scope.answer(pending, side, neighbours, now);
+                    } else if pending {
+                        scope.silence(side, now);
+                    }
+                    scope.end_out(id, ending);
+                }
             }
         }
+    }
+
+    /// How a scope stands with its first contacts.
+    #[must_use]
+    pub fn repute(&self, scope: ScopeId) -> Repute {
+        self.scopes.get(scope.0).map_or_else(Repute::default, Scope::repute)
     }
 
     /// The scope's numbers at `now`; all zero for an unknown scope.

@@ -25,6 +25,8 @@ pub struct Ledger {
     pub failed: u64,
     /// Refused because the queue was full.
     pub refused_overflow: u64,
+    /// Refused because the account is blocked.
+    pub blocked: u64,
     /// Let out at once in audit mode where enforcing would have held them.
     pub would_have_waited: u64,
     /// The longest that any ended wait lasted.

@@ -5,17 +5,21 @@
 
 pub mod attempt;
 pub mod books;
+pub mod credit;
 pub mod first_contact;
 mod held_slots;
 pub mod ledger;
 pub mod limits;
+pub mod parties;
 pub mod scope;
 pub mod slots;
 pub mod wake;
 
-pub use attempt::{AttemptId, Ending, Standing, Verdict};
+pub use attempt::{AttemptId, Ending, Origin, Refusal, Standing, Verdict};
 pub use books::Books;
+pub use credit::Repute;
 pub use first_contact::{FirstContact, OnSuspect, Order};
 pub use ledger::Ledger;
 pub use limits::{Limits, Mode, Overflow, Rate, RawTcp};
+pub use parties::Party;
 pub use scope::ScopeId;

@@ -1,7 +1,9 @@
 //! One account: who holds its slots, who waits for it, and when its next turn comes.
 
 use crate::attempt::{AttemptId, Ending};
+use crate::credit::{Repute, Side, Trust};
 use crate::held_slots::HeldSlots;
+use crate::parties::{Parties, Party};
 use crate::{Ledger, Limits};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -29,7 +31,12 @@ pub(crate) struct Scope {
     next_turn: u64,
     queued: BTreeSet<AttemptId>,
     waiting_here: BTreeSet<AttemptId>,
+    /// Those of them that are no first contacts.
+    waiting_known: BTreeSet<AttemptId>,
     out: BTreeSet<AttemptId>,
+    trust: Trust,
+    /// Among whom the turns go round; the host's alone.
+    parties: Parties,
     /// What was counted since the start; its `half_open`, `aged` and `queued` stay zero.
     totals: Ledger,
 }
@@ -42,7 +49,10 @@ impl Scope {
             next_turn: 0,
             queued: BTreeSet::new(),
             waiting_here: BTreeSet::new(),
+            waiting_known: BTreeSet::new(),
             out: BTreeSet::new(),
+            trust: Trust::default(),
+            parties: Parties::default(),
             totals: Ledger::default(),
         }
     }
@@ -53,6 +63,9 @@ impl Scope {
         self.slots.settle(now, self.limits.slot_life);
         if let Some(rate) = self.limits.drain {
             self.next_turn = self.next_turn.min(now.saturating_add(rate.interval_ns()));
+        }
+        if let Some(rules) = &self.limits.first_contact {
+            self.trust.settle(rules, now);
         }
     }
 
@@ -68,27 +81,66 @@ impl Scope {
         self.limits.half_open.is_none()
     }
 
-    /// A newcomer goes out at once only past an empty queue: else a steady stream of them would starve the waiters.
-    pub fn admits(&self) -> bool {
-        self.lets_all_go() || self.waiting_here.is_empty() && self.has_free_slot()
+    /// Whether a contact is a first one here; `first`: its address has not answered lately.
+    fn is_first(&self, first: bool, address: u64) -> bool {
+        match &self.limits.first_contact {
+            Some(rules) if rules.working_set > 0 => !self.trust.works_with(rules, address),
+            _ => first,
+        }
+    }
+
+    /// What a contact counts as, where several scopes may say: the first that asks for credit.
+    pub fn tells_first(&self, first: bool, address: u64) -> Option<bool> {
+        self.limits.first_contact.is_some().then(|| self.is_first(first, address))
+    }
+
+    /// A newcomer goes out at once only past an empty queue: else a steady stream of them would starve the waiters. Those
+    /// who wait for credit are passed by known contacts, and by the newest where it is its turn.
+    pub fn admits(&self, first: bool) -> bool {
+        let others = if first { &self.waiting_here } else { &self.waiting_known };
+        let Some(rules) = self.limits.first_contact.as_ref().filter(|_| first) else {
+            return self.lets_all_go() || others.is_empty() && self.has_free_slot();
+        };
+        let passes = others.is_empty() || self.waiting_known.is_empty() && self.trust.newest_goes(rules);
+        passes && self.trust.has_credit() && (self.lets_all_go() || self.has_free_slot())
+    }
+
+    fn has_turn(&self, now: u64) -> bool {
+        self.lets_all_go() || self.turn_is_due(now) && (!self.limits.strict || self.has_free_slot())
     }
 
     /// A waiter goes out when a turn is due, whosever that turn was: each one's timer is late, so a rate holds only if
     /// whoever asks first takes it. Not `strict` is the fixed rate of the original's documentation, whatever the slots.
-    pub fn releases(&self, now: u64) -> bool {
-        self.lets_all_go() || self.turn_is_due(now) && (!self.limits.strict || self.has_free_slot())
+    /// A first contact needs credit too, yields to known ones, and to others of its kind that are nearer to their turn.
+    pub fn releases(&mut self, first: bool, place: Option<u32>, party: Option<Party>, now: u64) -> bool {
+        if !self.has_turn(now) {
+            self.parties.withdraw();
+            return false;
+        }
+        if first && !self.waiting_known.is_empty() {
+            return false;
+        }
+        if first && self.limits.first_contact.is_some() {
+            let side = place.and_then(|place| self.trust.side_of(place, now));
+            if side.is_none() {
+                return false;
+            }
+        }
+        self.lets_all_go() || self.parties.may_take(party, now)
     }
 
     /// A further SYN keeps the slot it has, for `slot_life` more; past the first part of it only while nobody waits,
     /// or the dead would hold every slot for good. Without a slot it needs a slot and a turn like any waiter, and
-    /// comes after all of them.
+    /// comes after all of them. Who waits for credit does not wait for a slot.
     pub fn lets_resend(&self, attempt: AttemptId, in_slot_for: u64, now: u64) -> bool {
-        let nobody_waits = self.lets_all_go() || self.waiting_here.is_empty();
+        let waiters =
+            if self.limits.first_contact.is_some() { &self.waiting_known } else { &self.waiting_here };
+        let nobody_waits = self.lets_all_go() || waiters.is_empty();
         if self.slots.holds(attempt) {
             let freely = (self.limits.slot_life / RESEND_FREELY_PART).as_nanos();
             nobody_waits || u128::from(in_slot_for) <= freely
         } else {
-            nobody_waits && self.releases(now)
+            nobody_waits && self.has_turn(now)
         }
     }
 
@@ -100,21 +152,39 @@ impl Scope {
         }
     }
 
-    pub fn enqueue(&mut self, attempt: AttemptId, now: u64) {
+    /// Returns its place among those who wait for credit, where they do.
+    pub fn enqueue(&mut self, attempt: AttemptId, first: bool, now: u64) -> Option<u32> {
         self.queued.insert(attempt);
         self.note_waiter(now);
+        let alone = self.waiting_here.len() == self.waiting_known.len();
+        (first && self.limits.first_contact.is_some()).then(|| self.trust.queue(alone))
     }
 
     /// An idle scope saves up no turns: they count from when its first waiter comes.
-    pub fn wait_here(&mut self, attempt: AttemptId, now: u64) {
+    pub fn wait_here(&mut self, attempt: AttemptId, first: bool, party: Option<Party>, now: u64) {
         if self.waiting_here.is_empty() {
             self.next_turn = self.next_turn.max(now);
         }
         self.waiting_here.insert(attempt);
+        if !first {
+            self.waiting_known.insert(attempt);
+        }
+        if let Some(party) = party {
+            self.parties.join(party);
+        }
     }
 
-    pub fn wait_elsewhere(&mut self, attempt: AttemptId) {
-        self.waiting_here.remove(&attempt);
+    pub fn wait_elsewhere(&mut self, attempt: AttemptId, party: Option<Party>) {
+        if self.waiting_here.remove(&attempt) {
+            self.waiting_known.remove(&attempt);
+            if let Some(party) = party {
+                self.parties.leave(party);
+            }
+        }
+    }
+
+    pub fn take_party_turn(&mut self, party: Party) {
+        self.parties.take(party);
     }
 
     pub fn note_waiter(&mut self, now: u64) {
@@ -128,6 +198,54 @@ impl Scope {
 
     pub fn count_refused(&mut self) {
         self.totals.refused_overflow += 1;
+    }
+
+    pub fn count_blocked(&mut self) {
+        self.totals.blocked += 1;
+    }
+
+    pub fn is_blocked(&self, now: u64) -> bool {
+        self.limits.first_contact.as_ref().is_some_and(|rules| self.trust.is_blocked(rules, now))
+    }
+
+    /// Whose turn a first contact takes that goes out now after a wait.
+    pub fn leave_by(&mut self, place: u32, now: u64) -> Option<Side> {
+        self.limits.first_contact?;
+        let side = self.trust.side_of(place, now).unwrap_or_default();
+        self.trust.leave_by(side, place);
+        Some(side)
+    }
+
+    pub fn leave(&mut self, place: u32) {
+        if self.limits.first_contact.is_some() {
+            self.trust.leave(place);
+        }
+    }
+
+    /// It goes out: a first contact spends credit, and its address is met.
+    pub fn contact(&mut self, first: bool, address: u64, now: u64) {
+        if let Some(rules) = &self.limits.first_contact {
+            if first {
+                self.trust.spend(rules, now);
+            }
+            self.trust.note_contact(rules, address);
+        }
+    }
+
+    pub fn answer(&mut self, pending: bool, side: Side, neighbours: u32, now: u64) {
+        if let Some(rules) = &self.limits.first_contact {
+            self.trust.answer(rules, pending, side, neighbours, now);
+        }
+    }
+
+    pub fn silence(&mut self, side: Side, now: u64) {
+        if let Some(rules) = &self.limits.first_contact {
+            self.trust.silence(rules, side, now);
+        }
+    }
+
+    pub fn repute(&self) -> Repute {
+        self.trust.repute()
     }
 
     pub fn admit(&mut self, attempt: AttemptId, now: u64) {
@@ -148,7 +266,6 @@ impl Scope {
     }
 
     fn leave_queue(&mut self, attempt: AttemptId, began: u64, now: u64) {
-        self.wait_elsewhere(attempt);
         self.queued.remove(&attempt);
         self.note_waiter(now);
         let waited = Duration::from_nanos(now.saturating_sub(began));

@@ -1,7 +1,7 @@
 //! How fast a queue is worked off.
 
 use halfopen_policy::scope::TURN_TOLERANCE_NS;
-use halfopen_policy::{AttemptId, Books, Ending, Limits, Mode, Overflow, Rate, ScopeId, Verdict};
+use halfopen_policy::{AttemptId, Books, Ending, Limits, Mode, Origin, Overflow, Rate, ScopeId, Verdict};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -41,7 +41,7 @@ impl Queue {
 
     /// The attempt's first re-check comes `first_timer` later.
     fn dial(&mut self, now: u64, first_timer: u64) -> AttemptId {
-        let (id, verdict) = self.books.begin(now, None);
+        let (id, verdict) = self.books.begin(now, Origin::default());
         if verdict == Verdict::Hold {
             self.timers.insert((now + first_timer, id));
         }
@@ -60,7 +60,7 @@ impl Queue {
             }
             self.released.push(now);
             if self.answered {
-                self.books.end(now, id, Ending::Established);
+                self.books.end(now, id, Ending::Established, 0);
             }
         }
     }
@@ -130,10 +130,10 @@ fn a_thousand_cancelled_waiters_cost_the_next_one_two_turns_at_most() {
     let next = queue.dial(0, 20_000_000);
     queue.run(2 * SECOND);
     for id in cancelled {
-        queue.books.end(2 * SECOND, id, Ending::Other);
+        queue.books.end(2 * SECOND, id, Ending::Other, 0);
         queue.timers.retain(|&(_, waiting)| waiting != id);
     }
-    queue.books.end(2 * SECOND, first, Ending::Established);
+    queue.books.end(2 * SECOND, first, Ending::Established, 0);
     queue.run(2 * SECOND + RECHECK + 200_000_000);
     assert_eq!(queue.released.len(), 1, "{next:?} has not had its turn");
     assert_eq!(queue.books.ledger(ScopeId::HOST, 3 * SECOND).cancelled, 1_000);
@@ -177,17 +177,20 @@ fn a_full_queue_refuses_only_those_who_would_have_to_wait() {
     let mut books = Books::new(Mode::Enforce, Limits { queue: 3, ..limits(1, per_second(10)) });
     let own = books.open_scope(Limits { queue: 1, ..limits(9, None) });
     for _ in 0..4 {
-        assert!(!books.refuses(Some(own)));
-        books.begin(0, Some(own));
+        assert!(!books.refuses(0, Origin { own: Some(own), ..Origin::default() }).is_some());
+        books.begin(0, Origin { own: Some(own), ..Origin::default() });
     }
-    assert!(books.refuses(Some(own)) && books.refuses(None));
+    assert!(
+        books.refuses(0, Origin { own: Some(own), ..Origin::default() }).is_some()
+            && books.refuses(0, Origin::default()).is_some()
+    );
     assert_eq!(books.ledger(ScopeId::HOST, 0).refused_overflow, 2);
     assert_eq!(books.ledger(own, 0).refused_overflow, 1);
     books.set_limits(
         ScopeId::HOST,
         Limits { queue: 3, overflow: Overflow::Wait, ..limits(1, per_second(10)) },
     );
-    assert!(!books.refuses(None));
+    assert!(!books.refuses(0, Origin::default()).is_some());
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -223,7 +226,7 @@ proptest! {
             for turn in 0..count {
                 match act {
                     Act::Dial => {
-                        let (id, verdict) = books.begin(now, None);
+                        let (id, verdict) = books.begin(now, Origin::default());
                         if verdict == Verdict::Hold { waiting.push(id) } else { out.push(id) }
                     }
                     Act::Recheck if !waiting.is_empty() => {
@@ -233,9 +236,9 @@ proptest! {
                             out.push(waiting.swap_remove(at));
                         }
                     }
-                    Act::Answer => out.pop().into_iter().for_each(|id| books.end(now, id, Ending::Established)),
+                    Act::Answer => out.pop().into_iter().for_each(|id| books.end(now, id, Ending::Established, 0)),
                     Act::Cancel if turn < 5 => {
-                        waiting.pop().into_iter().for_each(|id| books.end(now, id, Ending::Other));
+                        waiting.pop().into_iter().for_each(|id| books.end(now, id, Ending::Other, 0));
                     }
                     Act::Recheck | Act::Cancel => {}
                 }

@@ -1,6 +1,6 @@
 //! What holds of the books under any sequence of attempts, whatever their timers do.
 
-use halfopen_policy::{AttemptId, Books, Ending, Ledger, Limits, Mode, Rate, ScopeId, Verdict};
+use halfopen_policy::{AttemptId, Books, Ending, Ledger, Limits, Mode, Origin, Rate, ScopeId, Verdict};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -67,7 +67,7 @@ impl Watched {
             .filter(|&&scope| scope != ScopeId::HOST || self.limits.half_open.is_some())
             .map(|&scope| self.books.waiting_at(scope))
             .sum();
-        let (id, verdict) = self.books.begin(self.now, own);
+        let (id, verdict) = self.books.begin(self.now, Origin { own, ..Origin::default() });
         assert!(
             verdict != Verdict::Go || waited == 0 || self.mode == Mode::Off,
             "admitted past {waited} waiters"
@@ -101,7 +101,7 @@ impl Watched {
     }
 
     fn end(&mut self, id: AttemptId, ending: Ending) {
-        self.books.end(self.now, id, ending);
+        self.books.end(self.now, id, ending, 0);
         self.live.remove(&id);
         self.ended += 1;
     }
@@ -227,7 +227,7 @@ proptest! {
         let mut books = Books::new(Mode::Audit, host);
         let mut audited = 0;
         for _ in 0..attempts {
-            let (id, verdict) = books.begin(5, None);
+            let (id, verdict) = books.begin(5, Origin::default());
             prop_assert_ne!(verdict, Verdict::Hold);
             audited += u32::from(verdict == Verdict::GoAudited);
             prop_assert_eq!(books.resend(1_000_000_005, id), Verdict::Go);
@@ -248,7 +248,7 @@ proptest! {
         let mut ids = Vec::new();
         for (turn, now) in times.into_iter().enumerate() {
             books.set_limits(ScopeId::HOST, limits(slot_lives[turn % slot_lives.len()]));
-            ids.push(books.begin(now, None).0);
+            ids.push(books.begin(now, Origin::default()).0);
             for &id in &ids {
                 books.recheck(now, id);
                 books.resend(now.wrapping_add(turn as u64), id);
@@ -256,7 +256,7 @@ proptest! {
             prop_assert!(books.ledger(ScopeId::HOST, now).half_open <= ids.len() as u64);
         }
         for id in ids {
-            books.end(u64::MAX, id, Ending::Other);
+            books.end(u64::MAX, id, Ending::Other, 0);
         }
         prop_assert_eq!(books.ledger(ScopeId::HOST, u64::MAX).half_open, 0);
     }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
 use halfopen_policy::wake::{Ended, Reading, WaiterId, Wakes};
-use halfopen_policy::{AttemptId, Books, Ending, Limits, Mode, Rate, ScopeId, Verdict};
+use halfopen_policy::{AttemptId, Books, Ending, Limits, Mode, Origin, Rate, ScopeId, Verdict};
 use proptest::prelude::*;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -71,7 +71,7 @@ impl Run {
     }
 
     fn dial(&mut self, first_timer: u64, answers_in: Option<u64>) {
-        let (id, verdict) = self.books.begin(self.now, None);
+        let (id, verdict) = self.books.begin(self.now, Origin::default());
         let number = self.sockets.len();
         let timer = (self.now + first_timer).next_multiple_of(TICK);
         self.sockets.push(Socket { id, stage: Stage::Waits, asked: 0, timer, out_at: 0, answers_in });
@@ -128,7 +128,7 @@ impl Run {
         let socket = &mut self.sockets[number];
         socket.stage = Stage::Ended;
         let how = Ended { out_at: socket.out_at, established: true, host_slot: true, own_slot: false };
-        self.books.end(self.now, socket.id, Ending::Established);
+        self.books.end(self.now, socket.id, Ending::Established, 0);
         self.told.push((self.now, number, Some(how)));
         self.look_soon();
     }

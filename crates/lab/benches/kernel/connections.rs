@@ -5,11 +5,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use anyhow::Result;
-use halfopen_lab::{Lab, Limiter, WORLD_V4};
+use halfopen_lab::{Lab, Limiter, Spread, WORLD_V4};
 
 use crate::connector::Connector;
 use crate::report::{Aim, Row};
-use crate::spread::Spread;
 
 const PAIRS: usize = 200;
 const ROUND: Duration = Duration::from_millis(40);

@@ -6,10 +6,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
-use halfopen_lab::{Dialer, Kind, Lab, Limiter, Mix, Segment, Side};
+use halfopen_lab::{Dialer, Kind, Lab, Limiter, Mix, Segment, Side, Spread};
 
 use crate::report::{Aim, Row};
-use crate::spread::Spread;
 
 /// Releases a second. The slow ones keep no processor busy and are measured at the same time.
 const SLOW: [u32; 3] = [1, 10, 100];

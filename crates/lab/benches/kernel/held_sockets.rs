@@ -4,11 +4,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use halfopen_lab::{Dialer, Lab, Limiter, Mix};
+use halfopen_lab::{Dialer, Lab, Limiter, Mix, Spread};
 
 use crate::report::{Aim, Row};
 use crate::spinner::{Progress, progress};
-use crate::spread::Spread;
 
 const HELD: usize = 10_000;
 const CYCLES: usize = 2;

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use halfopen_lab::dial::{Outcome, Report};
-use halfopen_lab::{Capture, Cgroup, Dialer, Lab, Limiter, Mix, Side, Wan, invariant};
+use halfopen_lab::{Capture, Cgroup, Dialer, Lab, Limiter, Mix, Side, Spread, Wan, invariant};
 
 use crate::report::{Aim, Row};
-use crate::spread::Spread;
 
 const DIALS: usize = 500;
 const SLOTS: usize = 10;

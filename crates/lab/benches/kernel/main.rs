@@ -12,22 +12,19 @@ mod drain;
 mod held_sockets;
 mod idle_programs;
 mod live_dials;
-mod machine;
 mod packet_cost;
 mod policy;
 mod program_cost;
 mod report;
 mod spinner;
-mod spread;
 mod throughput;
 
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use halfopen_lab::Lab;
+use halfopen_lab::{Lab, Machine};
 
-use crate::machine::Machine;
 use crate::report::{Report, Row};
 
 /// A name to ask for it by, and how it is measured.

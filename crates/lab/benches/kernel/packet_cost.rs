@@ -5,13 +5,12 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use halfopen_lab::{Lab, Limiter};
+use halfopen_lab::{Lab, Limiter, Spread};
 use serde_json::Value;
 
 use crate::bpf_stats::{self, Kept};
 use crate::idle_programs::{self, IdlePrograms};
 use crate::report::{Aim, Row};
-use crate::spread::Spread;
 use crate::throughput::{Server, flow};
 
 const MOST_NS: f64 = 12.0;

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use halfopen_lab::Spread;
+
 use crate::report::Row;
-use crate::spread::Spread;
 
 pub fn measured() -> Result<Vec<Row>> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().context("finding the target directory")?;

@@ -6,13 +6,12 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use halfopen_lab::{Lab, Limiter, WORLD_V4};
+use halfopen_lab::{Lab, Limiter, Spread, WORLD_V4};
 
 use crate::bpf_stats::{self, Kept, Runs};
 use crate::connector::Connector;
 use crate::idle_programs::{self, IdlePrograms};
 use crate::report::{Aim, Row};
-use crate::spread::Spread;
 
 const ROUNDS: usize = 60;
 const ROUND: Duration = Duration::from_millis(100);

@@ -8,8 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::machine::Machine;
-use crate::spread::Spread;
+use halfopen_lab::{Machine, Spread};
 
 /// What a number should be.
 #[derive(Debug, Clone, Copy)]

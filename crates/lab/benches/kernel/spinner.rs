@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::machine::keeps_interrupt_time_apart;
+use halfopen_lab::Machine;
 
 /// The argument that gives this program the role.
 pub const ROLE: &str = "--spinner";
@@ -64,7 +64,8 @@ fn count(processor: usize, time: Duration) -> Result<(f64, f64)> {
     only.set(processor);
     sched_setaffinity(None, &only).with_context(|| format!("staying on processor {processor}"))?;
     // Interrupts must show in the clock that the steps are timed by.
-    let clock = if keeps_interrupt_time_apart() { ClockId::Monotonic } else { ClockId::ThreadCPUTime };
+    let clock =
+        if Machine::keeps_interrupt_time_apart() { ClockId::Monotonic } else { ClockId::ThreadCPUTime };
     let start = Instant::now();
     let mut steps = Vec::with_capacity(1 << 16);
     let mut before = now_ns(clock);

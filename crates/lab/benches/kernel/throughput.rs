@@ -5,11 +5,10 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use halfopen_lab::{Cgroup, Lab, Limiter, WORLD_V4};
+use halfopen_lab::{Cgroup, Lab, Limiter, Spread, WORLD_V4};
 use serde_json::Value;
 
 use crate::report::{Aim, Row};
-use crate::spread::Spread;
 
 const PAIRS: usize = 9;
 const SECONDS: u32 = 2;

@@ -14,10 +14,17 @@ use crate::LabError;
 /// How many dials to begin before looking for outcomes: few enough that reports stay punctual.
 const BATCH: usize = 64;
 
-pub(super) fn dial<W: Write>(spec: &Spec, voice: &Voice<W>) -> Result<Vec<Socket>, LabError> {
+pub(super) fn dial<W: Write>(spec: &Spec, task: usize, voice: &Voice<W>) -> Result<Vec<Socket>, LabError> {
     let epoll = epoll::create(CreateFlags::CLOEXEC).map_err(LabError::errno("make an epoll"))?;
-    let mut dialling =
-        Dialling { spec, voice, epoll, open: HashMap::new(), by_age: VecDeque::new(), kept: Vec::new() };
+    let mut dialling = Dialling {
+        spec,
+        task,
+        voice,
+        epoll,
+        open: HashMap::new(),
+        by_age: VecDeque::new(),
+        kept: Vec::new(),
+    };
     let start = Instant::now();
     let mut next = 0;
     loop {
@@ -28,7 +35,7 @@ pub(super) fn dial<W: Write>(spec: &Spec, voice: &Voice<W>) -> Result<Vec<Socket
             dialling.begin(next);
             next += 1;
             if next == spec.destinations.len() {
-                voice.say(&Line::AllDialled);
+                voice.say(&Line::AllDialled(task));
             }
         }
         dialling.give_up();
@@ -42,6 +49,7 @@ pub(super) fn dial<W: Write>(spec: &Spec, voice: &Voice<W>) -> Result<Vec<Socket
 
 struct Dialling<'a, W> {
     spec: &'a Spec,
+    task: usize,
     voice: &'a Voice<W>,
     epoll: OwnedFd,
     open: HashMap<u64, (Dial, Socket)>,
@@ -52,7 +60,7 @@ struct Dialling<'a, W> {
 
 impl<W: Write> Dialling<'_, W> {
     fn begin(&mut self, index: usize) {
-        let dial = Dial::begin(self.spec, index);
+        let dial = Dial::begin(self.spec, self.task, index);
         let socket = dial.socket(self.spec).and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
         let socket = match socket {
             Ok(socket) => socket,

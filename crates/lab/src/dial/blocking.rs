@@ -13,6 +13,7 @@ const STACK: usize = 64 << 10;
 
 pub(super) fn dial<W: Write + Send>(
     spec: &Spec,
+    task: usize,
     threads: usize,
     voice: &Voice<W>,
 ) -> Result<Vec<Socket>, LabError> {
@@ -23,7 +24,7 @@ pub(super) fn dial<W: Write + Send>(
             return;
         }
         std::thread::sleep(due(spec, index).saturating_sub(start.elapsed()));
-        if let Some(socket) = connect(spec, index, voice) {
+        if let Some(socket) = connect(spec, task, index, voice) {
             kept.lock().unwrap_or_else(PoisonError::into_inner).push(socket);
         }
     };
@@ -36,12 +37,12 @@ pub(super) fn dial<W: Write + Send>(
         }
         Ok::<_, LabError>(())
     })?;
-    voice.say(&Line::AllDialled);
+    voice.say(&Line::AllDialled(task));
     Ok(kept.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
-fn connect<W: Write>(spec: &Spec, index: usize, voice: &Voice<W>) -> Option<Socket> {
-    let dial = Dial::begin(spec, index);
+fn connect<W: Write>(spec: &Spec, task: usize, index: usize, voice: &Voice<W>) -> Option<Socket> {
+    let dial = Dial::begin(spec, task, index);
     let socket = dial.socket(spec).and_then(|socket| {
         // SO_SNDTIMEO is what bounds a blocking connect().
         if let Some(patience) = spec.patience_ms {

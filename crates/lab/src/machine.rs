@@ -18,6 +18,8 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// Looks at the machine this runs on.
+    #[must_use]
     pub fn look() -> Self {
         let cpuinfo = text("/proc/cpuinfo");
         let field = |name: &str| {
@@ -38,6 +40,7 @@ impl Machine {
     }
 
     /// One line for people; the load tells whether others used the machine too.
+    #[must_use]
     pub fn line(&self) -> String {
         let kind = if self.in_hypervisor { " (virtual machine)" } else { "" };
         format!(
@@ -52,6 +55,8 @@ impl Machine {
         )
     }
 
+    /// The same for programs.
+    #[must_use]
     pub fn to_json(&self) -> Value {
         json!({
             "cpu": self.cpu, "cores": self.cores, "virtual_machine": self.in_hypervisor, "kernel": self.kernel,
@@ -59,18 +64,19 @@ impl Machine {
             "load_average": { "before": self.load_before, "after": load() },
         })
     }
-}
 
-/// Whether the kernel keeps time spent in interrupts apart from that of the thread they interrupt; unknown counts as
-/// yes.
-pub fn keeps_interrupt_time_apart() -> bool {
-    let release = rustix::system::uname().release().to_string_lossy().into_owned();
-    let packed = std::process::Command::new("zcat").arg("/proc/config.gz").output();
-    let config = match packed {
-        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).into_owned(),
-        _ => text(&format!("/boot/config-{release}")),
-    };
-    config.is_empty() || config.lines().any(|line| line == "CONFIG_IRQ_TIME_ACCOUNTING=y")
+    /// Whether the kernel keeps time spent in interrupts apart from that of the thread they interrupt; unknown counts as
+    /// yes.
+    #[must_use]
+    pub fn keeps_interrupt_time_apart() -> bool {
+        let release = rustix::system::uname().release().to_string_lossy().into_owned();
+        let packed = std::process::Command::new("zcat").arg("/proc/config.gz").output();
+        let config = match packed {
+            Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).into_owned(),
+            _ => text(&format!("/boot/config-{release}")),
+        };
+        config.is_empty() || config.lines().any(|line| line == "CONFIG_IRQ_TIME_ACCOUNTING=y")
+    }
 }
 
 fn load() -> String {

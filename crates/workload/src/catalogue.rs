@@ -1,0 +1,98 @@
+//! The workloads by name.
+
+use std::time::Duration;
+
+use crate::{Order, Peer, Workload, company, crowd, farmer, forker, half_dead, slow_scanner, storm};
+
+const SCAN: Duration = Duration::from_secs(45);
+
+/// The names [`named`] knows, in the order in which results are shown.
+pub const NAMES: [&str; 15] = [
+    "a-live-first",
+    "a-shuffled",
+    "a-live-last",
+    "c-live-first",
+    "c-shuffled",
+    "c-live-last",
+    "s",
+    "d-a-shuffled",
+    "d-c-shuffled",
+    "d-s",
+    "e",
+    "f",
+    "h",
+    "i",
+    "j",
+];
+
+/// The workload of this name, drawn by this seed; `None` if there is none. An innocent second dialer is to be had
+/// beside each: `d-` and the name.
+#[must_use]
+pub fn named(name: &str, seed: u64) -> Option<Workload> {
+    if let Some(name) = name.strip_prefix("d-") {
+        return Some(named(name, seed)?.with_innocent(seed));
+    }
+    let storm = |live, order: &str| {
+        let order = Order::ALL.into_iter().find(|known| known.name() == order)?;
+        Some(storm(live, order, seed))
+    };
+    match name {
+        "s" => Some(company(seed, Duration::from_mins(1))),
+        "e" => Some(crowd(seed)),
+        "f" => Some(half_dead(seed)),
+        "h" => Some(farmer(seed, SCAN)),
+        "i" => Some(forker(seed, SCAN)),
+        "j" => Some(slow_scanner(seed, Duration::from_mins(10))),
+        _ => match name.split_once('-')? {
+            ("a", order) => storm(Peer::Known, order),
+            ("c", order) => storm(Peer::Stranger, order),
+            _ => None,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{INNOCENT, Pace, VICTIM};
+
+    #[test]
+    fn every_name_draws_a_workload_of_that_name_and_a_seed_repeats_it() {
+        for name in NAMES {
+            let workload = named(name, 7).unwrap();
+            assert_eq!(workload.name, name);
+            assert_eq!(named(name, 7).unwrap(), workload, "{name}");
+            assert_ne!(named(name, 8).unwrap(), workload, "{name}");
+        }
+        for unknown in ["", "d-", "b-shuffled", "a", "a-sideways", "S"] {
+            assert_eq!(named(unknown, 7), None, "{unknown:?}");
+        }
+    }
+
+    #[test]
+    fn no_address_is_both_live_and_dead_and_only_known_ones_are_dialled_twice() {
+        for name in NAMES {
+            let workload = named(name, 9).unwrap();
+            assert!(workload.live().is_disjoint(&workload.dead()), "{name}");
+            let mut seen = std::collections::HashSet::new();
+            for (_, dial) in workload.dials().filter(|(_, dial)| dial.peer != Peer::Known) {
+                assert!(seen.insert(dial.to), "{name} dials {} twice", dial.to);
+            }
+        }
+    }
+
+    #[test]
+    fn the_innocent_one_dials_strangers_of_its_own_while_the_victim_is_at_work() {
+        for name in ["d-a-shuffled", "d-c-shuffled", "d-s"] {
+            let workload = named(name, 11).unwrap();
+            let [victim, innocent] = &workload.dialers[..] else { panic!("{name} has not two dialers") };
+            assert_eq!((victim.cgroup, innocent.cgroup), (VICTIM, INNOCENT));
+            let stream = &innocent.streams[0];
+            assert_eq!(stream.dials.len(), 20);
+            assert!(stream.dials.iter().all(|dial| dial.peer == Peer::Stranger));
+            let Pace::At(times) = &stream.pace else { panic!("{:?}", stream.pace) };
+            assert_eq!(times.len(), 20);
+            assert!(times[0] > Duration::from_secs(5), "{name}: {times:?}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Addresses, orders and times drawn by a seed.
+
+use std::collections::HashSet;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+
+use crate::{Dial, Peer, Workload};
+
+/// A block of IPv4 addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefix {
+    /// Its first address.
+    pub network: Ipv4Addr,
+    /// How many bits all of it share, 1 to 32.
+    pub length: u8,
+}
+
+impl Prefix {
+    /// What the lab's world owns, RFC 2544's range for benches: 131,072 addresses.
+    pub const WORLD: Self = Self { network: Ipv4Addr::new(198, 18, 0, 0), length: 15 };
+    /// 16,777,216 addresses, for what needs more than [`WORLD`](Self::WORLD) has; on a virtual clock only.
+    pub const VAST: Self = Self { network: Ipv4Addr::new(10, 0, 0, 0), length: 8 };
+
+    /// How many addresses it has.
+    #[must_use]
+    pub fn size(self) -> usize {
+        1 << (32 - u32::from(self.length))
+    }
+
+    /// Whether `address` is one of its addresses.
+    #[must_use]
+    pub fn contains(self, address: Ipv4Addr) -> bool {
+        ((self.network.to_bits() ^ address.to_bits()) as usize) < self.size()
+    }
+
+    /// [`WORLD`](Self::WORLD) if so many are at most half of it, so that the draw stays one at random, else
+    /// [`VAST`](Self::VAST).
+    pub(crate) fn with_room_for(addresses: usize) -> Self {
+        if addresses <= Self::WORLD.size() / 2 { Self::WORLD } else { Self::VAST }
+    }
+}
+
+/// Draws no address twice.
+pub(crate) struct Draw {
+    random: StdRng,
+    prefix: Prefix,
+    taken: HashSet<Ipv4Addr>,
+}
+
+impl Draw {
+    pub(crate) fn new(seed: u64, prefix: Prefix) -> Self {
+        Self { random: StdRng::seed_from_u64(seed), prefix, taken: HashSet::new() }
+    }
+
+    /// Of the prefix of a workload, nothing that it dials.
+    pub(crate) fn beside(seed: u64, workload: &Workload) -> Self {
+        let taken: HashSet<_> = workload.live().into_iter().chain(workload.dead()).collect();
+        Self { taken, ..Self::new(seed, Prefix::with_room_for(workload.dials().count())) }
+    }
+
+    /// Addresses not drawn before.
+    ///
+    /// # Panics
+    /// If the prefix has not so many left.
+    pub(crate) fn dials(&mut self, peer: Peer, count: usize) -> Vec<Dial> {
+        assert!(self.taken.len() + count <= self.prefix.size(), "{:?} has too few addresses", self.prefix);
+        (0..count).map(|_| Dial { to: self.address(), peer }).collect()
+    }
+
+    fn address(&mut self) -> Ipv4Addr {
+        loop {
+            let index = self.random.random_range(0..self.prefix.size()) as u32;
+            let address = Ipv4Addr::from_bits(self.prefix.network.to_bits() | index);
+            if self.taken.insert(address) {
+                return address;
+            }
+        }
+    }
+
+    pub(crate) fn shuffle(&mut self, dials: &mut [Dial]) {
+        dials.shuffle(&mut self.random);
+    }
+
+    /// So many of `dials`, each drawn from all of them.
+    pub(crate) fn some_of(&mut self, dials: &[Dial], count: usize) -> Vec<Dial> {
+        (0..count).map(|_| dials[self.random.random_range(0..dials.len())]).collect()
+    }
+
+    /// The times of `count` independent events after `from`, with this time between two on average.
+    pub(crate) fn poisson(&mut self, count: usize, from: Duration, mean_gap: Duration) -> Vec<Duration> {
+        let mut at = from;
+        let times = (0..count).map(|_| {
+            // 1 - u lies in (0, 1], where the logarithm is finite.
+            at += mean_gap.mul_f64(-(1.0 - self.random.random::<f64>()).ln());
+            at
+        });
+        times.collect()
+    }
+
+    /// The times of all such events before `until`.
+    pub(crate) fn poisson_until(&mut self, until: Duration, mean_gap: Duration) -> Vec<Duration> {
+        let mut times = Vec::new();
+        let mut last = Duration::ZERO;
+        loop {
+            last = self.poisson(1, last, mean_gap)[0];
+            if last >= until {
+                return times;
+            }
+            times.push(last);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_of_the_prefix_and_no_two_the_same() {
+        let dials = Draw::new(1, Prefix::WORLD).dials(Peer::Dead, 50_000);
+        assert!(dials.iter().all(|dial| Prefix::WORLD.contains(dial.to)));
+        assert_eq!(dials.iter().collect::<HashSet<_>>().len(), 50_000);
+        let upper = dials.iter().filter(|dial| dial.to.octets()[1] == 19).count();
+        assert!((24_000..26_000).contains(&upper), "{upper} of 50,000 in the upper half");
+    }
+
+    #[test]
+    fn poisson_times_ascend_and_keep_their_rate() {
+        let times =
+            Draw::new(2, Prefix::WORLD).poisson_until(Duration::from_secs(10_000), Duration::from_secs(1));
+        assert!(times.is_sorted());
+        assert!((9_500..10_500).contains(&times.len()), "{} in 10,000 s", times.len());
+        let short =
+            times.windows(2).filter(|pair| pair[1].abs_diff(pair[0]) < Duration::from_millis(693)).count();
+        let share = short * 100 / times.len();
+        assert!((47..=53).contains(&share), "{share} % of the gaps below the median of the distribution");
+    }
+
+    #[test]
+    fn what_does_not_fit_the_world_is_drawn_from_the_vast() {
+        assert_eq!(Prefix::with_room_for(65_536), Prefix::WORLD);
+        assert_eq!(Prefix::with_room_for(65_537), Prefix::VAST);
+    }
+}

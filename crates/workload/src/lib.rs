@@ -1,0 +1,154 @@
+//! The workloads that limiters are compared by, as data: who dials what, in which order and when. They are carried out
+//! on the running kernel by the lab and on a virtual clock by the policy's own tests, from the same definitions.
+//!
+//! A [`Workload`] is drawn by a seed, which repeats it. All its addresses are different ones, drawn at random, so that
+//! neither address nor order tells whether one is live. [`NAMES`] lists those that are compared, [`named`] draws one.
+//!
+//! To carry one out: have each [`DialerPlan`] connect to the addresses it `meets`, one after the other, and close each
+//! connection; wait [`MET_BEFORE`]. That is time zero. From then on each dialer, one process in its cgroup, works off
+//! all its streams side by side until [`Workload::run_for`] is over or all dials have ended. A dial that is
+//! established is closed at once.
+
+#![forbid(unsafe_code)]
+
+mod catalogue;
+mod draw;
+mod scanners;
+mod storms;
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+pub use catalogue::{NAMES, named};
+pub use draw::Prefix;
+pub use scanners::{PATIENCE, THREADS, company, farmer, forker, scanner, slow_scanner};
+pub use storms::{Order, crowd, half_dead, storm};
+
+/// How long before time zero the known addresses were met.
+pub const MET_BEFORE: Duration = Duration::from_secs(10);
+/// The cgroup of the dialer that makes the workload what it is.
+pub const VICTIM: &str = "victim";
+/// The cgroup of one that only happens to run on the same host.
+pub const INNOCENT: &str = "innocent";
+
+/// What some processes dial, beginning at time zero.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workload {
+    /// What to ask for it by.
+    pub name: String,
+    /// Each is a process of its own.
+    pub dialers: Vec<DialerPlan>,
+    /// How long a live peer's answer takes. Zero is a wire: as soon as the kernel can.
+    pub round_trip: Duration,
+    /// When it ends at the latest, counted from time zero.
+    pub run_for: Duration,
+}
+
+/// A process that dials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DialerPlan {
+    /// The name of its cgroup, [`VICTIM`] or [`INNOCENT`]: siblings, and at depth 2 below the root of the cgroup tree,
+    /// as services and containers are.
+    pub cgroup: &'static str,
+    /// Live addresses it connects to before time zero.
+    pub meets: Vec<Ipv4Addr>,
+    /// What it works off from time zero on, all side by side.
+    pub streams: Vec<Stream>,
+}
+
+/// Dials that share a pace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// Where to, in this order.
+    pub dials: Vec<Dial>,
+    /// When each dial begins.
+    pub pace: Pace,
+    /// Each dial is given up (its socket closed) after this time; without it, when the kernel gives up.
+    pub patience: Option<Duration>,
+}
+
+/// One connect().
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Dial {
+    /// The address; which port does not matter.
+    pub to: Ipv4Addr,
+    /// Who is there.
+    pub peer: Peer,
+}
+
+/// Who is at an address, seen by the one that dials it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Peer {
+    /// Nobody: a SYN is never answered.
+    Dead,
+    /// Live, and met by this dialer before time zero.
+    Known,
+    /// Live, and never met by this dialer; dialled once.
+    Stranger,
+}
+
+/// When the dials of a [`Stream`] begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// All at time zero, in order, as fast as one thread can with non-blocking sockets.
+    AtOnce,
+    /// So many threads, each taking the next dial when its last has ended.
+    Threads(usize),
+    /// Each at its own time after time zero, whatever became of those before it: as many times as dials, ascending.
+    At(Vec<Duration>),
+    /// The process forks. Each child takes the next `dials` (the last one what is left), begins them all at once and
+    /// ends when all have ended; `children` are at work at a time. Each lives in a new cgroup below its parent's, which
+    /// stays when it ends.
+    Forks {
+        /// How many dials each child takes.
+        dials: usize,
+        /// How many children are at work at a time.
+        children: usize,
+    },
+}
+
+impl Peer {
+    /// Whether it answers.
+    #[must_use]
+    pub fn is_live(self) -> bool {
+        self != Self::Dead
+    }
+}
+
+impl Workload {
+    /// All dials, with the cgroup of the dialer; those before time zero are not among them.
+    pub fn dials(&self) -> impl Iterator<Item = (&'static str, Dial)> + '_ {
+        self.dialers.iter().flat_map(|dialer| {
+            dialer.streams.iter().flat_map(|stream| stream.dials.iter().map(|dial| (dialer.cgroup, *dial)))
+        })
+    }
+
+    /// The addresses that answer.
+    #[must_use]
+    pub fn live(&self) -> BTreeSet<Ipv4Addr> {
+        let dialled = self.dials().filter(|(_, dial)| dial.peer.is_live()).map(|(_, dial)| dial.to);
+        dialled.chain(self.dialers.iter().flat_map(|dialer| dialer.meets.iter().copied())).collect()
+    }
+
+    /// The addresses that do not.
+    #[must_use]
+    pub fn dead(&self) -> BTreeSet<Ipv4Addr> {
+        self.dials().filter(|(_, dial)| !dial.peer.is_live()).map(|(_, dial)| dial.to).collect()
+    }
+
+    /// The same with a second dialer in the cgroup [`INNOCENT`], named `d-` and the name: from 5 s on it dials 20 live
+    /// addresses it has never met, one a second on average.
+    #[must_use]
+    pub fn with_innocent(mut self, seed: u64) -> Self {
+        const DIALS: usize = 20;
+        // Another seed than the workload's own: the same would first draw all that is taken already.
+        let mut draw = draw::Draw::beside(!seed, &self);
+        let dials = draw.dials(Peer::Stranger, DIALS);
+        let pace = Pace::At(draw.poisson(DIALS, Duration::from_secs(5), Duration::from_secs(1)));
+        let streams = vec![Stream { dials, pace, patience: None }];
+        self.dialers.push(DialerPlan { cgroup: INNOCENT, meets: Vec::new(), streams });
+        self.name = format!("d-{}", self.name);
+        self
+    }
+}
