@@ -228,7 +228,7 @@ fn raise(limit: Option<u32>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::ScopeStatus;
+    use crate::control::{ScopeKind, ScopeStatus};
     use halfopen_policy::{Ledger, Limits};
 
     fn status(mode: &str, ledger: Ledger, counting_for_s: u64) -> Status {
@@ -237,8 +237,9 @@ mod tests {
             preset: "xp-sp2".into(),
             persist: false,
             config_hash: "0".into(),
-            host: ScopeStatus::new("host", &Limits::xp_sp2(), &ledger),
+            host: ScopeStatus::new("host", ScopeKind::Host, &Limits::xp_sp2(), &ledger),
             scopes: vec![],
+            accounts_unlisted: 0,
             programs: vec![],
             others: Harm::of_scope(&ledger),
             counting_since: "2030-01-31T12:00:00.000Z".into(),

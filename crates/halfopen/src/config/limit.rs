@@ -273,6 +273,12 @@ impl Action {
             OnSuspect::Block(_) => Self::Block,
         }
     }
+
+    /// As a file writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        name_of(&ACTION, &self)
+    }
 }
 
 fn block_for(on_suspect: OnSuspect) -> Duration {

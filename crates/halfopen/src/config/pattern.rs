@@ -5,9 +5,11 @@ use std::fmt;
 /// Names in a path, and bytes in each, that the kernel part compares.
 const DEEPEST: usize = 12;
 const LONGEST_NAME: usize = 58;
+/// Room for a pattern there, without the end mark.
+const LONGEST: usize = 255;
 
 const FORM: &str = "expected a pattern from the root of the hierarchy, as \"/system.slice/x*.service\": at most 12 names \
-                    of at most 58 bytes each, * for any characters within one name";
+                    of at most 58 bytes each, 255 in all, * for any characters within one name";
 const ANY_DEPTH: &str = "** has no meaning here: a pattern also takes in what is below the cgroups that it names, and * \
                          stays within one name";
 const OTHER_SIGNS: &str = "* is the only sign with a meaning, for any characters within one name: write the others out, or * \
@@ -37,7 +39,7 @@ impl CgroupPattern {
                 && name.len() <= LONGEST_NAME
                 && !name.contains(|c: char| c.is_control())
         };
-        let fits = names.len() <= DEEPEST && names.iter().all(good);
+        let fits = names.len() <= DEEPEST && text.len() <= LONGEST && names.iter().all(good);
         if fits { Ok(Self(format!("/{}", names.join("/")))) } else { Err(FORM) }
     }
 
@@ -104,6 +106,8 @@ mod tests {
         assert!(CgroupPattern::read(&"/x".repeat(13)).is_err());
         assert!(CgroupPattern::read(&format!("/{}", "x".repeat(58))).is_ok());
         assert!(CgroupPattern::read(&format!("/{}", "x".repeat(59))).is_err());
+        assert!(CgroupPattern::read(&format!("/{}", "x".repeat(50)).repeat(5)).is_ok());
+        assert!(CgroupPattern::read(&format!("/{}", "x".repeat(51)).repeat(5)).is_err());
         assert_eq!(CgroupPattern::read("/a*/b/").unwrap().to_string(), "/a*/b");
     }
 

@@ -12,7 +12,7 @@ use super::fault_log::FaultLog;
 use super::hand::Hand;
 use super::poke::Pokes;
 use crate::config::{ConfigError, Effective, Key, Limit, LimitKey, Sources, setting};
-use crate::control::{Degradation, DegradedStatus, FaultStatus, ScopeStatus, Status, programs};
+use crate::control::{Degradation, DegradedStatus, FaultStatus, ScopeKind, ScopeStatus, Status, programs};
 use crate::events::record::written_time;
 use crate::events::{Identity, Waiter};
 use crate::exit::{WrongUse, explained};
@@ -274,10 +274,11 @@ impl Enforcement {
     /// # Errors
     /// Where the kernel part cannot be read.
     pub fn status(&mut self) -> Result<Status> {
-        let scope = |id, name: &str, limits: &Limits| {
-            Ok::<_, KernelError>(ScopeStatus::new(name, limits, &self.limiter.ledger(id)?))
+        let exec = |exec: &ExecScope| {
+            let ledger = self.limiter.ledger(exec.id)?;
+            Ok::<_, KernelError>(ScopeStatus::new(&exec.name, ScopeKind::Exec, &exec.limits, &ledger))
         };
-        let scopes = self.scopes.iter().map(|exec| scope(exec.id, &exec.name, &exec.limits));
+        let scopes = self.scopes.iter().map(exec).collect::<Result<Vec<_>, _>>()?;
         let faults = self.limiter.faults()?;
         let host = self.limiter.ledger(ScopeId::HOST)?;
         let means = &mut self.means;
@@ -290,8 +291,9 @@ impl Enforcement {
             preset: self.shown(Key::Preset),
             persist: self.limiter.is_pinned(),
             config_hash: self.effective.hash(),
-            host: ScopeStatus::new(HOST, &self.host_limits(), &host),
-            scopes: scopes.collect::<Result<_, _>>()?,
+            host: ScopeStatus::new(HOST, ScopeKind::Host, &self.host_limits(), &host),
+            scopes,
+            accounts_unlisted: 0,
             programs,
             others,
             counting_since: written_time(now.checked_sub(counting).unwrap_or(now)),
@@ -383,6 +385,9 @@ impl Enforcement {
         for why in self.effective.unmet_rules() {
             tracing::warn!("{}", DegradedStatus::unmet_rule(&why).explanation);
         }
+        for why in self.effective.unmet_scopes() {
+            tracing::warn!("{}", DegradedStatus::unmet_scope(&why).explanation);
+        }
     }
 
     /// The value in force, as `get` prints it.
@@ -407,6 +412,8 @@ impl Enforcement {
         let poke = self.pokes.degradation();
         let unmet = self.effective.unmet_rules();
         let unmet = unmet.iter().map(|why| DegradedStatus::unmet_rule(why));
+        let scopes = self.effective.unmet_scopes();
+        let unmet = unmet.chain(scopes.iter().map(|why| DegradedStatus::unmet_scope(why)));
         let all = mode.into_iter().chain(log).chain(kept).chain(pins).chain(kernel).chain(means).chain(poke);
         all.map(DegradedStatus::from).chain(unmet).collect()
     }
