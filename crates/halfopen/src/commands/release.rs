@@ -14,11 +14,12 @@ use std::os::unix::fs::MetadataExt;
 pub fn release(name: Option<AccountName>) -> Result<()> {
     let whom = name.map(|name| Ok::<_, anyhow::Error>((name.scope, name.whose.map(found).transpose()?)));
     match ask(&Request::Release { whom: whom.transpose()? })? {
-        (_, Answer::Released { accounts }) if accounts.is_empty() => {
+        (_, Answer::Released { accounts, .. }) if accounts.is_empty() => {
             output::line("nothing to release: none is a suspect")
         }
-        (_, Answer::Released { accounts }) => {
-            accounts.iter().try_for_each(|account| output::line(&format!("released {}", plain(account))))
+        (_, Answer::Released { accounts, more }) => {
+            accounts.iter().try_for_each(|account| output::line(&format!("released {}", plain(account))))?;
+            if more > 0 { output::line(&format!("released {more} accounts more")) } else { Ok(()) }
         }
         (client, other) => Err(client.unexpected(&other).into()),
     }

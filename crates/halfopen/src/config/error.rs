@@ -120,6 +120,11 @@ pub enum Wrong {
         /// The room.
         most: usize,
     },
+    /// A scope and an interface of one name.
+    #[error(
+        "there is a [[scope]] of the name {0:?} too, and status and events could not tell them apart: rename it"
+    )]
+    Shared(String),
     /// A rule by name that a program could loosen its limits with.
     #[error(
         "{rule} asks for comm, which a program chooses for itself, and its {key} is laxer than that of {than}, which comes \

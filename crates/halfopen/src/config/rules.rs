@@ -74,6 +74,11 @@ impl Rules {
         self.own.iter().chain(&self.of_preset)
     }
 
+    /// The rules of `[[interface]]`.
+    pub fn interfaces(&self) -> impl Iterator<Item = &Rule> {
+        self.interfaces.iter()
+    }
+
     fn all(&self) -> impl Iterator<Item = &Rule> {
         self.scopes().chain(&self.interfaces)
     }
@@ -112,6 +117,11 @@ impl Rules {
         for (beyond, most) in rooms {
             if let Some(rule) = beyond {
                 return Err((Wrong::TooMany { rule: rule.name.clone(), most }, rule.origin.clone()));
+            }
+        }
+        for rule in &self.interfaces {
+            if self.scopes().any(|scope| scope.name.leaf() == rule.name.leaf()) {
+                return Err((Wrong::Shared(rule.name.leaf().to_owned()), rule.origin.clone()));
             }
         }
         for rule in self.all() {

@@ -136,6 +136,8 @@ pub enum Answer {
     Released {
         /// Their names.
         accounts: Vec<String>,
+        /// How many there were besides.
+        more: u64,
     },
     /// Attempts and what they wait for.
     Why(Box<Why>),

@@ -1,5 +1,6 @@
 //! The limiter with its configuration and scopes, and what is asked of it.
 
+mod accounts;
 mod adoption;
 mod pokes;
 mod trial;
@@ -134,16 +135,18 @@ impl Enforcement {
     /// # Errors
     /// Where the ring buffer cannot be read.
     pub fn take_held(&mut self) -> Result<u64, KernelError> {
+        let rules = self.rule_scopes();
         let Self { limiter, scopes, announcer, means, pokes, .. } = self;
         let mut taken = 0;
         limiter.take_told(&mut |told| {
             pokes.hear(&told);
             let Told::Held(held) = told else { return };
             taken += 1;
-            let scope = scopes.iter().find(|scope| scope.id == held.scope);
+            let exec = scopes.iter().find(|scope| scope.id == held.scope).map(|scope| &scope.name);
+            let rule = || rules.iter().find(|scope| scope.id == held.scope).map(|scope| &scope.name);
             let waiter = Waiter {
                 at: held.at,
-                scope: scope.map_or(HOST, |scope| &scope.name),
+                scope: exec.or_else(rule).map_or(HOST, String::as_str),
                 program: &held.program,
                 destination: held.destination,
                 audited: held.audited,
@@ -194,7 +197,7 @@ impl Enforcement {
         self.look_after_hand();
         self.take_held()?;
         // Narrower scopes first: the host's queue counts their waiters too, which are no sign that the host is full.
-        let mut waiting_below = 0;
+        let mut waiting_below = self.look_at_rules()?;
         let execs = self.scopes.iter().map(|scope| (scope.id, scope.name.clone(), scope.limits.half_open));
         let host = (ScopeId::HOST, HOST.to_owned(), self.host_limits().half_open);
         for (id, name, limit) in execs.chain([host]).collect::<Vec<_>>() {
@@ -276,9 +279,14 @@ impl Enforcement {
     pub fn status(&mut self) -> Result<Status> {
         let exec = |exec: &ExecScope| {
             let ledger = self.limiter.ledger(exec.id)?;
-            Ok::<_, KernelError>(ScopeStatus::new(&exec.name, ScopeKind::Exec, &exec.limits, &ledger))
+            let trust = self.trust_of(exec.id, &exec.limits)?;
+            let new = ScopeStatus::new(&exec.name, ScopeKind::Exec, &exec.limits, &ledger);
+            Ok::<_, KernelError>(ScopeStatus { trust, ..new })
         };
-        let scopes = self.scopes.iter().map(exec).collect::<Result<Vec<_>, _>>()?;
+        let mut scopes = self.scopes.iter().map(exec).collect::<Result<Vec<_>, _>>()?;
+        let (of_rules, accounts_unlisted) = self.rules_status()?;
+        scopes.extend(of_rules);
+        let trust = self.trust_of(ScopeId::HOST, &self.host_limits())?;
         let faults = self.limiter.faults()?;
         let host = self.limiter.ledger(ScopeId::HOST)?;
         let means = &mut self.means;
@@ -291,9 +299,12 @@ impl Enforcement {
             preset: self.shown(Key::Preset),
             persist: self.limiter.is_pinned(),
             config_hash: self.effective.hash(),
-            host: ScopeStatus::new(HOST, ScopeKind::Host, &self.host_limits(), &host),
+            host: ScopeStatus {
+                trust,
+                ..ScopeStatus::new(HOST, ScopeKind::Host, &self.host_limits(), &host)
+            },
             scopes,
-            accounts_unlisted: 0,
+            accounts_unlisted,
             programs,
             others,
             counting_since: written_time(now.checked_sub(counting).unwrap_or(now)),

@@ -127,6 +127,9 @@ fn every_wrong_rule_is_refused_at_its_place() {
         assert!(error.starts_with(&format!("halfopen.toml:{place}")), "{text:?} gave {error}");
         assert!(error.contains(named), "{text:?} gave {error}");
     }
+    let shared = scope("eth0", "user = 7", "") + "[[interface]]\nname = \"eth0\"\nqueue = 1\n";
+    let shared = Host::with(&shared).error();
+    assert!(shared.starts_with("halfopen.toml:7:9: ") && shared.contains("rename it"), "{shared}");
     let twice = Host::with(&[TORRENT, TORRENT].concat()).error();
     assert!(twice.starts_with("halfopen.toml:7:1: ") && twice.contains("stands further up"), "{twice}");
 }

@@ -17,6 +17,7 @@ impl Enforcement {
     /// [`ConfigError`], or where the kernel part refuses; what was in force still is.
     pub fn reload(&mut self) -> Result<()> {
         let again = self.load()?;
+        let rules = self.rule_scopes();
         self.limiter.apply(&self.settings_on_trial(&again))?;
         for dropped in self.effective.live() {
             let Some(name) = dropped.name() else { continue };
@@ -29,6 +30,7 @@ impl Enforcement {
             tracing::warn!("persist is read when the daemon starts: the limit keeps to what it was");
         }
         self.effective = again;
+        self.end_rules(&rules);
         self.tell_unmet_rules();
         tracing::info!(
             "{}: read again, config_hash {}",
@@ -89,8 +91,10 @@ impl Enforcement {
         // Who sets a mode has made up his mind: a trial of another one is over.
         let is_mode = said.key() == Some(Key::Mode);
         let settings = if is_mode { changed.settings() } else { self.settings_on_trial(&changed) };
+        let rules = self.rule_scopes();
         self.limiter.apply(&settings)?;
         self.effective = changed;
+        self.end_rules(&rules);
         if said.key() == Some(Key::Essential) {
             self.tell_unmet_rules();
         }

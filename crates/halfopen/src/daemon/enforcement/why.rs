@@ -29,6 +29,7 @@ impl Enforcement {
 
     fn explained(&self, attempt: &Attempt, status: &Status) -> AttemptStatus {
         let exec = attempt.scope.and_then(|id| self.scopes.iter().find(|scope| scope.id == id));
+        let rule = attempt.scope.and_then(|id| self.rule_scopes().into_iter().find(|scope| scope.id == id));
         let waits_for = (attempt.state == AttemptState::Queued).then(|| {
             let host = (&status.host, self.host_limits().strict);
             let narrower = exec.and_then(|exec| {
@@ -38,7 +39,8 @@ impl Enforcement {
             let (numbers, strict) = narrower.unwrap_or(host);
             numbers.waited_for(strict)
         });
-        AttemptStatus::new(attempt, exec.map(|exec| exec.name.as_str()), waits_for)
+        let name = exec.map(|exec| &exec.name).or(rule.as_ref().map(|rule| &rule.name));
+        AttemptStatus::new(attempt, name.map(String::as_str), waits_for)
     }
 
     fn note_on(&self, subject: Subject) -> Option<String> {
