@@ -225,6 +225,24 @@ struct trust {
 	__u64 working_set[WORKING_SET]; /* hashes of addresses, the latest first */
 };
 
+/* An address in its IPv6 form, in network order. */
+struct mapped_address {
+	__u8 bytes[16];
+};
+
+/* What is known of an address. */
+struct met {
+	__u64 answered_ns; /* when it answered last; 0 = not since it was silent */
+	__u64 tried_ns;	   /* when a first contact was made last */
+};
+
+/* First contacts answered from one neighbourhood: an IPv4 /24 or an IPv6 /64. */
+struct neighbourhood {
+	__u64 since_ns;
+	__u32 answered;
+	__u32 pad;
+};
+
 /* Those among whom a full scope's turns go round: top-level cgroups, and in each its users. */
 struct party_key {
 	__u64 top;
@@ -241,7 +259,7 @@ struct party {
 	__u32 waiting;	/* parts that wait */
 	__u32 unserved; /* of those, in this round */
 	__u32 pad;
-	__u64 turn_ns; /* when one of its parts last had a turn */
+	__u64 offered_ns; /* since when a turn has been there that those who asked were not to take; 0 = none */
 };
 
 /* One account. The host's lock guards every scope, so that an attempt is charged to all of its scopes at once. */
@@ -336,11 +354,12 @@ struct place {
 
 /* Records in the ring buffer begin with their kind. */
 enum told {
-	TOLD_HELD,  /* held_record */
-	TOLD_ASKED, /* the others: turn_record. A waiter's first timer ran, in vain: it cannot be woken any more */
-	TOLD_LEFT,  /* a waiter ended */
-	TOLD_OUT,   /* an attempt's first SYN leaves */
-	TOLD_ENDED, /* one that was out ended */
+	TOLD_HELD,    /* held_record */
+	TOLD_ASKED,   /* the others: turn_record. A waiter's first timer ran, in vain: it cannot be woken any more */
+	TOLD_LEFT,    /* a waiter ended */
+	TOLD_OUT,     /* an attempt's first SYN leaves */
+	TOLD_ENDED,   /* one that was out ended */
+	TOLD_SUSPECT, /* held_record: of the attempt whose silence made its account one */
 };
 
 enum turn_flag {
@@ -358,12 +377,16 @@ struct held_record {
 	__u32 scope; /* where it found no place */
 	__u64 at_ns;
 	__u64 cgroup_id;
-	__u32 own; /* the scope that it is charged to besides the host; 0 = none */
+	__u32 own; /* the scopes that it is charged to besides the host; 0 = none */
+	__u32 interface;
+	__u64 account; /* of its own scope */
+	__u64 top;     /* the top-level cgroup's id */
 	__u32 pid;
 	__u32 uid;
-	__u32 pad;
 	char comm[COMM_LEN];
 	__u8 addr[16];
+	__u8 first; /* a first contact */
+	__u8 pad[7];
 	struct place place;
 };
 
@@ -373,6 +396,7 @@ struct turn_record {
 	__u8 flags;
 	__u16 pad;
 	__u32 own;
+	__u64 account;
 	__u64 at_ns;
 	__u64 out_ns;
 	__u64 cookie;
@@ -383,14 +407,19 @@ struct attempt_record {
 	__u64 began_ns;
 	__u64 out_ns;
 	__u64 cgroup_id;
+	__u64 account;
 	__u32 scope;
+	__u32 interface;
 	__u32 pid;
 	__u32 uid;
 	__u32 rechecks;
 	__u8 state;
 	__u8 in_slot;
+	__u8 blocked_on; /* enum charged */
+	__u8 first;	 /* a first contact */
 	__u16 port;
-	__u32 pad;
+	__u16 pad;
+	__u32 more_pad;
 	char comm[COMM_LEN];
 	__u8 addr[16];
 	struct place place;
@@ -411,5 +440,7 @@ enum fault {
 	FAULT_RAW_TCP_COUNTED,
 	FAULT_RECOUNTED,
 	FAULT_PROGRAM_UNCOUNTED,
+	FAULT_CONTACT_UNKNOWN,
+	FAULT_PARTY_UNKNOWN,
 	FAULTS,
 };

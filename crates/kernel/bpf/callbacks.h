@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "decide.h"
+#include "books.h"
 #include "essential.h"
 #include "maps.h"
 #include "options.h"
@@ -42,14 +42,18 @@ static __always_inline void read_destination(struct bpf_sock_ops *op, struct pre
 	((__u32 *)to->addr)[3] = op->remote_ip6[3];
 }
 
-static __always_inline void end_attempt(struct attempt *a, enum ending ending)
+static __always_inline void tell_suspect(const struct attempt *a, struct bpf_sock *sk)
 {
-	__u64 now = bpf_ktime_get_ns();
-	struct books b;
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
-	if (a->state == ATTEMPT_NONE || !open_books(&b, policy_in_force(), a->scope))
-		return;
-	end_and_tell(&b, a, ending, now);
+	if (tp)
+		tell_held(TOLD_SUSPECT, a, tp, 0, bpf_ktime_get_ns());
+}
+
+static __always_inline void end_attempt(struct bpf_sock *sk, struct attempt *a, enum ending ending)
+{
+	if (books_end(a, ending))
+		tell_suspect(a, sk);
 }
 
 static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock *sk)
@@ -62,8 +66,6 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	struct cgroup *cgroup;
 	struct prefix to;
 	struct attempt *a;
-	struct books b;
-	__u64 now;
 
 	if (mode == MODE_OFF || !tp || !is_of_program(tp))
 		return;
@@ -75,12 +77,12 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 		count_fault(FAULT_NO_STORAGE);
 		return;
 	}
-	end_attempt(a, ENDING_OTHER);
+	end_attempt(sk, a, ENDING_OTHER);
 	cgroup = tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup;
-	a->scope = scope_of(p, cgroup);
-	if (!open_books(&b, p, a->scope))
-		return;
 	a->flags = ATTEMPT_DECIDED;
+	a->scope = scope_of(p, cgroup);
+	a->account = 0;
+	a->interface = 0;
 	if (bpf_core_field_exists(tp->is_mptcp) && tp->is_mptcp)
 		a->flags |= ATTEMPT_MPTCP;
 	if (p->essential.rules && is_essential(p, policy, cgroup))
@@ -91,48 +93,25 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	a->port = bpf_ntohl(op->remote_port);
 	__builtin_memcpy(a->addr, to.addr, sizeof(a->addr));
 	note_program(a, cgroup);
-
-	now = bpf_ktime_get_ns();
-	bpf_spin_lock(&b.host->lock);
-	verdict = attempt_begin(&b, a, mode, now);
-	bpf_spin_unlock(&b.host->lock);
-
-	a->last_syn_ns = now;
+	a->top = top_of(cgroup);
+	a->address = hash_of(a->addr);
+	verdict = books_begin(a, mode);
 	switch_callbacks_on(op);
-	if (verdict != VERDICT_HOLD)
-		tell_out(&b, a, 0, now);
 	if (verdict == VERDICT_GO)
 		return;
-	tell_held(a, tp, a->blocked_on == CHARGED_OWN ? a->scope : 0, verdict == VERDICT_GO_AUDITED);
-	program_began_to_wait(a, verdict == VERDICT_GO_AUDITED, now);
+	tell_held(TOLD_HELD, a, tp, verdict == VERDICT_GO_AUDITED, a->began_ns);
 	if (verdict == VERDICT_HOLD) {
 		remember_own_options(op, a, tp);
 		hold_options(op, a, SYN_TIMER_MS);
 	}
 }
 
-static __always_inline int is_blocked_on_own(const struct books *b, const struct attempt *a)
-{
-	return a->blocked_on == CHARGED_OWN && b->own;
-}
-
-static __always_inline __u32 waiting_beside(const struct books *b, const struct attempt *a)
-{
-	return is_blocked_on_own(b, a) ? b->own->waiting_here : b->host->waiting_here;
-}
-
-static __always_inline const struct limits *blocking_limits(const struct books *b, const struct attempt *a)
-{
-	return is_blocked_on_own(b, a) ? b->own_limits : b->host_limits;
-}
-
 /* Where TCP_RTO_MAX_MS cannot be set, the first timer is also the least time between a released attempt's SYNs. */
 #define FIRST_TIMER_UNSETTABLE_MS 2000u
 
-static __always_inline __u32 first_timer(const struct books *b, const struct attempt *a, __u64 now)
+static __always_inline __u32 first_timer(const struct queue_seen *l, const struct attempt *a, __u64 now)
 {
-	const struct limits *l = blocking_limits(b, a);
-	__u32 waiting = waiting_beside(b, a), ms, most;
+	__u32 waiting = l->waiting, ms, most;
 
 	if (a->flags & ATTEMPT_MPTCP) {
 		ms = first_timer_mptcp_ms(waiting, l->interval_ns);
@@ -159,7 +138,7 @@ static __always_inline __u32 timer_of(struct bpf_sock *sk)
  * any other reply than the default would end the attempt early or late. */
 static __always_inline void on_timeout_init(struct bpf_sock_ops *op, struct bpf_sock *sk, struct attempt *a)
 {
-	struct books b;
+	struct queue_seen seen = {};
 	__u32 ms;
 
 	if (a->state != ATTEMPT_NONE && (op->bpf_sock_ops_cb_flags & CALLBACKS) != CALLBACKS) {
@@ -176,10 +155,10 @@ static __always_inline void on_timeout_init(struct bpf_sock_ops *op, struct bpf_
 	op->reply = -1;
 	if (a->state != ATTEMPT_QUEUED || a->flags & ATTEMPT_TIMER_SET)
 		return;
-	if (!open_books(&b, policy_in_force(), a->scope))
+	if (!books_seen(a, &seen))
 		return;
 	a->flags |= ATTEMPT_TIMER_SET;
-	ms = first_timer(&b, a, bpf_ktime_get_ns());
+	ms = first_timer(&seen, a, bpf_ktime_get_ns());
 	/* It would repeat its SYN so far apart after its release too. */
 	if (rto_max_settable && ms > SYN_TIMER_MS)
 		a->flags |= ATTEMPT_RTO_MAX_OURS;
@@ -214,41 +193,30 @@ static __always_inline void lead_to_next_timer(struct bpf_sock_ops *op, struct a
 
 static __always_inline void recheck_queued(struct bpf_sock_ops *op, struct attempt *a)
 {
-	const struct policy *p = policy_in_force();
-	__u32 mode = mode_now(p);
+	__u32 mode = mode_now(policy_in_force());
 	enum verdict verdict = VERDICT_HOLD;
-	const struct limits *l;
-	__u32 waiting, wait_ms;
-	struct books b;
+	struct queue_seen seen = {};
+	__u32 wait_ms;
 	__u64 now;
 
-	if (!open_books(&b, p, a->scope))
-		return;
 	a->flags |= ATTEMPT_DECIDED;
-	now = bpf_ktime_get_ns();
-	if (!(a->flags & ATTEMPT_MPTCP) || a->rechecks != MPTCP_BLACKHOLE_RECHECK) {
-		bpf_spin_lock(&b.host->lock);
-		verdict = attempt_recheck(&b, a, mode, now);
-		bpf_spin_unlock(&b.host->lock);
-	}
+	if (!(a->flags & ATTEMPT_MPTCP) || a->rechecks != MPTCP_BLACKHOLE_RECHECK)
+		verdict = books_recheck(a, mode);
 	if (verdict == VERDICT_GO) {
-		program_released(a, now);
-		tell_out(&b, a, TURN_RELEASED, now);
 		if (mode == MODE_OFF)
 			let_go_options(op, a, jiffies_to_ms(op->args[1]));
 		else
 			release_options(op, a);
 		return;
 	}
-	if (a->rechecks == 1)
-		tell_turn(TOLD_ASKED, a, 0, now);
-	l = blocking_limits(&b, a);
-	waiting = waiting_beside(&b, a);
-	wait_ms = next_wait_ms(elapsed_ms(a, now), a->rechecks, waiting, a->queue_number, l->interval_ns,
+	if (!books_seen(a, &seen))
+		return;
+	now = bpf_ktime_get_ns();
+	wait_ms = next_wait_ms(elapsed_ms(a, now), a->rechecks, seen.waiting, a->queue_number, seen.interval_ns,
 			       waiters_are_woken(now));
-	lead_to_next_timer(op, a, wait_ms, waiting, elapsed_ms(a, now));
+	lead_to_next_timer(op, a, wait_ms, seen.waiting, elapsed_ms(a, now));
 	hold_options(op, a, jiffies_to_ms(op->args[1]));
-	hold_until(op, a, l->max_wait_ns, wait_ms, now);
+	hold_until(op, a, seen.max_wait_ns, wait_ms, now);
 }
 
 /* After a wait of minutes TCP would repeat its SYN minutes apart: its timers are short for this long, as for a new one.
@@ -289,17 +257,17 @@ static __always_inline void on_state(struct bpf_sock_ops *op, struct bpf_sock *s
 		if (tp && tp->inet_conn.icsk_inet.sk.sk_err == ETIMEDOUT)
 			ending = ENDING_TIMED_OUT;
 	}
-	end_attempt(a, ending);
+	end_attempt(sk, a, ending);
 	if (a->flags & ATTEMPT_HELD_ONCE)
 		restore_options(op, a);
 }
 
 /* tcp_init_cwnd(): a SYN that was sent more than once costs the window, and each re-check counts as one. */
-static __always_inline void on_established(struct bpf_sock_ops *op, struct attempt *a)
+static __always_inline void on_established(struct bpf_sock_ops *op, struct bpf_sock *sk, struct attempt *a)
 {
 	/* STATE_CB comes first, unless another program has cleared its flag. */
 	if (a->state != ATTEMPT_NONE) {
-		end_attempt(a, ENDING_ESTABLISHED);
+		end_attempt(sk, a, ENDING_ESTABLISHED);
 		if (a->flags & ATTEMPT_HELD_ONCE)
 			restore_options(op, a);
 	}
@@ -348,7 +316,7 @@ int on_sock_op(struct bpf_sock_ops *op)
 		on_state(op, sk, a);
 		break;
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
-		on_established(op, a);
+		on_established(op, sk, a);
 		break;
 	}
 	return 1;

@@ -10,6 +10,7 @@
 #include "program.h"
 #include "programs.h"
 
+#define EPERM 1
 #define ENOBUFS 105
 #define SOCK_STREAM 1
 
@@ -26,33 +27,41 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 	struct cgroup *cgroup;
 	struct tcp_sock *tp;
 	struct books b;
-	int full;
+	int blocked = 0, full = 0;
+	__u64 now;
 
 	if (ctx->type != SOCK_STREAM || ctx->protocol != IPPROTO_TCP || !sk || mode_now(p) != MODE_ENFORCE)
 		return 1;
-	if (!open_books(&b, p, 0))
+	if (!open_scopes(&b, p, 0, 0))
 		return 1;
 	/* Almost always nothing waits: then no more is looked at. */
-	if (!p->exec_level && !queue_is_full(b.host, b.host_limits))
+	if (!p->exec_level && !queue_is_full(host_of(&b), b.limits[CHARGED_HOST]))
 		return 1;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp || !is_of_program(tp) || is_exempt(to))
 		return 1;
 	cgroup = tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup;
-	if (!open_books(&b, p, scope_of(p, cgroup)))
+	if (!open_scopes(&b, p, scope_of(p, cgroup), 0))
 		return 1;
-	full = queue_is_full(b.host, b.host_limits);
-	if (!full && b.own)
-		full = queue_is_full(b.own, b.own_limits);
-	if (!full || (p->essential.rules && is_essential(p, policy, cgroup)))
+	now = bpf_ktime_get_ns();
+	for_each_charged(i)
+	{
+		if (!b.scope[i])
+			continue;
+		blocked |= is_blocked(&b.scope[i]->trust, &b.limits[i]->first, now);
+		full |= queue_is_full(b.scope[i], b.limits[i]);
+	}
+	if (!(blocked || full) || (p->essential.rules && is_essential(p, policy, cgroup)))
 		return 1;
 	program_refused(cgroup);
-	bpf_spin_lock(&b.host->lock);
-	b.host->refused++;
-	if (b.own)
-		b.own->refused++;
-	bpf_spin_unlock(&b.host->lock);
-	bpf_set_retval(-ENOBUFS);
+	bpf_spin_lock(&host_of(&b)->lock);
+	for_each_charged(i)
+	{
+		if (b.scope[i])
+			*(blocked ? &b.scope[i]->blocked : &b.scope[i]->refused) += 1;
+	}
+	bpf_spin_unlock(&host_of(&b)->lock);
+	bpf_set_retval(blocked ? -EPERM : -ENOBUFS);
 	return 0;
 }
 

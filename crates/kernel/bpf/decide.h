@@ -7,7 +7,8 @@
  */
 #pragma once
 
-#include "abi.h"
+#include "credit.h"
+#include "parties.h"
 #include "slots.h"
 
 /* A re-check is late by up to its timer's granularity; turns that fell due meanwhile are not lost, up to this much. */
@@ -22,13 +23,28 @@ enum verdict { VERDICT_HOLD, VERDICT_GO, VERDICT_GO_AUDITED, VERDICT_TOO_EARLY }
 
 enum ending { ENDING_ESTABLISHED, ENDING_TIMED_OUT, ENDING_OTHER };
 
-/* The accounts one attempt is charged to; own may be NULL. */
+/* The accounts one attempt is charged to, the host's first; the others may be NULL. Its parties are NULL where it is
+ * in none. */
 struct books {
-	struct scope *host;
-	struct scope *own;
-	const struct limits *host_limits;
-	const struct limits *own_limits;
+	struct scope *scope[CHARGED];
+	const struct limits *limits[CHARGED];
+	struct party *top;
+	struct party *user;
 };
+
+/* In the order in which they are asked: who waits for its own account shall not look like a waiter of all. */
+#ifdef __bpf__
+#define UNROLL _Pragma("unroll")
+#else
+#define UNROLL
+#endif
+#define for_each_charged(i) \
+	UNROLL for (int asked_ = 1, i = 1; asked_ <= CHARGED; i = ++asked_ == CHARGED ? CHARGED_HOST : asked_)
+
+static __always_inline struct scope *host_of(const struct books *b)
+{
+	return b->scope[CHARGED_HOST];
+}
 
 static __always_inline int lets_all_go(const struct limits *l)
 {
@@ -45,12 +61,21 @@ static __always_inline int turn_is_due(const struct scope *s, const struct limit
 	return !l->interval_ns || now >= s->next_turn_ns;
 }
 
-static __always_inline int may_admit(const struct scope *s, const struct limits *l)
+/* A newcomer goes out at once only past an empty queue. Those who wait for credit are passed by known contacts, and by
+ * the newest where it is its turn. */
+static __always_inline int may_admit(const struct scope *s, const struct limits *l, int first)
 {
-	return lets_all_go(l) || (!s->waiting_here && has_free_slot(s, l));
+	int nobody_waits = !(first ? s->waiting_here : s->waiting_known);
+	int has_slot = lets_all_go(l) || has_free_slot(s, l);
+
+	if (!first || !l->first.credit)
+		return lets_all_go(l) || (nobody_waits && has_slot);
+	if (!nobody_waits && !s->waiting_known)
+		nobody_waits = newest_goes(&s->trust, &l->first);
+	return nobody_waits && has_credit(&s->trust) && has_slot;
 }
 
-static __always_inline int may_release(const struct scope *s, const struct limits *l, __u64 now)
+static __always_inline int has_turn(const struct scope *s, const struct limits *l, __u64 now)
 {
 	return lets_all_go(l) || (turn_is_due(s, l, now) && (!l->strict || has_free_slot(s, l)));
 }
@@ -74,6 +99,7 @@ static __always_inline void join_walk(struct scope *s, __u32 walk)
 	s->walk = walk;
 	s->seen_queued = 0;
 	s->seen_waiting_here = 0;
+	s->seen_waiting_known = 0;
 	s->seen_out = 0;
 }
 
@@ -85,14 +111,36 @@ static __always_inline void turns_settle(struct scope *s, const struct limits *l
 		s->next_turn_ns = now + l->interval_ns;
 }
 
-static __always_inline void settle(struct books *b, __u64 now)
+/* Brings one scope up to now. Each that is charged is to be settled before the rest here is called. */
+static __always_inline void settle(struct scope *s, const struct limits *l, __u64 now)
 {
-	slots_settle(b->host, b->host_limits, now);
-	turns_settle(b->host, b->host_limits, now);
-	if (b->own) {
-		slots_settle(b->own, b->own_limits, now);
-		turns_settle(b->own, b->own_limits, now);
-		join_walk(b->own, b->host->walk);
+	slots_settle(s, l, now);
+	turns_settle(s, l, now);
+	trust_settle(&s->trust, &l->first, now);
+}
+
+/* Whether settling would change anything. Without the lock too: what is missed now is settled by the next. */
+static __always_inline int is_unsettled(const struct scope *s, const struct limits *l, __u64 now)
+{
+	return s->slot_shift != l->slot_shift || (s->in_slots && now >> s->slot_shift > s->tick) ||
+	       (s->in_old_grid && now >= s->old_grid_until_ns) ||
+	       (l->interval_ns && s->next_turn_ns > now + l->interval_ns) ||
+	       (l->first.credit && trust_is_unsettled(&s->trust, &l->first, now));
+}
+
+/* The wheel of a scope without slots has nothing to settle. */
+static __always_inline void touch(struct books *b, __u64 now)
+{
+	for_each_charged(i)
+	{
+		struct scope *s = b->scope[i];
+
+		if (!s)
+			continue;
+		join_walk(s, host_of(b)->walk);
+		s->touched_ns = now;
+		if (!s->in_slots && now >> s->slot_shift > s->tick)
+			s->tick = now >> s->slot_shift;
 	}
 }
 
@@ -104,11 +152,16 @@ static __always_inline void count_queued(struct scope *s, int seen, __u32 by)
 		s->seen_queued += by;
 }
 
-static __always_inline void count_waiting_here(struct scope *s, int seen, __u32 by)
+static __always_inline void count_waiting_here(struct scope *s, int seen, int known, __u32 by)
 {
 	s->waiting_here += by;
 	if (seen)
 		s->seen_waiting_here += by;
+	if (!known)
+		return;
+	s->waiting_known += by;
+	if (seen)
+		s->seen_waiting_known += by;
 }
 
 static __always_inline void count_out(struct scope *s, int seen, __u32 by)
@@ -120,37 +173,48 @@ static __always_inline void count_out(struct scope *s, int seen, __u32 by)
 
 static __always_inline int is_seen(const struct books *b, const struct attempt *a)
 {
-	return a->walk == b->host->walk;
+	return a->walk == host_of(b)->walk;
+}
+
+static __always_inline int is_first(const struct attempt *a)
+{
+	return !!(a->flags & ATTEMPT_FIRST);
+}
+
+/* The scope that holds the attempt back. One that is gone leaves it to the host's. */
+static __always_inline struct scope *waits_at(const struct books *b, const struct attempt *a)
+{
+	if (a->blocked_on == CHARGED_OWN && b->scope[CHARGED_OWN])
+		return b->scope[CHARGED_OWN];
+	if (a->blocked_on == CHARGED_INTERFACE && b->scope[CHARGED_INTERFACE])
+		return b->scope[CHARGED_INTERFACE];
+	return host_of(b);
 }
 
 static __always_inline void wait_at(struct books *b, struct attempt *a, __u8 at, __u64 now)
 {
-	struct scope *s = at == CHARGED_OWN && b->own ? b->own : b->host;
+	struct scope *s;
 
+	a->blocked_on = at;
+	s = waits_at(b, a);
 	if (!s->waiting_here && s->next_turn_ns < now)
 		s->next_turn_ns = now;
-	a->blocked_on = at;
-	count_waiting_here(s, is_seen(b, a), 1);
+	count_waiting_here(s, is_seen(b, a), !is_first(a), 1);
+	if (at == CHARGED_HOST && b->top && b->user) {
+		round_join(b->top, b->user);
+		round_join(&host_of(b)->parties, b->top);
+		a->flags |= ATTEMPT_IN_PARTY;
+	}
 }
 
 static __always_inline void wait_no_more(struct books *b, struct attempt *a)
 {
-	struct scope *s = a->blocked_on == CHARGED_OWN && b->own ? b->own : b->host;
-
-	count_waiting_here(s, is_seen(b, a), -1);
-}
-
-static __always_inline void go_out(struct books *b, struct attempt *a, __u64 now)
-{
-	slot_take(b->host, b->host_limits, &a->slot[CHARGED_HOST], now);
-	count_out(b->host, is_seen(b, a), 1);
-	if (b->own) {
-		slot_take(b->own, b->own_limits, &a->slot[CHARGED_OWN], now);
-		count_out(b->own, is_seen(b, a), 1);
+	count_waiting_here(waits_at(b, a), is_seen(b, a), !is_first(a), -1);
+	if (a->flags & ATTEMPT_IN_PARTY && b->top && b->user) {
+		round_leave(b->top, b->user);
+		round_leave(&host_of(b)->parties, b->top);
 	}
-	a->state = ATTEMPT_OUT;
-	a->slot_ns = now;
-	a->out_ns = now;
+	a->flags &= ~ATTEMPT_IN_PARTY;
 }
 
 /* Whether this attempt waits for its turn like any other. */
@@ -159,47 +223,109 @@ static __always_inline int is_bound(const struct attempt *a, __u32 mode)
 	return mode == MODE_ENFORCE && !(a->flags & ATTEMPT_ESSENTIAL);
 }
 
-/* connect() was called: out at once only if every scope has a free slot and nothing waits there. */
+/* A first contact spends credit, and its address is met. */
+static __always_inline void contact(struct scope *s, const struct limits *l, const struct attempt *a, __u64 now)
+{
+	if (!l->first.credit || a->flags & ATTEMPT_ESSENTIAL)
+		return;
+	if (is_first(a))
+		credit_spend(&s->trust, &l->first, now);
+	note_contact(&s->trust, &l->first, a->address);
+}
+
+static __always_inline void go_out(struct books *b, struct attempt *a, __u64 now)
+{
+	for_each_charged(i)
+	{
+		struct scope *s = b->scope[i];
+
+		if (!s)
+			continue;
+		slot_take(s, b->limits[i], &a->slot[i], now);
+		count_out(s, is_seen(b, a), 1);
+		contact(s, b->limits[i], a, now);
+	}
+	if (is_first(a))
+		a->flags |= ATTEMPT_PENDING;
+	a->state = ATTEMPT_OUT;
+	a->slot_ns = now;
+	a->out_ns = now;
+}
+
+/* Whether this is a first contact: the first charged scope that asks for credit says. The caller has set ATTEMPT_FIRST
+ * where the address has not answered lately. */
+static __always_inline void tell_first(struct books *b, struct attempt *a)
+{
+	int first = 0, told = a->flags & ATTEMPT_ESSENTIAL;
+
+	for_each_charged(i)
+	{
+		struct scope *s = b->scope[i];
+
+		if (told || !s || !b->limits[i]->first.credit)
+			continue;
+		told = 1;
+		first = b->limits[i]->first.working_set ? !works_with(&s->trust, &b->limits[i]->first, a->address)
+							: is_first(a);
+	}
+	a->flags = first ? a->flags | ATTEMPT_FIRST : a->flags & ~ATTEMPT_FIRST;
+}
+
+static __always_inline void enqueue(struct scope *s, const struct limits *l, struct attempt *a, __u32 *place, __u64 now)
+{
+	count_queued(s, 1, 1);
+	s->last_waiter_ns = now;
+	*place = 0;
+	if (is_first(a) && l->first.credit)
+		*place = queue_for_credit(&s->trust, s->waiting_here == s->waiting_known);
+}
+
+/* connect() was called: out at once only if every scope has a free slot, credit for a first contact, and nothing of
+ * equal or better rank waits there. */
 static __always_inline enum verdict attempt_begin(struct books *b, struct attempt *a, __u32 mode, __u64 now)
 {
 	enum verdict verdict = VERDICT_GO;
 	__u8 at = CHARGED;
 
-	settle(b, now);
+	touch(b, now);
 	a->began_ns = now;
-	a->walk = b->host->walk;
+	a->walk = host_of(b)->walk;
+	tell_first(b, a);
+	for_each_charged(i)
+	{
+		if (at == CHARGED && b->scope[i] && !may_admit(b->scope[i], b->limits[i], is_first(a)))
+			at = i;
+	}
 	if (a->flags & ATTEMPT_ESSENTIAL)
 		at = CHARGED;
-	else if (b->own && !may_admit(b->own, b->own_limits))
-		at = CHARGED_OWN;
-	else if (!may_admit(b->host, b->host_limits))
-		at = CHARGED_HOST;
 
 	if (at != CHARGED && mode == MODE_ENFORCE) {
 		a->state = ATTEMPT_QUEUED;
-		a->queue_number = b->host->queue_number++;
-		wait_at(b, a, at, now);
-		count_queued(b->host, 1, 1);
-		b->host->last_waiter_ns = now;
-		if (b->own) {
-			count_queued(b->own, 1, 1);
-			b->own->last_waiter_ns = now;
+		a->queue_number = host_of(b)->queue_number++;
+		for_each_charged(i)
+		{
+			if (b->scope[i])
+				enqueue(b->scope[i], b->limits[i], a, &a->place[i], now);
 		}
+		wait_at(b, a, at, now);
 		return VERDICT_HOLD;
 	}
 	if (at != CHARGED) {
 		a->blocked_on = at;
-		b->host->would_have_waited++;
-		b->host->last_waiter_ns = now;
-		if (b->own) {
-			b->own->would_have_waited++;
-			b->own->last_waiter_ns = now;
-		}
 		verdict = VERDICT_GO_AUDITED;
 	}
-	b->host->admitted++;
-	if (b->own)
-		b->own->admitted++;
+	for_each_charged(i)
+	{
+		struct scope *s = b->scope[i];
+
+		if (!s)
+			continue;
+		s->admitted++;
+		if (verdict == VERDICT_GO_AUDITED) {
+			s->would_have_waited++;
+			s->last_waiter_ns = now;
+		}
+	}
 	go_out(b, a, now);
 	return verdict;
 }
@@ -212,17 +338,57 @@ static __always_inline void leave_queue(struct scope *s, const struct attempt *a
 		s->longest_wait_ns = now - a->began_ns;
 }
 
-/* A queued attempt asks: any waiter may take a turn that is due. */
+/* A first contact needs credit too, yields to known ones, and to others of its kind that are nearer to their turn. */
+static __always_inline int may_release(struct scope *s, const struct limits *l, const struct attempt *a, __u32 place,
+				       __u64 now)
+{
+	if (!has_turn(s, l, now)) {
+		s->parties.offered_ns = 0;
+		return 0;
+	}
+	if (!is_first(a))
+		return 1;
+	if (s->waiting_known)
+		return 0;
+	return !l->first.credit || side_of(&s->trust, place, now) != NO_SIDE;
+}
+
+static __always_inline int may_take_turn(struct books *b, const struct attempt *a, __u64 now)
+{
+	int joined = a->flags & ATTEMPT_IN_PARTY;
+
+	return lets_all_go(b->limits[CHARGED_HOST]) ||
+	       may_take(&host_of(b)->parties, joined ? b->top : NULL, joined ? b->user : NULL, now);
+}
+
+static __always_inline void release_from(struct scope *s, const struct limits *l, struct attempt *a, __u32 place,
+					 __u64 now)
+{
+	int side;
+
+	if (is_first(a) && l->first.credit) {
+		side = side_of(&s->trust, place, now);
+		leave_by_side(&s->trust, side, place);
+		a->flags = side == SIDE_NEWEST ? a->flags | ATTEMPT_NEWEST : a->flags & ~ATTEMPT_NEWEST;
+	}
+	take_turn(s, l, now);
+	s->released++;
+}
+
+/* A queued attempt asks: any waiter may take a turn that is due, unless it is another party's. */
 static __always_inline enum verdict attempt_recheck(struct books *b, struct attempt *a, __u32 mode, __u64 now)
 {
 	__u8 at = CHARGED;
 
-	settle(b, now);
+	touch(b, now);
 	if (mode == MODE_ENFORCE) {
-		if (b->own && !may_release(b->own, b->own_limits, now))
-			at = CHARGED_OWN;
-		else if (!may_release(b->host, b->host_limits, now))
-			at = CHARGED_HOST;
+		for_each_charged(i)
+		{
+			if (at == CHARGED && b->scope[i] &&
+			    !(may_release(b->scope[i], b->limits[i], a, a->place[i], now) &&
+			      (i != CHARGED_HOST || may_take_turn(b, a, now))))
+				at = i;
+		}
 	}
 	if (at != CHARGED) {
 		if (at != a->blocked_on) {
@@ -231,27 +397,33 @@ static __always_inline enum verdict attempt_recheck(struct books *b, struct atte
 		}
 		return VERDICT_HOLD;
 	}
+	if (a->blocked_on == CHARGED_HOST)
+		host_of(b)->parties.offered_ns = 0;
+	if (a->flags & ATTEMPT_IN_PARTY && b->top && b->user) {
+		round_take(b->top, b->user);
+		round_take(&host_of(b)->parties, b->top);
+	}
 	wait_no_more(b, a);
-	leave_queue(b->host, a, is_seen(b, a), now);
-	take_turn(b->host, b->host_limits, now);
-	b->host->released++;
-	if (b->own) {
-		leave_queue(b->own, a, is_seen(b, a), now);
-		take_turn(b->own, b->own_limits, now);
-		b->own->released++;
+	for_each_charged(i)
+	{
+		if (!b->scope[i])
+			continue;
+		leave_queue(b->scope[i], a, is_seen(b, a), now);
+		release_from(b->scope[i], b->limits[i], a, a->place[i], now);
 	}
 	go_out(b, a, now);
 	return VERDICT_GO;
 }
 
+/* Who waits for credit does not wait for a slot. */
 static __always_inline int may_resend(const struct scope *s, const struct limits *l, const struct slot *slot,
 				      __u64 slot_age, __u64 now)
 {
-	int nobody_waits = lets_all_go(l) || !s->waiting_here;
+	int nobody_waits = lets_all_go(l) || !(l->first.credit ? s->waiting_known : s->waiting_here);
 
 	if (slot_is_held(s, slot))
 		return nobody_waits || slot_age <= l->slot_life_ns / RESEND_FREELY_PART;
-	return nobody_waits && may_release(s, l, now);
+	return nobody_waits && has_turn(s, l, now);
 }
 
 static __always_inline void renew_slot(struct scope *s, const struct limits *l, struct slot *slot, __u64 now)
@@ -262,66 +434,104 @@ static __always_inline void renew_slot(struct scope *s, const struct limits *l, 
 	slot_take(s, l, slot, now);
 }
 
+static __always_inline int side_taken(const struct attempt *a)
+{
+	return a->flags & ATTEMPT_NEWEST ? SIDE_NEWEST : SIDE_OLDEST;
+}
+
+static __always_inline void note_silence(struct scope *s, const struct limits *l, const struct attempt *a, __u64 now)
+{
+	if (a->flags & ATTEMPT_PENDING && l->first.credit)
+		contact_silent(&s->trust, &l->first, side_taken(a), now);
+}
+
 /* An attempt that is out wants to send its SYN again. An aged one needs a slot and a turn like any other, and comes
  * after those that were never asked; who still has its slot keeps it slot_life longer, so late re-sends yield to
  * waiters. */
 static __always_inline enum verdict attempt_resend(struct books *b, struct attempt *a, __u32 mode, __u64 now)
 {
 	__u64 slot_age = now - a->slot_ns;
-	int aged;
+	int aged = 0, may = 1;
 
 	if (now - a->last_syn_ns < SYN_GAP_NS)
 		return VERDICT_TOO_EARLY;
-	settle(b, now);
-	if (is_bound(a, mode)) {
-		if (!may_resend(b->host, b->host_limits, &a->slot[CHARGED_HOST], slot_age, now))
-			return VERDICT_HOLD;
-		if (b->own && !may_resend(b->own, b->own_limits, &a->slot[CHARGED_OWN], slot_age, now))
-			return VERDICT_HOLD;
+	touch(b, now);
+	for_each_charged(i)
+	{
+		struct scope *s = b->scope[i];
+
+		if (!s)
+			continue;
+		note_silence(s, b->limits[i], a, now);
+		if (is_bound(a, mode) && !may_resend(s, b->limits[i], &a->slot[i], slot_age, now))
+			may = 0;
 	}
-	aged = !slot_is_held(b->host, &a->slot[CHARGED_HOST]);
-	renew_slot(b->host, b->host_limits, &a->slot[CHARGED_HOST], now);
-	if (b->own) {
-		aged |= !slot_is_held(b->own, &a->slot[CHARGED_OWN]);
-		renew_slot(b->own, b->own_limits, &a->slot[CHARGED_OWN], now);
+	a->flags &= ~ATTEMPT_PENDING;
+	if (!may)
+		return VERDICT_HOLD;
+	for_each_charged(i)
+	{
+		struct scope *s = b->scope[i];
+
+		if (!s)
+			continue;
+		aged |= !slot_is_held(s, &a->slot[i]);
+		renew_slot(s, b->limits[i], &a->slot[i], now);
 	}
 	if (aged)
 		a->slot_ns = now;
 	return VERDICT_GO;
 }
 
-static __always_inline void end_in(struct scope *s, struct attempt *a, struct slot *slot, int seen, enum ending ending,
-				   __u64 now)
+static __always_inline void end_queued(struct scope *s, const struct limits *l, const struct attempt *a, __u32 place,
+				       int seen, enum ending ending, __u64 now)
 {
-	if (a->state == ATTEMPT_QUEUED) {
-		leave_queue(s, a, seen, now);
-		if (ending == ENDING_TIMED_OUT)
-			s->gave_up++;
-		else
-			s->cancelled++;
-		return;
-	}
-	count_out(s, seen, -1);
-	slot_give_back(s, slot);
-	if (ending == ENDING_ESTABLISHED)
-		s->established++;
+	leave_queue(s, a, seen, now);
+	if (is_first(a) && l->first.credit)
+		leave_place(&s->trust, place);
+	if (ending == ENDING_TIMED_OUT)
+		s->gave_up++;
 	else
-		s->failed++;
+		s->cancelled++;
 }
 
-/* The attempt left SYN_SENT, whichever way. */
-static __always_inline void attempt_end(struct books *b, struct attempt *a, enum ending ending, __u64 now)
+static __always_inline void end_out(struct scope *s, const struct limits *l, const struct attempt *a, struct slot *slot,
+				    int seen, enum ending ending, __u32 neighbours, __u64 now)
 {
-	int seen = is_seen(b, a);
+	count_out(s, seen, -1);
+	slot_give_back(s, slot);
+	if (ending != ENDING_ESTABLISHED) {
+		note_silence(s, l, a, now);
+		s->failed++;
+		return;
+	}
+	if (is_first(a) && l->first.credit)
+		contact_answered(&s->trust, &l->first, a->flags & ATTEMPT_PENDING, side_taken(a), neighbours, now);
+	s->established++;
+}
+
+/* The attempt left SYN_SENT, whichever way. So many other first contacts of its neighbourhood were answered lately. */
+static __always_inline void attempt_end(struct books *b, struct attempt *a, enum ending ending, __u32 neighbours,
+					__u64 now)
+{
+	int seen = is_seen(b, a), queued = a->state == ATTEMPT_QUEUED;
 
 	if (a->state == ATTEMPT_NONE)
 		return;
-	settle(b, now);
-	if (a->state == ATTEMPT_QUEUED)
+	touch(b, now);
+	if (queued)
 		wait_no_more(b, a);
-	end_in(b->host, a, &a->slot[CHARGED_HOST], seen, ending, now);
-	if (b->own)
-		end_in(b->own, a, &a->slot[CHARGED_OWN], seen, ending, now);
+	for_each_charged(i)
+	{
+		struct scope *s = b->scope[i];
+
+		if (!s)
+			continue;
+		if (queued)
+			end_queued(s, b->limits[i], a, a->place[i], seen, ending, now);
+		else
+			end_out(s, b->limits[i], a, &a->slot[i], seen, ending, neighbours, now);
+	}
 	a->state = ATTEMPT_NONE;
 }
 
@@ -329,19 +539,23 @@ static __always_inline void attempt_end(struct books *b, struct attempt *a, enum
 static __always_inline void attempt_seen(struct books *b, struct attempt *a)
 {
 	__u32 queued = a->state == ATTEMPT_QUEUED, out = a->state == ATTEMPT_OUT;
-	struct scope *at = a->blocked_on == CHARGED_OWN && b->own ? b->own : b->host;
+	struct scope *at = waits_at(b, a);
 
 	if (is_seen(b, a))
 		return;
-	a->walk = b->host->walk;
-	b->host->seen_queued += queued;
-	b->host->seen_out += out;
-	if (b->own) {
-		join_walk(b->own, b->host->walk);
-		b->own->seen_queued += queued;
-		b->own->seen_out += out;
+	a->walk = host_of(b)->walk;
+	for_each_charged(i)
+	{
+		struct scope *s = b->scope[i];
+
+		if (!s)
+			continue;
+		join_walk(s, host_of(b)->walk);
+		s->seen_queued += queued;
+		s->seen_out += out;
 	}
 	at->seen_waiting_here += queued;
+	at->seen_waiting_known += queued && !is_first(a);
 }
 
 /* A walk over all live attempts begins. */
@@ -356,9 +570,13 @@ static __always_inline int walk_ends(struct scope *s, __u32 walk)
 	int drifted;
 
 	join_walk(s, walk);
-	drifted = s->queued != s->seen_queued || s->out != s->seen_out || s->waiting_here != s->seen_waiting_here;
+	drifted = s->queued != s->seen_queued || s->out != s->seen_out || s->waiting_here != s->seen_waiting_here ||
+		  s->waiting_known != s->seen_waiting_known;
 	s->queued = s->seen_queued;
 	s->waiting_here = s->seen_waiting_here;
+	s->waiting_known = s->seen_waiting_known;
 	s->out = s->seen_out;
+	if (s->trust.pending > s->out)
+		s->trust.pending = s->out;
 	return drifted;
 }

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "decide.h"
+#include "books.h"
 #include "maps.h"
 #include "program.h"
 #include "programs.h"
@@ -33,11 +33,8 @@ static __always_inline int timer_has_run(struct bpf_sock *sk)
 static __always_inline int syn_leaves(struct bpf_sock *sk)
 {
 	struct attempt *a = bpf_sk_storage_get(&attempts, sk, NULL, 0);
-	const struct policy *p = policy_in_force();
-	__u64 now = bpf_ktime_get_ns();
-	enum verdict verdict;
-	__u32 mode = mode_now(p);
-	struct books b;
+	__u32 mode = mode_now(policy_in_force());
+	int verdict;
 
 	if (!a || a->state == ATTEMPT_NONE)
 		return LEAVES;
@@ -45,33 +42,28 @@ static __always_inline int syn_leaves(struct bpf_sock *sk)
 		a->flags &= ~ATTEMPT_DECIDED;
 		if (a->state == ATTEMPT_QUEUED)
 			return withheld(a);
-		a->last_syn_ns = now;
+		a->last_syn_ns = bpf_ktime_get_ns();
 		return LEAVES;
 	}
-	if (!open_books(&b, p, a->scope))
-		return LEAVES;
 	if (a->state == ATTEMPT_QUEUED) {
 		if (!timer_has_run(sk))
 			return withheld(a);
 		/* The timer ran without RTO_CB: another sock_ops program has cleared the flag. */
 		count_fault(FAULT_DECIDED_AT_EGRESS);
 		a->rechecks++;
-		bpf_spin_lock(&b.host->lock);
-		verdict = attempt_recheck(&b, a, mode, now);
-		bpf_spin_unlock(&b.host->lock);
-		if (verdict != VERDICT_GO)
+		if (books_recheck(a, mode) != VERDICT_GO)
 			return WITHHELD_RECHECK;
-		program_released(a, now);
-		tell_out(&b, a, TURN_RELEASED, now);
 		a->flags |= ATTEMPT_OPTIONS_PENDING;
-		a->last_syn_ns = now;
+		a->last_syn_ns = bpf_ktime_get_ns();
 		return LEAVES;
 	}
-	bpf_spin_lock(&b.host->lock);
-	verdict = attempt_resend(&b, a, mode, now);
-	bpf_spin_unlock(&b.host->lock);
+	verdict = books_resend(a, mode);
+	if (verdict & RESEND_MADE_SUSPECT) {
+		tell_suspect(a, sk);
+		verdict &= ~RESEND_MADE_SUSPECT;
+	}
 	if (verdict == VERDICT_GO) {
-		a->last_syn_ns = now;
+		a->last_syn_ns = bpf_ktime_get_ns();
 		return LEAVES;
 	}
 	/* The program's own count still bounds an attempt that was never held: a re-check must not use it up. */

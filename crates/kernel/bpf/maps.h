@@ -54,6 +54,25 @@ struct {
 	__type(value, struct party);
 } parties SEC(".maps");
 
+/* LRU hash, 32768 entries: addresses that were contacted, by their mapped form. Written by every CPU; a lost update
+ * makes of a known address an unknown one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 32768);
+	__type(key, struct mapped_address);
+	__type(value, struct met);
+} contacts SEC(".maps");
+
+/* LRU hash, 8192 entries: by the first 64 bits of an IPv6 address, or the first 24 of an IPv4 one. Written by every
+ * CPU.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, struct neighbourhood);
+} neighbourhoods SEC(".maps");
+
 /* hash, 63 entries: the scope of a cgroup at depth exec_level. Written by user space only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -2,38 +2,47 @@
 /*
  * The deciding part of the kernel code, compiled for user space: src/twin.rs holds it against the Rust policy.
  */
+#include <stddef.h>
+
 #define __always_inline inline
 #include "decide.h"
 #include "patience.h"
 
+static inline void settle_all(struct books *b, __u64 now)
+{
+	for_each_charged(i) {
+		if (b->scope[i] && is_unsettled(b->scope[i], b->limits[i], now))
+			settle(b->scope[i], b->limits[i], now);
+	}
+}
+
 enum verdict native_begin(struct books *b, struct attempt *a, __u32 mode, __u64 now)
 {
+	settle_all(b, now);
 	return attempt_begin(b, a, mode, now);
 }
 
 enum verdict native_recheck(struct books *b, struct attempt *a, __u32 mode, __u64 now)
 {
+	settle_all(b, now);
 	return attempt_recheck(b, a, mode, now);
 }
 
 enum verdict native_resend(struct books *b, struct attempt *a, __u32 mode, __u64 now)
 {
+	settle_all(b, now);
 	return attempt_resend(b, a, mode, now);
 }
 
-void native_end(struct books *b, struct attempt *a, enum ending ending, __u64 now)
+void native_end(struct books *b, struct attempt *a, enum ending ending, __u32 neighbours, __u64 now)
 {
-	attempt_end(b, a, ending, now);
-}
-
-void native_settle(struct books *b, __u64 now)
-{
-	settle(b, now);
+	settle_all(b, now);
+	attempt_end(b, a, ending, neighbours, now);
 }
 
 void native_walk_begins(struct books *b)
 {
-	walk_begins(b->host);
+	walk_begins(host_of(b));
 }
 
 void native_seen(struct books *b, struct attempt *a)
@@ -80,5 +89,5 @@ __u32 native_next_wait_ms(__u32 held_ms, __u32 rechecks, __u32 waiting, __u32 qu
 /* In the order in which src/twin.rs compares them. */
 const __u32 native_sizes[] = {
 	sizeof(struct held_record), sizeof(struct turn_record), sizeof(struct attempt_record), sizeof(struct attempt),
-	sizeof(struct scope),	    sizeof(struct limits),	sizeof(struct books),
+	sizeof(struct scope),	    sizeof(struct limits),	sizeof(struct books), sizeof(struct party),
 };

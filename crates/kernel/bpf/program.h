@@ -52,6 +52,31 @@ static __always_inline int is_of_program(const struct tcp_sock *tp)
 	return !BPF_CORE_READ_BITFIELD(&tp->inet_conn.icsk_inet.sk, sk_kern_sock);
 }
 
+/* The id of the top-level cgroup that this one is in, or of the root. */
+static __always_inline __u64 top_of(struct cgroup *cgroup)
+{
+	struct cgroup *top = cgroup;
+
+	if (cgroup && cgroup->level > 1 && bpf_core_read(&top, sizeof(top), &cgroup->ancestors[1]))
+		return 0;
+	return top ? BPF_CORE_READ(top, kn, id) : 0;
+}
+
+static __always_inline struct party *find_party(__u64 top, __u32 user, int make)
+{
+	struct party_key key = { .top = top, .user = user };
+	struct party *party = bpf_map_lookup_elem(&parties, &key), none = {};
+
+	if (party || !make)
+		return party;
+	/* Another CPU may have been first. */
+	bpf_map_update_elem(&parties, &key, &none, BPF_NOEXIST);
+	party = bpf_map_lookup_elem(&parties, &key);
+	if (!party)
+		count_fault(FAULT_PARTY_UNKNOWN);
+	return party;
+}
+
 /* The scope of the cgroup that the socket was created in, or of its ancestor at the depth where scopes are. */
 static __always_inline __u32 scope_of(const struct policy *p, struct cgroup *cgroup)
 {
@@ -91,18 +116,80 @@ static __always_inline const struct limits *limits_of(const struct policy *p, __
 	return l;
 }
 
-/* Looks up what an attempt is charged to. The host's lock must not be held yet. */
-static __always_inline int open_books(struct books *b, const struct policy *p, __u32 own)
+/* Looks up the scopes: of the table those of these numbers, 0 = none. The host's lock must not be held yet. */
+static __always_inline int open_scopes(struct books *b, const struct policy *p, __u32 own, __u32 interface)
 {
-	__u32 key = 0;
+	__u32 key = CHARGED_HOST;
 
 	own &= SCOPES - 1;
-	b->host = bpf_map_lookup_elem(&scopes, &key);
-	b->own = own ? bpf_map_lookup_elem(&scopes, &own) : NULL;
-	b->host_limits = &p->limits[0];
-	b->own_limits = limits_of(p, own);
-	if (b->host)
+	interface &= SCOPES - 1;
+	b->scope[CHARGED_HOST] = bpf_map_lookup_elem(&scopes, &key);
+	b->scope[CHARGED_OWN] = own ? bpf_map_lookup_elem(&scopes, &own) : NULL;
+	b->scope[CHARGED_INTERFACE] = interface ? bpf_map_lookup_elem(&scopes, &interface) : NULL;
+	b->limits[CHARGED_HOST] = &p->limits[0];
+	b->limits[CHARGED_OWN] = limits_of(p, own);
+	b->limits[CHARGED_INTERFACE] = limits_of(p, interface);
+	b->top = NULL;
+	b->user = NULL;
+	if (b->scope[CHARGED_HOST])
 		return 1;
 	count_fault(FAULT_NO_POLICY);
 	return 0;
+}
+
+/* Brings a scope up to now. Global, as those in books.h are. */
+__noinline int settle_scope(__u32 number)
+{
+	const struct policy *p = policy_in_force();
+	__u32 key = CHARGED_HOST;
+	struct scope *host, *s;
+	__u64 now;
+
+	number &= SCOPES - 1;
+	host = bpf_map_lookup_elem(&scopes, &key);
+	s = bpf_map_lookup_elem(&scopes, &number);
+	if (!host || !s)
+		return 0;
+	now = bpf_ktime_get_ns();
+	bpf_spin_lock(&host->lock);
+	settle(s, limits_of(p, number), now);
+	bpf_spin_unlock(&host->lock);
+	return 1;
+}
+
+static __always_inline void settle_books(struct books *b, const struct attempt *a)
+{
+	const __u32 number[CHARGED] = { 0, a->scope, a->interface };
+	__u64 now = bpf_ktime_get_ns();
+
+	for_each_charged(i)
+	{
+		if (b->scope[i] && is_unsettled(b->scope[i], b->limits[i], now))
+			settle_scope(number[i]);
+	}
+}
+
+/* Looks up what an attempt is charged to, and its parties where it waits in them. */
+static __always_inline int open_books(struct books *b, const struct policy *p, const struct attempt *a)
+{
+	if (!open_scopes(b, p, a->scope, a->interface))
+		return 0;
+	settle_books(b, a);
+	if (a->flags & ATTEMPT_IN_PARTY) {
+		b->top = find_party(a->top, ALL_USERS, 0);
+		b->user = find_party(a->top, a->uid, 0);
+	}
+	return 1;
+}
+
+/* One that may have to wait for the host's turn has parties there. */
+static __always_inline void make_parties(struct books *b, const struct attempt *a)
+{
+	const struct scope *host = b->scope[CHARGED_HOST];
+
+	if (a->flags & ATTEMPT_IN_PARTY ||
+	    !(host->waiting_here || slots_held(host) >= b->limits[CHARGED_HOST]->half_open))
+		return;
+	b->top = find_party(a->top, ALL_USERS, 1);
+	b->user = find_party(a->top, a->uid, 1);
 }

@@ -7,14 +7,17 @@
 #include "kernel_types.h"
 #include "maps.h"
 
+/* Not on the stack, which is short. */
+static const struct program_count uncounted;
+
 static __always_inline struct program_count *count_of(const struct program_key *key)
 {
-	struct program_count *count = bpf_map_lookup_elem(&programs, key), none = {};
+	struct program_count *count = bpf_map_lookup_elem(&programs, key);
 
 	if (count)
 		return count;
 	/* Another CPU may have been first. */
-	bpf_map_update_elem(&programs, key, &none, BPF_NOEXIST);
+	bpf_map_update_elem(&programs, key, &uncounted, BPF_NOEXIST);
 	count = bpf_map_lookup_elem(&programs, key);
 	if (!count)
 		count_fault(FAULT_PROGRAM_UNCOUNTED);

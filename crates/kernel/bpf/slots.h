@@ -22,20 +22,32 @@ static __always_inline __u32 slots_held(const struct scope *s)
 	return s->in_slots + s->in_old_grid;
 }
 
+/* All ones where a number is not negative, else zero: the loops below have no branches, for the verifier would walk
+ * each way through them. */
+static __always_inline __u32 where_not_negative(__s64 number)
+{
+	return ~(__u32)(number >> 63);
+}
+
 static __always_inline void slots_turn(struct scope *s, __u64 now)
 {
 	__u64 tick = now >> s->slot_shift;
 	__u64 behind = tick - s->tick;
+	__u32 expired = 0;
 
 	if (tick <= s->tick)
 		return;
-	for (__u32 i = 1; i <= SLOT_BUCKETS; i++) {
-		__u32 at = (s->tick + i) & (SLOT_BUCKETS - 1);
+	if (behind > SLOT_BUCKETS)
+		behind = SLOT_BUCKETS;
+	if (s->in_slots) {
+		for (__u32 i = 1; i <= SLOT_BUCKETS; i++) {
+			__u32 *bucket = &s->bucket[(s->tick + i) & (SLOT_BUCKETS - 1)];
+			__u32 due = where_not_negative(behind - i);
 
-		if (i > behind || !s->in_slots)
-			break;
-		s->in_slots -= s->bucket[at];
-		s->bucket[at] = 0;
+			expired += *bucket & due;
+			*bucket &= ~due;
+		}
+		s->in_slots -= expired;
 	}
 	s->tick = tick;
 }
@@ -43,12 +55,12 @@ static __always_inline void slots_turn(struct scope *s, __u64 now)
 /* When the last of this grid's slots expires. There is one. */
 static __always_inline __u64 last_expiry_ns(const struct scope *s)
 {
-	__u32 ahead = SLOT_REACH_TICKS;
+	__u32 ahead = 0;
 
-	for (__u32 i = 1; i < SLOT_REACH_TICKS; i++) {
-		if (s->bucket[(s->tick + ahead) & (SLOT_BUCKETS - 1)])
-			break;
-		ahead--;
+	for (__u32 i = 1; i <= SLOT_REACH_TICKS; i++) {
+		__u32 some = where_not_negative((__s64)s->bucket[(s->tick + i) & (SLOT_BUCKETS - 1)] - 1);
+
+		ahead = (ahead & ~some) | (i & some);
 	}
 	return (s->tick + ahead) << s->slot_shift;
 }

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "contacts.h"
 #include "decide.h"
 #include "kernel_types.h"
 #include "maps.h"
@@ -31,7 +32,8 @@ static __always_inline void read_place(struct place *place, const struct sock *s
 	words[3] = skc->skc_v6_rcv_saddr.in6_u.u6_addr32[3];
 }
 
-static __always_inline void tell_held(const struct attempt *a, const struct tcp_sock *tp, __u32 scope, __u8 audited)
+static __always_inline void tell_held(enum told kind, const struct attempt *a, const struct tcp_sock *tp, __u8 audited,
+				      __u64 now)
 {
 	struct held_record *r = bpf_ringbuf_reserve(&held, sizeof(*r), 0);
 
@@ -39,16 +41,22 @@ static __always_inline void tell_held(const struct attempt *a, const struct tcp_
 		count_fault(FAULT_EVENT_LOST);
 		return;
 	}
-	r->kind = TOLD_HELD;
+	r->kind = kind;
 	r->audited = audited;
 	r->port = a->port;
-	r->scope = scope;
-	r->at_ns = a->began_ns;
+	r->scope = 0;
+	if (a->blocked_on != CHARGED_HOST)
+		r->scope = a->blocked_on == CHARGED_OWN ? a->scope : a->interface;
+	r->at_ns = now;
 	r->cgroup_id = a->cgroup_id;
 	r->own = a->scope;
+	r->interface = a->interface;
+	r->account = a->account;
+	r->top = a->top;
 	r->pid = a->pid;
 	r->uid = a->uid;
-	r->pad = 0;
+	r->first = is_first(a);
+	__builtin_memset(r->pad, 0, sizeof(r->pad));
 	__builtin_memcpy(r->comm, a->comm, COMM_LEN);
 	__builtin_memcpy(r->addr, a->addr, sizeof(r->addr));
 	read_place(&r->place, &tp->inet_conn.icsk_inet.sk, a->cookie);
@@ -74,6 +82,7 @@ static __always_inline void tell_turn(enum told kind, const struct attempt *a, _
 	r->flags = flags;
 	r->pad = 0;
 	r->own = a->scope;
+	r->account = a->account;
 	r->at_ns = now;
 	r->out_ns = a->out_ns;
 	r->cookie = a->cookie;
@@ -83,32 +92,41 @@ static __always_inline void tell_turn(enum told kind, const struct attempt *a, _
 /* Which slots it holds. To be called with the host's lock held. */
 static __always_inline __u8 slots_of(const struct books *b, const struct attempt *a)
 {
-	__u8 slots = slot_is_held(b->host, &a->slot[CHARGED_HOST]) ? TURN_HOST_SLOT : 0;
+	const struct scope *own = b->scope[CHARGED_OWN];
+	__u8 slots = slot_is_held(host_of(b), &a->slot[CHARGED_HOST]) ? TURN_HOST_SLOT : 0;
 
-	if (b->own && slot_is_held(b->own, &a->slot[CHARGED_OWN]))
+	if (own && slot_is_held(own, &a->slot[CHARGED_OWN]))
 		slots |= TURN_OWN_SLOT;
 	return slots;
 }
 
 static __always_inline void tell_out(const struct books *b, const struct attempt *a, __u8 flags, __u64 now)
 {
-	if (flags & TURN_RELEASED || b->host->queued)
+	if (flags & TURN_RELEASED || host_of(b)->queued)
 		tell_turn(TOLD_OUT, a, flags, now);
 }
 
-/* A live attempt leaves SYN_SENT. */
-static __always_inline void end_and_tell(struct books *b, struct attempt *a, enum ending ending, __u64 now)
+/* Whether the silence of an attempt just now made one of its accounts a suspect. */
+static __always_inline int made_suspect(const struct books *b, __u64 now)
 {
-	__u8 waited = a->state == ATTEMPT_QUEUED, flags;
+	int made = 0;
 
-	if (waited)
-		program_ended_waiting(a, ending == ENDING_TIMED_OUT, now);
-	bpf_spin_lock(&b->host->lock);
-	flags = slots_of(b, a);
-	attempt_end(b, a, ending, now);
-	bpf_spin_unlock(&b->host->lock);
-	if (waited)
-		tell_turn(TOLD_LEFT, a, 0, now);
-	else if (b->host->queued)
-		tell_turn(TOLD_ENDED, a, ending == ENDING_ESTABLISHED ? flags | TURN_ESTABLISHED : flags, now);
+	for_each_charged(i) made |= b->scope[i] && b->scope[i]->trust.suspect_ns == now;
+	return made;
+}
+
+#define SILENT_NS 1000000000ULL
+
+/* What the end of an attempt tells of its address. */
+static __always_inline __u32 note_end(const struct policy *p, const struct attempt *a, enum ending ending, __u64 now)
+{
+	if (!p->knows || a->state != ATTEMPT_OUT)
+		return 0;
+	if (ending == ENDING_ESTABLISHED) {
+		note_met(a->addr, now, now);
+		return is_first(a) ? neighbours_answered(a->addr, now) : 0;
+	}
+	if (now - a->out_ns >= SILENT_NS)
+		note_met(a->addr, 0, now);
+	return 0;
 }

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "decide.h"
+#include "books.h"
 #include "maps.h"
 #include "options.h"
 #include "program.h"
@@ -18,12 +18,16 @@ static __always_inline void write_attempt(struct seq_file *seq, const struct soc
 		.began_ns = a->began_ns,
 		.out_ns = a->out_ns,
 		.cgroup_id = a->cgroup_id,
+		.account = a->account,
 		.scope = a->scope,
+		.interface = a->interface,
 		.pid = a->pid,
 		.uid = a->uid,
 		.rechecks = a->rechecks,
 		.state = a->state,
 		.in_slot = in_slot,
+		.blocked_on = a->blocked_on,
+		.first = is_first(a),
 		.port = a->port,
 	};
 
@@ -67,33 +71,31 @@ int recount(struct bpf_iter__bpf_sk_storage_map *ctx)
 	struct attempt *a = ctx->value;
 	struct sock *sk = ctx->sk;
 	struct books b;
-	__u64 now;
 
-	if (!open_books(&b, p, 0))
+	if (!open_scopes(&b, p, 0, 0))
 		return 0;
 	if (ctx->meta->session_id != walk_session) {
 		walk_session = ctx->meta->session_id;
-		bpf_spin_lock(&b.host->lock);
-		walk_begins(b.host);
-		bpf_spin_unlock(&b.host->lock);
+		bpf_spin_lock(&host_of(&b)->lock);
+		walk_begins(host_of(&b));
+		bpf_spin_unlock(&host_of(&b)->lock);
 	}
 	if (!a) {
 		finish_walk();
 		return 0;
 	}
-	if (!sk || a->state == ATTEMPT_NONE || !open_books(&b, p, a->scope))
+	if (!sk || a->state == ATTEMPT_NONE || !open_books(&b, p, a))
 		return 0;
 	/* Looked at after a->state: STATE_CB comes before the state changes, so a live attempt is never taken for one
 	 * whose end was missed. */
 	if (sk->__sk_common.skc_state != BPF_TCP_SYN_SENT) {
-		now = bpf_ktime_get_ns();
-		end_and_tell(&b, a, ENDING_OTHER, now);
+		books_end(a, ENDING_OTHER);
 		count_fault(FAULT_RECOUNTED);
 		return 0;
 	}
-	bpf_spin_lock(&b.host->lock);
+	bpf_spin_lock(&host_of(&b)->lock);
 	attempt_seen(&b, a);
-	bpf_spin_unlock(&b.host->lock);
+	bpf_spin_unlock(&host_of(&b)->lock);
 	return 0;
 }
 
@@ -106,11 +108,11 @@ int list(struct bpf_iter__bpf_sk_storage_map *ctx)
 	struct books b;
 	int in_slot;
 
-	if (!sk || !a || a->state == ATTEMPT_NONE || !open_books(&b, policy_in_force(), 0))
+	if (!sk || !a || a->state == ATTEMPT_NONE || !open_scopes(&b, policy_in_force(), 0, 0))
 		return 0;
-	bpf_spin_lock(&b.host->lock);
-	in_slot = a->state == ATTEMPT_OUT && slot_is_held(b.host, &a->slot[CHARGED_HOST]);
-	bpf_spin_unlock(&b.host->lock);
+	bpf_spin_lock(&host_of(&b)->lock);
+	in_slot = a->state == ATTEMPT_OUT && slot_is_held(host_of(&b), &a->slot[CHARGED_HOST]);
+	bpf_spin_unlock(&host_of(&b)->lock);
 	write_attempt(ctx->meta->seq, sk, a, in_slot);
 	return 0;
 }

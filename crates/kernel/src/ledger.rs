@@ -31,6 +31,7 @@ pub(crate) fn ledger(scope: &types::scope, now_ns: u64) -> Ledger {
         established: scope.established,
         failed: scope.failed,
         refused_overflow: scope.refused,
+        blocked: scope.blocked,
         would_have_waited: scope.would_have_waited,
         longest_wait: Duration::from_nanos(scope.longest_wait_ns),
         last_waiter: Duration::from_nanos(scope.last_waiter_ns),

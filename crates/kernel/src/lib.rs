@@ -33,8 +33,8 @@ pub use pins::{PINS, end_pinned, remove_pins};
 pub use poke::{Poker, Waiter};
 pub use probe::{Finding, Probe, probes};
 pub use records::{
-    Attempt, AttemptState, Became, Fault, FaultCount, HeldAttempt, Place, Program, ProgramCount, Shortcoming,
-    Told, Turn,
+    AccountId, Attempt, AttemptState, Became, Fault, FaultCount, HeldAttempt, Place, Program, ProgramCount,
+    Shortcoming, Told, Turn,
 };
 pub use settings::{Essential, InterfaceRule, Per, ScopeRule, Settings};
 pub use walk::{restore_everywhere, restore_here};

@@ -16,6 +16,15 @@ pub struct Program {
     pub cgroup_id: u64,
 }
 
+/// An account: of a rule's scope, or of `exec`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AccountId {
+    /// The rule's scope.
+    pub scope: crate::ScopeId,
+    /// Which cgroup, user or process it is for; 0 = the rule has one for all.
+    pub id: u64,
+}
+
 /// Where an attempt's socket is: what it takes to wake it ([`crate::Poker`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
@@ -34,6 +43,8 @@ pub struct Place {
 pub enum Told {
     /// An attempt began to wait.
     Held(HeldAttempt),
+    /// The silence of this attempt, made by then, made an account that it is charged to a suspect.
+    Suspect(HeldAttempt),
     /// What became of an attempt; only told while [`crate::Limiter::waiters_are_woken`] is in force and somebody waits.
     Turn(Turn),
 }
@@ -45,8 +56,8 @@ pub struct Turn {
     pub at: Duration,
     /// Its socket's cookie.
     pub cookie: u64,
-    /// The scope it is charged to besides the host.
-    pub own: Option<crate::ScopeId>,
+    /// The account of a rule or of `exec` that it is charged to.
+    pub own: Option<AccountId>,
     /// What.
     pub became: Became,
 }
@@ -83,8 +94,14 @@ pub struct HeldAttempt {
     pub at: Duration,
     /// In which scope it found no place.
     pub scope: crate::ScopeId,
-    /// The scope it is charged to besides the host.
-    pub own: Option<crate::ScopeId>,
+    /// The account of a rule or of `exec` that it is charged to.
+    pub own: Option<AccountId>,
+    /// The scope of its interface.
+    pub interface: Option<crate::ScopeId>,
+    /// The id of its top-level cgroup: with its user the party that it shares turns with.
+    pub top: u64,
+    /// Whether it is a first contact.
+    pub first: bool,
     /// Where its socket is.
     pub place: Place,
     /// Whose.
@@ -111,8 +128,14 @@ pub enum AttemptState {
 pub struct Attempt {
     /// What it is doing.
     pub state: AttemptState,
-    /// The scopes it is charged to besides the host.
-    pub scope: Option<crate::ScopeId>,
+    /// The account of a rule or of `exec` that it is charged to.
+    pub own: Option<AccountId>,
+    /// The scope of its interface.
+    pub interface: Option<crate::ScopeId>,
+    /// The scope that holds it back, while queued.
+    pub held_back_by: crate::ScopeId,
+    /// Whether it is a first contact.
+    pub first: bool,
     /// Whose.
     pub program: Program,
     /// Where to.
@@ -182,6 +205,10 @@ pub enum Fault {
     Recounted,
     /// A program's wait could not be counted for it.
     ProgramUncounted,
+    /// That an address was contacted could not be noted.
+    ContactUnknown,
+    /// A user or cgroup that waits could not be noted.
+    PartyUnknown,
 }
 
 /// How often a [`Fault`] has happened.
@@ -195,7 +222,7 @@ pub struct FaultCount {
 
 impl Fault {
     /// All of them, as `enum fault` of bpf/abi.h numbers them.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::NoStorage,
         Self::CallbackFlags,
         Self::CallbacksCleared,
@@ -209,6 +236,8 @@ impl Fault {
         Self::RawTcpCounted,
         Self::Recounted,
         Self::ProgramUncounted,
+        Self::ContactUnknown,
+        Self::PartyUnknown,
     ];
 
     /// What happened, and what it means for the limit: a phrase for `status` and `doctor`.
@@ -227,6 +256,10 @@ impl Fault {
             Self::RawTcpRefused => "TCP over a raw socket was refused",
             Self::RawTcpCounted => "TCP over a raw socket was let out",
             Self::Recounted => "the recount corrected the ledger",
+            Self::ContactUnknown => "a contact could not be noted: its address stays unknown",
+            Self::PartyUnknown => {
+                "a waiter's user or cgroup could not be noted: it takes what turns others leave"
+            }
             Self::ProgramUncounted => "a wait is missing from its program's counts: it is in the scope's",
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::limiter::ScopeId;
 use crate::plain::{self, HeldRecord, TurnRecord};
-use crate::{Became, HeldAttempt, Told, Turn};
+use crate::{AccountId, Became, HeldAttempt, Told, Turn};
 use std::time::Duration;
 
 /// `enum told` of bpf/abi.h.
@@ -11,6 +11,7 @@ const ASKED: u8 = 1;
 const LEFT: u8 = 2;
 const OUT: u8 = 3;
 const ENDED: u8 = 4;
+const SUSPECT: u8 = 5;
 
 /// `enum turn_flag`.
 const ESTABLISHED: u8 = 1;
@@ -22,6 +23,7 @@ const OWN_SLOT: u8 = 8;
 pub(crate) fn read(bytes: &[u8]) -> Option<Told> {
     match bytes.first()? {
         &HELD => plain::read(bytes).map(|record| Told::Held(held_attempt(&record))),
+        &SUSPECT => plain::read(bytes).map(|record| Told::Suspect(held_attempt(&record))),
         _ => turn(&plain::read(bytes)?).map(Told::Turn),
     }
 }
@@ -30,7 +32,10 @@ fn held_attempt(record: &HeldRecord) -> HeldAttempt {
     HeldAttempt {
         at: Duration::from_nanos(record.at_ns),
         scope: ScopeId(record.scope),
-        own: ScopeId::own(record.own),
+        own: ScopeId::own(record.own).map(|scope| AccountId { scope, id: record.account }),
+        interface: ScopeId::own(record.interface),
+        top: record.top,
+        first: record.first != 0,
         place: plain::place(&record.place),
         program: plain::program(record.pid, record.uid, record.comm, record.cgroup_id),
         destination: plain::socket_addr(record.addr, record.port),
@@ -55,7 +60,7 @@ fn turn(record: &TurnRecord) -> Option<Turn> {
     Some(Turn {
         at: Duration::from_nanos(record.at_ns),
         cookie: record.cookie,
-        own: ScopeId::own(record.own),
+        own: ScopeId::own(record.own).map(|scope| AccountId { scope, id: record.account }),
         became,
     })
 }

@@ -6,18 +6,20 @@ mod rules;
 mod side_by_side;
 
 use crate::plain::{AttemptRecord, HeldRecord, TurnRecord};
-use crate::skeleton::types::{attempt, limits, scope};
+use crate::skeleton::types::{attempt, limits, party, scope};
 use crate::{ledger, settings};
-use halfopen_policy::{Ending, Ledger, Limits, Mode, Standing, Verdict};
+use halfopen_policy::{Ending, Ledger, Limits, Mode, Party, Standing, Verdict};
+use std::collections::BTreeMap;
 use std::ptr;
 
 /// `struct books`.
 #[repr(C)]
 struct NativeBooks {
-    host: *mut scope,
-    own: *mut scope,
-    host_limits: *const limits,
-    own_limits: *const limits,
+    /// The host's, the own one, the interface's.
+    scope: [*mut scope; 3],
+    limits: [*const limits; 3],
+    top: *mut party,
+    user: *mut party,
 }
 
 // SAFETY: the signatures of bpf/native.c; an enum is passed as the int that it is there.
@@ -25,7 +27,7 @@ unsafe extern "C" {
     fn native_begin(books: *mut NativeBooks, attempt: *mut attempt, mode: u32, now: u64) -> u32;
     fn native_recheck(books: *mut NativeBooks, attempt: *mut attempt, mode: u32, now: u64) -> u32;
     fn native_resend(books: *mut NativeBooks, attempt: *mut attempt, mode: u32, now: u64) -> u32;
-    fn native_end(books: *mut NativeBooks, attempt: *mut attempt, ending: u32, now: u64);
+    fn native_end(books: *mut NativeBooks, attempt: *mut attempt, ending: u32, neighbours: u32, now: u64);
     fn native_walk_begins(books: *mut NativeBooks);
     fn native_seen(books: *mut NativeBooks, attempt: *mut attempt);
     fn native_walk_ends(scope: *mut scope, walk: u32) -> i32;
@@ -48,7 +50,7 @@ unsafe extern "C" {
         interval_ns: u64,
         woken: i32,
     ) -> u32;
-    static native_sizes: [u32; 7];
+    static native_sizes: [u32; 8];
 }
 
 fn silent_patience_ms(syn_count: u32, linear: u32, rto_max_ms: u32) -> u32 {
@@ -94,13 +96,29 @@ fn verdict(number: u32) -> Verdict {
     }
 }
 
+/// What an attempt is: scopes by number, 0 = none but the host's.
+#[derive(Debug, Clone, Copy, Default)]
+struct Life {
+    standing: Standing,
+    own: usize,
+    interface: usize,
+    party: Party,
+    first: bool,
+    address: u64,
+}
+
 /// The kernel's side: its scopes (the host's first) and the attempts in its sockets.
 struct Kernel {
     mode: Mode,
     scopes: Vec<scope>,
     limits: Vec<limits>,
     sockets: Vec<attempt>,
+    /// By top-level cgroup and user; `ALL_USERS` for the cgroup as one.
+    parties: BTreeMap<(u64, u32), Box<party>>,
 }
+
+/// `ALL_USERS` of bpf/abi.h.
+const ALL_USERS: u32 = u32::MAX;
 
 impl Kernel {
     fn new(mode: Mode, scope_limits: &[Limits]) -> Self {
@@ -109,6 +127,7 @@ impl Kernel {
             scopes: vec![scope::default(); scope_limits.len()],
             limits: scope_limits.iter().map(settings::limits).collect(),
             sockets: Vec::new(),
+            parties: BTreeMap::new(),
         }
     }
 
@@ -120,28 +139,41 @@ impl Kernel {
 
     /// Calls with the books that `socket` is charged to, as open_books() finds them.
     fn with_books<T>(&mut self, socket: usize, call: impl FnOnce(*mut NativeBooks, *mut attempt) -> T) -> T {
-        let own = self.sockets[socket].scope as usize;
-        assert!(own < self.scopes.len());
+        let charged = &self.sockets[socket];
+        let numbers = [0, charged.scope as usize, charged.interface as usize];
+        assert!(numbers.iter().all(|number| *number < self.scopes.len()));
+        let (top, user) = (charged.top, charged.uid);
+        let mut party_of = |user| &raw mut **self.parties.entry((top, user)).or_default();
+        let (top, user) = (party_of(ALL_USERS), party_of(user));
         let scopes = self.scopes.as_mut_ptr();
+        let of_table =
+            |number: usize| if number == 0 { ptr::null_mut() } else { scopes.wrapping_add(number) };
         let mut books = NativeBooks {
-            host: scopes,
-            own: if own == 0 { ptr::null_mut() } else { scopes.wrapping_add(own) },
-            host_limits: &raw const self.limits[0],
-            own_limits: &raw const self.limits[own],
+            scope: [scopes, of_table(numbers[1]), of_table(numbers[2])],
+            limits: numbers.map(|number| &raw const self.limits[number]),
+            top,
+            user,
         };
         call(&raw mut books, &raw mut self.sockets[socket])
     }
 
     /// As on_connect() does: under `Mode::Off` nothing is booked.
-    fn begin(&mut self, standing: Standing, now: u64, socket: usize, own: usize) -> Verdict {
+    fn begin(&mut self, now: u64, socket: usize, life: &Life) -> Verdict {
         /// `ATTEMPT_ESSENTIAL`
         const ESSENTIAL: u16 = 256;
+        /// `ATTEMPT_FIRST`
+        const FIRST: u16 = 512;
         if self.mode == Mode::Off {
             return Verdict::Go;
         }
         let mode = settings::mode(self.mode);
-        self.sockets[socket].scope = own as u32;
-        self.sockets[socket].flags = if standing == Standing::Essential { ESSENTIAL } else { 0 };
+        let attempt = &mut self.sockets[socket];
+        attempt.scope = life.own as u32;
+        attempt.interface = life.interface as u32;
+        (attempt.top, attempt.uid) = (life.party.top, life.party.user);
+        attempt.address = life.address;
+        attempt.flags = if life.standing == Standing::Essential { ESSENTIAL } else { 0 };
+        attempt.flags |= if life.first { FIRST } else { 0 };
         // SAFETY: with_books() hands out pointers to live structures that nothing else uses meanwhile.
         let number =
             self.with_books(socket, |books, attempt| unsafe { native_begin(books, attempt, mode, now) });
@@ -173,22 +205,24 @@ impl Kernel {
         verdict
     }
 
-    fn end(&mut self, now: u64, socket: usize, ending: Ending) {
+    fn end(&mut self, now: u64, socket: usize, ending: Ending, neighbours: u32) {
         let number = match ending {
             Ending::Established => 0,
             Ending::TimedOut => 1,
             Ending::Other => 2,
         };
         // SAFETY: as in begin().
-        self.with_books(socket, |books, attempt| unsafe { native_end(books, attempt, number, now) });
+        self.with_books(socket, |books, attempt| unsafe {
+            native_end(books, attempt, number, neighbours, now)
+        });
     }
 
     fn walk_begins(&mut self) {
         let mut books = NativeBooks {
-            host: self.scopes.as_mut_ptr(),
-            own: ptr::null_mut(),
-            host_limits: &raw const self.limits[0],
-            own_limits: &raw const self.limits[0],
+            scope: [self.scopes.as_mut_ptr(), ptr::null_mut(), ptr::null_mut()],
+            limits: [&raw const self.limits[0]; 3],
+            top: ptr::null_mut(),
+            user: ptr::null_mut(),
         };
         // SAFETY: the host's scope and limits live and are not used otherwise during the call.
         unsafe { native_walk_begins(&raw mut books) }
@@ -233,8 +267,9 @@ fn structures_have_the_size_that_the_kernel_gives_them() {
         size_of::<scope>(),
         size_of::<limits>(),
         size_of::<NativeBooks>(),
+        size_of::<party>(),
     ];
-    // SAFETY: an array of seven integers that is never written.
+    // SAFETY: an array of eight integers that is never written.
     let native = unsafe { native_sizes };
     assert_eq!(here.map(|size| size as u32), native);
 }

@@ -4,7 +4,7 @@ use crate::limiter::{EnforcementStopped, ScopeId};
 use crate::netns::raw_socket_here;
 use crate::plain::{self, AttemptRecord};
 use crate::poke::{Poker, Waiter};
-use crate::{Attempt, AttemptState, KernelError, netns};
+use crate::{AccountId, Attempt, AttemptState, KernelError, netns};
 use libbpf_rs::libbpf_sys;
 use std::fs::File;
 use std::io::{self, Read};
@@ -54,7 +54,10 @@ fn attempt(record: &AttemptRecord, now: Duration) -> Attempt {
     let since = |nanos| now.saturating_sub(Duration::from_nanos(nanos));
     Attempt {
         state,
-        scope: ScopeId::own(record.scope),
+        own: ScopeId::own(record.scope).map(|scope| AccountId { scope, id: record.account }),
+        interface: ScopeId::own(record.interface),
+        held_back_by: ScopeId([0, record.scope, record.interface][usize::from(record.blocked_on.min(2))]),
+        first: record.first != 0,
         program: plain::program(record.pid, record.uid, record.comm, record.cgroup_id),
         destination: plain::socket_addr(record.addr, record.port),
         age: since(record.began_ns),

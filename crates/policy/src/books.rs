@@ -186,7 +186,7 @@ impl Books {
         self.each_charged(&origin, |scope| scope.settle(now));
         let barrier = match self.mode {
             Mode::Enforce => self.barrier(&origin, |at, scope| {
-                let place = attempt.places.get(&at).copied();
+                let place = attempt.places.get(&at).copied().unwrap_or_default();
                 let waits_here = attempt.held_back_by == Some(at);
                 scope.releases(origin.first, place, Self::party_at(at, &origin).filter(|_| waits_here), now)
             }),
@@ -208,8 +208,9 @@ impl Books {
             self.wait_no_more(attempt.held_back_by, id, &origin);
             for charged in origin.charged() {
                 let Some(scope) = self.scopes.get_mut(charged.0) else { continue };
-                if let Some(place) = attempt.places.get(&charged)
-                    && let Some(side) = scope.leave_by(*place, now)
+                let place = attempt.places.get(&charged).copied().unwrap_or_default();
+                if origin.first
+                    && let Some(side) = scope.leave_by(place, now)
                 {
                     attempt.side = side;
                 }
@@ -227,12 +228,12 @@ impl Books {
     pub fn resend(&mut self, now: u64, id: AttemptId) -> Verdict {
         let Some(attempt) = self.attempts.get(&id) else { return Verdict::Go };
         let Stage::Out { in_slot_since, last_syn } = attempt.stage else { return Verdict::Hold };
-        if now.saturating_sub(last_syn) < SYN_GAP_NS {
-            return Verdict::TooEarly;
-        }
         let (origin, pending, side) = (attempt.origin, attempt.pending, attempt.side);
         let enforced = self.mode == Mode::Enforce && origin.standing == Standing::Bound;
         self.each_charged(&origin, |scope| scope.settle(now));
+        if now.saturating_sub(last_syn) < SYN_GAP_NS {
+            return Verdict::TooEarly;
+        }
         if pending {
             self.each_charged(&origin, |scope| scope.silence(side, now));
             if let Some(attempt) = self.attempts.get_mut(&id) {
@@ -265,8 +266,8 @@ impl Books {
             let Some(scope) = self.scopes.get_mut(charged.0) else { continue };
             match attempt.stage {
                 Stage::Queued => {
-                    if let Some(place) = attempt.places.get(&charged) {
-                        scope.leave(*place);
+                    if origin.first {
+                        scope.leave(attempt.places.get(&charged).copied().unwrap_or_default());
                     }
                     scope.end_queued(id, attempt.began, ending, now);
                 }

@@ -240,7 +240,7 @@ impl Trust {
         let throttled = rules.on_suspect == OnSuspect::Throttle && self.suspect_since.is_some();
         let mostly_answered =
             2 * u64::from(self.answered) >= u64::from(self.pending) + u64::from(self.silent);
-        let bonus = rules.reward.saturating_sub(1) * CREDIT >> neighbours.min(31);
+        let bonus = (rules.reward.saturating_sub(1) * CREDIT) >> neighbours.min(31);
         let bonus = if mostly_answered && !throttled { bonus } else { 0 };
         let most = rules.credit.max(self.answered.saturating_sub(self.pending)) * CREDIT;
         let earned = (rules.reward.min(1) * CREDIT + bonus).min(most.saturating_sub(self.credit));

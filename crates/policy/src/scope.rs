@@ -112,7 +112,7 @@ impl Scope {
     /// A waiter goes out when a turn is due, whosever that turn was: each one's timer is late, so a rate holds only if
     /// whoever asks first takes it. Not `strict` is the fixed rate of the original's documentation, whatever the slots.
     /// A first contact needs credit too, yields to known ones, and to others of its kind that are nearer to their turn.
-    pub fn releases(&mut self, first: bool, place: Option<u32>, party: Option<Party>, now: u64) -> bool {
+    pub fn releases(&mut self, first: bool, place: u32, party: Option<Party>, now: u64) -> bool {
         if !self.has_turn(now) {
             self.parties.withdraw();
             return false;
@@ -120,11 +120,8 @@ impl Scope {
         if first && !self.waiting_known.is_empty() {
             return false;
         }
-        if first && self.limits.first_contact.is_some() {
-            let side = place.and_then(|place| self.trust.side_of(place, now));
-            if side.is_none() {
-                return false;
-            }
+        if first && self.limits.first_contact.is_some() && self.trust.side_of(place, now).is_none() {
+            return false;
         }
         self.lets_all_go() || self.parties.may_take(party, now)
     }

@@ -1,8 +1,8 @@
 //! A walk over all live attempts repairs books that have drifted, also while attempts begin, change and end.
 
 use super::side_by_side::{some_ending, some_limits};
-use super::{Kernel, OUT, QUEUED};
-use halfopen_policy::{Ending, Limits, Mode, Standing};
+use super::{Kernel, Life, OUT, QUEUED};
+use halfopen_policy::{Ending, Limits, Mode};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -30,7 +30,7 @@ fn live_on(kernel: &mut Kernel, now: u64, act: &Act) {
     match *act {
         Act::Begin(own) => {
             let socket = kernel.socket();
-            kernel.begin(Standing::Bound, now, socket, own.index(kernel.scopes.len()));
+            kernel.begin(now, socket, &Life { own: own.index(kernel.scopes.len()), ..Life::default() });
         }
         _ if live.is_empty() => {}
         Act::Timer(at) => {
@@ -41,7 +41,7 @@ fn live_on(kernel: &mut Kernel, now: u64, act: &Act) {
                 kernel.resend(now, socket);
             }
         }
-        Act::End(at, ending) => kernel.end(now, *at.get(&live), ending),
+        Act::End(at, ending) => kernel.end(now, *at.get(&live), ending, 0),
         Act::See(at) => kernel.walk_sees(*at.get(&live)),
     }
 }

@@ -1,5 +1,6 @@
 //! Lives in which the two forms once differed, or where a rule is easily lost.
 
+use super::Life;
 use super::side_by_side::Pair;
 use halfopen_policy::{Ending, Limits, Mode, Rate, Standing, Verdict};
 use std::time::Duration;
@@ -20,7 +21,7 @@ fn once_in(time: Duration) -> Option<Rate> {
 }
 
 fn begin(pair: &mut Pair) -> (usize, Verdict) {
-    let begun = pair.begin(Standing::Bound, pair.clock, 0, None);
+    let begun = pair.begin(pair.clock, &Life::default(), None);
     pair.compare(pair.clock);
     begun
 }
@@ -41,7 +42,7 @@ fn an_aged_attempt_gives_no_slot_back_after_the_grid_changed() {
     pair.set_limits(0, limits(1, 1_000, None));
     let (waiting, verdict) = begin(&mut pair);
     assert_eq!(verdict, Verdict::Hold, "the second attempt's slot is held");
-    pair.end(pair.clock, aged, Ending::TimedOut);
+    pair.end(pair.clock, aged, Ending::TimedOut, 0);
     pair.compare(pair.clock);
     assert_eq!(timer(&mut pair, waiting), Verdict::Hold, "the second attempt's slot is still held");
 }
@@ -81,7 +82,7 @@ fn what_audit_let_go_is_no_debt_when_enforcing_begins_again() {
     pair.set_mode(Mode::Audit);
     for &socket in &waiting {
         assert_eq!(timer(&mut pair, socket), Verdict::Go);
-        pair.end(pair.clock, socket, Ending::Established);
+        pair.end(pair.clock, socket, Ending::Established, 0);
     }
     pair.set_mode(Mode::Enforce);
     let (next, verdict) = begin(&mut pair);
@@ -96,8 +97,8 @@ fn what_audit_let_go_is_no_debt_when_enforcing_begins_again() {
 #[test]
 fn an_audited_attempt_names_the_scope_that_would_have_held_it() {
     let mut pair = Pair::new(Mode::Audit, &[limits(9, 21_000, None), limits(1, 21_000, None)]);
-    pair.begin(Standing::Bound, pair.clock, 1, None);
-    let (_, verdict) = pair.begin(Standing::Bound, pair.clock, 1, None);
+    pair.begin(pair.clock, &Life { own: 1, ..Life::default() }, None);
+    let (_, verdict) = pair.begin(pair.clock, &Life { own: 1, ..Life::default() }, None);
     assert_eq!(verdict, Verdict::GoAudited);
     pair.compare(pair.clock);
 }
@@ -106,7 +107,9 @@ fn an_audited_attempt_names_the_scope_that_would_have_held_it() {
 fn an_essential_attempt_never_waits_but_takes_a_slot() {
     let limits = Limits { half_open: Some(1), ..Limits::xp_sp2() };
     let mut pair = Pair::new(Mode::Enforce, &[limits]);
-    let essential = |pair: &mut Pair| pair.begin(Standing::Essential, pair.clock, 0, None);
+    let essential = |pair: &mut Pair| {
+        pair.begin(pair.clock, &Life { standing: Standing::Essential, ..Life::default() }, None)
+    };
     let (first, verdict) = essential(&mut pair);
     assert_eq!(verdict, Verdict::Go);
     assert_eq!(begin(&mut pair).1, Verdict::Hold);

@@ -1,8 +1,9 @@
 //! The same random lives of many attempts in both forms of the policy: same verdicts, same books after every step.
 
-use super::Kernel;
+use super::{Kernel, Life};
 use halfopen_policy::{
-    AttemptId, Books, Ending, Limits, Mode, Overflow, Rate, ScopeId, Standing, Verdict, slots,
+    AttemptId, Books, Ending, FirstContact, Limits, Mode, OnSuspect, Order, Origin, Overflow, Party, Rate,
+    Repute, ScopeId, Standing, Verdict, slots,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -55,17 +56,20 @@ impl Pair {
         self.clock += nanos;
     }
 
-    /// Begins an attempt charged to scope number `own` (0: the host's alone), in `socket` or a new one.
-    pub fn begin(
-        &mut self,
-        standing: Standing,
-        now: u64,
-        own: usize,
-        socket: Option<usize>,
-    ) -> (usize, Verdict) {
+    /// Begins an attempt in `socket` or a new one.
+    pub fn begin(&mut self, now: u64, life: &Life, socket: Option<usize>) -> (usize, Verdict) {
         let socket = socket.unwrap_or_else(|| self.kernel.socket());
-        let native = self.kernel.begin(standing, now, socket, own);
-        let (id, verdict) = self.books.begin_as(standing, now, (own > 0).then(|| self.scopes[own]));
+        let native = self.kernel.begin(now, socket, life);
+        let scope = |number: usize| (number > 0).then(|| self.scopes[number]);
+        let origin = Origin {
+            standing: life.standing,
+            own: scope(life.own),
+            interface: scope(life.interface),
+            party: life.party,
+            first: life.first,
+            address: life.address,
+        };
+        let (id, verdict) = self.books.begin(now, origin);
         assert_eq!(native, verdict, "begin");
         if self.kernel.is_live(socket) {
             self.twins.push(Twin { socket, id, last: now });
@@ -77,7 +81,7 @@ impl Pair {
     fn compare_barrier(&self, socket: usize, id: AttemptId, verdict: Verdict) {
         if matches!(verdict, Verdict::Hold | Verdict::GoAudited) {
             let attempt = &self.kernel.sockets[socket];
-            let scope = if attempt.blocked_on == 1 { attempt.scope as usize } else { 0 };
+            let scope = [0, attempt.scope, attempt.interface][usize::from(attempt.blocked_on)] as usize;
             assert_eq!(self.books.held_back_by(id), Some(self.scopes[scope]), "which scope held it back");
         }
     }
@@ -109,10 +113,10 @@ impl Pair {
         verdict
     }
 
-    pub fn end(&mut self, now: u64, socket: usize, ending: Ending) {
+    pub fn end(&mut self, now: u64, socket: usize, ending: Ending, neighbours: u32) {
         let (now, id) = self.at(now, socket);
-        self.kernel.end(now, socket, ending);
-        self.books.end(now, id, ending);
+        self.kernel.end(now, socket, ending, neighbours);
+        self.books.end(now, id, ending, neighbours);
         let place = self.place(socket);
         self.twins.swap_remove(place);
     }
@@ -168,6 +172,13 @@ impl Pair {
             assert_eq!(self.kernel.ledger(at, now), self.books.ledger(scope, now), "the books of scope {at}");
             let waiting = self.kernel.scopes[at].waiting_here as usize;
             assert_eq!(waiting, self.books.waiting_at(scope), "the waiters of scope {at}");
+            let trust = &self.kernel.scopes[at].trust;
+            let repute = Repute {
+                credit: trust.credit / 16,
+                first_contacts: trust.first_contacts,
+                suspect_since: (trust.suspect_ns != 0).then_some(trust.suspect_ns),
+            };
+            assert_eq!(repute, self.books.repute(scope), "the trust in scope {at}");
         }
     }
 }
@@ -186,12 +197,16 @@ enum Act {
     Begin {
         standing: Standing,
         own: Index,
+        interface: Index,
+        party: Party,
+        first: bool,
+        address: u64,
         reused: Option<Index>,
     },
     Timer(Index),
     /// Every live attempt's timer runs.
     AllTimers,
-    End(Index, Ending),
+    End(Index, Ending, u32),
     SetLimits(Index, Limits),
     SetMode(Mode),
     Walk(Walk),
@@ -201,17 +216,17 @@ pub(super) fn some_limits() -> impl Strategy<Value = Limits> {
     let half_open = prop_oneof![9 => (0..8u32).prop_map(Some), 1 => Just(None)];
     let slot_life = select(&[100, 130, 1_000, 1_500, 3_000, 21_000, 22_000, 60_000, 3_600_000][..]);
     let interval = select(&[None, Some(1), Some(100), Some(1_000), Some(10_000), Some(3_600_000)][..]);
-    (half_open, slot_life, interval, any::<bool>()).prop_map(|(half_open, slot_life, interval, strict)| {
-        Limits {
-            half_open,
-            slot_life: Duration::from_millis(slot_life),
-            drain: interval.and_then(|millis| Rate::new(1, Duration::from_millis(millis))),
-            strict,
-            queue: 10_000,
-            overflow: Overflow::Refuse,
-            max_wait: None,
-            first_contact: None,
-        }
+    let first_contact = proptest::option::of(some_first_contact());
+    let numbers = (half_open, slot_life, interval, any::<bool>(), first_contact);
+    numbers.prop_map(|(half_open, slot_life, interval, strict, first_contact)| Limits {
+        half_open,
+        slot_life: Duration::from_millis(slot_life),
+        drain: interval.and_then(|millis| Rate::new(1, Duration::from_millis(millis))),
+        strict,
+        queue: 10_000,
+        overflow: Overflow::Refuse,
+        max_wait: None,
+        first_contact,
     })
 }
 
@@ -227,15 +242,44 @@ fn some_act() -> impl Strategy<Value = Act> {
         1 => Just(Walk::Ends),
     ];
     prop_oneof![
-        8 => (some_standing(), any::<Index>(), any::<Option<Index>>())
-            .prop_map(|(standing, own, reused)| Act::Begin { standing, own, reused }),
+        8 => (some_standing(), any::<[Index; 2]>(), some_party(), any::<bool>(), 1..12u64, any::<Option<Index>>())
+            .prop_map(|(standing, [own, interface], party, first, address, reused)| {
+                Act::Begin { standing, own, interface, party, first, address, reused }
+            }),
         10 => any::<Index>().prop_map(Act::Timer),
         2 => Just(Act::AllTimers),
-        4 => (any::<Index>(), some_ending()).prop_map(|(at, ending)| Act::End(at, ending)),
+        4 => (any::<Index>(), some_ending(), 0..5u32).prop_map(|(at, ending, near)| Act::End(at, ending, near)),
         1 => (any::<Index>(), some_limits()).prop_map(|(scope, limits)| Act::SetLimits(scope, limits)),
         1 => select(&[Mode::Enforce, Mode::Enforce, Mode::Audit, Mode::Off][..]).prop_map(Act::SetMode),
         5 => walk.prop_map(Act::Walk),
     ]
+}
+
+fn some_party() -> impl Strategy<Value = Party> {
+    (1..4u64, 0..3u32).prop_map(|(top, user)| Party { top, user })
+}
+
+fn some_first_contact() -> impl Strategy<Value = FirstContact> {
+    let pauses = select(&[(10, 10), (250, 512_000), (1_000, 1_000), (4_000, 60_000)][..]);
+    let sets = prop_oneof![2 => Just(0), 1 => 1..9u32];
+    let reactions = select(vec![
+        OnSuspect::Notify,
+        OnSuspect::Throttle,
+        OnSuspect::Block(Duration::from_secs(5)),
+        OnSuspect::Block(Duration::from_mins(10)),
+    ]);
+    let order = select(&[Order::Oldest, Order::Either, Order::Either][..]);
+    (1..12u32, 0..6u32, pauses, sets, order, reactions).prop_map(
+        |(credit, reward, (recover, most), working_set, order, on_suspect)| FirstContact {
+            credit,
+            reward,
+            recover: Duration::from_millis(recover),
+            recover_most: Duration::from_millis(most),
+            working_set,
+            order,
+            on_suspect,
+        },
+    )
 }
 
 fn some_standing() -> impl Strategy<Value = Standing> {
@@ -263,11 +307,15 @@ fn run(limits: &[Limits], acts: Vec<(u64, u64, Act)>) {
             (!pair.twins.is_empty()).then(|| pair.twins[at.index(pair.twins.len())].socket)
         };
         match act {
-            Act::Begin { standing, own, reused } => {
+            Act::Begin { standing, own, interface, party, first, address, reused } => {
                 let idle: Vec<_> =
                     (0..pair.kernel.sockets.len()).filter(|&socket| !pair.kernel.is_live(socket)).collect();
                 let reused = reused.filter(|_| !idle.is_empty()).map(|at| *at.get(&idle));
-                pair.begin(standing, now, own.index(limits.len()), reused);
+                let own = own.index(limits.len());
+                let interface = interface.index(limits.len());
+                // One scope is never charged twice.
+                let interface = if interface == own { 0 } else { interface };
+                pair.begin(now, &Life { standing, own, interface, party, first, address }, reused);
             }
             Act::Timer(at) => {
                 if let Some(socket) = chosen(&pair, at) {
@@ -279,9 +327,9 @@ fn run(limits: &[Limits], acts: Vec<(u64, u64, Act)>) {
                     pair.timer(now, socket);
                 }
             }
-            Act::End(at, ending) => {
+            Act::End(at, ending, neighbours) => {
                 if let Some(socket) = chosen(&pair, at) {
-                    pair.end(now, socket, ending);
+                    pair.end(now, socket, ending, neighbours);
                 }
             }
             Act::SetLimits(scope, limits) => pair.set_limits(scope.index(pair.scopes.len()), limits),
@@ -291,7 +339,7 @@ fn run(limits: &[Limits], acts: Vec<(u64, u64, Act)>) {
         pair.compare(now);
     }
     for socket in pair.kernel.live().collect::<Vec<_>>() {
-        pair.end(pair.clock, socket, Ending::Other);
+        pair.end(pair.clock, socket, Ending::Other, 0);
     }
     pair.compare(pair.clock);
 }
@@ -307,7 +355,7 @@ proptest! {
 
     #[test]
     fn host_and_own_scopes_decide_the_same(
-        limits in vec(some_limits(), 3),
+        limits in vec(some_limits(), 4),
         acts in vec((some_step(), 0..1_000_000u64, some_act()), 1..200),
     ) {
         run(&limits, acts);

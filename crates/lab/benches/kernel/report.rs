@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use serde_json::{Value, json};
-
 use halfopen_lab::{Machine, Spread};
+use serde_json::{Value, json};
 
 /// What a number should be.
 #[derive(Debug, Clone, Copy)]

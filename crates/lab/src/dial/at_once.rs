@@ -12,7 +12,7 @@ use super::{Dial, Line, Outcome, Spec, Voice, due, outcome};
 use crate::LabError;
 
 /// How many dials to begin before looking for outcomes: few enough that reports stay punctual.
-const BATCH: usize = 64;
+const BATCH: usize = 8;
 
 pub(super) fn dial<W: Write>(spec: &Spec, task: usize, voice: &Voice<W>) -> Result<Vec<Socket>, LabError> {
     let epoll = epoll::create(CreateFlags::CLOEXEC).map_err(LabError::errno("make an epoll"))?;

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * What the hooks ask the books, each with all that belongs to it: the accounts are looked up, their lock is taken, and
+ * what came of it is told. Global functions: the verifier goes through each once, not for each of its callers.
+ */
+#pragma once
+
+#include "contacts.h"
+#include "decide.h"
+#include "maps.h"
+#include "program.h"
+#include "programs.h"
+#include "told.h"
+
+/* What an attempt in the queue has before it. */
+struct queue_seen {
+	__u32 waiting;
+	__u32 pad;
+	__u64 interval_ns;
+	__u64 max_wait_ns;
+};
+
+/* An attempt begins; who makes it and where to is noted already. Returns a verdict. */
+__noinline int books_begin(struct attempt *a, __u32 mode)
+{
+	const struct policy *p = policy_in_force();
+	enum verdict verdict;
+	struct books b;
+	__u64 now;
+
+	if (!a || !open_books(&b, p, a))
+		return VERDICT_GO;
+	make_parties(&b, a);
+	now = bpf_ktime_get_ns();
+	if (p->knows && !is_known(p, a->addr, now))
+		a->flags |= ATTEMPT_FIRST;
+	bpf_spin_lock(&host_of(&b)->lock);
+	verdict = attempt_begin(&b, a, mode, now);
+	bpf_spin_unlock(&host_of(&b)->lock);
+	a->last_syn_ns = now;
+	if (verdict != VERDICT_HOLD) {
+		note_tried(p, a, now);
+		tell_out(&b, a, 0, now);
+	}
+	if (verdict != VERDICT_GO)
+		program_began_to_wait(a, verdict == VERDICT_GO_AUDITED, now);
+	return verdict;
+}
+
+/* A queued attempt asks. Returns a verdict. */
+__noinline int books_recheck(struct attempt *a, __u32 mode)
+{
+	const struct policy *p = policy_in_force();
+	enum verdict verdict;
+	struct books b;
+	__u64 now;
+
+	if (!a || !open_books(&b, p, a))
+		return VERDICT_GO;
+	make_parties(&b, a);
+	now = bpf_ktime_get_ns();
+	bpf_spin_lock(&host_of(&b)->lock);
+	verdict = attempt_recheck(&b, a, mode, now);
+	bpf_spin_unlock(&host_of(&b)->lock);
+	if (verdict == VERDICT_GO) {
+		note_tried(p, a, now);
+		program_released(a, now);
+		tell_out(&b, a, TURN_RELEASED, now);
+	} else if (a->rechecks == 1) {
+		tell_turn(TOLD_ASKED, a, 0, now);
+	}
+	return verdict;
+}
+
+#define RESEND_MADE_SUSPECT 16
+
+/* One that is out wants to send its SYN again. Returns a verdict, with RESEND_MADE_SUSPECT where its silence made its
+ * account one. */
+__noinline int books_resend(struct attempt *a, __u32 mode)
+{
+	enum verdict verdict;
+	struct books b;
+	__u64 now;
+
+	if (!a || !open_books(&b, policy_in_force(), a))
+		return VERDICT_GO;
+	now = bpf_ktime_get_ns();
+	bpf_spin_lock(&host_of(&b)->lock);
+	verdict = attempt_resend(&b, a, mode, now);
+	bpf_spin_unlock(&host_of(&b)->lock);
+	if (verdict != VERDICT_TOO_EARLY && made_suspect(&b, now))
+		return verdict | RESEND_MADE_SUSPECT;
+	return verdict;
+}
+
+/* An attempt leaves SYN_SENT; nothing happens to one that is not in the books. Returns whether it made its account a
+ * suspect. */
+__noinline int books_end(struct attempt *a, __u32 ending)
+{
+	const struct policy *p = policy_in_force();
+	__u32 neighbours;
+	__u8 waited, flags;
+	struct books b;
+	__u64 now;
+
+	if (!a || a->state == ATTEMPT_NONE || !open_books(&b, p, a))
+		return 0;
+	now = bpf_ktime_get_ns();
+	waited = a->state == ATTEMPT_QUEUED;
+	neighbours = note_end(p, a, ending, now);
+	if (waited)
+		program_ended_waiting(a, ending == ENDING_TIMED_OUT, now);
+	bpf_spin_lock(&host_of(&b)->lock);
+	flags = slots_of(&b, a);
+	attempt_end(&b, a, ending, neighbours, now);
+	bpf_spin_unlock(&host_of(&b)->lock);
+	if (waited)
+		tell_turn(TOLD_LEFT, a, 0, now);
+	else if (host_of(&b)->queued)
+		tell_turn(TOLD_ENDED, a, ending == ENDING_ESTABLISHED ? flags | TURN_ESTABLISHED : flags, now);
+	return made_suspect(&b, now);
+}
+
+/* What a queued attempt has before it. */
+__noinline int books_seen(struct attempt *a, struct queue_seen *seen)
+{
+	const struct policy *p = policy_in_force();
+	const struct limits *l;
+	struct books b;
+
+	if (!a || !seen || !open_books(&b, p, a))
+		return 0;
+	seen->waiting = waits_at(&b, a)->waiting_here;
+	l = limits_of(p, a->blocked_on == CHARGED_OWN ? a->scope : a->blocked_on == CHARGED_INTERFACE ? a->interface : 0);
+	seen->interval_ns = l->interval_ns;
+	seen->max_wait_ns = l->max_wait_ns;
+	return 1;
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * What the first contacts of one account have come to: the credit that is left, and whether it looks like a scanner's.
+ * crates/policy/src/credit.rs says the same; property tests hold the two together.
+ *
+ * Every function here is to be called with the host scope's lock held. Pure: no helper is called.
+ */
+#pragma once
+
+#include "abi.h"
+
+#define HALVE_NS 2000000000ULL
+#define DOUBLINGS_MOST 16
+#define ANSWER_STEPS 3
+#define SUSPECT_WALK 12
+#define WIDEN_SHIFT 26
+#define WIDEN_MOST 16
+#define SHIFT_MOST 31
+
+enum side { SIDE_OLDEST, SIDE_NEWEST };
+
+static __always_inline int is_throttled(const struct trust *t, const struct first_contact *f)
+{
+	return f->throttle && t->suspect_ns;
+}
+
+/* Until the next credit comes back. */
+static __always_inline __u64 pause_ns(const struct trust *t, const struct first_contact *f)
+{
+	__u64 pause = f->recover_ns << (t->doublings & (2 * DOUBLINGS_MOST - 1));
+
+	return is_throttled(t, f) || pause > f->recover_most_ns ? f->recover_most_ns : pause;
+}
+
+static __always_inline void gain_credit(struct trust *t, __u32 earned, __u64 now)
+{
+	if (t->credit < CREDIT)
+		t->offered_ns = now;
+	t->credit += earned;
+}
+
+static __always_inline void credit_recovers(struct trust *t, const struct first_contact *f, __u64 now)
+{
+	__u64 pause, more, earned;
+	__u32 missing;
+
+	if (t->credit >= f->credit) {
+		t->recover_ns = 0;
+		return;
+	}
+	if (!t->recover_ns) {
+		t->recover_ns = now + pause_ns(t, f);
+		return;
+	}
+	if (now < t->recover_ns)
+		return;
+	if (!t->spent)
+		t->doublings -= !!t->doublings;
+	else if (t->doublings < DOUBLINGS_MOST && pause_ns(t, f) < f->recover_most_ns)
+		t->doublings++;
+	t->spent = 0;
+	pause = pause_ns(t, f);
+	more = (now - t->recover_ns) / (pause | !pause);
+	t->doublings -= more < t->doublings ? more : t->doublings;
+	missing = f->credit - t->credit;
+	earned = more + 1;
+	if (earned > missing / CREDIT + 1)
+		earned = missing / CREDIT + 1;
+	earned *= CREDIT;
+	gain_credit(t, earned < missing ? earned : missing, now);
+	t->recover_ns = t->credit < f->credit ? t->recover_ns + (more + 1) * pause : 0;
+}
+
+/* To be called before anything else here. */
+static __always_inline void trust_settle(struct trust *t, const struct first_contact *f, __u64 now)
+{
+	__u64 periods;
+	__u32 excess, shift;
+
+	if (!f->credit)
+		return;
+	if (!t->halved_ns) {
+		t->credit = f->credit;
+		t->side = SIDE_NEWEST;
+		t->halved_ns = now | !now;
+		return;
+	}
+	if (f->block_ns && t->suspect_ns && now >= t->suspect_ns + f->block_ns) {
+		t->suspect_ns = 0;
+		t->walk = 0;
+	}
+	periods = now > t->halved_ns ? (now - t->halved_ns) / HALVE_NS : 0;
+	if (periods) {
+		shift = periods < SHIFT_MOST ? periods : SHIFT_MOST;
+		t->answered >>= shift;
+		t->silent >>= shift;
+		excess = t->credit > f->credit ? t->credit - f->credit : 0;
+		t->credit -= excess - (excess >> shift);
+		t->halved_ns += periods * HALVE_NS;
+	}
+	credit_recovers(t, f, now);
+}
+
+/* Whether trust_settle() would change anything. */
+static __always_inline int trust_is_unsettled(const struct trust *t, const struct first_contact *f, __u64 now)
+{
+	if (!t->halved_ns || now >= t->halved_ns + HALVE_NS || (t->credit >= f->credit) != !t->recover_ns)
+		return 1;
+	return (t->recover_ns && now >= t->recover_ns) ||
+	       (f->block_ns && t->suspect_ns && now >= t->suspect_ns + f->block_ns);
+}
+
+static __always_inline int has_credit(const struct trust *t)
+{
+	return t->credit >= CREDIT;
+}
+
+/* Whether one that has just come may go out before those who wait. */
+static __always_inline int newest_goes(const struct trust *t, const struct first_contact *f)
+{
+	return f->order == ORDER_EITHER && t->side == SIDE_NEWEST;
+}
+
+/* Whether the address, by its hash, is in the working set. */
+static __always_inline int works_with(const struct trust *t, const struct first_contact *f, __u64 address)
+{
+	__u32 found = 0;
+
+	for (__u32 i = 0; i < WORKING_SET; i++)
+		found |= (t->working_set[i] == address) << i;
+	return found & ((1u << (f->working_set & 15)) - 1);
+}
+
+static __always_inline void note_contact(struct trust *t, const struct first_contact *f, __u64 address)
+{
+	__u64 moved = address, next;
+
+	if (!f->working_set)
+		return;
+	for (int i = 0; i < WORKING_SET; i++) {
+		next = t->working_set[i];
+		t->working_set[i] = moved;
+		if (next == address)
+			break;
+		moved = next;
+	}
+}
+
+/* The place of one that begins to wait. */
+static __always_inline __u32 queue_for_credit(struct trust *t, int alone)
+{
+	__u32 place = t->places++;
+
+	t->newest = place;
+	if (alone)
+		t->oldest = place;
+	return place;
+}
+
+static __always_inline int is_within(__u32 ahead, __u32 window)
+{
+	return (__s32)ahead < (__s32)window;
+}
+
+#define NO_SIDE (-1)
+
+/* The side from which a waiter may go out now, if it may: those nearest to the end whose turn it is, as many as there
+ * is credit for; the longer that lies about, the more of all. */
+static __always_inline int side_of(const struct trust *t, __u32 place, __u64 now)
+{
+	__u64 lies = now > t->offered_ns ? (now - t->offered_ns) >> WIDEN_SHIFT : 0;
+	__u32 wider = (1u << (lies < WIDEN_MOST ? lies : WIDEN_MOST)) - 1;
+	__u32 from_newest = t->newest - place, from_oldest = place - t->oldest;
+	__u32 credits = t->credit / CREDIT;
+
+	if (!has_credit(t))
+		return NO_SIDE;
+	if (t->side == SIDE_NEWEST) {
+		if (is_within(from_newest, wider + credits))
+			return SIDE_NEWEST;
+		return is_within(from_oldest, wider) ? SIDE_OLDEST : NO_SIDE;
+	}
+	if (is_within(from_oldest, wider + credits))
+		return SIDE_OLDEST;
+	return is_within(from_newest, wider) ? SIDE_NEWEST : NO_SIDE;
+}
+
+/* A waiter goes out from that side. */
+static __always_inline void leave_by_side(struct trust *t, int side, __u32 place)
+{
+	if (side == SIDE_NEWEST)
+		t->newest = place - 1;
+	else
+		t->oldest = place + 1;
+}
+
+/* A waiter ends. */
+static __always_inline void leave_place(struct trust *t, __u32 place)
+{
+	if (place == t->newest)
+		t->newest = place - 1;
+	if (place == t->oldest)
+		t->oldest = place + 1;
+}
+
+/* A first contact goes out. */
+static __always_inline void credit_spend(struct trust *t, const struct first_contact *f, __u64 now)
+{
+	t->credit -= t->credit < CREDIT ? t->credit : CREDIT;
+	t->spent = 1;
+	t->pending++;
+	t->first_contacts++;
+	t->offered_ns = now;
+	if (!t->recover_ns && t->credit < f->credit)
+		t->recover_ns = now + pause_ns(t, f);
+}
+
+/* One that went out from `side` is answered; so many others of its neighbourhood were before it. */
+static __always_inline void contact_answered(struct trust *t, const struct first_contact *f, int pending, int side,
+					     __u32 neighbours, __u64 now)
+{
+	__u32 bonus = f->bonus >> (neighbours < SHIFT_MOST ? neighbours : SHIFT_MOST), most = f->credit, room;
+
+	t->pending -= pending && t->pending;
+	t->answered++;
+	t->spent = 0;
+	t->doublings /= 2;
+	t->walk = t->walk - ANSWER_STEPS < -SUSPECT_WALK ? -SUSPECT_WALK : t->walk - ANSWER_STEPS;
+	if (t->walk <= 0 && !f->block_ns)
+		t->suspect_ns = 0;
+	if (is_throttled(t, f) || 2ULL * t->answered < (__u64)t->pending + t->silent)
+		bonus = 0;
+	if (t->answered > t->pending && (t->answered - t->pending) * CREDIT > most)
+		most = (t->answered - t->pending) * CREDIT;
+	room = most > t->credit ? most - t->credit : 0;
+	bonus += f->refund;
+	gain_credit(t, bonus < room ? bonus : room, now);
+	t->side = side;
+}
+
+/* One that went out from `side` is not answered in time, or ended without an answer. */
+static __always_inline void contact_silent(struct trust *t, const struct first_contact *f, int side, __u64 now)
+{
+	t->pending -= !!t->pending;
+	t->silent++;
+	if (t->walk < SUSPECT_WALK)
+		t->walk++;
+	if (f->order == ORDER_EITHER && side == t->side)
+		t->side = !side;
+	if (t->walk == SUSPECT_WALK && !t->suspect_ns)
+		t->suspect_ns = now | !now;
+}
+
+static __always_inline int is_blocked(const struct trust *t, const struct first_contact *f, __u64 now)
+{
+	return f->block_ns && t->suspect_ns && now < t->suspect_ns + f->block_ns;
+}

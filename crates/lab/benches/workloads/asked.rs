@@ -1,0 +1,139 @@
+//! What the command line asks for.
+
+use std::fmt;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use halfopen_workload::{NAMES, named};
+
+use crate::NONE;
+use crate::carry_out::carry_out;
+use crate::run::Run;
+
+const LIMITERS: [&str; 5] = [NONE, "xp-sp2", "vista-home", "virus-throttle", "adaptive"];
+/// How often a workload is drawn unless told.
+const DRAWS: u64 = 1;
+/// The same where chance decides and the curve is what counts.
+const DRAWS_OF_A_CURVE: u64 = 3;
+const AT_ONCE: usize = 4;
+/// It shows nothing in less than ten minutes.
+const ONLY_IF_NAMED: &str = "j";
+
+/// What to run.
+pub struct Asked {
+    pub workloads: Vec<String>,
+    pub limiters: Vec<String>,
+    /// Whether the limiters are the command line's own choice.
+    pub limiters_named: bool,
+    pub repeat: Option<u64>,
+    pub seed: u64,
+    pub at_once: usize,
+    pub at_most: Option<Duration>,
+}
+
+/// One workload of one draw with one limiter.
+pub struct Job {
+    /// Its place in the table.
+    pub place: usize,
+    workload: String,
+    limiter: String,
+    seed: u64,
+    at_most: Option<Duration>,
+}
+
+impl Asked {
+    /// Workloads by name or by the part of it before a dash; and options.
+    pub fn of(arguments: impl IntoIterator<Item = String>) -> Result<Self> {
+        let mut asked = Self {
+            workloads: Vec::new(),
+            limiters: Vec::new(),
+            limiters_named: false,
+            repeat: None,
+            seed: rand::random::<u32>().into(),
+            at_once: AT_ONCE,
+            at_most: None,
+        };
+        let mut arguments = arguments.into_iter();
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
+            match argument.as_str() {
+                // Cargo adds it.
+                "--bench" => {}
+                "--limiter" => asked.limiters.push(value()?),
+                "--repeat" => asked.repeat = Some(number(&value()?)?),
+                "--seed" => asked.seed = number(&value()?)?,
+                "--at-once" => asked.at_once = usize::try_from(number(&value()?)?)?.max(1),
+                "--at-most" => asked.at_most = Some(Duration::from_secs(number(&value()?)?)),
+                name => asked.workloads.extend(workloads(name)?),
+            }
+        }
+        if asked.workloads.is_empty() {
+            asked.workloads =
+                NAMES.iter().filter(|name| **name != ONLY_IF_NAMED).map(ToString::to_string).collect();
+        }
+        asked.limiters_named = !asked.limiters.is_empty();
+        if !asked.limiters_named {
+            asked.limiters = LIMITERS.map(str::to_owned).to_vec();
+        }
+        Ok(asked)
+    }
+
+    /// In the order of the table. All limiters get the same draws.
+    pub fn jobs(&self) -> Vec<Job> {
+        let mut jobs = Vec::new();
+        for workload in &self.workloads {
+            let usual = if workload == "c-shuffled" { DRAWS_OF_A_CURVE } else { DRAWS };
+            for limiter in &self.limiters {
+                for draw in 0..self.repeat.unwrap_or(usual) {
+                    jobs.push(Job {
+                        place: jobs.len(),
+                        workload: workload.clone(),
+                        limiter: limiter.clone(),
+                        seed: self.seed.wrapping_add(draw),
+                        at_most: self.at_most,
+                    });
+                }
+            }
+        }
+        jobs
+    }
+}
+
+impl Job {
+    /// Whether others at work would show in its result.
+    pub fn alone(&self) -> bool {
+        ["e", "f"].contains(&self.workload.as_str())
+    }
+
+    pub fn run(&self) -> Result<Run> {
+        let mut workload = named(&self.workload, self.seed).context("no such workload")?;
+        if let Some(at_most) = self.at_most {
+            workload.run_for = workload.run_for.min(at_most);
+        }
+        carry_out(&workload, &self.limiter, self.seed)
+    }
+}
+
+impl fmt::Display for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} with {}, seed {}", self.workload, self.limiter, self.seed)
+    }
+}
+
+fn number(text: &str) -> Result<u64> {
+    text.parse().with_context(|| format!("{text:?} is no number"))
+}
+
+/// `a` is all its orders, `d` all that have an innocent one beside them.
+fn workloads(name: &str) -> Result<Vec<String>> {
+    if named(name, 0).is_some() {
+        return Ok(vec![name.to_owned()]);
+    }
+    let all: Vec<_> = NAMES.iter().filter(|known| known.starts_with(&format!("{name}-"))).collect();
+    ensure!(
+        !all.is_empty(),
+        "there is no workload {name:?}: name some of {}, or none for all",
+        NAMES.join(", ")
+    );
+    Ok(all.into_iter().map(ToString::to_string).collect())
+}

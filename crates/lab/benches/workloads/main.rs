@@ -1,0 +1,138 @@
+//! What limiters do to scanners and to everybody else: the workloads of `halfopen-workload` with real programs on the
+//! running kernel, each in a lab of its own, without a limiter and with the presets. docs/benchmarks.md says what the
+//! columns mean.
+//!
+//! `cargo bench -p halfopen-lab --bench workloads -- a c-live-first --limiter none --limiter xp-sp2 --repeat 3`
+
+#![forbid(unsafe_code)]
+
+mod asked;
+mod carry_out;
+mod chart;
+mod run;
+mod table;
+
+use std::collections::VecDeque;
+use std::fmt::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::{fs, thread};
+
+use anyhow::{Context, Result, bail};
+use halfopen_lab::{Lab, LabError, Limiter, Machine};
+use serde_json::json;
+
+use crate::asked::{Asked, Job};
+use crate::run::Run;
+
+/// The limiter that is none.
+const NONE: &str = "none";
+
+fn main() -> Result<ExitCode> {
+    let mut asked = Asked::of(std::env::args().skip(1))?;
+    if !Lab::required(Lab::wan_available()) {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let machine = Machine::look();
+    let left_out = leave_out_unknown(&mut asked)?;
+    eprintln!("workloads: drawn by --seed {}", asked.seed);
+    let (runs, failures) = run_all(&asked);
+
+    // Cargo names a directory in its target directory to benches when it compiles them.
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().context("finding the target directory")?;
+    let directory = target.join("bench");
+    fs::create_dir_all(&directory).with_context(|| format!("making {}", directory.display()))?;
+    let write = |name: &str, text: &str| {
+        let path = directory.join(name);
+        fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
+    };
+    let mut table = format!("{}; drawn by --seed {}\n\n", machine.line(), asked.seed);
+    table.push_str(&table::markdown(&asked, &runs));
+    for line in left_out.iter().chain(&failures) {
+        let _ = write!(table, "\n{line}\n");
+    }
+    println!("\n{table}");
+    write("workloads.md", &table)?;
+    let runs_json: Vec<_> = runs.iter().map(Run::to_json).collect();
+    let numbers = json!({
+        "name": "workloads", "machine": machine.to_json(), "seed": asked.seed, "runs": runs_json,
+        "left_out": left_out, "failures": failures,
+    });
+    write("workloads.json", &format!("{numbers:#}\n"))?;
+    for name in asked.workloads.iter().filter(|name| name.starts_with("c-shuffled")) {
+        write(&format!("{name}.svg"), &chart::svg(name, &asked.limiters, &runs))?;
+    }
+    Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Presets that this `halfopen` does not have: an error if they were asked for by name, else left out, with the reason.
+fn leave_out_unknown(asked: &mut Asked) -> Result<Vec<String>> {
+    let mut left_out = Vec::new();
+    for limiter in std::mem::take(&mut asked.limiters) {
+        match try_out(&limiter) {
+            Ok(()) => asked.limiters.push(limiter),
+            Err(error) if asked.limiters_named => bail!("the limiter {limiter} does not start: {error:#}"),
+            Err(error) => left_out.push(format!("{limiter} left out: {}", why_not(&error))),
+        }
+    }
+    Ok(left_out)
+}
+
+/// What a program that did not start said, without its command line.
+fn why_not(error: &anyhow::Error) -> String {
+    let why = match error.downcast_ref() {
+        Some(LabError::NotReady { stderr, .. }) => stderr.trim().to_owned(),
+        _ => format!("{error:#}"),
+    };
+    why.replace('\n', " ")
+}
+
+fn try_out(limiter: &str) -> Result<()> {
+    if limiter != NONE {
+        let lab = Lab::new()?;
+        Limiter::builder(&lab).set("preset", limiter).start()?.stop()?;
+    }
+    Ok(())
+}
+
+/// The results in the order of the jobs, and what went wrong.
+fn run_all(asked: &Asked) -> (Vec<Run>, Vec<String>) {
+    let mut jobs = asked.jobs();
+    // Those that compare times have the machine to themselves.
+    jobs.sort_by_key(|job| !job.alone());
+    let (jobs, quiet) = (Mutex::new(VecDeque::from(jobs)), RwLock::new(()));
+    let done = Mutex::new(Vec::new());
+    let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    let work = || {
+        while let Some(job) = next() {
+            let result = if job.alone() {
+                let _alone = quiet.write().unwrap_or_else(PoisonError::into_inner);
+                job.run()
+            } else {
+                let _among_others = quiet.read().unwrap_or_else(PoisonError::into_inner);
+                job.run()
+            };
+            match &result {
+                Ok(run) => eprintln!("{}", run.line()),
+                Err(error) => eprintln!("{job}: {error:#}"),
+            }
+            done.lock().unwrap_or_else(PoisonError::into_inner).push((job, result));
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..asked.at_once {
+            scope.spawn(work);
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(job, _): &(Job, _)| job.place);
+    let (mut runs, mut failures) = (Vec::new(), Vec::new());
+    for (job, result) in done {
+        match result {
+            Ok(run) => runs.push(run),
+            Err(error) => failures.push(format!("{job} not measured: {error:#}").replace('\n', " ")),
+        }
+    }
+    (runs, failures)
+}
