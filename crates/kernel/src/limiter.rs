@@ -50,7 +50,7 @@ impl ScopeId {
 /// Room of the map `exempt` of bpf/maps.h.
 const EXEMPT: usize = 4096;
 /// `SCOPES` of bpf/abi.h, the host's among them.
-const SCOPES: u32 = 128;
+pub(crate) const SCOPES: u32 = 128;
 /// `RULE_SCOPES` of bpf/abi.h: those of `exec` come before.
 const RULE_SCOPES: u32 = 64;
 
@@ -81,6 +81,12 @@ pub struct Turns {
     pub in_use: u64,
     /// When the next turn falls due, on that clock; only means something with a rate.
     pub next_turn: Duration,
+    /// Credit for first contacts, in whole.
+    pub credits: u32,
+    /// When the next comes back by itself, if one is missing.
+    pub recovers_at: Option<Duration>,
+    /// Whether it is the newest waiter's turn to take one, not the oldest's.
+    pub newest: bool,
 }
 
 /// What a limiter has taken over from an earlier daemon.

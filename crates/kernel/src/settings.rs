@@ -107,7 +107,7 @@ pub(crate) fn limits(limits: &Limits) -> types::limits {
 }
 
 /// `CREDIT` of bpf/abi.h.
-const CREDIT: u32 = 16;
+pub(crate) const CREDIT: u32 = 16;
 
 fn first_contact(first: &FirstContact) -> types::first_contact {
     types::first_contact {

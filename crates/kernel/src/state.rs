@@ -52,6 +52,16 @@ impl State {
         unsafe { (&raw const (*self.mapped.as_ptr()).policies[now]).read_volatile() }
     }
 
+    /// The limits in force for the scope of that number.
+    pub fn limits(&self, scope: usize) -> Option<types::limits> {
+        let now = self.policy_now() as usize;
+        // SAFETY: as in policy(); the pointer is only made into one of an array of the same place.
+        let all = unsafe { &raw const (*self.mapped.as_ptr()).policies[now].limits };
+        // SAFETY: as in policy_now(); the index is within the array, and only user space, which is this thread, writes it.
+        (scope < crate::limiter::SCOPES as usize)
+            .then(|| unsafe { all.cast::<types::limits>().add(scope).read_volatile() })
+    }
+
     /// Puts `policy` in force: written where nobody reads, then turned to.
     pub fn turn_to(&mut self, policy: &types::policy) {
         let next = self.policy_now() ^ 1;

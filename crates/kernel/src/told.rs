@@ -21,9 +21,9 @@ const OWN_SLOT: u8 = 8;
 
 /// One record; `None` for one of an unknown kind, or too short for its kind.
 pub(crate) fn read(bytes: &[u8]) -> Option<Told> {
-    match bytes.first()? {
-        &HELD => plain::read(bytes).map(|record| Told::Held(held_attempt(&record))),
-        &SUSPECT => plain::read(bytes).map(|record| Told::Suspect(held_attempt(&record))),
+    match *bytes.first()? {
+        HELD => plain::read(bytes).map(|record| Told::Held(held_attempt(&record))),
+        SUSPECT => plain::read(bytes).map(|record| Told::Suspect(held_attempt(&record))),
         _ => turn(&plain::read(bytes)?).map(Told::Turn),
     }
 }

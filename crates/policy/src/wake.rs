@@ -7,17 +7,39 @@
 mod account;
 mod answers;
 
-use crate::Limits;
+use crate::{Limits, Party};
 use account::Account;
 use answers::Answers;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Names a waiter: its socket's cookie.
 pub type WaiterId = u64;
-/// Names a scope; 0 is the host's.
-pub type AccountId = u32;
+/// Names a scope, or an account of a rule's scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct AccountId {
+    /// The scope's number; 0 is the host's.
+    pub scope: u32,
+    /// Which account of it; 0 = it has one.
+    pub id: u64,
+}
 
-const HOST: AccountId = 0;
+impl AccountId {
+    /// The host's.
+    pub const HOST: Self = Self { scope: 0, id: 0 };
+}
+
+const HOST: AccountId = AccountId::HOST;
+
+/// Those in whose order waiters have their turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Lane {
+    /// Whether they are first contacts: these come after the others.
+    pub first: bool,
+    /// The account that they are charged to besides the host's, or the host's.
+    pub own: AccountId,
+    /// Whose they are: the host's turns go round among parties.
+    pub party: Party,
+}
 const MS: u64 = 1_000_000;
 /// The books are read again after so long while somebody waits: slots may have expired, limits changed.
 const STALE: u64 = 100 * MS;
@@ -55,11 +77,24 @@ pub struct Reading {
     pub in_use: u32,
     /// When the next turn falls due; only means something with a rate.
     pub next_turn: u64,
+    /// The credit for first contacts, where they cost some.
+    pub credit: Option<CreditReading>,
+}
+
+/// The credit of one scope, as it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CreditReading {
+    /// Whole credits.
+    pub credits: u32,
+    /// When the next comes back by itself, if one does.
+    pub recovers_at: Option<u64>,
+    /// Whether it is the newest waiter's turn, not the oldest's.
+    pub newest: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Waiter {
-    own: AccountId,
+    lane: Lane,
     place: u64,
     woken: Option<u64>,
 }
@@ -68,8 +103,11 @@ struct Waiter {
 #[derive(Debug, Default)]
 pub struct Wakes {
     waiters: HashMap<WaiterId, Waiter>,
-    /// Those asleep, of each scope, the oldest first.
-    asleep: BTreeMap<AccountId, BTreeMap<u64, WaiterId>>,
+    /// Those asleep, the oldest first.
+    asleep: BTreeMap<Lane, BTreeMap<u64, WaiterId>>,
+    /// When, counted in wakes, each party was woken last.
+    served: BTreeMap<Party, u64>,
+    count: u64,
     /// Those woken that have not asked yet, by when they were.
     woken: BTreeSet<(u64, WaiterId)>,
     /// Those woken in vain, by when they ask again: a slot is left to each then, or the last waiters would be those.
@@ -87,18 +125,18 @@ fn charged(own: AccountId) -> impl Iterator<Item = AccountId> {
 }
 
 impl Wakes {
-    /// It waits, charged to the host's and its `own` scope (0 = none).
-    pub fn began(&mut self, waiter: WaiterId, own: AccountId) {
+    /// It waits.
+    pub fn began(&mut self, waiter: WaiterId, lane: Lane) {
         let place = self.begun;
         self.begun += 1;
         self.forget(waiter);
-        self.waiters.insert(waiter, Waiter { own, place, woken: None });
-        self.asleep.entry(own).or_default().insert(place, waiter);
+        self.waiters.insert(waiter, Waiter { lane, place, woken: None });
+        self.asleep.entry(lane).or_default().insert(place, waiter);
     }
 
     /// It has asked in vain, and asks by itself from now on.
     pub fn asked(&mut self, at: u64, waiter: WaiterId) {
-        if let Some(Waiter { own, woken: Some(_), .. }) = self.forget(waiter) {
+        if let Some(Waiter { lane: Lane { own, .. }, woken: Some(_), .. }) = self.forget(waiter) {
             self.in_vain = 0;
             self.answers.disappointed(at);
             self.again.insert((at + ASKS_AGAIN, waiter), own);
@@ -113,14 +151,16 @@ impl Wakes {
 
     /// An attempt, a waiter or not, went out.
     pub fn went_out(&mut self, at: u64, attempt: WaiterId, own: AccountId, had_waited: bool) {
-        if let Some(woken) = self.forget(attempt).and_then(|waiter| waiter.woken) {
+        let waiter = self.forget(attempt);
+        let first = waiter.is_some_and(|waiter| waiter.lane.first);
+        if let Some(woken) = waiter.and_then(|waiter| waiter.woken) {
             self.in_vain = 0;
             self.answers.confirmed();
             self.learn_lead(at.saturating_sub(woken));
         }
         for id in charged(own) {
             if let Some(account) = self.accounts.get_mut(&id) {
-                account.went_out(at, had_waited);
+                account.went_out(at, had_waited, first);
             }
         }
         self.answers.went_out(at, attempt, own);
@@ -131,8 +171,8 @@ impl Wakes {
         self.answers.ended(at, attempt, how);
         for id in charged(own) {
             let had_slot = if id == HOST { how.host_slot } else { how.own_slot };
-            if let Some(account) = self.accounts.get_mut(&id).filter(|_| had_slot) {
-                account.gave_slot_back(at);
+            if let Some(account) = self.accounts.get_mut(&id) {
+                account.ended(at, had_slot);
             }
         }
     }
@@ -140,12 +180,11 @@ impl Wakes {
     /// The scopes whose books should be read now: somebody waits there.
     #[must_use]
     pub fn unread(&self, now: u64) -> Vec<AccountId> {
-        let owns = self.asleep.keys().copied().filter(|own| *own != HOST);
+        let owns = self.asleep.keys().map(|lane| lane.own);
         let host = (!self.asleep.is_empty()).then_some(HOST);
-        let stale = |id: &AccountId| {
-            self.accounts.get(id).is_none_or(|account| now.saturating_sub(account.read_at()) >= STALE)
-        };
-        host.into_iter().chain(owns).filter(stale).collect()
+        let stale = |id: &AccountId| self.accounts.get(id).is_none_or(|account| account.is_stale(now, STALE));
+        let charged: BTreeSet<AccountId> = host.into_iter().chain(owns).filter(stale).collect();
+        charged.into_iter().collect()
     }
 
     /// The books of a scope were read.
@@ -169,6 +208,7 @@ impl Wakes {
     pub fn clear(&mut self) {
         self.waiters.clear();
         self.asleep.clear();
+        self.served.clear();
         self.woken.clear();
         self.again.clear();
         self.again_at.clear();
@@ -184,20 +224,32 @@ impl Wakes {
         let asks_at = now + self.lead();
         let each = self.accounts.keys().map(|id| (*id, self.open_turns(*id, now, asks_at)));
         let mut open: BTreeMap<AccountId, u64> = each.collect();
+        let each = self.accounts.iter().map(|(id, account)| (*id, self.open_credit(*id, account, asks_at)));
+        let mut credit: BTreeMap<AccountId, u64> = each.collect();
+        let has = |of: &BTreeMap<AccountId, u64>, lane: &Lane| {
+            charged(lane.own).all(|id| of.get(&id).is_some_and(|turns| *turns > 0))
+        };
         while chosen.len() < most && open.get(&HOST).is_some_and(|turns| *turns > 0) {
-            let oldest = self
+            let next = self
                 .asleep
                 .iter()
-                .filter(|(own, _)| open.get(own).is_some_and(|turns| *turns > 0))
-                .filter_map(|(own, queue)| queue.first_key_value().map(|(place, id)| (*place, *own, *id)))
+                .filter(|(lane, _)| has(&open, lane) && (!lane.first || has(&credit, lane)))
+                .filter_map(|(lane, queue)| {
+                    let (place, id) = self.next_of(lane, queue)?;
+                    let served = self.served.get(&lane.party).copied().unwrap_or_default();
+                    Some((lane.first, served, place, *lane, id))
+                })
                 .min();
-            let Some((place, own, id)) = oldest else { break };
-            for charged in charged(own) {
-                if let Some(turns) = open.get_mut(&charged) {
+            let Some((first, _, place, lane, id)) = next else { break };
+            for charged in charged(lane.own) {
+                let taken = [Some(&mut open), first.then_some(&mut credit)];
+                for turns in taken.into_iter().flatten().filter_map(|of| of.get_mut(&charged)) {
                     *turns -= 1;
                 }
             }
-            self.out_of_queue(own, place);
+            self.count += 1;
+            self.served.insert(lane.party, self.count);
+            self.out_of_queue(lane, place);
             if let Some(waiter) = self.waiters.get_mut(&id) {
                 waiter.woken = Some(now);
             }
@@ -215,7 +267,7 @@ impl Wakes {
         }
         let lead = self.lead();
         let turns =
-            self.accounts.values().filter_map(Account::next_turn).map(|turn| turn.saturating_sub(lead));
+            self.accounts.values().flat_map(Account::next_turns).map(|turn| turn.saturating_sub(lead));
         let answers =
             self.answers.next_after(now + lead, self.is_careful()).map(|at| at.saturating_sub(lead));
         let woken = self.woken.first().map(|(at, _)| at + NO_EFFECT);
@@ -228,13 +280,29 @@ impl Wakes {
     fn open_turns(&self, id: AccountId, now: u64, asks_at: u64) -> u64 {
         let Some(account) = self.accounts.get(&id) else { return 0 };
         let undecided = self.woken.iter().filter(|(_, woken)| {
-            self.waiters.get(woken).is_some_and(|waiter| id == HOST || waiter.own == id)
+            self.waiters.get(woken).is_some_and(|waiter| id == HOST || waiter.lane.own == id)
         });
         let slots_to_come = self.answers.expected(id, now, asks_at, self.is_careful());
         let soon =
             self.again.range((asks_at.saturating_sub(ASKS_AGAIN_WITHIN), 0)..(asks_at + self.lead(), 0));
         let taken = undecided.count() + soon.filter(|(_, own)| id == HOST || **own == id).count();
         account.open_turns(asks_at, slots_to_come).saturating_sub(taken as u64)
+    }
+
+    /// How many first contacts may be woken for this scope, to ask at `asks_at`.
+    fn open_credit(&self, id: AccountId, account: &Account, asks_at: u64) -> u64 {
+        let undecided = self.woken.iter().filter_map(|(_, woken)| self.waiters.get(woken));
+        let taken =
+            undecided.filter(|Waiter { lane, .. }| lane.first && (id == HOST || lane.own == id)).count();
+        account.open_credit(asks_at).saturating_sub(taken as u64)
+    }
+
+    /// Whose turn it is among those of one lane.
+    fn next_of(&self, lane: &Lane, queue: &BTreeMap<u64, WaiterId>) -> Option<(u64, WaiterId)> {
+        let newest = |id: AccountId| self.accounts.get(&id).and_then(Account::takes_newest);
+        let newest = lane.first && newest(lane.own).or_else(|| newest(HOST)) == Some(true);
+        let (place, id) = if newest { queue.last_key_value()? } else { queue.first_key_value()? };
+        Some((*place, *id))
     }
 
     /// Whether the queue will be empty before one that is woken in vain now asks again: the last would be late by that.
@@ -278,16 +346,16 @@ impl Wakes {
         let waiter = self.waiters.remove(&id)?;
         match waiter.woken {
             Some(at) => drop(self.woken.remove(&(at, id))),
-            None => self.out_of_queue(waiter.own, waiter.place),
+            None => self.out_of_queue(waiter.lane, waiter.place),
         }
         Some(waiter)
     }
 
-    fn out_of_queue(&mut self, own: AccountId, place: u64) {
-        if let Some(queue) = self.asleep.get_mut(&own) {
+    fn out_of_queue(&mut self, lane: Lane, place: u64) {
+        if let Some(queue) = self.asleep.get_mut(&lane) {
             queue.remove(&place);
             if queue.is_empty() {
-                self.asleep.remove(&own);
+                self.asleep.remove(&lane);
             }
         }
     }

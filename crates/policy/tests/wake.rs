@@ -2,11 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-use halfopen_policy::wake::{Ended, Reading, WaiterId, Wakes};
+use halfopen_policy::wake::{AccountId, Ended, Lane, Reading, WaiterId, Wakes};
 use halfopen_policy::{AttemptId, Books, Ending, Limits, Mode, Origin, Rate, ScopeId, Verdict};
 use proptest::prelude::*;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
+
+fn account(scope: u32) -> AccountId {
+    AccountId { scope, id: 0 }
+}
 
 const MS: u64 = 1_000_000;
 const S: u64 = 1_000 * MS;
@@ -80,7 +84,7 @@ impl Run {
         } else {
             self.next_turn = self.next_turn.max(self.now);
             self.events.insert((timer, Event::Timer(number)));
-            self.wakes.began(number as WaiterId, 0);
+            self.wakes.began(number as WaiterId, Lane::default());
         }
         self.look_soon();
     }
@@ -136,13 +140,19 @@ impl Run {
     fn look(&mut self) {
         for (at, number, how) in std::mem::take(&mut self.told) {
             match how {
-                None => self.wakes.went_out(at, number as WaiterId, 0, true),
-                Some(how) => self.wakes.ended(at, number as WaiterId, 0, how),
+                None => self.wakes.went_out(at, number as WaiterId, AccountId::HOST, true),
+                Some(how) => self.wakes.ended(at, number as WaiterId, AccountId::HOST, how),
             }
         }
         for id in self.wakes.unread(self.now) {
             let in_use = self.books.ledger(ScopeId::HOST, self.now).half_open as u32;
-            let reading = Reading { at: self.now, limits: self.limits, in_use, next_turn: self.next_turn };
+            let reading = Reading {
+                at: self.now,
+                limits: self.limits,
+                in_use,
+                next_turn: self.next_turn,
+                credit: None,
+            };
             self.wakes.read(id, reading);
         }
         for waiter in self.wakes.due(self.now, usize::MAX) {
@@ -239,13 +249,13 @@ fn dead_peers_wake_nobody_in_vain() {
 #[test]
 fn without_effect_it_says_so() {
     let mut wakes = Wakes::default();
-    let reading = Reading { at: 0, limits: limits(1, None), in_use: 0, next_turn: 0 };
+    let reading = Reading { at: 0, limits: limits(1, None), in_use: 0, next_turn: 0, credit: None };
     for waiter in 0..100 {
-        wakes.began(waiter, 0);
+        wakes.began(waiter, Lane::default());
     }
     let mut now = 0;
     while !wakes.is_useless() {
-        wakes.read(0, Reading { at: now, ..reading });
+        wakes.read(AccountId::HOST, Reading { at: now, ..reading });
         assert!(wakes.due(now, 10).len() <= 1);
         now += 10 * MS;
         assert!(now < 10 * S);
@@ -259,15 +269,21 @@ fn without_effect_it_says_so() {
 #[test]
 fn the_oldest_whose_scopes_have_room_goes_first() {
     let mut wakes = Wakes::default();
-    let read = |half_open, in_use| Reading { at: 1, limits: limits(half_open, None), in_use, next_turn: 0 };
+    let read = |half_open, in_use| Reading {
+        at: 1,
+        limits: limits(half_open, None),
+        in_use,
+        next_turn: 0,
+        credit: None,
+    };
     for (waiter, own) in [(1, 7), (2, 0), (3, 9), (4, 0), (5, 9)] {
-        wakes.began(waiter, own);
+        wakes.began(waiter, Lane { own: account(own), ..Lane::default() });
     }
-    assert_eq!(wakes.unread(2), [0, 7, 9]);
+    assert_eq!(wakes.unread(2), [0, 7, 9].map(account));
     assert!(wakes.due(2, 10).is_empty(), "nothing is known of the scopes");
-    wakes.read(0, read(10, 7));
-    wakes.read(7, read(2, 2));
-    wakes.read(9, read(5, 4));
+    wakes.read(AccountId::HOST, read(10, 7));
+    wakes.read(account(7), read(2, 2));
+    wakes.read(account(9), read(5, 4));
     assert_eq!(wakes.due(2, 10), [2, 3, 4]);
     assert!(wakes.due(2, 10).is_empty(), "three are on their way to three slots");
     wakes.asked(2, 3);
@@ -288,12 +304,12 @@ proptest! {
         let mut in_use = 0;
         let mut undecided: HashMap<u64, u64> = HashMap::new();
         let mut ever = BTreeSet::new();
-        wakes.read(0, Reading { at: now, limits: limits(half_open, None), in_use, next_turn: 0 });
+        wakes.read(AccountId::HOST, Reading { at: now, limits: limits(half_open, None), in_use, next_turn: 0, credit: None });
         for (number, (what, waiter, pause)) in steps.into_iter().enumerate() {
             now += pause * MS + 1;
             undecided.retain(|_, at| *at + 60 * MS > now);
             match what {
-                0 | 1 => wakes.began(1_000 + number as u64, 0),
+                0 | 1 => wakes.began(1_000 + number as u64, Lane::default()),
                 2 if undecided.contains_key(&waiter) => {
                     undecided.remove(&waiter);
                     wakes.asked(now, waiter);
@@ -302,14 +318,14 @@ proptest! {
                     let Some(&waiter) = undecided.keys().min() else { continue };
                     undecided.remove(&waiter);
                     in_use += 1;
-                    wakes.went_out(now, waiter, 0, true);
+                    wakes.went_out(now, waiter, AccountId::HOST, true);
                 }
                 4 if in_use > 0 => {
                     in_use -= 1;
                     let how = Ended { out_at: now - MS, established: false, host_slot: true, own_slot: false };
-                    wakes.ended(now, waiter, 0, how);
+                    wakes.ended(now, waiter, AccountId::HOST, how);
                 }
-                _ => wakes.read(0, Reading { at: now, limits: limits(half_open, None), in_use, next_turn: 0 }),
+                _ => wakes.read(AccountId::HOST, Reading { at: now, limits: limits(half_open, None), in_use, next_turn: 0, credit: None }),
             }
             for waiter in wakes.due(now, usize::MAX) {
                 prop_assert!(ever.insert(waiter), "{waiter} was woken twice");

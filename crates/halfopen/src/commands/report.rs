@@ -90,7 +90,8 @@ impl<'s> Report<'s> {
             others: &status.others,
             advice: Vec::new(),
         };
-        let for_credit = std::iter::once(scope).chain(&status.scopes).any(|scope| scope.trust.credit.is_some());
+        let for_credit =
+            std::iter::once(scope).chain(&status.scopes).any(|scope| scope.trust.credit.is_some());
         report.advise(status.trial.is_some(), for_credit);
         report
     }
@@ -278,7 +279,10 @@ mod tests {
         let trust = TrustStatus { credit: Some(3), ..TrustStatus::default() };
         status.scopes.push(ScopeStatus { trust, ..account });
         let steps = steps(&status);
-        assert!(steps.contains(&Step::RaiseFirstContacts) && !steps.contains(&Step::RaiseHalfOpen), "{steps:?}");
+        assert!(
+            steps.contains(&Step::RaiseFirstContacts) && !steps.contains(&Step::RaiseHalfOpen),
+            "{steps:?}"
+        );
     }
 
     #[test]

@@ -12,7 +12,6 @@ use halfopen_kernel::{InterfaceRule, Per, ScopeRule, Settings};
 use halfopen_policy::{FirstContact, Limits};
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::PathBuf;
 
 /// `RULES` and `INTERFACES` of the kernel part's table.
 const MOST_SCOPES: usize = 48;
@@ -240,7 +239,7 @@ impl Rule {
             name: self.name.leaf().to_owned(),
             cgroup: who.cgroup().map(ToString::to_string),
             user: who.user().ok()?,
-            exe: who.exe().map(PathBuf::clone),
+            exe: who.exe().cloned(),
             comm: who.comm().map(ToOwned::to_owned),
             per: *per,
             limits: self.limits(host),

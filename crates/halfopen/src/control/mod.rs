@@ -3,15 +3,15 @@
 pub mod account;
 pub mod client;
 pub mod programs;
+pub mod scope_status;
 pub mod status;
 pub mod trial;
 
 pub use account::{AccountName, Whose};
 pub use client::{Client, ClientError};
 pub use programs::{Harm, ProgramStatus};
-pub use status::{
-    AttemptStatus, Degradation, DegradedStatus, FaultStatus, ScopeKind, ScopeStatus, Status, TrustStatus, Why,
-};
+pub use scope_status::{ScopeKind, ScopeStatus, TrustStatus};
+pub use status::{AttemptStatus, Degradation, DegradedStatus, FaultStatus, Status, Why};
 pub use trial::{TrialOrder, TrialStatus};
 
 use crate::events::Event;

@@ -3,17 +3,17 @@
 
 use super::hand::Hand;
 use crate::control::Degradation;
-use halfopen_kernel::{Became, KernelError, Limiter, Poker, ScopeId, Told, Turn, Waiter};
-use halfopen_policy::Limits;
-use halfopen_policy::wake::{Ended, Reading, WaiterId, Wakes};
+use halfopen_kernel::{AccountId, Became, KernelError, Limiter, Poker, ScopeId, Told, Turn, Waiter};
+use halfopen_policy::wake::{self, CreditReading, Ended, Lane, Reading, WaiterId, Wakes};
+use halfopen_policy::{Limits, Party};
 use std::collections::HashMap;
 use std::time::Duration;
 
 /// For how long each second's promise holds that waiters are woken.
 const PROMISE: Duration = Duration::from_secs(3);
 /// The time of one packet, and how many may be sent at once.
-const EACH: Duration = Duration::from_micros(500);
-const AT_ONCE: u32 = 100;
+const EACH: Duration = Duration::from_micros(100);
+const AT_ONCE: u32 = 250;
 /// After which some of those that were not allowed are.
 const MORE: Duration = Duration::from_millis(5);
 /// So many sends that fail in a row are taken for a lasting trouble.
@@ -93,7 +93,8 @@ impl Pokes {
         live.sort_by_key(|attempt| std::cmp::Reverse(attempt.age));
         for attempt in &live {
             if let Some(waiter) = Waiter::of(attempt) {
-                self.began(waiter, attempt.scope);
+                let party = Party { top: 0, user: attempt.program.uid };
+                self.began(waiter, Lane { first: attempt.first, own: account(attempt.own), party });
             }
         }
         Ok(())
@@ -108,8 +109,8 @@ impl Pokes {
         self.fresh = false;
     }
 
-    fn began(&mut self, waiter: Waiter, own: Option<ScopeId>) {
-        self.wakes.began(waiter.place.cookie, own.map_or(0, ScopeId::number));
+    fn began(&mut self, waiter: Waiter, lane: Lane) {
+        self.wakes.began(waiter.place.cookie, lane);
         self.waiters.insert(waiter.place.cookie, waiter);
         self.fresh = true;
     }
@@ -123,15 +124,17 @@ impl Pokes {
             Told::Held(held) if held.audited => {}
             Told::Held(held) => {
                 let waiter = Waiter { pid: held.program.pid, place: held.place, peer: held.destination };
-                self.began(waiter, held.own);
+                let party = Party { top: held.top, user: held.program.uid };
+                self.began(waiter, Lane { first: held.first, own: account(held.own), party });
             }
+            Told::Suspect(_) => {}
             Told::Turn(turn) => self.hear_turn(turn),
         }
     }
 
     fn hear_turn(&mut self, turn: &Turn) {
         let Turn { cookie, own, .. } = *turn;
-        let (at, own) = (nanos(turn.at), own.map_or(0, ScopeId::number));
+        let (at, own) = (nanos(turn.at), account(own));
         self.fresh = true;
         match turn.became {
             Became::Asked => self.wakes.asked(at, cookie),
@@ -167,7 +170,7 @@ impl Pokes {
         self.wakes.next(nanos(now)).map(Duration::from_nanos).into_iter().chain(more).min()
     }
 
-    /// Wakes those whose turn comes. `limits` are those of a scope as they are in force.
+    /// Wakes those whose turn comes; all where nothing is `enforced` any more.
     ///
     /// # Errors
     /// Where a scope's books cannot be read.
@@ -176,21 +179,33 @@ impl Pokes {
         limiter: &Limiter,
         hand: &mut Hand,
         now: Duration,
-        limits: impl Fn(u32) -> Limits,
+        enforced: bool,
     ) -> Result<(), KernelError> {
         self.fresh = false;
         if !self.is_on() || self.wakes.is_idle() {
             return Ok(());
         }
-        for number in self.wakes.unread(nanos(now)) {
-            let turns = limiter.turns(ScopeId::numbered(number))?;
-            let reading = Reading {
-                at: nanos(turns.at),
-                limits: limits(number),
-                in_use: u32::try_from(turns.in_use).unwrap_or(u32::MAX),
-                next_turn: nanos(turns.next_turn),
+        for id in self.wakes.unread(nanos(now)) {
+            let scope = ScopeId::numbered(id.scope);
+            let Some(mut limits) = limiter.limits(scope) else { continue };
+            if !enforced {
+                limits = Limits { half_open: None, first_contact: None, ..limits };
+            }
+            let reading = match limiter.turns(AccountId { scope, id: id.id })? {
+                Some(turns) => Reading {
+                    at: nanos(turns.at),
+                    limits,
+                    in_use: u32::try_from(turns.in_use).unwrap_or(u32::MAX),
+                    next_turn: nanos(turns.next_turn),
+                    credit: limits.first_contact.map(|_| CreditReading {
+                        credits: turns.credits,
+                        recovers_at: turns.recovers_at.map(nanos),
+                        newest: turns.newest,
+                    }),
+                },
+                None => Reading { at: nanos(now), limits, in_use: 0, next_turn: 0, credit: None },
             };
-            self.wakes.read(number, reading);
+            self.wakes.read(id, reading);
         }
         self.paid_at = self.paid_at.max(now.saturating_sub(EACH * AT_ONCE));
         let most = (now.saturating_sub(self.paid_at).as_nanos() / EACH.as_nanos()) as usize;
@@ -227,6 +242,10 @@ impl Pokes {
         self.paused = Some((now + PAUSE, why));
         tracing::warn!("waiting attempts are not woken for {PAUSE:?}: they ask by themselves ({why:?})");
     }
+}
+
+fn account(own: Option<AccountId>) -> wake::AccountId {
+    own.map_or(wake::AccountId::HOST, |own| wake::AccountId { scope: own.scope.number(), id: own.id })
 }
 
 fn nanos(time: Duration) -> u64 {

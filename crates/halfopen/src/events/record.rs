@@ -163,22 +163,20 @@ impl Event {
             (Action::Block, Some(until)) => format!("Its connects fail until {until} (on_suspect = block)."),
             (Action::Block, None) => "Its connects fail (on_suspect = block).".to_owned(),
         };
-        let mut message = format!("{SUSPECT} {done}");
-        if report.suspects > 1 {
-            let others = report.suspects - 1;
-            message
-                .push_str(&format!(" Other suspects of its scope without an event of their own: {others}."));
-        }
+        let others = match report.suspects.saturating_sub(1) {
+            0 => String::new(),
+            n => format!(" Other suspects of its scope without an event of their own: {n}."),
+        };
         Self {
             id: SUSPECT_ID,
             time: written_time(time),
             level: "warning".into(),
-            message,
+            message: format!("{SUSPECT} {done}{others}"),
             state: State::Suspect,
             scope: report.account,
             limit,
             queued,
-            programs: report.program.into_iter().map(ProgramRecord::from).collect(),
+            programs: vec![report.program.into()],
             audited: false,
             suspect: Some(SuspectRecord {
                 first_contacts: report.first_contacts,
@@ -204,7 +202,10 @@ impl fmt::Display for Event {
         let (by, waiting) = match self.state {
             State::Reached => ("Reached by", "waiting"),
             State::Cleared => ("It was reached by", "waited"),
-            State::Suspect => return write!(f, " Its latest was of {}", top.describe()),
+            State::Suspect => {
+                let to = top.sample.first().map_or_else(String::new, |to| format!(", to {to}"));
+                return write!(f, " Its latest was of {}{to}", top.describe());
+            }
         };
         let waiting = if self.audited { "would have waited" } else { waiting };
         write!(f, " {by} {}: {} attempts {waiting}", top.describe(), top.attempts)?;
@@ -256,8 +257,8 @@ pub(super) mod tests {
     use halfopen_kernel::Program;
     use serde_json::json;
 
-    pub fn scanned() -> Event {
-        let tally = Tally {
+    fn tally() -> Tally {
+        Tally {
             program: Program { pid: 4242, uid: 0, comm: "nmap\n".into(), cgroup_id: 9 },
             identity: Identity {
                 exe: Some("/usr/bin/nmap".into()),
@@ -266,11 +267,14 @@ pub(super) mod tests {
             },
             attempts: 244,
             sample: vec!["198.18.0.7:80".parse().unwrap(), "[2001:db8::1]:80".parse().unwrap()],
-        };
+        }
+    }
+
+    pub fn scanned() -> Event {
         let report = Report {
             state: episode::State::Reached,
             scope: "host".into(),
-            programs: vec![tally],
+            programs: vec![tally()],
             programs_in_all: 1,
             attempts: 244,
             earlier: 0,
@@ -324,9 +328,8 @@ pub(super) mod tests {
     #[test]
     fn a_suspect_s_event_has_a_number_of_its_own() {
         let report = SuspectReport {
-            scope: "second".into(),
             account: "second[/system.slice/x.service]".into(),
-            program: None,
+            program: tally(),
             first_contacts: 40,
             on_suspect: Action::Block,
             block_for: Some(std::time::Duration::from_mins(10)),
@@ -344,14 +347,8 @@ pub(super) mod tests {
             event.to_string(),
             "event 4227: First contacts mostly fail, as a scan's do. Its connects fail until 1970-01-01T00:10:00.000Z \
              (on_suspect = block). Other suspects of its scope without an event of their own: 2. Scope: \
-             second[/system.slice/x.service]. First contacts so far: 40."
-        );
-        let seen = Event { programs: scanned().programs, ..event };
-        assert!(
-            seen.to_string().ends_with(
-                "Its latest was of nmap\\u{a} (pid 4242, /usr/bin/nmap, cgroup /user.slice, user root)"
-            ),
-            "{seen}"
+             second[/system.slice/x.service]. First contacts so far: 40. Its latest was of nmap\\u{a} (pid 4242, \
+             /usr/bin/nmap, cgroup /user.slice, user root), to 198.18.0.7:80"
         );
     }
 }

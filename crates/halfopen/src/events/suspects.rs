@@ -3,37 +3,30 @@
 
 use super::episode::Tally;
 use crate::config::limit::Action;
+use halfopen_kernel::{AccountId, HeldAttempt};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// An account that has become a suspect.
+/// A suspect whose event is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suspect {
-    /// Its scope's name.
-    pub scope: String,
-    /// Its own.
-    pub account: String,
-    /// Whose attempt was seen last.
-    pub program: Option<Tally>,
-    /// First contacts let out so far.
-    pub first_contacts: u64,
-    /// What is done about it.
-    pub on_suspect: Action,
-    /// For how long its connects fail.
-    pub block_for: Option<Duration>,
+    /// The account: the latest of those that the event stands for.
+    pub account: AccountId,
+    /// The attempt whose silence made it one.
+    pub attempt: HeldAttempt,
+    /// Accounts that the event stands for.
+    pub suspects: u64,
 }
 
-/// What an event has to say of it.
+/// What its event has to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SuspectReport {
-    /// The scope's name.
-    pub scope: String,
-    /// The account's: the latest of those that the event stands for.
+    /// The account's name.
     pub account: String,
-    /// Whose attempt was seen last.
-    pub program: Option<Tally>,
+    /// Whose attempt it was.
+    pub program: Tally,
     /// First contacts let out so far.
     pub first_contacts: u64,
     /// What is done about it.
@@ -47,7 +40,6 @@ pub struct SuspectReport {
 #[derive(Debug, Default)]
 struct Scope {
     announced: Option<Duration>,
-    since: u64,
     latest: Option<Suspect>,
 }
 
@@ -58,11 +50,11 @@ pub struct Suspects {
 }
 
 impl Suspects {
-    /// Takes note of a suspect.
-    pub fn note(&mut self, suspect: Suspect) {
-        let scope = self.scopes.entry(suspect.scope.clone()).or_default();
-        scope.since += 1;
-        scope.latest = Some(suspect);
+    /// Takes note of a suspect: an account of `scope`.
+    pub fn note(&mut self, scope: String, account: AccountId, attempt: HeldAttempt) {
+        let latest = &mut self.scopes.entry(scope).or_default().latest;
+        let suspects = latest.as_ref().map_or(0, |earlier| earlier.suspects) + 1;
+        *latest = Some(Suspect { account, attempt, suspects });
     }
 
     /// Takes note of an event that an earlier daemon wrote at that time.
@@ -70,44 +62,42 @@ impl Suspects {
         self.scopes.entry(scope.to_owned()).or_default().announced = Some(at);
     }
 
-    /// The events that are due. Scopes of which there is nothing to tell are forgotten.
-    pub fn due(&mut self, now: Duration) -> Vec<SuspectReport> {
+    /// Those whose event is due. Scopes of which there is nothing to tell are forgotten.
+    pub fn due(&mut self, now: Duration) -> Vec<Suspect> {
         let may = |scope: &Scope| scope.announced.is_none_or(|at| at + MINUTE <= now);
-        let mut reports = Vec::new();
+        let mut due = Vec::new();
         for scope in self.scopes.values_mut().filter(|scope| may(scope)) {
-            let Some(latest) = scope.latest.take() else { continue };
-            scope.announced = Some(now);
-            let Suspect { scope: name, account, program, first_contacts, on_suspect, block_for } = latest;
-            let suspects = std::mem::take(&mut scope.since);
-            let report = SuspectReport {
-                scope: name,
-                account,
-                program,
-                first_contacts,
-                on_suspect,
-                block_for,
-                suspects,
-            };
-            reports.push(report);
+            if let Some(latest) = scope.latest.take() {
+                scope.announced = Some(now);
+                due.push(latest);
+            }
         }
         self.scopes.retain(|_, scope| scope.latest.is_some() || !may(scope));
-        reports
+        due
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use halfopen_kernel::{Place, Program, ScopeId};
 
-    fn suspect(scope: &str, number: u32) -> Suspect {
-        Suspect {
-            scope: scope.to_owned(),
-            account: format!("{scope}[cgroup {number}]"),
-            program: None,
-            first_contacts: 20,
-            on_suspect: Action::Notify,
-            block_for: None,
-        }
+    fn note(suspects: &mut Suspects, scope: &str, number: u64) {
+        let account = AccountId { scope: ScopeId::numbered(70), id: number };
+        let local = ([0, 0, 0, 0], 0).into();
+        let attempt = HeldAttempt {
+            at: Duration::ZERO,
+            scope: ScopeId::HOST,
+            own: Some(account),
+            interface: None,
+            top: 0,
+            first: true,
+            place: Place { cookie: 0, netns: 0, device: 0, local },
+            program: Program { pid: 1, uid: 0, comm: String::new(), cgroup_id: 0 },
+            destination: local,
+            audited: false,
+        };
+        suspects.note(scope.to_owned(), account, attempt);
     }
 
     #[test]
@@ -115,17 +105,17 @@ mod tests {
         let mut suspects = Suspects::default();
         let due = |suspects: &mut Suspects, second| {
             let reports = suspects.due(Duration::from_secs(second));
-            reports.into_iter().map(|report| (report.account, report.suspects)).collect::<Vec<_>>()
+            reports.into_iter().map(|report| (report.account.id, report.suspects)).collect::<Vec<_>>()
         };
-        suspects.note(suspect("a", 1));
-        suspects.note(suspect("b", 1));
-        assert_eq!(due(&mut suspects, 1), [("a[cgroup 1]".into(), 1), ("b[cgroup 1]".into(), 1)]);
+        note(&mut suspects, "a", 1);
+        note(&mut suspects, "b", 1);
+        assert_eq!(due(&mut suspects, 1), [(1, 1), (1, 1)]);
         for number in 2..100 {
-            suspects.note(suspect("a", number));
+            note(&mut suspects, "a", number);
         }
         assert_eq!(due(&mut suspects, 2), []);
         assert_eq!(due(&mut suspects, 60), []);
-        assert_eq!(due(&mut suspects, 61), [("a[cgroup 99]".into(), 98)]);
+        assert_eq!(due(&mut suspects, 61), [(99, 98)]);
         assert_eq!(due(&mut suspects, 200), []);
         assert!(suspects.scopes.is_empty(), "memory is bounded by the scopes of the last minute");
     }
@@ -134,7 +124,7 @@ mod tests {
     fn what_an_earlier_daemon_told_counts() {
         let mut suspects = Suspects::default();
         suspects.resume("a", Duration::from_secs(30));
-        suspects.note(suspect("a", 1));
+        note(&mut suspects, "a", 1);
         assert_eq!(suspects.due(Duration::from_secs(89)), []);
         assert_eq!(suspects.due(Duration::from_secs(90)).len(), 1);
     }

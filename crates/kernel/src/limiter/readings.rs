@@ -3,10 +3,10 @@
 use super::{Limiter, ScopeId, Turns, bpf, now};
 use crate::skeleton::types;
 use crate::{
-    Attempt, Fault, FaultCount, KernelError, ProgramCount, Shortcoming, Told, ledger, plain, program_counts,
-    walk,
+    AccountId, Attempt, Fault, FaultCount, KernelError, ProgramCount, Shortcoming, Told, ledger, plain,
+    program_counts, settings, walk,
 };
-use halfopen_policy::Ledger;
+use halfopen_policy::{Ledger, Limits};
 use libbpf_rs::{MapCore, MapFlags};
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -36,15 +36,38 @@ impl Limiter {
             .ok_or_else(|| KernelError::Lacks("a scope's books are of an unknown layout".to_owned()))
     }
 
-    /// The slots and turns of a scope, for who wakes waiters.
+    /// The slots and turns of an account, for who wakes waiters; `None` where it is gone.
     ///
     /// # Errors
     /// Where the map cannot be read.
-    pub fn turns(&self, scope: ScopeId) -> Result<Turns, KernelError> {
+    pub fn turns(&self, account: AccountId) -> Result<Option<Turns>, KernelError> {
         let at = now();
-        let books = self.books(scope)?;
-        let in_use = ledger::ledger(&books, u64::try_from(at.as_nanos()).unwrap_or(u64::MAX)).half_open;
-        Ok(Turns { at, in_use, next_turn: Duration::from_nanos(books.next_turn_ns) })
+        let books = match account.id {
+            0 => Some(self.books(account.scope)?),
+            id => {
+                let key = [&id.to_ne_bytes()[..], &account.scope.0.to_ne_bytes(), &[0; 4]].concat();
+                let bytes = self.skel.maps.accounts.lookup(&key, MapFlags::ANY);
+                let bytes = bytes.map_err(|error| bpf("reading an account's books", error))?;
+                bytes.and_then(|bytes| plain::read::<types::scope>(&bytes))
+            }
+        };
+        Ok(books.map(|books| {
+            let trust = &books.trust;
+            Turns {
+                at,
+                in_use: ledger::ledger(&books, u64::try_from(at.as_nanos()).unwrap_or(u64::MAX)).half_open,
+                next_turn: Duration::from_nanos(books.next_turn_ns),
+                credits: trust.credit / settings::CREDIT,
+                recovers_at: (trust.recover_ns != 0).then(|| Duration::from_nanos(trust.recover_ns)),
+                newest: trust.side != 0,
+            }
+        }))
+    }
+
+    /// The limits in force for a scope; those of a number that no scope has hold nothing back.
+    #[must_use]
+    pub fn limits(&self, scope: ScopeId) -> Option<Limits> {
+        self.state.limits(scope.0 as usize).as_ref().map(settings::limits_of)
     }
 
     /// Counts all live attempts anew from the kernel's sockets in every namespace, and corrects the books where they had

@@ -12,15 +12,24 @@ pub(super) struct Account {
     read: Reading,
     in_use: u32,
     next_turn: u64,
+    credits: u32,
+    /// Its credit may have changed since the reading.
+    credit_changed: bool,
 }
 
 impl Account {
     pub fn new(read: Reading) -> Self {
-        Self { read, in_use: read.in_use, next_turn: read.next_turn }
+        let credits = read.credit.map_or(0, |credit| credit.credits);
+        Self { read, in_use: read.in_use, next_turn: read.next_turn, credits, credit_changed: false }
     }
 
     pub fn read_at(&self) -> u64 {
         self.read.at
+    }
+
+    /// Whether its books should be read again.
+    pub fn is_stale(&self, now: u64, after: u64) -> bool {
+        self.credit_changed || now.saturating_sub(self.read.at) >= after
     }
 
     pub fn in_use(&self) -> u32 {
@@ -31,26 +40,40 @@ impl Account {
         self.read.limits.drain.map(Rate::interval_ns)
     }
 
-    pub fn went_out(&mut self, at: u64, had_waited: bool) {
+    pub fn went_out(&mut self, at: u64, had_waited: bool, first: bool) {
         // What came before is in the reading.
         if at <= self.read.at {
             return;
         }
+        self.credits = self.credits.saturating_sub(first.into());
         self.in_use = self.in_use.saturating_add(1);
         if let Some(interval) = self.interval().filter(|_| had_waited) {
             self.next_turn = self.next_turn.max(at.saturating_sub(TURN_TOLERANCE_NS)) + interval;
         }
     }
 
-    pub fn gave_slot_back(&mut self, at: u64) {
+    pub fn ended(&mut self, at: u64, had_slot: bool) {
         if at > self.read.at {
-            self.in_use = self.in_use.saturating_sub(1);
+            self.in_use = self.in_use.saturating_sub(had_slot.into());
+            self.credit_changed |= self.read.credit.is_some();
         }
     }
 
-    /// When the next turn falls due, where there is a rate.
-    pub fn next_turn(&self) -> Option<u64> {
-        self.interval().map(|_| self.next_turn)
+    /// When the next turn falls due, where there is a rate, and when credit comes back.
+    pub fn next_turns(&self) -> impl Iterator<Item = u64> + use<> {
+        let recovers = self.read.credit.and_then(|credit| credit.recovers_at);
+        self.interval().map(|_| self.next_turn).into_iter().chain(recovers)
+    }
+
+    /// Whether the newest waiter comes first, where there is credit to wait for.
+    pub fn takes_newest(&self) -> Option<bool> {
+        self.read.credit.map(|credit| credit.newest)
+    }
+
+    /// For how many first contacts there will be credit at `at`.
+    pub fn open_credit(&self, at: u64) -> u64 {
+        let Some(credit) = self.read.credit else { return u64::MAX };
+        u64::from(self.credits) + u64::from(credit.recovers_at.is_some_and(|recovers| recovers <= at))
     }
 
     /// How many may go out at `at`, when `to_come` slots of those in use will be free.

@@ -143,9 +143,8 @@ fn there_is_room_for_48_scopes_and_16_interfaces() {
     let adaptive = scopes(48) + "[host]\n";
     let error = Host::with(&format!("preset = \"adaptive\"\n{adaptive}")).load(&[]).unwrap_err();
     assert!(error.to_string().contains("those of the preset among them"), "{error}");
-    let interfaces = |count| {
-        (0..count).map(|n| format!("[[interface]]\nname = \"e{n}\"\nqueue = 1\n")).collect::<String>()
-    };
+    let interface = |n| format!("[[interface]]\nname = \"e{n}\"\nqueue = 1\n");
+    let interfaces = |count: u32| (0..count).map(interface).collect::<Vec<_>>().concat();
     assert_eq!(Host::with(&interfaces(16)).load(&[]).unwrap().settings().interfaces.len(), 16);
     assert!(Host::with(&interfaces(17)).error().contains("interface.e16 is one too many: at most 16"));
 }

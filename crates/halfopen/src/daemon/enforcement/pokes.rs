@@ -2,7 +2,7 @@
 
 use super::{Enforcement, monotonic};
 use halfopen_kernel::KernelError;
-use halfopen_policy::{Limits, Mode};
+use halfopen_policy::Mode;
 use std::time::Duration;
 
 impl Enforcement {
@@ -17,15 +17,9 @@ impl Enforcement {
     /// # Errors
     /// Where the kernel part cannot be read.
     pub fn wake(&mut self) -> Result<(), KernelError> {
-        let settings = self.effective.settings();
-        let Self { pokes, limiter, scopes, means, .. } = self;
-        // Nothing holds back the waiters of a scope that has ended, nor any while nothing is enforced.
-        let open = Limits { half_open: None, ..settings.host };
-        pokes.wake(limiter, &mut means.hand, monotonic(), |number| match number {
-            _ if settings.mode != Mode::Enforce => open,
-            0 => settings.host,
-            _ => scopes.iter().find(|scope| scope.id.number() == number).map_or(open, |scope| scope.limits),
-        })
+        let enforced = self.mode_now() == Mode::Enforce;
+        let Self { pokes, limiter, means, .. } = self;
+        pokes.wake(limiter, &mut means.hand, monotonic(), enforced)
     }
 
     pub(super) fn tend_pokes(&mut self) -> Result<(), KernelError> {
