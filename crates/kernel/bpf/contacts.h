@@ -21,8 +21,12 @@ static __always_inline __u64 hash_of(const __u8 addr[16])
 
 static __always_inline int is_known(const struct policy *p, const __u8 addr[16], __u64 now)
 {
-	const struct met *met = bpf_map_lookup_elem(&contacts, addr);
+	struct mapped_address key;
+	const struct met *met;
 
+	/* Verifiers before 6.2 take no key from the argument of a global function. */
+	__builtin_memcpy(&key, addr, sizeof(key));
+	met = bpf_map_lookup_elem(&contacts, &key);
 	if (!met)
 		return 0;
 	return (met->answered_ns && now - met->answered_ns < p->known_for_ns) || now - met->tried_ns < TRIED_NS;
@@ -31,11 +35,13 @@ static __always_inline int is_known(const struct policy *p, const __u8 addr[16],
 static __always_inline void note_met(const __u8 addr[16], __u64 answered_ns, __u64 tried_ns)
 {
 	struct met new = { .answered_ns = answered_ns, .tried_ns = tried_ns }, *met;
+	struct mapped_address key;
 
-	met = bpf_map_lookup_elem(&contacts, addr);
+	__builtin_memcpy(&key, addr, sizeof(key));
+	met = bpf_map_lookup_elem(&contacts, &key);
 	if (met)
 		*met = new;
-	else if (bpf_map_update_elem(&contacts, addr, &new, BPF_ANY))
+	else if (bpf_map_update_elem(&contacts, &key, &new, BPF_ANY))
 		count_fault(FAULT_CONTACT_UNKNOWN);
 }
 

@@ -38,7 +38,7 @@ struct books {
 #else
 #define UNROLL
 #endif
-#define for_each_charged(i) \
+#define for_each_charged(i)                                                                                            \
 	UNROLL for (int asked_ = 1, i = 1; asked_ <= CHARGED; i = ++asked_ == CHARGED ? CHARGED_HOST : asked_)
 
 static __always_inline struct scope *host_of(const struct books *b)
