@@ -114,7 +114,7 @@ struct policy {
 	__u32 knows;	    /* some scope tells known addresses from others */
 	__u32 interfaces;   /* some interface has a scope */
 	__u32 released;	    /* how often accounts were released by hand; see `releases` */
-	__u32 more_pad;
+	__u32 top_level;    /* of the cgroups among whom the host's turns go round: below the one that is limited */
 	struct limits limits[SCOPES];
 };
 

@@ -121,16 +121,22 @@ __noinline int books_end(struct attempt *a, __u32 ending)
 	return made_suspect(&b, now);
 }
 
-/* What a queued attempt has before it. */
+/* What a queued attempt has before it: where turns go round, not all who wait there. */
 __noinline int books_seen(struct attempt *a, struct queue_seen *seen)
 {
 	const struct policy *p = policy_in_force();
 	const struct limits *l;
 	struct books b;
+	__u64 turns;
 
 	if (!a || !seen || !open_books(&b, p, a))
 		return 0;
 	seen->waiting = waits_at(&b, a)->waiting_here;
+	if (a->flags & ATTEMPT_IN_PARTY && b.top && b.user) {
+		turns = (__u64)b.user->waiters * b.top->waiting * host_of(&b)->parties.waiting;
+		if (turns < seen->waiting)
+			seen->waiting = turns;
+	}
 	l = limits_of(p, a->blocked_on == CHARGED_OWN ? a->scope : a->blocked_on == CHARGED_INTERFACE ? a->interface : 0);
 	seen->interval_ns = l->interval_ns;
 	seen->max_wait_ns = l->max_wait_ns;

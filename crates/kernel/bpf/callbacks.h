@@ -93,7 +93,7 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	a->port = bpf_ntohl(op->remote_port);
 	__builtin_memcpy(a->addr, to.addr, sizeof(a->addr));
 	note_program(a, cgroup);
-	a->top = top_of(cgroup);
+	a->top = top_of(p, cgroup);
 	a->address = hash_of(a->addr);
 	verdict = books_begin(a, mode);
 	switch_callbacks_on(op);

@@ -52,12 +52,13 @@ static __always_inline int is_of_program(const struct tcp_sock *tp)
 	return !BPF_CORE_READ_BITFIELD(&tp->inet_conn.icsk_inet.sk, sk_kern_sock);
 }
 
-/* The id of the top-level cgroup that this one is in, or of the root. */
-static __always_inline __u64 top_of(struct cgroup *cgroup)
+/* The id of the top-level cgroup that this one is in, or of the one above. */
+static __always_inline __u64 top_of(const struct policy *p, struct cgroup *cgroup)
 {
+	__u32 level = p->top_level & 0xff;
 	struct cgroup *top = cgroup;
 
-	if (cgroup && cgroup->level > 1 && bpf_core_read(&top, sizeof(top), &cgroup->ancestors[1]))
+	if (cgroup && cgroup->level > (int)level && bpf_core_read(&top, sizeof(top), &cgroup->ancestors[level]))
 		return 0;
 	return top ? BPF_CORE_READ(top, kn, id) : 0;
 }

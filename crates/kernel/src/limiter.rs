@@ -139,6 +139,8 @@ pub struct Limiter {
     skel: HalfopenSkel<'static>,
     state: State,
     cgroup: PathBuf,
+    /// Of the cgroups right below it.
+    top_level: u32,
     settings: Settings,
     executables: Executables,
     essential_files: Vec<Option<Executable>>,
@@ -200,6 +202,7 @@ impl Limiter {
             skel,
             settings: settings.clone(),
             cgroup: cgroup.path().to_owned(),
+            top_level: cgroup.level() + 1,
             essential_files: executables.of(&settings.essential),
             executables,
             exec_parent: None,

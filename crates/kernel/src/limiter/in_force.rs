@@ -79,6 +79,7 @@ impl Limiter {
             raw_tcp: settings::raw_tcp(settings.raw_tcp),
             poke: settings.poke.into(),
             exec_level,
+            top_level: self.top_level,
             essential: essential::write(&self.skel.maps, &settings.essential, &files, next)?,
             limits: [settings::no_limits(settings.host.slot_life); SCOPES as usize],
             ..types::policy::default()
