@@ -5,6 +5,7 @@
 mod desk;
 
 use desk::{PATIENCE, ask, ask_well, program, until};
+use halfopen_lab::dial::Outcome;
 use halfopen_lab::{Dialer, Dialling, Lab, Limiter, Mix, require_lab};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -171,4 +172,60 @@ fn accounts_have_names_by_which_they_are_released() {
         let refused = ask(&host.limiter, &["release", whom]);
         assert!(refused.code == Some(code) && refused.error.contains(named), "{whom}: {refused:?}");
     }
+}
+
+#[test]
+fn a_suspect_is_named_blocked_and_released() {
+    require_lab!();
+    let host = Host::with(
+        &[
+            OPEN,
+            "[[scope]]\nname = \"each\"\nmatch = { cgroup = \"CGROUP\" }\nper = \"cgroup\"\n",
+            "first_contacts = 40\non_suspect = \"block\"\nblock_for = \"1h\"\n",
+        ]
+        .concat(),
+    );
+    let name = format!("each[{}]", path_of(&host.lab));
+    let dialling = host.dial_dead(60);
+    let why = until("first contacts to wait for credit", PATIENCE, || {
+        let why = ask_well(&host.limiter, &["why", &dialling.pid().to_string()]);
+        why.contains("waits for credit: ").then_some(why)
+    });
+    assert!(
+        why.contains(&format!("also in {name}; waits for credit: it is a first contact, and {name} has")),
+        "{why}"
+    );
+
+    let event: Value = until("event 4227", PATIENCE, || {
+        let events = ask_well(&host.limiter, &["events", "--json"]);
+        let event = events.lines().find(|line| line.contains("\"id\":4227"))?;
+        Some(serde_json::from_str(event).unwrap())
+    });
+    assert_eq!((&event["state"], &event["scope"]), (&"suspect".into(), &name.as_str().into()));
+    let suspect = &event["suspect"];
+    assert_eq!((&suspect["on_suspect"], &suspect["suspects"]), (&"block".into(), &1.into()));
+    assert!(suspect["first_contacts"].as_u64().unwrap() >= 12, "{event}");
+    assert_eq!(event["programs"][0]["pid"], dialling.pid());
+    assert!(
+        host.limiter.stderr().contains("event 4227: First contacts mostly fail"),
+        "{}",
+        host.limiter.stderr()
+    );
+    let account = host.scope(&name).unwrap();
+    assert!(account["suspect_since"].is_string() && account["blocked_until"].is_string(), "{account}");
+    let table = ask_well(&host.limiter, &["status"]);
+    assert!(table.lines().any(|line| line.starts_with(&name) && line.contains("BLOCKED until ")), "{table}");
+
+    let live = || {
+        let live = host.lab.draw(&Mix { live: 1, ..Mix::default() }).unwrap();
+        let dialling = Dialer::new(&host.lab).destinations(live.destinations()).spawn().unwrap();
+        let reports = dialling.await_all_done(PATIENCE).unwrap();
+        reports.iter().filter(|report| report.outcome == Outcome::Connected).count()
+    };
+    assert_eq!(live(), 0, "it is blocked");
+    assert!(host.scope(&name).unwrap()["refused_blocked"].as_u64().unwrap() > 0);
+    assert_eq!(ask_well(&host.limiter, &["release", &name]), format!("released {name}"));
+    assert_eq!(live(), 1, "it is released");
+    let account = host.scope(&name).unwrap();
+    assert!(account["suspect_since"].is_null() && account["blocked_until"].is_null(), "{account}");
 }
