@@ -106,7 +106,7 @@ fn a_rule_holds_those_it_is_for_and_is_changed_live() {
     assert_eq!(unknown.code, Some(2), "{unknown:?}");
     assert!(unknown.error.contains("the scopes are host, mine"), "{unknown:?}");
     let unknown = ask(&host.limiter, &["set", "scope.yours.half_open", "3"]);
-    assert!(unknown.code == Some(2) && unknown.error.contains("those in force are mine"), "{unknown:?}");
+    assert!(unknown.code == Some(2) && unknown.error.contains("the scopes are host, mine"), "{unknown:?}");
 
     // Without its rule nothing holds them.
     fs::remove_file(saved).unwrap();

@@ -68,6 +68,9 @@ impl Enforcement {
             Name::Limit(RuleName::Scope(scope), key) if self.exec_scope(scope).is_some() => {
                 self.set_exec_scope(scope, *key, value)
             }
+            Name::Limit(rule @ RuleName::Scope(_), _) if self.effective.rules().find(rule).is_none() => {
+                Err(self.no_such_rule(&name))
+            }
             _ => self.set_said(&read_said(&name, value)?, save),
         }
     }
