@@ -168,9 +168,10 @@ static __always_inline __u32 queue_for_credit(struct trust *t, int alone)
 	return place;
 }
 
+/* Places go round. */
 static __always_inline int is_within(__u32 ahead, __u32 window)
 {
-	return (__s32)ahead < (__s32)window;
+	return (__s32)(ahead - window) < 0;
 }
 
 #define NO_SIDE (-1)
@@ -196,12 +197,12 @@ static __always_inline int side_of(const struct trust *t, __u32 place, __u64 now
 	return is_within(from_newest, wider) ? SIDE_NEWEST : NO_SIDE;
 }
 
-/* A waiter goes out from that side. */
+/* A waiter goes out from that side. Those nearer to the end that have not asked yet may still: marks only move on. */
 static __always_inline void leave_by_side(struct trust *t, int side, __u32 place)
 {
-	if (side == SIDE_NEWEST)
+	if (side == SIDE_NEWEST && is_within(place, t->newest + 1))
 		t->newest = place - 1;
-	else
+	if (side != SIDE_NEWEST && is_within(t->oldest, place + 1))
 		t->oldest = place + 1;
 }
 

@@ -200,8 +200,9 @@ impl Trust {
         place
     }
 
+    /// Places go round.
     fn is_within(ahead: u32, window: u32) -> bool {
-        ahead.cast_signed() < window.cast_signed()
+        ahead.wrapping_sub(window).cast_signed() < 0
     }
 
     /// The side from which a waiter may go out now, if it may: those nearest to the end whose turn it is, as many as
@@ -220,11 +221,16 @@ impl Trust {
         sides.into_iter().find(|side| Self::is_within(from(*side), window(*side)))
     }
 
-    /// A waiter goes out from that side.
+    /// A waiter goes out from that side. Those nearer to the end that have not asked yet may still: marks only move on.
     pub fn leave_by(&mut self, side: Side, place: u32) {
         match side {
-            Side::Newest => self.newest = place.wrapping_sub(1),
-            Side::Oldest => self.oldest = place.wrapping_add(1),
+            Side::Newest if Self::is_within(place, self.newest.wrapping_add(1)) => {
+                self.newest = place.wrapping_sub(1);
+            }
+            Side::Oldest if Self::is_within(self.oldest, place.wrapping_add(1)) => {
+                self.oldest = place.wrapping_add(1);
+            }
+            Side::Newest | Side::Oldest => {}
         }
     }
 
