@@ -1,5 +1,7 @@
 //! The command line.
 
+use crate::config::Preset;
+use crate::control::AccountName;
 use crate::daemon::hand::Reach;
 use crate::exit::WrongUse;
 use crate::{config, runtime_dir};
@@ -46,7 +48,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Show the events 4226 that the daemon remembers
+    /// Show the events that the daemon remembers: 4226, a limit is reached; 4227, first contacts mostly fail
     #[command(after_help = "Example: halfopen events --since 10m --follow")]
     Events {
         /// Go on with those to come
@@ -62,7 +64,7 @@ pub enum Command {
     /// Print the value that is in force
     #[command(after_help = "Example: halfopen get host.half_open")]
     Get {
-        /// A key of the configuration, scope.NAME.half_open, or TcpNumConnections
+        /// A key of the configuration, scope.NAME.KEY, interface.NAME.KEY, or TcpNumConnections
         name: String,
     },
     /// Put a value in force while the limit runs
@@ -70,11 +72,11 @@ pub enum Command {
     /// New attempts are measured by it at once, waiting ones at their next re-check. Without `--save` it lasts until
     /// SIGHUP or the daemon's end.
     #[command(
-        after_help = "Example: halfopen set --save half_open 50\nTcpNumConnections takes decimal or 0x hex; \
-        0xfffffe means unlimited."
+        after_help = "Example: halfopen set --save half_open 50\n         halfopen set scope.torrent.drain 1/s\n\
+        TcpNumConnections, and Interfaces\\NAME\\TcpNumConnections, take decimal or 0x hex; 0xfffffe means unlimited."
     )]
     Set {
-        /// A key of the configuration, scope.NAME.half_open, or TcpNumConnections
+        /// A key of the configuration, scope.NAME.KEY, interface.NAME.KEY, or TcpNumConnections
         name: String,
         /// Its value; a list with commas between
         #[arg(allow_hyphen_values = true)]
@@ -104,6 +106,21 @@ pub enum Command {
     /// could not be started.
     #[command(after_help = "Example: halfopen exec --half-open 4 --drain 2/s -- nmap -sT 192.0.2.0/24")]
     Exec(Exec),
+    /// Let an account go on whose first contacts mostly failed: it is no suspect any more, and not blocked
+    ///
+    /// `halfopen status` and event 4227 name it. Without [...] all suspects of that scope are let go.
+    #[command(group = clap::ArgGroup::new("whom").required(true))]
+    #[command(
+        after_help = "Example: halfopen release 'second[/system.slice/foo.service]'\n         halfopen release --all"
+    )]
+    Release {
+        /// A scope, or one account of it, as status shows it
+        #[arg(value_name = "SCOPE", value_parser = account, group = "whom")]
+        account: Option<AccountName>,
+        /// All suspects
+        #[arg(long, group = "whom")]
+        all: bool,
+    },
     /// Say what the attempts of a program or to an address are doing, and what they wait for
     #[command(after_help = "Example: halfopen why 4242\n         halfopen why 192.0.2.7")]
     Why {
@@ -120,6 +137,13 @@ pub enum Command {
         /// The configuration file; conf.d beside it is read too
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
+    },
+    /// Print a preset as a configuration file with the reason of each number, or list the presets
+    #[command(after_help = "Example: halfopen preset adaptive > /etc/halfopen/halfopen.toml")]
+    Preset {
+        /// Which; its file says all that `preset = \"NAME\"` does
+        #[arg(value_parser = preset)]
+        name: Option<Preset>,
     },
     /// Try all that the limit needs on this host, and list what passes by it
     #[command(after_help = "Example: halfopen doctor")]
@@ -184,6 +208,17 @@ fn since(text: &str) -> Result<Timestamp, WrongUse> {
     text.parse().ok().or_else(back).ok_or_else(|| {
         WrongUse("expected RFC 3339, as 2030-01-31T12:00:00Z, or a time back of a day at most, as 10m".into())
     })
+}
+
+fn preset(text: &str) -> Result<Preset, WrongUse> {
+    Preset::named(text).ok_or_else(|| {
+        let names = Preset::NAMES.map(|(name, _)| name).join(", ");
+        WrongUse(format!("the presets are {names}"))
+    })
+}
+
+fn account(text: &str) -> Result<AccountName, WrongUse> {
+    text.parse().map_err(|e| WrongUse(format!("{e}")))
 }
 
 fn trial_time(text: &str) -> Result<Duration, WrongUse> {

@@ -26,6 +26,8 @@ fn without_a_daemon_it_says_how_to_start_one() {
         &["set", "mode", "audit"],
         &["why", "1"],
         &["exec", "--", "true"],
+        &["release", "--all"],
+        &["release", "second[user root]"],
     ] {
         let (code, out, error) = output(arguments);
         assert_eq!((code, out.as_str()), (Some(1), ""), "{arguments:?}");
@@ -44,6 +46,11 @@ fn wrong_use_is_two() {
         &["events", "--since", "yesterday"],
         &["why", "localhost"],
         &["exec"],
+        &["run", "--set", "scope.torrent.half_opne=3"],
+        &["preset", "vista"],
+        &["release"],
+        &["release", "--all", "torrent"],
+        &["release", "torrent[/a"],
     ] {
         let (code, _, error) = output(arguments);
         assert_eq!(code, Some(2), "{arguments:?}: {error}");
@@ -66,6 +73,58 @@ fn check_names_the_place_of_a_mistake() {
     let (code, out, error) = output(&["check", "--config", file]);
     assert_eq!((code, out.as_str()), (Some(1), ""));
     assert!(error.starts_with(&format!("halfopen: {file}:2:13: ")), "{error}");
+}
+
+/// What `check` says of a configuration, without where it stands.
+fn checked(text: &str) -> Vec<String> {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("halfopen.toml");
+    fs::write(&file, text).unwrap();
+    let (code, out, error) = output(&["check", "--config", file.to_str().unwrap()]);
+    assert_eq!((code, error.as_str()), (Some(0), ""), "{text}");
+    let lines = out.lines().map(|line| line.split(" # ").next().unwrap_or_default().trim_end().to_owned());
+    // Which preset is named, and so the hash, differs.
+    lines.filter(|line| !line.starts_with("# config_hash") && !line.starts_with("preset = ")).collect()
+}
+
+#[test]
+fn a_printed_preset_is_a_configuration_that_says_what_its_name_does() {
+    let (code, list, error) = output(&["preset"]);
+    assert_eq!((code, error.as_str()), (Some(0), ""));
+    let names: Vec<&str> = list.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
+    assert_eq!(names, ["none", "xp-sp2", "vista-home", "virus-throttle", "adaptive"]);
+    let mut seen = Vec::new();
+    for name in names {
+        let (code, text, error) = output(&["preset", name]);
+        assert_eq!((code, error.as_str()), (Some(0), ""));
+        let printed = checked(&text);
+        assert_eq!(printed, checked(&format!("preset = {name:?}\n")), "{name}");
+        assert!(!seen.contains(&printed), "{name} says the same as another");
+        seen.push(printed);
+    }
+}
+
+#[test]
+fn check_shows_rules_with_their_origin() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("halfopen.toml");
+    fs::write(&file, "preset = \"adaptive\"\n[[scope]]\nname = \"x\"\nmatch = { user = 7 }\nqueue = 3\n")
+        .unwrap();
+    let file = file.to_str().unwrap();
+    let (code, out, _) = output(&["check", "--config", file]);
+    assert_eq!(code, Some(0));
+    let rules: Vec<&str> = out.lines().skip_while(|line| *line != "[[scope]]").take(4).collect();
+    for (line, (says, origin)) in rules[1..].iter().zip([
+        ("name = \"x\" ", format!("# {file}:2:1")),
+        ("match = { user = \"7\" } ", format!("# {file}:2:1")),
+        ("queue = 3 ", format!("# {file}:5:9")),
+    ]) {
+        assert!(line.starts_with(says) && line.ends_with(&origin), "{says}{origin} in {line}");
+    }
+    assert!(
+        out.lines().any(|line| line.starts_with("name = \"root\" ") && line.ends_with("# preset")),
+        "{out}"
+    );
 }
 
 #[test]

@@ -178,7 +178,8 @@ fn a_wrong_value_changes_nothing_and_names_the_right_ones() {
         ("TcpNumConnections", "0x1000000", original),
         ("TcpNumConnections", "18446744073709551616", original),
         ("TcpNumConnections", "ten", original),
-        (r"Interfaces\eth0\TcpNumConnections", "3", "TcpNumConnections sets the host's"),
+        (r"Interfaces\eth0\TcpNumConnections", "0", original),
+        (r"Interfaces\eth0", "3", r"as Interfaces\eth0\TcpNumConnections"),
         ("mode", "on", "\"enforce\" or \"audit\" or \"off\""),
         ("raw_tcp", "drop", "\"refuse\" or \"count\" or \"allow\""),
         ("slot_life", "1ms", "from 100ms to 1h"),
@@ -194,7 +195,7 @@ fn a_wrong_value_changes_nothing_and_names_the_right_ones() {
         for save in [&[][..], &["--save"]] {
             let said = ask(&limiter, &[&["set"], save, &["--", name, value]].concat());
             assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{name} = {value}: {said:?}");
-            let passing = save.len() == 1 && name.starts_with("scope.");
+            let passing = save.len() == 1 && name.starts_with("scope.exec-");
             let named = if passing { "without --save" } else { named };
             assert!(said.error.contains(named), "{name} = {value}: {said:?}");
             assert_eq!(said.error.lines().count(), 1, "{said:?}");

@@ -254,14 +254,12 @@ struct trust {
 	__u64 recover_ns; /* when the next credit comes back; 0 = none is missing */
 	__u64 offered_ns; /* since when there has been credit that nobody took */
 	__u64 suspect_ns; /* since when it is a suspect; 0 = it is none */
-	__s32 walk;	  /* silence goes up by one, an answer down by three */
+	__u32 steps;	  /* towards being a suspect */
 	__u32 oldest;	  /* place among those who wait for credit, or where that was */
 	__u32 newest;
-	__u32 places;	/* that were given out */
-	__u8 doublings; /* of the pause until credit comes back */
-	__u8 spent;	/* since credit came back last, and nothing was answered */
-	__u8 side;	/* whose turn it is, the newest's (1) or the oldest's */
-	__u8 pad;
+	__u32 places; /* that were given out */
+	__u8 side;    /* whose turn it is, the newest's (1) or the oldest's */
+	__u8 pad[3];
 	__u32 released;			/* policy's, when it was last looked whether this account was */
 	__u64 first_contacts;		/* let out since the start */
 	__u64 working_set[WORKING_SET]; /* hashes of addresses, the latest first */

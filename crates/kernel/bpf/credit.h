@@ -10,10 +10,15 @@
 #include "abi.h"
 
 #define HALVE_NS 2000000000ULL
-#define DOUBLINGS_MOST 16
-#define ANSWER_STEPS 3
-#define SUSPECT_WALK 12
-#define WIDEN_SHIFT 26
+/* Silence takes one step towards being a suspect, an answer so many back, and time one whenever so many low bits of the
+ * clock are over. So many steps double the pause after which credit comes back. */
+#define ANSWER_STEPS 2
+#define SUSPECT_STEPS 12
+#define STEPS_MOST 24
+#define STEPS_TO_DOUBLE 2
+#define FORGET_SHIFT 39
+#define UNANSWERED_MOST 3
+#define WIDEN_SHIFT 25
 #define WIDEN_MOST 16
 #define SHIFT_MOST 31
 
@@ -27,7 +32,7 @@ static __always_inline int is_throttled(const struct trust *t, const struct firs
 /* Until the next credit comes back. */
 static __always_inline __u64 pause_ns(const struct trust *t, const struct first_contact *f)
 {
-	__u64 pause = f->recover_ns << (t->doublings & (2 * DOUBLINGS_MOST - 1));
+	__u64 pause = f->recover_ns << (t->steps / STEPS_TO_DOUBLE & 15);
 
 	return is_throttled(t, f) || pause > f->recover_most_ns ? f->recover_most_ns : pause;
 }
@@ -39,6 +44,7 @@ static __always_inline void gain_credit(struct trust *t, __u32 earned, __u64 now
 	t->credit += earned;
 }
 
+/* For the whole time since it was last asked by the pause as it was then: time forgets afterwards. */
 static __always_inline void credit_recovers(struct trust *t, const struct first_contact *f, __u64 now)
 {
 	__u64 pause, more, earned;
@@ -54,14 +60,8 @@ static __always_inline void credit_recovers(struct trust *t, const struct first_
 	}
 	if (now < t->recover_ns)
 		return;
-	if (!t->spent)
-		t->doublings -= !!t->doublings;
-	else if (t->doublings < DOUBLINGS_MOST && pause_ns(t, f) < f->recover_most_ns)
-		t->doublings++;
-	t->spent = 0;
 	pause = pause_ns(t, f);
 	more = (now - t->recover_ns) / (pause | !pause);
-	t->doublings -= more < t->doublings ? more : t->doublings;
 	missing = f->credit - t->credit;
 	earned = more + 1;
 	if (earned > missing / CREDIT + 1)
@@ -71,10 +71,17 @@ static __always_inline void credit_recovers(struct trust *t, const struct first_
 	t->recover_ns = t->credit < f->credit ? t->recover_ns + (more + 1) * pause : 0;
 }
 
+/* Back at zero it is no suspect any more, unless it is blocked for a time. */
+static __always_inline void absolve(struct trust *t, const struct first_contact *f)
+{
+	if (!t->steps && !f->block_ns)
+		t->suspect_ns = 0;
+}
+
 /* To be called before anything else here. */
 static __always_inline void trust_settle(struct trust *t, const struct first_contact *f, __u64 now)
 {
-	__u64 periods;
+	__u64 periods, until, forgotten;
 	__u32 excess, shift;
 
 	if (!f->credit)
@@ -87,18 +94,22 @@ static __always_inline void trust_settle(struct trust *t, const struct first_con
 	}
 	if (f->block_ns && t->suspect_ns && now >= t->suspect_ns + f->block_ns) {
 		t->suspect_ns = 0;
-		t->walk = 0;
-	}
-	periods = now > t->halved_ns ? (now - t->halved_ns) / HALVE_NS : 0;
-	if (periods) {
-		shift = periods < SHIFT_MOST ? periods : SHIFT_MOST;
-		t->answered >>= shift;
-		t->silent >>= shift;
-		excess = t->credit > f->credit ? t->credit - f->credit : 0;
-		t->credit -= excess - (excess >> shift);
-		t->halved_ns += periods * HALVE_NS;
+		t->steps = 0;
 	}
 	credit_recovers(t, f, now);
+	periods = now > t->halved_ns ? (now - t->halved_ns) / HALVE_NS : 0;
+	if (!periods)
+		return;
+	shift = periods < SHIFT_MOST ? periods : SHIFT_MOST;
+	t->answered >>= shift;
+	t->silent >>= shift;
+	excess = t->credit > f->credit ? t->credit - f->credit : 0;
+	t->credit -= excess - (excess >> shift);
+	until = t->halved_ns + periods * HALVE_NS;
+	forgotten = (until >> FORGET_SHIFT) - (t->halved_ns >> FORGET_SHIFT);
+	t->steps -= forgotten < t->steps ? forgotten : t->steps;
+	t->halved_ns = until;
+	absolve(t, f);
 }
 
 /* Whether trust_settle() would change anything. */
@@ -207,7 +218,6 @@ static __always_inline void leave_place(struct trust *t, __u32 place)
 static __always_inline void credit_spend(struct trust *t, const struct first_contact *f, __u64 now)
 {
 	t->credit -= t->credit < CREDIT ? t->credit : CREDIT;
-	t->spent = 1;
 	t->pending++;
 	t->first_contacts++;
 	t->offered_ns = now;
@@ -215,20 +225,29 @@ static __always_inline void credit_spend(struct trust *t, const struct first_con
 		t->recover_ns = now + pause_ns(t, f);
 }
 
+/* Of late, and counting those that have not had the time: then answers earn more than they cost, and it is no suspect.
+ */
+static __always_inline int is_answered_enough(const struct trust *t)
+{
+	return UNANSWERED_MOST * (__u64)t->answered >= (__u64)t->pending + t->silent;
+}
+
+/* One that was out is answered or silent. */
+static __always_inline void pending_no_more(struct trust *t)
+{
+	t->pending -= !!t->pending;
+}
+
 /* One that went out from `side` is answered; so many others of its neighbourhood were before it. */
-static __always_inline void contact_answered(struct trust *t, const struct first_contact *f, int pending, int side,
-					     __u32 neighbours, __u64 now)
+static __always_inline void contact_answered(struct trust *t, const struct first_contact *f, int side, __u32 neighbours,
+					     __u64 now)
 {
 	__u32 bonus = f->bonus >> (neighbours < SHIFT_MOST ? neighbours : SHIFT_MOST), most = f->credit, room;
 
-	t->pending -= pending && t->pending;
 	t->answered++;
-	t->spent = 0;
-	t->doublings /= 2;
-	t->walk = t->walk - ANSWER_STEPS < -SUSPECT_WALK ? -SUSPECT_WALK : t->walk - ANSWER_STEPS;
-	if (t->walk <= 0 && !f->block_ns)
-		t->suspect_ns = 0;
-	if (is_throttled(t, f) || 2ULL * t->answered < (__u64)t->pending + t->silent)
+	t->steps -= t->steps < ANSWER_STEPS ? t->steps : ANSWER_STEPS;
+	absolve(t, f);
+	if (is_throttled(t, f) || !is_answered_enough(t))
 		bonus = 0;
 	if (t->answered > t->pending && (t->answered - t->pending) * CREDIT > most)
 		most = (t->answered - t->pending) * CREDIT;
@@ -241,13 +260,11 @@ static __always_inline void contact_answered(struct trust *t, const struct first
 /* One that went out from `side` is not answered in time, or ended without an answer. */
 static __always_inline void contact_silent(struct trust *t, const struct first_contact *f, int side, __u64 now)
 {
-	t->pending -= !!t->pending;
 	t->silent++;
-	if (t->walk < SUSPECT_WALK)
-		t->walk++;
+	t->steps += t->steps < STEPS_MOST;
 	if (f->order == ORDER_EITHER && side == t->side)
 		t->side = !side;
-	if (t->walk == SUSPECT_WALK && !t->suspect_ns)
+	if (t->steps >= SUSPECT_STEPS && !t->suspect_ns && !is_answered_enough(t))
 		t->suspect_ns = now | !now;
 }
 

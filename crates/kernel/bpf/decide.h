@@ -441,7 +441,10 @@ static __always_inline int side_taken(const struct attempt *a)
 
 static __always_inline void note_silence(struct scope *s, const struct limits *l, const struct attempt *a, __u64 now)
 {
-	if (a->flags & ATTEMPT_PENDING && l->first.credit)
+	if (!(a->flags & ATTEMPT_PENDING))
+		return;
+	pending_no_more(&s->trust);
+	if (l->first.credit)
 		contact_silent(&s->trust, &l->first, side_taken(a), now);
 }
 
@@ -505,8 +508,10 @@ static __always_inline void end_out(struct scope *s, const struct limits *l, con
 		s->failed++;
 		return;
 	}
+	if (a->flags & ATTEMPT_PENDING)
+		pending_no_more(&s->trust);
 	if (is_first(a) && l->first.credit)
-		contact_answered(&s->trust, &l->first, a->flags & ATTEMPT_PENDING, side_taken(a), neighbours, now);
+		contact_answered(&s->trust, &l->first, side_taken(a), neighbours, now);
 	s->established++;
 }
 

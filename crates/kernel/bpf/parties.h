@@ -55,5 +55,5 @@ static __always_inline int may_take(struct party *host, const struct party *top,
 		return 1;
 	if (!host->offered_ns)
 		host->offered_ns = now;
-	return now - host->offered_ns > TURN_FORFEIT_NS;
+	return now > host->offered_ns + TURN_FORFEIT_NS;
 }

@@ -167,9 +167,7 @@ static __always_inline void trust_begins_anew(struct trust *t)
 	t->recover_ns = 0;
 	t->offered_ns = 0;
 	t->suspect_ns = 0;
-	t->walk = 0;
-	t->doublings = 0;
-	t->spent = 0;
+	t->steps = 0;
 	t->side = 0;
 	for (int i = 0; i < WORKING_SET; i++)
 		t->working_set[i] = 0;

@@ -213,7 +213,7 @@ impl Kernel {
         };
         // SAFETY: as in begin().
         self.with_books(socket, |books, attempt| unsafe {
-            native_end(books, attempt, number, neighbours, now)
+            native_end(books, attempt, number, neighbours, now);
         });
     }
 

@@ -4,7 +4,7 @@
 //! only counters. The two are held together by property tests.
 
 use crate::attempt::{Attempt, AttemptId, Ending, Origin, Refusal, Stage, Standing, Verdict};
-use crate::credit::{Repute, Side};
+use crate::credit::{Offer, Repute, Side};
 use crate::parties::Party;
 use crate::scope::{Scope, ScopeId};
 use crate::{Ledger, Limits, Mode, Overflow};
@@ -273,7 +273,10 @@ impl Books {
                 }
                 Stage::Out { .. } => {
                     if origin.first && ending == Ending::Established {
-                        scope.answer(pending, side, neighbours, now);
+                        if pending {
+                            scope.pending_no_more();
+                        }
+                        scope.answer(side, neighbours, now);
                     } else if pending {
                         scope.silence(side, now);
                     }
@@ -287,6 +290,12 @@ impl Books {
     #[must_use]
     pub fn repute(&self, scope: ScopeId) -> Repute {
         self.scopes.get(scope.0).map_or_else(Repute::default, Scope::repute)
+    }
+
+    /// What those who wait for a scope's credit have to expect at `now`; `None` where none is asked for.
+    #[must_use]
+    pub fn offer(&self, scope: ScopeId, now: u64) -> Option<Offer> {
+        self.scopes.get(scope.0)?.offer(now)
     }
 
     /// The scope's numbers at `now`; all zero for an unknown scope.

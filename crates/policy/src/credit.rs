@@ -1,6 +1,6 @@
 //! What the first contacts of one account have come to: the credit that is left, and whether it looks like a scanner's.
 //!
-//! Credit is as in credit-based rate limiting (Schechter, Jung, Berger 2004), the walk as in threshold random walk (Jung
+//! Credit is as in credit-based rate limiting (Schechter, Jung, Berger 2004), the steps as in threshold random walk (Jung
 //! et al. 2004), both with numbers of their own: `docs/decisions/0019-credit.md`. The kernel part has the same in
 //! `bpf/credit.h`.
 
@@ -11,13 +11,21 @@ use std::collections::VecDeque;
 const CREDIT: u32 = 16;
 /// What was lately halves so often.
 const HALVE_NS: u64 = 2_000_000_000;
-const DOUBLINGS_MOST: u8 = 16;
-/// Silence takes one step towards being a suspect, an answer so many back.
-const ANSWER_STEPS: i32 = 3;
-/// From here on an account is a suspect, until it is back at zero; it never goes farther below zero either.
-const SUSPECT: i32 = 12;
+/// Silence takes one step, an answer so many back: more dead than that for each live address will not do for long.
+const ANSWER_STEPS: u32 = 2;
+/// From here on an account may be a suspect, until it is back at zero.
+const SUSPECT: u32 = 12;
+/// The farthest that silence leads.
+const STEPS_MOST: u32 = 24;
+/// So many steps double the pause after which credit comes back.
+const STEPS_TO_DOUBLE: u32 = 2;
+/// Time takes one step back whenever this many low bits of the clock (nanoseconds) are over, each nine minutes.
+const FORGET_SHIFT: u32 = 39;
+/// While no more than so many first contacts for each answered one are not, answers earn more than they cost, and it is
+/// no suspect: a dialer of many, half of them dead, hears of a hundred dead ones in one moment.
+const UNANSWERED_MOST: u64 = 3;
 /// Credit that lies about is open to twice as many waiters each time this is over.
-const WIDEN_SHIFT: u32 = 26;
+const WIDEN_SHIFT: u32 = 25;
 const WIDEN_MOST: u64 = 16;
 
 /// Whose turn a waiter takes.
@@ -44,8 +52,21 @@ pub struct Repute {
     pub credit: u32,
     /// First contacts let out since the start.
     pub first_contacts: u64,
+    /// First contacts that are out, and neither answered nor silent for long enough.
+    pub pending: u32,
     /// Since when it is a suspect, on the caller's clock.
     pub suspect_since: Option<u64>,
+}
+
+/// What those who wait for credit have to expect, for whoever wakes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Offer {
+    /// Whole credits that are there.
+    pub credit: u32,
+    /// Whether the newest waiter's turn is next, else the oldest's.
+    pub newest_first: bool,
+    /// When the next credit comes back by itself, on the caller's clock.
+    pub recovers_at: Option<u64>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -58,12 +79,11 @@ pub(crate) struct Trust {
     recover_at: Option<u64>,
     offered: u64,
     suspect_since: Option<u64>,
-    walk: i32,
+    /// Steps towards being a suspect.
+    steps: u32,
     oldest: u32,
     newest: u32,
     places: u32,
-    doublings: u8,
-    spent: bool,
     side: Side,
     first_contacts: u64,
     /// The latest first.
@@ -82,46 +102,50 @@ impl Trust {
             return;
         };
         if let OnSuspect::Block(time) = rules.on_suspect
-            && self.suspect_since.is_some_and(|since| now >= since + nanos(time))
+            && self.suspect_since.is_some_and(|since| now >= since.saturating_add(nanos(time)))
         {
             self.suspect_since = None;
-            self.walk = 0;
+            self.steps = 0;
         }
+        self.recover(rules, rest, now);
         let periods = now.saturating_sub(halved) / HALVE_NS;
         if periods > 0 {
             let shift = periods.min(31) as u32;
             self.answered >>= shift;
             self.silent >>= shift;
             self.credit -= self.credit.saturating_sub(rest) - (self.credit.saturating_sub(rest) >> shift);
-            self.halved = Some(halved + periods * HALVE_NS);
+            let until = halved + periods * HALVE_NS;
+            let forgotten = (until >> FORGET_SHIFT) - (halved >> FORGET_SHIFT);
+            self.steps -= forgotten.min(self.steps.into()) as u32;
+            self.halved = Some(until);
+            self.absolve(rules);
         }
-        self.recover(rules, rest, now);
     }
 
+    /// Back at zero it is no suspect any more, unless it is blocked for a time.
+    fn absolve(&mut self, rules: &FirstContact) {
+        if self.steps == 0 && !matches!(rules.on_suspect, OnSuspect::Block(_)) {
+            self.suspect_since = None;
+        }
+    }
+
+    /// For the whole time since it was last asked by the pause as it was then: time forgets afterwards.
     fn recover(&mut self, rules: &FirstContact, rest: u32, now: u64) {
         if self.credit >= rest {
             self.recover_at = None;
             return;
         }
         let Some(due) = self.recover_at else {
-            self.recover_at = Some(now + self.pause(rules));
+            self.recover_at = Some(now.saturating_add(self.pause(rules)));
             return;
         };
         let Some(late) = now.checked_sub(due) else { return };
-        if self.spent {
-            let longer = self.doublings < DOUBLINGS_MOST && self.pause(rules) < nanos(rules.recover_most);
-            self.doublings += u8::from(longer);
-        } else {
-            self.doublings = self.doublings.saturating_sub(1);
-        }
-        self.spent = false;
         let pause = self.pause(rules);
         let more = late / pause;
-        self.doublings -= more.min(self.doublings.into()) as u8;
         let missing = rest - self.credit;
         let earned = (more + 1).min(u64::from(missing / CREDIT) + 1) as u32 * CREDIT;
         self.gain(earned.min(missing), now);
-        self.recover_at = (self.credit < rest).then(|| due + (more + 1) * pause);
+        self.recover_at = (self.credit < rest).then(|| due.saturating_add((more + 1).saturating_mul(pause)));
     }
 
     /// Until the next credit comes back.
@@ -130,7 +154,7 @@ impl Trust {
         if rules.on_suspect == OnSuspect::Throttle && self.suspect_since.is_some() {
             return most;
         }
-        (nanos(rules.recover) << self.doublings).min(most)
+        (nanos(rules.recover) << (self.steps / STEPS_TO_DOUBLE)).min(most)
     }
 
     fn gain(&mut self, earned: u32, now: u64) {
@@ -217,31 +241,32 @@ impl Trust {
     /// A first contact goes out.
     pub fn spend(&mut self, rules: &FirstContact, now: u64) {
         self.credit = self.credit.saturating_sub(CREDIT);
-        self.spent = true;
         self.pending += 1;
         self.first_contacts += 1;
         self.offered = now;
         if self.recover_at.is_none() && self.credit < rules.credit * CREDIT {
-            self.recover_at = Some(now + self.pause(rules));
+            self.recover_at = Some(now.saturating_add(self.pause(rules)));
         }
     }
 
+    /// One that was out is answered or silent.
+    pub fn pending_no_more(&mut self) {
+        self.pending = self.pending.saturating_sub(1);
+    }
+
+    /// Of late, and counting those that have not had the time.
+    fn is_answered_enough(&self) -> bool {
+        UNANSWERED_MOST * u64::from(self.answered) >= u64::from(self.pending) + u64::from(self.silent)
+    }
+
     /// One that went out from `side` is answered; so many others of its neighbourhood were before it.
-    pub fn answer(&mut self, rules: &FirstContact, pending: bool, side: Side, neighbours: u32, now: u64) {
-        self.pending = self.pending.saturating_sub(pending.into());
+    pub fn answer(&mut self, rules: &FirstContact, side: Side, neighbours: u32, now: u64) {
         self.answered += 1;
-        self.spent = false;
-        self.doublings /= 2;
-        self.walk = (self.walk - ANSWER_STEPS).max(-SUSPECT);
-        let blocks = matches!(rules.on_suspect, OnSuspect::Block(_));
-        if self.walk <= 0 && !blocks {
-            self.suspect_since = None;
-        }
+        self.steps = self.steps.saturating_sub(ANSWER_STEPS);
+        self.absolve(rules);
         let throttled = rules.on_suspect == OnSuspect::Throttle && self.suspect_since.is_some();
-        let mostly_answered =
-            2 * u64::from(self.answered) >= u64::from(self.pending) + u64::from(self.silent);
         let bonus = (rules.reward.saturating_sub(1) * CREDIT) >> neighbours.min(31);
-        let bonus = if mostly_answered && !throttled { bonus } else { 0 };
+        let bonus = if self.is_answered_enough() && !throttled { bonus } else { 0 };
         let most = rules.credit.max(self.answered.saturating_sub(self.pending)) * CREDIT;
         let earned = (rules.reward.min(1) * CREDIT + bonus).min(most.saturating_sub(self.credit));
         self.gain(earned, now);
@@ -250,21 +275,30 @@ impl Trust {
 
     /// One that went out from `side` is not answered in time, or ended without an answer.
     pub fn silence(&mut self, rules: &FirstContact, side: Side, now: u64) {
-        self.pending = self.pending.saturating_sub(1);
         self.silent += 1;
-        self.walk = (self.walk + 1).min(SUSPECT);
+        self.steps = (self.steps + 1).min(STEPS_MOST);
         if rules.order == Order::Either && side == self.side {
             self.side = side.other();
         }
-        if self.walk == SUSPECT {
+        if self.steps >= SUSPECT && !self.is_answered_enough() {
             self.suspect_since.get_or_insert(now);
         }
     }
 
     pub fn is_blocked(&self, rules: &FirstContact, now: u64) -> bool {
         match (rules.on_suspect, self.suspect_since) {
-            (OnSuspect::Block(time), Some(since)) => now < since + nanos(time),
+            (OnSuspect::Block(time), Some(since)) => now < since.saturating_add(nanos(time)),
             _ => false,
+        }
+    }
+
+    pub fn offer(&self, rules: &FirstContact, now: u64) -> Offer {
+        let mut then = self.clone();
+        then.settle(rules, now);
+        Offer {
+            credit: then.credit / CREDIT,
+            newest_first: then.newest_goes(rules),
+            recovers_at: then.recover_at,
         }
     }
 
@@ -272,6 +306,7 @@ impl Trust {
         Repute {
             credit: self.credit / CREDIT,
             first_contacts: self.first_contacts,
+            pending: self.pending,
             suspect_since: self.suspect_since,
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// A first contact is an attempt to an address that has not answered lately. Each costs a credit; answers earn credit,
-/// silence earns none, and what comes back by itself comes the slower the more of it was spent on silence.
+/// silence earns none, and what comes back by itself comes the slower the more was met with silence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FirstContact {
     /// First contacts that may go out before any has been answered, and what credit recovers to; 1 to
@@ -12,7 +12,7 @@ pub struct FirstContact {
     /// What an answered first contact earns, its own cost included; 0 to [`FirstContact::MOST`]. What is above its cost
     /// halves with each earlier one from the same neighbourhood (IPv4 /24, IPv6 /64).
     pub reward: u32,
-    /// After this time a credit comes back. It doubles for each that was spent without an answer, and halves again.
+    /// After this time a credit comes back. It doubles with every two that met silence, and halves with every answer.
     pub recover: Duration,
     /// The longest that it doubles to.
     pub recover_most: Duration,

@@ -17,7 +17,7 @@ pub mod wake;
 
 pub use attempt::{AttemptId, Ending, Origin, Refusal, Standing, Verdict};
 pub use books::Books;
-pub use credit::Repute;
+pub use credit::{Offer, Repute};
 pub use first_contact::{FirstContact, OnSuspect, Order};
 pub use ledger::Ledger;
 pub use limits::{Limits, Mode, Overflow, Rate, RawTcp};

@@ -89,8 +89,8 @@ impl Parties {
 
     /// Asked while the scope has a turn, by a party that waits for it or by somebody who has not waited (`None`).
     pub fn may_take(&mut self, party: Option<Party>, now: u64) -> bool {
-        let known = party.and_then(|party| Some((self.tops.get(&party.top)?, self.users.get(&party)?)));
-        let is_turn = match known {
+        let waiting = party.and_then(|party| Some((self.tops.get(&party.top)?, self.users.get(&party)?)));
+        let is_turn = match waiting {
             Some((top, user)) => self.round.is_turn_of(top) && top.round.is_turn_of(user),
             None => self.round.unserved == 0,
         };

@@ -1,7 +1,7 @@
 //! One account: who holds its slots, who waits for it, and when its next turn comes.
 
 use crate::attempt::{AttemptId, Ending};
-use crate::credit::{Repute, Side, Trust};
+use crate::credit::{Offer, Repute, Side, Trust};
 use crate::held_slots::HeldSlots;
 use crate::parties::{Parties, Party};
 use crate::{Ledger, Limits};
@@ -229,16 +229,25 @@ impl Scope {
         }
     }
 
-    pub fn answer(&mut self, pending: bool, side: Side, neighbours: u32, now: u64) {
+    pub fn pending_no_more(&mut self) {
+        self.trust.pending_no_more();
+    }
+
+    pub fn answer(&mut self, side: Side, neighbours: u32, now: u64) {
         if let Some(rules) = &self.limits.first_contact {
-            self.trust.answer(rules, pending, side, neighbours, now);
+            self.trust.answer(rules, side, neighbours, now);
         }
     }
 
     pub fn silence(&mut self, side: Side, now: u64) {
+        self.trust.pending_no_more();
         if let Some(rules) = &self.limits.first_contact {
             self.trust.silence(rules, side, now);
         }
+    }
+
+    pub fn offer(&self, now: u64) -> Option<Offer> {
+        self.limits.first_contact.as_ref().map(|rules| self.trust.offer(rules, now))
     }
 
     pub fn repute(&self) -> Repute {

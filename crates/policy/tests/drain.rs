@@ -177,7 +177,7 @@ fn a_full_queue_refuses_only_those_who_would_have_to_wait() {
     let mut books = Books::new(Mode::Enforce, Limits { queue: 3, ..limits(1, per_second(10)) });
     let own = books.open_scope(Limits { queue: 1, ..limits(9, None) });
     for _ in 0..4 {
-        assert!(!books.refuses(0, Origin { own: Some(own), ..Origin::default() }).is_some());
+        assert!(books.refuses(0, Origin { own: Some(own), ..Origin::default() }).is_none());
         books.begin(0, Origin { own: Some(own), ..Origin::default() });
     }
     assert!(
@@ -190,7 +190,7 @@ fn a_full_queue_refuses_only_those_who_would_have_to_wait() {
         ScopeId::HOST,
         Limits { queue: 3, overflow: Overflow::Wait, ..limits(1, per_second(10)) },
     );
-    assert!(!books.refuses(0, Origin::default()).is_some());
+    assert!(books.refuses(0, Origin::default()).is_none());
 }
 
 #[derive(Debug, Clone, Copy)]

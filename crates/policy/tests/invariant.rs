@@ -1,6 +1,8 @@
 //! What holds of the books under any sequence of attempts, whatever their timers do.
 
-use halfopen_policy::{AttemptId, Books, Ending, Ledger, Limits, Mode, Origin, Rate, ScopeId, Verdict};
+use halfopen_policy::{
+    AttemptId, Books, Ending, FirstContact, Ledger, Limits, Mode, Origin, Party, Rate, ScopeId, Verdict,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -21,7 +23,7 @@ struct Live {
 
 #[derive(Debug, Clone)]
 enum Act {
-    Begin { own: bool },
+    Begin { own: bool, first: bool, party: Party },
     Timer(Index),
     AllTimers,
     End(Index, Ending),
@@ -35,6 +37,8 @@ struct Watched {
     mode: Mode,
     books: Books,
     limits: Limits,
+    /// Whether credit is asked for, so that some pass those who wait for it.
+    ranks: bool,
     own: ScopeId,
     live: BTreeMap<AttemptId, Live>,
     begun: u64,
@@ -47,7 +51,8 @@ impl Watched {
     fn new(mode: Mode, limits: Limits, own_limits: Limits) -> Self {
         let mut books = Books::new(mode, limits);
         let own = books.open_scope(own_limits);
-        Self { now: 0, mode, books, limits, own, live: BTreeMap::new(), begun: 0, ended: 0 }
+        let ranks = limits.first_contact.or(own_limits.first_contact).is_some();
+        Self { now: 0, mode, books, limits, ranks, own, live: BTreeMap::new(), begun: 0, ended: 0 }
     }
 
     fn scopes(&self) -> [ScopeId; SCOPES_ASKED] {
@@ -58,7 +63,7 @@ impl Watched {
         self.live.values().filter(move |live| scope == ScopeId::HOST || live.own == Some(scope))
     }
 
-    fn begin(&mut self, own: bool) {
+    fn begin(&mut self, own: bool, first: bool, party: Party) {
         let own = own.then_some(self.own);
         // An unlimited scope lets everybody go, waiters at their next re-check.
         let waited: usize = own
@@ -67,9 +72,9 @@ impl Watched {
             .filter(|&&scope| scope != ScopeId::HOST || self.limits.half_open.is_some())
             .map(|&scope| self.books.waiting_at(scope))
             .sum();
-        let (id, verdict) = self.books.begin(self.now, Origin { own, ..Origin::default() });
+        let (id, verdict) = self.books.begin(self.now, Origin { own, first, party, ..Origin::default() });
         assert!(
-            verdict != Verdict::Go || waited == 0 || self.mode == Mode::Off,
+            verdict != Verdict::Go || waited == 0 || self.ranks || self.mode == Mode::Off,
             "admitted past {waited} waiters"
         );
         assert!(verdict != Verdict::Hold || self.mode == Mode::Enforce, "held in {:?}", self.mode);
@@ -109,7 +114,7 @@ impl Watched {
     fn act(&mut self, step: u64, act: &Act) {
         self.now += step;
         match *act {
-            Act::Begin { own } => self.begin(own),
+            Act::Begin { own, first, party } => self.begin(own, first, party),
             Act::Timer(at) => self.chosen(at).into_iter().for_each(|id| self.timer(id)),
             Act::AllTimers => {
                 for id in self.live.keys().copied().collect::<Vec<_>>() {
@@ -165,7 +170,8 @@ fn some_life(acts: usize, changes: u32) -> impl Strategy<Value = Vec<(u64, Act)>
     ];
     let ending = select(&[Ending::Established, Ending::TimedOut, Ending::Other][..]);
     let act = prop_oneof![
-        60 => any::<bool>().prop_map(|own| Act::Begin { own }),
+        60 => (any::<bool>(), any::<bool>(), 0..3u64, 0..3u32)
+            .prop_map(|(own, first, top, user)| Act::Begin { own, first, party: Party { top, user } }),
         80 => any::<Index>().prop_map(Act::Timer),
         20 => Just(Act::AllTimers),
         30 => (any::<Index>(), ending).prop_map(|(at, ending)| Act::End(at, ending)),
@@ -186,7 +192,37 @@ fn some_limits() -> impl Strategy<Value = Limits> {
     })
 }
 
+fn some_featured() -> impl Strategy<Value = Limits> {
+    let rules = prop_oneof![Just(FirstContact::adaptive()), Just(FirstContact::virus_throttle())];
+    let half_open = prop::option::weighted(0.8, 0..8u32);
+    (some_limits(), half_open, prop::option::weighted(0.7, rules))
+        .prop_map(|(limits, half_open, first_contact)| Limits { half_open, first_contact, ..limits })
+}
+
 proptest! {
+    #[test]
+    fn with_every_feature_on_there_are_never_more_senders_and_the_books_balance(
+        host in some_featured(),
+        own in some_featured(),
+        life in some_life(250, 0),
+    ) {
+        let mut watched = Watched::new(Mode::Enforce, host, own);
+        for (step, act) in &life {
+            watched.act(*step, act);
+            for (scope, limits) in watched.scopes().into_iter().zip([host, own]) {
+                let senders = watched.senders(scope, limits.slot_life);
+                prop_assert!(senders <= limits.half_open.unwrap_or(u32::MAX) as usize, "{senders} at {scope:?}");
+            }
+        }
+        while let Some(&id) = watched.live.keys().next() {
+            watched.end(id, Ending::Other);
+        }
+        for scope in watched.scopes() {
+            let Ledger { half_open, aged, queued, .. } = watched.books.ledger(scope, watched.now);
+            prop_assert_eq!([half_open, aged, queued, watched.books.waiting_at(scope) as u64], [0; 4]);
+        }
+    }
+
     #[test]
     fn never_more_senders_within_a_slot_life_than_half_open(
         host in some_limits(),

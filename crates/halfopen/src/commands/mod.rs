@@ -5,7 +5,9 @@ mod enforce;
 mod exec;
 mod off;
 mod packet_socket;
+mod preset;
 mod program_table;
+mod release;
 mod report;
 mod running_daemon;
 mod show;
@@ -38,6 +40,8 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Enforce(enforce) => enforce::enforce(&enforce)?,
         Command::Report { json } => report::report(json)?,
         Command::Exec(exec) => return exec::exec(&exec),
+        Command::Release { account, .. } => release::release(account)?,
+        Command::Preset { name } => preset::preset(name)?,
         Command::Why { subject } => show::why(subject)?,
         Command::Check { config } => {
             let effective = Sources::new(config, &[])?.load()?;

@@ -38,6 +38,8 @@ enum Step {
     KnowThePrograms,
     /// A little, and look again.
     RaiseHalfOpen,
+    /// Of those who are trusted.
+    RaiseFirstContacts,
     /// More may wait.
     RaiseQueue,
     /// Wait until there is more to go by.
@@ -88,11 +90,14 @@ impl<'s> Report<'s> {
             others: &status.others,
             advice: Vec::new(),
         };
-        report.advise(status.trial.is_some());
+        let for_credit =
+            std::iter::once(scope).chain(&status.scopes).any(|scope| scope.trust.credit.is_some());
+        report.advise(status.trial.is_some(), for_credit);
         report
     }
 
-    fn advise(&mut self, on_trial: bool) {
+    /// `for_credit`: what waits may wait for that, too.
+    fn advise(&mut self, on_trial: bool, for_credit: bool) {
         let Harm {
             gave_up_while_queued: gave_up,
             refused_overflow: refused,
@@ -102,6 +107,11 @@ impl<'s> Report<'s> {
             ..
         } = self.host;
         let counted = span(self.counting_for_s);
+        let (raise, raised) = if for_credit {
+            (Step::RaiseFirstContacts, RAISE_FIRST_CONTACTS.to_owned())
+        } else {
+            (Step::RaiseHalfOpen, self::raise(self.half_open_limit))
+        };
         let mut advise = |step, text: String| self.advice.push(Advice { step, text });
         if self.mode == "off" {
             advise(
@@ -111,10 +121,10 @@ impl<'s> Report<'s> {
         }
         if gave_up > 0 {
             advise(Step::KnowThePrograms, know("gave up while they waited"));
-            advise(Step::RaiseHalfOpen, self::raise(self.half_open_limit));
+            advise(raise, raised);
         } else if held == 0 && would_have_waited > 0 {
             advise(Step::KnowThePrograms, know("would have waited"));
-            advise(Step::RaiseHalfOpen, self::raise(self.half_open_limit));
+            advise(raise, raised);
         }
         if refused > 0 {
             let text = "The queue was full: raise host.queue a little, or set host.overflow = \"wait\", where the \
@@ -213,6 +223,10 @@ fn know(what: &str) -> String {
     )
 }
 
+const RAISE_FIRST_CONTACTS: &str = "Where you trust one of them: give it a [[scope]] of its own with a little more of \
+    first_contacts and reward, look whether it comes back, and only then raise them again. `halfopen why PID` says whether \
+    it waits for credit or for a slot.";
+
 /// What the makers of patches for the original advised.
 fn raise(limit: Option<u32>) -> String {
     let raised = limit.map_or_else(String::new, |limit| {
@@ -228,7 +242,7 @@ fn raise(limit: Option<u32>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::ScopeStatus;
+    use crate::control::{ScopeKind, ScopeStatus, TrustStatus};
     use halfopen_policy::{Ledger, Limits};
 
     fn status(mode: &str, ledger: Ledger, counting_for_s: u64) -> Status {
@@ -237,8 +251,9 @@ mod tests {
             preset: "xp-sp2".into(),
             persist: false,
             config_hash: "0".into(),
-            host: ScopeStatus::new("host", &Limits::xp_sp2(), &ledger),
+            host: ScopeStatus::new("host", ScopeKind::Host, &Limits::xp_sp2(), &ledger),
             scopes: vec![],
+            accounts_unlisted: 0,
             programs: vec![],
             others: Harm::of_scope(&ledger),
             counting_since: "2030-01-31T12:00:00.000Z".into(),
@@ -252,6 +267,22 @@ mod tests {
 
     fn steps(status: &Status) -> Vec<Step> {
         Report::of(status).advice.iter().map(|advice| advice.step).collect()
+    }
+
+    #[test]
+    fn where_first_contacts_cost_credit_it_is_that_which_is_raised() {
+        let harmed = Ledger { gave_up_while_queued: 3, ..Ledger::default() };
+        let mut status = status("enforce", harmed, 60);
+        assert!(steps(&status).contains(&Step::RaiseHalfOpen));
+        let ledger = Ledger::default();
+        let account = ScopeStatus::new("second[/a]", ScopeKind::Account, &Limits::xp_sp2(), &ledger);
+        let trust = TrustStatus { credit: Some(3), ..TrustStatus::default() };
+        status.scopes.push(ScopeStatus { trust, ..account });
+        let steps = steps(&status);
+        assert!(
+            steps.contains(&Step::RaiseFirstContacts) && !steps.contains(&Step::RaiseHalfOpen),
+            "{steps:?}"
+        );
     }
 
     #[test]

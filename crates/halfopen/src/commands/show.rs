@@ -1,8 +1,9 @@
 //! `status`, `events`, `set` and `why`: numbers for people, or JSON.
 
 use super::{ask, program_table};
-use crate::config::{read_name, read_setting, save};
-use crate::control::{Answer, Client, Request, ScopeStatus, Status, Subject, status::seconds};
+use crate::config::name::is_of_exec;
+use crate::config::{ConfigError, Name, RuleName, Wrong, read_name, read_said, save};
+use crate::control::{Answer, Client, Request, ScopeKind, ScopeStatus, Status, Subject, status::seconds};
 use crate::events::record::written_time;
 use crate::events::text::plain;
 use crate::output;
@@ -47,7 +48,10 @@ fn table(status: &Status) -> String {
         ("would have waited", |scope| scope.would_have_waited.to_string()),
         ("saturated", |scope| if scope.saturated { "yes" } else { "no" }.into()),
     ];
-    let scopes: Vec<&ScopeStatus> = std::iter::once(&status.host).chain(&status.scopes).collect();
+    // Rules have too many accounts for columns.
+    let (execs, narrower): (Vec<_>, Vec<_>) =
+        status.scopes.iter().partition(|scope| scope.kind == ScopeKind::Exec);
+    let scopes: Vec<&ScopeStatus> = std::iter::once(&status.host).chain(execs).collect();
     let width = scopes.iter().map(|scope| scope.name.len()).max().unwrap_or(0).max(12);
     let line = |name: &str, cells: Vec<String>| {
         cells.iter().fold(format!("{name:<21}"), |line, cell| format!("{line}  {cell:>width$}"))
@@ -60,6 +64,10 @@ fn table(status: &Status) -> String {
     lines.extend([line("", scopes.iter().map(|scope| scope.name.clone()).collect())]);
     lines
         .extend(rows.iter().map(|(name, cell)| line(name, scopes.iter().map(|scope| cell(scope)).collect())));
+    lines.extend(narrower.iter().map(|scope| scope.in_short()));
+    if status.accounts_unlisted > 0 {
+        lines.push(format!("and {} accounts more of which there is less to say", status.accounts_unlisted));
+    }
     lines.extend(program_table::lines(&status.programs, &status.others, MOST_HARMED));
     lines.extend(status.degraded.iter().map(|reason| format!("degraded: {}", reason.explanation)));
     let faults = status.faults.iter();
@@ -109,12 +117,17 @@ pub fn set(name: String, value: String, save: bool) -> Result<()> {
 
 /// A version of the daemon's file with the value in it, and where it belongs: the daemon itself may write nothing.
 fn prepare(name: &str, value: &str) -> Result<(save::Prepared, PathBuf)> {
-    let setting = read_setting(&read_name(name)?, value)?;
+    let name = read_name(name)?;
+    if matches!(&name, Name::Limit(RuleName::Scope(scope), _) if is_of_exec(scope)) {
+        let given = name.to_string();
+        return Err(ConfigError::Given { given, wrong: Wrong::ScopeIsPassing }.into());
+    }
+    let said = read_said(&name, value)?;
     let path = match ask(&Request::LocalFile)? {
         (_, Answer::LocalFile(path)) => path,
         (client, other) => return Err(client.unexpected(&other).into()),
     };
-    Ok((save::prepare(&path, &setting)?, path))
+    Ok((save::prepare(&path, &said)?, path))
 }
 
 pub fn why(subject: Subject) -> Result<()> {
@@ -144,17 +157,24 @@ mod tests {
     use halfopen_policy::{Ledger, Limits};
 
     #[test]
-    fn the_harm_comes_first_and_every_scope_has_a_column() {
+    fn the_harm_comes_first_scopes_of_exec_have_columns_and_accounts_lines() {
         let ledger = Ledger { gave_up_while_queued: 7, queued: 244, ..Ledger::default() };
-        let host = ScopeStatus::new("host", &Limits::xp_sp2(), &ledger);
-        let exec = ScopeStatus::new("exec-1", &Limits { half_open: None, ..Limits::xp_sp2() }, &ledger);
+        let host = ScopeStatus::new("host", ScopeKind::Host, &Limits::xp_sp2(), &ledger);
+        let exec = ScopeStatus::new(
+            "exec-1",
+            ScopeKind::Exec,
+            &Limits { half_open: None, ..Limits::xp_sp2() },
+            &ledger,
+        );
+        let account = ScopeStatus::new("second[/a]", ScopeKind::Account, &Limits::xp_sp2(), &ledger);
         let status = Status {
             mode: "enforce".into(),
             preset: "xp-sp2".into(),
             persist: false,
             config_hash: "0".into(),
             host,
-            scopes: vec![exec],
+            scopes: vec![exec, account],
+            accounts_unlisted: 9_936,
             programs: vec![],
             others: Harm { gave_up_while_queued: 7, held: 251, ..Harm::default() },
             counting_since: String::new(),
@@ -168,6 +188,9 @@ mod tests {
         let lines: Vec<&str> = table.lines().collect();
         assert_eq!(lines[1].split_whitespace().collect::<Vec<_>>(), ["host", "exec-1"]);
         assert_eq!(lines[2], "gave up while queued              7             7");
+        let account = "second[/a]: queued 244, half-open 0 of 10, gave up while queued 7";
+        let at = lines.iter().position(|line| *line == account).unwrap();
+        assert_eq!(lines[at + 1], "and 9936 accounts more of which there is less to say");
         assert!(table.contains("unlimited") && lines.last().unwrap().starts_with("degraded: "));
     }
 }

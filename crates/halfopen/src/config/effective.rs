@@ -1,49 +1,113 @@
 //! What holds in the end, and who said it.
 
+use super::error::{ConfigError, Wrong};
 use super::essential::EssentialList;
-use super::key::Key;
+use super::key::{Key, LimitKey};
+use super::limit::Limit;
+use super::name::{Name, RuleName};
 use super::place::Origin;
-use super::setting::{Preset, Setting};
+use super::preset::Preset;
+use super::rules::Rules;
+use super::said::Said;
+use super::setting::Setting;
 use halfopen_kernel::Settings;
-use halfopen_policy::{Limits, Mode, RawTcp};
+use halfopen_policy::{FirstContact, Limits, Mode, Overflow, RawTcp};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-/// Every key with its value and origin.
+/// How long an address that answered stays known where nothing else is said.
+const KNOWN_FOR: Duration = Duration::from_hours(1);
+
+/// Every key and rule with its value and origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effective {
+    /// In the order in which it was said; of what was said twice of one key, the last.
+    said: Vec<(Said, Origin)>,
     entries: BTreeMap<Key, (Setting, Origin)>,
+    rules: Rules,
 }
 
 impl Default for Effective {
-    /// The preset's values.
+    /// The usual preset.
     fn default() -> Self {
-        let mut effective = Self { entries: BTreeMap::new() };
-        let host = Limits::xp_sp2();
-        let limits = super::key::LimitKey::ALL.into_iter().map(|key| super::Limit::of(&host, key));
+        Self::of_preset(Preset::default())
+    }
+}
+
+impl Effective {
+    fn of_preset(preset: Preset) -> Self {
+        let mut effective = Self { said: Vec::new(), entries: BTreeMap::new(), rules: Rules::default() };
+        let host = LimitKey::ALL.into_iter().map(|key| Setting::Host(Limit::of(&open(), key)));
         let settings = [
-            Setting::Preset(Preset::XpSp2),
             Setting::Mode(Mode::default()),
             Setting::Persist(false),
             Setting::Exempt(loopback()),
             Setting::Essential(EssentialList::default()),
             Setting::RawTcp(RawTcp::default()),
             Setting::Poke(true),
+            Setting::KnownFor(KNOWN_FOR),
         ];
-        for setting in settings.into_iter().chain(limits.map(Setting::Host)) {
-            effective.put(setting, Origin::Preset);
+        let base = settings.into_iter().chain(host).map(Said::Setting);
+        // Its text names the preset that it starts from itself; it is its own.
+        let name = Said::Setting(Setting::Preset(preset));
+        for said in base.chain(preset.layer().cloned()).chain([name]) {
+            // A preset's limits follow the rules that they are of, as its tests show.
+            let _ = effective.take(&said, &Origin::Preset);
         }
         effective
     }
-}
 
-impl Effective {
-    /// Replaces the value of a key.
-    pub fn put(&mut self, setting: Setting, origin: Origin) {
-        self.entries.insert(setting.key(), (setting, origin));
+    /// The last preset that is named, and on it all that is said, in its order.
+    ///
+    /// # Errors
+    /// The first thing that cannot be.
+    pub fn of(said: Vec<(Said, Origin)>) -> Result<Self, ConfigError> {
+        let presets = said.iter().rev().find_map(|(said, _)| match said {
+            Said::Setting(Setting::Preset(preset)) => Some(*preset),
+            _ => None,
+        });
+        let mut effective = Self::of_preset(presets.unwrap_or_default());
+        for (said, origin) in &said {
+            effective.take(said, origin).map_err(|wrong| error(wrong, origin, Some(said)))?;
+        }
+        effective.said = said;
+        let host = effective.host();
+        if host.first_contact.is_some_and(|first| first.recover_most < first.recover) {
+            let latest = [LimitKey::Recover, LimitKey::RecoverMost]
+                .map(|key| effective.get(Key::Host(key)).map(|(_, origin)| origin.clone()));
+            let origin = latest.into_iter().flatten().max_by_key(|origin| *origin != Origin::Preset);
+            return Err(error(Wrong::RecoverMost("host".into()), &origin.unwrap_or(Origin::Live), None));
+        }
+        effective.rules.check(&host).map_err(|(wrong, origin)| error(wrong, &origin, None))?;
+        Ok(effective)
+    }
+
+    /// The same with one thing said besides, last.
+    ///
+    /// # Errors
+    /// Where that cannot be.
+    pub fn with(&self, said: Said, origin: Origin) -> Result<Self, ConfigError> {
+        let name = said.name();
+        let mut all = self.said.clone();
+        all.retain(|(earlier, _)| name.is_none() || earlier.name() != name);
+        all.push((said, origin));
+        Self::of(all)
+    }
+
+    fn take(&mut self, said: &Said, origin: &Origin) -> Result<(), Wrong> {
+        match said {
+            Said::Setting(setting) => {
+                self.entries.insert(setting.key(), (setting.clone(), origin.clone()));
+            }
+            Said::Scope { name, who, per } => {
+                self.rules.put_scope(name, who.clone(), *per, origin.clone());
+            }
+            Said::Limit(rule, limit) => self.rules.put_limit(rule, limit.clone(), origin.clone())?,
+        }
+        Ok(())
     }
 
     /// The value of `key` and its origin.
@@ -52,9 +116,38 @@ impl Effective {
         self.entries.get(&key)
     }
 
-    /// The values set while the daemon ran and not saved.
-    pub fn live(&self) -> impl Iterator<Item = &Setting> {
-        self.entries.values().filter(|(_, origin)| *origin == Origin::Live).map(|(setting, _)| setting)
+    /// The value of `name` as `get` prints it, and its origin; `None` for a rule that is not there.
+    #[must_use]
+    pub fn shown(&self, name: &Name) -> Option<(String, &Origin)> {
+        let host_half_open = Name::Key(Key::Host(LimitKey::HalfOpen));
+        match name {
+            Name::Key(key) => self.get(*key).map(|(setting, origin)| (setting.show(), origin)),
+            Name::Limit(rule, key) => {
+                let (limit, origin) = self.rules.find(rule)?.get(*key, &self.host());
+                Some((limit.show(), origin))
+            }
+            Name::TcpNumConnections(None) => {
+                let (_, origin) = self.shown(&host_half_open)?;
+                Some((super::limit::tcp_num_connections(self.host().half_open).to_string(), origin))
+            }
+            Name::TcpNumConnections(Some(interface)) => {
+                let rule = self.rules.find(&RuleName::Interface(interface.clone()))?;
+                let (_, origin) = rule.get(LimitKey::HalfOpen, &self.host());
+                let half_open = rule.limits(&self.host()).half_open;
+                Some((super::limit::tcp_num_connections(half_open).to_string(), origin))
+            }
+        }
+    }
+
+    /// The rules.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// What was said while the daemon ran and not saved.
+    pub fn live(&self) -> impl Iterator<Item = &Said> {
+        self.said.iter().filter(|(_, origin)| *origin == Origin::Live).map(|(said, _)| said)
     }
 
     /// As the kernel part takes it.
@@ -67,15 +160,36 @@ impl Effective {
             poke: true,
             exempt: Vec::new(),
             essential: Vec::new(),
-            host: Limits::xp_sp2(),
+            host: open(),
             scopes: Vec::new(),
             interfaces: Vec::new(),
-            known_for: Duration::from_hours(1),
+            known_for: KNOWN_FOR,
         };
         for (setting, _) in self.entries.values() {
             setting.apply(&mut settings);
         }
+        self.rules.apply(&mut settings);
         settings
+    }
+
+    /// The limits of the host.
+    #[must_use]
+    pub fn host(&self) -> Limits {
+        let mut host = open();
+        // In the order of their keys.
+        for (setting, _) in self.entries.values() {
+            if let Setting::Host(limit) = setting {
+                limit.apply(&mut host);
+            }
+        }
+        host
+    }
+
+    /// What first contacts cost to a program in the cgroup at `path` that has no scope of `exec`.
+    #[must_use]
+    pub fn first_contact_in(&self, path: &str) -> Option<FirstContact> {
+        let host = self.host();
+        host.first_contact.or_else(|| self.rules.first_contact_in(path, &host))
     }
 
     /// What keeps rules of `essential` from meeting anybody; see [`EssentialList::unmet`].
@@ -85,6 +199,12 @@ impl Effective {
             Some((Setting::Essential(list), _)) => list.unmet(),
             _ => Vec::new(),
         }
+    }
+
+    /// What keeps rules of `[[scope]]` from meeting anybody.
+    #[must_use]
+    pub fn unmet_scopes(&self) -> Vec<String> {
+        self.rules.unmet().collect()
     }
 
     /// Whether the limit outlives the daemon.
@@ -98,8 +218,9 @@ impl Effective {
     pub fn hash(&self) -> String {
         // FNV-1a: the standard library's hashers may change between its versions.
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        for (key, (setting, _)) in &self.entries {
-            for byte in format!("{key} = {}\n", setting.in_full()).bytes() {
+        let keys = self.entries.iter().map(|(key, (setting, _))| format!("{key} = {}\n", setting.in_full()));
+        for line in keys.chain(self.rules.in_full()) {
+            for byte in line.bytes() {
                 hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
             }
         }
@@ -122,7 +243,31 @@ impl Effective {
             let _ = writeln!(text, "{line:<40} # {origin}");
             lines.for_each(|line| text.extend([line.as_str(), "\n"]));
         }
-        text
+        text + &self.rules.to_toml()
+    }
+}
+
+fn error(wrong: Wrong, origin: &Origin, said: Option<&Said>) -> ConfigError {
+    match origin {
+        Origin::File(place) => ConfigError::InFile { place: place.clone(), wrong },
+        Origin::Preset | Origin::CommandLine | Origin::Live => {
+            let said = said.and_then(|said| Some(format!(" {}={}", said.name()?, said.show())));
+            ConfigError::Given { given: format!("{origin}{}", said.unwrap_or_default()), wrong }
+        }
+    }
+}
+
+/// What limits nothing.
+fn open() -> Limits {
+    Limits {
+        half_open: None,
+        slot_life: Duration::from_secs(21),
+        drain: None,
+        strict: true,
+        queue: super::limit::QUEUE_UNLIMITED,
+        overflow: Overflow::Refuse,
+        max_wait: None,
+        first_contact: None,
     }
 }
 

@@ -1,8 +1,8 @@
 //! What can be wrong with a configuration. Whatever it is, nothing has been changed.
 
-use super::key::NoSuchName;
+use super::name::{NoSuchName, RuleName};
 use super::place::Place;
-use super::setting::WrongValue;
+use super::value::WrongValue;
 use std::io;
 use std::path::PathBuf;
 
@@ -71,9 +71,82 @@ pub enum Wrong {
     /// A value that the key does not take.
     #[error(transparent)]
     Value(Box<WrongValue>),
-    /// A table of a later version.
-    #[error("this version limits the host as a whole: {0} comes with a later one; take it out")]
-    LaterVersion(&'static str),
+    /// Another thing where rules belong.
+    #[error("write {0} on a line of its own before each rule, and its keys below")]
+    NoList(&'static str),
+    /// A rule without a name.
+    #[error("a rule has a name: add name = \"...\" below this [[{0}]]")]
+    NoName(&'static str),
+    /// Two rules of one name in one file.
+    #[error(
+        "{table} {name:?} stands further up in this file already: join the two, or give one another name"
+    )]
+    Twice {
+        /// Scopes or interfaces.
+        table: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A scope for nobody that changes nothing either.
+    #[error(
+        "scope {0:?} has no match: say whom it is for, as match = {{ user = \"www-data\" }}; without match it may only \
+         change limits of a scope of that name in a file read before this one, or in the preset"
+    )]
+    NoMatch(String),
+    /// An interface that limits nothing.
+    #[error("interface {0:?} limits nothing: give it a limit, as half_open = 50, or take it out")]
+    NoLimit(String),
+    /// Something that a rule cannot be.
+    #[error("{rule}: {wrong}")]
+    Rule {
+        /// Which.
+        rule: RuleName,
+        /// What.
+        wrong: &'static str,
+    },
+    /// A limit for a rule that is not there.
+    #[error("there is no {rule} to change: {known}")]
+    NoSuchRule {
+        /// As it was given.
+        rule: RuleName,
+        /// Those there are.
+        known: String,
+    },
+    /// More rules than the kernel part has room for.
+    #[error("{rule} is one too many: at most {most} rules in [[{}]], those of the preset among them", rule.table())]
+    TooMany {
+        /// The first that has no room.
+        rule: RuleName,
+        /// The room.
+        most: usize,
+    },
+    /// A scope and an interface of one name.
+    #[error(
+        "there is a [[scope]] of the name {0:?} too, and status and events could not tell them apart: rename it"
+    )]
+    Shared(String),
+    /// A rule by name that a program could loosen its limits with.
+    #[error(
+        "{rule} asks for comm, which a program chooses for itself, and its {key} is laxer than that of {than}, which comes \
+         after it and may be for the same programs: make it as strict, put it after {than}, or ask for exe, user or cgroup"
+    )]
+    LaxComm {
+        /// The rule that asks for comm.
+        rule: RuleName,
+        /// What is laxer.
+        key: &'static str,
+        /// The rule that a program could leave.
+        than: RuleName,
+    },
+    /// Accounts for names.
+    #[error(
+        "{0} asks for comm, which a program chooses for itself: with per, each change of its name could bring a fresh \
+         account; leave per out"
+    )]
+    CommPer(RuleName),
+    /// Pauses that begin longer than they may get.
+    #[error("{0}: recover_most is shorter than recover, which it is the longest of")]
+    RecoverMost(String),
     /// A value where a table belongs.
     #[error("host is a table: write [host] on a line of its own, and its keys below")]
     HostIsATable,

@@ -4,13 +4,13 @@
 use super::accounts::Accounts;
 use super::essential_shipped::{SHIPPED, Shipped};
 use super::key::{did_you_mean, nearest};
-use super::setting::{WrongValue, written};
+use super::user::User;
+use super::value::{WrongValue, written};
 use halfopen_kernel::Essential;
 use std::fs;
 use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
-use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use toml_edit::{Array, InlineTable, Value};
 
@@ -41,20 +41,6 @@ struct Rule {
     user: Option<User>,
     exe: Option<PathBuf>,
     reason: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct User {
-    /// As it was written.
-    name: String,
-    /// As /etc/passwd had it when the value was read; `None` = it knows no such user.
-    id: Option<u32>,
-}
-
-impl User {
-    fn of(name: &str, accounts: &Accounts) -> Self {
-        Self { name: name.to_owned(), id: accounts.id(name) }
-    }
 }
 
 impl Default for EssentialList {
@@ -176,7 +162,8 @@ impl Rule {
                 "user" if text == Some("any") => return Err(refused(ANY_USER)),
                 "user" => {
                     rule.user = Some(
-                        user(value, accounts).ok_or_else(|| refused("expected a user's name or number"))?,
+                        User::read(value.get_ref(), accounts)
+                            .ok_or_else(|| refused("expected a user's name or number"))?,
                     );
                 }
                 "reason" => {
@@ -261,17 +248,6 @@ fn cgroup(text: Option<&str>) -> Option<String> {
         !["", ".", ".."].contains(name) && name.len() <= LONGEST_NAME && !name.contains(['*', '?', '\0'])
     };
     (names.len() <= DEEPEST && names.iter().all(good)).then(|| format!("/{}", names.join("/")))
-}
-
-fn user(value: &Spanned<DeValue<'_>>, accounts: &Accounts) -> Option<User> {
-    match value.get_ref() {
-        DeValue::String(name) if !name.is_empty() => Some(User::of(name, accounts)),
-        DeValue::Integer(number) => {
-            let id = u32::from_str_radix(number.as_str(), number.radix()).ok()?;
-            Some(User { name: id.to_string(), id: Some(id) })
-        }
-        _ => None,
-    }
 }
 
 fn wrong(key: &str, value: &DeValue<'_>, span: Range<usize>, accepted: &str) -> WrongValue {

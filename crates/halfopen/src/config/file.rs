@@ -4,6 +4,8 @@ use super::disk::Disk;
 use super::error::{ConfigError, Wrong};
 use super::key::{Key, LimitKey, did_you_mean, nearest};
 use super::place::Place;
+use super::rule;
+use super::said::Said;
 use super::setting::Setting;
 use std::io;
 use std::path::Path;
@@ -11,7 +13,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// What one file says, each with the place of its value.
-pub type Layer = Vec<(Setting, Place)>;
+pub type Layer = Vec<(Said, Place)>;
 
 /// Reads the file at `path`; `None` where there is none.
 ///
@@ -52,7 +54,13 @@ pub fn parse(path: &Path, text: &str) -> Result<Layer, ConfigError> {
     let mut take = |key, value: &Spanned<DeValue<'_>>| {
         let setting = Setting::from_toml(key, value.get_ref(), value.span())
             .map_err(|e| wrong(e.span.clone(), e.into()))?;
-        layer.push((setting, at(value.span())));
+        layer.push((Said::Setting(setting), at(value.span())));
+        Ok(())
+    };
+    let mut rules = Layer::new();
+    let mut take_rules = |is_scope, value| {
+        let sayings = rule::read_all(is_scope, value).map_err(|(span, e)| wrong(span, e))?;
+        rules.extend(sayings.into_iter().map(|(said, span)| (said, at(span))));
         Ok(())
     };
     for (name, value) in document.get_ref() {
@@ -66,23 +74,23 @@ pub fn parse(path: &Path, text: &str) -> Result<Layer, ConfigError> {
                 }
             }
             ("host", _) => return Err(wrong(value.span(), Wrong::HostIsATable)),
-            ("scope", _) => return Err(wrong(name.span(), Wrong::LaterVersion("[[scope]]"))),
-            ("interface", _) => return Err(wrong(name.span(), Wrong::LaterVersion("[[interface]]"))),
+            (table @ ("scope" | "interface"), _) => take_rules(table == "scope", value)?,
             (given, _) => match Key::TOP.into_iter().find(|key| key.leaf() == given) {
                 Some(key) => take(key, value)?,
                 None => return Err(wrong(name.span(), unknown_on_top(given))),
             },
         }
     }
+    layer.extend(rules);
     Ok(layer)
 }
 
 fn unknown_in_host(given: &str) -> Wrong {
     let hint = match nearest(given, LimitKey::ALL.into_iter().map(LimitKey::name)) {
-        Some(name) => did_you_mean(name),
-        None if Key::TOP.iter().any(|key| key.leaf() == given) => {
+        _ if Key::TOP.iter().any(|key| key.leaf() == given) => {
             format!("{given} stands above the first table, not in [host]")
         }
+        Some(name) => did_you_mean(name),
         None => format!("[host] has {}", LimitKey::ALL.map(LimitKey::name).join(", ")),
     };
     Wrong::UnknownKey { key: format!("host.{given}"), hint }
@@ -90,13 +98,16 @@ fn unknown_in_host(given: &str) -> Wrong {
 
 fn unknown_on_top(given: &str) -> Wrong {
     let hint = if LimitKey::named(given).is_some() {
-        format!("{given} stands below [host]")
-    } else if let Some(name) = nearest(given, Key::TOP.into_iter().map(Key::leaf).chain(["[host]"])) {
+        format!("{given} stands below [host], [[scope]] or [[interface]]")
+    } else if let Some(name) =
+        nearest(given, Key::TOP.into_iter().map(Key::leaf).chain(["[host]", "[[scope]]", "[[interface]]"]))
+    {
         did_you_mean(name)
     } else if let Some(name) = nearest(given, LimitKey::ALL.into_iter().map(LimitKey::name)) {
         format!("did you mean {name} below [host]?")
     } else {
-        format!("the keys are {} and the table [host]", Key::TOP.map(Key::leaf).join(", "))
+        let keys = Key::TOP.map(Key::leaf).join(", ");
+        format!("the keys are {keys} and the tables [host], [[scope]], [[interface]]")
     };
     Wrong::UnknownKey { key: given.to_owned(), hint }
 }

@@ -19,11 +19,27 @@ pub enum LimitKey {
     Overflow,
     /// The longest wait.
     MaxWait,
+    /// First contacts that may go out before any was answered.
+    FirstContacts,
+    /// What an answered first contact earns.
+    Reward,
+    /// After what time a credit comes back.
+    Recover,
+    /// The longest that this doubles to.
+    RecoverMost,
+    /// Addresses that count as known although they never answered.
+    WorkingSet,
+    /// Which waiting first contact goes out next.
+    Order,
+    /// What is done about a suspect.
+    OnSuspect,
+    /// For how long.
+    BlockFor,
 }
 
 impl LimitKey {
     /// All of them, in the order of the sample file.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 15] = [
         Self::HalfOpen,
         Self::SlotLife,
         Self::Drain,
@@ -31,6 +47,14 @@ impl LimitKey {
         Self::Queue,
         Self::Overflow,
         Self::MaxWait,
+        Self::FirstContacts,
+        Self::Reward,
+        Self::Recover,
+        Self::RecoverMost,
+        Self::WorkingSet,
+        Self::Order,
+        Self::OnSuspect,
+        Self::BlockFor,
     ];
 
     /// As it is written in a file.
@@ -44,6 +68,14 @@ impl LimitKey {
             Self::Queue => "queue",
             Self::Overflow => "overflow",
             Self::MaxWait => "max_wait",
+            Self::FirstContacts => "first_contacts",
+            Self::Reward => "reward",
+            Self::Recover => "recover",
+            Self::RecoverMost => "recover_most",
+            Self::WorkingSet => "working_set",
+            Self::Order => "order",
+            Self::OnSuspect => "on_suspect",
+            Self::BlockFor => "block_for",
         }
     }
 
@@ -71,14 +103,24 @@ pub enum Key {
     RawTcp,
     /// Whether waiters are woken when their turn comes.
     Poke,
+    /// How long an address that answered stays known.
+    KnownFor,
     /// A limit of the host scope.
     Host(LimitKey),
 }
 
 impl Key {
     /// The keys outside any table, in the order of the sample file.
-    pub const TOP: [Self; 7] =
-        [Self::Preset, Self::Mode, Self::Persist, Self::Exempt, Self::Essential, Self::RawTcp, Self::Poke];
+    pub const TOP: [Self; 8] = [
+        Self::Preset,
+        Self::Mode,
+        Self::Persist,
+        Self::Exempt,
+        Self::Essential,
+        Self::RawTcp,
+        Self::Poke,
+        Self::KnownFor,
+    ];
 
     /// All keys, in the order of the sample file.
     pub fn all() -> impl Iterator<Item = Self> {
@@ -96,6 +138,7 @@ impl Key {
             Self::Essential => "essential",
             Self::RawTcp => "raw_tcp",
             Self::Poke => "poke",
+            Self::KnownFor => "known_for",
             Self::Host(limit) => limit.name(),
         }
     }
@@ -105,66 +148,6 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let table = if matches!(self, Self::Host(_)) { "host." } else { "" };
         write!(f, "{table}{}", self.leaf())
-    }
-}
-
-/// What `get` and `set` can name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Name {
-    /// A key of the configuration.
-    Key(Key),
-    /// The host's `half_open` in the numbers of the original.
-    TcpNumConnections,
-    /// A limit of a scope that `exec` made.
-    Scope(String, LimitKey),
-}
-
-/// A name that nothing has.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoSuchName {
-    /// Neither a key nor an alias.
-    #[error("there is no {given:?}: {hint}")]
-    Unknown {
-        /// As it was given.
-        given: String,
-        /// The nearest name, or all of them.
-        hint: String,
-    },
-    /// A limit of one interface.
-    #[error("{0}: this version has no limits for single interfaces; TcpNumConnections sets the host's")]
-    Interface(String),
-}
-
-const ORIGINAL: &str = "TcpNumConnections";
-
-impl Name {
-    /// Reads a name as `get`, `set` and `--set` take it. Letters' case does not matter in the original's names.
-    ///
-    /// # Errors
-    /// [`NoSuchName`] with the nearest name there is.
-    pub fn read(text: &str) -> Result<Self, NoSuchName> {
-        if text.eq_ignore_ascii_case(ORIGINAL) {
-            return Ok(Self::TcpNumConnections);
-        }
-        if text.get(..11).is_some_and(|start| start.eq_ignore_ascii_case("interfaces\\")) {
-            return Err(NoSuchName::Interface(text.to_owned()));
-        }
-        if let Some((scope, limit)) = text.strip_prefix("scope.").and_then(|rest| rest.rsplit_once('.'))
-            && let Some(limit) = LimitKey::named(limit)
-        {
-            return Ok(Self::Scope(scope.to_owned(), limit));
-        }
-        let key = Key::all().find(|key| text == key.to_string() || text == key.leaf());
-        key.map(Self::Key).ok_or_else(|| {
-            let names: Vec<String> = Key::all().map(|key| key.to_string()).chain([ORIGINAL.into()]).collect();
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let leaves: Vec<&str> = LimitKey::ALL.map(LimitKey::name).to_vec();
-            let hint = nearest(text, names.iter().chain(&leaves).copied()).map_or_else(
-                || format!("the names are {}, scope.NAME.half_open", names.join(", ")),
-                did_you_mean,
-            );
-            NoSuchName::Unknown { given: text.to_owned(), hint }
-        })
     }
 }
 

@@ -2,8 +2,11 @@
 //!
 //! A live `set` that was not saved lasts until SIGHUP or the daemon's end: the files and `--set` are the truth that a
 //! reload returns to, so that two hosts with the same files are alike after it.
+//!
+//! A preset is a file of the program's own, read before all others; its rules are tried after theirs.
 
 pub mod accounts;
+mod comm;
 pub mod disk;
 pub mod effective;
 pub mod error;
@@ -11,9 +14,19 @@ pub mod essential;
 mod essential_shipped;
 pub mod file;
 pub mod key;
+pub mod limit;
+pub mod name;
+pub mod pattern;
 pub mod place;
+pub mod preset;
+mod rule;
+pub mod rules;
+pub mod said;
 pub mod save;
 pub mod setting;
+mod user;
+pub mod value;
+pub mod who;
 
 #[cfg(test)]
 mod tests;
@@ -23,9 +36,15 @@ pub use disk::{Disk, OwnRights};
 pub use effective::Effective;
 pub use error::{ConfigError, Wrong};
 pub use essential::EssentialList;
-pub use key::{Key, LimitKey, Name};
+pub use key::{Key, LimitKey};
+pub use limit::Limit;
+pub use name::{Name, RuleName};
+pub use pattern::CgroupPattern;
 pub use place::{Origin, Place};
-pub use setting::{Limit, Setting};
+pub use preset::Preset;
+pub use rules::{Rule, Rules};
+pub use said::Said;
+pub use setting::Setting;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -41,7 +60,7 @@ pub const SAMPLE: &str = include_str!("sample.toml");
 pub struct Sources {
     path: PathBuf,
     must_exist: bool,
-    overrides: Vec<Setting>,
+    overrides: Vec<Said>,
 }
 
 impl Sources {
@@ -74,7 +93,7 @@ impl Sources {
     /// The first thing that is wrong.
     pub fn load_from(&self, disk: &mut dyn Disk) -> Result<Effective, ConfigError> {
         Accounts::read_anew(disk);
-        let mut effective = Effective::default();
+        let mut said = Vec::new();
         for path in [vec![self.path.clone()], self.conf_d_files(disk)?].concat() {
             let Some(layer) = file::read(disk, &path)? else {
                 if path == self.path && !self.must_exist {
@@ -82,14 +101,10 @@ impl Sources {
                 }
                 return Err(unreadable(&path, rustix::io::Errno::NOENT.into()));
             };
-            for (setting, place) in layer {
-                effective.put(setting, Origin::File(place));
-            }
+            said.extend(layer.into_iter().map(|(said, place)| (said, Origin::File(place))));
         }
-        for setting in &self.overrides {
-            effective.put(setting.clone(), Origin::CommandLine);
-        }
-        Ok(effective)
+        said.extend(self.overrides.iter().map(|said| (said.clone(), Origin::CommandLine)));
+        Effective::of(said)
     }
 
     fn conf_d_files(&self, disk: &mut dyn Disk) -> Result<Vec<PathBuf>, ConfigError> {
@@ -111,19 +126,12 @@ pub fn conf_d(config: &Path) -> PathBuf {
     config.parent().unwrap_or(Path::new("")).join("conf.d")
 }
 
-/// Reads NAME and VALUE as `set` takes them, where the name is not a scope's.
+/// Reads NAME and VALUE as `set` takes them.
 ///
 /// # Errors
 /// [`ConfigError::Given`].
-pub fn read_setting(name: &Name, value: &str) -> Result<Setting, ConfigError> {
-    let read = match name {
-        Name::Key(key) => Setting::from_text(*key, value).map_err(Wrong::from),
-        Name::TcpNumConnections => {
-            Limit::from_tcp_num_connections(value).map(Setting::Host).map_err(Wrong::from)
-        }
-        Name::Scope(..) => Err(Wrong::ScopeIsPassing),
-    };
-    read.map_err(|wrong| ConfigError::Given { given: "set".into(), wrong })
+pub fn read_said(name: &Name, value: &str) -> Result<Said, ConfigError> {
+    Said::read(name, value).map_err(|wrong| ConfigError::Given { given: "set".into(), wrong })
 }
 
 /// Reads NAME as `get` and `set` take it.
@@ -134,14 +142,11 @@ pub fn read_name(name: &str) -> Result<Name, ConfigError> {
     Name::read(name).map_err(|e| ConfigError::Given { given: name.to_owned(), wrong: e.into() })
 }
 
-fn read_set(set: &str) -> Result<Setting, ConfigError> {
+fn read_set(set: &str) -> Result<Said, ConfigError> {
     let given = |wrong| ConfigError::Given { given: format!("--set {set}"), wrong };
     let (name, value) = set.split_once('=').ok_or_else(|| given(Wrong::NoValue))?;
     let name = Name::read(name.trim()).map_err(|e| given(e.into()))?;
-    read_setting(&name, value.trim()).map_err(|e| match e {
-        ConfigError::Given { wrong, .. } => given(wrong),
-        other => other,
-    })
+    Said::read(&name, value.trim()).map_err(given)
 }
 
 fn unreadable(path: &Path, reason: io::Error) -> ConfigError {

@@ -1,15 +1,16 @@
-//! `set --save`: one key into `conf.d/90-local.toml`, everything else there left as it is.
+//! `set --save`: one value into `conf.d/90-local.toml`, everything else there left as it is.
 
 use super::error::{ConfigError, Wrong};
 use super::key::Key;
+use super::name::RuleName;
 use super::place::Place;
-use super::setting::Setting;
+use super::said::Said;
 use std::fs::{self, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
-use toml_edit::{DocumentMut, Item, Table};
+use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, TableLike, Value};
 
 /// A new version of the file, written beside it and not yet in its place. Dropped, it leaves no trace.
 #[derive(Debug)]
@@ -24,18 +25,18 @@ pub fn local_file(config: &Path) -> PathBuf {
     super::conf_d(config).join("90-local.toml")
 }
 
-/// Writes a version of `path` with `setting` in it; it takes the place of the old with [`Prepared::commit`].
+/// Writes a version of `path` with what is `said` in it; it takes the place of the old with [`Prepared::commit`].
 ///
 /// # Errors
 /// Where the file as it is cannot be read, and where its directory cannot be written.
-pub fn prepare(path: &Path, setting: &Setting) -> Result<Prepared, ConfigError> {
+pub fn prepare(path: &Path, said: &Said) -> Result<Prepared, ConfigError> {
     let failed = |reason| ConfigError::Save { path: path.to_owned(), reason };
     let (text, mode) = match fs::read_to_string(path) {
         Ok(text) => (text, fs::metadata(path).map_err(failed)?.permissions()),
         Err(e) if e.kind() == io::ErrorKind::NotFound => (String::new(), Permissions::from_mode(0o644)),
         Err(reason) => return Err(failed(reason)),
     };
-    let text = with_setting(path, &text, setting)?;
+    let text = with_said(path, &text, said)?;
     let directory = path.parent().unwrap_or(Path::new("."));
     make_directory(directory).map_err(failed)?;
     let mut file = NamedTempFile::new_in(directory).map_err(failed)?;
@@ -65,27 +66,70 @@ fn make_directory(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn with_setting(path: &Path, text: &str, setting: &Setting) -> Result<String, ConfigError> {
+fn with_said(path: &Path, text: &str, said: &Said) -> Result<String, ConfigError> {
     let wrong = |at, wrong| ConfigError::InFile { place: Place::in_text(path, text, at), wrong };
     let mut document: DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| {
         wrong(e.span().map_or(0, |span| span.start), Wrong::Toml(e.message().to_owned()))
     })?;
-    let key = setting.key();
-    let table = match key {
-        Key::Host(_) => document
-            .entry("host")
-            .or_insert_with(|| Item::Table(Table::new()))
-            .as_table_like_mut()
-            .ok_or_else(|| wrong(0, Wrong::HostIsATable))?,
-        _ => document.as_table_mut(),
+    let (table, key, value): (&mut dyn TableLike, _, _) = match said {
+        Said::Setting(setting) => {
+            let table = match setting.key() {
+                Key::Host(_) => document
+                    .entry("host")
+                    .or_insert_with(|| Item::Table(Table::new()))
+                    .as_table_like_mut()
+                    .ok_or_else(|| wrong(0, Wrong::HostIsATable))?,
+                _ => document.as_table_mut(),
+            };
+            (table, setting.key().leaf(), setting.value())
+        }
+        Said::Limit(rule, limit) => {
+            let no_list =
+                || wrong(0, Wrong::NoList(if is_scope(rule) { "[[scope]]" } else { "[[interface]]" }));
+            let table = table_of(&mut document, rule).ok_or_else(no_list)?;
+            (table, limit.key().name(), limit.value())
+        }
+        Said::Scope { .. } => return Ok(document.to_string()),
     };
-    let mut value = setting.value();
-    if let Some(old) = table.get(key.leaf()).and_then(Item::as_value) {
+    let mut value = value;
+    if let Some(old) = table.get(key).and_then(Item::as_value) {
         *value.decor_mut() = old.decor().clone();
     }
-    match table.get_mut(key.leaf()) {
+    match table.get_mut(key) {
         Some(item) => *item = Item::Value(value),
-        None => drop(table.insert(key.leaf(), Item::Value(value))),
+        None => drop(table.insert(key, Item::Value(value))),
     }
     Ok(document.to_string())
+}
+
+fn is_scope(rule: &RuleName) -> bool {
+    matches!(rule, RuleName::Scope(_))
+}
+
+/// The rule's own table, or a new one that changes the rule of another file. `None` where something else stands there.
+fn table_of<'d>(document: &'d mut DocumentMut, rule: &RuleName) -> Option<&'d mut dyn TableLike> {
+    let named = |table: &dyn TableLike| table.get("name").and_then(Item::as_str) == Some(rule.leaf());
+    let new = || {
+        let mut table = Table::new();
+        table.insert("name", rule.leaf().into());
+        table
+    };
+    match document.entry(rule.table()).or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new())) {
+        Item::ArrayOfTables(tables) => {
+            let at = tables.iter().position(|table| named(table)).unwrap_or(tables.len());
+            if at == tables.len() {
+                tables.push(new());
+            }
+            tables.get_mut(at).map(|table| table as &mut dyn TableLike)
+        }
+        Item::Value(Value::Array(tables)) => {
+            let is_it = |value: &Value| value.as_inline_table().is_some_and(|table| named(table));
+            let at = tables.iter().position(is_it).unwrap_or(tables.len());
+            if at == tables.len() {
+                tables.push(new().into_inline_table());
+            }
+            tables.get_mut(at)?.as_inline_table_mut().map(|table| table as &mut dyn TableLike)
+        }
+        _ => None,
+    }
 }

@@ -1,5 +1,8 @@
 //! Configurations as files on a disk.
 
+mod presets;
+mod rules;
+
 use super::*;
 use halfopen_policy::{Limits, Mode, Rate};
 use std::fs;
@@ -41,7 +44,7 @@ impl Host {
 }
 
 fn set(effective: &mut Effective, name: &str, value: &str) -> Result<(), ConfigError> {
-    effective.put(read_setting(&read_name(name)?, value)?, Origin::Live);
+    *effective = effective.with(read_said(&read_name(name)?, value)?, Origin::Live)?;
     Ok(())
 }
 
@@ -136,8 +139,8 @@ fn essential_rules_replace_the_shipped_ones_unless_they_name_them() {
 fn saving_essential_takes_the_place_of_its_tables() {
     let host = Host::with(SAMPLE);
     let path = host.conf_d("90-local.toml", "# mine\n[[essential]]\nuser = 7\n\n[host]\nqueue = 7\n");
-    let setting = read_setting(&read_name("essential").unwrap(), "[{ exe = '/x' }]").unwrap();
-    save::prepare(&path, &setting).unwrap().commit().unwrap();
+    let said = read_said(&read_name("essential").unwrap(), "[{ exe = '/x' }]").unwrap();
+    save::prepare(&path, &said).unwrap().commit().unwrap();
     let settings = host.load(&[]).unwrap().settings();
     assert_eq!((settings.essential.len(), settings.host.queue), (1, 7));
     assert_eq!(settings.essential[0].exe, Some("/x".into()));
@@ -152,7 +155,7 @@ fn every_wrong_value_is_refused_at_its_place() {
         ("mode = \"enforce\"\nmode = \"off\"", "2:1:", "duplicate key"),
         ("mode = \"on\"", "1:8:", "\"enforce\" or \"audit\" or \"off\""),
         ("mode = true", "1:8:", "\"enforce\""),
-        ("preset = \"vista\"", "1:10:", "\"xp-sp2\""),
+        ("preset = \"vista\"", "1:10:", "\"xp-sp2\" or \"vista-home\" or"),
         ("persist = \"no\"", "1:11:", "true or false"),
         ("raw_tcp = \"drop\"", "1:11:", "\"refuse\" or \"count\" or \"allow\""),
         ("exempt = \"10.0.0.0/8\"", "1:10:", "list of prefixes"),
@@ -189,18 +192,24 @@ fn every_wrong_value_is_refused_at_its_place() {
         ("[host]\ndrain = 10", "2:9:", "\"10/s\""),
         ("[host]\ndrain = \"0/s\"", "2:9:", "\"unlimited\""),
         ("[host]\nstrict = 1", "2:10:", "true or false"),
-        ("[host]\nqueue = 0", "2:9:", "from 1"),
+        ("[host]\nqueue = 0", "2:9:", "from 1 to 4294967295, or \"unlimited\""),
+        ("[host]\nfirst_contacts = 0", "2:18:", "from 1 to 10000, or \"off\""),
+        ("[host]\nreward = 10001", "2:10:", "from 0 to 10000"),
+        ("[host]\nrecover = \"1ms\"", "2:11:", "from 10ms to 24h"),
+        ("[host]\nworking_set = 9", "2:15:", "from 0 to 8"),
+        ("[host]\norder = \"newest\"", "2:9:", "\"oldest\" or \"either\""),
+        ("[host]\non_suspect = \"kill\"", "2:14:", "\"notify\" or \"throttle\" or \"block\""),
+        ("[host]\nblock_for = \"2m3\"", "2:13:", "from 1s to 24h"),
+        ("known_for = \"1us\"", "1:13:", "from 1s to 24h"),
         ("[host]\noverflow = \"drop\"", "2:12:", "\"refuse\" or \"wait\""),
         ("[host]\nmax_wait = \"0s\"", "2:12:", "above 0"),
         ("mod = \"off\"", "1:1:", "did you mean mode?"),
-        ("half_open = 3", "1:1:", "below [host]"),
+        ("half_open = 3", "1:1:", "below [host], [[scope]] or [[interface]]"),
         ("TcpNumConnections = 3", "1:1:", "the keys are preset, mode"),
         ("[host]\nhalfopen = 3", "2:1:", "did you mean half_open?"),
         ("[host]\nmode = \"off\"", "2:1:", "above the first table"),
         ("[hosts]\nhalf_open = 3", "1:2:", "did you mean [host]?"),
         ("host = 3", "1:8:", "[host]"),
-        ("\n[[scope]]\nname = \"torrent\"", "2:3:", "[[scope]] comes with a later one"),
-        ("[[interface]]\nname = \"eth0\"", "1:3:", "[[interface]]"),
     ];
     for (text, place, named) in wrong {
         let error = Host::with(text).error();
@@ -231,10 +240,25 @@ fn names_and_their_aliases() {
     let half_open = Name::Key(Key::Host(LimitKey::HalfOpen));
     assert_eq!(read_name("half_open").unwrap(), half_open);
     assert_eq!(read_name("host.half_open").unwrap(), half_open);
-    assert_eq!(read_name("tcpnumconnections").unwrap(), Name::TcpNumConnections);
-    assert_eq!(read_name("scope.exec-7.drain").unwrap(), Name::Scope("exec-7".into(), LimitKey::Drain));
-    let interface = read_name("Interfaces\\eth0\\TcpNumConnections").unwrap_err().to_string();
-    assert!(interface.contains("no limits for single interfaces"), "{interface}");
+    assert_eq!(read_name("scope.host.half_open").unwrap(), half_open);
+    assert_eq!(read_name("tcpnumconnections").unwrap(), Name::TcpNumConnections(None));
+    let rule = |name: RuleName, key| Name::Limit(name, key);
+    let exec = rule(RuleName::Scope("exec-7".into()), LimitKey::Drain);
+    assert_eq!(read_name("scope.exec-7.drain").unwrap(), exec);
+    let dotted = rule(RuleName::Scope("a.b".into()), LimitKey::BlockFor);
+    assert_eq!(read_name("scope.a.b.block_for").unwrap(), dotted);
+    let vlan = rule(RuleName::Interface("eth0.7".into()), LimitKey::HalfOpen);
+    assert_eq!(read_name("interface.eth0.7.half_open").unwrap(), vlan);
+    let original = read_name("interfaces\\eth0\\tcpnumconnections").unwrap();
+    assert_eq!(original, Name::TcpNumConnections(Some("eth0".into())));
+    assert_eq!(read_name(&original.to_string()).unwrap(), original);
+    for wrong in ["Interfaces\\eth0", "Interfaces\\a b\\TcpNumConnections", "Interfaces\\\\TcpNumConnections"]
+    {
+        let refused = read_name(wrong).unwrap_err().to_string();
+        assert!(refused.contains("as Interfaces\\eth0\\TcpNumConnections"), "{refused}");
+    }
+    let unknown = read_name("scope.torrent.half_opne").unwrap_err().to_string();
+    assert!(unknown.contains("did you mean half_open?"), "{unknown}");
     let unknown = read_name("half_opne").unwrap_err().to_string();
     assert!(unknown.contains("did you mean half_open?"), "{unknown}");
     let unknown = read_name("xyzzy").unwrap_err().to_string();
@@ -248,7 +272,7 @@ fn the_original_s_number_means_the_same_limit() {
         set(&mut effective, "TcpNumConnections", number).unwrap();
         assert_eq!(effective.settings().host.half_open, limit, "{number}");
     }
-    assert_eq!(setting::tcp_num_connections(None), 0xff_fffe);
+    assert_eq!(limit::tcp_num_connections(None), 0xff_fffe);
     set(&mut effective, "half_open", "16777214").unwrap();
     assert_eq!(effective.settings().host.half_open, Some(16_777_214));
 }
@@ -289,8 +313,8 @@ fn saving_keeps_comments_other_keys_and_the_file_s_mode() {
         host.conf_d("90-local.toml", "# mine\nmode = \"audit\" # for now\n\n[host]\n# why\nqueue = 7\n");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
     for (name, value) in [("half_open", "50"), ("mode", "enforce"), ("exempt", "10.0.0.0/8")] {
-        let setting = read_setting(&read_name(name).unwrap(), value).unwrap();
-        save::prepare(&path, &setting).unwrap().commit().unwrap();
+        let said = read_said(&read_name(name).unwrap(), value).unwrap();
+        save::prepare(&path, &said).unwrap().commit().unwrap();
     }
     assert_eq!(
         fs::read_to_string(&path).unwrap(),
@@ -305,14 +329,14 @@ fn saving_keeps_comments_other_keys_and_the_file_s_mode() {
 fn saving_makes_the_file_and_leaves_a_broken_one_alone() {
     let host = Host::with(SAMPLE);
     let path = save::local_file(&host.file());
-    let setting = read_setting(&read_name("TcpNumConnections").unwrap(), "0xfffffe").unwrap();
-    drop(save::prepare(&path, &setting).unwrap());
+    let said = read_said(&read_name("TcpNumConnections").unwrap(), "0xfffffe").unwrap();
+    drop(save::prepare(&path, &said).unwrap());
     assert_eq!(fs::read_dir(conf_d(&host.file())).unwrap().count(), 0, "not committed, not there");
-    save::prepare(&path, &setting).unwrap().commit().unwrap();
+    save::prepare(&path, &said).unwrap().commit().unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "[host]\nhalf_open = \"unlimited\"\n");
 
     fs::write(&path, "half_open = = 3").unwrap();
-    let error = save::prepare(&path, &setting).unwrap_err().to_string();
+    let error = save::prepare(&path, &said).unwrap_err().to_string();
     assert!(error.contains("90-local.toml:1:13: "), "{error}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "half_open = = 3");
 }

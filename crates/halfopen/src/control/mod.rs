@@ -1,13 +1,17 @@
 //! What the program and its daemon say to each other: one request per connection as a line of JSON, answers likewise.
 
+pub mod account;
 pub mod client;
 pub mod programs;
+pub mod scope_status;
 pub mod status;
 pub mod trial;
 
+pub use account::{AccountName, Whose};
 pub use client::{Client, ClientError};
 pub use programs::{Harm, ProgramStatus};
-pub use status::{AttemptStatus, Degradation, DegradedStatus, FaultStatus, ScopeStatus, Status, Why};
+pub use scope_status::{ScopeKind, ScopeStatus, TrustStatus};
+pub use status::{AttemptStatus, Degradation, DegradedStatus, FaultStatus, Status, Why};
 pub use trial::{TrialOrder, TrialStatus};
 
 use crate::events::Event;
@@ -61,6 +65,11 @@ pub enum Request {
     },
     /// [`Answer::Trial`].
     Enforce(TrialOrder),
+    /// [`Answer::Released`].
+    Release {
+        /// A scope, and of its accounts the one by number, or else all its suspects; `None` = all suspects.
+        whom: Option<(String, Option<Whose>)>,
+    },
     /// [`Answer::Why`].
     Why(Subject),
     /// [`Answer::Ending`]; the daemon ends after it.
@@ -123,6 +132,13 @@ pub enum Answer {
     },
     /// The scope is gone.
     ScopeEnded,
+    /// These are no suspects any more.
+    Released {
+        /// Their names.
+        accounts: Vec<String>,
+        /// How many there were besides.
+        more: u64,
+    },
     /// Attempts and what they wait for.
     Why(Box<Why>),
     /// The daemon is about to end.
@@ -191,6 +207,8 @@ mod tests {
             Request::Exec { half_open: Some("unlimited".into()), drain: None },
             Request::Enforce(TrialOrder::Begin(600_000)),
             Request::Enforce(TrialOrder::Confirm),
+            Request::Release { whom: None },
+            Request::Release { whom: Some(("torrent".into(), Some(Whose::Process(7, "a".into())))) },
             Request::Why(Subject::Pid(7)),
             Request::Why(Subject::Destination("[2001:db8::1]:80".parse().unwrap())),
             Request::Off,

@@ -1,9 +1,9 @@
 //! The numbers of `status` and `why`. The JSON of [`Status`] is a contract with scripts.
 
-use super::{Harm, ProgramStatus, TrialStatus};
+use super::{Harm, ProgramStatus, ScopeStatus, TrialStatus};
 use crate::events::text::plain;
 use halfopen_kernel::{Attempt, AttemptState, FaultCount, Shortcoming};
-use halfopen_policy::{Ledger, Limits};
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -20,8 +20,12 @@ pub struct Status {
     pub config_hash: String,
     /// The host's numbers.
     pub host: ScopeStatus,
-    /// Those of the other scopes.
+    /// Those of the other scopes: of `exec`, of rules and interfaces, and at most [`super::scope_status::ACCOUNTS_LISTED`] accounts of rules,
+    /// those first that are suspects, blocked, waiting, or were used last.
     pub scopes: Vec<ScopeStatus>,
+    /// Accounts that are not listed.
+    #[serde(default)]
+    pub accounts_unlisted: u64,
     /// What waiting did to which program: the most harmed first, at most [`super::programs::LISTED`].
     pub programs: Vec<ProgramStatus>,
     /// What it did to all others.
@@ -38,43 +42,6 @@ pub struct Status {
     pub degraded: Vec<DegradedStatus>,
     /// The daemon's process id.
     pub pid: u32,
-}
-
-/// One scope's numbers: counts of attempts where nothing else is said.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ScopeStatus {
-    /// Its name.
-    pub name: String,
-    /// `None` = unlimited.
-    pub half_open_limit: Option<u32>,
-    /// Releases per second; `None` = unlimited.
-    pub drain_per_s: Option<f64>,
-    /// Holding a slot.
-    pub half_open: u64,
-    /// Out for longer than `slot_life`.
-    pub aged: u64,
-    /// Waiting.
-    pub queued: u64,
-    /// Let out at once.
-    pub admitted: u64,
-    /// Let out after a wait.
-    pub released: u64,
-    /// Ended by their program while they waited.
-    pub cancelled: u64,
-    /// Timed out while they waited.
-    pub gave_up_while_queued: u64,
-    /// Answered.
-    pub established: u64,
-    /// Refused, unreachable, timed out or closed after their SYN had left.
-    pub failed: u64,
-    /// Refused because the queue was full.
-    pub refused_overflow: u64,
-    /// In audit mode: let out where enforcing would have held them.
-    pub would_have_waited: u64,
-    /// The longest wait that has ended, in milliseconds.
-    pub longest_wait_ms: u64,
-    /// Whether anything waits now.
-    pub saturated: bool,
 }
 
 /// How often something could not be done as intended.
@@ -98,6 +65,8 @@ pub enum Degradation {
     Off,
     /// A rule of `essential` meets nobody on this host.
     UnmetRule,
+    /// A rule of `[[scope]]` meets nobody on this host.
+    UnmetScope,
     /// The last event reached neither journald nor syslog.
     NoSystemLog,
     /// The last event could not be written to the file of the next daemon.
@@ -165,47 +134,6 @@ pub struct AttemptStatus {
     pub waits_for: Option<String>,
 }
 
-impl ScopeStatus {
-    /// The numbers of the scope called `name`.
-    #[must_use]
-    pub fn new(name: &str, limits: &Limits, ledger: &Ledger) -> Self {
-        Self {
-            name: name.to_owned(),
-            half_open_limit: limits.half_open,
-            drain_per_s: limits.drain.map(halfopen_policy::Rate::per_second),
-            half_open: ledger.half_open,
-            aged: ledger.aged,
-            queued: ledger.queued,
-            admitted: ledger.admitted,
-            released: ledger.released,
-            cancelled: ledger.cancelled,
-            gave_up_while_queued: ledger.gave_up_while_queued,
-            established: ledger.established,
-            failed: ledger.failed,
-            refused_overflow: ledger.refused_overflow,
-            would_have_waited: ledger.would_have_waited,
-            longest_wait_ms: ledger.longest_wait.as_millis() as u64,
-            saturated: ledger.saturated(),
-        }
-    }
-
-    /// What an attempt that waits in this scope waits for, for people.
-    #[must_use]
-    pub fn waited_for(&self, strict: bool) -> String {
-        let waiting = match self.queued {
-            1 => "1 attempt waits".to_owned(),
-            n => format!("{n} attempts wait"),
-        };
-        match (self.half_open_limit, self.drain_per_s) {
-            (Some(limit), _) if strict && self.half_open >= u64::from(limit) => {
-                format!("a slot of {}: {} of {limit} are in use, {waiting}", self.name, self.half_open)
-            }
-            (_, Some(rate)) => format!("its turn in {}: {waiting}, {rate}/s are let out", self.name),
-            (_, None) => format!("its next re-check: {} has a slot for it", self.name),
-        }
-    }
-}
-
 impl AttemptStatus {
     /// `attempt`, which is charged to the scope called `scope` besides the host.
     #[must_use]
@@ -261,6 +189,7 @@ impl From<Degradation> for DegradedStatus {
             Degradation::Audit => "mode is audit: nothing is held",
             Degradation::Off => "mode is off: nothing is held or counted",
             Degradation::UnmetRule => "a rule of `essential` meets nobody: those that it is for are held",
+            Degradation::UnmetScope => "a rule of [[scope]] meets nobody: it limits nothing",
             Degradation::NoSystemLog => {
                 "no system log takes events: they are on stderr and in `halfopen events` only"
             }
@@ -305,7 +234,17 @@ impl DegradedStatus {
     /// A rule of `essential` that meets nobody, and why.
     #[must_use]
     pub fn unmet_rule(why: &str) -> Self {
-        let known = Self::from(Degradation::UnmetRule);
+        Self::unmet(Degradation::UnmetRule, why)
+    }
+
+    /// A rule of `[[scope]]` that meets nobody, and why.
+    #[must_use]
+    pub fn unmet_scope(why: &str) -> Self {
+        Self::unmet(Degradation::UnmetScope, why)
+    }
+
+    fn unmet(reason: Degradation, why: &str) -> Self {
+        let known = Self::from(reason);
         Self { explanation: format!("{}: {why}", known.explanation), ..known }
     }
 }
@@ -346,30 +285,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scope_s_json_has_the_contract_s_names() {
-        let limits = Limits { half_open: None, drain: None, ..Limits::xp_sp2() };
-        let scope = ScopeStatus::new("host", &limits, &Ledger { queued: 3, ..Ledger::default() });
-        let json = serde_json::to_value(&scope).unwrap();
-        let names = "name half_open_limit drain_per_s half_open aged queued admitted released cancelled \
-                     gave_up_while_queued established failed refused_overflow longest_wait_ms saturated";
-        for name in names.split_whitespace() {
-            assert!(json.get(name).is_some(), "{name}");
-        }
-        assert!(json["half_open_limit"].is_null() && json["drain_per_s"].is_null());
-        assert_eq!(json["saturated"], true);
-    }
-
-    #[test]
     fn spans_have_two_units() {
         let spans = [0, 59, 432, 600, 3_601, 274_000].map(span);
         assert_eq!(spans, ["0 s", "59 s", "7 m 12 s", "10 m", "1 h", "3 d 4 h"]);
-    }
-
-    #[test]
-    fn a_waiter_waits_for_a_slot_or_its_turn() {
-        let ledger = Ledger { half_open: 10, queued: 244, ..Ledger::default() };
-        let scope = ScopeStatus::new("host", &Limits::xp_sp2(), &ledger);
-        assert_eq!(scope.waited_for(true), "a slot of host: 10 of 10 are in use, 244 attempts wait");
-        assert_eq!(scope.waited_for(false), "its turn in host: 244 attempts wait, 10/s are let out");
     }
 }

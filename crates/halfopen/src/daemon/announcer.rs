@@ -1,7 +1,9 @@
 //! Carries events to where they are read: stderr, the system log, memory, and those who follow.
 
 use crate::events::kept::REMEMBERED;
-use crate::events::{Episodes, Event, KeptEvents, Report, SystemLog};
+use crate::events::{
+    Episodes, Event, KeptEvents, Report, State, SuspectReport, Suspects, SystemLog, episode,
+};
 use crate::output;
 use jiff::Timestamp;
 use std::collections::VecDeque;
@@ -19,6 +21,8 @@ const LAG: usize = 256;
 pub struct Announcer {
     /// What is going on in each scope.
     pub episodes: Episodes,
+    /// Accounts that have become suspects.
+    pub suspects: Suspects,
     log: SystemLog,
     memory: VecDeque<Arc<Event>>,
     kept: io::Result<KeptEvents>,
@@ -39,7 +43,15 @@ impl Announcer {
         if let Err(e) = &kept {
             tracing::warn!("events cannot be kept for the next daemon: {e}");
         }
-        Self { episodes: Episodes::default(), log, memory, kept, last_kept: true, followers }
+        Self {
+            episodes: Episodes::default(),
+            suspects: Suspects::default(),
+            log,
+            memory,
+            kept,
+            last_kept: true,
+            followers,
+        }
     }
 
     /// Goes on with the episodes that an earlier daemon announced; `now` as the kernel part's clock has it.
@@ -49,13 +61,27 @@ impl Announcer {
             // A clock that was set back meanwhile makes it young, not old.
             let age =
                 written.and_then(|at| Duration::try_from(Timestamp::now() - at).ok()).unwrap_or_default();
-            self.episodes.resume(&event.scope, event.state, now.saturating_sub(age));
+            let at = now.saturating_sub(age);
+            match event.state {
+                State::Reached => self.episodes.resume(&event.scope, episode::State::Reached, at),
+                State::Cleared => self.episodes.resume(&event.scope, episode::State::Cleared, at),
+                State::Suspect => self.suspects.resume(scope_of(&event.scope), at),
+            }
         }
     }
 
     /// Writes the event for `report`, in a scope with this `limit` and `queued` attempts.
     pub fn announce(&mut self, report: Report, limit: Option<u32>, queued: u64) {
-        let event = Arc::new(Event::new(report, Timestamp::now(), limit, queued));
+        self.write(Event::new(report, Timestamp::now(), limit, queued));
+    }
+
+    /// Writes the event for a suspect, of a scope with this `limit` and `queued` attempts.
+    pub fn announce_suspect(&mut self, report: SuspectReport, limit: Option<u32>, queued: u64) {
+        self.write(Event::of_suspect(report, Timestamp::now(), limit, queued));
+    }
+
+    fn write(&mut self, event: Event) {
+        let event = Arc::new(event);
         output::error_line(&event.to_string());
         self.log.write(&event);
         if self.memory.len() == REMEMBERED {
@@ -103,4 +129,9 @@ impl Announcer {
     pub fn log_reached(&self) -> bool {
         self.log.reached()
     }
+}
+
+/// The scope of an account: what stands before whose it is.
+fn scope_of(account: &str) -> &str {
+    account.split('[').next().unwrap_or(account)
 }

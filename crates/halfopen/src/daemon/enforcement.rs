@@ -1,7 +1,11 @@
 //! The limiter with its configuration and scopes, and what is asked of it.
 
+mod accounts;
 mod adoption;
+mod exec_scopes;
 mod pokes;
+mod release;
+mod suspects;
 mod trial;
 mod values;
 mod why;
@@ -11,12 +15,12 @@ use super::confine::Confined;
 use super::fault_log::FaultLog;
 use super::hand::Hand;
 use super::poke::Pokes;
-use crate::config::{ConfigError, Effective, Key, Limit, LimitKey, Sources, setting};
-use crate::control::{Degradation, DegradedStatus, FaultStatus, ScopeStatus, Status, programs};
+use crate::config::{Effective, Key, Sources, setting};
+use crate::control::{Degradation, DegradedStatus, FaultStatus, ScopeKind, Status, programs};
 use crate::events::record::written_time;
 use crate::events::{Identity, Waiter};
-use crate::exit::{WrongUse, explained};
-use anyhow::{Context, Result};
+use crate::exit::explained;
+use anyhow::Result;
 use halfopen_kernel::{
     CgroupDir, EnforcementStopped, Fault, FaultCount, KernelError, Limiter, Program, ScopeId, Shortcoming,
     Told, restore_here,
@@ -31,6 +35,9 @@ use std::time::Duration;
 
 /// The host scope's name.
 const HOST: &str = "host";
+
+/// How often accounts that nobody uses any more are looked for.
+const COLLECT: Duration = Duration::from_mins(1);
 
 /// A scope that `exec` made.
 #[derive(Debug)]
@@ -79,6 +86,7 @@ pub struct Enforcement {
     disturbances: u64,
     pokes: Pokes,
     pins_unmounted: bool,
+    collected: Option<Duration>,
     /// Where events go.
     pub announcer: Announcer,
 }
@@ -111,6 +119,7 @@ impl Enforcement {
             faults: FaultLog::default(),
             disturbances: 0,
             pins_unmounted: false,
+            collected: None,
             announcer,
         };
         if let Some(adopted) = enforcement.limiter.adopted().cloned() {
@@ -134,22 +143,31 @@ impl Enforcement {
     /// # Errors
     /// Where the ring buffer cannot be read.
     pub fn take_held(&mut self) -> Result<u64, KernelError> {
+        let rules = self.rule_scopes();
         let Self { limiter, scopes, announcer, means, pokes, .. } = self;
-        let mut taken = 0;
+        let (mut taken, mut suspects) = (0, Vec::new());
         limiter.take_told(&mut |told| {
             pokes.hear(&told);
-            let Told::Held(held) = told else { return };
+            let held = match told {
+                Told::Held(held) => held,
+                Told::Suspect(attempt) => return suspects.push(attempt),
+                Told::Turn(_) => return,
+            };
             taken += 1;
-            let scope = scopes.iter().find(|scope| scope.id == held.scope);
+            let exec = scopes.iter().find(|scope| scope.id == held.scope).map(|scope| &scope.name);
+            let rule = || rules.iter().find(|scope| scope.id == held.scope).map(|scope| &scope.name);
             let waiter = Waiter {
                 at: held.at,
-                scope: scope.map_or(HOST, |scope| &scope.name),
+                scope: exec.or_else(rule).map_or(HOST, String::as_str),
                 program: &held.program,
                 destination: held.destination,
                 audited: held.audited,
             };
             announcer.episodes.waits(&waiter, |program| means.identify(program));
         })?;
+        for attempt in suspects {
+            self.note_suspect(&rules, attempt);
+        }
         Ok(taken)
     }
 
@@ -166,7 +184,7 @@ impl Enforcement {
     }
 
     /// What has to be done now and then: word for the next daemon, a trial that has ended, executables that were
-    /// replaced, scopes whose processes have ended.
+    /// replaced, scopes whose processes have ended, accounts that nobody uses.
     ///
     /// # Errors
     /// Where the kernel part cannot be written.
@@ -178,6 +196,11 @@ impl Enforcement {
             tracing::info!("a file that `essential` names was replaced or installed: it counts as it is now");
         }
         self.end_adopted_scopes();
+        if self.collected.is_none_or(|at| at + COLLECT <= monotonic()) {
+            self.collected = Some(monotonic());
+            let gone = self.limiter.collect_accounts()?;
+            tracing::debug!("idle accounts and parties collected: {gone}");
+        }
         let unmounted = self.limiter.pins_unmounted()?;
         if unmounted && !self.pins_unmounted {
             tracing::warn!("{}", DegradedStatus::from(Degradation::PinsUnmounted).explanation);
@@ -194,7 +217,7 @@ impl Enforcement {
         self.look_after_hand();
         self.take_held()?;
         // Narrower scopes first: the host's queue counts their waiters too, which are no sign that the host is full.
-        let mut waiting_below = 0;
+        let mut waiting_below = self.look_at_rules()?;
         let execs = self.scopes.iter().map(|scope| (scope.id, scope.name.clone(), scope.limits.half_open));
         let host = (ScopeId::HOST, HOST.to_owned(), self.host_limits().half_open);
         for (id, name, limit) in execs.chain([host]).collect::<Vec<_>>() {
@@ -214,6 +237,7 @@ impl Enforcement {
                 self.announcer.announce(report, limit, ledger.queued);
             }
         }
+        self.announce_suspects()?;
         let faults = self.limiter.faults()?;
         for line in self.faults.due(monotonic(), &faults) {
             tracing::warn!("{line}");
@@ -274,10 +298,11 @@ impl Enforcement {
     /// # Errors
     /// Where the kernel part cannot be read.
     pub fn status(&mut self) -> Result<Status> {
-        let scope = |id, name: &str, limits: &Limits| {
-            Ok::<_, KernelError>(ScopeStatus::new(name, limits, &self.limiter.ledger(id)?))
-        };
-        let scopes = self.scopes.iter().map(|exec| scope(exec.id, &exec.name, &exec.limits));
+        let exec = |exec: &ExecScope| self.scope_status(exec.id, &exec.name, ScopeKind::Exec, &exec.limits);
+        let mut scopes = self.scopes.iter().map(exec).collect::<Result<Vec<_>, _>>()?;
+        let (of_rules, accounts_unlisted) = self.rules_status()?;
+        scopes.extend(of_rules);
+        let host_status = self.scope_status(ScopeId::HOST, HOST, ScopeKind::Host, &self.host_limits())?;
         let faults = self.limiter.faults()?;
         let host = self.limiter.ledger(ScopeId::HOST)?;
         let means = &mut self.means;
@@ -290,8 +315,9 @@ impl Enforcement {
             preset: self.shown(Key::Preset),
             persist: self.limiter.is_pinned(),
             config_hash: self.effective.hash(),
-            host: ScopeStatus::new(HOST, &self.host_limits(), &host),
-            scopes: scopes.collect::<Result<_, _>>()?,
+            host: host_status,
+            scopes,
+            accounts_unlisted,
             programs,
             others,
             counting_since: written_time(now.checked_sub(counting).unwrap_or(now)),
@@ -301,59 +327,6 @@ impl Enforcement {
             degraded: self.degraded(),
             pid: std::process::id(),
         })
-    }
-
-    /// Makes a scope for the process `peer`. Limits not given are the host's as they are now.
-    ///
-    /// # Errors
-    /// For a wrong value, and where no scope or cgroup can be made.
-    pub fn begin_scope(
-        &mut self,
-        peer: u32,
-        half_open: Option<&str>,
-        drain: Option<&str>,
-    ) -> Result<(String, PathBuf)> {
-        let mut limits = self.host_limits();
-        let given = [(LimitKey::HalfOpen, "--half-open", half_open), (LimitKey::Drain, "--drain", drain)];
-        for (key, option, value) in given {
-            if let Some(value) = value {
-                Limit::from_text(key, option, value)
-                    .map_err(|e| ConfigError::Given { given: "exec".into(), wrong: e.into() })?
-                    .apply(&mut limits);
-            }
-        }
-        let name = format!("exec-{peer}");
-        if self.scopes.iter().any(|scope| scope.name == name) {
-            return Err(WrongUse(format!("process {peer} already has the scope {name}")).into());
-        }
-        let (parent, own) = self.means.hand.make_exec_cgroup(&name)?;
-        let parent = self.means.cgroup.child(EXEC_PARENT, parent);
-        let own = parent.child(&name, own);
-        let path = own.path().to_owned();
-        let added = if self.exec_parent { Ok(()) } else { self.limiter.set_exec_parent(parent) };
-        self.exec_parent |= added.is_ok();
-        match added.and_then(|()| self.limiter.add_scope(&own, &limits)) {
-            Ok(id) => self.scopes.push(ExecScope { id, name: name.clone(), limits, adopted: None }),
-            Err(e) => {
-                self.means.hand.remove_exec_cgroup(&name)?;
-                return Err(e.into());
-            }
-        }
-        Ok((name, path))
-    }
-
-    /// Ends a scope. Processes left in it go to the parent cgroup.
-    ///
-    /// # Errors
-    /// Where its cgroup cannot be removed; the scope has ended all the same.
-    pub fn end_scope(&mut self, name: &str) -> Result<()> {
-        let Some(at) = self.scopes.iter().position(|scope| scope.name == name) else { return Ok(()) };
-        let scope = self.scopes.swap_remove(at);
-        if let Some(report) = self.announcer.episodes.remove(name) {
-            self.announcer.announce(report, scope.limits.half_open, 0);
-        }
-        self.limiter.remove_scope(scope.id)?;
-        self.means.hand.remove_exec_cgroup(name).with_context(|| format!("removing the cgroup of {name}"))
     }
 
     /// Ends enforcement: every held attempt is let go. Returns the hand, which has more to do.
@@ -372,12 +345,15 @@ impl Enforcement {
     }
 
     fn host_limits(&self) -> Limits {
-        self.effective.settings().host
+        self.effective.host()
     }
 
     fn tell_unmet_rules(&self) {
         for why in self.effective.unmet_rules() {
             tracing::warn!("{}", DegradedStatus::unmet_rule(&why).explanation);
+        }
+        for why in self.effective.unmet_scopes() {
+            tracing::warn!("{}", DegradedStatus::unmet_scope(&why).explanation);
         }
     }
 
@@ -403,6 +379,8 @@ impl Enforcement {
         let poke = self.pokes.degradation();
         let unmet = self.effective.unmet_rules();
         let unmet = unmet.iter().map(|why| DegradedStatus::unmet_rule(why));
+        let scopes = self.effective.unmet_scopes();
+        let unmet = unmet.chain(scopes.iter().map(|why| DegradedStatus::unmet_scope(why)));
         let all = mode.into_iter().chain(log).chain(kept).chain(pins).chain(kernel).chain(means).chain(poke);
         all.map(DegradedStatus::from).chain(unmet).collect()
     }

@@ -289,6 +289,7 @@ fn answer(enforcement: &mut Enforcement, call: Call) -> Option<oneshot::Receiver
         Request::Enforce(order) => enforcement.trial(order),
         Request::LocalFile => Ok(Answer::LocalFile(enforcement.local_file())),
         Request::Saved { name } => enforcement.saved(&name),
+        Request::Release { whom } => enforcement.release(whom),
         Request::Why(subject) => enforcement.why(subject).map(|why| Answer::Why(Box::new(why))),
         Request::Events { since, follow } => {
             let past = enforcement.announcer.remembered(since.as_deref());

@@ -22,8 +22,7 @@ const LISTED: usize = 16;
 const SAMPLE: usize = 5;
 
 /// Which of its two events an episode is at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// Attempts wait.
     Reached,

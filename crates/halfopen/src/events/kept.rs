@@ -95,6 +95,7 @@ mod tests {
             queued: 1,
             programs: Vec::new(),
             audited: false,
+            suspect: None,
         }
     }
 

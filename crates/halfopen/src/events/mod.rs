@@ -1,14 +1,16 @@
-//! Event 4226: when it is due, what it says, where it is written.
+//! Events 4226 and 4227: when they are due, what they say, where they are written.
 
 pub mod episode;
 pub mod identity;
 pub mod kept;
 pub mod record;
+pub mod suspects;
 pub mod system_log;
 pub mod text;
 
-pub use episode::{Episodes, Report, State, Waiter};
+pub use episode::{Episodes, Report, Waiter};
 pub use identity::Identity;
 pub use kept::KeptEvents;
-pub use record::{Event, ProgramRecord};
+pub use record::{Event, ProgramRecord, State};
+pub use suspects::{Suspect, SuspectReport, Suspects};
 pub use system_log::SystemLog;

@@ -1,23 +1,61 @@
-//! Event 4226 as it is written down.
+//! Events as they are written down: 4226, a limit is reached or no longer; 4227, an account's first contacts mostly fail.
 
-use super::episode::{Report, State, Tally};
+use super::episode::{self, Report, Tally};
+use super::suspects::SuspectReport;
 use super::text::plain;
+use crate::config::limit::Action;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The original's number.
 pub const EVENT_ID: u16 = 4226;
+/// The number after it: the original had no such event.
+pub const SUSPECT_ID: u16 = 4227;
 const REACHED: &str =
     "TCP/IP has reached the security limit imposed on the number of concurrent TCP connect attempts.";
 const CLEARED: &str =
     "No TCP connect attempt has waited for 10 seconds: the security limit is no longer reached.";
 const ENDED: &str = "The scope has ended: its security limit is no longer reached.";
+const SUSPECT: &str = "First contacts mostly fail, as a scan's do.";
+
+/// What an event tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Attempts wait.
+    Reached,
+    /// None has for a while, or the scope has ended.
+    Cleared,
+    /// An account has become a suspect.
+    Suspect,
+}
+
+impl State {
+    /// As JSON has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reached => "reached",
+            Self::Cleared => "cleared",
+            Self::Suspect => "suspect",
+        }
+    }
+}
+
+impl From<episode::State> for State {
+    fn from(state: episode::State) -> Self {
+        match state {
+            episode::State::Reached => Self::Reached,
+            episode::State::Cleared => Self::Cleared,
+        }
+    }
+}
 
 /// One event; its JSON is a contract with scripts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// Always [`EVENT_ID`].
+    /// [`EVENT_ID`] or [`SUSPECT_ID`].
     pub id: u16,
     /// RFC 3339, UTC, milliseconds.
     pub time: String,
@@ -25,9 +63,9 @@ pub struct Event {
     pub level: String,
     /// The original's text, and what it could not say: audit mode, episodes summed up.
     pub message: String,
-    /// Whether the limit was reached or is no longer.
+    /// Whether the limit was reached or is no longer, or an account is a suspect.
     pub state: State,
-    /// The scope's name.
+    /// The scope's name, or a suspect account's.
     pub scope: String,
     /// Its `half_open`; `None` = unlimited.
     pub limit: Option<u32>,
@@ -38,6 +76,22 @@ pub struct Event {
     /// Whether the attempts were only counted; not written where they were held.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub audited: bool,
+    /// What is known of a suspect; not written in other events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspect: Option<SuspectRecord>,
+}
+
+/// A suspect in an [`Event`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SuspectRecord {
+    /// First contacts that its account has let out so far.
+    pub first_contacts: u64,
+    /// What is done: `notify`, `throttle` or `block`.
+    pub on_suspect: String,
+    /// When a block ends by itself: RFC 3339, UTC.
+    pub blocked_until: Option<String>,
+    /// Accounts of its scope that have become suspects since the last event of that scope, this one among them.
+    pub suspects: u64,
 }
 
 /// A program in an [`Event`].
@@ -70,9 +124,9 @@ impl Event {
     #[must_use]
     pub fn new(report: Report, time: Timestamp, limit: Option<u32>, queued: u64) -> Self {
         let mut message = vec![match report.state {
-            State::Reached => REACHED.to_owned(),
-            State::Cleared if report.scope_ended => ENDED.to_owned(),
-            State::Cleared => CLEARED.to_owned(),
+            episode::State::Reached => REACHED.to_owned(),
+            episode::State::Cleared if report.scope_ended => ENDED.to_owned(),
+            episode::State::Cleared => CLEARED.to_owned(),
         }];
         if report.audited {
             message.push("Audit mode: nothing was held.".into());
@@ -87,12 +141,49 @@ impl Event {
             time: written_time(time),
             level: "warning".into(),
             message: message.join(" "),
-            state: report.state,
+            state: report.state.into(),
             scope: report.scope,
             limit,
             queued,
             programs: report.programs.into_iter().map(ProgramRecord::from).collect(),
             audited: report.audited,
+            suspect: None,
+        }
+    }
+
+    /// An account has become a suspect, at `time`; its scope has this `limit`, and `queued` attempts of it wait.
+    #[must_use]
+    pub fn of_suspect(report: SuspectReport, time: Timestamp, limit: Option<u32>, queued: u64) -> Self {
+        let blocked_until = report.block_for.and_then(|block| time.checked_add(block).ok()).map(written_time);
+        let done = match (report.on_suspect, &blocked_until) {
+            (Action::Notify, _) => "Nothing else is done about it (on_suspect = notify).".to_owned(),
+            (Action::Throttle, _) => {
+                "Its answers earn no more than they cost (on_suspect = throttle).".to_owned()
+            }
+            (Action::Block, Some(until)) => format!("Its connects fail until {until} (on_suspect = block)."),
+            (Action::Block, None) => "Its connects fail (on_suspect = block).".to_owned(),
+        };
+        let others = match report.suspects.saturating_sub(1) {
+            0 => String::new(),
+            n => format!(" Other suspects of its scope without an event of their own: {n}."),
+        };
+        Self {
+            id: SUSPECT_ID,
+            time: written_time(time),
+            level: "warning".into(),
+            message: format!("{SUSPECT} {done}{others}"),
+            state: State::Suspect,
+            scope: report.account,
+            limit,
+            queued,
+            programs: vec![report.program.into()],
+            audited: false,
+            suspect: Some(SuspectRecord {
+                first_contacts: report.first_contacts,
+                on_suspect: report.on_suspect.name().to_owned(),
+                blocked_until,
+                suspects: report.suspects,
+            }),
         }
     }
 }
@@ -104,16 +195,19 @@ impl fmt::Display for Event {
         if self.scope != "host" {
             write!(f, " Scope: {}.", plain(&self.scope))?;
         }
+        if let Some(suspect) = &self.suspect {
+            write!(f, " First contacts so far: {}.", suspect.first_contacts)?;
+        }
         let Some(top) = self.programs.first() else { return Ok(()) };
-        let by = match self.state {
-            State::Reached => "Reached by",
-            State::Cleared => "It was reached by",
+        let (by, waiting) = match self.state {
+            State::Reached => ("Reached by", "waiting"),
+            State::Cleared => ("It was reached by", "waited"),
+            State::Suspect => {
+                let to = top.sample.first().map_or_else(String::new, |to| format!(", to {to}"));
+                return write!(f, " Its latest was of {}{to}", top.describe());
+            }
         };
-        let waiting = match self.state {
-            _ if self.audited => "would have waited",
-            State::Reached => "waiting",
-            State::Cleared => "waited",
-        };
+        let waiting = if self.audited { "would have waited" } else { waiting };
         write!(f, " {by} {}: {} attempts {waiting}", top.describe(), top.attempts)?;
         if let Some(destination) = top.sample.first() {
             write!(f, ", such as {destination}")?;
@@ -163,8 +257,8 @@ pub(super) mod tests {
     use halfopen_kernel::Program;
     use serde_json::json;
 
-    pub fn scanned() -> Event {
-        let tally = Tally {
+    fn tally() -> Tally {
+        Tally {
             program: Program { pid: 4242, uid: 0, comm: "nmap\n".into(), cgroup_id: 9 },
             identity: Identity {
                 exe: Some("/usr/bin/nmap".into()),
@@ -173,11 +267,14 @@ pub(super) mod tests {
             },
             attempts: 244,
             sample: vec!["198.18.0.7:80".parse().unwrap(), "[2001:db8::1]:80".parse().unwrap()],
-        };
+        }
+    }
+
+    pub fn scanned() -> Event {
         let report = Report {
-            state: State::Reached,
+            state: episode::State::Reached,
             scope: "host".into(),
-            programs: vec![tally],
+            programs: vec![tally()],
             programs_in_all: 1,
             attempts: 244,
             earlier: 0,
@@ -225,6 +322,33 @@ pub(super) mod tests {
                 "event 4226: {REACHED} Reached by nmap\\u{{a}} (pid 4242, /usr/bin/nmap, cgroup /user.slice, \
                  user root): 244 attempts waiting, such as 198.18.0.7:80"
             )
+        );
+    }
+
+    #[test]
+    fn a_suspect_s_event_has_a_number_of_its_own() {
+        let report = SuspectReport {
+            account: "second[/system.slice/x.service]".into(),
+            program: tally(),
+            first_contacts: 40,
+            on_suspect: Action::Block,
+            block_for: Some(std::time::Duration::from_mins(10)),
+            suspects: 3,
+        };
+        let event = Event::of_suspect(report, Timestamp::UNIX_EPOCH, None, 7);
+        let json = serde_json::to_value(&event).unwrap();
+        assert_eq!((&json["id"], &json["state"]), (&json!(4227), &json!("suspect")));
+        let known = json!({
+            "first_contacts": 40, "on_suspect": "block", "blocked_until": "1970-01-01T00:10:00.000Z", "suspects": 3,
+        });
+        assert_eq!(json["suspect"], known);
+        assert_eq!(serde_json::from_value::<Event>(json).unwrap(), event);
+        assert_eq!(
+            event.to_string(),
+            "event 4227: First contacts mostly fail, as a scan's do. Its connects fail until 1970-01-01T00:10:00.000Z \
+             (on_suspect = block). Other suspects of its scope without an event of their own: 2. Scope: \
+             second[/system.slice/x.service]. First contacts so far: 40. Its latest was of nmap\\u{a} (pid 4242, \
+             /usr/bin/nmap, cgroup /user.slice, user root), to 198.18.0.7:80"
         );
     }
 }

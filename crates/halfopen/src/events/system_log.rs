@@ -1,6 +1,5 @@
 //! The system log: journald where it listens, else syslog, else none.
 
-use super::State;
 use super::record::Event;
 use std::io;
 use std::os::unix::net::UnixDatagram;
@@ -82,7 +81,7 @@ fn journal_entry(event: &Event) -> Vec<u8> {
     field("PRIORITY", "4");
     field("SYSLOG_IDENTIFIER", "halfopen");
     field("HALFOPEN_EVENT", &event.id.to_string());
-    field("HALFOPEN_STATE", if event.state == State::Reached { "reached" } else { "cleared" });
+    field("HALFOPEN_STATE", event.state.name());
     field("HALFOPEN_SCOPE", &event.scope);
     field("HALFOPEN_LIMIT", &event.limit.map_or("unlimited".into(), |limit| limit.to_string()));
     field("HALFOPEN_QUEUED", &event.queued.to_string());

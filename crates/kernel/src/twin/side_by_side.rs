@@ -176,6 +176,7 @@ impl Pair {
             let repute = Repute {
                 credit: trust.credit / 16,
                 first_contacts: trust.first_contacts,
+                pending: trust.pending,
                 suspect_since: (trust.suspect_ns != 0).then_some(trust.suspect_ns),
             };
             assert_eq!(repute, self.books.repute(scope), "the trust in scope {at}");

@@ -2,7 +2,7 @@
 //! session of the one who began it is needed. Only the configured mode is kept here; the trial stands above it.
 
 use super::{Enforcement, monotonic};
-use crate::config::{Effective, Key, Origin, Setting, setting::mode_name};
+use crate::config::{Effective, Key, Origin, Said, Setting, setting::mode_name};
 use crate::control::trial::LONGEST;
 use crate::control::{Answer, TrialOrder, TrialStatus, status::span};
 use crate::events::record::written_time;
@@ -23,8 +23,8 @@ impl Enforcement {
             TrialOrder::Begin(millis) => self.begin_trial(Duration::from_millis(millis).min(LONGEST))?,
             TrialOrder::Confirm => {
                 self.must_be_on_trial("confirm")?;
-                let mut confirmed = self.effective.clone();
-                confirmed.put(Setting::Mode(Mode::Enforce), Origin::Live);
+                let enforce = Said::Setting(Setting::Mode(Mode::Enforce));
+                let confirmed = self.effective.with(enforce, Origin::Live)?;
                 self.limiter.apply(&confirmed.settings())?;
                 self.effective = confirmed;
                 tracing::info!("mode enforce is confirmed and stays");

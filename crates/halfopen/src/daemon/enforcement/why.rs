@@ -1,10 +1,12 @@
 //! What the attempts of a program, or to a destination, are doing.
 
-use super::Enforcement;
-use crate::control::{AttemptStatus, Status, Subject, Why};
+use super::accounts::Charged;
+use super::{Enforcement, HOST};
+use crate::control::{AttemptStatus, ScopeKind, Subject, Why};
 use anyhow::Result;
-use halfopen_kernel::{Attempt, AttemptState};
+use halfopen_kernel::{AccountId, Attempt, AttemptState, ScopeId};
 use halfopen_policy::Mode;
+use std::collections::HashMap;
 
 /// Attempts that `why` lists.
 const LISTED: usize = 1_000;
@@ -15,7 +17,6 @@ impl Enforcement {
     /// # Errors
     /// Where the walk fails.
     pub fn why(&mut self, subject: Subject) -> Result<Why> {
-        let status = self.status()?;
         let mut found: Vec<Attempt> = self.limiter.attempts()?;
         found.retain(|attempt| match subject {
             Subject::Pid(pid) => attempt.program.pid == pid,
@@ -23,22 +24,12 @@ impl Enforcement {
             Subject::Destination(destination) => attempt.destination == destination,
         });
         found.sort_by_key(|attempt| std::cmp::Reverse(attempt.age));
-        let attempts = found.iter().take(LISTED).map(|attempt| self.explained(attempt, &status)).collect();
-        Ok(Why { host: status.host, note: self.note_on(subject), in_all: found.len(), attempts })
-    }
-
-    fn explained(&self, attempt: &Attempt, status: &Status) -> AttemptStatus {
-        let exec = attempt.own.and_then(|own| self.scopes.iter().find(|scope| scope.id == own.scope));
-        let waits_for = (attempt.state == AttemptState::Queued).then(|| {
-            let host = (&status.host, self.host_limits().strict);
-            let narrower = exec.and_then(|exec| {
-                let numbers = status.scopes.iter().find(|scope| scope.name == exec.name)?;
-                (numbers.queued > 0).then_some((numbers, exec.limits.strict))
-            });
-            let (numbers, strict) = narrower.unwrap_or(host);
-            numbers.waited_for(strict)
-        });
-        AttemptStatus::new(attempt, exec.map(|exec| exec.name.as_str()), waits_for)
+        let in_all = found.len();
+        found.truncate(LISTED);
+        let charged = self.charged(found.iter().filter_map(|attempt| attempt.own))?;
+        let host = self.scope_status(ScopeId::HOST, HOST, ScopeKind::Host, &self.host_limits())?;
+        let attempts = found.iter().map(|attempt| explained(attempt, &charged)).collect();
+        Ok(Why { host, note: self.note_on(subject), in_all, attempts })
     }
 
     fn note_on(&self, subject: Subject) -> Option<String> {
@@ -59,4 +50,23 @@ impl Enforcement {
             (Mode::Enforce, None) => None,
         }
     }
+}
+
+fn explained(attempt: &Attempt, charged: &HashMap<AccountId, Charged>) -> AttemptStatus {
+    let own = attempt.own.and_then(|own| charged.get(&own));
+    let waits_for = (attempt.state == AttemptState::Queued).then(|| {
+        let held_back_by = match attempt.own {
+            Some(own) if own.scope == attempt.held_back_by => own,
+            _ => AccountId { scope: attempt.held_back_by, id: 0 },
+        };
+        let Some(Charged { status, limits }) = charged.get(&held_back_by) else {
+            return "its next re-check: the scope that it waited for has ended".to_owned();
+        };
+        if attempt.first && status.trust.credit == Some(0) {
+            status.credit_waited_for()
+        } else {
+            status.waited_for(limits.strict)
+        }
+    });
+    AttemptStatus::new(attempt, own.map(|own| own.status.name.as_str()), waits_for)
 }

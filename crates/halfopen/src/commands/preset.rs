@@ -1,0 +1,13 @@
+//! `preset`: what a configuration can start from. Works without daemon or configuration.
+
+use crate::config::Preset;
+use crate::output;
+use anyhow::Result;
+
+pub fn preset(named: Option<Preset>) -> Result<()> {
+    if let Some(preset) = named {
+        return output::line(preset.text().trim_end());
+    }
+    let lines = Preset::NAMES.map(|(name, preset)| format!("{name:<16}{}", preset.about()));
+    output::line(&lines.join("\n"))
+}

@@ -1,0 +1,78 @@
+//! Rules by comm, which may only tighten.
+//!
+//! A program chooses its own name, so it chooses whether such a rule is for it. The first rule that fits counts: what it
+//! could leave by a name are the rules after that one which are not by name themselves. The rule may be laxer than none of
+//! those that could be for the same program, in any number, and has one account for all: so all that a program gains by
+//! going back and forth are that account and its own. What holds where no other rule fits are the host's limits alone,
+//! which hold for every rule.
+
+use super::error::Wrong;
+use super::limit::Action;
+use super::place::Origin;
+use super::rules::Rule;
+use halfopen_kernel::Per;
+use halfopen_policy::{FirstContact, Limits, OnSuspect, Rate};
+
+pub(super) fn check_comm(scopes: &[&Rule], host: &Limits) -> Result<(), (Wrong, Origin)> {
+    for (at, rule) in scopes.iter().enumerate() {
+        let Some((who, per)) = rule.whose().filter(|(who, _)| who.comm().is_some()) else { continue };
+        let refused = |wrong| Err((wrong, rule.origin().clone()));
+        if per != Per::Rule {
+            return refused(Wrong::CommPer(rule.name().clone()));
+        }
+        for later in &scopes[at + 1..] {
+            let otherwise = later.whose().filter(|(other, _)| other.comm().is_none());
+            if otherwise.is_some_and(|(other, _)| who.may_share_with(other))
+                && let Some(key) = laxer(&rule.limits(host), &later.limits(host))
+            {
+                let (rule, than) = (rule.name().clone(), later.name().clone());
+                return refused(Wrong::LaxComm { rule, key, than });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The first number in which `one` lets more out than `other`. How long the queue is and how long an attempt may wait in
+/// it lets nothing out.
+fn laxer(one: &Limits, other: &Limits) -> Option<&'static str> {
+    let half_open = at_most(one.half_open, other.half_open);
+    // Only a limited number of slots has a use for their length.
+    let slot_life = other.half_open.is_none() || one.slot_life >= other.slot_life;
+    let slowness = |drain: Option<Rate>| drain.map(|rate| std::cmp::Reverse(rate.interval_ns()));
+    let drain = at_most(slowness(one.drain), slowness(other.drain));
+    let strict = other.half_open.is_none() || one.strict || !other.strict;
+    let found = [("half_open", half_open), ("slot_life", slot_life), ("drain", drain), ("strict", strict)];
+    let found = found.into_iter().find(|(_, as_strict)| !as_strict).map(|(key, _)| key);
+    found.or_else(|| match (&one.first_contact, &other.first_contact) {
+        (_, None) => None,
+        (None, Some(_)) => Some("first_contacts"),
+        (Some(one), Some(other)) => laxer_with_first_contacts(one, other),
+    })
+}
+
+fn laxer_with_first_contacts(one: &FirstContact, other: &FirstContact) -> Option<&'static str> {
+    let block = |first: &FirstContact| match first.on_suspect {
+        OnSuspect::Block(time) => Some(time),
+        _ => None,
+    };
+    let found = [
+        ("first_contacts", one.credit <= other.credit),
+        ("reward", one.reward <= other.reward),
+        ("recover", one.recover >= other.recover),
+        ("recover_most", one.recover_most >= other.recover_most),
+        // Known are those that answered, or those that were contacted: neither is the laxer one.
+        (
+            "working_set",
+            one.working_set <= other.working_set && (one.working_set == 0) == (other.working_set == 0),
+        ),
+        ("on_suspect", Action::of(one.on_suspect) >= Action::of(other.on_suspect)),
+        ("block_for", block(one) >= block(other)),
+    ];
+    found.into_iter().find(|(_, as_strict)| !as_strict).map(|(key, _)| key)
+}
+
+/// `None` = unlimited.
+fn at_most<T: Ord>(one: Option<T>, other: Option<T>) -> bool {
+    other.is_none_or(|other| one.is_some_and(|one| one <= other))
+}

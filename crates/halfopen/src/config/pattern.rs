@@ -1,0 +1,152 @@
+//! Patterns for paths of cgroups.
+
+use std::fmt;
+
+/// Names in a path, and bytes in each, that the kernel part compares.
+const DEEPEST: usize = 12;
+const LONGEST_NAME: usize = 58;
+/// Room for a pattern there, without the end mark.
+const LONGEST: usize = 255;
+
+const FORM: &str = "expected a pattern from the root of the hierarchy, as \"/system.slice/x*.service\": at most 12 names \
+                    of at most 58 bytes each, 255 in all, * for any characters within one name";
+const ANY_DEPTH: &str = "** has no meaning here: a pattern also takes in what is below the cgroups that it names, and * \
+                         stays within one name";
+const OTHER_SIGNS: &str = "* is the only sign with a meaning, for any characters within one name: write the others out, or * \
+                           in their place";
+
+/// A path from the root of the hierarchy, with `*` for any characters of a name. It fits the cgroups of that path and
+/// all below them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CgroupPattern(String);
+
+impl CgroupPattern {
+    /// Reads one; `/` fits every cgroup.
+    ///
+    /// # Errors
+    /// What is expected.
+    pub fn read(text: &str) -> Result<Self, &'static str> {
+        let rest = text.strip_prefix('/').ok_or(FORM)?.trim_end_matches('/');
+        if rest.contains("**") {
+            return Err(ANY_DEPTH);
+        }
+        if rest.contains(['?', '[', ']', '{', '}']) {
+            return Err(OTHER_SIGNS);
+        }
+        let names: Vec<&str> = if rest.is_empty() { Vec::new() } else { rest.split('/').collect() };
+        let good = |name: &&str| {
+            !["", ".", ".."].contains(name)
+                && name.len() <= LONGEST_NAME
+                && !name.contains(|c: char| c.is_control())
+        };
+        let fits = names.len() <= DEEPEST && text.len() <= LONGEST && names.iter().all(good);
+        if fits { Ok(Self(format!("/{}", names.join("/")))) } else { Err(FORM) }
+    }
+
+    /// Whether the cgroup at `path` is one that it names, or below one.
+    #[must_use]
+    pub fn fits(&self, path: &str) -> bool {
+        let mut names = names(path);
+        self::names(&self.0).all(|pattern| names.next().is_some_and(|name| name_fits(pattern, name)))
+    }
+
+    /// Whether some path fits both: it may say so although none does.
+    #[must_use]
+    pub fn may_meet(&self, other: &Self) -> bool {
+        let is_plain = |name: &str| !name.contains('*');
+        names(&self.0).zip(names(&other.0)).all(|(one, two)| match (is_plain(one), is_plain(two)) {
+            (true, _) => name_fits(two, one),
+            (_, true) => name_fits(one, two),
+            _ => true,
+        })
+    }
+}
+
+impl fmt::Display for CgroupPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn names(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|name| !name.is_empty())
+}
+
+fn name_fits(pattern: &str, name: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == name };
+    let Some(mut left) = name.strip_prefix(start) else { return false };
+    let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
+    for part in middle.split('*') {
+        let Some(at) = left.find(part) else { return false };
+        left = &left[at + part.len()..];
+    }
+    left.ends_with(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_pattern_is_refused_with_its_reason() {
+        for (text, named) in [
+            ("", "from the root"),
+            ("system.slice", "from the root"),
+            ("/a//b", "from the root"),
+            ("/a/../b", "from the root"),
+            ("/a/**", "within one name"),
+            ("/a/**/b", "within one name"),
+            ("/a?b", "only sign"),
+            ("/[ab]", "only sign"),
+        ] {
+            let refused = CgroupPattern::read(text).unwrap_err();
+            assert!(refused.contains(named), "{text:?}: {refused}");
+        }
+        assert!(CgroupPattern::read(&"/x".repeat(12)).is_ok());
+        assert!(CgroupPattern::read(&"/x".repeat(13)).is_err());
+        assert!(CgroupPattern::read(&format!("/{}", "x".repeat(58))).is_ok());
+        assert!(CgroupPattern::read(&format!("/{}", "x".repeat(59))).is_err());
+        assert!(CgroupPattern::read(&format!("/{}", "x".repeat(50)).repeat(5)).is_ok());
+        assert!(CgroupPattern::read(&format!("/{}", "x".repeat(51)).repeat(5)).is_err());
+        assert_eq!(CgroupPattern::read("/a*/b/").unwrap().to_string(), "/a*/b");
+    }
+
+    #[test]
+    fn a_pattern_fits_what_it_names_and_all_below() {
+        let fits = |pattern: &str, path: &str| CgroupPattern::read(pattern).unwrap().fits(path);
+        for (pattern, path) in [
+            ("/", "/"),
+            ("/", "/a/b"),
+            ("/*", "/a/b"),
+            ("/*/*", "/user.slice/user-7.slice/session-1.scope"),
+            ("/system.slice/transmission*.service", "/system.slice/transmission-daemon.service"),
+            ("/a*b*c", "/abbc"),
+            ("/a*b", "/ab"),
+            ("/*kubepods*/x", "/kubepods/x"),
+        ] {
+            assert!(fits(pattern, path), "{pattern} and {path}");
+        }
+        for (pattern, path) in [
+            ("/*", "/"),
+            ("/*/*", "/a"),
+            ("/a", "/ab"),
+            ("/a*b", "/a/b"),
+            ("/a*a", "/a"),
+            ("/a*b*bc", "/abc"),
+            ("/b*", "/ab"),
+        ] {
+            assert!(!fits(pattern, path), "{pattern} and {path}");
+        }
+    }
+
+    #[test]
+    fn patterns_that_share_no_path_never_meet() {
+        let meet = |one: &str, two: &str| {
+            let (one, two) = (CgroupPattern::read(one).unwrap(), CgroupPattern::read(two).unwrap());
+            assert_eq!(one.may_meet(&two), two.may_meet(&one));
+            one.may_meet(&two)
+        };
+        assert!(meet("/", "/a/b") && meet("/a*", "/ab/c") && meet("/*a", "/b*"));
+        assert!(!meet("/a", "/b") && !meet("/x/a*", "/x/b") && !meet("/a/b", "/a/c/d"));
+    }
+}

@@ -1,0 +1,75 @@
+//! The presets: configuration files of this program's own.
+
+use super::file::{self, Layer};
+use std::path::Path;
+use std::sync::LazyLock;
+
+/// What a configuration starts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Preset {
+    /// No limits.
+    None,
+    /// Windows XP SP2.
+    #[default]
+    XpSp2,
+    /// Windows Vista Home Basic.
+    VistaHome,
+    /// Williamson's virus throttle.
+    VirusThrottle,
+    /// Credit for first contacts.
+    Adaptive,
+}
+
+/// What they say.
+static LAYERS: LazyLock<Vec<Layer>> = LazyLock::new(|| {
+    let parsed = Preset::NAMES.iter().map(|(name, preset)| file::parse(Path::new(name), preset.text()));
+    parsed.collect::<Result<_, _>>().expect("the presets are part of the program, and its tests read each")
+});
+
+impl Preset {
+    /// All of them by name.
+    pub const NAMES: [(&str, Self); 5] = [
+        ("none", Self::None),
+        ("xp-sp2", Self::XpSp2),
+        ("vista-home", Self::VistaHome),
+        ("virus-throttle", Self::VirusThrottle),
+        ("adaptive", Self::Adaptive),
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        super::value::name_of(&Self::NAMES, &self)
+    }
+
+    /// The preset of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, preset)| preset)
+    }
+
+    /// A configuration file that says all of it, with the reason of each number.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::None => include_str!("presets/none.toml"),
+            Self::XpSp2 => include_str!("presets/xp-sp2.toml"),
+            Self::VistaHome => include_str!("presets/vista-home.toml"),
+            Self::VirusThrottle => include_str!("presets/virus-throttle.toml"),
+            Self::Adaptive => include_str!("presets/adaptive.toml"),
+        }
+    }
+
+    /// What it is in a few words: the first line of its text.
+    #[must_use]
+    pub fn about(self) -> &'static str {
+        let first = self.text().lines().next().unwrap_or_default();
+        first.split_once(": ").map_or(first, |(_, about)| about)
+    }
+
+    /// What its text says.
+    pub(super) fn layer(self) -> impl Iterator<Item = &'static super::Said> {
+        let at = Self::NAMES.iter().position(|(_, preset)| *preset == self);
+        at.and_then(|at| LAYERS.get(at)).into_iter().flatten().map(|(said, _)| said)
+    }
+}

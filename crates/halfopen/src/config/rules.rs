@@ -1,0 +1,248 @@
+//! The rules in force: the host's own, then the preset's. The first that fits an attempt counts.
+
+use super::comm::check_comm;
+use super::error::Wrong;
+use super::key::LimitKey;
+use super::limit::{Limit, QUEUE_UNLIMITED};
+use super::name::RuleName;
+use super::place::Origin;
+use super::rule::per_name;
+use super::who::Who;
+use halfopen_kernel::{InterfaceRule, Per, ScopeRule, Settings};
+use halfopen_policy::{FirstContact, Limits};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// `RULES` and `INTERFACES` of the kernel part's table.
+const MOST_SCOPES: usize = 48;
+const MOST_INTERFACES: usize = 16;
+
+/// A rule and who said what of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    name: RuleName,
+    origin: Origin,
+    whose: Option<(Who, Per)>,
+    limits: BTreeMap<LimitKey, (Limit, Origin)>,
+}
+
+/// All of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rules {
+    own: Vec<Rule>,
+    of_preset: Vec<Rule>,
+    interfaces: Vec<Rule>,
+}
+
+impl Rules {
+    /// Adds a `[[scope]]`, or begins it anew in its place.
+    pub fn put_scope(&mut self, name: &str, who: Who, per: Per, origin: Origin) {
+        let rule = RuleName::Scope(name.to_owned());
+        let new = Rule { name: rule, origin, whose: Some((who, per)), limits: BTreeMap::new() };
+        match self.find_mut(&new.name) {
+            Some(old) => *old = new,
+            None if new.origin == Origin::Preset => self.of_preset.push(new),
+            None => self.own.push(new),
+        }
+    }
+
+    /// Puts a limit into a rule; makes an interface's.
+    ///
+    /// # Errors
+    /// [`Wrong::NoSuchRule`] for a scope that is not there.
+    pub fn put_limit(&mut self, rule: &RuleName, limit: Limit, origin: Origin) -> Result<(), Wrong> {
+        if self.find(rule).is_none() {
+            match rule {
+                RuleName::Scope(_) => {
+                    return Err(Wrong::NoSuchRule { rule: rule.clone(), known: self.known(rule) });
+                }
+                RuleName::Interface(_) => {
+                    let (name, origin) = (rule.clone(), origin.clone());
+                    self.interfaces.push(Rule { name, origin, whose: None, limits: BTreeMap::new() });
+                }
+            }
+        }
+        if let Some(rule) = self.find_mut(rule) {
+            rule.limits.insert(limit.key(), (limit, origin));
+        }
+        Ok(())
+    }
+
+    /// The rules of `[[scope]]` in the order in which they are tried.
+    pub fn scopes(&self) -> impl Iterator<Item = &Rule> {
+        self.own.iter().chain(&self.of_preset)
+    }
+
+    /// The rules of `[[interface]]`.
+    pub fn interfaces(&self) -> impl Iterator<Item = &Rule> {
+        self.interfaces.iter()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Rule> {
+        self.scopes().chain(&self.interfaces)
+    }
+
+    /// The rule of that name.
+    #[must_use]
+    pub fn find(&self, name: &RuleName) -> Option<&Rule> {
+        self.all().find(|rule| rule.name == *name)
+    }
+
+    fn find_mut(&mut self, name: &RuleName) -> Option<&mut Rule> {
+        let all = self.own.iter_mut().chain(&mut self.of_preset).chain(&mut self.interfaces);
+        all.into_iter().find(|rule| rule.name == *name)
+    }
+
+    /// For the one who named a rule that is not there.
+    #[must_use]
+    pub fn known(&self, like: &RuleName) -> String {
+        let alike = self.all().filter(|rule| rule.name.table() == like.table());
+        let names: Vec<&str> = alike.map(|rule| rule.name.leaf()).collect();
+        match names.as_slice() {
+            [] => format!("there is no [[{}]] in force", like.table()),
+            names => format!("those in force are {}", names.join(", ")),
+        }
+    }
+
+    /// What is wrong with them together, and which of them it is said of.
+    ///
+    /// # Errors
+    /// The first thing that is.
+    pub fn check(&self, host: &Limits) -> Result<(), (Wrong, Origin)> {
+        let rooms = [
+            (self.scopes().nth(MOST_SCOPES), MOST_SCOPES),
+            (self.interfaces.get(MOST_INTERFACES), MOST_INTERFACES),
+        ];
+        for (beyond, most) in rooms {
+            if let Some(rule) = beyond {
+                return Err((Wrong::TooMany { rule: rule.name.clone(), most }, rule.origin.clone()));
+            }
+        }
+        for rule in &self.interfaces {
+            if self.scopes().any(|scope| scope.name.leaf() == rule.name.leaf()) {
+                return Err((Wrong::Shared(rule.name.leaf().to_owned()), rule.origin.clone()));
+            }
+        }
+        for rule in self.all() {
+            if rule.limits(host).first_contact.is_some_and(|first| first.recover_most < first.recover) {
+                return Err((Wrong::RecoverMost(rule.name.to_string()), rule.origin.clone()));
+            }
+        }
+        check_comm(&self.scopes().collect::<Vec<_>>(), host)
+    }
+
+    /// Puts them into `settings`. A rule for a user that this host lacks meets nobody and is left out.
+    pub fn apply(&self, settings: &mut Settings) {
+        let host = settings.host;
+        settings.scopes = self.scopes().filter_map(|rule| rule.scope(&host)).collect();
+        let interface =
+            |rule: &Rule| InterfaceRule { name: rule.name.leaf().to_owned(), limits: rule.limits(&host) };
+        settings.interfaces = self.interfaces.iter().map(interface).collect();
+    }
+
+    /// What keeps rules from meeting anybody.
+    pub fn unmet(&self) -> impl Iterator<Item = String> {
+        self.scopes().filter_map(|rule| {
+            let (who, _) = rule.whose.as_ref()?;
+            Some(format!("{}: {}", rule.name, who.unmet()?))
+        })
+    }
+
+    /// What first contacts cost to a program in the cgroup at `path`, as the first rule for all of that cgroup says.
+    #[must_use]
+    pub fn first_contact_in(&self, path: &str, host: &Limits) -> Option<FirstContact> {
+        let rule = self.scopes().find(|rule| rule.whose.as_ref().is_some_and(|(who, _)| who.is_all_of(path)));
+        rule?.limits(host).first_contact
+    }
+
+    /// Each with all its values, for a hash.
+    pub fn in_full(&self) -> impl Iterator<Item = String> {
+        self.all().map(|rule| {
+            let limits =
+                rule.limits.values().map(|(limit, _)| format!(" {} = {}", limit.key().name(), limit.value()));
+            let whose = rule.whose.as_ref().map(|(who, per)| format!(" {} {:?}", who.value(), per));
+            format!("{}{}{}\n", rule.name, whose.unwrap_or_default(), limits.collect::<String>())
+        })
+    }
+
+    /// As a file says them, each line with its origin.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let mut text = String::new();
+        for rule in self.all() {
+            let mut line = |key: &str, value: &toml_edit::Value, origin: &Origin| {
+                // Writing to a String cannot fail.
+                let _ = writeln!(text, "{:<40} # {origin}", format!("{key} = {value}"));
+            };
+            line(&format!("\n[[{}]]\nname", rule.name.table()), &rule.name.leaf().into(), &rule.origin);
+            if let Some((who, per)) = &rule.whose {
+                line("match", &who.value(), &rule.origin);
+                if let Some(per) = per_name(*per) {
+                    line("per", &per.into(), &rule.origin);
+                }
+            }
+            for (key, (limit, origin)) in &rule.limits {
+                line(key.name(), &limit.value(), origin);
+            }
+        }
+        text
+    }
+}
+
+impl Rule {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &RuleName {
+        &self.name
+    }
+
+    /// Whom it is for, and which of them share an account; `None` for an interface.
+    #[must_use]
+    pub fn whose(&self) -> Option<(&Who, Per)> {
+        self.whose.as_ref().map(|(who, per)| (who, *per))
+    }
+
+    /// Who said that it is there.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The value of `key` in force, and who said it.
+    #[must_use]
+    pub fn get(&self, key: LimitKey, host: &Limits) -> (Limit, &Origin) {
+        let origin = self.limits.get(&key).map_or(&self.origin, |(_, origin)| origin);
+        let said = self.limits.get(&key).map(|(limit, _)| limit.clone());
+        (said.unwrap_or_else(|| Limit::of(&self.limits(host), key)), origin)
+    }
+
+    /// What it allows: a number that it does not name is no limit. How an attempt keeps its slot and what becomes of one
+    /// beyond the queue is the host's then.
+    #[must_use]
+    pub fn limits(&self, host: &Limits) -> Limits {
+        let mut limits = Limits {
+            half_open: None,
+            drain: None,
+            queue: QUEUE_UNLIMITED,
+            max_wait: None,
+            first_contact: None,
+            ..*host
+        };
+        // In the order of their keys.
+        self.limits.values().for_each(|(limit, _)| limit.apply(&mut limits));
+        limits
+    }
+
+    fn scope(&self, host: &Limits) -> Option<ScopeRule> {
+        let (who, per) = self.whose.as_ref()?;
+        Some(ScopeRule {
+            name: self.name.leaf().to_owned(),
+            cgroup: who.cgroup().map(ToString::to_string),
+            user: who.user().ok()?,
+            exe: who.exe().cloned(),
+            comm: who.comm().map(ToOwned::to_owned),
+            per: *per,
+            limits: self.limits(host),
+        })
+    }
+}

@@ -1,0 +1,74 @@
+//! One thing that a file or a command line says.
+
+use super::error::Wrong;
+use super::key::Key;
+use super::limit::Limit;
+use super::name::{Name, RuleName};
+use super::setting::Setting;
+use super::who::Who;
+use halfopen_kernel::Per;
+
+/// What is said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// A key and its value.
+    Setting(Setting),
+    /// There is a `[[scope]]` of that name, in the place of one that there was; its limits are said after it.
+    Scope {
+        /// Its name.
+        name: String,
+        /// Whose attempts.
+        who: Who,
+        /// Which of them share an account.
+        per: Per,
+    },
+    /// A limit of a rule. A `[[scope]]` must be there; an `[[interface]]` is made by its first limit.
+    Limit(RuleName, Limit),
+}
+
+impl Said {
+    /// Reads the value of `name` as it stands on a command line.
+    ///
+    /// # Errors
+    /// For a value that the name does not take.
+    pub fn read(name: &Name, value: &str) -> Result<Self, Wrong> {
+        Ok(match name {
+            Name::Key(key) => Self::Setting(Setting::from_text(*key, value)?),
+            Name::TcpNumConnections(None) => {
+                Self::Setting(Setting::Host(Limit::from_tcp_num_connections(value)?))
+            }
+            Name::TcpNumConnections(Some(interface)) => {
+                Self::Limit(RuleName::Interface(interface.clone()), Limit::from_tcp_num_connections(value)?)
+            }
+            Name::Limit(rule, key) => {
+                Self::Limit(rule.clone(), Limit::from_text(*key, &name.to_string(), value)?)
+            }
+        })
+    }
+
+    /// What can be asked for to get its value; `None` for a rule as a whole.
+    #[must_use]
+    pub fn name(&self) -> Option<Name> {
+        match self {
+            Self::Setting(setting) => Some(Name::Key(setting.key())),
+            Self::Scope { .. } => None,
+            Self::Limit(rule, limit) => Some(Name::Limit(rule.clone(), limit.key())),
+        }
+    }
+
+    /// Its value as `get` prints it.
+    #[must_use]
+    pub fn show(&self) -> String {
+        match self {
+            Self::Setting(setting) => setting.show(),
+            Self::Scope { name, .. } => name.clone(),
+            Self::Limit(_, limit) => limit.show(),
+        }
+    }
+
+    /// The key, where it is one outside of rules.
+    #[must_use]
+    pub fn key(&self) -> Option<Key> {
+        if let Self::Setting(setting) = self { Some(setting.key()) } else { None }
+    }
+}

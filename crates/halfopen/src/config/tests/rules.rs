@@ -1,0 +1,271 @@
+//! `[[scope]]` and `[[interface]]`.
+
+use super::*;
+use halfopen_kernel::{InterfaceRule, Per, ScopeRule};
+use halfopen_policy::{FirstContact, OnSuspect, Overflow};
+
+/// Limits that limit nothing, as far as a rule need not say.
+fn open() -> Limits {
+    Limits { half_open: None, drain: None, queue: u32::MAX, max_wait: None, ..Limits::xp_sp2() }
+}
+
+const TORRENT: &str = "[[scope]]\nname = \"torrent\"\nmatch = { cgroup = \"/system.slice/transmission*.service\" }\n\
+                       per = \"cgroup\"\nhalf_open = 4\ndrain = \"2/s\"\n";
+
+fn scope(name: &str, condition: &str, limits: &str) -> String {
+    format!("[[scope]]\nname = \"{name}\"\nmatch = {{ {condition} }}\n{limits}\n")
+}
+
+fn names(effective: &Effective) -> Vec<String> {
+    effective.settings().scopes.into_iter().map(|scope| scope.name).collect()
+}
+
+#[test]
+fn the_contract_s_rules_are_taken_as_they_stand() {
+    let host = Host::with(&format!("{TORRENT}[[interface]]\nname = \"eth0\"\nhalf_open = 50\n"));
+    let settings = host.load(&[]).unwrap().settings();
+    let torrent = ScopeRule {
+        name: "torrent".into(),
+        cgroup: Some("/system.slice/transmission*.service".into()),
+        user: None,
+        exe: None,
+        comm: None,
+        per: Per::Cgroup,
+        limits: Limits { half_open: Some(4), drain: Rate::new(2, Duration::from_secs(1)), ..open() },
+    };
+    assert_eq!(settings.scopes, [torrent]);
+    let eth0 = InterfaceRule { name: "eth0".into(), limits: Limits { half_open: Some(50), ..open() } };
+    assert_eq!(settings.interfaces, [eth0]);
+    assert_eq!(settings.host, Limits::xp_sp2());
+}
+
+#[test]
+fn what_a_rule_does_not_say_is_no_limit_or_how_the_host_does_it() {
+    let rule = scope("u", "user = 7, exe = \"/x\"", "first_contacts = 3\non_suspect = \"block\"");
+    let host =
+        Host::with(&format!("[host]\nslot_life = \"2s\"\noverflow = \"wait\"\nstrict = false\n{rule}"));
+    let scopes = host.load(&[]).unwrap().settings().scopes;
+    let on_suspect = OnSuspect::Block(Duration::from_mins(10));
+    let limits = Limits {
+        slot_life: Duration::from_secs(2),
+        overflow: Overflow::Wait,
+        strict: false,
+        first_contact: Some(FirstContact { credit: 3, on_suspect, ..FirstContact::adaptive() }),
+        ..open()
+    };
+    assert_eq!((scopes[0].limits, scopes[0].per, scopes[0].user), (limits, Per::Rule, Some(7)));
+}
+
+#[test]
+fn later_files_add_rules_replace_them_in_their_place_and_change_single_limits() {
+    let host = Host::with(&[scope("a", "user = 1", "half_open = 1"), TORRENT.to_owned()].concat());
+    host.conf_d("10.toml", &scope("b", "user = 2", "half_open = 2"));
+    host.conf_d("20.toml", &scope("a", "user = 3", "queue = 3"));
+    host.conf_d("30.toml", "[[scope]]\nname = \"torrent\"\nhalf_open = 5\n");
+    let effective = host.load(&["scope.b.drain=1/s", "interface.eth1.half_open=7"]).unwrap();
+    assert_eq!(names(&effective), ["a", "torrent", "b"]);
+    let settings = effective.settings();
+    assert_eq!((settings.scopes[0].user, settings.scopes[0].limits.half_open), (Some(3), None));
+    assert_eq!(settings.scopes[0].limits.queue, 3);
+    let torrent = &settings.scopes[1];
+    assert_eq!(torrent.limits.half_open, Some(5));
+    assert_eq!(torrent.limits.drain, Rate::new(2, Duration::from_secs(1)), "what is not changed stays");
+    assert_eq!(settings.scopes[2].limits.drain, Rate::new(1, Duration::from_secs(1)));
+    assert_eq!(settings.interfaces[0].limits.half_open, Some(7));
+
+    let text = effective.to_toml();
+    assert!(
+        text.lines().any(|line| line.starts_with("half_open = 5 ") && line.ends_with("30.toml:3:13")),
+        "{text}"
+    );
+    let again = Host::with(&text).load(&[]).unwrap();
+    assert_eq!((again.settings(), again.hash()), (settings, effective.hash()));
+    assert_ne!(host.load(&["scope.b.drain=2/s"]).unwrap().hash(), effective.hash());
+}
+
+#[test]
+fn every_wrong_rule_is_refused_at_its_place() {
+    let wrong = [
+        ("scope = 3", "1:9:", "write [[scope]] on a line of its own"),
+        ("[scope]\nname = \"x\"", "1:1:", "write [[scope]]"),
+        ("[[scope]]\nhalf_open = 3", "1:1:", "a rule has a name"),
+        ("[[scope]]\nname = \"a b\"", "2:8:", "letters, digits"),
+        ("[[scope]]\nname = \"\"", "2:8:", "letters, digits"),
+        ("[[scope]]\nname = \"host\"", "2:8:", "host is the whole host"),
+        ("[[scope]]\nname = \"exec-7\"", "2:8:", "`halfopen exec`"),
+        ("[[scope]]\nname = \"x\"\nmatch = {}", "3:9:", "a second [host]"),
+        ("[[scope]]\nname = \"x\"\nmatch = \"/a\"", "3:9:", "a table of cgroup"),
+        ("[[scope]]\nname = \"x\"\nper = \"user\"", "1:1:", "has no match"),
+        ("[[scope]]\nname = \"x\"", "1:1:", "has no match"),
+        (
+            "[[scope]]\nname = \"x\"\nhalf_open = 3",
+            "3:13:",
+            "no scope.x to change: there is no [[scope]] in force",
+        ),
+        ("[[scope]]\nname = \"x\"\nmatch = { cgrup = \"/\" }", "3:11:", "did you mean cgroup?"),
+        ("[[scope]]\nname = \"x\"\nmatch = { pid = 1 }", "3:11:", "match has cgroup, user, exe, comm"),
+        ("[[scope]]\nname = \"x\"\nmatch = { cgroup = \"/a/**\" }", "3:20:", "** has no meaning"),
+        ("[[scope]]\nname = \"x\"\nmatch = { cgroup = \"a\" }", "3:20:", "from the root of the hierarchy"),
+        ("[[scope]]\nname = \"x\"\nmatch = { exe = \"a\" }", "3:17:", "whole path"),
+        ("[[scope]]\nname = \"x\"\nmatch = { user = -1 }", "3:18:", "a user's name or number"),
+        ("[[scope]]\nname = \"x\"\nmatch = { comm = \"sixteen-letters-\" }", "3:18:", "1 to 15 bytes"),
+        ("[[scope]]\nname = \"x\"\nmatch = { user = 1 }\nper = \"group\"", "4:7:", "\"user\" or \"process\""),
+        ("[[scope]]\nname = \"x\"\nmatch = { user = 1 }\nper = \"cgroup\"", "3:9:", "give it, as match"),
+        ("[[scope]]\nname = \"x\"\nmatch = { user = 1 }\nhalf_opne = 3", "4:1:", "did you mean half_open?"),
+        ("[[scope]]\nname = \"x\"\nmatch = { user = 1 }\npers = \"user\"", "4:1:", "did you mean per?"),
+        ("[[scope]]\nname = \"x\"\nmatch = { user = 1 }\nmode = \"off\"", "4:1:", "above the first table"),
+        ("[[scope]]\nname = \"x\"\nmatch = { user = 1 }\nhalf_open = 0", "4:13:", "scope.x.half_open = 0"),
+        ("[[interface]]\nname = \"a/b\"", "2:8:", "an interface's name"),
+        ("[[interface]]\nname = \"eth0\"", "1:1:", "limits nothing"),
+        ("[[interface]]\nname = \"eth0\"\nmatch = { user = 1 }", "3:1:", "unknown key"),
+        ("[[interface]]\nhalf_open = 1", "1:1:", "a rule has a name"),
+        ("[[scpoe]]\nname = \"x\"", "1:3:", "did you mean [[scope]]?"),
+        ("[host]\nfirst_contacts = 1\nrecover = \"1h\"", "3:11:", "recover_most is shorter"),
+    ];
+    for (text, place, named) in wrong {
+        let error = Host::with(text).error();
+        assert!(error.starts_with(&format!("halfopen.toml:{place}")), "{text:?} gave {error}");
+        assert!(error.contains(named), "{text:?} gave {error}");
+    }
+    let shared = scope("eth0", "user = 7", "") + "[[interface]]\nname = \"eth0\"\nqueue = 1\n";
+    let shared = Host::with(&shared).error();
+    assert!(shared.starts_with("halfopen.toml:7:9: ") && shared.contains("rename it"), "{shared}");
+    let twice = Host::with(&[TORRENT, TORRENT].concat()).error();
+    assert!(twice.starts_with("halfopen.toml:7:1: ") && twice.contains("stands further up"), "{twice}");
+}
+
+#[test]
+fn there_is_room_for_48_scopes_and_16_interfaces() {
+    let scopes = |count| (0..count).map(|n| scope(&format!("s{n}"), "user = 1", "")).collect::<String>();
+    assert_eq!(Host::with(&scopes(48)).load(&[]).unwrap().settings().scopes.len(), 48);
+    let error = Host::with(&scopes(49)).error();
+    assert!(error.starts_with("halfopen.toml:193:1: scope.s48 is one too many: at most 48"), "{error}");
+    let adaptive = scopes(48) + "[host]\n";
+    let error = Host::with(&format!("preset = \"adaptive\"\n{adaptive}")).load(&[]).unwrap_err();
+    assert!(error.to_string().contains("those of the preset among them"), "{error}");
+    let interface = |n| format!("[[interface]]\nname = \"e{n}\"\nqueue = 1\n");
+    let interfaces = |count: u32| (0..count).map(interface).collect::<Vec<_>>().concat();
+    assert_eq!(Host::with(&interfaces(16)).load(&[]).unwrap().settings().interfaces.len(), 16);
+    assert!(Host::with(&interfaces(17)).error().contains("interface.e16 is one too many: at most 16"));
+}
+
+#[test]
+fn a_rule_by_name_may_not_be_laxer_than_what_it_would_be_without() {
+    let by_name = |limits: &str| scope("named", "comm = \"nmap\"", limits);
+    let refused = |rules: &[&str], key: &str| {
+        let error = Host::with(&rules.concat()).error();
+        assert!(error.starts_with("halfopen.toml:1:1: scope.named asks for comm"), "{rules:?} gave {error}");
+        assert!(error.contains(key), "{rules:?} gave {error}");
+    };
+    let taken = |rules: &[&str]| drop(Host::with(&rules.concat()).load(&[]).unwrap());
+    let later = scope("later", "cgroup = \"/a*\"", "half_open = 4\ndrain = \"2/s\"");
+    taken(&[&by_name("half_open = 100")]);
+    taken(&[&by_name("half_open = 4\ndrain = \"1/s\""), &later]);
+    taken(&[&later, &by_name("half_open = 100")]);
+    refused(
+        &[&by_name("half_open = 5\ndrain = \"1/s\""), &later],
+        "its half_open is laxer than that of scope.later",
+    );
+    refused(&[&by_name("half_open = 4"), &later], "its drain");
+    refused(&[&by_name("half_open = 4\ndrain = \"3/s\""), &later], "its drain");
+    refused(&[&by_name("half_open = 4\ndrain = \"1/s\"\nslot_life = \"20s\""), &later], "its slot_life");
+    refused(&[&by_name("half_open = 4\ndrain = \"1/s\"\nstrict = false"), &later], "its strict");
+    refused(&[&by_name("half_open = 4\nper = \"process\"")], "a fresh account");
+    // Who is in one of them cannot be in the other.
+    let elsewhere = scope("named", "comm = \"nmap\", cgroup = \"/b\"", "");
+    taken(&[&elsewhere, &later]);
+    taken(&[&scope("named", "comm = \"nmap\", user = 7", ""), &scope("later", "user = 8", "half_open = 4")]);
+    // Another rule by name is no more than the program's choice either.
+    taken(&[&by_name("half_open = 9"), &scope("other", "comm = \"x\"", "half_open = 4")]);
+
+    let first = "first_contacts = 5\n";
+    let credit = scope("later", "user = 7", first);
+    taken(&[&by_name(first), &credit]);
+    refused(&[&by_name("half_open = 1"), &credit], "its first_contacts");
+    let keys = ["reward = 5", "recover = \"100ms\"", "recover_most = \"1s\"", "working_set = 3"];
+    for laxer in keys {
+        let key = laxer.split(' ').next().unwrap();
+        refused(&[&by_name(&[first, laxer].concat()), &credit], &format!("its {key} is"));
+    }
+    let block = scope("later", "user = 7", &[first, "on_suspect = \"block\"\nblock_for = \"1h\""].concat());
+    refused(&[&by_name(&[first, "on_suspect = \"throttle\""].concat()), &block], "its on_suspect");
+    refused(&[&by_name(&[first, "on_suspect = \"block\""].concat()), &block], "its block_for");
+
+    // Live, too.
+    let host = Host::with(&[&by_name("half_open = 4\ndrain = \"1/s\""), later.as_str()].concat());
+    let mut effective = host.load(&[]).unwrap();
+    let before = effective.clone();
+    for (name, value) in [("scope.named.half_open", "5"), ("scope.later.drain", "1/4s")] {
+        let error = set(&mut effective, name, value).unwrap_err().to_string();
+        assert!(error.contains("laxer than that of scope.later"), "{error}");
+        assert_eq!(effective, before);
+    }
+    set(&mut effective, "scope.later.half_open", "8").unwrap();
+    set(&mut effective, "scope.named.half_open", "5").unwrap();
+}
+
+#[test]
+fn rules_for_nobody_here_are_left_out_and_said() {
+    let rule = scope("x", "user = \"no such user\"", "half_open = 1")
+        + &scope("y", "exe = \"/no/such\"", "queue = 1");
+    let effective = Host::with(&rule).load(&[]).unwrap();
+    assert_eq!(names(&effective), ["y"], "a file may yet be installed");
+    let unmet = effective.unmet_scopes();
+    assert_eq!(unmet, ["scope.x: no user no such user in /etc/passwd", "scope.y: there is no /no/such"]);
+}
+
+#[test]
+fn limits_of_rules_are_read_and_set_by_name() {
+    let mut effective = Host::with(TORRENT).load(&[]).unwrap();
+    let shown = |effective: &Effective, name: &str| {
+        effective.shown(&read_name(name).unwrap()).map(|(value, origin)| (value, origin.to_string()))
+    };
+    assert_eq!(shown(&effective, "scope.torrent.half_open").unwrap().0, "4");
+    assert_eq!(shown(&effective, "scope.torrent.queue").unwrap().0, "unlimited");
+    assert_eq!(shown(&effective, "scope.torrent.first_contacts").unwrap().0, "off");
+    assert_eq!(shown(&effective, "scope.none.half_open"), None);
+    assert_eq!(shown(&effective, "Interfaces\\eth0\\TcpNumConnections"), None);
+    set(&mut effective, "scope.torrent.on_suspect", "throttle").unwrap();
+    set(&mut effective, "scope.torrent.first_contacts", "3").unwrap();
+    let first = effective.settings().scopes[0].limits.first_contact.unwrap();
+    assert_eq!((first.credit, first.on_suspect), (3, OnSuspect::Throttle));
+    for (number, limit, shown_as) in [("0x32", Some(50), "50"), ("0xfffffe", None, "16777214")] {
+        set(&mut effective, "Interfaces\\eth0\\TcpNumConnections", number).unwrap();
+        assert_eq!(effective.settings().interfaces[0].limits.half_open, limit);
+        let (value, origin) = shown(&effective, "interfaces\\eth0\\TcpNumConnections").unwrap();
+        assert_eq!((value.as_str(), origin.as_str()), (shown_as, "halfopen set, not saved"));
+    }
+    let error = set(&mut effective, "scope.torrnt.half_open", "3").unwrap_err();
+    assert!(error.wrong_use() && error.to_string().contains("those in force are torrent"), "{error}");
+    assert_eq!(effective.live().count(), 3, "of what is set twice, the last");
+}
+
+#[test]
+fn saving_changes_the_rule_where_it_stands_or_adds_only_the_change() {
+    let host = Host::with(TORRENT);
+    let path =
+        host.conf_d("90-local.toml", "# mine\n[[scope]]\nname = \"own\" # mine too\nmatch = { user = 7 }\n");
+    let values = [
+        ("scope.torrent.half_open", "9"),
+        ("scope.own.queue", "3"),
+        ("Interfaces\\eth0\\TcpNumConnections", "50"),
+        ("scope.torrent.drain", "unlimited"),
+    ];
+    for (name, value) in values {
+        let said = read_said(&read_name(name).unwrap(), value).unwrap();
+        save::prepare(&path, &said).unwrap().commit().unwrap();
+    }
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        "# mine\n[[scope]]\nname = \"own\" # mine too\nmatch = { user = 7 }\nqueue = 3\n\n[[scope]]\nname = \"torrent\"\n\
+         half_open = 9\ndrain = \"unlimited\"\n\n[[interface]]\nname = \"eth0\"\nhalf_open = 50\n"
+    );
+    let settings = host.load(&[]).unwrap().settings();
+    assert_eq!((settings.scopes[0].limits.half_open, settings.scopes[0].limits.drain), (Some(9), None));
+    assert_eq!((settings.scopes[1].limits.queue, settings.interfaces[0].limits.half_open), (3, Some(50)));
+
+    fs::write(&path, "scope = [{ name = \"own\", match = { user = 7 } }]\n").unwrap();
+    let said = read_said(&read_name("scope.torrent.half_open").unwrap(), "8").unwrap();
+    save::prepare(&path, &said).unwrap().commit().unwrap();
+    assert_eq!(host.load(&[]).unwrap().settings().scopes[0].limits.half_open, Some(8));
+}

@@ -1,0 +1,143 @@
+//! `match`: whose attempts a `[[scope]]` is for.
+
+use super::accounts::Accounts;
+use super::key::{did_you_mean, nearest};
+use super::pattern::CgroupPattern;
+use super::user::User;
+use super::value::{WrongValue, written};
+use std::fs;
+use std::io;
+use std::ops::Range;
+use std::path::PathBuf;
+use toml::de::{DeTable, DeValue};
+use toml_edit::InlineTable;
+
+const KEYS: [&str; 4] = ["cgroup", "user", "exe", "comm"];
+/// What the kernel keeps of a thread's name, without the end mark.
+const LONGEST_COMM: usize = 15;
+const EXPECTED: &str =
+    "expected a table of cgroup, user, exe and comm, as { cgroup = \"/system.slice/x*.service\" }";
+const EMPTY: &str = "a rule for everybody would be a second [host]: name a cgroup, user, exe or comm (cgroup = \"/\" fits \
+                     every cgroup)";
+
+/// Who meets all conditions that are given, at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Who {
+    cgroup: Option<CgroupPattern>,
+    user: Option<User>,
+    exe: Option<PathBuf>,
+    comm: Option<String>,
+}
+
+impl Who {
+    pub(super) fn read(rule: &str, value: &DeValue<'_>, span: Range<usize>) -> Result<Self, WrongValue> {
+        let DeValue::Table(table) = value else { return Err(wrong(rule, "", value, span, EXPECTED)) };
+        let who = Self::of_table(rule, table)?;
+        if who.cgroup.is_none() && who.user.is_none() && who.exe.is_none() && who.comm.is_none() {
+            return Err(wrong(rule, "", value, span, EMPTY));
+        }
+        Ok(who)
+    }
+
+    fn of_table(rule: &str, table: &DeTable<'_>) -> Result<Self, WrongValue> {
+        let accounts = Accounts::known();
+        let mut who = Self { cgroup: None, user: None, exe: None, comm: None };
+        for (name, value) in table {
+            let refused =
+                |accepted: &str| wrong(rule, name.get_ref(), value.get_ref(), value.span(), accepted);
+            let text = value.get_ref().as_str();
+            match name.get_ref().as_ref() {
+                "cgroup" => {
+                    who.cgroup = Some(CgroupPattern::read(text.unwrap_or_default()).map_err(refused)?);
+                }
+                "user" => {
+                    let user = User::read(value.get_ref(), &accounts);
+                    who.user = Some(user.ok_or_else(|| refused("expected a user's name or number"))?);
+                }
+                "exe" => {
+                    let path = text.filter(|path| path.starts_with('/')).map(PathBuf::from);
+                    let expected = "expected the file's whole path, as \"/usr/bin/transmission-daemon\"";
+                    who.exe = Some(path.ok_or_else(|| refused(expected))?);
+                }
+                "comm" => {
+                    let good = |text: &&str| (1..=LONGEST_COMM).contains(&text.len()) && !text.contains('\0');
+                    let comm = text.filter(good).map(ToOwned::to_owned);
+                    let expected = "expected a name of 1 to 15 bytes, as /proc/PID/comm has it; no pattern";
+                    who.comm = Some(comm.ok_or_else(|| refused(expected))?);
+                }
+                other => {
+                    let hint = nearest(other, KEYS.into_iter())
+                        .map_or_else(|| format!("match has {}", KEYS.join(", ")), did_you_mean);
+                    let hint = format!("unknown key: {hint}");
+                    return Err(wrong(rule, other, value.get_ref(), name.span(), &hint));
+                }
+            }
+        }
+        Ok(who)
+    }
+
+    /// As a file writes it.
+    pub(super) fn value(&self) -> toml_edit::Value {
+        let mut table = InlineTable::new();
+        let mut put = |key: &str, value: Option<String>| {
+            if let Some(value) = value {
+                table.insert(key, value.into());
+            }
+        };
+        put("cgroup", self.cgroup.as_ref().map(ToString::to_string));
+        put("user", self.user.as_ref().map(|user| user.name.clone()));
+        put("exe", self.exe.as_ref().map(|exe| exe.to_string_lossy().into_owned()));
+        put("comm", self.comm.clone());
+        table.into()
+    }
+
+    pub(super) fn cgroup(&self) -> Option<&CgroupPattern> {
+        self.cgroup.as_ref()
+    }
+
+    /// The user's number: `Err` where this host has no such user, so that nobody is meant.
+    pub(super) fn user(&self) -> Result<Option<u32>, &str> {
+        self.user.as_ref().map(|user| user.id.ok_or(user.name.as_str())).transpose()
+    }
+
+    pub(super) fn exe(&self) -> Option<&PathBuf> {
+        self.exe.as_ref()
+    }
+
+    pub(super) fn comm(&self) -> Option<&str> {
+        self.comm.as_deref()
+    }
+
+    /// Whether every program in the cgroup at `path` is meant, whatever else it is.
+    pub(super) fn is_all_of(&self, path: &str) -> bool {
+        let alone = self.user.is_none() && self.exe.is_none() && self.comm.is_none();
+        alone && self.cgroup.as_ref().is_some_and(|pattern| pattern.fits(path))
+    }
+
+    /// Whether a program could be meant by both, whatever it calls itself: it may say so although none can.
+    pub(super) fn may_share_with(&self, other: &Self) -> bool {
+        let both = |one: &Option<CgroupPattern>, two: &Option<CgroupPattern>| {
+            one.as_ref().zip(two.as_ref()).is_none_or(|(one, two)| one.may_meet(two))
+        };
+        let users = self.user.as_ref().zip(other.user.as_ref());
+        // Two paths may name one file.
+        both(&self.cgroup, &other.cgroup) && users.is_none_or(|(one, two)| one.id == two.id)
+    }
+
+    /// What keeps it from meeting anybody on this host.
+    pub(super) fn unmet(&self) -> Option<String> {
+        if let Err(name) = self.user() {
+            return Some(format!("no user {name} in /etc/passwd"));
+        }
+        // Where this process may not look, the file may well be.
+        let is_missing =
+            |exe: &&PathBuf| fs::metadata(exe).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
+        let exe = self.exe.as_ref().filter(is_missing)?;
+        Some(format!("there is no {}", exe.display()))
+    }
+}
+
+fn wrong(rule: &str, key: &str, value: &DeValue<'_>, span: Range<usize>, accepted: &str) -> WrongValue {
+    let key = if key.is_empty() { format!("{rule}.match") } else { format!("{rule}.match.{key}") };
+    WrongValue::new(key, written(value), accepted.to_owned(), span)
+}

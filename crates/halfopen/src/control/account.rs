@@ -1,0 +1,107 @@
+//! The names of accounts: `torrent`, `second[/system.slice/foo.service]`, `web[user www-data]`, `dialers[pid 7 nmap]`.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// Whose of a rule's accounts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Whose {
+    /// Those in a cgroup and below, by its path in the hierarchy.
+    CgroupAt(String),
+    /// The same by its number, as where it is gone.
+    Cgroup(u64),
+    /// A user's, by name.
+    UserNamed(String),
+    /// The same by number.
+    User(u32),
+    /// A process's and those it made; its name, where that is known, is only for people.
+    Process(u32, String),
+}
+
+/// A scope, or one account of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AccountName {
+    /// The scope's name.
+    pub scope: String,
+    /// `None` where the rule has one account for all, or all are meant.
+    pub whose: Option<Whose>,
+}
+
+impl fmt::Display for Whose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CgroupAt(path) => f.write_str(path),
+            Self::Cgroup(number) => write!(f, "cgroup {number}"),
+            Self::UserNamed(name) => write!(f, "user {name}"),
+            Self::User(number) => write!(f, "user {number}"),
+            Self::Process(pid, comm) if comm.is_empty() => write!(f, "pid {pid}"),
+            Self::Process(pid, comm) => write!(f, "pid {pid} {comm}"),
+        }
+    }
+}
+
+impl fmt::Display for AccountName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.whose {
+            None => f.write_str(&self.scope),
+            Some(whose) => write!(f, "{}[{whose}]", self.scope),
+        }
+    }
+}
+
+/// Not of the form of an account's name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "expected a scope, as torrent, or an account of it, as 'torrent[/system.slice/x.service]', 'torrent[user \
+         www-data]' or 'torrent[pid 7]': as halfopen status shows it"
+)]
+pub struct NoAccountName;
+
+impl FromStr for AccountName {
+    type Err = NoAccountName;
+
+    fn from_str(text: &str) -> Result<Self, NoAccountName> {
+        let Some((scope, rest)) = text.split_once('[') else {
+            let scope = text.to_owned();
+            return if scope.is_empty() { Err(NoAccountName) } else { Ok(Self { scope, whose: None }) };
+        };
+        let inside = rest.strip_suffix(']').ok_or(NoAccountName)?;
+        let whose = match inside.split_once(' ').filter(|_| !inside.starts_with('/')) {
+            None if inside.starts_with('/') => Some(Whose::CgroupAt(inside.to_owned())),
+            Some(("cgroup", number)) => number.parse().ok().map(Whose::Cgroup),
+            Some(("user", name)) if !name.is_empty() => Some(Whose::UserNamed(name.to_owned())),
+            Some(("pid", rest)) => {
+                let (pid, comm) = rest.split_once(' ').unwrap_or((rest, ""));
+                pid.parse().ok().map(|pid| Whose::Process(pid, comm.to_owned()))
+            }
+            _ => None,
+        };
+        Ok(Self { scope: scope.to_owned(), whose: Some(whose.ok_or(NoAccountName)?) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_they_are_shown() {
+        for text in [
+            "torrent",
+            "second[/system.slice/a b.service]",
+            "second[/]",
+            "second[cgroup 4242]",
+            "web[user www-data]",
+            "web[user 33]",
+            "dialers[pid 7]",
+            "dialers[pid 7 my [odd] name]",
+        ] {
+            assert_eq!(text.parse::<AccountName>().unwrap().to_string(), text);
+        }
+        for text in ["", "a[", "a[]", "a[x", "a[x]", "a[pid x]", "a[cgroup /x]", "a[user ]", "a[pid]"] {
+            assert!(text.parse::<AccountName>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! What `status` says of one scope or account.
+
+use crate::events::text::plain;
+use halfopen_policy::{Ledger, Limits};
+use serde::{Deserialize, Serialize};
+
+/// Accounts of rules that `status` lists.
+pub const ACCOUNTS_LISTED: usize = 64;
+
+/// What a scope is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScopeKind {
+    /// All attempts.
+    #[default]
+    Host,
+    /// A program that `exec` started.
+    Exec,
+    /// A `[[scope]]`; where it has accounts, what found no account of its own.
+    Rule,
+    /// An account of a `[[scope]]`.
+    Account,
+    /// An `[[interface]]`.
+    Interface,
+}
+
+/// What first contacts have come to, where they cost something.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrustStatus {
+    /// Since when they have mostly failed: RFC 3339, UTC; `None` = it is no suspect.
+    #[serde(default)]
+    pub suspect_since: Option<String>,
+    /// Until when its connects fail; `None` = it is not blocked.
+    #[serde(default)]
+    pub blocked_until: Option<String>,
+    /// First contacts that may go out now.
+    #[serde(default)]
+    pub credit: Option<u32>,
+    /// First contacts let out so far.
+    #[serde(default)]
+    pub first_contacts: Option<u64>,
+}
+
+/// One scope's numbers: counts of attempts where nothing else is said.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScopeStatus {
+    /// Its name; an account's has whose it is in brackets.
+    pub name: String,
+    /// What it is for.
+    #[serde(default)]
+    pub kind: ScopeKind,
+    /// `None` = unlimited.
+    pub half_open_limit: Option<u32>,
+    /// Releases per second; `None` = unlimited.
+    pub drain_per_s: Option<f64>,
+    /// Holding a slot.
+    pub half_open: u64,
+    /// Out for longer than `slot_life`.
+    pub aged: u64,
+    /// Waiting.
+    pub queued: u64,
+    /// Let out at once.
+    pub admitted: u64,
+    /// Let out after a wait.
+    pub released: u64,
+    /// Ended by their program while they waited.
+    pub cancelled: u64,
+    /// Timed out while they waited.
+    pub gave_up_while_queued: u64,
+    /// Answered.
+    pub established: u64,
+    /// Refused, unreachable, timed out or closed after their SYN had left.
+    pub failed: u64,
+    /// Refused because the queue was full.
+    pub refused_overflow: u64,
+    /// Refused because the account was blocked.
+    #[serde(default)]
+    pub refused_blocked: u64,
+    /// In audit mode: let out where enforcing would have held them.
+    pub would_have_waited: u64,
+    /// The longest wait that has ended, in milliseconds.
+    pub longest_wait_ms: u64,
+    /// Whether anything waits now.
+    pub saturated: bool,
+    /// What its first contacts have come to.
+    #[serde(flatten)]
+    pub trust: TrustStatus,
+}
+
+impl ScopeStatus {
+    /// The numbers of the scope called `name`.
+    #[must_use]
+    pub fn new(name: &str, kind: ScopeKind, limits: &Limits, ledger: &Ledger) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind,
+            half_open_limit: limits.half_open,
+            drain_per_s: limits.drain.map(halfopen_policy::Rate::per_second),
+            half_open: ledger.half_open,
+            aged: ledger.aged,
+            queued: ledger.queued,
+            admitted: ledger.admitted,
+            released: ledger.released,
+            cancelled: ledger.cancelled,
+            gave_up_while_queued: ledger.gave_up_while_queued,
+            established: ledger.established,
+            failed: ledger.failed,
+            refused_overflow: ledger.refused_overflow,
+            refused_blocked: ledger.blocked,
+            would_have_waited: ledger.would_have_waited,
+            longest_wait_ms: ledger.longest_wait.as_millis() as u64,
+            saturated: ledger.saturated(),
+            trust: TrustStatus::default(),
+        }
+    }
+
+    /// What a first contact that waits for credit waits for, for people.
+    #[must_use]
+    pub fn credit_waited_for(&self) -> String {
+        let since = self.trust.suspect_since.as_ref();
+        let suspect = since.map_or_else(String::new, |since| format!(", which is a suspect since {since}"));
+        format!(
+            "credit: it is a first contact, and {} has spent what it had on others{suspect}; answers earn some, and time \
+             does; {}",
+            plain(&self.name),
+            self.waiting()
+        )
+    }
+
+    fn waiting(&self) -> String {
+        match self.queued {
+            1 => "1 attempt waits".to_owned(),
+            n => format!("{n} attempts wait"),
+        }
+    }
+
+    /// One line on what is worth knowing of it, for people.
+    #[must_use]
+    pub fn in_short(&self) -> String {
+        let of = |limit: Option<u32>| limit.map_or_else(String::new, |limit| format!(" of {limit}"));
+        let mut parts = vec![
+            format!("queued {}", self.queued),
+            format!("half-open {}{}", self.half_open, of(self.half_open_limit)),
+        ];
+        parts.extend(self.trust.credit.map(|credit| format!("credit {credit}")));
+        parts.extend(self.trust.first_contacts.map(|count| format!("first contacts {count}")));
+        let counted = [
+            ("gave up while queued", self.gave_up_while_queued),
+            ("refused, queue full", self.refused_overflow),
+            ("refused, blocked", self.refused_blocked),
+        ];
+        parts.extend(counted.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!("{what} {n}")));
+        parts.extend(self.trust.suspect_since.as_ref().map(|since| format!("SUSPECT since {since}")));
+        parts.extend(self.trust.blocked_until.as_ref().map(|until| format!("BLOCKED until {until}")));
+        format!("{}: {}", plain(&self.name), parts.join(", "))
+    }
+
+    /// What an attempt that waits in this scope waits for, for people.
+    #[must_use]
+    pub fn waited_for(&self, strict: bool) -> String {
+        let waiting = self.waiting();
+        match (self.half_open_limit, self.drain_per_s) {
+            (Some(limit), _) if strict && self.half_open >= u64::from(limit) => {
+                format!("a slot of {}: {} of {limit} are in use, {waiting}", self.name, self.half_open)
+            }
+            (_, Some(rate)) => format!("its turn in {}: {waiting}, {rate}/s are let out", self.name),
+            (_, None) => format!("its next re-check: {} has a slot for it", self.name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_s_json_has_the_contract_s_names() {
+        let limits = Limits { half_open: None, drain: None, ..Limits::xp_sp2() };
+        let scope =
+            ScopeStatus::new("host", ScopeKind::Host, &limits, &Ledger { queued: 3, ..Ledger::default() });
+        let json = serde_json::to_value(&scope).unwrap();
+        let names = "name half_open_limit drain_per_s half_open aged queued admitted released cancelled \
+                     gave_up_while_queued established failed refused_overflow longest_wait_ms saturated \
+                     kind suspect_since blocked_until credit first_contacts";
+        for name in names.split_whitespace() {
+            assert!(json.get(name).is_some(), "{name}");
+        }
+        assert!(json["half_open_limit"].is_null() && json["drain_per_s"].is_null());
+        assert_eq!(json["saturated"], true);
+    }
+
+    #[test]
+    fn a_waiter_waits_for_a_slot_or_its_turn() {
+        let ledger = Ledger { half_open: 10, queued: 244, ..Ledger::default() };
+        let scope = ScopeStatus::new("host", ScopeKind::Host, &Limits::xp_sp2(), &ledger);
+        assert_eq!(scope.waited_for(true), "a slot of host: 10 of 10 are in use, 244 attempts wait");
+        assert_eq!(scope.waited_for(false), "its turn in host: 244 attempts wait, 10/s are let out");
+    }
+
+    #[test]
+    fn a_first_contact_waits_for_credit() {
+        let ledger = Ledger { queued: 3, blocked: 2, ..Ledger::default() };
+        let open = Limits { half_open: None, drain: None, ..Limits::xp_sp2() };
+        let trust = TrustStatus {
+            suspect_since: Some("1970-01-01T00:00:00.000Z".into()),
+            credit: Some(0),
+            first_contacts: Some(40),
+            blocked_until: None,
+        };
+        let new = ScopeStatus::new("second[/a\n]", ScopeKind::Account, &open, &ledger);
+        let scope = ScopeStatus { trust, ..new };
+        assert_eq!(
+            scope.credit_waited_for(),
+            "credit: it is a first contact, and second[/a\\u{a}] has spent what it had on others, which is a suspect since \
+             1970-01-01T00:00:00.000Z; answers earn some, and time does; 3 attempts wait"
+        );
+        assert_eq!(
+            scope.in_short(),
+            "second[/a\\u{a}]: queued 3, half-open 0, credit 0, first contacts 40, refused, blocked 2, SUSPECT since \
+             1970-01-01T00:00:00.000Z"
+        );
+        let sent = serde_json::to_string(&scope).unwrap();
+        assert_eq!(serde_json::from_str::<ScopeStatus>(&sent).unwrap(), scope);
+    }
+}

@@ -1,0 +1,131 @@
+//! Accounts that have become suspects: one event a minute for a scope at most, the others counted in the next. Pure: the
+//! caller tells the time, on the kernel's monotonic clock.
+
+use super::episode::Tally;
+use crate::config::limit::Action;
+use halfopen_kernel::{AccountId, HeldAttempt};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// A suspect whose event is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suspect {
+    /// The account: the latest of those that the event stands for.
+    pub account: AccountId,
+    /// The attempt whose silence made it one.
+    pub attempt: HeldAttempt,
+    /// Accounts that the event stands for.
+    pub suspects: u64,
+}
+
+/// What its event has to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SuspectReport {
+    /// The account's name.
+    pub account: String,
+    /// Whose attempt it was.
+    pub program: Tally,
+    /// First contacts let out so far.
+    pub first_contacts: u64,
+    /// What is done about it.
+    pub on_suspect: Action,
+    /// For how long its connects fail from then on.
+    pub block_for: Option<Duration>,
+    /// Accounts that the event stands for.
+    pub suspects: u64,
+}
+
+#[derive(Debug, Default)]
+struct Scope {
+    announced: Option<Duration>,
+    latest: Option<Suspect>,
+}
+
+/// Those of all scopes.
+#[derive(Debug, Default)]
+pub struct Suspects {
+    scopes: BTreeMap<String, Scope>,
+}
+
+impl Suspects {
+    /// Takes note of a suspect: an account of `scope`.
+    pub fn note(&mut self, scope: String, account: AccountId, attempt: HeldAttempt) {
+        let latest = &mut self.scopes.entry(scope).or_default().latest;
+        let suspects = latest.as_ref().map_or(0, |earlier| earlier.suspects) + 1;
+        *latest = Some(Suspect { account, attempt, suspects });
+    }
+
+    /// Takes note of an event that an earlier daemon wrote at that time.
+    pub fn resume(&mut self, scope: &str, at: Duration) {
+        self.scopes.entry(scope.to_owned()).or_default().announced = Some(at);
+    }
+
+    /// Those whose event is due. Scopes of which there is nothing to tell are forgotten.
+    pub fn due(&mut self, now: Duration) -> Vec<Suspect> {
+        let may = |scope: &Scope| scope.announced.is_none_or(|at| at + MINUTE <= now);
+        let mut due = Vec::new();
+        for scope in self.scopes.values_mut().filter(|scope| may(scope)) {
+            if let Some(latest) = scope.latest.take() {
+                scope.announced = Some(now);
+                due.push(latest);
+            }
+        }
+        self.scopes.retain(|_, scope| scope.latest.is_some() || !may(scope));
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use halfopen_kernel::{Place, Program, ScopeId};
+
+    fn note(suspects: &mut Suspects, scope: &str, number: u64) {
+        let account = AccountId { scope: ScopeId::numbered(70), id: number };
+        let local = ([0, 0, 0, 0], 0).into();
+        let attempt = HeldAttempt {
+            at: Duration::ZERO,
+            scope: ScopeId::HOST,
+            own: Some(account),
+            interface: None,
+            top: 0,
+            first: true,
+            place: Place { cookie: 0, netns: 0, device: 0, local },
+            program: Program { pid: 1, uid: 0, comm: String::new(), cgroup_id: 0 },
+            destination: local,
+            audited: false,
+        };
+        suspects.note(scope.to_owned(), account, attempt);
+    }
+
+    #[test]
+    fn the_first_is_told_at_once_and_the_rest_of_a_minute_in_the_next() {
+        let mut suspects = Suspects::default();
+        let due = |suspects: &mut Suspects, second| {
+            let reports = suspects.due(Duration::from_secs(second));
+            reports.into_iter().map(|report| (report.account.id, report.suspects)).collect::<Vec<_>>()
+        };
+        note(&mut suspects, "a", 1);
+        note(&mut suspects, "b", 1);
+        assert_eq!(due(&mut suspects, 1), [(1, 1), (1, 1)]);
+        for number in 2..100 {
+            note(&mut suspects, "a", number);
+        }
+        assert_eq!(due(&mut suspects, 2), []);
+        assert_eq!(due(&mut suspects, 60), []);
+        assert_eq!(due(&mut suspects, 61), [(99, 98)]);
+        assert_eq!(due(&mut suspects, 200), []);
+        assert!(suspects.scopes.is_empty(), "memory is bounded by the scopes of the last minute");
+    }
+
+    #[test]
+    fn what_an_earlier_daemon_told_counts() {
+        let mut suspects = Suspects::default();
+        suspects.resume("a", Duration::from_secs(30));
+        note(&mut suspects, "a", 1);
+        assert_eq!(suspects.due(Duration::from_secs(89)), []);
+        assert_eq!(suspects.due(Duration::from_secs(90)).len(), 1);
+    }
+}

@@ -1,0 +1,162 @@
+//! Carries a workload out on a simulated host.
+
+use crate::host::{Event, Host, Number, Told};
+use crate::limiter::Limiter;
+use crate::outcome::{Connected, Outcome};
+use halfopen_workload::{Dial, MET_BEFORE, Pace, Peer, Stream, Workload};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// From one connect() of a thread to its next.
+const CONNECT: u64 = 15_000;
+
+/// One stream at work.
+struct Job<'a> {
+    cgroup: &'static str,
+    stream: &'a Stream,
+    next: usize,
+    workers: Vec<Worker>,
+}
+
+#[derive(Clone, Default)]
+struct Worker {
+    /// Dials that it will begin before it waits for all.
+    to_begin: usize,
+    under_way: usize,
+}
+
+impl Job<'_> {
+    /// How many dials a worker takes at a time.
+    fn share(&self) -> usize {
+        match self.stream.pace {
+            Pace::AtOnce => self.stream.dials.len(),
+            Pace::Threads(_) | Pace::At(_) => 1,
+            Pace::Forks { dials, .. } => dials,
+        }
+    }
+
+    fn goes_on(&self) -> bool {
+        matches!(self.stream.pace, Pace::Threads(_) | Pace::Forks { .. })
+    }
+}
+
+struct Run<'a> {
+    host: Host,
+    jobs: Vec<Job<'a>>,
+    /// Whose dial it is.
+    dials: HashMap<Number, (usize, usize, Dial)>,
+    zero: u64,
+    outcome: Outcome,
+}
+
+impl<'a> Run<'a> {
+    fn start(&mut self, cgroup: &'static str, stream: &'a Stream) {
+        let job = self.jobs.len();
+        let one_by_one = |workers: usize| (0..workers as u64).map(|worker| worker * CONNECT).collect();
+        let begins: Vec<u64> = match &stream.pace {
+            Pace::AtOnce => vec![0],
+            Pace::Threads(workers) | Pace::Forks { children: workers, .. } => one_by_one(*workers),
+            Pace::At(times) => times.iter().map(|time| time.as_nanos() as u64).collect(),
+        };
+        self.jobs.push(Job { cgroup, stream, next: 0, workers: vec![Worker::default(); begins.len()] });
+        for (worker, after) in begins.into_iter().enumerate() {
+            self.host.plan(self.host.now + after, Event::Begin { job, worker });
+        }
+    }
+
+    fn begin(&mut self, number: usize, at: usize) {
+        let job = &mut self.jobs[number];
+        let Some(dial) = job.stream.dials.get(job.next).copied() else { return };
+        job.next += 1;
+        let share = job.share();
+        let worker = &mut job.workers[at];
+        worker.to_begin = if worker.to_begin == 0 { share } else { worker.to_begin } - 1;
+        worker.under_way += 1;
+        if worker.to_begin > 0 {
+            self.host.plan(self.host.now + CONNECT, Event::Begin { job: number, worker: at });
+        }
+        self.outcome.live_dialled += usize::from(dial.peer.is_live());
+        let under_way = self.host.connect(job.cgroup, dial, job.stream.patience);
+        self.dials.insert(under_way, (number, at, dial));
+    }
+
+    fn hear(&mut self) {
+        for told in std::mem::take(&mut self.host.told) {
+            match told {
+                Told::Reached(dial) => self.outcome.reach(dial),
+                Told::Ended(number, established, took) => self.ended(number, established, took),
+            }
+        }
+    }
+
+    fn ended(&mut self, number: Number, established: bool, took: Duration) {
+        let Some((job, worker, dial)) = self.dials.remove(&number) else { return };
+        if established {
+            self.outcome.connected.push(Connected {
+                cgroup: self.jobs[job].cgroup,
+                peer: dial.peer,
+                took,
+                dead_before: self.outcome.dead(),
+            });
+        }
+        let job_of = &mut self.jobs[job];
+        let (goes_on, left) = (job_of.goes_on(), job_of.stream.dials.len() - job_of.next);
+        let worker_of = &mut job_of.workers[worker];
+        worker_of.under_way -= 1;
+        if worker_of.under_way == 0 && worker_of.to_begin == 0 && goes_on && left > 0 {
+            self.host.plan(self.host.now + CONNECT, Event::Begin { job, worker });
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.dials.is_empty() && self.jobs.iter().all(|job| job.next == job.stream.dials.len())
+    }
+
+    /// Until all dials have ended, or so long.
+    fn go_on(&mut self, until: u64) {
+        while let Some(event) = self.host.step(until) {
+            if let Event::Begin { job, worker } = event {
+                self.begin(job, worker);
+            }
+            self.hear();
+            if self.outcome.suspect.is_none()
+                && let Some(since) = self.host.suspect_since()
+            {
+                self.outcome.suspect = Some(Duration::from_nanos(since.saturating_sub(self.zero)));
+            }
+            if self.is_over() {
+                self.outcome.over = Some(Duration::from_nanos(self.host.now - self.zero));
+                return;
+            }
+        }
+    }
+}
+
+/// What comes of a workload under a limiter.
+pub fn run(workload: &Workload, limiter: &Limiter) -> Outcome {
+    let meetings: Vec<_> = workload
+        .dialers
+        .iter()
+        .map(|dialer| {
+            let dials = dialer.meets.iter().map(|to| Dial { to: *to, peer: Peer::Known }).collect();
+            (dialer.cgroup, Stream { dials, pace: Pace::Threads(1), patience: None })
+        })
+        .collect();
+    let host = Host::new(limiter, workload.round_trip);
+    let zero = host.now;
+    let mut run = Run { host, jobs: Vec::new(), dials: HashMap::new(), zero, outcome: Outcome::default() };
+    for (cgroup, stream) in meetings.iter().filter(|(_, stream)| !stream.dials.is_empty()) {
+        run.start(cgroup, stream);
+        run.go_on(u64::MAX);
+    }
+    run.zero = run.host.now + MET_BEFORE.as_nanos() as u64;
+    run.host.now = run.zero;
+    run.outcome = Outcome::default();
+    for dialer in &workload.dialers {
+        for stream in &dialer.streams {
+            run.start(dialer.cgroup, stream);
+        }
+    }
+    run.go_on(run.zero + workload.run_for.as_nanos() as u64);
+    run.outcome
+}
