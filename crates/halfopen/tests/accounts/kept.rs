@@ -1,9 +1,11 @@
 //! How long accounts last: beyond their daemon, until they are released, until their rule is gone.
 
 use crate::scene::{Scene, is, path_of, rule, settings, start};
-use halfopen_kernel::{Keep, Per, ScopeRule};
+use halfopen_kernel::{AccountOf, Fault, Keep, Per, ScopeRule};
 use halfopen_lab::{Lab, require_lab};
 use halfopen_policy::{FirstContact, OnSuspect, Order};
+use libbpf_rs::{MapCore, MapFlags, MapHandle};
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -66,7 +68,7 @@ fn a_release_gives_a_new_account_s_credit() {
     for user in [4711, 4711, 4712, 4712] {
         dial(&scene, user);
     }
-    let whose = |user| halfopen_kernel::AccountOf::User(user);
+    let whose = |user| AccountOf::User(user);
     assert_eq!((scene.of(whose(4711)), scene.of(whose(4712))), ((1, 1), (1, 1)));
     let accounts = scene.accounts();
     let of = accounts.iter().find(|account| account.id.of() == Some(whose(4711))).unwrap();
@@ -95,7 +97,7 @@ fn the_accounts_of_a_rule_that_is_gone_are_collected_once_empty() {
     assert_eq!(scene.accounts().len(), 2);
     let was = scene.scope("users");
     scene.limiter.apply(&settings(vec![rule("stays", Per::User)])).unwrap();
-    is("the waiter to be let go", &(2, 0), || scene.of(halfopen_kernel::AccountOf::User(4712)));
+    is("the waiter to be let go", &(2, 0), || scene.of(AccountOf::User(4712)));
     program.close();
     let ended = Instant::now();
     assert_eq!(scene.limiter.collect_accounts().unwrap(), 0);
@@ -106,7 +108,89 @@ fn the_accounts_of_a_rule_that_is_gone_are_collected_once_empty() {
     }
     assert!(ended.elapsed() + Duration::from_secs(2) > LASTS, "{:?}", ended.elapsed());
     // One still has an attempt, and its name its number.
-    assert_eq!(scene.of(halfopen_kernel::AccountOf::User(4712)), (1, 0));
+    assert_eq!(scene.of(AccountOf::User(4712)), (1, 0));
     scene.limiter.apply(&settings(vec![rule("stays", Per::User), rule("users", Per::User)])).unwrap();
     assert_eq!(scene.scope("users"), was);
+}
+
+/// Changes the books of every account behind the limiter's back. Nobody may use them meanwhile.
+fn change_books(lab: &Lab, change: impl Fn(&mut [u8])) {
+    let accounts = MapHandle::from_pinned_path(lab.pins().join("accounts")).unwrap();
+    for key in accounts.keys().collect::<Vec<_>>() {
+        let mut books = accounts.lookup(&key, MapFlags::ANY).unwrap().unwrap();
+        change(&mut books);
+        accounts.update(&key, &books, MapFlags::EXIST).unwrap();
+    }
+}
+
+#[test]
+fn a_recount_corrects_an_account() {
+    /// Behind the lock.
+    const QUEUED: usize = 4;
+    require_lab!();
+    let lab = Lab::new().unwrap();
+    let keep = Keep { pins: lab.pins().to_owned(), persist: true };
+    let limiter = start(&lab, &settings(vec![rule("users", Per::User)]), Some(&keep));
+    let scene = Scene { limiter, lab };
+    let mut program = scene.program(scene.lab.cgroup());
+    program.dial();
+    program.dial();
+    change_books(&scene.lab, |books| books[QUEUED] += 5);
+    assert_eq!(scene.of(AccountOf::User(0)), (1, 6));
+    scene.limiter.recount().unwrap();
+    assert_eq!((scene.of(AccountOf::User(0)), scene.faults(Fault::Recounted)), ((1, 1), 1));
+    scene.recount_agrees();
+}
+
+#[test]
+fn an_idle_account_is_collected_unless_it_has_trust_to_gain() {
+    const MINUTE: Duration = Duration::from_mins(1);
+    require_lab!();
+    let lab = Lab::new().unwrap();
+    let keep = Keep { pins: lab.pins().to_owned(), persist: true };
+    let plain = ScopeRule { user: Some(4711), ..rule("plain", Per::User) };
+    let mut credit = rule("credit", Per::User);
+    credit.limits.first_contact = Some(FirstContact {
+        credit: 2,
+        reward: 0,
+        recover: Duration::from_hours(12),
+        recover_most: Duration::from_hours(12),
+        working_set: 1,
+        order: Order::Oldest,
+        on_suspect: OnSuspect::Notify,
+    });
+    let limiter = start(&lab, &settings(vec![plain, credit]), Some(&keep));
+    let scene = Scene { limiter, lab };
+    let mut program = scene.program(scene.lab.cgroup());
+    let now =
+        || u64::try_from(Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap().as_nanos()).unwrap();
+    let began = now();
+    program.ask(json!({ "users": 2, "first": 4711 }));
+    assert_eq!(scene.accounts().len(), 2);
+    program.close();
+    is("both to have ended", &((0, 0), (0, 0)), || {
+        (scene.of(AccountOf::User(4711)), scene.of(AccountOf::User(4712)))
+    });
+    // Whatever happened since `began` shall have happened so much earlier.
+    let age = |already: Duration, time: Duration| {
+        let (from, to) = (began - already.as_nanos() as u64, now() - already.as_nanos() as u64);
+        change_books(&scene.lab, |books| {
+            for word in books.chunks_exact_mut(8) {
+                let at = u64::from_ne_bytes(word.try_into().unwrap());
+                if (from..=to).contains(&at) {
+                    word.copy_from_slice(&(at - time.as_nanos() as u64).to_ne_bytes());
+                }
+            }
+        });
+    };
+    let collect = || scene.limiter.collect_accounts().unwrap();
+    age(Duration::ZERO, 9 * MINUTE);
+    assert_eq!((collect(), scene.accounts().len()), (0, 2));
+    age(9 * MINUTE, 2 * MINUTE);
+    assert_eq!((collect(), scene.accounts().len()), (1, 1));
+    assert_eq!(scene.accounts()[0].id.of(), Some(AccountOf::User(4712)));
+    // It is made anew, and the one that stayed goes on.
+    program.ask(json!({ "users": 2, "first": 4711 }));
+    assert_eq!(["plain", "credit"].map(|name| scene.of_rule(name)), [(0, 0); 2]);
+    assert_eq!((scene.of(AccountOf::User(4711)), scene.of(AccountOf::User(4712))), ((1, 0), (1, 0)));
 }

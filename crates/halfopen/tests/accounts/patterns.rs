@@ -91,7 +91,9 @@ fn the_first_rule_that_holds_counts_until_rules_change() {
     scene.limiter.apply(&settings(vec![all.clone(), narrow(&lab)])).unwrap();
     programs.iter_mut().for_each(crate::scene::Dials::dial);
     assert_eq!(["narrow", "all"].map(|name| scene.of_rule(name)), [(1, 0), (1, 3)]);
-    scene.limiter.apply(&settings(vec![narrow(&lab), all])).unwrap();
+    // What the first of these rules asks for is not what the first one asked for before.
+    let elsewhere = by_cgroup("wide", format!("{lab}/elsewhere"));
+    scene.limiter.apply(&settings(vec![elsewhere, narrow(&lab), all])).unwrap();
     programs[0].dial();
     assert_eq!(["narrow", "all"].map(|name| scene.of_rule(name)), [(1, 1), (1, 3)]);
 }
