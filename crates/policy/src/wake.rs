@@ -45,8 +45,10 @@ const MS: u64 = 1_000_000;
 const STALE: u64 = 100 * MS;
 /// A waiter that was woken and has not asked for so long will not.
 const NO_EFFECT: u64 = 60 * MS;
-/// After so many wakes in a row without effect waking is taken for useless.
+/// After so many wakes in a row without effect, and so long after the last that had one, waking is taken for useless: a
+/// wave of wakes on a busy machine may come late as one.
 const USELESS: u32 = 32;
+const USELESS_FOR: u64 = 2_000 * MS;
 /// A waiter that asked in vain asks again so much later, by TCP's timer, within a margin.
 const ASKS_AGAIN: u64 = 512 * MS;
 const ASKS_AGAIN_WITHIN: u64 = 36 * MS;
@@ -118,6 +120,9 @@ pub struct Wakes {
     begun: u64,
     lead: Option<u64>,
     in_vain: u32,
+    /// When the first of them was.
+    in_vain_since: u64,
+    in_vain_until: u64,
 }
 
 fn charged(own: AccountId) -> impl Iterator<Item = AccountId> {
@@ -201,7 +206,7 @@ impl Wakes {
     /// Whether the last wakes all had no effect: something keeps them from their sockets.
     #[must_use]
     pub fn is_useless(&self) -> bool {
-        self.in_vain >= USELESS
+        self.in_vain >= USELESS && self.in_vain_until - self.in_vain_since >= USELESS_FOR
     }
 
     /// Nobody waits any more, whatever was told; what was learned of answers stays.
@@ -328,6 +333,10 @@ impl Wakes {
         while let Some(&(at, id)) = self.woken.first().filter(|(at, _)| at + NO_EFFECT <= now) {
             self.woken.remove(&(at, id));
             self.waiters.remove(&id);
+            if self.in_vain == 0 {
+                self.in_vain_since = at;
+            }
+            self.in_vain_until = at;
             self.in_vain = self.in_vain.saturating_add(1);
         }
         while let Some((&(at, id), _)) =
