@@ -6,7 +6,7 @@ use halfopen::config::SAMPLE;
 /// Its name.
 pub const NAME: &str = "halfopen.toml";
 
-/// What the sample says, and what a package says there. The program alone does what the original did; a package meets
+/// What the sample says, and what a package says there. The program alone enforces; a package meets
 /// hosts on which nobody knows yet what a limit would do, so it holds nothing until it is told to. The limit outlives the
 /// daemon there, or each upgrade would let a scan pass.
 const CHANGES: [(&str, &str); 2] =

@@ -10,13 +10,13 @@ pub enum Preset {
     /// No limits.
     None,
     /// Windows XP SP2.
-    #[default]
     XpSp2,
     /// Windows Vista Home Basic.
     VistaHome,
     /// Williamson's virus throttle.
     VirusThrottle,
     /// Credit for first contacts.
+    #[default]
     Adaptive,
 }
 

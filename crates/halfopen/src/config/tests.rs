@@ -15,9 +15,13 @@ struct Host {
 }
 
 impl Host {
+    /// One whose file says this, on the preset without rules of its own unless it names another.
     fn with(text: &str) -> Self {
         let host = Self { directory: tempfile::tempdir().unwrap() };
         fs::write(host.file(), text).unwrap();
+        if !text.contains("preset = ") {
+            host.conf_d("00.toml", "preset = \"xp-sp2\"\n");
+        }
         host
     }
 
@@ -58,10 +62,11 @@ fn the_sample_says_the_defaults() {
 }
 
 #[test]
-fn no_default_file_means_the_original() {
+fn no_default_file_means_the_default_preset() {
     let sources = Sources { path: "/nonexistent/halfopen.toml".into(), must_exist: false, overrides: vec![] };
     let settings = sources.load().unwrap().settings();
-    assert_eq!((settings.mode, settings.host), (Mode::Enforce, Limits::xp_sp2()));
+    assert_eq!(settings, Host::with("preset = \"adaptive\"").load(&[]).unwrap().settings());
+    assert_eq!((settings.mode, settings.host.half_open), (Mode::Enforce, Some(256)));
 }
 
 #[test]

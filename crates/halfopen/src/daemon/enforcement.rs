@@ -195,6 +195,9 @@ impl Enforcement {
         if self.limiter.follow_essential_files()? {
             tracing::info!("a file that `essential` names was replaced or installed: it counts as it is now");
         }
+        if self.limiter.follow_rule_files()? {
+            tracing::info!("a file that a [[scope]] names was replaced or installed: it counts as it is now");
+        }
         self.end_adopted_scopes();
         if self.collected.is_none_or(|at| at + COLLECT <= monotonic()) {
             self.collected = Some(monotonic());

@@ -99,7 +99,7 @@ impl<'a> LimiterBuilder<'a> {
         let own_directory = tempfile::tempdir().map_err(LabError::io("make a directory for the limiter"))?;
         let config = self.config.unwrap_or_else(|| own_directory.path().join("halfopen.toml"));
         if config.starts_with(own_directory.path()) {
-            fs::write(&config, "").map_err(LabError::io("write an empty configuration"))?;
+            fs::write(&config, CONFIG).map_err(LabError::io("write a configuration"))?;
         }
         let run_directory = own_directory.path().join("run");
         fs::create_dir(&run_directory).map_err(LabError::io("make a run directory for the limiter"))?;
@@ -121,6 +121,9 @@ impl<'a> LimiterBuilder<'a> {
         Ok(limiter)
     }
 }
+
+/// What a limiter has in its file unless it is given one: most tests are of what every preset does, with round numbers.
+const CONFIG: &str = "preset = \"xp-sp2\"\n";
 
 /// How it is run, each time.
 #[derive(Debug)]

@@ -44,10 +44,10 @@ fn every_number_of_a_preset_has_its_reason_above_it() {
 
 #[test]
 fn the_presets_numbers() {
-    assert_eq!(Preset::default(), Preset::XpSp2);
+    assert_eq!(Preset::default(), Preset::Adaptive);
     let xp_sp2 = of_preset(Preset::XpSp2);
     assert_eq!((xp_sp2.host, xp_sp2.scopes.len()), (Limits::xp_sp2(), 0));
-    assert_eq!(xp_sp2, Effective::default().settings());
+    assert_eq!(of_preset(Preset::Adaptive), Effective::default().settings());
     assert_eq!(of_preset(Preset::VistaHome).host, Limits { half_open: Some(2), ..Limits::xp_sp2() });
     let throttle = of_preset(Preset::VirusThrottle).host;
     let first_contact = Some(FirstContact::virus_throttle());
