@@ -293,11 +293,11 @@ struct party_key {
 
 /* Of the turns that go round among those who wait here (`round`), and in the round above (`served`). */
 struct party {
-	__u32 waiters;	/* attempts */
-	__u32 served;	/* the round above in which it last had a turn */
-	__u32 round;	/* among its own parts */
-	__u32 waiting;	/* parts that wait */
-	__u32 unserved; /* of those, in this round */
+	__u32 waiters;	  /* attempts */
+	__u32 served;	  /* the round above in which it last had a turn */
+	__u32 round;	  /* among its own parts */
+	__u32 waiting;	  /* parts that wait */
+	__u32 unserved;	  /* of those, in this round */
 	__u32 idle_since; /* in units of IDLE_SHIFT; 0 = asked for since the collector came by */
 	__u64 offered_ns; /* since when a turn has been there that those who asked were not to take; 0 = none */
 };
@@ -342,8 +342,8 @@ struct scope {
 	__u64 touched_ns; /* when an attempt began or ended last */
 	struct trust trust;
 	struct party parties; /* the host's: whose turn it is */
-	/* Of `accounts`: whose this memory is. Set by who has made the entry; an entry that is collected may be another's
-	 * at once. */
+	/* Of `accounts`: whose this memory is. Set by who has made the entry; an entry that is collected may be
+	 * another's at once. */
 	__u64 account;
 	__u32 account_scope; /* 0 = nobody's */
 	__u32 pad;

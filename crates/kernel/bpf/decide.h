@@ -7,9 +7,7 @@
  */
 #pragma once
 
-#include "credit.h"
-#include "parties.h"
-#include "slots.h"
+#include "charged.h"
 
 /* A re-check is late by up to its timer's granularity; turns that fell due meanwhile are not lost, up to this much. */
 #define TURN_TOLERANCE_NS 640000000ULL
@@ -22,29 +20,6 @@
 enum verdict { VERDICT_HOLD, VERDICT_GO, VERDICT_GO_AUDITED, VERDICT_TOO_EARLY };
 
 enum ending { ENDING_ESTABLISHED, ENDING_TIMED_OUT, ENDING_OTHER };
-
-/* The accounts one attempt is charged to, the host's first; the others may be NULL. Its parties are NULL where it is
- * in none. */
-struct books {
-	struct scope *scope[CHARGED];
-	const struct limits *limits[CHARGED];
-	struct party *top;
-	struct party *user;
-};
-
-/* In the order in which they are asked: who waits for its own account shall not look like a waiter of all. */
-#ifdef __bpf__
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL
-#endif
-#define for_each_charged(i)                                                                                            \
-	UNROLL for (int asked_ = 1, i = 1; asked_ <= CHARGED; i = ++asked_ == CHARGED ? CHARGED_HOST : asked_)
-
-static __always_inline struct scope *host_of(const struct books *b)
-{
-	return b->scope[CHARGED_HOST];
-}
 
 static __always_inline int lets_all_go(const struct limits *l)
 {
@@ -91,18 +66,6 @@ static __always_inline void take_turn(struct scope *s, const struct limits *l, _
 	s->next_turn_ns = earliest + l->interval_ns;
 }
 
-/* A scope joins the host's current walk when it is next touched. */
-static __always_inline void join_walk(struct scope *s, __u32 walk)
-{
-	if (s->walk == walk)
-		return;
-	s->walk = walk;
-	s->seen_queued = 0;
-	s->seen_waiting_here = 0;
-	s->seen_waiting_known = 0;
-	s->seen_out = 0;
-}
-
 /* The next turn is never more than one interval away: a raised rate is in force at once, and turns that were taken
  * while nothing was enforced leave no debt. */
 static __always_inline void turns_settle(struct scope *s, const struct limits *l, __u64 now)
@@ -142,38 +105,6 @@ static __always_inline void touch(struct books *b, __u64 now)
 		if (!s->in_slots && now >> s->slot_shift > s->tick)
 			s->tick = now >> s->slot_shift;
 	}
-}
-
-/* The counters that a recount can correct; `seen` follows for attempts that the current walk has seen. */
-static __always_inline void count_queued(struct scope *s, int seen, __u32 by)
-{
-	s->queued += by;
-	if (seen)
-		s->seen_queued += by;
-}
-
-static __always_inline void count_waiting_here(struct scope *s, int seen, int known, __u32 by)
-{
-	s->waiting_here += by;
-	if (seen)
-		s->seen_waiting_here += by;
-	if (!known)
-		return;
-	s->waiting_known += by;
-	if (seen)
-		s->seen_waiting_known += by;
-}
-
-static __always_inline void count_out(struct scope *s, int seen, __u32 by)
-{
-	s->out += by;
-	if (seen)
-		s->seen_out += by;
-}
-
-static __always_inline int is_seen(const struct books *b, const struct attempt *a)
-{
-	return a->walk == host_of(b)->walk;
 }
 
 static __always_inline int is_first(const struct attempt *a)
@@ -538,50 +469,4 @@ static __always_inline void attempt_end(struct books *b, struct attempt *a, enum
 			end_out(s, b->limits[i], a, &a->slot[i], seen, ending, neighbours, now);
 	}
 	a->state = ATTEMPT_NONE;
-}
-
-/* The walk meets a live attempt. */
-static __always_inline void attempt_seen(struct books *b, struct attempt *a)
-{
-	__u32 queued = a->state == ATTEMPT_QUEUED, out = a->state == ATTEMPT_OUT;
-	struct scope *at = waits_at(b, a);
-
-	if (is_seen(b, a))
-		return;
-	a->walk = host_of(b)->walk;
-	for_each_charged(i)
-	{
-		struct scope *s = b->scope[i];
-
-		if (!s)
-			continue;
-		join_walk(s, host_of(b)->walk);
-		s->seen_queued += queued;
-		s->seen_out += out;
-	}
-	at->seen_waiting_here += queued;
-	at->seen_waiting_known += queued && !is_first(a);
-}
-
-/* A walk over all live attempts begins. */
-static __always_inline void walk_begins(struct scope *host)
-{
-	join_walk(host, host->walk + 1);
-}
-
-/* The walk is complete: what it saw is what there is. Returns whether the books were wrong. */
-static __always_inline int walk_ends(struct scope *s, __u32 walk)
-{
-	int drifted;
-
-	join_walk(s, walk);
-	drifted = s->queued != s->seen_queued || s->out != s->seen_out || s->waiting_here != s->seen_waiting_here ||
-		  s->waiting_known != s->seen_waiting_known;
-	s->queued = s->seen_queued;
-	s->waiting_here = s->seen_waiting_here;
-	s->waiting_known = s->seen_waiting_known;
-	s->out = s->seen_out;
-	if (s->trust.pending > s->out)
-		s->trust.pending = s->out;
-	return drifted;
 }

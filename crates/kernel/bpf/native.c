@@ -7,10 +7,12 @@
 #define __always_inline inline
 #include "decide.h"
 #include "patience.h"
+#include "recount.h"
 
 static inline void settle_all(struct books *b, __u64 now)
 {
-	for_each_charged(i) {
+	for_each_charged(i)
+	{
 		if (b->scope[i] && is_unsettled(b->scope[i], b->limits[i], now))
 			settle(b->scope[i], b->limits[i], now);
 	}
@@ -89,5 +91,5 @@ __u32 native_next_wait_ms(__u32 held_ms, __u32 rechecks, __u32 waiting, __u32 qu
 /* In the order in which src/twin.rs compares them. */
 const __u32 native_sizes[] = {
 	sizeof(struct held_record), sizeof(struct turn_record), sizeof(struct attempt_record), sizeof(struct attempt),
-	sizeof(struct scope),	    sizeof(struct limits),	sizeof(struct books), sizeof(struct party),
+	sizeof(struct scope),	    sizeof(struct limits),	sizeof(struct books),	       sizeof(struct party),
 };

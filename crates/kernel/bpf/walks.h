@@ -9,6 +9,7 @@
 #include "options.h"
 #include "program.h"
 #include "programs.h"
+#include "recount.h"
 #include "told.h"
 
 static __always_inline void write_attempt(struct seq_file *seq, const struct sock *sk, const struct attempt *a,

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * The recount: what a walk over all live attempts has seen takes the place of the counters.
+ *
+ * Every function here is to be called with the host scope's lock held. Pure: no helper is called.
+ */
+#pragma once
+
+#include "decide.h"
+
+/* The walk meets a live attempt. */
+static __always_inline void attempt_seen(struct books *b, struct attempt *a)
+{
+	__u32 queued = a->state == ATTEMPT_QUEUED, out = a->state == ATTEMPT_OUT;
+	struct scope *at = waits_at(b, a);
+
+	if (is_seen(b, a))
+		return;
+	a->walk = host_of(b)->walk;
+	for_each_charged(i)
+	{
+		struct scope *s = b->scope[i];
+
+		if (!s)
+			continue;
+		join_walk(s, host_of(b)->walk);
+		s->seen_queued += queued;
+		s->seen_out += out;
+	}
+	at->seen_waiting_here += queued;
+	at->seen_waiting_known += queued && !is_first(a);
+}
+
+/* A walk over all live attempts begins. */
+static __always_inline void walk_begins(struct scope *host)
+{
+	join_walk(host, host->walk + 1);
+}
+
+/* The walk is complete: what it saw is what there is. Returns whether the books were wrong. */
+static __always_inline int walk_ends(struct scope *s, __u32 walk)
+{
+	int drifted;
+
+	join_walk(s, walk);
+	drifted = s->queued != s->seen_queued || s->out != s->seen_out || s->waiting_here != s->seen_waiting_here ||
+		  s->waiting_known != s->seen_waiting_known;
+	s->queued = s->seen_queued;
+	s->waiting_here = s->seen_waiting_here;
+	s->waiting_known = s->seen_waiting_known;
+	s->out = s->seen_out;
+	if (s->trust.pending > s->out)
+		s->trust.pending = s->out;
+	return drifted;
+}
