@@ -55,8 +55,7 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 	if (is_unreleased(p, host_of(&b)))
 		release_scope(0, 0, p->released);
 	now = bpf_ktime_get_ns();
-	for_each_charged(i)
-	{
+	for_each_charged(i) {
 		if (!b.scope[i])
 			continue;
 		blocked |= is_blocked(&b.scope[i]->trust, &b.limits[i]->first, now);
@@ -66,8 +65,7 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 		return 1;
 	program_refused(cgroup);
 	bpf_spin_lock(&host_of(&b)->lock);
-	for_each_charged(i)
-	{
+	for_each_charged(i) {
 		if (b.scope[i])
 			*(blocked ? &b.scope[i]->blocked : &b.scope[i]->refused) += 1;
 	}

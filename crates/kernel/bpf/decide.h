@@ -94,8 +94,7 @@ static __always_inline int is_unsettled(const struct scope *s, const struct limi
 /* The wheel of a scope without slots has nothing to settle. */
 static __always_inline void touch(struct books *b, __u64 now)
 {
-	for_each_charged(i)
-	{
+	for_each_charged(i) {
 		struct scope *s = b->scope[i];
 
 		if (!s)
@@ -166,8 +165,7 @@ static __always_inline void contact(struct scope *s, const struct limits *l, con
 
 static __always_inline void go_out(struct books *b, struct attempt *a, __u64 now)
 {
-	for_each_charged(i)
-	{
+	for_each_charged(i) {
 		struct scope *s = b->scope[i];
 
 		if (!s)
@@ -189,8 +187,7 @@ static __always_inline void tell_first(struct books *b, struct attempt *a)
 {
 	int first = 0, told = a->flags & ATTEMPT_ESSENTIAL;
 
-	for_each_charged(i)
-	{
+	for_each_charged(i) {
 		struct scope *s = b->scope[i];
 
 		if (told || !s || !b->limits[i]->first.credit)
@@ -222,8 +219,7 @@ static __always_inline enum verdict attempt_begin(struct books *b, struct attemp
 	a->began_ns = now;
 	a->walk = host_of(b)->walk;
 	tell_first(b, a);
-	for_each_charged(i)
-	{
+	for_each_charged(i) {
 		if (at == CHARGED && b->scope[i] && !may_admit(b->scope[i], b->limits[i], is_first(a)))
 			at = i;
 	}
@@ -233,8 +229,7 @@ static __always_inline enum verdict attempt_begin(struct books *b, struct attemp
 	if (at != CHARGED && mode == MODE_ENFORCE) {
 		a->state = ATTEMPT_QUEUED;
 		a->queue_number = host_of(b)->queue_number++;
-		for_each_charged(i)
-		{
+		for_each_charged(i) {
 			if (b->scope[i])
 				enqueue(b->scope[i], b->limits[i], a, &a->place[i], now);
 		}
@@ -245,8 +240,7 @@ static __always_inline enum verdict attempt_begin(struct books *b, struct attemp
 		a->blocked_on = at;
 		verdict = VERDICT_GO_AUDITED;
 	}
-	for_each_charged(i)
-	{
+	for_each_charged(i) {
 		struct scope *s = b->scope[i];
 
 		if (!s)
@@ -313,8 +307,7 @@ static __always_inline enum verdict attempt_recheck(struct books *b, struct atte
 
 	touch(b, now);
 	if (mode == MODE_ENFORCE) {
-		for_each_charged(i)
-		{
+		for_each_charged(i) {
 			if (at == CHARGED && b->scope[i] &&
 			    !(may_release(b->scope[i], b->limits[i], a, a->place[i], now) &&
 			      (i != CHARGED_HOST || may_take_turn(b, a, now))))
@@ -335,8 +328,7 @@ static __always_inline enum verdict attempt_recheck(struct books *b, struct atte
 		round_take(&host_of(b)->parties, b->top);
 	}
 	wait_no_more(b, a);
-	for_each_charged(i)
-	{
+	for_each_charged(i) {
 		if (!b->scope[i])
 			continue;
 		leave_queue(b->scope[i], a, is_seen(b, a), now);
@@ -390,8 +382,7 @@ static __always_inline enum verdict attempt_resend(struct books *b, struct attem
 	if (now - a->last_syn_ns < SYN_GAP_NS)
 		return VERDICT_TOO_EARLY;
 	touch(b, now);
-	for_each_charged(i)
-	{
+	for_each_charged(i) {
 		struct scope *s = b->scope[i];
 
 		if (!s)
@@ -403,8 +394,7 @@ static __always_inline enum verdict attempt_resend(struct books *b, struct attem
 	a->flags &= ~ATTEMPT_PENDING;
 	if (!may)
 		return VERDICT_HOLD;
-	for_each_charged(i)
-	{
+	for_each_charged(i) {
 		struct scope *s = b->scope[i];
 
 		if (!s)
@@ -457,8 +447,7 @@ static __always_inline void attempt_end(struct books *b, struct attempt *a, enum
 	touch(b, now);
 	if (queued)
 		wait_no_more(b, a);
-	for_each_charged(i)
-	{
+	for_each_charged(i) {
 		struct scope *s = b->scope[i];
 
 		if (!s)

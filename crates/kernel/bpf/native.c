@@ -11,8 +11,7 @@
 
 static inline void settle_all(struct books *b, __u64 now)
 {
-	for_each_charged(i)
-	{
+	for_each_charged(i) {
 		if (b->scope[i] && is_unsettled(b->scope[i], b->limits[i], now))
 			settle(b->scope[i], b->limits[i], now);
 	}

@@ -225,8 +225,7 @@ static __always_inline void settle_books(struct books *b, const struct policy *p
 	const __u64 account[CHARGED] = { 0, a->account, 0 };
 	__u64 now = bpf_ktime_get_ns();
 
-	for_each_charged(i)
-	{
+	for_each_charged(i) {
 		if (b->scope[i] && is_unreleased(p, b->scope[i]))
 			release_scope(number[i], account[i], p->released);
 		if (b->scope[i] && is_unsettled(b->scope[i], b->limits[i], now))

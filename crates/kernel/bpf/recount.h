@@ -17,8 +17,7 @@ static __always_inline void attempt_seen(struct books *b, struct attempt *a)
 	if (is_seen(b, a))
 		return;
 	a->walk = host_of(b)->walk;
-	for_each_charged(i)
-	{
+	for_each_charged(i) {
 		struct scope *s = b->scope[i];
 
 		if (!s)

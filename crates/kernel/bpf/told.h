@@ -111,7 +111,8 @@ static __always_inline int made_suspect(const struct books *b, __u64 now)
 {
 	int made = 0;
 
-	for_each_charged(i) made |= b->scope[i] && b->scope[i]->trust.suspect_ns == now;
+	for_each_charged(i)
+		made |= b->scope[i] && b->scope[i]->trust.suspect_ns == now;
 	return made;
 }
 
