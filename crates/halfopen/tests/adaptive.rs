@@ -28,7 +28,8 @@ impl Scene {
     fn new() -> Self {
         let lab = Lab::new().unwrap();
         let hosts = lab.draw(&Mix { live: 2 * LIVE, dead: DEAD, ..Mix::default() }).unwrap();
-        let (victim, innocent) = (lab.cgroup().child("victim").unwrap(), lab.cgroup().child("innocent").unwrap());
+        let (victim, innocent) =
+            (lab.cgroup().child("victim").unwrap(), lab.cgroup().child("innocent").unwrap());
         Self { victim, innocent, dead: hosts.of(HostKind::Dead), live: hosts.of(HostKind::Live), hosts, lab }
     }
 
@@ -39,7 +40,8 @@ impl Scene {
 
     /// Dials them all at once from a process in the cgroup, until `connected` have been.
     fn dial(&self, cgroup: &Cgroup, to: &[SocketAddr], connected: usize) -> halfopen_lab::Dialling {
-        let dialling = Dialer::new(&self.lab).cgroup(cgroup).destinations(to.iter().copied()).spawn().unwrap();
+        let dialling =
+            Dialer::new(&self.lab).cgroup(cgroup).destinations(to.iter().copied()).spawn().unwrap();
         let reports = dialling.await_reports(connected, PATIENCE).unwrap();
         assert!(reports.iter().all(|report| report.outcome == Outcome::Connected), "{reports:?}");
         dialling

@@ -99,12 +99,15 @@ impl<'a> LimiterBuilder<'a> {
         let own_directory = tempfile::tempdir().map_err(LabError::io("make a directory for the limiter"))?;
         let config = self.config.unwrap_or_else(|| own_directory.path().join("halfopen.toml"));
         if config.starts_with(own_directory.path()) {
-            fs::write(&config, CONFIG).map_err(LabError::io("write a configuration"))?;
+            fs::write(&config, "").map_err(LabError::io("write an empty configuration"))?;
         }
         let run_directory = own_directory.path().join("run");
         fs::create_dir(&run_directory).map_err(LabError::io("make a run directory for the limiter"))?;
-        let mut arguments = vec!["--config".into(), config.into()];
-        arguments.extend(self.arguments);
+        let mut arguments = self.arguments;
+        if !names_a_preset(&config, &arguments) {
+            arguments.extend(["--set".into(), "preset=xp-sp2".into()]);
+        }
+        arguments.extend(["--config".into(), config.into()]);
         let plan = Plan {
             program: self.program.map_or_else(|| artifact("halfopen", "HALFOPEN_BIN"), Ok)?,
             limited: self.limited.unwrap_or(self.lab.cgroup()).path().to_owned(),
@@ -122,8 +125,12 @@ impl<'a> LimiterBuilder<'a> {
     }
 }
 
-/// What a limiter has in its file unless it is given one: most tests are of what every preset does, with round numbers.
-const CONFIG: &str = "preset = \"xp-sp2\"\n";
+/// Most tests are of what every preset does, and count with the round numbers of one.
+fn names_a_preset(config: &Path, arguments: &[OsString]) -> bool {
+    let said = fs::read_to_string(config).unwrap_or_default();
+    said.contains("preset = ")
+        || arguments.iter().any(|argument| argument.as_encoded_bytes().starts_with(b"preset="))
+}
 
 /// How it is run, each time.
 #[derive(Debug)]
