@@ -48,7 +48,7 @@ const NO_EFFECT: u64 = 60 * MS;
 /// After so many wakes in a row without effect, and so long after the last that had one, waking is taken for useless: a
 /// wave of wakes on a busy machine may come late as one.
 const USELESS: u32 = 32;
-const USELESS_FOR: u64 = 2_000 * MS;
+const USELESS_FOR: u64 = 500 * MS;
 /// A waiter that asked in vain asks again so much later, by TCP's timer, within a margin.
 const ASKS_AGAIN: u64 = 512 * MS;
 const ASKS_AGAIN_WITHIN: u64 = 36 * MS;
