@@ -51,6 +51,7 @@ fn table(status: &Status) -> String {
     // Rules have too many accounts for columns.
     let (execs, narrower): (Vec<_>, Vec<_>) =
         status.scopes.iter().partition(|scope| scope.kind == ScopeKind::Exec);
+    let (unused, narrower): (Vec<_>, Vec<_>) = narrower.into_iter().partition(|scope| scope.is_unused());
     let scopes: Vec<&ScopeStatus> = std::iter::once(&status.host).chain(execs).collect();
     let width = scopes.iter().map(|scope| scope.name.len()).max().unwrap_or(0).max(12);
     let line = |name: &str, cells: Vec<String>| {
@@ -65,6 +66,10 @@ fn table(status: &Status) -> String {
     lines
         .extend(rows.iter().map(|(name, cell)| line(name, scopes.iter().map(|scope| cell(scope)).collect())));
     lines.extend(narrower.iter().map(|scope| scope.in_short()));
+    if !unused.is_empty() {
+        let names: Vec<&str> = unused.iter().map(|scope| scope.name.as_str()).collect();
+        lines.push(format!("nothing is charged to {} itself", names.join(", ")));
+    }
     if status.accounts_unlisted > 0 {
         lines.push(format!("and {} accounts more of which there is less to say", status.accounts_unlisted));
     }

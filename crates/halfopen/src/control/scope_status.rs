@@ -134,6 +134,13 @@ impl ScopeStatus {
         }
     }
 
+    /// Whether nothing was ever charged to it: a rule without attempts, or with accounts for all of them.
+    #[must_use]
+    pub fn is_unused(&self) -> bool {
+        self.admitted + self.released + self.queued + self.would_have_waited == 0
+            && self.cancelled + self.gave_up_while_queued + self.refused_overflow + self.refused_blocked == 0
+    }
+
     /// One line on what is worth knowing of it, for people.
     #[must_use]
     pub fn in_short(&self) -> String {
