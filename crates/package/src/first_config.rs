@@ -1,6 +1,6 @@
 //! The configuration that a package installs: the sample, but for what a host should begin with.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use halfopen::config::SAMPLE;
 
 /// Its name.
@@ -13,7 +13,8 @@ const CHANGES: [(&str, &str); 2] =
     [("mode = \"enforce\"", "mode = \"audit\""), ("persist = false", "persist = true")];
 
 /// Told on top, where the sample says that it shows the defaults.
-const REMARK: &str = "# As the package ships it: mode and persist are not the program's defaults. What \
+const REMARK: &str = "# As the package ships it: mode and persist are not the program's defaults, and the \
+                      limits are\n# those of the preset: the lines under [host] show its numbers as comments. What \
                       `halfopen set --save` sets goes to\n# conf.d/90-local.toml; no command edits this file.\n#\n";
 
 /// The file's text.
@@ -24,7 +25,19 @@ pub fn text() -> Result<String> {
         ensure!(found == 1, "the sample configuration has the line `{sample}` {found} times, not once");
         lines.iter_mut().filter(|line| **line == sample).for_each(|line| *line = packaged);
     }
-    Ok(format!("{REMARK}{}\n", lines.join("\n")))
+    let host = lines.iter().position(|line| *line == HOST);
+    let host = host.with_context(|| format!("the sample configuration has no line `{HOST}`"))?;
+    let limits = lines.split_off(host + 1).into_iter();
+    let limits = limits.map(|line| if is_said(line) { format!("#{line}") } else { line.to_owned() });
+    Ok(format!("{REMARK}{}\n{}\n", lines.join("\n"), limits.collect::<Vec<_>>().join("\n")))
+}
+
+/// The table of the host's limits. They stand as comments in a package's file: a preset named there would else change
+/// none of them.
+const HOST: &str = "[host]";
+
+fn is_said(line: &str) -> bool {
+    !line.starts_with('#') && line.contains(" = ")
 }
 
 #[cfg(test)]
@@ -34,9 +47,11 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn it_differs_from_the_sample_in_two_values() {
+    fn it_differs_from_the_sample_in_two_values_and_leaves_the_limits_to_the_preset() {
         let said = |text: &str| file::parse(Path::new(NAME), text).unwrap();
         let (sample, packaged) = (said(SAMPLE), said(&text().unwrap()));
+        let is_limit = |said: Option<Key>| matches!(said, Some(Key::Host(_)));
+        let sample: Vec<_> = sample.into_iter().filter(|(said, _)| !is_limit(said.key())).collect();
         assert_eq!(sample.len(), packaged.len());
         let differ: Vec<Key> = sample
             .iter()
