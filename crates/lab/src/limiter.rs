@@ -13,7 +13,7 @@ use launch::{Plan, Process};
 
 use crate::{Cgroup, Lab, LabError, tool};
 
-const START: Duration = Duration::from_secs(30);
+const START: Duration = Duration::from_mins(1);
 const END: Duration = Duration::from_secs(10);
 const STEP: Duration = Duration::from_millis(2);
 
