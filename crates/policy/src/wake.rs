@@ -226,6 +226,10 @@ impl Wakes {
         if self.asleep.is_empty() {
             return chosen;
         }
+        // Others are read again when somebody waits there: accounts come and go by thousands.
+        let charged_now: BTreeSet<AccountId> =
+            self.asleep.keys().flat_map(|lane| charged(lane.own)).collect();
+        self.accounts.retain(|id, _| charged_now.contains(id));
         let asks_at = now + self.lead();
         let each = self.accounts.keys().map(|id| (*id, self.open_turns(*id, now, asks_at)));
         let mut open: BTreeMap<AccountId, u64> = each.collect();
