@@ -81,17 +81,11 @@ impl Scope {
         self.limits.half_open.is_none()
     }
 
-    /// Whether a contact is a first one here; `first`: its address has not answered lately.
-    fn is_first(&self, first: bool, address: u64) -> bool {
-        match &self.limits.first_contact {
-            Some(rules) if rules.working_set > 0 => !self.trust.works_with(rules, address),
-            _ => first,
-        }
-    }
-
-    /// What a contact counts as, where several scopes may say: the first that asks for credit.
+    /// Whether a contact is a first one here, where several scopes may say: the first that asks for credit. `first`: its
+    /// address has not answered lately.
     pub fn tells_first(&self, first: bool, address: u64) -> Option<bool> {
-        self.limits.first_contact.is_some().then(|| self.is_first(first, address))
+        let rules = self.limits.first_contact.as_ref()?;
+        Some(if rules.working_set > 0 { !self.trust.works_with(rules, address) } else { first })
     }
 
     /// A newcomer goes out at once only past an empty queue: else a steady stream of them would starve the waiters. Those

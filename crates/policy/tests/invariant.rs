@@ -199,6 +199,19 @@ fn some_featured() -> impl Strategy<Value = Limits> {
         .prop_map(|(limits, half_open, first_contact)| Limits { half_open, first_contact, ..limits })
 }
 
+/// Lives through it, and looks after each step that no scope has more senders within its `slot_life` than it allows.
+fn never_more_senders(host: Limits, own: Limits, life: &[(u64, Act)]) -> Result<Watched, TestCaseError> {
+    let mut watched = Watched::new(Mode::Enforce, host, own);
+    for (step, act) in life {
+        watched.act(*step, act);
+        for (scope, limits) in watched.scopes().into_iter().zip([host, own]) {
+            let senders = watched.senders(scope, limits.slot_life);
+            prop_assert!(senders <= limits.half_open.unwrap_or(u32::MAX) as usize, "{senders} at {scope:?}");
+        }
+    }
+    Ok(watched)
+}
+
 proptest! {
     #[test]
     fn with_every_feature_on_there_are_never_more_senders_and_the_books_balance(
@@ -206,14 +219,7 @@ proptest! {
         own in some_featured(),
         life in some_life(250, 0),
     ) {
-        let mut watched = Watched::new(Mode::Enforce, host, own);
-        for (step, act) in &life {
-            watched.act(*step, act);
-            for (scope, limits) in watched.scopes().into_iter().zip([host, own]) {
-                let senders = watched.senders(scope, limits.slot_life);
-                prop_assert!(senders <= limits.half_open.unwrap_or(u32::MAX) as usize, "{senders} at {scope:?}");
-            }
-        }
+        let mut watched = never_more_senders(host, own, &life)?;
         while let Some(&id) = watched.live.keys().next() {
             watched.end(id, Ending::Other);
         }
@@ -229,14 +235,7 @@ proptest! {
         own in some_limits(),
         life in some_life(250, 0),
     ) {
-        let mut watched = Watched::new(Mode::Enforce, host, own);
-        for (step, act) in &life {
-            watched.act(*step, act);
-            for (scope, limits) in watched.scopes().into_iter().zip([host, own]) {
-                let senders = watched.senders(scope, limits.slot_life);
-                prop_assert!(senders <= limits.half_open.unwrap_or(u32::MAX) as usize, "{senders} at {scope:?}");
-            }
-        }
+        never_more_senders(host, own, &life)?;
     }
 
     #[test]
