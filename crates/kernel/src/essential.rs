@@ -2,7 +2,7 @@
 //! that it meets. The tables hold the rules of both policies, told apart by the policy's number.
 
 use crate::executable::Executable;
-use crate::rule_keys::{clear, exe_key, put, user_key, word};
+use crate::rule_keys::{Conditions, clear, put, word};
 use crate::skeleton::HalfopenMaps;
 use crate::skeleton::types;
 use crate::{Essential, KernelError};
@@ -20,8 +20,7 @@ const DEEPEST: usize = 12;
 #[derive(Debug, Default)]
 struct Tables {
     masks: types::essential,
-    users: BTreeMap<u32, u64>,
-    exes: BTreeMap<Executable, u64>,
+    shared: Conditions,
     /// (from, name) to (number, rules).
     cgroups: BTreeMap<(u32, String), (u32, u64)>,
 }
@@ -34,16 +33,7 @@ fn tables(rules: &[Essential], files: &[Option<Executable>], policy: u32) -> Res
             return Err(KernelError::TooManyEssential(RULES));
         }
         let bit = 1 << number;
-        match (&rule.exe, file) {
-            (None, _) => tables.masks.any_exe |= bit,
-            (Some(_), Some(file)) => *tables.exes.entry(*file).or_default() |= bit,
-            // Not installed here: nobody runs it.
-            (Some(_), None) => {}
-        }
-        match rule.user {
-            None => tables.masks.any_user |= bit,
-            Some(user) => *tables.users.entry(user).or_default() |= bit,
-        }
+        tables.shared.add(bit, rule.user, rule.exe.as_ref(), *file);
         match &rule.cgroup {
             None => tables.masks.any_cgroup |= bit,
             Some(path) => {
@@ -67,6 +57,7 @@ fn tables(rules: &[Essential], files: &[Option<Executable>], policy: u32) -> Res
         }
         tables.masks.rules |= bit;
     }
+    (tables.masks.any_user, tables.masks.any_exe) = (tables.shared.any_user, tables.shared.any_exe);
     Ok(tables)
 }
 
@@ -85,15 +76,8 @@ pub(crate) fn write(
     policy: u32,
 ) -> Result<types::essential, KernelError> {
     let tables = tables(rules, files, policy)?;
-    clear(&maps.essential_users, |key| word(key, 0) == policy)?;
-    clear(&maps.essential_exes, |key| word(key, 12) == policy)?;
+    tables.shared.write(&maps.essential_users, &maps.essential_exes, policy)?;
     clear(&maps.essential_cgroups, |key| word(key, 0) & 1 == policy)?;
-    for (user, rules) in &tables.users {
-        put(&maps.essential_users, &user_key(policy, *user), &rules.to_ne_bytes())?;
-    }
-    for (exe, rules) in &tables.exes {
-        put(&maps.essential_exes, &exe_key(policy, *exe), &rules.to_ne_bytes())?;
-    }
     for ((from, name), (number, rules)) in &tables.cgroups {
         let place = [&number.to_ne_bytes()[..], &[0; 4], &rules.to_ne_bytes()].concat();
         put(&maps.essential_cgroups, &step_key(*from, name), &place)?;
@@ -117,7 +101,7 @@ mod tests {
         let tables = tables(&rules, &[None; 3], 1).unwrap();
         assert_eq!((tables.masks.rules, tables.masks.any_exe), (0b111, 0b111));
         assert_eq!((tables.masks.any_cgroup, tables.masks.any_user), (0b100, 0b001));
-        assert_eq!(tables.users, [(0, 0b010), (7, 0b100)].into());
+        assert_eq!(tables.shared.users, [(0, 0b010), (7, 0b100)].into());
         let (slice, of_slice) = tables.cgroups[&(1, "system.slice".to_owned())];
         let (_, of_service) = tables.cgroups[&(slice, "a.service".to_owned())];
         assert_eq!((of_slice, of_service, slice & 1), (0b001, 0b010, 1));
@@ -142,6 +126,6 @@ mod tests {
         let rules = [rule];
         let tables =
             tables(&rules, &Executables::new().unwrap().at([rules[0].exe.as_ref()].into_iter()), 0).unwrap();
-        assert_eq!((tables.masks.rules, tables.masks.any_exe, tables.exes.len()), (1, 0, 0));
+        assert_eq!((tables.masks.rules, tables.masks.any_exe, tables.shared.exes.len()), (1, 0, 0));
     }
 }

@@ -5,14 +5,54 @@ use crate::KernelError;
 use crate::executable::Executable;
 use crate::limiter::bpf;
 use libbpf_rs::{MapCore, MapFlags};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// The conditions that rules of `essential` and of `[[scope]]` share: a bit for each rule.
+#[derive(Debug, Default)]
+pub(crate) struct Conditions {
+    pub any_user: u64,
+    pub any_exe: u64,
+    pub users: BTreeMap<u32, u64>,
+    pub exes: BTreeMap<Executable, u64>,
+}
+
+impl Conditions {
+    /// Takes in what the rule of that bit asks for; `file` is its executable as it is now.
+    pub fn add(&mut self, bit: u64, user: Option<u32>, exe: Option<&PathBuf>, file: Option<Executable>) {
+        match (exe, file) {
+            (None, _) => self.any_exe |= bit,
+            (Some(_), Some(file)) => *self.exes.entry(file).or_default() |= bit,
+            // Not installed here: nobody runs it.
+            (Some(_), None) => {}
+        }
+        match user {
+            None => self.any_user |= bit,
+            Some(user) => *self.users.entry(user).or_default() |= bit,
+        }
+    }
+
+    /// Writes them for the policy of this number, which must not be in force.
+    pub fn write(&self, users: &impl MapCore, exes: &impl MapCore, policy: u32) -> Result<(), KernelError> {
+        clear(users, |key| word(key, 0) == policy)?;
+        clear(exes, |key| word(key, 12) == policy)?;
+        for (user, rules) in &self.users {
+            put(users, &user_key(policy, *user), &rules.to_ne_bytes())?;
+        }
+        for (exe, rules) in &self.exes {
+            put(exes, &exe_key(policy, *exe), &rules.to_ne_bytes())?;
+        }
+        Ok(())
+    }
+}
 
 /// `struct user_key` of bpf/abi.h.
-pub(crate) fn user_key(policy: u32, user: u32) -> Vec<u8> {
+fn user_key(policy: u32, user: u32) -> Vec<u8> {
     [policy.to_ne_bytes(), user.to_ne_bytes()].concat()
 }
 
 /// `struct exe_key`.
-pub(crate) fn exe_key(policy: u32, exe: Executable) -> Vec<u8> {
+fn exe_key(policy: u32, exe: Executable) -> Vec<u8> {
     [&exe.inode.to_ne_bytes()[..], &exe.device.to_ne_bytes(), &policy.to_ne_bytes()].concat()
 }
 

@@ -4,7 +4,7 @@
 use crate::executable::Executable;
 use crate::limiter::{RULE_SCOPES, ScopeId};
 use crate::plain;
-use crate::rule_keys::{clear, exe_key, name_key, put, user_key, word};
+use crate::rule_keys::{Conditions, clear, name_key, put, word};
 use crate::skeleton::{HalfopenMaps, types};
 use crate::{KernelError, Per, ScopeRule};
 use std::collections::BTreeMap;
@@ -20,8 +20,7 @@ const LONGEST_PATTERN: usize = 255;
 #[derive(Default)]
 struct Tables {
     masks: types::rules,
-    users: BTreeMap<u32, u64>,
-    exes: BTreeMap<Executable, u64>,
+    shared: Conditions,
     comms: BTreeMap<String, u64>,
     /// By the rule's number.
     cgroups: BTreeMap<u32, types::cgroup_pattern>,
@@ -56,16 +55,7 @@ fn tables(
     tables.masks.ended = (1 << RULES) - 1;
     for (number, ((rule, scope), file)) in rules.iter().zip(scopes).zip(files).enumerate() {
         let bit = 1 << number;
-        match (&rule.exe, file) {
-            (None, _) => tables.masks.any_exe |= bit,
-            (Some(_), Some(file)) => *tables.exes.entry(*file).or_default() |= bit,
-            // Not installed here: nobody runs it.
-            (Some(_), None) => {}
-        }
-        match rule.user {
-            None => tables.masks.any_user |= bit,
-            Some(user) => *tables.users.entry(user).or_default() |= bit,
-        }
+        tables.shared.add(bit, rule.user, rule.exe.as_ref(), *file);
         match &rule.comm {
             None => tables.masks.any_comm |= bit,
             Some(comm) => *tables.comms.entry(comm.clone()).or_default() |= bit,
@@ -86,6 +76,7 @@ fn tables(
         tables.masks.ended &= !(1 << (scope.0 - RULE_SCOPES));
         tables.masks.rules |= bit;
     }
+    (tables.masks.any_user, tables.masks.any_exe) = (tables.shared.any_user, tables.shared.any_exe);
     Ok(tables)
 }
 
@@ -100,15 +91,8 @@ pub(crate) fn write(
     policy: u32,
 ) -> Result<types::rules, KernelError> {
     let tables = tables(rules, scopes, files, top_level)?;
-    clear(&maps.rule_users, |key| word(key, 0) == policy)?;
-    clear(&maps.rule_exes, |key| word(key, 12) == policy)?;
+    tables.shared.write(&maps.rule_users, &maps.rule_exes, policy)?;
     clear(&maps.rule_comms, |key| word(key, 0) == policy)?;
-    for (user, rules) in &tables.users {
-        put(&maps.rule_users, &user_key(policy, *user), &rules.to_ne_bytes())?;
-    }
-    for (exe, rules) in &tables.exes {
-        put(&maps.rule_exes, &exe_key(policy, *exe), &rules.to_ne_bytes())?;
-    }
     for (comm, rules) in &tables.comms {
         put(&maps.rule_comms, &name_key(policy, comm), &rules.to_ne_bytes())?;
     }
@@ -146,7 +130,7 @@ mod tests {
         let tables = tables(&rules, &[66, 64, 65].map(ScopeId), &[None; 3], 1).unwrap();
         assert_eq!((tables.masks.rules, tables.masks.any_exe), (0b111, 0b111));
         assert_eq!((tables.masks.any_user, tables.masks.any_comm, tables.masks.any_cgroup), (6, 5, 6));
-        assert_eq!((tables.users, tables.comms), ([(7, 1)].into(), [("curl".to_owned(), 2)].into()));
+        assert_eq!((tables.shared.users, tables.comms), ([(7, 1)].into(), [("curl".to_owned(), 2)].into()));
         assert_eq!(tables.masks.ended, ((1 << RULES) - 1) & !0b111);
         let of = |number: usize| {
             let rule = &tables.masks.rule[number];
