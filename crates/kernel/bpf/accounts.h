@@ -159,21 +159,23 @@ static __always_inline void find_charge(struct charge *c, __u32 policy, struct b
 	}
 }
 
+/* `c` is to be zeroed. Returns the socket, unless there is none. */
+static __always_inline struct tcp_sock *charge_socket(struct charge *c, __u32 policy, struct bpf_sock *sk)
+{
+	struct tcp_sock *tp = c && sk ? bpf_skc_to_tcp_sock(sk) : NULL;
+
+	if (tp)
+		find_charge(c, policy, sk, tp);
+	return tp;
+}
+
 /* Global, as those in books.h are. */
 __noinline int charge_of_connect(struct bpf_sock_ops *op, struct charge *c, __u32 policy)
 {
-	struct bpf_sock *sk = op->sk;
-	struct tcp_sock *tp;
+	struct tcp_sock *tp = charge_socket(c, policy, op->sk);
 
-	if (!c)
-		return 0;
-	c->account = 0;
-	c->scope = 0;
-	c->interface = 0;
-	tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
 	if (!tp)
 		return 0;
-	find_charge(c, policy, sk, tp);
 	if (c->account && !find_account(c->scope, c->account))
 		c->account = 0;
 	if (policies[policy & 1].interfaces)
@@ -184,16 +186,6 @@ __noinline int charge_of_connect(struct bpf_sock_ops *op, struct charge *c, __u3
 /* The same before connect() goes on: there is no route yet, and no account is made. */
 __noinline int charge_before_connect(struct bpf_sock_addr *ctx, struct charge *c, __u32 policy)
 {
-	struct bpf_sock *sk = ctx->sk;
-	struct tcp_sock *tp;
-
-	if (!c)
-		return 0;
-	c->account = 0;
-	c->scope = 0;
-	c->interface = 0;
-	tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
-	if (tp)
-		find_charge(c, policy, sk, tp);
+	charge_socket(c, policy, ctx->sk);
 	return 0;
 }
