@@ -6,6 +6,7 @@
 
 mod accounts;
 mod cgroup;
+mod deny;
 mod error;
 mod essential;
 mod executable;
@@ -32,6 +33,7 @@ mod walk;
 
 pub use accounts::{Account, AccountOf, Trust};
 pub use cgroup::{CgroupDir, path_of_id};
+pub use deny::{DenyCount, Denied};
 pub use error::KernelError;
 pub use limiter::{Adopted, AdoptedScope, EnforcementStopped, Keep, Limiter, ScopeId, Turns};
 pub use netns::{IpFamily, raw_socket};

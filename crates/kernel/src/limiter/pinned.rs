@@ -1,6 +1,7 @@
 //! The limiter's pins: what is left for the next daemon, and what is taken over from the last.
 
 use super::{Adopted, AdoptedScope, Keep, Limiter, OwnScope, RULE_SCOPES, ScopeId, bpf, now};
+use crate::deny::DenyNames;
 use crate::pins::{HOOKS, LAYOUT, Pins, RESTORE, map_file, remove_pin, remove_pins, version};
 use crate::skeleton::types;
 use crate::{CgroupDir, Fault, KernelError, plain, settings};
@@ -100,6 +101,7 @@ impl Limiter {
         self.generation = policy.generation;
         self.released = policy.released;
         self.adopt_names()?;
+        self.deny_names = DenyNames::read(&self.skel.maps)?;
         for key in self.skel.maps.scope_of_cgroup.keys() {
             let value = self.skel.maps.scope_of_cgroup.lookup(&key, MapFlags::ANY);
             let value = value.map_err(|error| bpf("reading the scopes of cgroups", error))?;
