@@ -67,7 +67,8 @@ impl Scene {
     fn call_as(&self, call: &str, host: &str, port: u16) -> Result<(), Errno> {
         let mut program = self.program.borrow_mut();
         let free = self.free[usize::from(host.contains(':'))];
-        let elsewhere = if host.starts_with("::ffff:") { mapped(self.free[0]) } else { free.ip().to_string() };
+        let elsewhere =
+            if host.starts_with("::ffff:") { mapped(self.free[0]) } else { free.ip().to_string() };
         program.tell(&json!({"call": call, "host": host, "port": port, "elsewhere": [elsewhere, 9]}));
         match program.hear(PATIENCE)["errno"].as_i64().unwrap() {
             0 => Ok(()),
@@ -217,7 +218,11 @@ fn rules_change_while_the_daemon_runs_and_cost_nothing_once_they_are_off() {
     reload(&scene);
     scene.set("mode", "enforce");
     scene.attached_are(&ALL);
-    assert_eq!([scene.call("udp_send", v6), scene.call("tcp", v4)], [REFUSED; 2], "what was not saved is dropped");
+    assert_eq!(
+        [scene.call("udp_send", v6), scene.call("tcp", v4)],
+        [REFUSED; 2],
+        "what was not saved is dropped"
+    );
     assert_eq!(scene.counts("all"), (before.0 + 2, before.1), "a rule that was off is the same rule");
     assert_eq!(ask_well(&scene.limiter, &["get", "deny.all.port"]).trim(), "1-65535, 80");
     scene.set("mode", "off");

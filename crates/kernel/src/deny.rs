@@ -223,11 +223,7 @@ impl DenyNames {
     }
 
     /// The counts of `rules`, in their order.
-    pub fn counts(
-        &self,
-        maps: &HalfopenMaps<'_>,
-        rules: &[DenyRule],
-    ) -> Result<Vec<DenyCount>, KernelError> {
+    pub fn counts(&self, maps: &HalfopenMaps<'_>, rules: &[DenyRule]) -> Result<Vec<DenyCount>, KernelError> {
         let numbered = rules.iter().filter_map(|rule| self.0.iter().find(|(_, name)| **name == rule.name));
         numbered
             .map(|(number, name)| {

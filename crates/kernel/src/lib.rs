@@ -33,7 +33,7 @@ mod walk;
 
 pub use accounts::{Account, AccountOf, Trust};
 pub use cgroup::{CgroupDir, path_of_id};
-pub use deny::{DenyCount, Denied};
+pub use deny::{Denied, DenyCount};
 pub use error::KernelError;
 pub use limiter::{Adopted, AdoptedScope, EnforcementStopped, Keep, Limiter, ScopeId, Turns};
 pub use netns::{IpFamily, raw_socket};

@@ -181,6 +181,7 @@ mod tests {
             host,
             scopes: vec![exec, account],
             accounts_unlisted: 9_936,
+            deny: vec![],
             programs: vec![],
             others: Harm { gave_up_while_queued: 7, held: 251, ..Harm::default() },
             counting_since: String::new(),

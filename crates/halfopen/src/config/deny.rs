@@ -128,7 +128,7 @@ impl DenyValue {
             Self::Except(prefixes) => prefixes.iter().map(ToString::to_string).collect(),
             Self::Protocol(protocol) => name_of(&PROTOCOLS, protocol).into(),
             Self::Port(ports) if ports.is_empty() => ALL_PORTS.into(),
-            Self::Port(ports) => ports.iter().map(|range| port_value(range)).collect(),
+            Self::Port(ports) => ports.iter().map(port_value).collect(),
             Self::Mode(mode) => name_of(&MODES, mode).into(),
         }
     }
@@ -139,7 +139,8 @@ impl DenyValue {
         let value = self.value();
         match value.as_array() {
             Some(list) => {
-                let plain = |value: &toml_edit::Value| value.as_str().map_or_else(|| value.to_string(), Into::into);
+                let plain =
+                    |value: &toml_edit::Value| value.as_str().map_or_else(|| value.to_string(), Into::into);
                 list.iter().map(|value| plain(value).trim().to_owned()).collect::<Vec<_>>().join(", ")
             }
             None => show(&value),
@@ -161,9 +162,10 @@ impl DenyValue {
 }
 
 fn port_value(range: &RangeInclusive<u16>) -> toml_edit::Value {
-    match range.start() == range.end() {
-        true => i64::from(*range.start()).into(),
-        false => format!("{}-{}", range.start(), range.end()).into(),
+    if range.start() == range.end() {
+        i64::from(*range.start()).into()
+    } else {
+        format!("{}-{}", range.start(), range.end()).into()
     }
 }
 

@@ -94,7 +94,10 @@ impl DenyRules {
             prefixes += deny.to.len() + deny.except.len();
             // One more is the kernel part's.
             if prefixes >= MOST_PREFIXES {
-                return Err((Wrong::TooManyPrefixes { rule: named, most: MOST_PREFIXES - 1 }, rule.origin.clone()));
+                return Err((
+                    Wrong::TooManyPrefixes { rule: named, most: MOST_PREFIXES - 1 },
+                    rule.origin.clone(),
+                ));
             }
         }
         Ok(())
@@ -214,8 +217,6 @@ fn read(name: &str, table: &DeTable<'_>, span: Range<usize>) -> Result<Sayings, 
 
 fn hint(given: &str) -> String {
     let known = || ["name", TO].into_iter().chain(DenyKey::ALL.into_iter().map(DenyKey::name));
-    nearest(given, known()).map_or_else(
-        || format!("{TABLE} has {}", known().collect::<Vec<_>>().join(", ")),
-        did_you_mean,
-    )
+    nearest(given, known())
+        .map_or_else(|| format!("{TABLE} has {}", known().collect::<Vec<_>>().join(", ")), did_you_mean)
 }

@@ -136,9 +136,7 @@ impl Effective {
                 let (limit, origin) = self.rules.find(rule)?.get(*key, &self.host());
                 Some((limit.show(), origin))
             }
-            Name::Deny(rule, key) => {
-                self.deny.get(rule, *key).map(|(value, origin)| (value.show(), origin))
-            }
+            Name::Deny(rule, key) => self.deny.get(rule, *key).map(|(value, origin)| (value.show(), origin)),
             Name::TcpNumConnections(None) => {
                 let (_, origin) = self.shown(&host_half_open)?;
                 Some((super::limit::tcp_num_connections(self.host().half_open).to_string(), origin))

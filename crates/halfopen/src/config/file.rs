@@ -102,18 +102,23 @@ fn unknown_in_host(given: &str) -> Wrong {
     Wrong::UnknownKey { key: format!("host.{given}"), hint }
 }
 
+/// As a file writes them.
+const TABLES: [(&str, &str); 4] =
+    [("host", "[host]"), ("scope", "[[scope]]"), ("interface", "[[interface]]"), ("deny", "[[deny]]")];
+
 fn unknown_on_top(given: &str) -> Wrong {
+    let tables = || TABLES.into_iter().map(|(name, _)| name);
     let hint = if LimitKey::named(given).is_some() {
         format!("{given} stands below [host], [[scope]] or [[interface]]")
-    } else if let Some(name) =
-        nearest(given, Key::TOP.into_iter().map(Key::leaf).chain(["[host]", "[[scope]]", "[[interface]]", "[[deny]]"]))
-    {
-        did_you_mean(name)
+    } else if let Some(name) = nearest(given, Key::TOP.into_iter().map(Key::leaf).chain(tables())) {
+        let table = TABLES.into_iter().find(|(table, _)| *table == name);
+        did_you_mean(table.map_or(name, |(_, written)| written))
     } else if let Some(name) = nearest(given, LimitKey::ALL.into_iter().map(LimitKey::name)) {
         format!("did you mean {name} below [host]?")
     } else {
         let keys = Key::TOP.map(Key::leaf).join(", ");
-        format!("the keys are {keys} and the tables [host], [[scope]], [[interface]], [[deny]]")
+        let tables = TABLES.map(|(_, written)| written).join(", ");
+        format!("the keys are {keys} and the tables {tables}")
     };
     Wrong::UnknownKey { key: given.to_owned(), hint }
 }

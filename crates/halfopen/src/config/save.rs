@@ -90,8 +90,7 @@ fn with_said(path: &Path, text: &str, said: &Said) -> Result<String, ConfigError
         }
         Said::DenyValue(rule, value) => {
             let rule = RuleName::Deny(rule.clone());
-            let table =
-                table_of(&mut document, &rule).ok_or_else(|| wrong(0, Wrong::NoList("[[deny]]")))?;
+            let table = table_of(&mut document, &rule).ok_or_else(|| wrong(0, Wrong::NoList("[[deny]]")))?;
             (table, value.key().name(), value.value())
         }
         Said::Scope { .. } | Said::Deny { .. } => return Ok(document.to_string()),

@@ -138,7 +138,8 @@ impl Setting {
     }
 }
 
-pub(super) const MODES: [(&str, Mode); 3] = [("enforce", Mode::Enforce), ("audit", Mode::Audit), ("off", Mode::Off)];
+pub(super) const MODES: [(&str, Mode); 3] =
+    [("enforce", Mode::Enforce), ("audit", Mode::Audit), ("off", Mode::Off)];
 const RAW_TCP: [(&str, RawTcp); 3] =
     [("refuse", RawTcp::Refuse), ("count", RawTcp::Count), ("allow", RawTcp::Allow)];
 

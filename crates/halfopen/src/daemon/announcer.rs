@@ -2,7 +2,8 @@
 
 use crate::events::kept::REMEMBERED;
 use crate::events::{
-    DenialReport, Denials, Episodes, Event, KeptEvents, Report, State, SuspectReport, Suspects, SystemLog, episode,
+    DenialReport, Denials, Episodes, Event, KeptEvents, Report, State, SuspectReport, Suspects, SystemLog,
+    episode,
 };
 use crate::output;
 use jiff::Timestamp;

@@ -23,7 +23,8 @@ const CLEARED: &str =
 const ENDED: &str = "The scope has ended: its security limit is no longer reached.";
 const SUSPECT: &str = "First contacts mostly fail, as a scan's do.";
 const DENIED: &str = "Connections and datagrams were refused, as a deny rule says.";
-const WOULD_BE_DENIED: &str = "Connections and datagrams would have been refused, as a deny rule says: it only counts.";
+const WOULD_BE_DENIED: &str =
+    "Connections and datagrams would have been refused, as a deny rule says: it only counts.";
 
 /// What an event tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,8 +3,8 @@
 use super::{Limiter, ScopeId, Turns, bpf, now};
 use crate::skeleton::types;
 use crate::{
-    AccountId, Attempt, DenyCount, Fault, FaultCount, KernelError, ProgramCount, Shortcoming, Told, ledger, plain,
-    program_counts, settings, walk,
+    AccountId, Attempt, DenyCount, Fault, FaultCount, KernelError, ProgramCount, Shortcoming, Told, ledger,
+    plain, program_counts, settings, walk,
 };
 use halfopen_policy::{Ledger, Limits};
 use libbpf_rs::{MapCore, MapFlags};

@@ -84,7 +84,8 @@ impl Enforcement {
             rule.ports.is_empty()
                 || port.is_none_or(|port| rule.ports.iter().any(|range| range.contains(&port)))
         };
-        let rules = self.effective.deny().rules().into_iter().filter(|rule| rule.covers(address) && has(rule));
+        let rules =
+            self.effective.deny().rules().into_iter().filter(|rule| rule.covers(address) && has(rule));
         let told = rules.filter_map(|rule| {
             let does = match self.deny_mode(&rule) {
                 Mode::Enforce => "refuses",
