@@ -3,19 +3,22 @@
 
 mod in_force;
 mod named_scopes;
+mod optional;
 mod pinned;
 mod readings;
 
+use crate::deny::DenyNames;
 use crate::executable::{Executable, Executables};
 use crate::load::load;
 use crate::pins::{HOOKS, Pins};
 use crate::skeleton::{HalfopenSkel, types};
 use crate::state::State;
-use crate::{CgroupDir, KernelError, Settings, Told, told};
+use crate::{AttachHere, CgroupDir, KernelError, Settings, Told, told};
 use halfopen_policy::wake::Credits;
 use halfopen_policy::{Limits, Mode};
 use libbpf_rs::{ErrorKind, Link, ProgramMut, RingBuffer, RingBufferBuilder};
 use named_scopes::Numbers;
+use optional::Optional;
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::BTreeMap;
 use std::io;
@@ -130,6 +133,7 @@ struct OwnScope {
 pub struct Limiter {
     /// Empty where the links are pinned: they last as long as their files.
     links: Vec<Link>,
+    optional: Optional,
     pins: Option<Pins>,
     adopted: Option<Adopted>,
     recount: Link,
@@ -151,6 +155,7 @@ pub struct Limiter {
     /// Of rules and interfaces, also of those that are no longer in force.
     names: BTreeMap<ScopeId, String>,
     in_force: Numbers,
+    deny_names: DenyNames,
     generation: u64,
     released: u32,
     exec_parent: Option<CgroupDir>,
@@ -205,6 +210,7 @@ impl Limiter {
         })?;
         let mut limiter = Self {
             links: Vec::new(),
+            optional: Optional::default(),
             pins: None,
             adopted: None,
             recount,
@@ -222,6 +228,7 @@ impl Limiter {
             rule_files: Vec::new(),
             names: BTreeMap::new(),
             in_force: Numbers::default(),
+            deny_names: DenyNames::default(),
             generation: 0,
             released: 0,
             executables,
@@ -242,6 +249,8 @@ impl Limiter {
         limiter.put_in_force(&limiter.settings.clone())?;
         limiter.end_exemptions()?;
         limiter.attach(cgroup, found.as_ref())?;
+        let pins = keep.map_or_else(PathBuf::new, |keep| keep.pins.clone());
+        limiter.attach_optional(found.as_ref(), &mut AttachHere { cgroup, pins })?;
         if let Some(keep) = keep {
             limiter.keep(keep, found, cgroup_id)?;
         }
@@ -262,7 +271,7 @@ impl Limiter {
         ];
         for (hook, program) in HOOKS.into_iter().zip(programs) {
             let replaced =
-                found.map(|pins| pinned::replace(&pins.file(hook), program)).transpose()?.flatten();
+                found.map(|pins| pinned::replace(&pins.file(hook), program.as_fd())).transpose()?.flatten();
             let link = match replaced {
                 Some(link) => link,
                 None => attach(hook, program, cgroup)?,

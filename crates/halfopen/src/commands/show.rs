@@ -73,6 +73,7 @@ fn table(status: &Status) -> String {
     if status.accounts_unlisted > 0 {
         lines.push(format!("and {} accounts more of which there is less to say", status.accounts_unlisted));
     }
+    lines.extend(status.deny.iter().map(ToString::to_string));
     lines.extend(program_table::lines(&status.programs, &status.others, MOST_HARMED));
     lines.extend(status.degraded.iter().map(|reason| format!("degraded: {}", reason.explanation)));
     let faults = status.faults.iter();
@@ -180,6 +181,7 @@ mod tests {
             host,
             scopes: vec![exec, account],
             accounts_unlisted: 9_936,
+            deny: vec![],
             programs: vec![],
             others: Harm { gave_up_while_queued: 7, held: 251, ..Harm::default() },
             counting_since: String::new(),

@@ -1,6 +1,6 @@
 //! The numbers of `status` and `why`. The JSON of [`Status`] is a contract with scripts.
 
-use super::{Harm, ProgramStatus, ScopeStatus, TrialStatus};
+use super::{DenyStatus, Harm, ProgramStatus, ScopeStatus, TrialStatus};
 use crate::events::text::plain;
 use halfopen_kernel::{Attempt, AttemptState, FaultCount, Shortcoming};
 
@@ -26,6 +26,9 @@ pub struct Status {
     /// Accounts that are not listed.
     #[serde(default)]
     pub accounts_unlisted: u64,
+    /// The rules of `[[deny]]`.
+    #[serde(default)]
+    pub deny: Vec<DenyStatus>,
     /// What waiting did to which program: the most harmed first, at most [`super::programs::LISTED`].
     pub programs: Vec<ProgramStatus>,
     /// What it did to all others.
@@ -87,6 +90,8 @@ pub enum Degradation {
     NoSeccomp,
     /// The part of the daemon that kept root has ended.
     NoHand,
+    /// A hook that the configuration asks for could not be attached.
+    HookNotAttached,
 }
 
 /// A [`Degradation`] with its explanation.
@@ -225,6 +230,10 @@ impl From<Degradation> for DegradedStatus {
                  is refused, and at the end held attempts of other network namespaces keep the options of a hold: \
                  restart the daemon"
             }
+            Degradation::HookNotAttached => {
+                "a hook that the configuration asks for could not be attached, so that what needs it has no effect; it is \
+                 tried again each second (`halfopen doctor` shows who else holds the hooks)"
+            }
         };
         Self { reason, explanation: explanation.to_owned() }
     }
@@ -234,16 +243,22 @@ impl DegradedStatus {
     /// A rule of `essential` that meets nobody, and why.
     #[must_use]
     pub fn unmet_rule(why: &str) -> Self {
-        Self::unmet(Degradation::UnmetRule, why)
+        Self::because(Degradation::UnmetRule, why)
     }
 
     /// A rule of `[[scope]]` that meets nobody, and why.
     #[must_use]
     pub fn unmet_scope(why: &str) -> Self {
-        Self::unmet(Degradation::UnmetScope, why)
+        Self::because(Degradation::UnmetScope, why)
     }
 
-    fn unmet(reason: Degradation, why: &str) -> Self {
+    /// A hook that could not be attached, and why.
+    #[must_use]
+    pub fn hook_not_attached(why: &str) -> Self {
+        Self::because(Degradation::HookNotAttached, why)
+    }
+
+    fn because(reason: Degradation, why: &str) -> Self {
         let known = Self::from(reason);
         Self { explanation: format!("{}: {why}", known.explanation), ..known }
     }

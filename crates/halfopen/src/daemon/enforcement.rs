@@ -2,6 +2,7 @@
 
 mod accounts;
 mod adoption;
+mod denials;
 mod exec_scopes;
 mod pokes;
 mod release;
@@ -22,8 +23,8 @@ use crate::events::{Identity, Waiter};
 use crate::exit::explained;
 use anyhow::Result;
 use halfopen_kernel::{
-    CgroupDir, EnforcementStopped, Fault, FaultCount, KernelError, Limiter, Program, ScopeId, Shortcoming,
-    Told, restore_here,
+    CgroupDir, EnforcementStopped, Fault, FaultCount, KernelError, Limiter, Program, ScopeId, Settings,
+    Shortcoming, Told, restore_here,
 };
 use halfopen_policy::{Limits, Mode};
 use jiff::Timestamp;
@@ -183,8 +184,19 @@ impl Enforcement {
         self.limiter.pins_removed()
     }
 
+    /// Puts `settings` in force, with the hooks that they ask for.
+    ///
+    /// # Errors
+    /// Where the kernel part cannot be written; what was in force still is.
+    fn put_in_force(&mut self, settings: &Settings) -> Result<(), KernelError> {
+        self.limiter.attach_wanted(settings, &mut self.means.hand);
+        let applied = self.limiter.apply(settings);
+        self.limiter.detach_unwanted(&mut self.means.hand);
+        applied
+    }
+
     /// What has to be done now and then: word for the next daemon, a trial that has ended, executables that were
-    /// replaced, scopes whose processes have ended, accounts that nobody uses.
+    /// replaced, hooks that could not be attached, scopes whose processes have ended, accounts that nobody uses.
     ///
     /// # Errors
     /// Where the kernel part cannot be written.
@@ -198,6 +210,7 @@ impl Enforcement {
         if self.limiter.follow_rule_files()? {
             tracing::info!("a file that a [[scope]] names was replaced or installed: it counts as it is now");
         }
+        self.limiter.follow_hooks(&mut self.means.hand);
         self.end_adopted_scopes();
         if self.collected.is_none_or(|at| at + COLLECT <= monotonic()) {
             self.collected = Some(monotonic());
@@ -241,6 +254,7 @@ impl Enforcement {
             }
         }
         self.announce_suspects()?;
+        self.announce_denials()?;
         let faults = self.limiter.faults()?;
         for line in self.faults.due(monotonic(), &faults) {
             tracing::warn!("{line}");
@@ -306,6 +320,7 @@ impl Enforcement {
         let (of_rules, accounts_unlisted) = self.rules_status()?;
         scopes.extend(of_rules);
         let host_status = self.scope_status(ScopeId::HOST, HOST, ScopeKind::Host, &self.host_limits())?;
+        let deny = self.deny_status()?;
         let faults = self.limiter.faults()?;
         let host = self.limiter.ledger(ScopeId::HOST)?;
         let means = &mut self.means;
@@ -321,6 +336,7 @@ impl Enforcement {
             host: host_status,
             scopes,
             accounts_unlisted,
+            deny,
             programs,
             others,
             counting_since: written_time(now.checked_sub(counting).unwrap_or(now)),
@@ -380,12 +396,13 @@ impl Enforcement {
         let pins = self.pins_unmounted.then_some(Degradation::PinsUnmounted);
         let means = self.means.lacks.iter().copied();
         let poke = self.pokes.degradation();
+        let hooks = self.limiter.not_attached().map(|(_, why)| DegradedStatus::hook_not_attached(why));
         let unmet = self.effective.unmet_rules();
         let unmet = unmet.iter().map(|why| DegradedStatus::unmet_rule(why));
         let scopes = self.effective.unmet_scopes();
         let unmet = unmet.chain(scopes.iter().map(|why| DegradedStatus::unmet_scope(why)));
         let all = mode.into_iter().chain(log).chain(kept).chain(pins).chain(kernel).chain(means).chain(poke);
-        all.map(DegradedStatus::from).chain(unmet).collect()
+        all.map(DegradedStatus::from).chain(hooks).chain(unmet).collect()
     }
 }
 

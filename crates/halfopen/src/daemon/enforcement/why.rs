@@ -39,6 +39,11 @@ impl Enforcement {
             Subject::Address(address) => Some(address),
             Subject::Destination(destination) => Some(destination.ip()),
         };
+        let port =
+            if let Subject::Destination(destination) = subject { Some(destination.port()) } else { None };
+        if let Some(denied) = address.and_then(|address| self.denied_by(address, port)) {
+            return Some(denied);
+        }
         let exempt =
             address.and_then(|address| settings.exempt.iter().find(|prefix| prefix.contains(&address)));
         match (self.mode_now(), exempt) {
