@@ -207,6 +207,7 @@ enum attempt_flag {
 	ATTEMPT_PENDING = 1024,	       /* a first contact of which neither answer nor silence is known yet */
 	ATTEMPT_NEWEST = 2048,	       /* it was the newest waiter's turn, not the oldest's, that it took */
 	ATTEMPT_IN_PARTY = 4096,       /* counted among its parties' waiters */
+	ATTEMPT_NAMED = 8192,	       /* a DNS answer has named its address lately */
 };
 
 /* One outbound connect. Written under its socket's lock; its counts in the ledger under the host scope's lock. */
@@ -263,6 +264,57 @@ struct trust {
 	__u32 released;			/* policy's, when it was last looked whether this account was */
 	__u64 first_contacts;		/* let out since the start */
 	__u64 working_set[WORKING_SET]; /* hashes of addresses, the latest first */
+};
+
+/* What became of the answers of resolvers, and how many addresses they have named. */
+enum names_count {
+	NAMES_READ,	      /* read to their end */
+	NAMES_NAMED,	      /* addresses */
+	NAMES_NO_QUERY,	      /* refused: nobody asked this resolver so lately */
+	NAMES_OTHER_QUESTION, /* refused: another one was asked */
+	NAMES_TRUNCATED,      /* not all of it fits into the answer: the client asks again over TCP */
+	NAMES_NO_SUCH_NAME,   /* an error is the answer */
+	NAMES_MALFORMED,
+	NAMES_TOO_LONG,	  /* more bytes, records or names in them than are read */
+	NAMES_NOT_STORED, /* a map refused what was asked or named */
+	NAMES_COUNTS
+};
+
+#define DNS_MESSAGE_MOST 4096u
+#define DNS_RECORDS_MOST 256u
+#define DNS_QUESTION_MOST 259u /* a name, type and class */
+
+/* An address in a message. */
+struct dns_found {
+	__u32 at;
+	__u32 ttl_s;
+};
+
+/* A message and how far it has been read; see names_parse.h. */
+struct dns_reading {
+	__u32 busy;    /* some interrupted program on this CPU reads here */
+	__u32 outcome; /* enum names_count */
+	__u32 length;
+	__u32 answers;
+	__u32 records;
+	__u32 type; /* that was asked for; 0 = one that names no address */
+	__u32 at;
+	__u32 name_at; /* where the name is that the next address must have */
+	__u32 steps_left;
+	__u32 found_count;
+	/* Of the name being walked. */
+	__u32 use;
+	__u32 part;  /* where the part that is being walked began */
+	__u32 after; /* where the name ends; 0 = not known yet */
+	__u32 label_left;
+	__u32 name_length;
+	__u32 walked;
+	__u32 same;
+	__u32 pad;
+	struct dns_found found[DNS_RECORDS_MOST];
+	__u8 name[256]; /* that the next address must have, in lower case */
+	__u8 asked[512];
+	__u8 bytes[DNS_MESSAGE_MOST];
 };
 
 /* An address in its IPv6 form, in network order. */

@@ -191,6 +191,14 @@ struct {
 	__type(value, struct program_count);
 } programs SEC(".maps");
 
+/* per-CPU array: the answer that is being read. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct dns_reading);
+} reading SEC(".maps");
+
 /* array, 1 entry. Written by user space only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
