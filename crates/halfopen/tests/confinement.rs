@@ -158,6 +158,7 @@ fn kernel(cgroup: &CgroupDir, namespace: &File, map: &MapHandle) {
         host: Limits::xp_sp2(),
         scopes: Vec::new(),
         interfaces: Vec::new(),
+        deny: Vec::new(),
         known_for: Duration::ZERO,
     };
     tell("load the kernel part", Limiter::start(cgroup, &settings, None).map_err(|e| e.in_full()));

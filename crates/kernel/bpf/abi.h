@@ -172,6 +172,50 @@ struct comm_key {
 	char comm[COMM_LEN];
 };
 
+/* `[[deny]]`: a number for each rule, which its name keeps. */
+#define DENY_RULES 64
+#define DENY_PORTS 8
+#define DENY_PREFIXES 4096
+
+enum deny_protocol { DENY_TCP = 1, DENY_UDP = 2 };
+
+struct port_range {
+	__u16 first;
+	__u16 last;
+};
+
+struct deny_rule {
+	__u8 audit;	/* counts only */
+	__u8 protocols; /* enum deny_protocol, joined */
+	__u8 ranges;	/* 0 = every port */
+	__u8 pad;
+	struct port_range port[DENY_PORTS];
+};
+
+/* A prefix of one policy. */
+struct deny_prefix {
+	__u32 bits; /* of `policy` and the mapped address: 128 more than an IPv4 prefix has */
+	__u32 policy;
+	__u8 addr[16];
+};
+
+/* What a rule has come to since it has its number, and the last that met it. */
+struct deny_count {
+	struct bpf_spin_lock lock;
+	__u32 pid;
+	__u64 denied;
+	__u64 would_have_denied;
+	__u64 last_ns; /* 0 = nobody has */
+	__u64 cgroup_id;
+	__u32 uid;
+	__u16 port; /* host order */
+	__u8 protocol;
+	__u8 audited;
+	char comm[COMM_LEN];
+	__u8 addr[16]; /* network order, IPv4 mapped */
+	__u8 spare[32];
+};
+
 #define INTERFACE_NAME_LEN 16
 struct interface_key {
 	__u32 policy;

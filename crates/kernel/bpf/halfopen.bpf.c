@@ -25,6 +25,7 @@
 #include "callbacks.h"
 #include "collect.h"
 #include "connect.h"
+#include "deny.h"
 #include "egress.h"
 #include "sockopts.h"
 #include "walks.h"

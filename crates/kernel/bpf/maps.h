@@ -222,6 +222,41 @@ struct {
 	__type(value, __u8);
 } exempt SEC(".maps");
 
+/* LPM trie, no preallocation, at most 4096 prefixes of each policy: the rules of `[[deny]]` that cover a destination, a
+ * bit each. The longest prefix has those of the shorter ones too. Written by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 2 * DENY_PREFIXES);
+	__type(key, struct deny_prefix);
+	__type(value, __u64);
+} deny_prefixes SEC(".maps");
+
+/* array, 128 entries, policy 0's first: what else a rule of `[[deny]]` asks. Written by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * DENY_RULES);
+	__type(key, __u32);
+	__type(value, struct deny_rule);
+} deny_rules SEC(".maps");
+
+/* array, 64 entries. Written by every CPU under the spin lock in the entry; user space writes an entry only while no
+ * policy in force has its rule. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DENY_RULES);
+	__type(key, __u32);
+	__type(value, struct deny_count);
+} deny_counts SEC(".maps");
+
+/* array, 64 entries: the names of those rules, for the next daemon. Written by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DENY_RULES);
+	__type(key, __u32);
+	__type(value, struct scope_name);
+} deny_names SEC(".maps");
+
 /* ring buffer, 2 MiB: attempts that began to wait, and what became of which. Written by every CPU, read by the daemon.
  */
 struct {

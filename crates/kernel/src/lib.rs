@@ -13,6 +13,7 @@ mod ledger;
 mod limiter;
 mod load;
 mod netns;
+mod optional_hooks;
 mod pins;
 mod plain;
 mod poke;
@@ -34,6 +35,7 @@ pub use cgroup::{CgroupDir, path_of_id};
 pub use error::KernelError;
 pub use limiter::{Adopted, AdoptedScope, EnforcementStopped, Keep, Limiter, ScopeId, Turns};
 pub use netns::{IpFamily, raw_socket};
+pub use optional_hooks::{Attach, AttachHere, OptionalHook};
 pub use pins::{PINS, end_pinned, remove_pins};
 pub use poke::{Poker, Waiter};
 pub use probe::{Finding, Probe, probes};
@@ -41,5 +43,5 @@ pub use records::{
     AccountId, Attempt, AttemptState, Became, Fault, FaultCount, HeldAttempt, Place, Program, ProgramCount,
     Shortcoming, Told, Turn,
 };
-pub use settings::{Essential, InterfaceRule, Per, ScopeRule, Settings};
+pub use settings::{DenyRule, Essential, InterfaceRule, Per, ScopeRule, Settings};
 pub use walk::{restore_everywhere, restore_here};

@@ -3,6 +3,7 @@
 
 mod in_force;
 mod named_scopes;
+mod optional;
 mod pinned;
 mod readings;
 
@@ -11,10 +12,11 @@ use crate::load::load;
 use crate::pins::{HOOKS, Pins};
 use crate::skeleton::{HalfopenSkel, types};
 use crate::state::State;
-use crate::{CgroupDir, KernelError, Settings, Told, told};
+use crate::{AttachHere, CgroupDir, KernelError, Settings, Told, told};
 use halfopen_policy::{Limits, Mode};
 use libbpf_rs::{ErrorKind, Link, ProgramMut, RingBuffer, RingBufferBuilder};
 use named_scopes::Numbers;
+use optional::Optional;
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::BTreeMap;
 use std::io;
@@ -133,6 +135,7 @@ struct OwnScope {
 pub struct Limiter {
     /// Empty where the links are pinned: they last as long as their files.
     links: Vec<Link>,
+    optional: Optional,
     pins: Option<Pins>,
     adopted: Option<Adopted>,
     recount: Link,
@@ -208,6 +211,7 @@ impl Limiter {
         })?;
         let mut limiter = Self {
             links: Vec::new(),
+            optional: Optional::default(),
             pins: None,
             adopted: None,
             recount,
@@ -245,6 +249,8 @@ impl Limiter {
         limiter.put_in_force(&limiter.settings.clone())?;
         limiter.end_exemptions()?;
         limiter.attach(cgroup, found.as_ref())?;
+        let pins = keep.map_or_else(PathBuf::new, |keep| keep.pins.clone());
+        limiter.attach_optional(found.as_ref(), &mut AttachHere { cgroup, pins })?;
         if let Some(keep) = keep {
             limiter.keep(keep, found, cgroup_id)?;
         }
@@ -265,7 +271,7 @@ impl Limiter {
         ];
         for (hook, program) in HOOKS.into_iter().zip(programs) {
             let replaced =
-                found.map(|pins| pinned::replace(&pins.file(hook), program)).transpose()?.flatten();
+                found.map(|pins| pinned::replace(&pins.file(hook), program.as_fd())).transpose()?.flatten();
             let link = match replaced {
                 Some(link) => link,
                 None => attach(hook, program, cgroup)?,

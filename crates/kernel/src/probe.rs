@@ -107,6 +107,7 @@ fn attach_and_leave(dir: &CgroupDir) -> Result<String, KernelError> {
         host: Limits::xp_sp2(),
         scopes: Vec::new(),
         interfaces: Vec::new(),
+        deny: Vec::new(),
         known_for: Duration::ZERO,
     };
     let tried = CgroupDir::open(&path)

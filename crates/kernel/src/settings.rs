@@ -3,6 +3,7 @@
 use crate::skeleton::types;
 use halfopen_policy::{FirstContact, Limits, Mode, OnSuspect, Order, Overflow, Rate, RawTcp, slots};
 use ipnet::IpNet;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -61,6 +62,30 @@ pub struct InterfaceRule {
     pub limits: Limits,
 }
 
+/// Destinations to which nobody may connect or, by UDP, send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DenyRule {
+    /// Its name; where a rule of that name was in force, its counts go on.
+    pub name: String,
+    /// Where to. IPv4 prefixes are also those of mapped addresses; no IPv6 prefix covers IPv4.
+    pub to: Vec<IpNet>,
+    /// But not there.
+    pub except: Vec<IpNet>,
+    /// TCP.
+    pub tcp: bool,
+    /// UDP.
+    pub udp: bool,
+    /// Ports, the last of each range included; none = all. At most [`DenyRule::PORTS`].
+    pub ports: Vec<RangeInclusive<u16>>,
+    /// `Enforce` at most as much as the mode of the whole.
+    pub mode: Mode,
+}
+
+impl DenyRule {
+    /// The most ranges of ports that a rule may have: `DENY_PORTS` of bpf/abi.h.
+    pub const PORTS: usize = 8;
+}
+
 /// What holds for the whole host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -83,8 +108,18 @@ pub struct Settings {
     pub scopes: Vec<ScopeRule>,
     /// Interfaces with a scope.
     pub interfaces: Vec<InterfaceRule>,
+    /// Destinations that are refused.
+    pub deny: Vec<DenyRule>,
     /// How long an address that answered stays known.
     pub known_for: Duration,
+}
+
+impl Settings {
+    /// Whether a rule of `deny` that is `of_interest` is asked at all.
+    pub(crate) fn denies(&self, of_interest: impl Fn(&DenyRule) -> bool) -> bool {
+        let off = self.mode == Mode::Off && self.enforce_until.is_none();
+        !off && self.deny.iter().any(|rule| rule.mode != Mode::Off && of_interest(rule))
+    }
 }
 
 pub(crate) fn nanos(time: Duration) -> u64 {

@@ -163,6 +163,7 @@ impl Effective {
             host: open(),
             scopes: Vec::new(),
             interfaces: Vec::new(),
+        deny: Vec::new(),
             known_for: KNOWN_FOR,
         };
         for (setting, _) in self.entries.values() {

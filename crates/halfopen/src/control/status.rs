@@ -87,6 +87,8 @@ pub enum Degradation {
     NoSeccomp,
     /// The part of the daemon that kept root has ended.
     NoHand,
+    /// A hook that the configuration asks for could not be attached.
+    HookNotAttached,
 }
 
 /// A [`Degradation`] with its explanation.
@@ -225,6 +227,10 @@ impl From<Degradation> for DegradedStatus {
                  is refused, and at the end held attempts of other network namespaces keep the options of a hold: \
                  restart the daemon"
             }
+            Degradation::HookNotAttached => {
+                "a hook that the configuration asks for could not be attached, so that what needs it has no effect; it is \
+                 tried again each second (`halfopen doctor` shows who else holds the hooks)"
+            }
         };
         Self { reason, explanation: explanation.to_owned() }
     }
@@ -234,16 +240,22 @@ impl DegradedStatus {
     /// A rule of `essential` that meets nobody, and why.
     #[must_use]
     pub fn unmet_rule(why: &str) -> Self {
-        Self::unmet(Degradation::UnmetRule, why)
+        Self::because(Degradation::UnmetRule, why)
     }
 
     /// A rule of `[[scope]]` that meets nobody, and why.
     #[must_use]
     pub fn unmet_scope(why: &str) -> Self {
-        Self::unmet(Degradation::UnmetScope, why)
+        Self::because(Degradation::UnmetScope, why)
     }
 
-    fn unmet(reason: Degradation, why: &str) -> Self {
+    /// A hook that could not be attached, and why.
+    #[must_use]
+    pub fn hook_not_attached(why: &str) -> Self {
+        Self::because(Degradation::HookNotAttached, why)
+    }
+
+    fn because(reason: Degradation, why: &str) -> Self {
         let known = Self::from(reason);
         Self { explanation: format!("{}: {why}", known.explanation), ..known }
     }

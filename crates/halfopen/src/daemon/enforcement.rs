@@ -22,8 +22,8 @@ use crate::events::{Identity, Waiter};
 use crate::exit::explained;
 use anyhow::Result;
 use halfopen_kernel::{
-    CgroupDir, EnforcementStopped, Fault, FaultCount, KernelError, Limiter, Program, ScopeId, Shortcoming,
-    Told, restore_here,
+    CgroupDir, EnforcementStopped, Fault, FaultCount, KernelError, Limiter, Program, ScopeId, Settings,
+    Shortcoming, Told, restore_here,
 };
 use halfopen_policy::{Limits, Mode};
 use jiff::Timestamp;
@@ -183,8 +183,19 @@ impl Enforcement {
         self.limiter.pins_removed()
     }
 
+    /// Puts `settings` in force, with the hooks that they ask for.
+    ///
+    /// # Errors
+    /// Where the kernel part cannot be written; what was in force still is.
+    fn put_in_force(&mut self, settings: &Settings) -> Result<(), KernelError> {
+        self.limiter.attach_wanted(settings, &mut self.means.hand);
+        let applied = self.limiter.apply(settings);
+        self.limiter.detach_unwanted(&mut self.means.hand);
+        applied
+    }
+
     /// What has to be done now and then: word for the next daemon, a trial that has ended, executables that were
-    /// replaced, scopes whose processes have ended, accounts that nobody uses.
+    /// replaced, hooks that could not be attached, scopes whose processes have ended, accounts that nobody uses.
     ///
     /// # Errors
     /// Where the kernel part cannot be written.
@@ -198,6 +209,7 @@ impl Enforcement {
         if self.limiter.follow_rule_files()? {
             tracing::info!("a file that a [[scope]] names was replaced or installed: it counts as it is now");
         }
+        self.limiter.follow_hooks(&mut self.means.hand);
         self.end_adopted_scopes();
         if self.collected.is_none_or(|at| at + COLLECT <= monotonic()) {
             self.collected = Some(monotonic());
@@ -380,12 +392,13 @@ impl Enforcement {
         let pins = self.pins_unmounted.then_some(Degradation::PinsUnmounted);
         let means = self.means.lacks.iter().copied();
         let poke = self.pokes.degradation();
+        let hooks = self.limiter.not_attached().map(|(_, why)| DegradedStatus::hook_not_attached(why));
         let unmet = self.effective.unmet_rules();
         let unmet = unmet.iter().map(|why| DegradedStatus::unmet_rule(why));
         let scopes = self.effective.unmet_scopes();
         let unmet = unmet.chain(scopes.iter().map(|why| DegradedStatus::unmet_scope(why)));
         let all = mode.into_iter().chain(log).chain(kept).chain(pins).chain(kernel).chain(means).chain(poke);
-        all.map(DegradedStatus::from).chain(unmet).collect()
+        all.map(DegradedStatus::from).chain(hooks).chain(unmet).collect()
     }
 }
 

@@ -51,6 +51,7 @@ pub fn settings(scopes: Vec<ScopeRule>) -> Settings {
         host: limits(None),
         scopes,
         interfaces: Vec::new(),
+        deny: Vec::new(),
         known_for: Duration::from_mins(10),
     }
 }

@@ -5,7 +5,8 @@ use crate::pins::{HOOKS, LAYOUT, Pins, RESTORE, map_file, remove_pin, remove_pin
 use crate::skeleton::types;
 use crate::{CgroupDir, Fault, KernelError, plain, settings};
 use libbpf_rs::query::{CgroupLinkInfo, LinkTypeInfo};
-use libbpf_rs::{Link, MapCore, MapFlags, ProgramMut};
+use libbpf_rs::{Link, MapCore, MapFlags, libbpf_sys};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -58,6 +59,10 @@ impl Limiter {
             &mut maps.neighbourhoods,
             &mut maps.programs,
             &mut maps.exempt,
+            &mut maps.deny_prefixes,
+            &mut maps.deny_rules,
+            &mut maps.deny_counts,
+            &mut maps.deny_names,
             &mut maps.held,
             &mut maps.faults,
             &mut maps.keeper,
@@ -70,6 +75,7 @@ impl Limiter {
             }
         }
         self.write_keeper(Some(cgroup_id))?;
+        self.optional.pin(pins)?;
         let hooks = HOOKS.into_iter().zip(&mut self.links);
         for (name, link) in [(RESTORE, &mut self.restore)].into_iter().chain(hooks) {
             if !pins.file(name).exists() {
@@ -154,7 +160,7 @@ impl Limiter {
     /// Whether the pins that hold the limit are gone: somebody has ended it.
     #[must_use]
     pub fn pins_removed(&self) -> bool {
-        self.pins.as_ref().is_some_and(|pins| !pins.hold())
+        self.pins.as_ref().is_some_and(|pins| !pins.hold(self.optional.names()))
     }
 
     /// Whether the BPF file system that holds the pins has been unmounted: the next daemon cannot find the limit, and it
@@ -200,15 +206,21 @@ impl Limiter {
 }
 
 /// Puts `program` in the place of what the pinned link runs; `None` where somebody has detached that.
-pub(super) fn replace(pin: &Path, program: &ProgramMut<'_>) -> Result<Option<Link>, KernelError> {
+pub(super) fn replace(pin: &Path, program: BorrowedFd<'_>) -> Result<Option<Link>, KernelError> {
     let taking_over = |error| bpf(&format!("taking over {}", pin.display()), error);
-    let mut link = Link::open(pin).map_err(taking_over)?;
+    let link = Link::open(pin).map_err(taking_over)?;
     if let LinkTypeInfo::Cgroup(CgroupLinkInfo { cgroup_id: 0, .. }) = link.info().map_err(taking_over)?.info
     {
         tracing::warn!("{}: had been detached: attached anew", pin.display());
         remove_pin(pin)?;
         return Ok(None);
     }
-    link.update_prog(program).map_err(taking_over)?;
+    // SAFETY: two descriptors that live through the call, and no options.
+    let failed = unsafe {
+        libbpf_sys::bpf_link_update(link.as_fd().as_raw_fd(), program.as_raw_fd(), std::ptr::null())
+    };
+    if failed < 0 {
+        return Err(taking_over(libbpf_rs::Error::from_raw_os_error(-failed)));
+    }
     Ok(Some(link))
 }

@@ -18,7 +18,7 @@ impl Enforcement {
     pub fn reload(&mut self) -> Result<()> {
         let again = self.load()?;
         let rules = self.rule_scopes();
-        self.limiter.apply(&self.settings_on_trial(&again))?;
+        self.put_in_force(&self.settings_on_trial(&again))?;
         for dropped in self.effective.live() {
             let Some(name) = dropped.name() else { continue };
             let now = again.shown(&name);
@@ -95,7 +95,7 @@ impl Enforcement {
         let is_mode = said.key() == Some(Key::Mode);
         let settings = if is_mode { changed.settings() } else { self.settings_on_trial(&changed) };
         let rules = self.rule_scopes();
-        self.limiter.apply(&settings)?;
+        self.put_in_force(&settings)?;
         self.effective = changed;
         self.end_rules(&rules);
         if said.key() == Some(Key::Essential) {
