@@ -8,7 +8,7 @@
 #include <linux/types.h>
 
 /* Of everything that is pinned: a daemon adopts only what has its own number. */
-#define LAYOUT 2
+#define LAYOUT 3
 
 /* The scopes of the table: the host's, those of `exec`, those of rules, those of interfaces. */
 #define SCOPES 128
@@ -24,9 +24,12 @@
 #define CGROUP_NAME_LEN 60
 #define PROGRAMS 4096
 #define ESSENTIAL_RULES 64
+#define RESOLVERS 64
 
 enum mode { MODE_ENFORCE, MODE_AUDIT, MODE_OFF };
 enum raw_tcp { RAW_TCP_REFUSE, RAW_TCP_COUNT, RAW_TCP_ALLOW };
+/* For whom a DNS answer counts: nobody, the one who asked, everybody. */
+enum names { NAMES_OFF, NAMES_CLIENT, NAMES_HOST };
 
 /* The scopes one attempt is charged to: the host always, the others where a rule or its interface names one. */
 enum charged { CHARGED_HOST, CHARGED_OWN, CHARGED_INTERFACE, CHARGED };
@@ -123,6 +126,9 @@ struct policy {
 	__u32 released;	    /* how often accounts were released by hand; see `releases` */
 	__u32 top_level;    /* of the cgroups among whom the host's turns go round: below the one that is limited */
 	__u32 blocks;	    /* some scope blocks its suspects */
+	__u32 names;	    /* enum names */
+	__u64 names_for_ns; /* how long an answer counts, if its TTL is no longer */
+	__u32 client_level; /* of the cgroups whose processes share what they were answered */
 	__u32 more_pad;
 	struct limits limits[SCOPES];
 };
@@ -310,6 +316,37 @@ struct trust {
 	__u64 working_set[WORKING_SET]; /* hashes of addresses, the latest first */
 };
 
+/* A configured resolver. `policy` is the number of the policy that has it. */
+struct resolver_key {
+	__u8 addr[16];
+	__u32 policy;
+};
+
+/* A question that a socket has asked. */
+struct query_key {
+	__u64 cookie;
+	__u8 resolver[16];
+	__u16 id; /* as on the wire */
+	__u16 pad[3];
+};
+
+#define DNS_QUESTION_MOST 259u /* a name, type and class */
+struct query {
+	__u64 asked_ns;
+	__u8 question[264]; /* as on the wire; behind it whatever followed */
+};
+
+/* An address that a client was told, in mapped form. */
+struct named_key {
+	__u8 addr[16];
+	__u64 client; /* its cgroup's id; 0 = the host */
+};
+
+struct named {
+	__u64 named_ns;
+	__u64 until_ns;
+};
+
 /* What became of the answers of resolvers, and how many addresses they have named. */
 enum names_count {
 	NAMES_READ,	      /* read to their end */
@@ -321,12 +358,12 @@ enum names_count {
 	NAMES_MALFORMED,
 	NAMES_TOO_LONG,	  /* more bytes, records or names in them than are read */
 	NAMES_NOT_STORED, /* a map refused what was asked or named */
+	NAMES_CPU_BUSY,	  /* it came while another one was being read on the same CPU */
 	NAMES_COUNTS
 };
 
 #define DNS_MESSAGE_MOST 4096u
 #define DNS_RECORDS_MOST 256u
-#define DNS_QUESTION_MOST 259u /* a name, type and class */
 
 /* An address in a message. */
 struct dns_found {

@@ -6,6 +6,7 @@
 
 #include "books.h"
 #include "maps.h"
+#include "names.h"
 #include "program.h"
 #include "programs.h"
 #include "told.h"
@@ -146,10 +147,15 @@ int on_egress(struct __sk_buff *skb)
 		return LEAVES;
 	if (sk->state == BPF_TCP_SYN_SENT)
 		return syn_leaves(sk);
-	/* Every packet comes here: the policy is not touched for those of ordinary sockets. */
+	/* Every packet comes here: the policy is not touched for those of TCP. */
 	sk = bpf_sk_fullsock(sk);
-	if (!sk || sk->type != SOCK_RAW)
+	if (!sk)
 		return LEAVES;
+	if (sk->type != SOCK_RAW) {
+		if (sk->protocol == IPPROTO_UDP && policy_in_force()->names)
+			note_query(skb);
+		return LEAVES;
+	}
 	p = policy_in_force();
 	mode = mode_now(p);
 	if (p->raw_tcp == RAW_TCP_ALLOW || mode == MODE_OFF)

@@ -27,6 +27,7 @@
 #include "connect.h"
 #include "deny.h"
 #include "egress.h"
+#include "names.h"
 #include "sockopts.h"
 #include "walks.h"
 

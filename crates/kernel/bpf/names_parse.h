@@ -292,12 +292,15 @@ static __always_inline void read_answer(struct dns_reading *m)
 		dns_fault(m, NAMES_MALFORMED);
 }
 
-static __always_inline void map_address_bytes(__u8 addr[16], const struct dns_reading *m, __u32 at)
+/* The address that was found at `at`, in mapped form. */
+static __always_inline void copy_address(__u8 addr[16], const struct dns_reading *m, __u32 at)
 {
-	__u32 length = m->type == DNS_TYPE_A ? 4 : 16;
+	int first = m->type == DNS_TYPE_A ? 12 : 0;
 
-	for (__u32 i = 0; i < 16; i++)
-		addr[i] = i < 16 - length ? (length == 4 && i >= 10 ? 0xff : 0) : dns_byte(m, at + i - (16 - length));
+	for (int i = 0; i < 12; i++)
+		addr[i] = first ? (i < 10 ? 0 : 0xff) : dns_byte(m, at + i);
+	for (int i = 12; i < 16; i++)
+		addr[i] = dns_byte(m, at + i - first);
 }
 
 /* Whether a connection to this mapped address could reach a peer that the name is for: answers of 0.0.0.0 stand for

@@ -97,7 +97,7 @@ __u32 native_read_answer(struct dns_reading *m)
 /* The mapped address of `found[at]`; whether it may be named. */
 int native_found_address(const struct dns_reading *m, __u32 at, __u8 addr[16])
 {
-	map_address_bytes(addr, m, m->found[at].at);
+	copy_address(addr, m, m->found[at].at);
 	return is_nameable(addr);
 }
 
