@@ -4,7 +4,7 @@ use crate::error::is_permitted;
 use crate::limiter::Limiter;
 use crate::load::{load, rto_max_settable};
 use crate::walk::restore_everywhere;
-use crate::{CgroupDir, KernelError, Settings, Shortcoming};
+use crate::{CgroupDir, KernelError, NameTrust, Settings, Shortcoming};
 use halfopen_policy::{Limits, Mode, RawTcp};
 use libbpf_rs::libbpf_sys;
 use libbpf_rs::query::ProgInfoIter;
@@ -109,6 +109,8 @@ fn attach_and_leave(dir: &CgroupDir) -> Result<String, KernelError> {
         interfaces: Vec::new(),
         deny: Vec::new(),
         known_for: Duration::ZERO,
+        names: NameTrust::Off,
+        names_for: Duration::ZERO,
     };
     let tried = CgroupDir::open(&path)
         .and_then(|probe| Limiter::start(&probe, &settings, None))

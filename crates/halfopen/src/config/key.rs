@@ -105,13 +105,19 @@ pub enum Key {
     Poke,
     /// How long an address that answered stays known.
     KnownFor,
+    /// For whom DNS answers count.
+    Names,
+    /// How long an address stays named.
+    NamesFor,
+    /// Whose answers count.
+    Resolvers,
     /// A limit of the host scope.
     Host(LimitKey),
 }
 
 impl Key {
     /// The keys outside any table, in the order of the sample file.
-    pub const TOP: [Self; 8] = [
+    pub const TOP: [Self; 11] = [
         Self::Preset,
         Self::Mode,
         Self::Persist,
@@ -120,6 +126,9 @@ impl Key {
         Self::RawTcp,
         Self::Poke,
         Self::KnownFor,
+        Self::Names,
+        Self::NamesFor,
+        Self::Resolvers,
     ];
 
     /// All keys, in the order of the sample file.
@@ -139,6 +148,9 @@ impl Key {
             Self::RawTcp => "raw_tcp",
             Self::Poke => "poke",
             Self::KnownFor => "known_for",
+            Self::Names => "names",
+            Self::NamesFor => "names_for",
+            Self::Resolvers => "resolvers",
             Self::Host(limit) => limit.name(),
         }
     }

@@ -7,6 +7,7 @@ use anyhow::Result;
 use halfopen_kernel::{AccountId, Attempt, AttemptState, ScopeId};
 use halfopen_policy::Mode;
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 /// Attempts that `why` lists.
 const LISTED: usize = 1_000;
@@ -29,18 +30,15 @@ impl Enforcement {
         let charged = self.charged(found.iter().filter_map(|attempt| attempt.own))?;
         let host = self.scope_status(ScopeId::HOST, HOST, ScopeKind::Host, &self.host_limits())?;
         let attempts = found.iter().map(|attempt| explained(attempt, &charged)).collect();
-        Ok(Why { host, note: self.note_on(subject), in_all, attempts })
+        let address = address_of(subject);
+        let named = address.map(|address| self.named(address)).transpose()?.flatten();
+        Ok(Why { host, note: self.note_on(subject), named, in_all, attempts })
     }
 
     fn note_on(&self, subject: Subject) -> Option<String> {
         let settings = self.effective.settings();
-        let address = match subject {
-            Subject::Pid(_) => None,
-            Subject::Address(address) => Some(address),
-            Subject::Destination(destination) => Some(destination.ip()),
-        };
-        let exempt =
-            address.and_then(|address| settings.exempt.iter().find(|prefix| prefix.contains(&address)));
+        let exempt = address_of(subject)
+            .and_then(|address| settings.exempt.iter().find(|prefix| prefix.contains(&address)));
         match (self.mode_now(), exempt) {
             (_, Some(prefix)) => {
                 Some(format!("{prefix} is exempt: attempts to it are never counted or held"))
@@ -49,6 +47,14 @@ impl Enforcement {
             (Mode::Off, None) => Some("mode is off: nothing is held or counted".into()),
             (Mode::Enforce, None) => None,
         }
+    }
+}
+
+fn address_of(subject: Subject) -> Option<IpAddr> {
+    match subject {
+        Subject::Pid(_) => None,
+        Subject::Address(address) => Some(address),
+        Subject::Destination(destination) => Some(destination.ip()),
     }
 }
 

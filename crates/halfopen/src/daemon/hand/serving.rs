@@ -8,9 +8,7 @@ use crate::events::identity::identify;
 use crate::exit::{WrongUse, explained};
 use crate::runtime_dir::RuntimeDir;
 use anyhow::{Context, Result, bail};
-use halfopen_kernel::{
-    Attach, AttachHere, CgroupDir, OptionalHook, Program, raw_socket, restore_everywhere,
-};
+use halfopen_kernel::{Attach, AttachHere, CgroupDir, OptionalHook, Program, raw_socket, restore_everywhere};
 use rustix::net::sockopt::socket_type;
 use rustix::process::umask;
 use rustix::thread::{CapabilitySet, set_name, set_no_new_privs};
