@@ -354,7 +354,7 @@ enum names_count {
 	NAMES_NO_QUERY,	      /* refused: nobody asked this resolver so lately */
 	NAMES_OTHER_QUESTION, /* refused: another one was asked */
 	NAMES_TRUNCATED,      /* not all of it fits into the answer: the client asks again over TCP */
-	NAMES_NO_SUCH_NAME,   /* an error is the answer */
+	NAMES_ERROR,	      /* no such name, or another error */
 	NAMES_MALFORMED,
 	NAMES_TOO_LONG,	  /* more bytes, records or names in them than are read */
 	NAMES_NOT_STORED, /* a map refused what was asked or named */
@@ -596,7 +596,8 @@ struct attempt_record {
 	__u8 blocked_on; /* enum charged */
 	__u8 first;	 /* a first contact */
 	__u16 port;
-	__u16 pad;
+	__u8 named; /* a DNS answer had named its address */
+	__u8 pad;
 	__u32 more_pad;
 	char comm[COMM_LEN];
 	__u8 addr[16];

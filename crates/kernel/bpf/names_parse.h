@@ -279,7 +279,7 @@ static __always_inline void read_answer(struct dns_reading *m)
 		return;
 	}
 	if (flags & DNS_RCODE) {
-		dns_fault(m, NAMES_NO_SUCH_NAME);
+		dns_fault(m, NAMES_ERROR);
 		return;
 	}
 	if (m->records > DNS_RECORDS_MOST) {

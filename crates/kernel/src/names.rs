@@ -26,7 +26,7 @@ pub struct NamesCounts {
     /// Answers that say that they are not whole; the client asks again over TCP.
     pub truncated: u64,
     /// Answers that say that there is no such name, or of another error.
-    pub no_such_name: u64,
+    pub errors: u64,
     /// Refused: no whole DNS message.
     pub malformed: u64,
     /// Refused: more bytes, records or names than are read.
@@ -75,7 +75,7 @@ pub(crate) fn read_counts(map: &impl MapCore) -> Result<NamesCounts, KernelError
         no_query: count(2)?,
         other_question: count(3)?,
         truncated: count(4)?,
-        no_such_name: count(5)?,
+        errors: count(5)?,
         malformed: count(6)?,
         too_long: count(7)?,
         not_stored: count(8)?,

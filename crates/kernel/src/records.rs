@@ -136,6 +136,8 @@ pub struct Attempt {
     pub held_back_by: crate::ScopeId,
     /// Whether it is a first contact.
     pub first: bool,
+    /// Whether a DNS answer had named its address when it began.
+    pub named: bool,
     /// Whose.
     pub program: Program,
     /// Where to.

@@ -36,7 +36,7 @@ pub struct RefusedAnswers {
     /// They said that they were not whole.
     pub truncated: u64,
     /// They said that there is no such name, or of another error.
-    pub no_such_name: u64,
+    pub errors: u64,
     /// They were no whole DNS messages.
     pub malformed: u64,
     /// They were larger than what is read.
@@ -59,7 +59,7 @@ impl NamesStatus {
                 no_query: counts.no_query,
                 other_question: counts.other_question,
                 truncated: counts.truncated,
-                no_such_name: counts.no_such_name,
+                errors: counts.errors,
                 malformed: counts.malformed,
                 too_long: counts.too_long,
                 cpu_busy: counts.cpu_busy,
@@ -89,11 +89,11 @@ impl fmt::Display for NamesStatus {
         let resolvers: Vec<String> = self.resolvers.iter().map(ToString::to_string).collect();
         write!(
             f,
-            "names ({}): {} answers read, {} addresses named, {} of no such name; resolvers: {}",
+            "names ({}): {} answers read, {} addresses named, {} errors; resolvers: {}",
             self.trust,
             self.answers_read,
             self.addresses_named,
-            refused.no_such_name,
+            refused.errors,
             if resolvers.is_empty() { "none".to_owned() } else { resolvers.join(", ") }
         )?;
         if !reasons.is_empty() {
@@ -133,7 +133,7 @@ mod tests {
         let status = NamesStatus::new("client", 3600, vec!["127.0.0.53".parse().unwrap()], &counts);
         assert_eq!(
             status.to_string(),
-            "names (client): 3 answers read, 5 addresses named, 0 of no such name; resolvers: 127.0.0.53; refused: 2 \
+            "names (client): 3 answers read, 5 addresses named, 0 errors; resolvers: 127.0.0.53; refused: 2 \
              unasked; 1 times no room"
         );
         let named = NamedStatus { client: None, for_s: 3599 };

@@ -135,6 +135,9 @@ pub struct AttemptStatus {
     pub comm: String,
     /// Where to.
     pub destination: String,
+    /// Whether a DNS answer had named that address.
+    #[serde(default)]
+    pub named: bool,
     /// Since `connect()`, in milliseconds.
     pub age_ms: u64,
     /// Since its first SYN left, in milliseconds.
@@ -160,6 +163,7 @@ impl AttemptStatus {
             pid: attempt.program.pid,
             comm: attempt.program.comm.clone(),
             destination: attempt.destination.to_string(),
+            named: attempt.named,
             age_ms: attempt.age.as_millis() as u64,
             out_for_ms: attempt.out_for.map(|time| time.as_millis() as u64),
             rechecks: attempt.rechecks,
@@ -171,7 +175,8 @@ impl AttemptStatus {
 /// One line for people.
 impl fmt::Display for AttemptStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (pid {}) to {}: {}", plain(&self.comm), self.pid, self.destination, self.state)?;
+        let named = if self.named { " (named)" } else { "" };
+        write!(f, "{} (pid {}) to {}{named}: {}", plain(&self.comm), self.pid, self.destination, self.state)?;
         match self.out_for_ms {
             Some(out) => write!(f, ", unanswered for {}", seconds(out))?,
             None => write!(f, " for {}, asked {} times", seconds(self.age_ms), self.rechecks)?,

@@ -21,7 +21,7 @@ enum Outcome {
     Read,
     OtherQuestion,
     Truncated,
-    NoSuchName,
+    Error,
     Malformed,
     TooLong,
 }
@@ -50,7 +50,7 @@ fn read(bytes: &[u8], question: &[u8]) -> (Outcome, Vec<Named>) {
         0 => Outcome::Read,
         3 => Outcome::OtherQuestion,
         4 => Outcome::Truncated,
-        5 => Outcome::NoSuchName,
+        5 => Outcome::Error,
         6 => Outcome::Malformed,
         7 => Outcome::TooLong,
         other => panic!("no message is read to outcome {other}"),
@@ -206,7 +206,7 @@ fn an_answer_that_says_it_is_not_whole_or_no_answer_names_nothing() {
     assert_eq!(read(&whole, QUESTION), (Outcome::Read, vec![(address, 9)]));
     for (at, byte, outcome) in [
         (2, 0x83, Outcome::Truncated),
-        (3, 0x83, Outcome::NoSuchName),
+        (3, 0x83, Outcome::Error),
         (2, 0x01, Outcome::Malformed),
         (2, 0x89, Outcome::Malformed),
         (5, 0x02, Outcome::Malformed),
