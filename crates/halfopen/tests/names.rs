@@ -193,8 +193,8 @@ fn forged_answers_name_nothing() {
     scene.lab.place(&[Host { address: second.parse().unwrap(), kind: HostKind::Live }]).unwrap();
     let mut forger = scene.lab.world().command("python3");
     let _forger = Server::start(forger.args([CLIENT, "serve", &server, second]), "ready");
-    let builder = Limiter::builder(&scene.lab).program(program()).set("names", "client");
-    let limiter = builder.set("resolvers", format!("{server},{second}")).start().unwrap();
+    let builder = Limiter::builder(&scene.lab).program(program()).set("names", "client").persist();
+    let mut limiter = builder.set("resolvers", format!("{server},{second}")).start().unwrap();
 
     // By the server's last byte of the address, as its table says.
     let asked = [
@@ -243,4 +243,9 @@ fn forged_answers_name_nothing() {
     assert_eq!(count("errors"), 1, "{counted}");
     assert_eq!(count("malformed"), 2, "short, loop: {counted}");
     assert_eq!(count("too_long"), 1, "{counted}");
+
+    limiter.kill();
+    limiter.start_again().unwrap();
+    assert_eq!(named_for(&limiter, IpAddr::from([198, 18, 200, 1])), ["one"], "names outlive the daemon");
+    assert_eq!(names(&limiter), counted, "and so do its counts");
 }
