@@ -294,8 +294,14 @@ struct attempt {
 	__u8 spare[23]; /* zero: room for later versions of the same layout */
 };
 
-/* What an account's first contacts have come to; see contacts.h. Numbers are of contacts unless they are in parts of
- * CREDIT. */
+/* What a contact is; see contact_of(). */
+enum contact { CONTACT_KNOWN, CONTACT_NAMED, CONTACT_STRANGER };
+
+/* The credit of an account: for addresses that a DNS answer has named lately, and for all others. */
+enum purse { PURSE_STRANGERS, PURSE_NAMED, PURSES };
+
+/* What the first contacts that one purse of an account paid for have come to; see credit.h. Numbers are of contacts
+ * unless they are in parts of CREDIT. */
 struct trust {
 	__u32 credit;	  /* in parts of CREDIT */
 	__u32 answered;	  /* lately: halves every other second */
@@ -471,9 +477,11 @@ struct scope {
 	__u32 seen_out;
 	__u32 waiting_known; /* those of waiting_here that are no first contacts */
 	__u32 seen_waiting_known;
+	__u32 waiting_named; /* those of waiting_here that are first contacts with a named address */
+	__u32 seen_waiting_named;
 	__u64 blocked;	  /* connect() refused because the account is blocked */
 	__u64 touched_ns; /* when an attempt began or ended last */
-	struct trust trust;
+	struct trust trust[PURSES];
 	struct party parties; /* the host's: whose turn it is */
 	/* Of `accounts`: whose this memory is. Set by who has made the entry; an entry that is collected may be
 	 * another's at once. */
@@ -563,7 +571,7 @@ struct held_record {
 	__u32 uid;
 	char comm[COMM_LEN];
 	__u8 addr[16];
-	__u8 first; /* a first contact */
+	__u8 contact; /* enum contact */
 	__u8 pad[7];
 	struct place place;
 };
@@ -594,7 +602,7 @@ struct attempt_record {
 	__u8 state;
 	__u8 in_slot;
 	__u8 blocked_on; /* enum charged */
-	__u8 first;	 /* a first contact */
+	__u8 contact;	 /* enum contact */
 	__u16 port;
 	__u8 named; /* a DNS answer had named its address */
 	__u8 pad;

@@ -2,6 +2,7 @@
 
 use crate::records::{Place, Program};
 use crate::skeleton::types;
+use halfopen_policy::{Contact, Purse};
 use libbpf_rs::{MapCore, MapFlags};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -86,7 +87,7 @@ pub(crate) struct HeldRecord {
     pub uid: u32,
     pub comm: [u8; 16],
     pub addr: [u8; 16],
-    pub first: u8,
+    pub contact: u8,
     pub pad: [u8; 7],
     pub place: PlaceRecord,
 }
@@ -121,7 +122,7 @@ pub(crate) struct AttemptRecord {
     pub state: u8,
     pub in_slot: u8,
     pub blocked_on: u8,
-    pub first: u8,
+    pub contact: u8,
     pub port: u16,
     pub named: u8,
     pub pad: u8,
@@ -143,6 +144,15 @@ pub(crate) fn place(record: &PlaceRecord) -> Place {
         netns: record.netns,
         device: record.device,
         local: socket_addr(record.addr, record.port),
+    }
+}
+
+/// `enum contact`.
+pub(crate) fn contact(number: u8) -> Contact {
+    match number {
+        0 => Contact::Known,
+        1 => Contact::First(Purse::Named),
+        _ => Contact::First(Purse::Strangers),
     }
 }
 
