@@ -12,6 +12,7 @@
 #define IPPROTO_UDP 17
 #define DNS_PORT 53
 #define UDP_HEADER 8u
+#define DNS_QUESTION_LEAST 5u /* the root's name, type and class */
 /* A resolver library has long asked again by then. */
 #define QUERY_LIFE_NS 10000000000ULL
 /* The longest that a TTL is believed. */
@@ -99,10 +100,14 @@ __noinline int note_query(struct __sk_buff *skb)
 	query = bpf_map_lookup_elem(&queries, &key);
 	if (!query)
 		return 0;
+	/* Each bound by a comparison of its own, which verifiers before 6.8 need. */
 	length = d.length - DNS_HEADER;
 	if (length > DNS_QUESTION_MOST)
 		length = DNS_QUESTION_MOST;
-	if (length && !bpf_skb_load_bytes(skb, d.payload + DNS_HEADER, query->question, length))
+	barrier_var(length);
+	if (length < DNS_QUESTION_LEAST)
+		return 0;
+	if (!bpf_skb_load_bytes(skb, d.payload + DNS_HEADER, query->question, length))
 		query->asked_ns = bpf_ktime_get_ns();
 	return 1;
 }
@@ -171,13 +176,15 @@ static __always_inline enum names_count read_packet_as_answer(struct __sk_buff *
 {
 	__u32 length = d->length;
 
-	if (length > DNS_MESSAGE_MOST)
-		return NAMES_TOO_LONG;
 	/* Its place may be given to another question meanwhile. */
 	__builtin_memcpy(m->asked, query->question, sizeof(query->question));
 	m->length = length;
-	asm volatile("" : "+r"(length));
-	if (!length || length > DNS_MESSAGE_MOST || bpf_skb_load_bytes(skb, d->payload, m->bytes, length))
+	/* As in note_query(). */
+	barrier_var(length);
+	if (length > DNS_MESSAGE_MOST)
+		return NAMES_TOO_LONG;
+	barrier_var(length);
+	if (length < DNS_HEADER || bpf_skb_load_bytes(skb, d->payload, m->bytes, length))
 		return NAMES_MALFORMED;
 	read_answer(m);
 	return m->outcome;

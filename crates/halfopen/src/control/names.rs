@@ -118,7 +118,7 @@ pub struct NamedStatus {
 /// One line for people.
 impl fmt::Display for NamedStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whom = self.client.as_ref().map_or_else(|| "all".to_owned(), |client| plain(client).to_string());
+        let whom = self.client.as_ref().map_or_else(|| "all".to_owned(), |client| plain(client));
         write!(f, "a DNS answer has named it for {whom}: {} more", span(self.for_s))
     }
 }

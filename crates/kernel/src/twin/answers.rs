@@ -116,7 +116,9 @@ proptest! {
     #[test]
     fn changed_messages_never_name_more_than_the_library_says(scene in scene(), edits in vec(edit(), 1..5)) {
         let Message { mut bytes, question } = scene.message();
-        edits.iter().for_each(|edit| edit.apply(&mut bytes));
+        for edit in &edits {
+            edit.apply(&mut bytes);
+        }
         never_names_more(&bytes, &question)?;
     }
 
@@ -140,7 +142,9 @@ fn changes_leave_enough_messages_that_name_something() {
         let case = (scene(), vec(edit(), 1..5)).new_tree(&mut runner).unwrap();
         let (scene, edits) = case.current();
         let Message { mut bytes, question } = scene.message();
-        edits.iter().for_each(|edit| edit.apply(&mut bytes));
+        for edit in &edits {
+            edit.apply(&mut bytes);
+        }
         named += u32::from(never_names_more(&bytes, &question).unwrap());
     }
     assert!(named > 100, "of 1000 changed messages {named} name something: the comparison says little");
@@ -157,7 +161,9 @@ fn many_changed_messages_never_name_more_than_the_library_says() {
     let named = std::cell::Cell::new(0_u64);
     let outcome = runner.run(&(scene(), vec(edit(), 0..8)), |(scene, edits)| {
         let Message { mut bytes, question } = scene.message();
-        edits.iter().for_each(|edit| edit.apply(&mut bytes));
+        for edit in &edits {
+            edit.apply(&mut bytes);
+        }
         named.set(named.get() + u64::from(never_names_more(&bytes, &question)?));
         Ok(())
     });
