@@ -34,7 +34,8 @@ impl Scene {
         let path = lab.cgroup().path();
         let root = path.ancestors().find(|above| !above.join("cgroup.events").exists()).unwrap();
         let below = path.strip_prefix(root).unwrap().display();
-        let rule = format!("[[scope]]\nname = \"mine\"\nmatch = {{ cgroup = \"/{below}/*\" }}\nper = \"cgroup\"\n");
+        let rule =
+            format!("[[scope]]\nname = \"mine\"\nmatch = {{ cgroup = \"/{below}/*\" }}\nper = \"cgroup\"\n");
         std::fs::write(&config, rule).unwrap();
         let limiter = limit(&lab, 1).config(&config).start().unwrap();
         let program = Self::program(&lab, lab.cgroup());
@@ -68,7 +69,12 @@ impl Scene {
     fn heard_until(&mut self, last: IpAddr) -> Vec<IpAddr> {
         self.world.tell(&json!({"until": last.to_string()}));
         let heard = self.world.hear(PATIENCE);
-        heard["heard"].as_array().unwrap().iter().map(|text| text.as_str().unwrap().parse().unwrap()).collect()
+        heard["heard"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|text| text.as_str().unwrap().parse().unwrap())
+            .collect()
     }
 
     /// Let out, stopped, and would have been, of the scope whose name begins so.
@@ -117,7 +123,9 @@ fn one_first_contact_too_many_is_refused_or_dropped_and_nobody_else_notices() {
     let asks = hosts[4];
     scene.program.tell(&json!({"bind": PORT + 1}));
     scene.program.hear(PATIENCE);
-    scene.world.tell(&json!({"send_from": [asks.to_string(), PORT], "to": [CLIENT_V4.to_string(), PORT + 1]}));
+    scene
+        .world
+        .tell(&json!({"send_from": [asks.to_string(), PORT], "to": [CLIENT_V4.to_string(), PORT + 1]}));
     assert_eq!(scene.world.hear(PATIENCE), json!({"errno": [0]}));
     scene.program.tell(&json!({"until": CLIENT_V4.to_string()}));
     assert_eq!(scene.program.hear(PATIENCE)["heard"].as_array().unwrap().len(), 1);
@@ -152,4 +160,3 @@ fn one_first_contact_too_many_is_refused_or_dropped_and_nobody_else_notices() {
     assert_eq!(scene.send(&fresh), [Ok(()), Ok(()), Ok(())]);
     assert_eq!(scene.counts("mine["), [1, 2, 0]);
 }
-

@@ -27,6 +27,8 @@
 #include "connect.h"
 #include "deny.h"
 #include "egress.h"
+#include "ingress.h"
+#include "names.h"
 #include "sockopts.h"
 #include "walks.h"
 

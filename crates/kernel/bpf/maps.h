@@ -217,6 +217,50 @@ struct {
 	__type(value, struct program_count);
 } programs SEC(".maps");
 
+/* hash, 128 entries: whose answers are read. Written by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * RESOLVERS);
+	__type(key, struct resolver_key);
+	__type(value, __u8);
+} resolvers SEC(".maps");
+
+/* LRU hash, 2048 entries: questions that nobody has answered yet. Made by the CPU that sends one, removed by the one
+ * that reads its answer. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 2048);
+	__type(key, struct query_key);
+	__type(value, struct query);
+} queries SEC(".maps");
+
+/* What a new question begins as: it is too large for a program's stack. */
+const volatile __u8 no_query[sizeof(struct query)];
+
+/* LRU hash, 8192 entries: addresses that answers have named. Written by every CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct named_key);
+	__type(value, struct named);
+} named SEC(".maps");
+
+/* per-CPU array: the answer that is being read. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct dns_reading);
+} reading SEC(".maps");
+
+/* per-CPU array: how often each enum names_count has happened. Each CPU writes its own. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, NAMES_COUNTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} names_counts SEC(".maps");
+
 /* array, 1 entry. Written by user space only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

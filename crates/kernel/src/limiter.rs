@@ -20,8 +20,9 @@ use libbpf_rs::{ErrorKind, Link, ProgramMut, RingBuffer, RingBufferBuilder};
 use named_scopes::Numbers;
 use optional::Optional;
 use rustix::time::{ClockId, clock_gettime};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::PathBuf;
 use std::sync::mpsc;
@@ -149,6 +150,7 @@ pub struct Limiter {
     /// Of the cgroups right below it.
     top_level: u32,
     settings: Settings,
+    resolvers: BTreeSet<IpAddr>,
     executables: Executables,
     essential_files: Vec<Option<Executable>>,
     rule_files: Vec<Option<Executable>>,
@@ -222,6 +224,7 @@ impl Limiter {
             state: State::of(skel.maps.bss.as_fd())?,
             skel,
             settings: settings.clone(),
+            resolvers: BTreeSet::new(),
             cgroup: cgroup.path().to_owned(),
             top_level: cgroup.level() + 1,
             essential_files: executables.at(settings.essential.iter().map(|rule| rule.exe.as_ref())),

@@ -20,12 +20,14 @@ pub enum OptionalHook {
     DenySendmsg4,
     /// `[[deny]]`: what a UDP socket sends to an IPv6 address that it names.
     DenySendmsg6,
+    /// `names`: every packet that arrives at a socket.
+    Ingress,
 }
 
 impl OptionalHook {
     /// All of them.
-    pub const ALL: [Self; 4] =
-        [Self::DenyConnect4, Self::DenyConnect6, Self::DenySendmsg4, Self::DenySendmsg6];
+    pub const ALL: [Self; 5] =
+        [Self::DenyConnect4, Self::DenyConnect6, Self::DenySendmsg4, Self::DenySendmsg6, Self::Ingress];
 
     /// Its name: that of its pin.
     #[must_use]
@@ -35,6 +37,7 @@ impl OptionalHook {
             Self::DenyConnect6 => "deny_connect6",
             Self::DenySendmsg4 => "deny_sendmsg4",
             Self::DenySendmsg6 => "deny_sendmsg6",
+            Self::Ingress => "ingress",
         }
     }
 
@@ -49,6 +52,7 @@ impl OptionalHook {
         match self {
             Self::DenyConnect4 | Self::DenyConnect6 => settings.denies(|_| true),
             Self::DenySendmsg4 | Self::DenySendmsg6 => settings.denies(|rule| rule.udp),
+            Self::Ingress => settings.reads_names() || settings.limits_datagrams(),
         }
     }
 
@@ -58,6 +62,7 @@ impl OptionalHook {
             Self::DenyConnect6 => libbpf_sys::BPF_CGROUP_INET6_CONNECT,
             Self::DenySendmsg4 => libbpf_sys::BPF_CGROUP_UDP4_SENDMSG,
             Self::DenySendmsg6 => libbpf_sys::BPF_CGROUP_UDP6_SENDMSG,
+            Self::Ingress => libbpf_sys::BPF_CGROUP_INET_INGRESS,
         }
     }
 

@@ -4,7 +4,7 @@ use crate::error::is_permitted;
 use crate::limiter::Limiter;
 use crate::load::{load, rto_max_settable};
 use crate::walk::restore_everywhere;
-use crate::{CgroupDir, DenyRule, KernelError, Settings, Shortcoming};
+use crate::{CgroupDir, DenyRule, KernelError, NameTrust, Settings, Shortcoming};
 use halfopen_policy::{Limits, Mode, RawTcp};
 use libbpf_rs::libbpf_sys;
 use libbpf_rs::query::ProgInfoIter;
@@ -119,6 +119,8 @@ fn attach_and_leave(dir: &CgroupDir) -> Finding {
             mode: Mode::Audit,
         }],
         known_for: Duration::ZERO,
+        names: NameTrust::Off,
+        names_for: Duration::ZERO,
     };
     let tried = CgroupDir::open(&path).and_then(|probe| {
         let limiter = Limiter::start(&probe, &settings, None)?;

@@ -88,6 +88,18 @@ impl DenyRule {
     pub const PORTS: usize = 8;
 }
 
+/// For whom a DNS answer counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NameTrust {
+    /// Nobody: none is read.
+    #[default]
+    Off,
+    /// Who asked: the container, pod, service or session, by its cgroup.
+    Client,
+    /// Everybody.
+    Host,
+}
+
 /// What holds for the whole host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -114,9 +126,25 @@ pub struct Settings {
     pub deny: Vec<DenyRule>,
     /// How long an address that answered stays known.
     pub known_for: Duration,
+    /// For whom DNS answers name addresses.
+    pub names: NameTrust,
+    /// How long an address stays named, where the answer's TTL is no longer.
+    pub names_for: Duration,
 }
 
 impl Settings {
+    /// Whether DNS answers are read.
+    pub(crate) fn reads_names(&self) -> bool {
+        self.names != NameTrust::Off && (self.mode != Mode::Off || self.enforce_until.is_some())
+    }
+
+    /// Whether some scope limits first contacts over UDP.
+    pub(crate) fn limits_datagrams(&self) -> bool {
+        let rules = self.scopes.iter().map(|rule| &rule.limits);
+        rules.chain([&self.host]).any(|limits| limits.datagrams.is_some())
+            && (self.mode != Mode::Off || self.enforce_until.is_some())
+    }
+
     /// Whether a rule of `deny` that is `of_interest` is asked at all.
     pub(crate) fn denies(&self, of_interest: impl Fn(&DenyRule) -> bool) -> bool {
         let off = self.mode == Mode::Off && self.enforce_until.is_none();
@@ -212,6 +240,16 @@ pub(crate) fn no_limits(slot_life: Duration) -> types::limits {
         slot_shift: slots::grid_shift(slot_life),
         overflow_waits: 1,
         ..types::limits::default()
+    }
+}
+
+/// `enum names` of bpf/abi.h.
+pub(crate) fn names(settings: &Settings) -> u32 {
+    match settings.names {
+        _ if !settings.reads_names() => 0,
+        NameTrust::Off => 0,
+        NameTrust::Client => 1,
+        NameTrust::Host => 2,
     }
 }
 

@@ -263,6 +263,7 @@ mod tests {
             counting_since: "2030-01-31T12:00:00.000Z".into(),
             counting_for_s,
             trial: None,
+            names: None,
             faults: vec![],
             degraded: vec![],
             pid: 1,

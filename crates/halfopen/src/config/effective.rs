@@ -8,10 +8,11 @@ use super::limit::Limit;
 use super::name::{Name, RuleName};
 use super::place::Origin;
 use super::preset::Preset;
+use super::resolvers::Resolvers;
 use super::rules::Rules;
 use super::said::Said;
 use super::setting::Setting;
-use halfopen_kernel::Settings;
+use halfopen_kernel::{NameTrust, Settings};
 use halfopen_policy::{FirstContact, Limits, Mode, Overflow, RawTcp};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::collections::BTreeMap;
@@ -21,6 +22,8 @@ use std::time::Duration;
 
 /// How long an address that answered stays known where nothing else is said.
 const KNOWN_FOR: Duration = Duration::from_hours(1);
+/// How long an address that an answer named stays so.
+const NAMES_FOR: Duration = Duration::from_hours(1);
 
 /// Every key and rule with its value and origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +59,9 @@ impl Effective {
             Setting::RawTcp(RawTcp::default()),
             Setting::Poke(true),
             Setting::KnownFor(KNOWN_FOR),
+            Setting::Names(NameTrust::default()),
+            Setting::NamesFor(NAMES_FOR),
+            Setting::Resolvers(Resolvers::default()),
         ];
         let base = settings.into_iter().chain(host).map(Said::Setting);
         // Its text names the preset that it starts from itself; it is its own.
@@ -182,12 +188,23 @@ impl Effective {
             interfaces: Vec::new(),
             deny: self.deny.rules(),
             known_for: KNOWN_FOR,
+            names: NameTrust::default(),
+            names_for: NAMES_FOR,
         };
         for (setting, _) in self.entries.values() {
             setting.apply(&mut settings);
         }
         self.rules.apply(&mut settings);
         settings
+    }
+
+    /// Whose DNS answers count.
+    #[must_use]
+    pub fn resolvers(&self) -> Resolvers {
+        match self.get(Key::Resolvers) {
+            Some((Setting::Resolvers(resolvers), _)) => resolvers.clone(),
+            _ => Resolvers::default(),
+        }
     }
 
     /// The limits of the host.

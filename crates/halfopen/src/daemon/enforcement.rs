@@ -4,6 +4,7 @@ mod accounts;
 mod adoption;
 mod denials;
 mod exec_scopes;
+mod names;
 mod pokes;
 mod release;
 mod suspects;
@@ -87,6 +88,7 @@ pub struct Enforcement {
     disturbances: u64,
     pokes: Pokes,
     pins_unmounted: bool,
+    names: names::Names,
     collected: Option<Duration>,
     /// Where events go.
     pub announcer: Announcer,
@@ -120,6 +122,7 @@ impl Enforcement {
             faults: FaultLog::default(),
             disturbances: 0,
             pins_unmounted: false,
+            names: names::Names::default(),
             collected: None,
             announcer,
         };
@@ -196,7 +199,7 @@ impl Enforcement {
     }
 
     /// What has to be done now and then: word for the next daemon, a trial that has ended, executables that were
-    /// replaced, hooks that could not be attached, scopes whose processes have ended, accounts that nobody uses.
+    /// replaced, other resolvers, hooks that could not be attached, scopes whose processes have ended, accounts that nobody uses.
     ///
     /// # Errors
     /// Where the kernel part cannot be written.
@@ -211,6 +214,7 @@ impl Enforcement {
             tracing::info!("a file that a [[scope]] names was replaced or installed: it counts as it is now");
         }
         self.limiter.follow_hooks(&mut self.means.hand);
+        self.follow_resolvers()?;
         self.end_adopted_scopes();
         if self.collected.is_none_or(|at| at + COLLECT <= monotonic()) {
             self.collected = Some(monotonic());
@@ -342,6 +346,7 @@ impl Enforcement {
             counting_since: written_time(now.checked_sub(counting).unwrap_or(now)),
             counting_for_s: counting.as_secs(),
             trial: self.trial_status(),
+            names: self.names_status()?,
             faults: faults.iter().map(FaultStatus::from).collect(),
             degraded: self.degraded(),
             pid: std::process::id(),
@@ -402,7 +407,7 @@ impl Enforcement {
         let scopes = self.effective.unmet_scopes();
         let unmet = unmet.chain(scopes.iter().map(|why| DegradedStatus::unmet_scope(why)));
         let all = mode.into_iter().chain(log).chain(kept).chain(pins).chain(kernel).chain(means).chain(poke);
-        all.map(DegradedStatus::from).chain(hooks).chain(unmet).collect()
+        all.map(DegradedStatus::from).chain(self.degraded_names()).chain(hooks).chain(unmet).collect()
     }
 }
 

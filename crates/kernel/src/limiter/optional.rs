@@ -69,6 +69,7 @@ impl Limiter {
             OptionalHook::DenyConnect6 => progs.deny_connect6.as_fd(),
             OptionalHook::DenySendmsg4 => progs.deny_sendmsg4.as_fd(),
             OptionalHook::DenySendmsg6 => progs.deny_sendmsg6.as_fd(),
+            OptionalHook::Ingress => progs.on_ingress.as_fd(),
         }
     }
 

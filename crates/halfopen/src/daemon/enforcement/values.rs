@@ -30,6 +30,7 @@ impl Enforcement {
             tracing::warn!("persist is read when the daemon starts: the limit keeps to what it was");
         }
         self.effective = again;
+        self.follow_resolvers()?;
         self.end_rules(&rules);
         self.tell_unmet_rules();
         tracing::info!(
@@ -97,6 +98,7 @@ impl Enforcement {
         let rules = self.rule_scopes();
         self.put_in_force(&settings)?;
         self.effective = changed;
+        self.follow_resolvers()?;
         self.end_rules(&rules);
         if said.key() == Some(Key::Essential) {
             self.tell_unmet_rules();
