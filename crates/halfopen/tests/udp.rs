@@ -125,7 +125,7 @@ fn one_first_contact_too_many_is_refused_or_dropped_and_nobody_else_notices() {
     scene.program.hear(PATIENCE);
     scene
         .world
-        .tell(&json!({"send_from": [asks.to_string(), PORT], "to": [CLIENT_V4.to_string(), PORT + 1]}));
+        .tell(&json!({"send_from": [asks.to_string(), PORT + 2], "to": [CLIENT_V4.to_string(), PORT + 1]}));
     assert_eq!(scene.world.hear(PATIENCE), json!({"errno": [0]}));
     scene.program.tell(&json!({"until": CLIENT_V4.to_string()}));
     assert_eq!(scene.program.hear(PATIENCE)["heard"].as_array().unwrap().len(), 1);
@@ -154,7 +154,8 @@ fn one_first_contact_too_many_is_refused_or_dropped_and_nobody_else_notices() {
     scene.limiter.set("scope.mine.udp_first_contacts", ONE).unwrap();
     let fresh = scene.hosts(3, Family::V4);
     for name in ["one", "other"] {
-        let mut program = Scene::program(&scene.lab, &scene.lab.cgroup().child(name).unwrap());
+        let cgroup = scene.lab.cgroup().child(name).unwrap();
+        let mut program = Scene::program(&scene.lab, &cgroup);
         assert_eq!(send(&mut program, "sendto", &fresh), [Ok(()), REFUSED, REFUSED], "{name}");
     }
     assert_eq!(scene.send(&fresh), [Ok(()), Ok(()), Ok(())]);
