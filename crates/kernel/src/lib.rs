@@ -6,6 +6,7 @@
 
 mod accounts;
 mod cgroup;
+mod deny;
 mod error;
 mod essential;
 mod executable;
@@ -33,6 +34,7 @@ mod walk;
 
 pub use accounts::{Account, AccountOf, Trust};
 pub use cgroup::{CgroupDir, path_of_id};
+pub use deny::{Denied, DenyCount};
 pub use error::KernelError;
 pub use limiter::{Adopted, AdoptedScope, EnforcementStopped, Keep, Limiter, ScopeId, Turns};
 pub use names::{Named, NamesCounts, RESOLVERS};

@@ -7,6 +7,7 @@ mod optional;
 mod pinned;
 mod readings;
 
+use crate::deny::DenyNames;
 use crate::executable::{Executable, Executables};
 use crate::load::load;
 use crate::pins::{HOOKS, Pins};
@@ -156,6 +157,7 @@ pub struct Limiter {
     /// Of rules and interfaces, also of those that are no longer in force.
     names: BTreeMap<ScopeId, String>,
     in_force: Numbers,
+    deny_names: DenyNames,
     generation: u64,
     released: u32,
     exec_parent: Option<CgroupDir>,
@@ -229,6 +231,7 @@ impl Limiter {
             rule_files: Vec::new(),
             names: BTreeMap::new(),
             in_force: Numbers::default(),
+            deny_names: DenyNames::default(),
             generation: 0,
             released: 0,
             executables,

@@ -20,7 +20,7 @@ pub enum OptionalHook {
     DenySendmsg4,
     /// `[[deny]]`: what a UDP socket sends to an IPv6 address that it names.
     DenySendmsg6,
-    /// `names`: every packet that arrives at a socket.
+    /// `names` and first contacts over UDP: every packet that arrives at a socket.
     Ingress,
 }
 
@@ -52,7 +52,7 @@ impl OptionalHook {
         match self {
             Self::DenyConnect4 | Self::DenyConnect6 => settings.denies(|_| true),
             Self::DenySendmsg4 | Self::DenySendmsg6 => settings.denies(|rule| rule.udp),
-            Self::Ingress => settings.reads_names(),
+            Self::Ingress => settings.reads_names() || settings.limits_datagrams(),
         }
     }
 

@@ -74,6 +74,7 @@ fn table(status: &Status) -> String {
         lines.push(format!("and {} accounts more of which there is less to say", status.accounts_unlisted));
     }
     lines.extend(status.names.iter().map(ToString::to_string));
+    lines.extend(status.deny.iter().map(ToString::to_string));
     lines.extend(program_table::lines(&status.programs, &status.others, MOST_HARMED));
     lines.extend(status.degraded.iter().map(|reason| format!("degraded: {}", reason.explanation)));
     let faults = status.faults.iter();
@@ -187,6 +188,7 @@ mod tests {
             host,
             scopes: vec![exec, account],
             accounts_unlisted: 9_936,
+            deny: vec![],
             programs: vec![],
             others: Harm { gave_up_while_queued: 7, held: 251, ..Harm::default() },
             counting_since: String::new(),

@@ -7,6 +7,8 @@
 
 pub mod accounts;
 mod comm;
+pub mod deny;
+pub mod deny_rules;
 pub mod disk;
 pub mod effective;
 pub mod error;
@@ -33,6 +35,8 @@ pub mod who;
 mod tests;
 
 pub use accounts::Accounts;
+pub use deny::{DenyKey, DenyValue};
+pub use deny_rules::DenyRules;
 pub use disk::{Disk, OwnRights};
 pub use effective::Effective;
 pub use error::{ConfigError, Wrong};

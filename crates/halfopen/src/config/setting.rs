@@ -5,7 +5,7 @@ use super::key::Key;
 use super::limit::Limit;
 use super::preset::Preset;
 use super::resolvers::Resolvers;
-use super::value::{Written, WrongValue, name_of, show, with_toml_or_string, written};
+use super::value::{Written, WrongValue, name_of, show, with_list, written};
 use halfopen_kernel::{NameTrust, Settings};
 use halfopen_policy::limits::show_time;
 use halfopen_policy::{Mode, RawTcp};
@@ -68,7 +68,7 @@ impl Setting {
             Key::Names => Self::Names(written.choice(&NAMES).map_err(wrong)?),
             Key::NamesFor => Self::NamesFor(written.time(NAMES_FOR, "1h").map_err(wrong)?),
             Key::Resolvers => Self::Resolvers(Resolvers::read(&written, &key.to_string())?),
-            Key::Exempt => Self::Exempt(prefixes(&written)?),
+            Key::Exempt => Self::Exempt(prefixes(&key.to_string(), &written)?),
             Key::Essential => Self::Essential(EssentialList::read(value, written.span)?),
             Key::Host(limit) => Self::Host(Limit::read(limit, &key.to_string(), &written)?),
         })
@@ -80,14 +80,8 @@ impl Setting {
     /// # Errors
     /// [`WrongValue`] naming what is accepted.
     pub fn from_text(key: Key, text: &str) -> Result<Self, WrongValue> {
-        if matches!(key, Key::Exempt | Key::Resolvers) && !text.trim_start().starts_with('[') {
-            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-            let list: Vec<String> = parts.map(|part| format!("{part:?}")).collect();
-            return with_toml_or_string(&format!("[{}]", list.join(",")), |value, span| {
-                Self::from_toml(key, value, span)
-            });
-        }
-        with_toml_or_string(text, |value, span| Self::from_toml(key, value, span))
+        let is_list = matches!(key, Key::Exempt | Key::Resolvers);
+        with_list(is_list, text, |value, span| Self::from_toml(key, value, span))
     }
 
     /// Its key.
@@ -165,7 +159,8 @@ impl Setting {
     }
 }
 
-const MODES: [(&str, Mode); 3] = [("enforce", Mode::Enforce), ("audit", Mode::Audit), ("off", Mode::Off)];
+pub(super) const MODES: [(&str, Mode); 3] =
+    [("enforce", Mode::Enforce), ("audit", Mode::Audit), ("off", Mode::Off)];
 const NAMES: [(&str, NameTrust); 3] =
     [("off", NameTrust::Off), ("client", NameTrust::Client), ("host", NameTrust::Host)];
 const RAW_TCP: [(&str, RawTcp); 3] =
@@ -183,8 +178,9 @@ pub fn mode_name(mode: Mode) -> &'static str {
     name_of(&MODES, &mode)
 }
 
-fn prefixes(written_list: &Written<'_, '_>) -> Result<Vec<IpNet>, WrongValue> {
-    let key = || Key::Exempt.to_string();
+/// Reads a list of prefixes, called `name`: sorted, without doubles.
+pub(super) fn prefixes(name: &str, written_list: &Written<'_, '_>) -> Result<Vec<IpNet>, WrongValue> {
+    let key = || name.to_owned();
     let DeValue::Array(list) = written_list.value else {
         return Err(written_list.wrong(key(), PREFIXES.into()));
     };

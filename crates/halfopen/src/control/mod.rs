@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod client;
+pub mod deny_status;
 pub mod names;
 pub mod programs;
 pub mod scope_status;
@@ -10,6 +11,7 @@ pub mod trial;
 
 pub use account::{AccountName, Whose};
 pub use client::{Client, ClientError};
+pub use deny_status::{DeniedStatus, DenyStatus};
 pub use names::{NamedStatus, NamesStatus};
 pub use programs::{Harm, ProgramStatus};
 pub use scope_status::{ScopeKind, ScopeStatus, TrustStatus};

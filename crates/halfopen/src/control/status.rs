@@ -1,6 +1,6 @@
 //! The numbers of `status` and `why`. The JSON of [`Status`] is a contract with scripts.
 
-use super::{Harm, NamedStatus, NamesStatus, ProgramStatus, ScopeStatus, TrialStatus};
+use super::{DenyStatus, Harm, NamedStatus, NamesStatus, ProgramStatus, ScopeStatus, TrialStatus};
 use crate::events::text::plain;
 use halfopen_kernel::{Attempt, AttemptState, FaultCount, Shortcoming};
 
@@ -26,6 +26,9 @@ pub struct Status {
     /// Accounts that are not listed.
     #[serde(default)]
     pub accounts_unlisted: u64,
+    /// The rules of `[[deny]]`.
+    #[serde(default)]
+    pub deny: Vec<DenyStatus>,
     /// What waiting did to which program: the most harmed first, at most [`super::programs::LISTED`].
     pub programs: Vec<ProgramStatus>,
     /// What it did to all others.

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod adoption;
+mod denials;
 mod exec_scopes;
 mod names;
 mod pokes;
@@ -257,6 +258,7 @@ impl Enforcement {
             }
         }
         self.announce_suspects()?;
+        self.announce_denials()?;
         let faults = self.limiter.faults()?;
         for line in self.faults.due(monotonic(), &faults) {
             tracing::warn!("{line}");
@@ -322,6 +324,7 @@ impl Enforcement {
         let (of_rules, accounts_unlisted) = self.rules_status()?;
         scopes.extend(of_rules);
         let host_status = self.scope_status(ScopeId::HOST, HOST, ScopeKind::Host, &self.host_limits())?;
+        let deny = self.deny_status()?;
         let faults = self.limiter.faults()?;
         let host = self.limiter.ledger(ScopeId::HOST)?;
         let means = &mut self.means;
@@ -337,6 +340,7 @@ impl Enforcement {
             host: host_status,
             scopes,
             accounts_unlisted,
+            deny,
             programs,
             others,
             counting_since: written_time(now.checked_sub(counting).unwrap_or(now)),

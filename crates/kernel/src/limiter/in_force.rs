@@ -2,7 +2,7 @@
 
 use super::{EXEMPT, Limiter, OwnScope, RULE_SCOPES, SCOPES, ScopeId, bpf};
 use crate::skeleton::types;
-use crate::{CgroupDir, KernelError, Settings, essential, names, scope_rules, settings};
+use crate::{CgroupDir, KernelError, Settings, deny, essential, names, scope_rules, settings};
 use halfopen_policy::{Limits, Mode};
 use libbpf_rs::{MapCore, MapFlags};
 use std::collections::BTreeSet;
@@ -90,6 +90,7 @@ impl Limiter {
         let files = self.executables.at(settings.essential.iter().map(|rule| rule.exe.as_ref()));
         let rule_files = self.executables.at(settings.scopes.iter().map(|rule| rule.exe.as_ref()));
         let numbers = self.number(settings)?;
+        let denies = self.deny_names.number(&self.skel.maps, &settings.deny, &self.settings.deny)?;
         let next = self.state.policy_now() ^ 1;
         let trial = settings.enforce_until.filter(|_| settings.mode != Mode::Enforce);
         let mut policy = types::policy {
@@ -132,9 +133,11 @@ impl Limiter {
         let asks =
             |asks: fn(&types::first_contact) -> bool| policy.limits.iter().any(|l| asks(&l.first)).into();
         policy.blocks = asks(|first| first.block_ns != 0);
+        policy.datagrams = policy.limits.iter().any(|l| l.datagram_interval_ns != 0).into();
         policy.knows = asks(|first| first.credit != 0 && first.working_set == 0);
         self.write_interfaces(settings, &numbers, next)?;
         names::write_resolvers(&self.skel.maps.resolvers, &self.resolvers, next)?;
+        deny::write(&self.skel.maps, &settings.deny, &denies, next)?;
         self.state.turn_to(&policy);
         self.essential_files = files;
         self.rule_files = rule_files;

@@ -1,6 +1,7 @@
 //! The limiter's pins: what is left for the next daemon, and what is taken over from the last.
 
 use super::{Adopted, AdoptedScope, Keep, Limiter, OwnScope, RULE_SCOPES, ScopeId, bpf, now};
+use crate::deny::DenyNames;
 use crate::pins::{HOOKS, LAYOUT, Pins, RESTORE, map_file, remove_pin, remove_pins, version};
 use crate::skeleton::types;
 use crate::{CgroupDir, Fault, KernelError, plain, settings};
@@ -57,6 +58,9 @@ impl Limiter {
             &mut maps.parties,
             &mut maps.contacts,
             &mut maps.neighbourhoods,
+            &mut maps.datagram_contacts,
+            &mut maps.datagrams_heard,
+            &mut maps.datagram_sockets,
             &mut maps.programs,
             &mut maps.exempt,
             &mut maps.deny_prefixes,
@@ -105,6 +109,7 @@ impl Limiter {
         self.generation = policy.generation;
         self.released = policy.released;
         self.adopt_names()?;
+        self.deny_names = DenyNames::read(&self.skel.maps)?;
         for key in self.skel.maps.scope_of_cgroup.keys() {
             let value = self.skel.maps.scope_of_cgroup.lookup(&key, MapFlags::ANY);
             let value = value.map_err(|error| bpf("reading the scopes of cgroups", error))?;

@@ -3,8 +3,8 @@
 use super::{Limiter, ScopeId, Turns, bpf, now};
 use crate::skeleton::types;
 use crate::{
-    AccountId, Attempt, Fault, FaultCount, KernelError, Named, NamesCounts, ProgramCount, Shortcoming, Told,
-    ledger, names, plain, program_counts, settings, walk,
+    AccountId, Attempt, DenyCount, Fault, FaultCount, KernelError, Named, NamesCounts, ProgramCount,
+    Shortcoming, Told, ledger, names, plain, program_counts, settings, walk,
 };
 use halfopen_policy::wake::{CreditReading, Credits};
 use halfopen_policy::{Ledger, Limits};
@@ -28,6 +28,14 @@ impl Limiter {
     /// Where the map cannot be read.
     pub fn programs(&self) -> Result<Vec<ProgramCount>, KernelError> {
         program_counts::read(&self.skel.maps.programs)
+    }
+
+    /// What the rules of `[[deny]]` have come to, in their order.
+    ///
+    /// # Errors
+    /// Where a map cannot be read.
+    pub fn denied(&self) -> Result<Vec<DenyCount>, KernelError> {
+        self.deny_names.counts(&self.skel.maps, &self.settings.deny)
     }
 
     /// A scope's numbers now.

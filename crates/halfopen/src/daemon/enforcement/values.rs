@@ -175,6 +175,13 @@ impl Enforcement {
                 return WrongUse(format!("there is no scope {:?}: the scopes are {names}", rule.leaf()))
                     .into();
             }
+            Name::Deny(rule, _) => {
+                return WrongUse(format!(
+                    "there is no deny rule {rule:?}: {}",
+                    self.effective.deny().known()
+                ))
+                .into();
+            }
             Name::Limit(rule, _) => self.effective.rules().known(rule),
             Name::TcpNumConnections(Some(interface)) => {
                 self.effective.rules().known(&RuleName::Interface(interface.clone()))

@@ -37,8 +37,14 @@ impl Enforcement {
 
     fn note_on(&self, subject: Subject) -> Option<String> {
         let settings = self.effective.settings();
-        let exempt = address_of(subject)
-            .and_then(|address| settings.exempt.iter().find(|prefix| prefix.contains(&address)));
+        let address = address_of(subject);
+        let port =
+            if let Subject::Destination(destination) = subject { Some(destination.port()) } else { None };
+        if let Some(denied) = address.and_then(|address| self.denied_by(address, port)) {
+            return Some(denied);
+        }
+        let exempt =
+            address.and_then(|address| settings.exempt.iter().find(|prefix| prefix.contains(&address)));
         match (self.mode_now(), exempt) {
             (_, Some(prefix)) => {
                 Some(format!("{prefix} is exempt: attempts to it are never counted or held"))
