@@ -28,7 +28,6 @@
 #include "deny.h"
 #include "egress.h"
 #include "ingress.h"
-#include "names.h"
 #include "sockopts.h"
 #include "walks.h"
 

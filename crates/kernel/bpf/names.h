@@ -7,6 +7,7 @@
 
 #include "maps.h"
 #include "names_parse.h"
+#include "packet.h"
 #include "program.h"
 
 #define IPPROTO_UDP 17
@@ -35,30 +36,17 @@ struct datagram {
 	__u32 length;
 };
 
-/* IPv6 extension headers: no resolver sends them. */
 static __always_inline int read_datagram(struct __sk_buff *skb, int leaves, struct datagram *d)
 {
-	__u32 transport;
+	struct packet packet = {};
 	__u16 udp[4];
-	__u8 ip[40];
 
-	if (bpf_skb_load_bytes(skb, 0, ip, 20))
+	if (!read_packet(skb, leaves, &packet) || packet.protocol != IPPROTO_UDP ||
+	    bpf_skb_load_bytes(skb, packet.transport, udp, UDP_HEADER))
 		return 0;
-	if (ip[0] >> 4 == 4) {
-		if (ip[9] != IPPROTO_UDP)
-			return 0;
-		map_ipv4(d->addr, *(__u32 *)&ip[leaves ? 16 : 12]);
-		transport = (ip[0] & 15) * 4;
-	} else {
-		if (bpf_skb_load_bytes(skb, 0, ip, 40) || ip[6] != IPPROTO_UDP)
-			return 0;
-		__builtin_memcpy(d->addr, &ip[leaves ? 24 : 8], 16);
-		transport = 40;
-	}
-	if (bpf_skb_load_bytes(skb, transport, udp, UDP_HEADER))
-		return 0;
+	__builtin_memcpy(d->addr, packet.far.addr, sizeof(d->addr));
 	d->port = bpf_ntohs(udp[leaves ? 1 : 0]);
-	d->payload = transport + UDP_HEADER;
+	d->payload = packet.transport + UDP_HEADER;
 	d->length = bpf_ntohs(udp[2]);
 	if (d->length < UDP_HEADER + DNS_HEADER)
 		return 0;

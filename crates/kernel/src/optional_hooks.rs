@@ -20,7 +20,7 @@ pub enum OptionalHook {
     DenySendmsg4,
     /// `[[deny]]`: what a UDP socket sends to an IPv6 address that it names.
     DenySendmsg6,
-    /// `names`: every packet that arrives at a socket.
+    /// `names` and first contacts over UDP: every packet that arrives at a socket.
     Ingress,
 }
 

@@ -119,7 +119,7 @@ fn attach_and_leave(dir: &CgroupDir) -> Finding {
             mode: Mode::Audit,
         }],
         known_for: Duration::ZERO,
-        names: NameTrust::Off,
+        names: NameTrust::Client,
         names_for: Duration::ZERO,
     };
     let tried = CgroupDir::open(&path).and_then(|probe| {
