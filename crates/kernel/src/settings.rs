@@ -133,14 +133,6 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Whether some scope limits first contacts over UDP.
-    pub(crate) fn limits_datagrams(&self) -> bool {
-        let off = self.mode == Mode::Off && self.enforce_until.is_none();
-        let rules = self.scopes.iter().map(|rule| &rule.limits);
-        let all = rules.chain(self.interfaces.iter().map(|rule| &rule.limits)).chain([&self.host]);
-        !off && all.into_iter().any(|limits| limits.datagrams.is_some())
-    }
-
     /// Whether DNS answers are read.
     pub(crate) fn reads_names(&self) -> bool {
         self.names != NameTrust::Off && (self.mode != Mode::Off || self.enforce_until.is_some())
@@ -148,9 +140,9 @@ impl Settings {
 
     /// Whether some scope limits first contacts over UDP.
     pub(crate) fn limits_datagrams(&self) -> bool {
-        let rules = self.scopes.iter().map(|rule| &rule.limits);
-        rules.chain([&self.host]).any(|limits| limits.datagrams.is_some())
-            && (self.mode != Mode::Off || self.enforce_until.is_some())
+        let off = self.mode == Mode::Off && self.enforce_until.is_none();
+        let mut all = self.scopes.iter().map(|rule| &rule.limits).chain([&self.host]);
+        !off && all.any(|limits| limits.datagrams.is_some())
     }
 
     /// Whether a rule of `deny` that is `of_interest` is asked at all.
