@@ -44,7 +44,7 @@ bench: build
 	$(CARGO) bench --locked -p halfopen-policy
 	$(CARGO) build --release --locked -p halfopen-lab --bins
 	$(CARGO) bench --locked -p halfopen-lab --bench kernel
-	$(CARGO) bench --locked -p halfopen-lab --bench workloads
+	$(CARGO) bench --locked -p halfopen-trial --bench workloads
 
 lint:
 	tools/packages build

@@ -1,0 +1,70 @@
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::thread;
+
+/// Works jobs off in their order, `at_once` at a time; those that are to be `alone` have the machine to themselves and
+/// come first. The results are in the order of the jobs.
+pub fn work_off<J: Send, T: Send>(
+    jobs: Vec<J>,
+    at_once: usize,
+    alone: impl Fn(&J) -> bool,
+    run: impl Fn(&J) -> T + Sync,
+) -> Vec<(J, T)> {
+    let mut jobs: Vec<_> =
+        jobs.into_iter().enumerate().map(|(place, job)| (place, alone(&job), job)).collect();
+    jobs.sort_by_key(|(_, alone, _)| !*alone);
+    let (jobs, quiet) = (Mutex::new(VecDeque::from(jobs)), RwLock::new(()));
+    let done = Mutex::new(Vec::new());
+    let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    let work = || {
+        while let Some((place, alone, job)) = next() {
+            let result = if alone {
+                let _alone = quiet.write().unwrap_or_else(PoisonError::into_inner);
+                run(&job)
+            } else {
+                let _among_others = quiet.read().unwrap_or_else(PoisonError::into_inner);
+                run(&job)
+            };
+            done.lock().unwrap_or_else(PoisonError::into_inner).push((place, job, result));
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..at_once.max(1) {
+            scope.spawn(work);
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(place, ..)| *place);
+    done.into_iter().map(|(_, job, result)| (job, result)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn lone_jobs_have_no_company_the_others_do_and_results_are_in_the_order_of_the_jobs() {
+        let (running, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let jobs: Vec<usize> = (0..12).collect();
+        let alone = |job: &usize| job.is_multiple_of(4);
+        let done = work_off(jobs, 3, alone, |job| {
+            let company = running.fetch_add(1, Ordering::SeqCst);
+            most.fetch_max(company + 1, Ordering::SeqCst);
+            if !alone(job) {
+                let deadline = Instant::now() + Duration::from_secs(2);
+                while most.load(Ordering::SeqCst) < 2 && Instant::now() < deadline {
+                    thread::yield_now();
+                }
+            }
+            let company = company.max(running.load(Ordering::SeqCst) - 1);
+            running.fetch_sub(1, Ordering::SeqCst);
+            company
+        });
+        assert!(done.iter().map(|(job, _)| *job).eq(0..12));
+        assert!(done.iter().filter(|(job, _)| alone(job)).all(|(_, company)| *company == 0), "{done:?}");
+        assert!((2..=3).contains(&most.load(Ordering::SeqCst)), "{most:?} at once");
+    }
+}
