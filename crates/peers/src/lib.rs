@@ -4,8 +4,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod busy;
 mod catalogue;
 mod in_force;
+pub mod judge;
 mod peer;
 pub mod queue;
 
