@@ -94,6 +94,10 @@ impl InForce for Queue {
         Ok(Value::Null)
     }
 
+    fn processes(&self) -> Vec<u32> {
+        vec![self.program.id()]
+    }
+
     fn take_out(mut self: Box<Self>, lab: &Lab) -> Result<(), TrialError> {
         // The rules first: without the program they would drop.
         self.rules.remove(lab)?;

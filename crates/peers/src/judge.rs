@@ -10,6 +10,8 @@ use halfopen_trial::{Run, Who};
 const RESOLUTION: Duration = Duration::from_millis(10);
 /// The same as a share of the longer one.
 const SHARE: f64 = 0.1;
+/// Numbers of the served that differ by no more than this share of the dialled are equal: one of twenty is chance.
+const CHANCE: f64 = 0.05;
 
 /// How those who dial live hosts were served: medians of some runs of one workload with one limiter.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,7 +19,7 @@ pub struct Service {
     /// The median of how long a dial took to connect, in seconds. One that did not connect took forever, so this is
     /// infinite where fewer than half did.
     pub wait: f64,
-    /// How many connected.
+    /// Which share of the dials connected.
     pub connected: f64,
 }
 
@@ -57,11 +59,13 @@ impl Service {
         };
         Self {
             wait: Spread::of(groups().map(wait)).median(),
-            connected: Spread::of(groups().map(|group| group.waits.len() as f64)).median(),
+            connected: Spread::of(groups().map(|group| group.waits.len() as f64 / group.begun as f64))
+                .median(),
         }
     }
 
-    /// `Less` is better: the shorter median wait; where that is equal, or both have none, more that connected.
+    /// `Less` is better: the shorter median wait; where that is equal, or infinite for both, the larger share that
+    /// connected.
     fn compare(&self, other: &Self) -> Ordering {
         let resolution = RESOLUTION.as_secs_f64().max(self.wait.max(other.wait) * SHARE);
         if self.wait.is_finite() != other.wait.is_finite() {
@@ -69,6 +73,10 @@ impl Service {
         }
         if (self.wait - other.wait).abs() > resolution {
             return self.wait.total_cmp(&other.wait);
+        }
+        // A little more than one of twenty, whatever that comes to in binary.
+        if (self.connected - other.connected).abs() < CHANCE * 1.001 {
+            return Ordering::Equal;
         }
         other.connected.total_cmp(&self.connected)
     }
@@ -88,7 +96,8 @@ impl Showing {
     /// In what this one did better than `other`.
     #[must_use]
     pub fn better_than(&self, other: &Self) -> Better {
-        let served: Vec<_> = self.served.iter().zip(&other.served).map(|(own, its)| own.compare(its)).collect();
+        let served: Vec<_> =
+            self.served.iter().zip(&other.served).map(|(own, its)| own.compare(its)).collect();
         Better {
             on_dead: self.dead_reached < other.dead_reached,
             on_live: served.contains(&Ordering::Less) && !served.contains(&Ordering::Greater),
@@ -101,7 +110,8 @@ mod tests {
     use super::*;
 
     fn showing(dead_reached: f64, served: &[(f64, f64)]) -> Showing {
-        let served = served.iter().map(|(wait, connected)| Service { wait: *wait, connected: *connected });
+        let served =
+            served.iter().map(|(wait, connected)| Service { wait: *wait, connected: *connected / 20.0 });
         Showing { dead_reached, served: served.collect() }
     }
 
@@ -109,14 +119,8 @@ mod tests {
     fn fewer_dead_and_a_shorter_wait_is_better_on_both() {
         let own = showing(20.0, &[(1.0, 20.0)]);
         assert!(showing(10.0, &[(0.5, 20.0)]).better_than(&own).on_both());
-        assert_eq!(
-            showing(20.0, &[(0.5, 20.0)]).better_than(&own),
-            Better { on_dead: false, on_live: true }
-        );
-        assert_eq!(
-            showing(10.0, &[(5.0, 20.0)]).better_than(&own),
-            Better { on_dead: true, on_live: false }
-        );
+        assert_eq!(showing(20.0, &[(0.5, 20.0)]).better_than(&own), Better { on_dead: false, on_live: true });
+        assert_eq!(showing(10.0, &[(5.0, 20.0)]).better_than(&own), Better { on_dead: true, on_live: false });
         assert_eq!(own.better_than(&own), Better::default());
     }
 
@@ -125,7 +129,8 @@ mod tests {
         let few = showing(20.0, &[(f64::INFINITY, 3.0)]);
         assert!(showing(10.0, &[(5.0, 20.0)]).better_than(&few).on_both());
         assert!(!few.better_than(&showing(10.0, &[(5.0, 20.0)])).on_live);
-        assert!(showing(10.0, &[(f64::INFINITY, 4.0)]).better_than(&few).on_both());
+        assert!(showing(10.0, &[(f64::INFINITY, 5.0)]).better_than(&few).on_both());
+        assert!(!showing(10.0, &[(f64::INFINITY, 4.0)]).better_than(&few).on_live);
     }
 
     #[test]
@@ -134,7 +139,7 @@ mod tests {
         assert!(!showing(10.0, &[(0.0002, 20.0)]).better_than(&own).on_live);
         assert!(!showing(10.0, &[(0.0002, 19.0)]).better_than(&own).on_live);
         assert!(!showing(10.0, &[(1.0, 20.0)]).better_than(&showing(20.0, &[(1.05, 20.0)])).on_live);
-        assert!(showing(10.0, &[(1.0, 20.0)]).better_than(&showing(20.0, &[(1.05, 19.0)])).on_live);
+        assert!(showing(10.0, &[(1.0, 20.0)]).better_than(&showing(20.0, &[(1.05, 18.0)])).on_live);
     }
 
     #[test]

@@ -4,11 +4,11 @@
 
 #![forbid(unsafe_code)]
 
-pub mod busy;
 mod catalogue;
 mod in_force;
 pub mod judge;
 mod peer;
+pub mod processor_time;
 pub mod queue;
 
 pub use catalogue::{PEERS, named};

@@ -26,6 +26,11 @@ pub trait InForce {
     /// When it does not answer.
     fn status(&self) -> Result<Value, TrialError>;
 
+    /// Its processes: what they do is part of its cost.
+    fn processes(&self) -> Vec<u32> {
+        Vec::new()
+    }
+
     /// Takes it out of the lab.
     ///
     /// # Errors
@@ -71,6 +76,10 @@ impl InForce for Halfopen {
         let output = output.map_err(|error| failed(format!("cannot ask for its status: {error}")))?;
         serde_json::from_slice(&output.stdout)
             .map_err(|error| failed(format!("its status cannot be read: {error}")))
+    }
+
+    fn processes(&self) -> Vec<u32> {
+        vec![self.0.pid()]
     }
 
     fn take_out(self: Box<Self>, _: &Lab) -> Result<(), TrialError> {

@@ -164,8 +164,8 @@ impl Job {
     pub fn run(&self) -> Result<Shown> {
         match &self.what {
             What::Workload(name) => {
-                let mut workload =
-                    halfopen_workload::named(name, self.seed).with_context(|| format!("no workload {name:?}"))?;
+                let mut workload = halfopen_workload::named(name, self.seed)
+                    .with_context(|| format!("no workload {name:?}"))?;
                 if let Some(at_most) = self.at_most {
                     workload.run_for = workload.run_for.min(at_most);
                 }

@@ -57,7 +57,8 @@ impl PageLoad {
         let lab = Lab::builder().seed(seed).wan(Wan { delay: DELAY, loss: 0.0 }).build()?;
         let scan = scanner(seed, HEAD_START + LIMIT);
         let dead: Vec<_> = scan.dials().map(|(_, dial)| dial.to.into()).collect();
-        let hosts: Vec<_> = dead.iter().map(|address| Host { address: *address, kind: HostKind::Dead }).collect();
+        let hosts: Vec<_> =
+            dead.iter().map(|address| Host { address: *address, kind: HostKind::Dead }).collect();
         lab.place(&hosts)?;
         let page = Page::serve(&lab)?;
         let in_force = limiter.put_into(&lab)?;
