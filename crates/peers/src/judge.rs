@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::time::Duration;
 
 use halfopen_lab::Spread;
-use halfopen_trial::{Run, Who};
+use halfopen_trial::{Group, Run, Who};
 
 /// Waits that differ by less are equal: a tick of the kernel's timers is 4 ms at 250 Hz, and labs run side by side.
 const RESOLUTION: Duration = Duration::from_millis(10);
@@ -52,13 +52,8 @@ impl Better {
 impl Service {
     fn of(runs: &[&Run], who: Who) -> Self {
         let groups = || runs.iter().filter_map(|run| run.groups.get(&who));
-        let wait = |group: &halfopen_trial::Group| {
-            let never = group.begun.saturating_sub(group.waits.len());
-            let waits = group.waits.iter().map(Duration::as_secs_f64);
-            Spread::of(waits.chain(std::iter::repeat_n(f64::INFINITY, never))).median()
-        };
         Self {
-            wait: Spread::of(groups().map(wait)).median(),
+            wait: Spread::of(groups().map(Group::median_wait_of_all)).median(),
             connected: Spread::of(groups().map(|group| group.waits.len() as f64 / group.begun as f64))
                 .median(),
         }

@@ -137,6 +137,14 @@ impl Group {
         self.begun.saturating_sub(self.waits.len() + self.failed)
     }
 
+    /// The median of how long a dial took to connect, in seconds, where one that did not took forever.
+    #[must_use]
+    pub fn median_wait_of_all(&self) -> f64 {
+        let never = self.begun.saturating_sub(self.waits.len());
+        let waits = self.waits.iter().map(Duration::as_secs_f64);
+        Spread::of(waits.chain(std::iter::repeat_n(f64::INFINITY, never))).median()
+    }
+
     /// Waits in milliseconds.
     pub fn waits_ms(waits: impl IntoIterator<Item = Duration>) -> Spread {
         Spread::of(waits.into_iter().map(|wait| wait.as_secs_f64() * 1e3))
@@ -316,4 +324,31 @@ fn curve(dead_reached: &[Duration], live_answered: &[Duration]) -> Vec<Point> {
         Point { at, dead_reached, live_answered }
     });
     points.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_did_not_connect_waits_forever_in_the_median_of_all() {
+        let group = |begun, waits: &[u64]| {
+            let waits = waits.iter().copied().map(Duration::from_secs).collect();
+            Group { begun, waits, ..Group::default() }.median_wait_of_all()
+        };
+        assert_eq!(group(3, &[2, 1]).to_bits(), 2.0_f64.to_bits());
+        assert!(group(3, &[1]).is_infinite());
+        assert!(group(0, &[]).is_nan());
+    }
+
+    #[test]
+    fn what_a_program_saw_has_the_names_of_errnos() {
+        let mut saw = Saw::default();
+        let outcomes = [Outcome::Connected, Outcome::Errno(105), Outcome::Errno(105), Outcome::Errno(7)];
+        for outcome in outcomes {
+            saw.add(outcome);
+        }
+        let seen: Vec<_> = saw.ended.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+        assert_eq!(seen, [("ENOBUFS", 2), ("errno 7", 1), ("ok", 1)]);
+    }
 }

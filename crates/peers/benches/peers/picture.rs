@@ -10,7 +10,6 @@ use plotters::prelude::*;
 
 use crate::page_load::Beside;
 use crate::results::Results;
-use crate::table::of_all_dialled;
 
 const SIZE: (u32, u32) = (760, 440);
 const LEGEND: u32 = 180;
@@ -67,7 +66,7 @@ pub fn workload(results: &Results, workload: &str) -> Result<String> {
         for (limiter, colour) in results.limiters.iter().zip(COLOURS) {
             for run in results.runs_of(workload, limiter.id) {
                 for (who, group) in &run.groups {
-                    let at = (run.dead_reached as f64, of_all_dialled(group).clamp(LEAST, NEVER));
+                    let at = (run.dead_reached as f64, group.median_wait_of_all().clamp(LEAST, NEVER));
                     let style = colour.mix(0.85);
                     if who.cgroup == halfopen_workload::INNOCENT {
                         chart

@@ -58,18 +58,11 @@ fn lines(table: &mut String, runs: &[&Run]) {
             count(groups.iter().map(|group| group.waits.len())),
             seconds(&Spread::of(medians)),
             one(Spread::of(all).most()),
-            seconds(&Spread::of(groups.iter().map(|group| of_all_dialled(group)))),
+            seconds(&Spread::of(groups.iter().map(|group| group.median_wait_of_all()))),
         );
         "| | | |".clone_into(&mut head);
         saw.clear();
     }
-}
-
-/// The median wait in seconds where one that did not connect took forever.
-pub fn of_all_dialled(group: &Group) -> f64 {
-    let never = group.begun.saturating_sub(group.waits.len());
-    let waits = group.waits.iter().map(Duration::as_secs_f64);
-    Spread::of(waits.chain(std::iter::repeat_n(f64::INFINITY, never))).median()
 }
 
 /// Of all runs together.
