@@ -1,5 +1,5 @@
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 /// Works jobs off in their order, `at_once` at a time; those that are to be `alone` have the machine to themselves and
@@ -10,27 +10,30 @@ pub fn work_off<J: Send, T: Send>(
     alone: impl Fn(&J) -> bool,
     run: impl Fn(&J) -> T + Sync,
 ) -> Vec<(J, T)> {
-    let mut jobs: Vec<_> =
-        jobs.into_iter().enumerate().map(|(place, job)| (place, alone(&job), job)).collect();
-    jobs.sort_by_key(|(_, alone, _)| !*alone);
-    let (jobs, quiet) = (Mutex::new(VecDeque::from(jobs)), RwLock::new(()));
-    let done = Mutex::new(Vec::new());
-    let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-    let work = || {
-        while let Some((place, alone, job)) = next() {
-            let result = if alone {
-                let _alone = quiet.write().unwrap_or_else(PoisonError::into_inner);
-                run(&job)
-            } else {
-                let _among_others = quiet.read().unwrap_or_else(PoisonError::into_inner);
-                run(&job)
-            };
-            done.lock().unwrap_or_else(PoisonError::into_inner).push((place, job, result));
+    let (mut lone, mut others) = (Vec::new(), VecDeque::new());
+    for (place, job) in jobs.into_iter().enumerate() {
+        if alone(&job) {
+            lone.push((place, job));
+        } else {
+            others.push_back((place, job));
+        }
+    }
+    let work = |(place, job): (usize, J)| {
+        let result = run(&job);
+        (place, job, result)
+    };
+    let done = Mutex::new(lone.into_iter().map(work).collect::<Vec<_>>());
+    let others = Mutex::new(others);
+    let next = || others.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    let work_on = || {
+        while let Some(job) = next() {
+            let worked = work(job);
+            done.lock().unwrap_or_else(PoisonError::into_inner).push(worked);
         }
     };
     thread::scope(|scope| {
         for _ in 0..at_once.max(1) {
-            scope.spawn(work);
+            scope.spawn(work_on);
         }
     });
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
