@@ -39,6 +39,8 @@ pub struct Better {
     pub on_dead: bool,
     /// It served at least one of those who dial live hosts better, and none of them worse.
     pub on_live: bool,
+    /// It served at least one of them worse.
+    pub worse_on_live: bool,
 }
 
 impl Better {
@@ -46,6 +48,12 @@ impl Better {
     #[must_use]
     pub fn on_both(self) -> bool {
         self.on_dead && self.on_live
+    }
+
+    /// Whether it let fewer dead addresses be reached at nobody's cost, which is no better service, but no worse either.
+    #[must_use]
+    pub fn on_dead_at_no_cost(self) -> bool {
+        self.on_dead && !self.on_live && !self.worse_on_live
     }
 }
 
@@ -96,6 +104,7 @@ impl Showing {
         Better {
             on_dead: self.dead_reached < other.dead_reached,
             on_live: served.contains(&Ordering::Less) && !served.contains(&Ordering::Greater),
+            worse_on_live: served.contains(&Ordering::Greater),
         }
     }
 }
@@ -114,9 +123,17 @@ mod tests {
     fn fewer_dead_and_a_shorter_wait_is_better_on_both() {
         let own = showing(20.0, &[(1.0, 20.0)]);
         assert!(showing(10.0, &[(0.5, 20.0)]).better_than(&own).on_both());
-        assert_eq!(showing(20.0, &[(0.5, 20.0)]).better_than(&own), Better { on_dead: false, on_live: true });
-        assert_eq!(showing(10.0, &[(5.0, 20.0)]).better_than(&own), Better { on_dead: true, on_live: false });
+        assert_eq!(
+            showing(20.0, &[(0.5, 20.0)]).better_than(&own),
+            Better { on_dead: false, on_live: true, worse_on_live: false }
+        );
+        assert_eq!(
+            showing(10.0, &[(5.0, 20.0)]).better_than(&own),
+            Better { on_dead: true, on_live: false, worse_on_live: true }
+        );
         assert_eq!(own.better_than(&own), Better::default());
+        assert!(showing(10.0, &[(1.0, 20.0)]).better_than(&own).on_dead_at_no_cost());
+        assert!(!showing(10.0, &[(5.0, 20.0)]).better_than(&own).on_dead_at_no_cost());
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Aim {
                 lacking.push(workload.clone());
                 continue;
             };
-            let (mut on_dead, mut on_live) = (Vec::new(), Vec::new());
+            let (mut at_no_cost, mut on_dead, mut on_live) = (Vec::new(), Vec::new(), Vec::new());
             for peer in results.limiters.iter().filter(|peer| peer.id != OURS) {
                 let Some(its) = Showing::of(&results.runs_of(workload, peer.id)) else {
                     lacking.push(format!("{workload} with {}", peer.id));
@@ -51,6 +51,7 @@ impl Aim {
                 judged += 1;
                 match its.better_than(&ours) {
                     better_at if better_at.on_both() => better.push(format!("{} in {workload}", peer.id)),
+                    better_at if better_at.on_dead_at_no_cost() => at_no_cost.push(peer.id),
                     better_at if better_at.on_dead => on_dead.push(peer.id),
                     better_at if better_at.on_live => on_live.push(peer.id),
                     _ => {}
@@ -58,7 +59,9 @@ impl Aim {
             }
             let list = |who: &[&str]| if who.is_empty() { "nobody".to_owned() } else { who.join(", ") };
             notes.push(format!(
-                "{workload}: fewer dead only: {}; live ones served better only: {}",
+                "{workload}: fewer dead, live ones served the same: {}; fewer dead, live ones served worse: {}; more dead, \
+                 or as many, and live ones served better: {}",
+                list(&at_no_cost),
                 list(&on_dead),
                 list(&on_live)
             ));

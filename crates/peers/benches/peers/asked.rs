@@ -49,7 +49,7 @@ struct Arguments {
     #[arg(long)]
     seed: Option<u64>,
     /// So many labs at a time; what is compared by percents has the machine to itself.
-    #[arg(long, default_value_t = 12)]
+    #[arg(long, default_value_t = 16)]
     at_once: usize,
     /// Ends each workload then, in seconds.
     #[arg(long)]

@@ -63,17 +63,18 @@ pub fn workload(results: &Results, workload: &str) -> Result<String> {
         chart.draw_series([PathElement::new(never, BLACK.mix(0.3))]).map_err(failed)?;
         let text = Text::new("never", (most * 0.005, NEVER * 0.95), (FONT, TEXT));
         chart.draw_series([text]).map_err(failed)?;
-        for (limiter, colour) in results.limiters.iter().zip(COLOURS) {
+        // Smaller and smaller, so that those of the same place can be seen.
+        for (size, (limiter, colour)) in (4..=14).rev().zip(results.limiters.iter().zip(COLOURS)) {
             for run in results.runs_of(workload, limiter.id) {
                 for (who, group) in &run.groups {
                     let at = (run.dead_reached as f64, group.median_wait_of_all().clamp(LEAST, NEVER));
                     let style = colour.mix(0.85);
                     if who.cgroup == halfopen_workload::INNOCENT {
                         chart
-                            .draw_series([TriangleMarker::new(at, 6, style.stroke_width(2))])
+                            .draw_series([TriangleMarker::new(at, size, style.stroke_width(2))])
                             .map_err(failed)?;
                     } else {
-                        chart.draw_series([Circle::new(at, 5, style.filled())]).map_err(failed)?;
+                        chart.draw_series([Circle::new(at, size, style.filled())]).map_err(failed)?;
                     }
                 }
             }
