@@ -60,7 +60,9 @@ struct limits {
 	__u32 slot_shift;  /* slot_life_ns >> slot_shift lies in [32, 64) */
 	__u8 strict;
 	__u8 overflow_waits;
-	__u16 pad;
+	__u8 datagram_dropped; /* one too many: dropped, not refused */
+	__u8 pad;
+	__u64 datagram_interval_ns; /* between two first contacts over UDP; 0 = as many as there are */
 	struct first_contact first;
 };
 
@@ -123,7 +125,7 @@ struct policy {
 	__u32 released;	    /* how often accounts were released by hand; see `releases` */
 	__u32 top_level;    /* of the cgroups among whom the host's turns go round: below the one that is limited */
 	__u32 blocks;	    /* some scope blocks its suspects */
-	__u32 more_pad;
+	__u32 datagrams;    /* some scope limits first contacts over UDP */
 	struct limits limits[SCOPES];
 };
 
@@ -283,6 +285,24 @@ struct met {
 	__u64 tried_ns;	   /* when a first contact was made last */
 };
 
+/* An address that an account has sent UDP to. */
+struct datagram_contact {
+	__u8 addr[16];
+	__u64 account;
+	__u32 scope; /* 0 = the host's */
+	__u32 pad;
+};
+
+/* Whose UDP a socket's is, found out at its first packet under each policy, and where the last one went. */
+struct datagram_socket {
+	__u64 generation;
+	__u64 account;
+	__u32 scope;
+	__u32 essential;
+	__u64 sent_ns;
+	__u8 addr[16];
+};
+
 /* First contacts answered from one neighbourhood: an IPv4 /24 or an IPv6 /64. */
 struct neighbourhood {
 	__u64 since_ns;
@@ -356,7 +376,12 @@ struct scope {
 	__u64 account;
 	__u32 account_scope; /* 0 = nobody's */
 	__u32 pad;
-	__u8 spare[48];
+	/* First contacts over UDP, since the start; see datagrams.h. */
+	__u64 datagram_turn_ns;
+	__u64 datagrams_let_out;
+	__u64 datagrams_stopped;
+	__u64 datagrams_audited; /* that would have been stopped */
+	__u8 spare[16];
 };
 
 /* A program, as far as it can be told without asking it. */
@@ -497,5 +522,6 @@ enum fault {
 	FAULT_CONTACT_UNKNOWN,
 	FAULT_PARTY_UNKNOWN,
 	FAULT_ACCOUNTS_FULL,
+	FAULT_DATAGRAM_UNKNOWN,
 	FAULTS,
 };

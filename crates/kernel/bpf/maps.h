@@ -66,6 +66,32 @@ struct {
 /* LRU hash, 8192 entries: by the first 64 bits of an IPv6 address, or the first 24 of an IPv4 one. Written by every
  * CPU.
  */
+/* LRU hash: when an account last sent UDP to an address, in ns. Written at egress by any CPU; a lost race only dates an
+ * entry otherwise. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct datagram_contact);
+	__type(value, __u64);
+} datagram_contacts SEC(".maps");
+
+/* LRU hash: when an address last sent UDP to this host, in ns: whoever answers it contacts nobody. Written at ingress
+ * by any CPU. A map of its own: who floods it with forged sources drives out nobody that was contacted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 32768);
+	__type(key, struct mapped_address);
+	__type(value, __u64);
+} datagrams_heard SEC(".maps");
+
+/* Socket storage: written at egress; a race between two senders of one socket costs a look into the other maps. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct datagram_socket);
+} datagram_sockets SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #define __always_inline inline
+#include "datagrams.h"
 #include "decide.h"
 #include "patience.h"
 #include "recount.h"
@@ -48,6 +49,15 @@ void native_end(struct books *b, struct attempt *a, enum ending ending, __u32 ne
 {
 	settle_all(b, a, now);
 	attempt_end(b, a, ending, neighbours, now);
+}
+
+/* Whether a first contact over UDP may leave; it takes its turn then. */
+int native_datagram(struct scope *s, const struct limits *l, __u64 now)
+{
+	if (!datagram_may_leave(s, l, now))
+		return 0;
+	datagram_takes_turn(s, l, now);
+	return 1;
 }
 
 void native_walk_begins(struct books *b)

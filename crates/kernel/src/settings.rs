@@ -1,7 +1,9 @@
 //! What the program wants enforced, and its form in the kernel's maps.
 
 use crate::skeleton::types;
-use halfopen_policy::{FirstContact, Limits, Mode, OnSuspect, Order, Overflow, Rate, RawTcp, slots};
+use halfopen_policy::{
+    Excess, FirstContact, FirstDatagrams, Limits, Mode, OnSuspect, Order, Overflow, Rate, RawTcp, slots,
+};
 use ipnet::IpNet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -103,6 +105,8 @@ pub(crate) fn limits(limits: &Limits) -> types::limits {
         strict: limits.strict.into(),
         overflow_waits: (limits.overflow == Overflow::Wait).into(),
         first: limits.first_contact.as_ref().map_or_else(Default::default, first_contact),
+        datagram_interval_ns: limits.datagrams.map_or(0, |datagrams| datagrams.rate.interval_ns()),
+        datagram_dropped: limits.datagrams.is_some_and(|datagrams| datagrams.excess == Excess::Drop).into(),
         ..types::limits::default()
     }
 }
@@ -155,6 +159,12 @@ pub(crate) fn limits_of(limits: &types::limits) -> Limits {
         overflow: if limits.overflow_waits != 0 { Overflow::Wait } else { Overflow::Refuse },
         max_wait: (limits.max_wait_ns != 0).then(|| Duration::from_nanos(limits.max_wait_ns)),
         first_contact: first_contact_of(&limits.first),
+        datagrams: Rate::new(1, Duration::from_nanos(limits.datagram_interval_ns)).map(|rate| {
+            FirstDatagrams {
+                rate,
+                excess: if limits.datagram_dropped == 0 { Excess::Refuse } else { Excess::Drop },
+            }
+        }),
     }
 }
 

@@ -268,6 +268,7 @@ fn open() -> Limits {
         overflow: Overflow::Refuse,
         max_wait: None,
         first_contact: None,
+        datagrams: None,
     }
 }
 

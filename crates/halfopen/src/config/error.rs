@@ -147,6 +147,11 @@ pub enum Wrong {
     /// Pauses that begin longer than they may get.
     #[error("{0}: recover_most is shorter than recover, which it is the longest of")]
     RecoverMost(String),
+    /// A limit on UDP in an `[[interface]]`.
+    #[error(
+        "{0}: first contacts over UDP are counted by who sends, not by interface; limit them in [host] or a [[scope]]"
+    )]
+    UdpByInterface(String),
     /// A value where a table belongs.
     #[error("host is a table: write [host] on a line of its own, and its keys below")]
     HostIsATable,

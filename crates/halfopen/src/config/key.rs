@@ -35,11 +35,15 @@ pub enum LimitKey {
     OnSuspect,
     /// For how long.
     BlockFor,
+    /// First contacts over UDP per time.
+    UdpFirstContacts,
+    /// What becomes of those beyond.
+    UdpExcess,
 }
 
 impl LimitKey {
     /// All of them, in the order of the sample file.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::HalfOpen,
         Self::SlotLife,
         Self::Drain,
@@ -55,6 +59,8 @@ impl LimitKey {
         Self::Order,
         Self::OnSuspect,
         Self::BlockFor,
+        Self::UdpFirstContacts,
+        Self::UdpExcess,
     ];
 
     /// As it is written in a file.
@@ -76,6 +82,8 @@ impl LimitKey {
             Self::Order => "order",
             Self::OnSuspect => "on_suspect",
             Self::BlockFor => "block_for",
+            Self::UdpFirstContacts => "udp_first_contacts",
+            Self::UdpExcess => "udp_excess",
         }
     }
 

@@ -123,6 +123,9 @@ impl Rules {
                 return Err((Wrong::Shared(rule.name.leaf().to_owned()), rule.origin.clone()));
             }
         }
+        if let Some(rule) = self.interfaces.iter().find(|rule| rule.limits(host).datagrams.is_some()) {
+            return Err((Wrong::UdpByInterface(rule.name.to_string()), rule.origin.clone()));
+        }
         for rule in self.all() {
             if rule.limits(host).first_contact.is_some_and(|first| first.recover_most < first.recover) {
                 return Err((Wrong::RecoverMost(rule.name.to_string()), rule.origin.clone()));
@@ -226,6 +229,7 @@ impl Rule {
             queue: QUEUE_UNLIMITED,
             max_wait: None,
             first_contact: None,
+            datagrams: None,
             ..*host
         };
         // In the order of their keys.

@@ -24,6 +24,7 @@ pub fn limits(half_open: Option<u32>) -> Limits {
         overflow: Overflow::Refuse,
         max_wait: None,
         first_contact: None,
+        datagrams: None,
     }
 }
 

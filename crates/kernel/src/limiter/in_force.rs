@@ -124,6 +124,7 @@ impl Limiter {
         let asks =
             |asks: fn(&types::first_contact) -> bool| policy.limits.iter().any(|l| asks(&l.first)).into();
         policy.blocks = asks(|first| first.block_ns != 0);
+        policy.datagrams = policy.limits.iter().any(|l| l.datagram_interval_ns != 0).into();
         policy.knows = asks(|first| first.credit != 0 && first.working_set == 0);
         self.write_interfaces(settings, &numbers, next)?;
         self.state.turn_to(&policy);
