@@ -34,7 +34,7 @@ pub fn write(root: &Path) -> io::Result<()> {
     for number in 0..RESOURCES {
         let (kind, fill) = (kind(number), "-".repeat(SIZE));
         let text = match kind {
-            "css" => format!(".of-{number} {{ color: green; }}\n/* {fill} */\n"),
+            "css" => format!(":root {{ --sheet-{number}: 1; }}\n/* {fill} */\n"),
             "js" => format!("window.ran = (window.ran || 0) + 1;\n// {fill}\n"),
             _ => format!(
                 "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"9\" height=\"9\"><rect width=\"9\" height=\"9\"/>\
@@ -52,16 +52,18 @@ fn kind(number: usize) -> &'static str {
     KINDS[(number + number / NAMES) % KINDS.len()]
 }
 
-/// Whatever ends a resource, its own event counts it. The load event comes after all of them.
+/// Counts what is there, not events: a style sheet's own may come after the page's, when the page is shown already.
 fn index() -> String {
     let mut head = String::new();
     let mut body = String::new();
     for number in 0..RESOURCES {
         let kind = kind(number);
         let place = format!("http://{}:{}/{number}.{kind}", name(number % NAMES), super::WEB);
-        let counted = "onload=\"got++; note()\" onerror=\"failed++; note()\"";
+        let counted = "onload=\"note()\" onerror=\"failed++; note()\"";
         let _ = match kind {
-            "css" => writeln!(head, "<link rel=\"stylesheet\" href=\"{place}\" {counted}>"),
+            "css" => {
+                writeln!(head, "<link rel=\"stylesheet\" data-sheet=\"{number}\" href=\"{place}\" {counted}>")
+            }
             "js" => writeln!(body, "<script async src=\"{place}\" {counted}></script>"),
             _ => writeln!(body, "<img src=\"{place}\" alt=\"\" {counted}>"),
         };
@@ -69,8 +71,13 @@ fn index() -> String {
     format!(
         "<!doctype html>\n<html><head><meta charset=\"utf-8\"><title>sixty</title>\n\
          <link rel=\"icon\" href=\"data:,\">\n\
-         <script>let got = 0, failed = 0, load_ms = null;\n\
+         <script>let failed = 0, load_ms = null;\n\
          function note() {{\n\
+         const style = getComputedStyle(document.documentElement);\n\
+         const links = [...document.querySelectorAll('[data-sheet]')];\n\
+         const sheets = links.filter(link => style.getPropertyValue('--sheet-' + link.dataset.sheet)).length;\n\
+         const images = [...document.images].filter(image => image.complete && image.naturalWidth).length;\n\
+         const got = sheets + images + (window.ran || 0);\n\
          const place = document.getElementById('measured');\n\
          if (place) place.textContent = JSON.stringify({{ load_ms, got, failed }});\n\
          }}\n\
