@@ -8,6 +8,7 @@
 #include "first_datagrams.h"
 #include "maps.h"
 #include "packet.h"
+#include "names.h"
 #include "program.h"
 #include "programs.h"
 #include "told.h"
@@ -99,9 +100,12 @@ static __always_inline int raw_leaves(struct __sk_buff *skb, __u32 raw_tcp)
 /* What a global function returns may be anything, for the verifier. */
 static __always_inline int udp_leaves(struct __sk_buff *skb)
 {
+	const struct policy *p = policy_in_force();
 	int verdict;
 
-	if (!policy_in_force()->datagrams)
+	if (p->names)
+		note_query(skb);
+	if (!p->datagrams)
 		return LEAVES;
 	verdict = datagram_leaves(skb);
 	if (verdict == DATAGRAM_OF_UNKNOWN && find_sender(skb))

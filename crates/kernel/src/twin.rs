@@ -1,5 +1,6 @@
 //! The deciding part of the kernel code (`bpf/native.c`), compiled for user space and held against the policy crate.
 
+mod answers;
 mod datagrams;
 mod patience;
 mod recount;

@@ -113,13 +113,19 @@ pub enum Key {
     Poke,
     /// How long an address that answered stays known.
     KnownFor,
+    /// For whom DNS answers count.
+    Names,
+    /// How long an address stays named.
+    NamesFor,
+    /// Whose answers count.
+    Resolvers,
     /// A limit of the host scope.
     Host(LimitKey),
 }
 
 impl Key {
     /// The keys outside any table, in the order of the sample file.
-    pub const TOP: [Self; 8] = [
+    pub const TOP: [Self; 11] = [
         Self::Preset,
         Self::Mode,
         Self::Persist,
@@ -128,6 +134,9 @@ impl Key {
         Self::RawTcp,
         Self::Poke,
         Self::KnownFor,
+        Self::Names,
+        Self::NamesFor,
+        Self::Resolvers,
     ];
 
     /// All keys, in the order of the sample file.
@@ -147,6 +156,9 @@ impl Key {
             Self::RawTcp => "raw_tcp",
             Self::Poke => "poke",
             Self::KnownFor => "known_for",
+            Self::Names => "names",
+            Self::NamesFor => "names_for",
+            Self::Resolvers => "resolvers",
             Self::Host(limit) => limit.name(),
         }
     }

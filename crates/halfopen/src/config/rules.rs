@@ -53,7 +53,7 @@ impl Rules {
     pub fn put_limit(&mut self, rule: &RuleName, limit: Limit, origin: Origin) -> Result<(), Wrong> {
         if self.find(rule).is_none() {
             match rule {
-                RuleName::Scope(_) => {
+                RuleName::Scope(_) | RuleName::Deny(_) => {
                     return Err(Wrong::NoSuchRule { rule: rule.clone(), known: self.known(rule) });
                 }
                 RuleName::Interface(_) => {

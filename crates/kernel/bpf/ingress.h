@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * cgroup_skb/ingress: who has sent something, and what DNS answers name. Attached only while either is wanted. Every
+ * packet that arrives comes here, and goes on.
+ */
+#pragma once
+
+#include "first_datagrams.h"
+#include "names.h"
+
+SEC("cgroup_skb/ingress")
+int on_ingress(struct __sk_buff *skb)
+{
+	const __u8 *ip = (const void *)(long)skb->data;
+	const __u8 *end = (const void *)(long)skb->data_end;
+
+	if (ip + 20 > end || (ip[0] >> 4 == 4 ? ip[9] : ip[6]) != IPPROTO_UDP)
+		return 1;
+	hear_answer(skb);
+	datagram_arrives(skb);
+	return 1;
+}
