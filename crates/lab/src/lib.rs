@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod artifact;
+mod bounded;
 mod capture;
 mod cgroup;
 pub mod dial;
@@ -19,11 +20,14 @@ mod lab;
 mod limiter;
 mod listener;
 mod machine;
+mod names;
 mod namespace;
 mod packet;
+pub mod page;
 mod pins;
 mod prefix;
 mod privilege;
+mod service;
 mod spread;
 mod tag;
 mod tool;
@@ -31,6 +35,7 @@ mod wan;
 mod world;
 
 pub use artifact::artifact;
+pub use bounded::{Ran, run_within};
 pub use capture::{Capture, Captured, Kind, Segment, Side};
 pub use cgroup::Cgroup;
 pub use dialer::{Dialer, Dialling};
@@ -40,9 +45,11 @@ pub use lab::{Lab, LabBuilder};
 pub use limiter::{Event, Limiter, LimiterBuilder, Program, Scope, Status};
 pub use listener::{Listener, raise_open_files};
 pub use machine::Machine;
+pub use names::{Names, Record};
 pub use namespace::Namespace;
 pub use prefix::{Prefix, PrefixError};
 pub use privilege::Skip;
+pub use service::Service;
 pub use spread::Spread;
 pub use wan::{Wan, WanTally};
 pub use world::{CLIENT_V4, CLIENT_V6, Dropped, PORT, WORLD_V4, WORLD_V6};

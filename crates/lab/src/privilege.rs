@@ -25,6 +25,14 @@ pub enum Skip {
         /// The package that has it on Debian.
         package: &'static str,
     },
+    /// A program that only `make bench-peers` and `make bench-programs` install is not there.
+    #[error("`{program}` is not installed: `tools/packages programs` (package {package})")]
+    NoProgramOfBenches {
+        /// The program.
+        program: &'static str,
+        /// The package that has it on Debian.
+        package: &'static str,
+    },
     /// The kernel refuses namespaces or veth pairs.
     #[error("no network namespace with a veth pair can be made here: {0}")]
     NoVeth(String),
@@ -43,6 +51,9 @@ pub enum Skip {
 
 const PROGRAMS: [(&str, &str); 4] =
     [("ip", "iproute2"), ("nft", "nftables"), ("tcpdump", "tcpdump"), ("nsenter", "util-linux")];
+
+const PROGRAMS_OF_PAGE: [(&str, &str); 3] =
+    [("chromium", "chromium"), ("nginx", "nginx"), ("dnsmasq", "dnsmasq-base")];
 
 impl Lab {
     /// Whether a lab can be built on this machine.
@@ -74,15 +85,28 @@ impl Lab {
         if std::path::Path::new("/dev/net/tun").exists() { Ok(()) } else { Err(Skip::NoTun) }
     }
 
+    /// Whether a lab with a WAN and a [`Page`](crate::page::Page) can be built on this machine.
+    ///
+    /// # Errors
+    /// The first thing missing.
+    pub fn page_available() -> Result<(), Skip> {
+        Self::wan_available()?;
+        let missing = PROGRAMS_OF_PAGE.into_iter().find(|(program, _)| !on_path(program));
+        missing.map_or(Ok(()), |(program, package)| Err(Skip::NoProgramOfBenches { program, package }))
+    }
+
     /// For [`require_lab!`](crate::require_lab): whether the calling test may go on.
     ///
     /// # Panics
-    /// If something is missing and the environment has `REQUIRE_PRIVILEGED=1`.
+    /// If something is missing and the environment has `REQUIRE_PRIVILEGED=1`; not for what only benches install.
     #[must_use]
     pub fn required(available: Result<(), Skip>) -> bool {
         match available {
             Ok(()) => true,
-            Err(skip) if std::env::var_os("REQUIRE_PRIVILEGED").is_some_and(|value| value == "1") => {
+            Err(skip)
+                if !matches!(skip, Skip::NoProgramOfBenches { .. })
+                    && std::env::var_os("REQUIRE_PRIVILEGED").is_some_and(|value| value == "1") =>
+            {
                 panic!("REQUIRE_PRIVILEGED=1, but this test would be skipped: {skip}")
             }
             Err(skip) => {
@@ -111,7 +135,7 @@ fn on_path(program: &str) -> bool {
 }
 
 /// Leaves the calling test, with the reason on stderr, where no lab can be built (`require_lab!(wan)`: none with a
-/// WAN). With `REQUIRE_PRIVILEGED=1` in the environment it panics instead.
+/// WAN; `require_lab!(page)`: none with a page and a browser). With `REQUIRE_PRIVILEGED=1` in the environment it panics instead.
 #[macro_export]
 macro_rules! require_lab {
     () => {
@@ -121,6 +145,11 @@ macro_rules! require_lab {
     };
     (wan) => {
         if !$crate::Lab::required($crate::Lab::wan_available()) {
+            return;
+        }
+    };
+    (page) => {
+        if !$crate::Lab::required($crate::Lab::page_available()) {
             return;
         }
     };
