@@ -305,7 +305,7 @@ impl Action {
 
 fn rate(written: &Written<'_, '_>, expected: &str) -> Result<Rate, Expected> {
     let text = written.value.as_str().ok_or(expected)?;
-    Ok(text.parse().map_err(|e| format!("{expected} ({e})"))?)
+    text.parse().map_err(|e| format!("{expected} ({e})"))
 }
 
 fn block_for(on_suspect: OnSuspect) -> Duration {
