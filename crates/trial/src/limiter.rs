@@ -1,4 +1,4 @@
-use halfopen_lab::{Lab, Limiter as Program};
+use halfopen_lab::{Lab, Limiter as Program, WORLD_V4};
 use serde_json::Value;
 
 use crate::TrialError;
@@ -51,7 +51,9 @@ impl Limiter for Preset {
         if self.0 == NONE {
             return Ok(Box::new(Nothing));
         }
-        Ok(Box::new(Halfopen(Program::builder(lab).set("preset", &self.0).start()?)))
+        // The lab has a name server of its own; which one the host has is nothing to it.
+        let program = Program::builder(lab).set("preset", &self.0).set("resolvers", WORLD_V4);
+        Ok(Box::new(Halfopen(program.start()?)))
     }
 }
 
