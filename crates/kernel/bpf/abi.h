@@ -8,7 +8,7 @@
 #include <linux/types.h>
 
 /* Of everything that is pinned: a daemon adopts only what has its own number. */
-#define LAYOUT 2
+#define LAYOUT 3
 
 /* The scopes of the table: the host's, those of `exec`, those of rules, those of interfaces. */
 #define SCOPES 128
@@ -207,6 +207,7 @@ enum attempt_flag {
 	ATTEMPT_PENDING = 1024,	       /* a first contact of which neither answer nor silence is known yet */
 	ATTEMPT_NEWEST = 2048,	       /* it was the newest waiter's turn, not the oldest's, that it took */
 	ATTEMPT_IN_PARTY = 4096,       /* counted among its parties' waiters */
+	ATTEMPT_NAMED = 8192,	       /* a DNS answer has named its address lately */
 };
 
 /* One outbound connect. Written under its socket's lock; its counts in the ledger under the host scope's lock. */
@@ -243,8 +244,14 @@ struct attempt {
 	__u8 spare[23]; /* zero: room for later versions of the same layout */
 };
 
-/* What an account's first contacts have come to; see contacts.h. Numbers are of contacts unless they are in parts of
- * CREDIT. */
+/* What a contact is; see contact_of(). */
+enum contact { CONTACT_KNOWN, CONTACT_NAMED, CONTACT_STRANGER };
+
+/* The credit of an account: for addresses that a DNS answer has named lately, and for all others. */
+enum purse { PURSE_STRANGERS, PURSE_NAMED, PURSES };
+
+/* What the first contacts that one purse of an account paid for have come to; see credit.h. Numbers are of contacts
+ * unless they are in parts of CREDIT. */
 struct trust {
 	__u32 credit;	  /* in parts of CREDIT */
 	__u32 answered;	  /* lately: halves every other second */
@@ -338,9 +345,11 @@ struct scope {
 	__u32 seen_out;
 	__u32 waiting_known; /* those of waiting_here that are no first contacts */
 	__u32 seen_waiting_known;
+	__u32 waiting_named; /* those of waiting_here that are first contacts with a named address */
+	__u32 seen_waiting_named;
 	__u64 blocked;	  /* connect() refused because the account is blocked */
 	__u64 touched_ns; /* when an attempt began or ended last */
-	struct trust trust;
+	struct trust trust[PURSES];
 	struct party parties; /* the host's: whose turn it is */
 	/* Of `accounts`: whose this memory is. Set by who has made the entry; an entry that is collected may be
 	 * another's at once. */
@@ -430,7 +439,7 @@ struct held_record {
 	__u32 uid;
 	char comm[COMM_LEN];
 	__u8 addr[16];
-	__u8 first; /* a first contact */
+	__u8 contact; /* enum contact */
 	__u8 pad[7];
 	struct place place;
 };
@@ -461,7 +470,7 @@ struct attempt_record {
 	__u8 state;
 	__u8 in_slot;
 	__u8 blocked_on; /* enum charged */
-	__u8 first;	 /* a first contact */
+	__u8 contact;	 /* enum contact */
 	__u16 port;
 	__u16 pad;
 	__u32 more_pad;

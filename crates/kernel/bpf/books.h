@@ -88,7 +88,7 @@ __noinline int books_resend(struct attempt *a, __u32 mode)
 	bpf_spin_lock(&host_of(&b)->lock);
 	verdict = attempt_resend(&b, a, mode, now);
 	bpf_spin_unlock(&host_of(&b)->lock);
-	if (verdict != VERDICT_TOO_EARLY && made_suspect(&b, now))
+	if (verdict != VERDICT_TOO_EARLY && made_suspect(&b, a, now))
 		return verdict | RESEND_MADE_SUSPECT;
 	return verdict;
 }
@@ -118,7 +118,7 @@ __noinline int books_end(struct attempt *a, __u32 ending)
 		tell_turn(TOLD_LEFT, a, 0, now);
 	else if (host_of(&b)->queued)
 		tell_turn(TOLD_ENDED, a, ending == ENDING_ESTABLISHED ? flags | TURN_ESTABLISHED : flags, now);
-	return made_suspect(&b, now);
+	return made_suspect(&b, a, now);
 }
 
 /* What a queued attempt has before it: where turns go round, not all who wait there. */

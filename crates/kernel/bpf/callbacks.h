@@ -57,6 +57,25 @@ static __always_inline void end_attempt(struct bpf_sock *sk, struct attempt *a, 
 		tell_suspect(a, sk);
 }
 
+/* The record of the attempt that begins; what the socket had going before is over. NULL where none is kept. */
+static __always_inline struct attempt *new_attempt(struct bpf_sock_ops *op, struct bpf_sock *sk)
+{
+	struct prefix to;
+	struct attempt *a;
+
+	read_destination(op, &to);
+	if (is_exempt(&to))
+		return NULL;
+	a = bpf_sk_storage_get(&attempts, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!a) {
+		count_fault(FAULT_NO_STORAGE);
+		return NULL;
+	}
+	end_attempt(sk, a, ENDING_OTHER);
+	__builtin_memcpy(a->addr, to.addr, sizeof(a->addr));
+	return a;
+}
+
 static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock *sk)
 {
 	__u32 policy = policy_now & 1;
@@ -66,20 +85,13 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	enum verdict verdict;
 	struct charge charge = {};
 	struct cgroup *cgroup;
-	struct prefix to;
 	struct attempt *a;
 
 	if (mode == MODE_OFF || !tp || !is_of_program(tp))
 		return;
-	read_destination(op, &to);
-	if (is_exempt(&to))
+	a = new_attempt(op, sk);
+	if (!a)
 		return;
-	a = bpf_sk_storage_get(&attempts, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!a) {
-		count_fault(FAULT_NO_STORAGE);
-		return;
-	}
-	end_attempt(sk, a, ENDING_OTHER);
 	cgroup = tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup;
 	a->flags = ATTEMPT_DECIDED;
 	if (p->exec_level || p->rules.rules || p->interfaces)
@@ -95,7 +107,6 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	a->deadline_set = 0;
 	a->cookie = bpf_get_socket_cookie(op);
 	a->port = bpf_ntohl(op->remote_port);
-	__builtin_memcpy(a->addr, to.addr, sizeof(a->addr));
 	note_program(a, cgroup);
 	a->top = top_of(p, cgroup);
 	a->address = hash_of(a->addr);

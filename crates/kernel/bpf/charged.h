@@ -42,6 +42,7 @@ static __always_inline void join_walk(struct scope *s, __u32 walk)
 	s->seen_queued = 0;
 	s->seen_waiting_here = 0;
 	s->seen_waiting_known = 0;
+	s->seen_waiting_named = 0;
 	s->seen_out = 0;
 }
 
@@ -53,16 +54,50 @@ static __always_inline void count_queued(struct scope *s, int seen, __u32 by)
 		s->seen_queued += by;
 }
 
-static __always_inline void count_waiting_here(struct scope *s, int seen, int known, __u32 by)
+/* 1 where a number is not zero, without a branch: the verifier would walk both ways. */
+static __always_inline __u32 some(__u32 number)
 {
+	__u32 top = number | -number;
+
+	asm volatile("" : "+r"(top));
+	return top >> 31;
+}
+
+static __always_inline int is_first(const struct attempt *a)
+{
+	return !!(a->flags & ATTEMPT_FIRST);
+}
+
+/* The credit that it would cost. A number, not a way: the verifier would walk both. */
+static __always_inline __u32 purse_of(const struct attempt *a)
+{
+	return a->flags / ATTEMPT_NAMED & PURSE_NAMED;
+}
+
+static __always_inline enum contact contact_of(const struct attempt *a)
+{
+	if (!is_first(a))
+		return CONTACT_KNOWN;
+	return purse_of(a) ? CONTACT_NAMED : CONTACT_STRANGER;
+}
+
+static __always_inline struct trust *trust_of(struct scope *s, const struct attempt *a)
+{
+	return &s->trust[purse_of(a)];
+}
+
+static __always_inline void count_waiting_here(struct scope *s, const struct attempt *a, int seen, __u32 by)
+{
+	__u32 first = is_first(a), known = by * !first, named = by * (first & purse_of(a));
+
 	s->waiting_here += by;
-	if (seen)
-		s->seen_waiting_here += by;
-	if (!known)
+	s->waiting_known += known;
+	s->waiting_named += named;
+	if (!seen)
 		return;
-	s->waiting_known += by;
-	if (seen)
-		s->seen_waiting_known += by;
+	s->seen_waiting_here += by;
+	s->seen_waiting_known += known;
+	s->seen_waiting_named += named;
 }
 
 static __always_inline void count_out(struct scope *s, int seen, __u32 by)

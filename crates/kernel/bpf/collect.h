@@ -20,7 +20,14 @@ _Static_assert(ENDED_NS > 2 * JUST_TOUCHED_NS, "an attempt on its way to its acc
 
 static __always_inline int is_trusted(const struct scope *s, const struct limits *l)
 {
-	return !l->first.credit || !s->trust.halved_ns || (s->trust.credit >= l->first.credit && !s->trust.suspect_ns);
+	int trusted = 1;
+
+	for (int i = 0; i < PURSES; i++) {
+		const struct trust *t = &s->trust[i];
+
+		trusted &= !t->halved_ns || (t->credit >= l->first.credit && !t->suspect_ns);
+	}
+	return trusted || !l->first.credit;
 }
 
 /* The host's lock must be held. */
@@ -52,7 +59,8 @@ int collect_accounts(struct bpf_iter__bpf_map_elem *ctx)
 	l = limits_of(p, key.scope);
 	ended = p->rules.ended >> ((key.scope - RULE_SCOPES) & 63) & 1;
 	/* Credit that came back while nobody asked. */
-	settle_scope(key.scope, key.id);
+	settle_trust(key.scope, key.id, PURSE_STRANGERS);
+	settle_trust(key.scope, key.id, PURSE_NAMED);
 	host = bpf_map_lookup_elem(&scopes, &first);
 	s = bpf_map_lookup_elem(&accounts, &key);
 	if (!host || !s)

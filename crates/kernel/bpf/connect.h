@@ -58,7 +58,8 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 	for_each_charged(i) {
 		if (!b.scope[i])
 			continue;
-		blocked |= is_blocked(&b.scope[i]->trust, &b.limits[i]->first, now);
+		for (int of = 0; of < PURSES; of++)
+			blocked |= is_blocked(&b.scope[i]->trust[of], &b.limits[i]->first, now);
 		full |= queue_is_full(b.scope[i], b.limits[i]);
 	}
 	if (!(blocked || full) || (p->essential.rules && is_essential(p, policy, cgroup)))

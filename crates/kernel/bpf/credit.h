@@ -22,6 +22,9 @@
 #define WIDEN_MOST 16
 #define SHIFT_MOST 31
 
+/* The compiler is to read again what it has read before, not to keep it: 512 bytes of stack are all there is. */
+#define READ_AGAIN() asm volatile("" ::: "memory")
+
 enum side { SIDE_OLDEST, SIDE_NEWEST };
 
 static __always_inline int is_throttled(const struct trust *t, const struct first_contact *f)
@@ -61,6 +64,7 @@ static __always_inline void credit_recovers(struct trust *t, const struct first_
 	if (now < t->recover_ns)
 		return;
 	pause = pause_ns(t, f);
+	READ_AGAIN();
 	more = (now - t->recover_ns) / (pause | !pause);
 	missing = f->credit - t->credit;
 	earned = more + 1;
@@ -96,7 +100,9 @@ static __always_inline void trust_settle(struct trust *t, const struct first_con
 		t->suspect_ns = 0;
 		t->steps = 0;
 	}
+	READ_AGAIN();
 	credit_recovers(t, f, now);
+	READ_AGAIN();
 	periods = now > t->halved_ns ? (now - t->halved_ns) / HALVE_NS : 0;
 	if (!periods)
 		return;
@@ -115,6 +121,8 @@ static __always_inline void trust_settle(struct trust *t, const struct first_con
 /* Whether trust_settle() would change anything. */
 static __always_inline int trust_is_unsettled(const struct trust *t, const struct first_contact *f, __u64 now)
 {
+	if (!f->credit)
+		return 0;
 	if (!t->halved_ns || now >= t->halved_ns + HALVE_NS || (t->credit >= f->credit) != !t->recover_ns)
 		return 1;
 	return (t->recover_ns && now >= t->recover_ns) ||

@@ -36,18 +36,37 @@ static __always_inline int turn_is_due(const struct scope *s, const struct limit
 	return !l->interval_ns || now >= s->next_turn_ns;
 }
 
-/* A newcomer goes out at once only past an empty queue. Those who wait for credit are passed by known contacts, and by
- * the newest where it is its turn. */
-static __always_inline int may_admit(const struct scope *s, const struct limits *l, int first)
+/* Those of its own kind that wait here. */
+static __always_inline __u32 waiting_alike(const struct scope *s, const struct attempt *a)
 {
-	int nobody_waits = !(first ? s->waiting_here : s->waiting_known);
-	int has_slot = lets_all_go(l) || has_free_slot(s, l);
+	__u32 of_strangers = s->waiting_here - s->waiting_known - s->waiting_named;
 
-	if (!first || !l->first.credit)
-		return lets_all_go(l) || (nobody_waits && has_slot);
-	if (!nobody_waits && !s->waiting_known)
-		nobody_waits = newest_goes(&s->trust, &l->first);
-	return nobody_waits && has_credit(&s->trust) && has_slot;
+	return of_strangers + purse_of(a) * (s->waiting_named - of_strangers);
+}
+
+/* Whether some of better rank wait here for the same slots and turns: for a first contact known ones, and for one with
+ * a stranger those named ones that have the credit. */
+static __always_inline int yields(const struct scope *s, const struct limits *l, const struct attempt *a)
+{
+	__u32 named_wait_for_slots = (1 - some(l->first.credit)) | some(s->trust[PURSE_NAMED].credit / CREDIT);
+
+	return some(s->waiting_known) | ((1 - purse_of(a)) & some(s->waiting_named) & named_wait_for_slots);
+}
+
+/* A newcomer goes out at once only past an empty queue. Those who wait for credit are passed by known contacts, by
+ * named ones, and by the newest where it is its turn. */
+static __always_inline int may_admit(struct scope *s, const struct limits *l, const struct attempt *a)
+{
+	int has_slot = lets_all_go(l) || has_free_slot(s, l), passes;
+
+	if (!is_first(a))
+		return lets_all_go(l) || (!s->waiting_known && has_slot);
+	passes = !yields(s, l, a);
+	if (!l->first.credit)
+		return lets_all_go(l) || (passes && !waiting_alike(s, a) && has_slot);
+	if (passes && waiting_alike(s, a))
+		passes = newest_goes(trust_of(s, a), &l->first);
+	return passes && has_credit(trust_of(s, a)) && has_slot;
 }
 
 static __always_inline int has_turn(const struct scope *s, const struct limits *l, __u64 now)
@@ -74,21 +93,13 @@ static __always_inline void turns_settle(struct scope *s, const struct limits *l
 		s->next_turn_ns = now + l->interval_ns;
 }
 
-/* Brings one scope up to now. Each that is charged is to be settled before the rest here is called. */
-static __always_inline void settle(struct scope *s, const struct limits *l, __u64 now)
+/* Slots, grid, turns and the purse of each scope that is charged are to be settled, in this order, before the rest here
+ * is called. Whether settling would change anything can be asked without the lock too: what is missed now is settled by
+ * the next. */
+static __always_inline int grid_or_turns_are_unsettled(const struct scope *s, const struct limits *l, __u64 now)
 {
-	slots_settle(s, l, now);
-	turns_settle(s, l, now);
-	trust_settle(&s->trust, &l->first, now);
-}
-
-/* Whether settling would change anything. Without the lock too: what is missed now is settled by the next. */
-static __always_inline int is_unsettled(const struct scope *s, const struct limits *l, __u64 now)
-{
-	return s->slot_shift != l->slot_shift || (s->in_slots && now >> s->slot_shift > s->tick) ||
-	       (s->in_old_grid && now >= s->old_grid_until_ns) ||
-	       (l->interval_ns && s->next_turn_ns > now + l->interval_ns) ||
-	       (l->first.credit && trust_is_unsettled(&s->trust, &l->first, now));
+	return s->slot_shift != l->slot_shift || (s->in_old_grid && now >= s->old_grid_until_ns) ||
+	       (l->interval_ns && s->next_turn_ns > now + l->interval_ns);
 }
 
 /* The wheel of a scope without slots has nothing to settle. */
@@ -104,11 +115,6 @@ static __always_inline void touch(struct books *b, __u64 now)
 		if (!s->in_slots && now >> s->slot_shift > s->tick)
 			s->tick = now >> s->slot_shift;
 	}
-}
-
-static __always_inline int is_first(const struct attempt *a)
-{
-	return !!(a->flags & ATTEMPT_FIRST);
 }
 
 /* The scope that holds the attempt back. One that is gone leaves it to the host's. */
@@ -129,7 +135,7 @@ static __always_inline void wait_at(struct books *b, struct attempt *a, __u8 at,
 	s = waits_at(b, a);
 	if (!s->waiting_here && s->next_turn_ns < now)
 		s->next_turn_ns = now;
-	count_waiting_here(s, is_seen(b, a), !is_first(a), 1);
+	count_waiting_here(s, a, is_seen(b, a), 1);
 	if (at == CHARGED_HOST && b->top && b->user) {
 		round_join(b->top, b->user);
 		round_join(&host_of(b)->parties, b->top);
@@ -139,7 +145,7 @@ static __always_inline void wait_at(struct books *b, struct attempt *a, __u8 at,
 
 static __always_inline void wait_no_more(struct books *b, struct attempt *a)
 {
-	count_waiting_here(waits_at(b, a), is_seen(b, a), !is_first(a), -1);
+	count_waiting_here(waits_at(b, a), a, is_seen(b, a), -1);
 	if (a->flags & ATTEMPT_IN_PARTY && b->top && b->user) {
 		round_leave(b->top, b->user);
 		round_leave(&host_of(b)->parties, b->top);
@@ -159,8 +165,8 @@ static __always_inline void contact(struct scope *s, const struct limits *l, con
 	if (!l->first.credit || a->flags & ATTEMPT_ESSENTIAL)
 		return;
 	if (is_first(a))
-		credit_spend(&s->trust, &l->first, now);
-	note_contact(&s->trust, &l->first, a->address);
+		credit_spend(trust_of(s, a), &l->first, now);
+	note_contact(trust_of(s, a), &l->first, a->address);
 }
 
 static __always_inline void go_out(struct books *b, struct attempt *a, __u64 now)
@@ -193,7 +199,7 @@ static __always_inline void tell_first(struct books *b, struct attempt *a)
 		if (told || !s || !b->limits[i]->first.credit)
 			continue;
 		told = 1;
-		first = b->limits[i]->first.working_set ? !works_with(&s->trust, &b->limits[i]->first, a->address)
+		first = b->limits[i]->first.working_set ? !works_with(trust_of(s, a), &b->limits[i]->first, a->address)
 							: is_first(a);
 	}
 	a->flags = first ? a->flags | ATTEMPT_FIRST : a->flags & ~ATTEMPT_FIRST;
@@ -205,7 +211,7 @@ static __always_inline void enqueue(struct scope *s, const struct limits *l, str
 	s->last_waiter_ns = now;
 	*place = 0;
 	if (is_first(a) && l->first.credit)
-		*place = queue_for_credit(&s->trust, s->waiting_here == s->waiting_known);
+		*place = queue_for_credit(trust_of(s, a), !waiting_alike(s, a));
 }
 
 /* connect() was called: out at once only if every scope has a free slot, credit for a first contact, and nothing of
@@ -220,7 +226,7 @@ static __always_inline enum verdict attempt_begin(struct books *b, struct attemp
 	a->walk = host_of(b)->walk;
 	tell_first(b, a);
 	for_each_charged(i) {
-		if (at == CHARGED && b->scope[i] && !may_admit(b->scope[i], b->limits[i], is_first(a)))
+		if (at == CHARGED && b->scope[i] && !may_admit(b->scope[i], b->limits[i], a))
 			at = i;
 	}
 	if (a->flags & ATTEMPT_ESSENTIAL)
@@ -263,7 +269,8 @@ static __always_inline void leave_queue(struct scope *s, const struct attempt *a
 		s->longest_wait_ns = now - a->began_ns;
 }
 
-/* A first contact needs credit too, yields to known ones, and to others of its kind that are nearer to their turn. */
+/* A first contact needs credit too, yields to those of better rank, and to others of its kind that are nearer to their
+ * turn. */
 static __always_inline int may_release(struct scope *s, const struct limits *l, const struct attempt *a, __u32 place,
 				       __u64 now)
 {
@@ -273,9 +280,9 @@ static __always_inline int may_release(struct scope *s, const struct limits *l, 
 	}
 	if (!is_first(a))
 		return 1;
-	if (s->waiting_known)
+	if (yields(s, l, a))
 		return 0;
-	return !l->first.credit || side_of(&s->trust, place, now) != NO_SIDE;
+	return !l->first.credit || side_of(trust_of(s, a), place, now) != NO_SIDE;
 }
 
 static __always_inline int may_take_turn(struct books *b, const struct attempt *a, __u64 now)
@@ -292,8 +299,8 @@ static __always_inline void release_from(struct scope *s, const struct limits *l
 	int side;
 
 	if (is_first(a) && l->first.credit) {
-		side = side_of(&s->trust, place, now);
-		leave_by_side(&s->trust, side, place);
+		side = side_of(trust_of(s, a), place, now);
+		leave_by_side(trust_of(s, a), side, place);
 		a->flags = side == SIDE_NEWEST ? a->flags | ATTEMPT_NEWEST : a->flags & ~ATTEMPT_NEWEST;
 	}
 	take_turn(s, l, now);
@@ -366,9 +373,9 @@ static __always_inline void note_silence(struct scope *s, const struct limits *l
 {
 	if (!(a->flags & ATTEMPT_PENDING))
 		return;
-	pending_no_more(&s->trust);
+	pending_no_more(trust_of(s, a));
 	if (l->first.credit)
-		contact_silent(&s->trust, &l->first, side_taken(a), now);
+		contact_silent(trust_of(s, a), &l->first, side_taken(a), now);
 }
 
 /* An attempt that is out wants to send its SYN again. An aged one needs a slot and a turn like any other, and comes
@@ -412,7 +419,7 @@ static __always_inline void end_queued(struct scope *s, const struct limits *l, 
 {
 	leave_queue(s, a, seen, now);
 	if (is_first(a) && l->first.credit)
-		leave_place(&s->trust, place);
+		leave_place(trust_of(s, a), place);
 	if (ending == ENDING_TIMED_OUT)
 		s->gave_up++;
 	else
@@ -430,9 +437,9 @@ static __always_inline void end_out(struct scope *s, const struct limits *l, con
 		return;
 	}
 	if (a->flags & ATTEMPT_PENDING)
-		pending_no_more(&s->trust);
+		pending_no_more(trust_of(s, a));
 	if (is_first(a) && l->first.credit)
-		contact_answered(&s->trust, &l->first, side_taken(a), neighbours, now);
+		contact_answered(trust_of(s, a), &l->first, side_taken(a), neighbours, now);
 	s->established++;
 }
 

@@ -9,35 +9,44 @@
 #include "patience.h"
 #include "recount.h"
 
-static inline void settle_all(struct books *b, __u64 now)
+static inline void settle_all(struct books *b, const struct attempt *a, __u64 now)
 {
 	for_each_charged(i) {
-		if (b->scope[i] && is_unsettled(b->scope[i], b->limits[i], now))
-			settle(b->scope[i], b->limits[i], now);
+		struct scope *s = b->scope[i];
+		const struct limits *l = b->limits[i];
+
+		if (s && slots_are_unsettled(s, now))
+			slots_turn(s, now);
+		if (s && grid_or_turns_are_unsettled(s, l, now)) {
+			grid_settle(s, l, now);
+			turns_settle(s, l, now);
+		}
+		if (s && trust_is_unsettled(trust_of(s, a), &l->first, now))
+			trust_settle(trust_of(s, a), &l->first, now);
 	}
 }
 
 enum verdict native_begin(struct books *b, struct attempt *a, __u32 mode, __u64 now)
 {
-	settle_all(b, now);
+	settle_all(b, a, now);
 	return attempt_begin(b, a, mode, now);
 }
 
 enum verdict native_recheck(struct books *b, struct attempt *a, __u32 mode, __u64 now)
 {
-	settle_all(b, now);
+	settle_all(b, a, now);
 	return attempt_recheck(b, a, mode, now);
 }
 
 enum verdict native_resend(struct books *b, struct attempt *a, __u32 mode, __u64 now)
 {
-	settle_all(b, now);
+	settle_all(b, a, now);
 	return attempt_resend(b, a, mode, now);
 }
 
 void native_end(struct books *b, struct attempt *a, enum ending ending, __u32 neighbours, __u64 now)
 {
-	settle_all(b, now);
+	settle_all(b, a, now);
 	attempt_end(b, a, ending, neighbours, now);
 }
 

@@ -154,7 +154,7 @@ static __always_inline int open_scopes(struct books *b, const struct policy *p, 
 
 static __always_inline int is_unreleased(const struct policy *p, const struct scope *s)
 {
-	return s->trust.released != p->released;
+	return s->trust[0].released != p->released;
 }
 
 /* All but what the attempts that live count on. */
@@ -187,34 +187,67 @@ __noinline int release_scope(__u32 number, __u64 account, __u32 released)
 	if (!host || !s)
 		return 0;
 	at = bpf_map_lookup_elem(&releases, &key);
-	is_it = at && (__s32)(*at - s->trust.released) > 0;
+	is_it = at && (__s32)(*at - s->trust[0].released) > 0;
 	key.id = ALL_ACCOUNTS;
 	at = bpf_map_lookup_elem(&releases, &key);
-	is_it |= at && (__s32)(*at - s->trust.released) > 0;
+	is_it |= at && (__s32)(*at - s->trust[0].released) > 0;
 	bpf_spin_lock(&host->lock);
-	if (is_it)
-		trust_begins_anew(&s->trust);
-	s->trust.released = released;
+	for (int i = 0; i < PURSES; i++) {
+		if (is_it)
+			trust_begins_anew(&s->trust[i]);
+		s->trust[i].released = released;
+	}
 	bpf_spin_unlock(&host->lock);
 	return is_it;
 }
 
-/* Brings a scope up to now. Global, as those in books.h are. */
-__noinline int settle_scope(__u32 number, __u64 account)
+static __always_inline struct scope *host_scope(void)
 {
-	const struct policy *p = policy_in_force();
 	__u32 key = CHARGED_HOST;
-	struct scope *host, *s;
-	__u64 now;
 
-	number &= SCOPES - 1;
-	host = bpf_map_lookup_elem(&scopes, &key);
-	s = find_scope(number, account);
+	return bpf_map_lookup_elem(&scopes, &key);
+}
+
+/* Bring a scope up to now. Global, as those in books.h are, and each for itself: the verifier would walk each way
+ * through the one for each through the others. */
+__noinline int settle_slots(__u32 number, __u64 account)
+{
+	struct scope *host = host_scope(), *s = find_scope(number & (SCOPES - 1), account);
+	__u64 now = bpf_ktime_get_ns();
+
 	if (!host || !s)
 		return 0;
-	now = bpf_ktime_get_ns();
 	bpf_spin_lock(&host->lock);
-	settle(s, limits_of(p, number), now);
+	slots_turn(s, now);
+	bpf_spin_unlock(&host->lock);
+	return 1;
+}
+
+__noinline int settle_grid_and_turns(__u32 number, __u64 account)
+{
+	struct scope *host = host_scope(), *s = find_scope(number & (SCOPES - 1), account);
+	const struct limits *l = limits_of(policy_in_force(), number);
+	__u64 now = bpf_ktime_get_ns();
+
+	if (!host || !s)
+		return 0;
+	bpf_spin_lock(&host->lock);
+	grid_settle(s, l, now);
+	turns_settle(s, l, now);
+	bpf_spin_unlock(&host->lock);
+	return 1;
+}
+
+__noinline int settle_trust(__u32 number, __u64 account, __u32 purse)
+{
+	struct scope *host = host_scope(), *s = find_scope(number & (SCOPES - 1), account);
+	const struct limits *l = limits_of(policy_in_force(), number);
+	__u64 now = bpf_ktime_get_ns();
+
+	if (!host || !s)
+		return 0;
+	bpf_spin_lock(&host->lock);
+	trust_settle(&s->trust[purse & PURSE_NAMED], &l->first, now);
 	bpf_spin_unlock(&host->lock);
 	return 1;
 }
@@ -228,8 +261,12 @@ static __always_inline void settle_books(struct books *b, const struct policy *p
 	for_each_charged(i) {
 		if (b->scope[i] && is_unreleased(p, b->scope[i]))
 			release_scope(number[i], account[i], p->released);
-		if (b->scope[i] && is_unsettled(b->scope[i], b->limits[i], now))
-			settle_scope(number[i], account[i]);
+		if (b->scope[i] && slots_are_unsettled(b->scope[i], now))
+			settle_slots(number[i], account[i]);
+		if (b->scope[i] && grid_or_turns_are_unsettled(b->scope[i], b->limits[i], now))
+			settle_grid_and_turns(number[i], account[i]);
+		if (b->scope[i] && trust_is_unsettled(trust_of(b->scope[i], a), &b->limits[i]->first, now))
+			settle_trust(number[i], account[i], purse_of(a));
 	}
 }
 

@@ -28,6 +28,7 @@ static __always_inline void attempt_seen(struct books *b, struct attempt *a)
 	}
 	at->seen_waiting_here += queued;
 	at->seen_waiting_known += queued && !is_first(a);
+	at->seen_waiting_named += queued && is_first(a) && purse_of(a);
 }
 
 /* A walk over all live attempts begins. */
@@ -39,16 +40,22 @@ static __always_inline void walk_begins(struct scope *host)
 /* The walk is complete: what it saw is what there is. Returns whether the books were wrong. */
 static __always_inline int walk_ends(struct scope *s, __u32 walk)
 {
-	int drifted;
+	__u32 drifted;
 
 	join_walk(s, walk);
-	drifted = s->queued != s->seen_queued || s->out != s->seen_out || s->waiting_here != s->seen_waiting_here ||
-		  s->waiting_known != s->seen_waiting_known;
+	drifted = s->queued ^ s->seen_queued;
+	drifted |= s->out ^ s->seen_out;
+	drifted |= s->waiting_here ^ s->seen_waiting_here;
+	drifted |= s->waiting_known ^ s->seen_waiting_known;
+	drifted |= s->waiting_named ^ s->seen_waiting_named;
 	s->queued = s->seen_queued;
 	s->waiting_here = s->seen_waiting_here;
 	s->waiting_known = s->seen_waiting_known;
+	s->waiting_named = s->seen_waiting_named;
 	s->out = s->seen_out;
-	if (s->trust.pending > s->out)
-		s->trust.pending = s->out;
-	return drifted;
+	for (int i = 0; i < PURSES; i++) {
+		if (s->trust[i].pending > s->out)
+			s->trust[i].pending = s->out;
+	}
+	return !!drifted;
 }

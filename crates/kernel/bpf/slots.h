@@ -23,9 +23,10 @@ static __always_inline __u32 slots_held(const struct scope *s)
 }
 
 /* All ones where a number is not negative, else zero: the loops below have no branches, for the verifier would walk
- * each way through them. */
+ * each way through them, and the compiler must not see what it could make one of. */
 static __always_inline __u32 where_not_negative(__s64 number)
 {
+	asm volatile("" : "+r"(number));
 	return ~(__u32)(number >> 63);
 }
 
@@ -85,10 +86,14 @@ static __always_inline void slots_change_grid(struct scope *s, __u32 shift, __u6
 	s->tick = now >> shift;
 }
 
-/* Brings the wheel up to now. To be called before anything else here. */
-static __always_inline void slots_settle(struct scope *s, const struct limits *l, __u64 now)
+static __always_inline int slots_are_unsettled(const struct scope *s, __u64 now)
 {
-	slots_turn(s, now);
+	return s->in_slots && now >> s->slot_shift > s->tick;
+}
+
+/* With slots_turn() before it, brings the wheel up to now. To be called before anything else here. */
+static __always_inline void grid_settle(struct scope *s, const struct limits *l, __u64 now)
+{
 	/* First: a further change must not hold on what has expired. */
 	if (s->in_old_grid && now >= s->old_grid_until_ns)
 		s->in_old_grid = 0;

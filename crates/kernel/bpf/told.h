@@ -55,7 +55,7 @@ static __always_inline void tell_held(enum told kind, const struct attempt *a, c
 	r->top = a->top;
 	r->pid = a->pid;
 	r->uid = a->uid;
-	r->first = is_first(a);
+	r->contact = contact_of(a);
 	__builtin_memset(r->pad, 0, sizeof(r->pad));
 	__builtin_memcpy(r->comm, a->comm, COMM_LEN);
 	__builtin_memcpy(r->addr, a->addr, sizeof(r->addr));
@@ -107,12 +107,12 @@ static __always_inline void tell_out(const struct books *b, const struct attempt
 }
 
 /* Whether the silence of an attempt just now made one of its accounts a suspect. */
-static __always_inline int made_suspect(const struct books *b, __u64 now)
+static __always_inline int made_suspect(const struct books *b, const struct attempt *a, __u64 now)
 {
 	int made = 0;
 
 	for_each_charged(i)
-		made |= b->scope[i] && b->scope[i]->trust.suspect_ns == now;
+		made |= b->scope[i] && trust_of(b->scope[i], a)->suspect_ns == now;
 	return made;
 }
 

@@ -28,7 +28,7 @@ static __always_inline void write_attempt(struct seq_file *seq, const struct soc
 		.state = a->state,
 		.in_slot = in_slot,
 		.blocked_on = a->blocked_on,
-		.first = is_first(a),
+		.contact = contact_of(a),
 		.port = a->port,
 	};
 

@@ -54,7 +54,9 @@ impl AccountId {
 pub struct Trust {
     /// First contacts that it may make at once. What comes back with time is only added when an attempt begins or ends.
     pub credit: u32,
-    /// First contacts let out since the account was made.
+    /// The same for addresses that a DNS answer has named lately, which have credit of their own; `None` before the first.
+    pub credit_named: Option<u32>,
+    /// First contacts let out since the account was made, of both kinds.
     pub first_contacts: u64,
     /// Since when it is a suspect, on the kernel's monotonic clock.
     pub suspect_since: Option<Duration>,
@@ -74,10 +76,13 @@ pub struct Account {
 }
 
 pub(crate) fn trust(scope: &types::scope) -> Trust {
+    let [strangers, named] = &scope.trust;
+    let since = scope.trust.iter().map(|trust| trust.suspect_ns).filter(|since| *since != 0).min();
     Trust {
-        credit: scope.trust.credit / settings::CREDIT,
-        first_contacts: scope.trust.first_contacts,
-        suspect_since: (scope.trust.suspect_ns != 0).then(|| Duration::from_nanos(scope.trust.suspect_ns)),
+        credit: strangers.credit / settings::CREDIT,
+        credit_named: (named.halved_ns != 0).then_some(named.credit / settings::CREDIT),
+        first_contacts: strangers.first_contacts + named.first_contacts,
+        suspect_since: since.map(Duration::from_nanos),
         refused_blocked: scope.blocked,
     }
 }

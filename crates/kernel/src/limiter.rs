@@ -12,6 +12,7 @@ use crate::pins::{HOOKS, Pins};
 use crate::skeleton::{HalfopenSkel, types};
 use crate::state::State;
 use crate::{CgroupDir, KernelError, Settings, Told, told};
+use halfopen_policy::wake::Credits;
 use halfopen_policy::{Limits, Mode};
 use libbpf_rs::{ErrorKind, Link, ProgramMut, RingBuffer, RingBufferBuilder};
 use named_scopes::Numbers;
@@ -85,12 +86,8 @@ pub struct Turns {
     pub in_use: u64,
     /// When the next turn falls due, on that clock; only means something with a rate.
     pub next_turn: Duration,
-    /// Credit for first contacts, in whole.
-    pub credits: u32,
-    /// When the next comes back by itself, if one is missing.
-    pub recovers_at: Option<Duration>,
-    /// Whether it is the newest waiter's turn to take one, not the oldest's.
-    pub newest: bool,
+    /// Credit for first contacts; its times are nanoseconds of the same clock.
+    pub credits: Credits,
 }
 
 /// What a limiter has taken over from an earlier daemon.

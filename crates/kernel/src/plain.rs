@@ -2,6 +2,7 @@
 
 use crate::records::{Place, Program};
 use crate::skeleton::types;
+use halfopen_policy::{Contact, Purse};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// A structure that any bytes of its size are a value of.
@@ -75,7 +76,7 @@ pub(crate) struct HeldRecord {
     pub uid: u32,
     pub comm: [u8; 16],
     pub addr: [u8; 16],
-    pub first: u8,
+    pub contact: u8,
     pub pad: [u8; 7],
     pub place: PlaceRecord,
 }
@@ -110,7 +111,7 @@ pub(crate) struct AttemptRecord {
     pub state: u8,
     pub in_slot: u8,
     pub blocked_on: u8,
-    pub first: u8,
+    pub contact: u8,
     pub port: u16,
     pub pad: u16,
     pub more_pad: u32,
@@ -131,6 +132,15 @@ pub(crate) fn place(record: &PlaceRecord) -> Place {
         netns: record.netns,
         device: record.device,
         local: socket_addr(record.addr, record.port),
+    }
+}
+
+/// `enum contact`.
+pub(crate) fn contact(number: u8) -> Contact {
+    match number {
+        0 => Contact::Known,
+        1 => Contact::First(Purse::Named),
+        _ => Contact::First(Purse::Strangers),
     }
 }
 

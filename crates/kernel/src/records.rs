@@ -1,5 +1,6 @@
 //! What the kernel part tells of single attempts.
 
+use halfopen_policy::Contact;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -100,8 +101,8 @@ pub struct HeldAttempt {
     pub interface: Option<crate::ScopeId>,
     /// The id of its top-level cgroup: with its user the party that it shares turns with.
     pub top: u64,
-    /// Whether it is a first contact.
-    pub first: bool,
+    /// What its address is to it.
+    pub contact: Contact,
     /// Where its socket is.
     pub place: Place,
     /// Whose.
@@ -134,8 +135,8 @@ pub struct Attempt {
     pub interface: Option<crate::ScopeId>,
     /// The scope that holds it back, while queued.
     pub held_back_by: crate::ScopeId,
-    /// Whether it is a first contact.
-    pub first: bool,
+    /// What its address is to it.
+    pub contact: Contact,
     /// Whose.
     pub program: Program,
     /// Where to.

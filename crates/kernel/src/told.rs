@@ -35,7 +35,7 @@ fn held_attempt(record: &HeldRecord) -> HeldAttempt {
         own: ScopeId::own(record.own).map(|scope| AccountId { scope, id: record.account }),
         interface: ScopeId::own(record.interface),
         top: record.top,
-        first: record.first != 0,
+        contact: plain::contact(record.contact),
         place: plain::place(&record.place),
         program: plain::program(record.pid, record.uid, record.comm, record.cgroup_id),
         destination: plain::socket_addr(record.addr, record.port),

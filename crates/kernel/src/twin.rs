@@ -104,6 +104,7 @@ struct Life {
     interface: usize,
     party: Party,
     first: bool,
+    named: bool,
     address: u64,
 }
 
@@ -163,6 +164,8 @@ impl Kernel {
         const ESSENTIAL: u16 = 256;
         /// `ATTEMPT_FIRST`
         const FIRST: u16 = 512;
+        /// `ATTEMPT_NAMED`
+        const NAMED: u16 = 8192;
         if self.mode == Mode::Off {
             return Verdict::Go;
         }
@@ -174,6 +177,7 @@ impl Kernel {
         attempt.address = life.address;
         attempt.flags = if life.standing == Standing::Essential { ESSENTIAL } else { 0 };
         attempt.flags |= if life.first { FIRST } else { 0 };
+        attempt.flags |= if life.named { NAMED } else { 0 };
         // SAFETY: with_books() hands out pointers to live structures that nothing else uses meanwhile.
         let number =
             self.with_books(socket, |books, attempt| unsafe { native_begin(books, attempt, mode, now) });

@@ -65,7 +65,7 @@ fn attempt(record: &AttemptRecord, now: Duration) -> Attempt {
         own: ScopeId::own(record.scope).map(|scope| AccountId { scope, id: record.account }),
         interface: ScopeId::own(record.interface),
         held_back_by: ScopeId([0, record.scope, record.interface][usize::from(record.blocked_on.min(2))]),
-        first: record.first != 0,
+        contact: plain::contact(record.contact),
         program: plain::program(record.pid, record.uid, record.comm, record.cgroup_id),
         destination: plain::socket_addr(record.addr, record.port),
         age: since(record.began_ns),

@@ -1,6 +1,7 @@
 //! One outbound connect, and what is said to it.
 
 use crate::credit::Side;
+use crate::first_contact::{Contact, Purse};
 use crate::parties::Party;
 use crate::scope::ScopeId;
 use std::collections::BTreeMap;
@@ -74,11 +75,22 @@ pub struct Origin {
     pub party: Party,
     /// Whether its address has not answered lately.
     pub first: bool,
+    /// Whether a DNS answer has named it lately.
+    pub named: bool,
     /// A hash of its address, for working sets.
     pub address: u64,
 }
 
 impl Origin {
+    /// The credit that it would cost.
+    pub(crate) fn purse(&self) -> Purse {
+        if self.named { Purse::Named } else { Purse::Strangers }
+    }
+
+    pub(crate) fn contact(&self) -> Contact {
+        if self.first { Contact::First(self.purse()) } else { Contact::Known }
+    }
+
     /// The scopes it is charged to, in the order in which they are asked: who waits for its own account shall not look
     /// like a waiter of all.
     pub(crate) fn charged(&self) -> impl Iterator<Item = ScopeId> + use<> {

@@ -5,6 +5,7 @@
 
 use crate::attempt::{Attempt, AttemptId, Ending, Origin, Refusal, Stage, Standing, Verdict};
 use crate::credit::{Offer, Repute, Side};
+use crate::first_contact::Purse;
 use crate::parties::Party;
 use crate::scope::{Scope, ScopeId};
 use crate::{Ledger, Limits, Mode, Overflow};
@@ -69,7 +70,7 @@ impl Books {
 
     fn wait_at(&mut self, at: ScopeId, attempt: AttemptId, origin: &Origin, now: u64) {
         if let Some(scope) = self.scopes.get_mut(at.0) {
-            scope.wait_here(attempt, origin.first, Self::party_at(at, origin), now);
+            scope.wait_here(attempt, origin.contact(), Self::party_at(at, origin), now);
         }
     }
 
@@ -123,11 +124,12 @@ impl Books {
             return (id, Verdict::Go);
         }
         let mut origin = self.known(origin);
-        self.each_charged(&origin, |scope| scope.settle(now));
-        let says = |id: ScopeId| self.scopes.get(id.0)?.tells_first(origin.first, origin.address);
+        self.each_charged(&origin, |scope| scope.settle(origin.purse(), now));
+        let says =
+            |id: ScopeId| self.scopes.get(id.0)?.tells_first(origin.first, origin.purse(), origin.address);
         origin.first = origin.standing == Standing::Bound && origin.charged().find_map(says) == Some(true);
         let held_back_by = match origin.standing {
-            Standing::Bound => self.barrier(&origin, |_, scope| scope.admits(origin.first)),
+            Standing::Bound => self.barrier(&origin, |_, scope| scope.admits(origin.contact())),
             Standing::Essential => None,
         };
         let mut attempt = Attempt {
@@ -143,7 +145,7 @@ impl Books {
             Some(scope) if self.mode == Mode::Enforce => {
                 for charged in origin.charged() {
                     let Some(scope) = self.scopes.get_mut(charged.0) else { continue };
-                    if let Some(place) = scope.enqueue(id, origin.first, now) {
+                    if let Some(place) = scope.enqueue(id, origin.contact(), now) {
                         attempt.places.insert(charged, place);
                     }
                 }
@@ -169,7 +171,9 @@ impl Books {
     fn go_out(&mut self, attempt: &mut Attempt, now: u64) {
         let origin = attempt.origin;
         if origin.standing == Standing::Bound {
-            self.each_charged(&origin, |scope| scope.contact(origin.first, origin.address, now));
+            self.each_charged(&origin, |scope| {
+                scope.contact(origin.first, origin.purse(), origin.address, now);
+            });
         }
         attempt.pending = origin.first;
         attempt.stage = Stage::Out { in_slot_since: now, last_syn: now };
@@ -183,12 +187,17 @@ impl Books {
             return Verdict::Go;
         }
         let origin = attempt.origin;
-        self.each_charged(&origin, |scope| scope.settle(now));
+        self.each_charged(&origin, |scope| scope.settle(origin.purse(), now));
         let barrier = match self.mode {
             Mode::Enforce => self.barrier(&origin, |at, scope| {
                 let place = attempt.places.get(&at).copied().unwrap_or_default();
                 let waits_here = attempt.held_back_by == Some(at);
-                scope.releases(origin.first, place, Self::party_at(at, &origin).filter(|_| waits_here), now)
+                scope.releases(
+                    origin.contact(),
+                    place,
+                    Self::party_at(at, &origin).filter(|_| waits_here),
+                    now,
+                )
             }),
             Mode::Audit | Mode::Off => None,
         };
@@ -210,7 +219,7 @@ impl Books {
                 let Some(scope) = self.scopes.get_mut(charged.0) else { continue };
                 let place = attempt.places.get(&charged).copied().unwrap_or_default();
                 if origin.first
-                    && let Some(side) = scope.leave_by(place, now)
+                    && let Some(side) = scope.leave_by(origin.purse(), place, now)
                 {
                     attempt.side = side;
                 }
@@ -230,12 +239,12 @@ impl Books {
         let Stage::Out { in_slot_since, last_syn } = attempt.stage else { return Verdict::Hold };
         let (origin, pending, side) = (attempt.origin, attempt.pending, attempt.side);
         let enforced = self.mode == Mode::Enforce && origin.standing == Standing::Bound;
-        self.each_charged(&origin, |scope| scope.settle(now));
+        self.each_charged(&origin, |scope| scope.settle(origin.purse(), now));
         if now.saturating_sub(last_syn) < SYN_GAP_NS {
             return Verdict::TooEarly;
         }
         if pending {
-            self.each_charged(&origin, |scope| scope.silence(side, now));
+            self.each_charged(&origin, |scope| scope.silence(origin.purse(), side, now));
             if let Some(attempt) = self.attempts.get_mut(&id) {
                 attempt.pending = false;
             }
@@ -258,7 +267,7 @@ impl Books {
     pub fn end(&mut self, now: u64, id: AttemptId, ending: Ending, neighbours: u32) {
         let Some(attempt) = self.attempts.remove(&id) else { return };
         let Attempt { origin, pending, side, .. } = attempt;
-        self.each_charged(&origin, |scope| scope.settle(now));
+        self.each_charged(&origin, |scope| scope.settle(origin.purse(), now));
         if attempt.stage == Stage::Queued {
             self.wait_no_more(attempt.held_back_by, id, &origin);
         }
@@ -267,18 +276,19 @@ impl Books {
             match attempt.stage {
                 Stage::Queued => {
                     if origin.first {
-                        scope.leave(attempt.places.get(&charged).copied().unwrap_or_default());
+                        scope
+                            .leave(origin.purse(), attempt.places.get(&charged).copied().unwrap_or_default());
                     }
                     scope.end_queued(id, attempt.began, ending, now);
                 }
                 Stage::Out { .. } => {
                     if origin.first && ending == Ending::Established {
                         if pending {
-                            scope.pending_no_more();
+                            scope.pending_no_more(origin.purse());
                         }
-                        scope.answer(side, neighbours, now);
+                        scope.answer(origin.purse(), side, neighbours, now);
                     } else if pending {
-                        scope.silence(side, now);
+                        scope.silence(origin.purse(), side, now);
                     }
                     scope.end_out(id, ending);
                 }
@@ -288,14 +298,14 @@ impl Books {
 
     /// How a scope stands with its first contacts.
     #[must_use]
-    pub fn repute(&self, scope: ScopeId) -> Repute {
-        self.scopes.get(scope.0).map_or_else(Repute::default, Scope::repute)
+    pub fn repute(&self, scope: ScopeId, purse: Purse) -> Repute {
+        self.scopes.get(scope.0).map_or_else(Repute::default, |scope| scope.repute(purse))
     }
 
     /// What those who wait for a scope's credit have to expect at `now`; `None` where none is asked for.
     #[must_use]
-    pub fn offer(&self, scope: ScopeId, now: u64) -> Option<Offer> {
-        self.scopes.get(scope.0)?.offer(now)
+    pub fn offer(&self, scope: ScopeId, purse: Purse, now: u64) -> Option<Offer> {
+        self.scopes.get(scope.0)?.offer(purse, now)
     }
 
     /// The scope's numbers at `now`; all zero for an unknown scope.

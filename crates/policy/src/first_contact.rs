@@ -25,6 +25,38 @@ pub struct FirstContact {
     pub on_suspect: OnSuspect,
 }
 
+/// Which credit a first contact costs: an account keeps it for both apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Purse {
+    /// For addresses that a DNS answer has named lately.
+    Named,
+    /// For all others.
+    Strangers,
+}
+
+impl Purse {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Named, Self::Strangers];
+}
+
+/// What an attempt's address is to who dials it, in the order in which they go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub enum Contact {
+    /// It costs nothing.
+    #[default]
+    Known,
+    /// It costs credit.
+    First(Purse),
+}
+
+impl Contact {
+    /// Whether it costs credit.
+    #[must_use]
+    pub fn is_first(self) -> bool {
+        self != Self::Known
+    }
+}
+
 /// Which of the waiting first contacts goes out next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {

@@ -18,7 +18,7 @@ pub mod wake;
 pub use attempt::{AttemptId, Ending, Origin, Refusal, Standing, Verdict};
 pub use books::Books;
 pub use credit::{Offer, Repute};
-pub use first_contact::{FirstContact, OnSuspect, Order};
+pub use first_contact::{Contact, FirstContact, OnSuspect, Order, Purse};
 pub use ledger::Ledger;
 pub use limits::{Limits, Mode, Overflow, Rate, RawTcp};
 pub use parties::Party;

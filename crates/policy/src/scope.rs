@@ -2,6 +2,7 @@
 
 use crate::attempt::{AttemptId, Ending};
 use crate::credit::{Offer, Repute, Side, Trust};
+use crate::first_contact::{Contact, Purse};
 use crate::held_slots::HeldSlots;
 use crate::parties::{Parties, Party};
 use crate::{Ledger, Limits};
@@ -31,10 +32,12 @@ pub(crate) struct Scope {
     next_turn: u64,
     queued: BTreeSet<AttemptId>,
     waiting_here: BTreeSet<AttemptId>,
-    /// Those of them that are no first contacts.
+    /// Those of them that are no first contacts, and the named ones of those that are.
     waiting_known: BTreeSet<AttemptId>,
+    waiting_named: BTreeSet<AttemptId>,
     out: BTreeSet<AttemptId>,
-    trust: Trust,
+    strangers: Trust,
+    named: Trust,
     /// Among whom the turns go round; the host's alone.
     parties: Parties,
     /// What was counted since the start; its `half_open`, `aged` and `queued` stay zero.
@@ -50,22 +53,38 @@ impl Scope {
             queued: BTreeSet::new(),
             waiting_here: BTreeSet::new(),
             waiting_known: BTreeSet::new(),
+            waiting_named: BTreeSet::new(),
             out: BTreeSet::new(),
-            trust: Trust::default(),
+            strangers: Trust::default(),
+            named: Trust::default(),
             parties: Parties::default(),
             totals: Ledger::default(),
         }
     }
 
-    /// Brings slots and turns up to `now`. The next turn is never more than one interval away: a rate that was raised
+    fn trust(&self, purse: Purse) -> &Trust {
+        match purse {
+            Purse::Named => &self.named,
+            Purse::Strangers => &self.strangers,
+        }
+    }
+
+    fn trust_mut(&mut self, purse: Purse) -> &mut Trust {
+        match purse {
+            Purse::Named => &mut self.named,
+            Purse::Strangers => &mut self.strangers,
+        }
+    }
+
+    /// Brings slots, turns and one purse up to `now`. The next turn is never more than one interval away: a rate that was raised
     /// is in force at once, and turns taken while nothing was enforced leave no debt.
-    pub fn settle(&mut self, now: u64) {
+    pub fn settle(&mut self, purse: Purse, now: u64) {
         self.slots.settle(now, self.limits.slot_life);
         if let Some(rate) = self.limits.drain {
             self.next_turn = self.next_turn.min(now.saturating_add(rate.interval_ns()));
         }
-        if let Some(rules) = &self.limits.first_contact {
-            self.trust.settle(rules, now);
+        if let Some(rules) = self.limits.first_contact {
+            self.trust_mut(purse).settle(&rules, now);
         }
     }
 
@@ -83,20 +102,45 @@ impl Scope {
 
     /// Whether a contact is a first one here, where several scopes may say: the first that asks for credit. `first`: its
     /// address has not answered lately.
-    pub fn tells_first(&self, first: bool, address: u64) -> Option<bool> {
+    pub fn tells_first(&self, first: bool, purse: Purse, address: u64) -> Option<bool> {
         let rules = self.limits.first_contact.as_ref()?;
-        Some(if rules.working_set > 0 { !self.trust.works_with(rules, address) } else { first })
+        Some(if rules.working_set > 0 { !self.trust(purse).works_with(rules, address) } else { first })
+    }
+
+    /// Those of its own kind that wait here.
+    fn waiting_alike(&self, purse: Purse) -> usize {
+        match purse {
+            Purse::Named => self.waiting_named.len(),
+            Purse::Strangers => self.waiting_here.len() - self.waiting_known.len() - self.waiting_named.len(),
+        }
+    }
+
+    /// Whether some of better rank wait here for the same slots and turns: known ones, and for strangers those named
+    /// ones that have the credit.
+    fn yields(&self, contact: Contact) -> bool {
+        let named_wait_for_slots = !self.waiting_named.is_empty()
+            && (self.limits.first_contact.is_none() || self.named.has_credit());
+        match contact {
+            Contact::Known => false,
+            Contact::First(Purse::Named) => !self.waiting_known.is_empty(),
+            Contact::First(Purse::Strangers) => !self.waiting_known.is_empty() || named_wait_for_slots,
+        }
     }
 
     /// A newcomer goes out at once only past an empty queue: else a steady stream of them would starve the waiters. Those
     /// who wait for credit are passed by known contacts, and by the newest where it is its turn.
-    pub fn admits(&self, first: bool) -> bool {
-        let others = if first { &self.waiting_here } else { &self.waiting_known };
-        let Some(rules) = self.limits.first_contact.as_ref().filter(|_| first) else {
-            return self.lets_all_go() || others.is_empty() && self.has_free_slot();
+    pub fn admits(&self, contact: Contact) -> bool {
+        let has_slot = self.lets_all_go() || self.has_free_slot();
+        let Contact::First(purse) = contact else {
+            return self.lets_all_go() || self.waiting_known.is_empty() && has_slot;
         };
-        let passes = others.is_empty() || self.waiting_known.is_empty() && self.trust.newest_goes(rules);
-        passes && self.trust.has_credit() && (self.lets_all_go() || self.has_free_slot())
+        let nobody_alike = self.waiting_alike(purse) == 0;
+        let Some(rules) = &self.limits.first_contact else {
+            return self.lets_all_go() || nobody_alike && !self.yields(contact) && has_slot;
+        };
+        let trust = self.trust(purse);
+        let passes = !self.yields(contact) && (nobody_alike || trust.newest_goes(rules));
+        passes && trust.has_credit() && has_slot
     }
 
     fn has_turn(&self, now: u64) -> bool {
@@ -106,15 +150,18 @@ impl Scope {
     /// A waiter goes out when a turn is due, whosever that turn was: each one's timer is late, so a rate holds only if
     /// whoever asks first takes it. Not `strict` is the fixed rate of the original's documentation, whatever the slots.
     /// A first contact needs credit too, yields to known ones, and to others of its kind that are nearer to their turn.
-    pub fn releases(&mut self, first: bool, place: u32, party: Option<Party>, now: u64) -> bool {
+    pub fn releases(&mut self, contact: Contact, place: u32, party: Option<Party>, now: u64) -> bool {
         if !self.has_turn(now) {
             self.parties.withdraw();
             return false;
         }
-        if first && !self.waiting_known.is_empty() {
+        if self.yields(contact) {
             return false;
         }
-        if first && self.limits.first_contact.is_some() && self.trust.side_of(place, now).is_none() {
+        if let Contact::First(purse) = contact
+            && self.limits.first_contact.is_some()
+            && self.trust(purse).side_of(place, now).is_none()
+        {
             return false;
         }
         self.lets_all_go() || self.parties.may_take(party, now)
@@ -144,21 +191,25 @@ impl Scope {
     }
 
     /// Returns its place among those who wait for credit, where they do.
-    pub fn enqueue(&mut self, attempt: AttemptId, first: bool, now: u64) -> Option<u32> {
+    pub fn enqueue(&mut self, attempt: AttemptId, contact: Contact, now: u64) -> Option<u32> {
         self.queued.insert(attempt);
         self.note_waiter(now);
-        let alone = self.waiting_here.len() == self.waiting_known.len();
-        (first && self.limits.first_contact.is_some()).then(|| self.trust.queue(alone))
+        self.limits.first_contact?;
+        let Contact::First(purse) = contact else { return None };
+        let alone = self.waiting_alike(purse) == 0;
+        Some(self.trust_mut(purse).queue(alone))
     }
 
     /// An idle scope saves up no turns: they count from when its first waiter comes.
-    pub fn wait_here(&mut self, attempt: AttemptId, first: bool, party: Option<Party>, now: u64) {
+    pub fn wait_here(&mut self, attempt: AttemptId, contact: Contact, party: Option<Party>, now: u64) {
         if self.waiting_here.is_empty() {
             self.next_turn = self.next_turn.max(now);
         }
         self.waiting_here.insert(attempt);
-        if !first {
-            self.waiting_known.insert(attempt);
+        match contact {
+            Contact::Known => drop(self.waiting_known.insert(attempt)),
+            Contact::First(Purse::Named) => drop(self.waiting_named.insert(attempt)),
+            Contact::First(Purse::Strangers) => {}
         }
         if let Some(party) = party {
             self.parties.join(party);
@@ -168,6 +219,7 @@ impl Scope {
     pub fn wait_elsewhere(&mut self, attempt: AttemptId, party: Option<Party>) {
         if self.waiting_here.remove(&attempt) {
             self.waiting_known.remove(&attempt);
+            self.waiting_named.remove(&attempt);
             if let Some(party) = party {
                 self.parties.leave(party);
             }
@@ -196,56 +248,59 @@ impl Scope {
     }
 
     pub fn is_blocked(&self, now: u64) -> bool {
-        self.limits.first_contact.as_ref().is_some_and(|rules| self.trust.is_blocked(rules, now))
+        let blocked = |rules: &_| Purse::ALL.into_iter().any(|of| self.trust(of).is_blocked(rules, now));
+        self.limits.first_contact.as_ref().is_some_and(blocked)
     }
 
     /// Whose turn a first contact takes that goes out now after a wait.
-    pub fn leave_by(&mut self, place: u32, now: u64) -> Option<Side> {
+    pub fn leave_by(&mut self, purse: Purse, place: u32, now: u64) -> Option<Side> {
         self.limits.first_contact?;
-        let side = self.trust.side_of(place, now).unwrap_or_default();
-        self.trust.leave_by(side, place);
+        let trust = self.trust_mut(purse);
+        let side = trust.side_of(place, now).unwrap_or_default();
+        trust.leave_by(side, place);
         Some(side)
     }
 
-    pub fn leave(&mut self, place: u32) {
+    pub fn leave(&mut self, purse: Purse, place: u32) {
         if self.limits.first_contact.is_some() {
-            self.trust.leave(place);
+            self.trust_mut(purse).leave(place);
         }
     }
 
     /// It goes out: a first contact spends credit, and its address is met.
-    pub fn contact(&mut self, first: bool, address: u64, now: u64) {
-        if let Some(rules) = &self.limits.first_contact {
+    pub fn contact(&mut self, first: bool, purse: Purse, address: u64, now: u64) {
+        if let Some(rules) = self.limits.first_contact {
+            let trust = self.trust_mut(purse);
             if first {
-                self.trust.spend(rules, now);
+                trust.spend(&rules, now);
             }
-            self.trust.note_contact(rules, address);
+            trust.note_contact(&rules, address);
         }
     }
 
-    pub fn pending_no_more(&mut self) {
-        self.trust.pending_no_more();
+    pub fn pending_no_more(&mut self, purse: Purse) {
+        self.trust_mut(purse).pending_no_more();
     }
 
-    pub fn answer(&mut self, side: Side, neighbours: u32, now: u64) {
-        if let Some(rules) = &self.limits.first_contact {
-            self.trust.answer(rules, side, neighbours, now);
+    pub fn answer(&mut self, purse: Purse, side: Side, neighbours: u32, now: u64) {
+        if let Some(rules) = self.limits.first_contact {
+            self.trust_mut(purse).answer(&rules, side, neighbours, now);
         }
     }
 
-    pub fn silence(&mut self, side: Side, now: u64) {
-        self.trust.pending_no_more();
-        if let Some(rules) = &self.limits.first_contact {
-            self.trust.silence(rules, side, now);
+    pub fn silence(&mut self, purse: Purse, side: Side, now: u64) {
+        self.pending_no_more(purse);
+        if let Some(rules) = self.limits.first_contact {
+            self.trust_mut(purse).silence(&rules, side, now);
         }
     }
 
-    pub fn offer(&self, now: u64) -> Option<Offer> {
-        self.limits.first_contact.as_ref().map(|rules| self.trust.offer(rules, now))
+    pub fn offer(&self, purse: Purse, now: u64) -> Option<Offer> {
+        self.limits.first_contact.as_ref().map(|rules| self.trust(purse).offer(rules, now))
     }
 
-    pub fn repute(&self) -> Repute {
-        self.trust.repute()
+    pub fn repute(&self, purse: Purse) -> Repute {
+        self.trust(purse).repute()
     }
 
     pub fn admit(&mut self, attempt: AttemptId, now: u64) {

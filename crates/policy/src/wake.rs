@@ -7,7 +7,7 @@
 mod account;
 mod answers;
 
-use crate::{Limits, Party};
+use crate::{Contact, Limits, Party, Purse};
 use account::Account;
 use answers::Answers;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -33,8 +33,8 @@ const HOST: AccountId = AccountId::HOST;
 /// Those in whose order waiters have their turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Lane {
-    /// Whether they are first contacts: these come after the others.
-    pub first: bool,
+    /// What their addresses are to them: first contacts come after the others.
+    pub contact: Contact,
     /// The account that they are charged to besides the host's, or the host's.
     pub own: AccountId,
     /// Whose they are: the host's turns go round among parties.
@@ -80,10 +80,28 @@ pub struct Reading {
     /// When the next turn falls due; only means something with a rate.
     pub next_turn: u64,
     /// The credit for first contacts, where they cost some.
-    pub credit: Option<CreditReading>,
+    pub credit: Option<Credits>,
 }
 
-/// The credit of one scope, as it was read.
+/// The credit of one scope in both purses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Credits {
+    /// For named addresses.
+    pub named: CreditReading,
+    /// For others.
+    pub strangers: CreditReading,
+}
+
+impl Credits {
+    fn of(&self, purse: Purse) -> &CreditReading {
+        match purse {
+            Purse::Named => &self.named,
+            Purse::Strangers => &self.strangers,
+        }
+    }
+}
+
+/// The credit of one purse, as it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CreditReading {
     /// Whole credits.
@@ -157,7 +175,7 @@ impl Wakes {
     /// An attempt, a waiter or not, went out.
     pub fn went_out(&mut self, at: u64, attempt: WaiterId, own: AccountId, had_waited: bool) {
         let waiter = self.forget(attempt);
-        let first = waiter.is_some_and(|waiter| waiter.lane.first);
+        let contact = waiter.map_or(Contact::Known, |waiter| waiter.lane.contact);
         if let Some(woken) = waiter.and_then(|waiter| waiter.woken) {
             self.in_vain = 0;
             self.answers.confirmed();
@@ -165,7 +183,7 @@ impl Wakes {
         }
         for id in charged(own) {
             if let Some(account) = self.accounts.get_mut(&id) {
-                account.went_out(at, had_waited, first);
+                account.went_out(at, had_waited, contact);
             }
         }
         self.answers.went_out(at, attempt, own);
@@ -233,27 +251,40 @@ impl Wakes {
         let asks_at = now + self.lead();
         let each = self.accounts.keys().map(|id| (*id, self.open_turns(*id, now, asks_at)));
         let mut open: BTreeMap<AccountId, u64> = each.collect();
-        let each = self.accounts.iter().map(|(id, account)| (*id, self.open_credit(*id, account, asks_at)));
-        let mut credit: BTreeMap<AccountId, u64> = each.collect();
-        let has = |of: &BTreeMap<AccountId, u64>, lane: &Lane| {
-            charged(lane.own).all(|id| of.get(&id).is_some_and(|turns| *turns > 0))
+        let each = self.accounts.iter().flat_map(|(id, account)| {
+            let of = |purse| ((*id, purse), self.open_credit(*id, purse, account, asks_at));
+            Purse::ALL.map(of)
+        });
+        let mut credit: BTreeMap<(AccountId, Purse), u64> = each.collect();
+        let has_turn = |open: &BTreeMap<AccountId, u64>, lane: &Lane| {
+            charged(lane.own).all(|id| open.get(&id).is_some_and(|turns| *turns > 0))
+        };
+        let has_credit = |credit: &BTreeMap<_, u64>, lane: &Lane| match lane.contact {
+            Contact::Known => true,
+            Contact::First(purse) => {
+                charged(lane.own).all(|id| credit.get(&(id, purse)).is_some_and(|left| *left > 0))
+            }
         };
         while chosen.len() < most && open.get(&HOST).is_some_and(|turns| *turns > 0) {
             let next = self
                 .asleep
                 .iter()
-                .filter(|(lane, _)| has(&open, lane) && (!lane.first || has(&credit, lane)))
+                .filter(|(lane, _)| has_turn(&open, lane) && has_credit(&credit, lane))
                 .filter_map(|(lane, queue)| {
                     let (place, id) = self.next_of(lane, queue)?;
                     let served = self.served.get(&lane.party).copied().unwrap_or_default();
-                    Some((lane.first, served, place, *lane, id))
+                    Some((lane.contact, served, place, *lane, id))
                 })
                 .min();
-            let Some((first, _, place, lane, id)) = next else { break };
+            let Some((contact, _, place, lane, id)) = next else { break };
             for charged in charged(lane.own) {
-                let taken = [Some(&mut open), first.then_some(&mut credit)];
-                for turns in taken.into_iter().flatten().filter_map(|of| of.get_mut(&charged)) {
+                if let Some(turns) = open.get_mut(&charged) {
                     *turns -= 1;
+                }
+                if let Contact::First(purse) = contact
+                    && let Some(left) = credit.get_mut(&(charged, purse))
+                {
+                    *left -= 1;
                 }
             }
             self.count += 1;
@@ -298,18 +329,24 @@ impl Wakes {
         account.open_turns(asks_at, slots_to_come).saturating_sub(taken as u64)
     }
 
-    /// How many first contacts may be woken for this scope, to ask at `asks_at`.
-    fn open_credit(&self, id: AccountId, account: &Account, asks_at: u64) -> u64 {
+    /// How many first contacts may be woken for one purse of this scope, to ask at `asks_at`.
+    fn open_credit(&self, id: AccountId, purse: Purse, account: &Account, asks_at: u64) -> u64 {
         let undecided = self.woken.iter().filter_map(|(_, woken)| self.waiters.get(woken));
-        let taken =
-            undecided.filter(|Waiter { lane, .. }| lane.first && (id == HOST || lane.own == id)).count();
-        account.open_credit(asks_at).saturating_sub(taken as u64)
+        let takes = |waiter: &&Waiter| {
+            waiter.lane.contact == Contact::First(purse) && (id == HOST || waiter.lane.own == id)
+        };
+        account.open_credit(purse, asks_at).saturating_sub(undecided.filter(takes).count() as u64)
     }
 
     /// Whose turn it is among those of one lane.
     fn next_of(&self, lane: &Lane, queue: &BTreeMap<u64, WaiterId>) -> Option<(u64, WaiterId)> {
-        let newest = |id: AccountId| self.accounts.get(&id).and_then(Account::takes_newest);
-        let newest = lane.first && newest(lane.own).or_else(|| newest(HOST)) == Some(true);
+        let newest = match lane.contact {
+            Contact::Known => false,
+            Contact::First(purse) => {
+                let newest = |id| self.accounts.get(&id).and_then(|account| account.takes_newest(purse));
+                newest(lane.own).or_else(|| newest(HOST)) == Some(true)
+            }
+        };
         let (place, id) = if newest { queue.last_key_value()? } else { queue.first_key_value()? };
         Some((*place, *id))
     }

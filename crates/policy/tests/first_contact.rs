@@ -1,8 +1,8 @@
 //! What holds of credit and of the host's turns under any sequence of attempts.
 
 use halfopen_policy::{
-    AttemptId, Books, Ending, FirstContact, Limits, Mode, OnSuspect, Order, Origin, Party, Rate, ScopeId,
-    Verdict,
+    AttemptId, Books, Ending, FirstContact, Limits, Mode, OnSuspect, Order, Origin, Party, Purse, Rate,
+    ScopeId, Verdict,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -148,7 +148,7 @@ proptest! {
             let recovered = (watched.now - began) / rules.recover.as_nanos() as u64;
             let most = u64::from(rules.credit) + watched.answered * u64::from(rules.reward) + recovered;
             prop_assert!(watched.out <= most, "{} of {most}", watched.out);
-            prop_assert_eq!(watched.books.repute(watched.own).first_contacts, watched.out);
+            prop_assert_eq!(watched.books.repute(watched.own, Purse::Strangers).first_contacts, watched.out);
         }
     }
 
@@ -160,7 +160,7 @@ proptest! {
         let mut watched = Watched::new(rules);
         for (step, act) in &life {
             watched.act(*step, act);
-            let credit = u64::from(watched.books.repute(watched.own).credit);
+            let credit = u64::from(watched.books.repute(watched.own, Purse::Strangers).credit);
             let most = u64::from(rules.credit).max(watched.answered);
             prop_assert!(credit <= most, "{credit} of {most}");
         }
@@ -175,7 +175,7 @@ proptest! {
         for (step, act) in &life {
             watched.act(*step, act);
             let pending = watched.live.values().filter(|live| live.pending).count();
-            prop_assert_eq!(watched.books.repute(watched.own).pending as usize, pending);
+            prop_assert_eq!(watched.books.repute(watched.own, Purse::Strangers).pending as usize, pending);
         }
     }
 

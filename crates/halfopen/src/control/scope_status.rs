@@ -39,6 +39,9 @@ pub struct TrustStatus {
     /// First contacts let out so far.
     #[serde(default)]
     pub first_contacts: Option<u64>,
+    /// The same as `credit` for addresses that a DNS answer has named lately; `None` before the first such contact.
+    #[serde(default)]
+    pub credit_named: Option<u32>,
 }
 
 /// One scope's numbers: counts of attempts where nothing else is said.
@@ -150,6 +153,7 @@ impl ScopeStatus {
             format!("half-open {}{}", self.half_open, of(self.half_open_limit)),
         ];
         parts.extend(self.trust.credit.map(|credit| format!("credit {credit}")));
+        parts.extend(self.trust.credit_named.map(|credit| format!("for named {credit}")));
         parts.extend(self.trust.first_contacts.map(|count| format!("first contacts {count}")));
         let counted = [
             ("gave up while queued", self.gave_up_while_queued),
@@ -188,7 +192,7 @@ mod tests {
         let json = serde_json::to_value(&scope).unwrap();
         let names = "name half_open_limit drain_per_s half_open aged queued admitted released cancelled \
                      gave_up_while_queued established failed refused_overflow longest_wait_ms saturated \
-                     kind suspect_since blocked_until credit first_contacts";
+                     kind suspect_since blocked_until credit first_contacts credit_named";
         for name in names.split_whitespace() {
             assert!(json.get(name).is_some(), "{name}");
         }
@@ -212,6 +216,7 @@ mod tests {
             suspect_since: Some("1970-01-01T00:00:00.000Z".into()),
             credit: Some(0),
             first_contacts: Some(40),
+            credit_named: Some(9),
             blocked_until: None,
         };
         let new = ScopeStatus::new("second[/a\n]", ScopeKind::Account, &open, &ledger);
@@ -223,7 +228,7 @@ mod tests {
         );
         assert_eq!(
             scope.in_short(),
-            "second[/a\\u{a}]: queued 3, half-open 0, credit 0, first contacts 40, refused, blocked 2, SUSPECT since \
+            "second[/a\\u{a}]: queued 3, half-open 0, credit 0, for named 9, first contacts 40, refused, blocked 2, SUSPECT since \
              1970-01-01T00:00:00.000Z"
         );
         let sent = serde_json::to_string(&scope).unwrap();

@@ -4,7 +4,7 @@
 use super::hand::Hand;
 use crate::control::Degradation;
 use halfopen_kernel::{AccountId, Became, KernelError, Limiter, Poker, ScopeId, Told, Turn, Waiter};
-use halfopen_policy::wake::{self, CreditReading, Ended, Lane, Reading, WaiterId, Wakes};
+use halfopen_policy::wake::{self, Ended, Lane, Reading, WaiterId, Wakes};
 use halfopen_policy::{Limits, Party};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -94,7 +94,7 @@ impl Pokes {
         for attempt in &live {
             if let Some(waiter) = Waiter::of(attempt) {
                 let party = Party { top: 0, user: attempt.program.uid };
-                self.began(waiter, Lane { first: attempt.first, own: account(attempt.own), party });
+                self.began(waiter, Lane { contact: attempt.contact, own: account(attempt.own), party });
             }
         }
         Ok(())
@@ -125,7 +125,7 @@ impl Pokes {
             Told::Held(held) => {
                 let waiter = Waiter { pid: held.program.pid, place: held.place, peer: held.destination };
                 let party = Party { top: held.top, user: held.program.uid };
-                self.began(waiter, Lane { first: held.first, own: account(held.own), party });
+                self.began(waiter, Lane { contact: held.contact, own: account(held.own), party });
             }
             Told::Suspect(_) => {}
             Told::Turn(turn) => self.hear_turn(turn),
@@ -197,11 +197,7 @@ impl Pokes {
                     limits,
                     in_use: u32::try_from(turns.in_use).unwrap_or(u32::MAX),
                     next_turn: nanos(turns.next_turn),
-                    credit: limits.first_contact.map(|_| CreditReading {
-                        credits: turns.credits,
-                        recovers_at: turns.recovers_at.map(nanos),
-                        newest: turns.newest,
-                    }),
+                    credit: limits.first_contact.map(|_| turns.credits),
                 },
                 None => Reading { at: nanos(now), limits, in_use: 0, next_turn: 0, credit: None },
             };

@@ -81,6 +81,7 @@ impl Suspects {
 mod tests {
     use super::*;
     use halfopen_kernel::{Place, Program, ScopeId};
+    use halfopen_policy::{Contact, Purse};
 
     fn note(suspects: &mut Suspects, scope: &str, number: u64) {
         let account = AccountId { scope: ScopeId::numbered(70), id: number };
@@ -91,7 +92,7 @@ mod tests {
             own: Some(account),
             interface: None,
             top: 0,
-            first: true,
+            contact: Contact::First(Purse::Strangers),
             place: Place { cookie: 0, netns: 0, device: 0, local },
             program: Program { pid: 1, uid: 0, comm: String::new(), cgroup_id: 0 },
             destination: local,

@@ -6,10 +6,19 @@ use crate::{
     AccountId, Attempt, Fault, FaultCount, KernelError, ProgramCount, Shortcoming, Told, ledger, plain,
     program_counts, settings, walk,
 };
+use halfopen_policy::wake::{CreditReading, Credits};
 use halfopen_policy::{Ledger, Limits};
 use libbpf_rs::{MapCore, MapFlags};
 use std::os::fd::AsFd;
 use std::time::Duration;
+
+fn credit(trust: &types::trust) -> CreditReading {
+    CreditReading {
+        credits: trust.credit / settings::CREDIT,
+        recovers_at: (trust.recover_ns != 0).then_some(trust.recover_ns),
+        newest: trust.side != 0,
+    }
+}
 
 impl Limiter {
     /// What waiting did to which program, since the limit began; of the 4096 programs that did so last.
@@ -52,14 +61,12 @@ impl Limiter {
             }
         };
         Ok(books.map(|books| {
-            let trust = &books.trust;
+            let [strangers, named] = books.trust.each_ref().map(credit);
             Turns {
                 at,
                 in_use: ledger::ledger(&books, u64::try_from(at.as_nanos()).unwrap_or(u64::MAX)).half_open,
                 next_turn: Duration::from_nanos(books.next_turn_ns),
-                credits: trust.credit / settings::CREDIT,
-                recovers_at: (trust.recover_ns != 0).then(|| Duration::from_nanos(trust.recover_ns)),
-                newest: trust.side != 0,
+                credits: Credits { named, strangers },
             }
         }))
     }

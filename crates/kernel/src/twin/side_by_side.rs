@@ -2,8 +2,8 @@
 
 use super::{Kernel, Life};
 use halfopen_policy::{
-    AttemptId, Books, Ending, FirstContact, Limits, Mode, OnSuspect, Order, Origin, Overflow, Party, Rate,
-    Repute, ScopeId, Standing, Verdict, slots,
+    AttemptId, Books, Ending, FirstContact, Limits, Mode, OnSuspect, Order, Origin, Overflow, Party, Purse,
+    Rate, Repute, ScopeId, Standing, Verdict, slots,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -67,6 +67,7 @@ impl Pair {
             interface: scope(life.interface),
             party: life.party,
             first: life.first,
+            named: life.named,
             address: life.address,
         };
         let (id, verdict) = self.books.begin(now, origin);
@@ -172,14 +173,16 @@ impl Pair {
             assert_eq!(self.kernel.ledger(at, now), self.books.ledger(scope, now), "the books of scope {at}");
             let waiting = self.kernel.scopes[at].waiting_here as usize;
             assert_eq!(waiting, self.books.waiting_at(scope), "the waiters of scope {at}");
-            let trust = &self.kernel.scopes[at].trust;
-            let repute = Repute {
-                credit: trust.credit / 16,
-                first_contacts: trust.first_contacts,
-                pending: trust.pending,
-                suspect_since: (trust.suspect_ns != 0).then_some(trust.suspect_ns),
-            };
-            assert_eq!(repute, self.books.repute(scope), "the trust in scope {at}");
+            let purses = [Purse::Strangers, Purse::Named].into_iter().zip(&self.kernel.scopes[at].trust);
+            for (purse, trust) in purses {
+                let repute = Repute {
+                    credit: trust.credit / 16,
+                    first_contacts: trust.first_contacts,
+                    pending: trust.pending,
+                    suspect_since: (trust.suspect_ns != 0).then_some(trust.suspect_ns),
+                };
+                assert_eq!(repute, self.books.repute(scope, purse), "the trust in scope {at}, {purse:?}");
+            }
         }
     }
 }
@@ -201,6 +204,7 @@ enum Act {
         interface: Index,
         party: Party,
         first: bool,
+        named: bool,
         address: u64,
         reused: Option<Index>,
     },
@@ -243,9 +247,9 @@ fn some_act() -> impl Strategy<Value = Act> {
         1 => Just(Walk::Ends),
     ];
     prop_oneof![
-        8 => (some_standing(), any::<[Index; 2]>(), some_party(), any::<bool>(), 1..12u64, any::<Option<Index>>())
-            .prop_map(|(standing, [own, interface], party, first, address, reused)| {
-                Act::Begin { standing, own, interface, party, first, address, reused }
+        8 => (some_standing(), any::<[Index; 2]>(), some_party(), any::<[bool; 2]>(), 1..12u64, any::<Option<Index>>())
+            .prop_map(|(standing, [own, interface], party, [first, named], address, reused)| {
+                Act::Begin { standing, own, interface, party, first, named, address, reused }
             }),
         10 => any::<Index>().prop_map(Act::Timer),
         2 => Just(Act::AllTimers),
@@ -308,7 +312,7 @@ fn run(limits: &[Limits], acts: Vec<(u64, u64, Act)>) {
             (!pair.twins.is_empty()).then(|| pair.twins[at.index(pair.twins.len())].socket)
         };
         match act {
-            Act::Begin { standing, own, interface, party, first, address, reused } => {
+            Act::Begin { standing, own, interface, party, first, named, address, reused } => {
                 let idle: Vec<_> =
                     (0..pair.kernel.sockets.len()).filter(|&socket| !pair.kernel.is_live(socket)).collect();
                 let reused = reused.filter(|_| !idle.is_empty()).map(|at| *at.get(&idle));
@@ -316,7 +320,7 @@ fn run(limits: &[Limits], acts: Vec<(u64, u64, Act)>) {
                 let interface = interface.index(limits.len());
                 // One scope is never charged twice.
                 let interface = if interface == own { 0 } else { interface };
-                pair.begin(now, &Life { standing, own, interface, party, first, address }, reused);
+                pair.begin(now, &Life { standing, own, interface, party, first, named, address }, reused);
             }
             Act::Timer(at) => {
                 if let Some(socket) = chosen(&pair, at) {

@@ -1,8 +1,8 @@
 //! What is known of one scope's slots and turns: the last reading of its books, and what has happened since.
 
-use super::Reading;
-use crate::Rate;
+use super::{CreditReading, Reading};
 use crate::scope::TURN_TOLERANCE_NS;
+use crate::{Contact, Purse, Rate};
 
 /// Faster turns are taken by those that ask by themselves: so many do then that none has to be woken.
 const FASTEST: u64 = 10_000_000;
@@ -12,15 +12,15 @@ pub(super) struct Account {
     read: Reading,
     in_use: u32,
     next_turn: u64,
-    credits: u32,
+    /// Credit that was spent since the reading.
+    spent: [u32; 2],
     /// Its credit may have changed since the reading.
     credit_changed: bool,
 }
 
 impl Account {
     pub fn new(read: Reading) -> Self {
-        let credits = read.credit.map_or(0, |credit| credit.credits);
-        Self { read, in_use: read.in_use, next_turn: read.next_turn, credits, credit_changed: false }
+        Self { read, in_use: read.in_use, next_turn: read.next_turn, spent: [0; 2], credit_changed: false }
     }
 
     pub fn read_at(&self) -> u64 {
@@ -40,12 +40,14 @@ impl Account {
         self.read.limits.drain.map(Rate::interval_ns)
     }
 
-    pub fn went_out(&mut self, at: u64, had_waited: bool, first: bool) {
+    pub fn went_out(&mut self, at: u64, had_waited: bool, contact: Contact) {
         // What came before is in the reading.
         if at <= self.read.at {
             return;
         }
-        self.credits = self.credits.saturating_sub(first.into());
+        if let Contact::First(purse) = contact {
+            self.spent[purse as usize] += 1;
+        }
         self.in_use = self.in_use.saturating_add(1);
         if let Some(interval) = self.interval().filter(|_| had_waited) {
             self.next_turn = self.next_turn.max(at.saturating_sub(TURN_TOLERANCE_NS)) + interval;
@@ -61,19 +63,24 @@ impl Account {
 
     /// When the next turn falls due, where there is a rate, and when credit comes back.
     pub fn next_turns(&self) -> impl Iterator<Item = u64> + use<> {
-        let recovers = self.read.credit.and_then(|credit| credit.recovers_at);
-        self.interval().map(|_| self.next_turn).into_iter().chain(recovers)
+        let purses = Purse::ALL.map(|purse| self.credit(purse).and_then(|credit| credit.recovers_at));
+        self.interval().map(|_| self.next_turn).into_iter().chain(purses.into_iter().flatten())
+    }
+
+    fn credit(&self, purse: Purse) -> Option<&CreditReading> {
+        self.read.credit.as_ref().map(|credits| credits.of(purse))
     }
 
     /// Whether the newest waiter comes first, where there is credit to wait for.
-    pub fn takes_newest(&self) -> Option<bool> {
-        self.read.credit.map(|credit| credit.newest)
+    pub fn takes_newest(&self, purse: Purse) -> Option<bool> {
+        self.credit(purse).map(|credit| credit.newest)
     }
 
     /// For how many first contacts there will be credit at `at`.
-    pub fn open_credit(&self, at: u64) -> u64 {
-        let Some(credit) = self.read.credit else { return u64::MAX };
-        u64::from(self.credits) + u64::from(credit.recovers_at.is_some_and(|recovers| recovers <= at))
+    pub fn open_credit(&self, purse: Purse, at: u64) -> u64 {
+        let Some(credit) = self.credit(purse) else { return u64::MAX };
+        let left = credit.credits.saturating_sub(self.spent[purse as usize]);
+        u64::from(left) + u64::from(credit.recovers_at.is_some_and(|recovers| recovers <= at))
     }
 
     /// How many may go out at `at`, when `to_come` slots of those in use will be free.

@@ -13,12 +13,12 @@ pub fn accomplices(count: u32, to_a_neighbourhood: u32) -> Vec<Dial> {
     (0..count).map(|number| Dial { to: Ipv4Addr::from_bits(at(number)), peer: Peer::Stranger }).collect()
 }
 
-fn dead(count: u32) -> Vec<Dial> {
+pub fn dead(count: u32) -> Vec<Dial> {
     let first = Ipv4Addr::new(12, 0, 0, 0).to_bits();
     (0..count).map(|number| Dial { to: Ipv4Addr::from_bits(first + number), peer: Peer::Dead }).collect()
 }
 
-fn attack(name: &str, streams: Vec<Stream>) -> Workload {
+pub fn attack(name: &str, streams: Vec<Stream>) -> Workload {
     let dialers = vec![DialerPlan { cgroup: VICTIM, meets: Vec::new(), streams }];
     Workload { name: name.to_owned(), dialers, round_trip: Duration::from_millis(20), run_for: RUN }
 }

@@ -2,10 +2,11 @@
 
 use crate::known::Known;
 use crate::limiter::Limiter;
-use halfopen_policy::{AttemptId, Books, Ending, Origin, ScopeId, Verdict};
+use halfopen_policy::{AttemptId, Books, Ending, Origin, Purse, ScopeId, Verdict};
 use halfopen_workload::Dial;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 const MS: u64 = 1_000_000;
@@ -69,11 +70,17 @@ pub struct Host {
     planned: u64,
     round_trip: u64,
     /// Those who wait and have not been woken, by who holds them back.
-    asleep: BTreeMap<ScopeId, BTreeSet<Number>>,
+    asleep: BTreeMap<(ScopeId, Purse), BTreeSet<Number>>,
     /// Woken, and not yet asked.
-    waking: HashMap<ScopeId, usize>,
+    waking: HashMap<(ScopeId, Purse), usize>,
+    /// Addresses that a DNS answer has named.
+    pub named: HashSet<Ipv4Addr>,
     next_look: Option<u64>,
     pub told: Vec<Told>,
+}
+
+fn purse_of(origin: &Origin) -> Purse {
+    if origin.named { Purse::Named } else { Purse::Strangers }
 }
 
 impl Host {
@@ -91,6 +98,7 @@ impl Host {
             round_trip: (round_trip.as_nanos() as u64).max(QUICKEST),
             asleep: BTreeMap::new(),
             waking: HashMap::new(),
+            named: HashSet::new(),
             next_look: None,
             told: Vec::new(),
         }
@@ -133,7 +141,8 @@ impl Host {
     /// Since when a scope of this host has been a suspect.
     pub fn suspect_since(&self) -> Option<u64> {
         let scopes = self.accounts.values().chain([&ScopeId::HOST]);
-        scopes.filter_map(|scope| self.books.repute(*scope).suspect_since).min()
+        let of = |scope: &ScopeId| Purse::ALL.map(|purse| self.books.repute(*scope, purse).suspect_since);
+        scopes.flat_map(of).flatten().min()
     }
 
     pub fn connect(&mut self, cgroup: &'static str, dial: Dial, patience: Option<Duration>) -> Number {
@@ -144,6 +153,7 @@ impl Host {
         let origin = Origin {
             own,
             first,
+            named: self.named.contains(&dial.to),
             address: dial.to.to_bits().into(),
             party: halfopen_policy::Party { top: cgroup.len() as u64, user: 0 },
             ..Origin::default()
@@ -159,7 +169,7 @@ impl Host {
             self.go_out(number);
         } else if self.limiter.wakes {
             let at = self.books.held_back_by(id).unwrap_or(ScopeId::HOST);
-            self.asleep.entry(at).or_default().insert(number);
+            self.asleep.entry((at, purse_of(&origin))).or_default().insert(number);
             self.wake();
         } else {
             let spread = number * 331_804_129 % (488 * MS);
@@ -184,8 +194,8 @@ impl Host {
         let Some(live) = self.live.get_mut(&number) else { return };
         let (id, began) = (live.id, live.began);
         if std::mem::take(&mut live.woken) {
-            let own = live.origin.own;
-            self.woken_no_more(own);
+            let origin = live.origin;
+            self.woken_no_more(&origin);
         }
         if self.books.recheck(self.now, id) == Verdict::Go {
             self.go_out(number);
@@ -223,7 +233,7 @@ impl Host {
                 asleep.remove(&number);
             }
             if live.woken {
-                self.woken_no_more(live.origin.own);
+                self.woken_no_more(&live.origin);
             }
         }
         self.books.end(self.now, live.id, ending, neighbours);
@@ -232,9 +242,9 @@ impl Host {
         self.wake();
     }
 
-    fn woken_no_more(&mut self, own: Option<ScopeId>) {
-        for scope in own.into_iter().chain([ScopeId::HOST]) {
-            *self.waking.entry(scope).or_default() -= 1;
+    fn woken_no_more(&mut self, origin: &Origin) {
+        for scope in origin.own.into_iter().chain([ScopeId::HOST]) {
+            *self.waking.entry((scope, purse_of(origin))).or_default() -= 1;
         }
     }
 
@@ -243,33 +253,36 @@ impl Host {
         if self.asleep.values().all(BTreeSet::is_empty) {
             return;
         }
-        let taken = |waking: &HashMap<ScopeId, usize>, scope| waking.get(&scope).copied().unwrap_or(0);
+        let taken = |waking: &HashMap<_, usize>, queue| waking.get(&queue).copied().unwrap_or(0);
+        let woken = |waking: &HashMap<_, usize>| -> usize {
+            Purse::ALL.into_iter().map(|purse| taken(waking, (ScopeId::HOST, purse))).sum()
+        };
         let slots = self.limiter.host.half_open.map_or(usize::MAX, |limit| {
             let in_use = self.books.ledger(ScopeId::HOST, self.now).half_open as usize;
             (limit as usize).saturating_sub(in_use)
         });
         let mut look = self.limiter.host.half_open.map(|_| self.now + LOOK);
-        let scopes: Vec<_> = self.asleep.keys().copied().collect();
-        for scope in scopes {
-            let offer = self.books.offer(scope, self.now);
+        let queues: Vec<_> = self.asleep.keys().copied().collect();
+        for queue @ (scope, purse) in queues {
+            let offer = self.books.offer(scope, purse, self.now);
             loop {
-                let open = slots.saturating_sub(taken(&self.waking, ScopeId::HOST)).min(
+                let open = slots.saturating_sub(woken(&self.waking)).min(
                     offer
                         .map_or(usize::MAX, |offer| offer.credit as usize)
-                        .saturating_sub(taken(&self.waking, scope)),
+                        .saturating_sub(taken(&self.waking, queue)),
                 );
-                let Some(asleep) = self.asleep.get_mut(&scope).filter(|_| open > 0) else { break };
+                let Some(asleep) = self.asleep.get_mut(&queue).filter(|_| open > 0) else { break };
                 let newest = offer.is_some_and(|offer| offer.newest_first);
                 let chosen = if newest { asleep.pop_last() } else { asleep.pop_first() };
                 let Some(number) = chosen else { break };
                 let Some(live) = self.live.get_mut(&number) else { continue };
                 live.woken = true;
                 for charged in live.origin.own.into_iter().chain([ScopeId::HOST]) {
-                    *self.waking.entry(charged).or_default() += 1;
+                    *self.waking.entry((charged, purse)).or_default() += 1;
                 }
                 self.plan(self.now + WAKE, Event::Ask(number));
             }
-            if !self.asleep[&scope].is_empty() {
+            if !self.asleep[&queue].is_empty() {
                 look = look.into_iter().chain(offer.and_then(|offer| offer.recovers_at)).min();
             }
         }

@@ -10,6 +10,7 @@ mod gaming;
 mod host;
 mod known;
 mod limiter;
+mod names;
 mod outcome;
 mod run;
 mod table;

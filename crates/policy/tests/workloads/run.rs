@@ -4,7 +4,8 @@ use crate::host::{Event, Host, Number, Told};
 use crate::limiter::Limiter;
 use crate::outcome::{Connected, Outcome};
 use halfopen_workload::{Dial, MET_BEFORE, Pace, Peer, Stream, Workload};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 /// From one connect() of a thread to its next.
@@ -134,6 +135,11 @@ impl<'a> Run<'a> {
 
 /// What comes of a workload under a limiter.
 pub fn run(workload: &Workload, limiter: &Limiter) -> Outcome {
+    run_named(workload, limiter, HashSet::new())
+}
+
+/// The same where DNS answers have named some of the addresses.
+pub fn run_named(workload: &Workload, limiter: &Limiter, named: HashSet<Ipv4Addr>) -> Outcome {
     let meetings: Vec<_> = workload
         .dialers
         .iter()
@@ -142,7 +148,8 @@ pub fn run(workload: &Workload, limiter: &Limiter) -> Outcome {
             (dialer.cgroup, Stream { dials, pace: Pace::Threads(1), patience: None })
         })
         .collect();
-    let host = Host::new(limiter, workload.round_trip);
+    let mut host = Host::new(limiter, workload.round_trip);
+    host.named = named;
     let zero = host.now;
     let mut run = Run { host, jobs: Vec::new(), dials: HashMap::new(), zero, outcome: Outcome::default() };
     for (cgroup, stream) in meetings.iter().filter(|(_, stream)| !stream.dials.is_empty()) {

@@ -152,6 +152,7 @@ fn trust_status(trust: &Trust, limits: &Limits) -> TrustStatus {
         suspect_since: trust.suspect_since.map(on_the_wall),
         blocked_until: blocked_until.map(on_the_wall),
         credit: Some(trust.credit),
+        credit_named: trust.credit_named,
         first_contacts: Some(trust.first_contacts),
     }
 }

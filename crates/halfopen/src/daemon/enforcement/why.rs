@@ -5,7 +5,7 @@ use super::{Enforcement, HOST};
 use crate::control::{AttemptStatus, ScopeKind, Subject, Why};
 use anyhow::Result;
 use halfopen_kernel::{AccountId, Attempt, AttemptState, ScopeId};
-use halfopen_policy::Mode;
+use halfopen_policy::{Contact, Mode, Purse};
 use std::collections::HashMap;
 
 /// Attempts that `why` lists.
@@ -62,11 +62,12 @@ fn explained(attempt: &Attempt, charged: &HashMap<AccountId, Charged>) -> Attemp
         let Some(Charged { status, limits }) = charged.get(&held_back_by) else {
             return "its next re-check: the scope that it waited for has ended".to_owned();
         };
-        if attempt.first && status.trust.credit == Some(0) {
-            status.credit_waited_for()
-        } else {
-            status.waited_for(limits.strict)
-        }
+        let credit = match attempt.contact {
+            Contact::Known => None,
+            Contact::First(Purse::Named) => status.trust.credit_named,
+            Contact::First(Purse::Strangers) => status.trust.credit,
+        };
+        if credit == Some(0) { status.credit_waited_for() } else { status.waited_for(limits.strict) }
     });
     AttemptStatus::new(attempt, own.map(|own| own.status.name.as_str()), waits_for)
 }
