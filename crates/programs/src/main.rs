@@ -81,7 +81,12 @@ fn main() -> Result<ExitCode> {
             }
         }
     }
-    let mut written = format!("{}\n\n{}", machine.line(), table::markdown(&programs, &runs));
+    let mut written = format!(
+        "{}; runs of each program under each condition: {}\n\n{}",
+        machine.line(),
+        asked.repeat,
+        table::markdown(&programs, &runs)
+    );
     for failure in &failures {
         let _ = writeln!(written, "\n{failure}");
     }

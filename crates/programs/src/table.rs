@@ -55,7 +55,10 @@ fn line(text: &mut String, condition: Condition, runs: &[&Run]) {
 fn time(runs: &[&Run]) -> String {
     let late = runs.iter().filter(|run| !run.outcome.in_time).count();
     let spread = Spread::of(runs.iter().map(|run| run.outcome.time.as_secs_f64()));
-    let shown = format!("{:.2} s ({:.2} to {:.2})", spread.median(), spread.least(), spread.most());
+    let shown = match spread.count() {
+        1 => format!("{:.2} s", spread.median()),
+        _ => format!("{:.2} s ({:.2} to {:.2})", spread.median(), spread.least(), spread.most()),
+    };
     match late {
         0 => shown,
         late => format!("{shown}; not done by then: {late} of {}", runs.len()),
@@ -66,14 +69,16 @@ fn held(said: &[&Said]) -> String {
     if said.is_empty() {
         return "-".to_owned();
     }
-    let held = numbers(said.iter().map(|said| said.held));
+    let mut shown = vec![numbers(said.iter().map(|said| said.held))];
     let longest = said.iter().map(|said| said.longest_wait_ms).max().unwrap_or_default();
-    let in_vain = numbers(said.iter().map(|said| said.in_vain));
-    match (held.as_str(), in_vain.as_str()) {
-        ("0", _) => held,
-        (_, "0") => format!("{held}, {:.2} s", longest as f64 / 1e3),
-        _ => format!("{held}, {:.2} s; never let out: {in_vain}", longest as f64 / 1e3),
+    if longest > 0 {
+        shown.push(format!("{:.2} s", longest as f64 / 1e3));
     }
+    let in_vain = numbers(said.iter().map(|said| said.in_vain));
+    if in_vain != "0" {
+        shown.push(format!("never let out: {in_vain}"));
+    }
+    shown.join(", ")
 }
 
 fn refused(said: &[&Said]) -> String {

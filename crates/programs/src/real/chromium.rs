@@ -7,7 +7,7 @@ use crate::run::LIMIT;
 
 pub const PAGE: Program = Program {
     name: "chromium",
-    asked: "Load a page of 60 resources on 30 names; the time is the page's own, without the browser's start",
+    asked: "Load a page of 60 resources on 30 names, 6 of which have an IPv6 address too; the time is the page's own, without the browser's start",
     unit: "resources",
     wan: true,
     with_scanner: true,

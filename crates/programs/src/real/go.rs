@@ -1,13 +1,12 @@
 //! A client in Go, with its own resolver and sockets.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result};
 use halfopen_lab::{Lab, run_within};
-use tempfile::TempDir;
 
 use super::curl::{FILE, HOSTS, sites};
 use crate::program::{Outcome, Program, Task};
@@ -21,25 +20,29 @@ pub const CLIENT: Program = Program {
     wan: true,
     with_scanner: true,
     prepare: |lab| {
-        let client = built_once(&BUILT, build)?.join("client");
+        let client = built_once(&BUILT, "go", build)?.join("client");
         fetch(lab, vec![client.display().to_string()])
     },
 };
 
-/// What is compiled is compiled once for all runs.
-static BUILT: OnceLock<TempDir> = OnceLock::new();
+/// Where the client is, once it has been built.
+static BUILT: OnceLock<PathBuf> = OnceLock::new();
 
+/// Builds a client once for all runs, beside the running program, where its build stays for the next time.
 pub fn built_once(
-    place: &'static OnceLock<TempDir>,
+    place: &'static OnceLock<PathBuf>,
+    name: &str,
     build: fn(&Path) -> Result<()>,
 ) -> Result<&'static Path> {
     if place.get().is_none() {
-        let directory = tempfile::tempdir().context("making a directory to build in")?;
-        build(directory.path())?;
+        let running = std::env::current_exe().context("finding the running program")?;
+        let directory = running.with_extension("clients").join(name);
+        fs::create_dir_all(&directory).with_context(|| format!("making {}", directory.display()))?;
+        build(&directory)?;
         // Nobody else builds: programs are run one after the other.
         let _ = place.set(directory);
     }
-    place.get().map(TempDir::path).context("what was built is not there")
+    place.get().map(PathBuf::as_path).context("what was built is not there")
 }
 
 fn build(directory: &Path) -> Result<()> {

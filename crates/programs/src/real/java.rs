@@ -1,12 +1,11 @@
 //! A client in Java, with the class library's HTTP client.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result};
-use tempfile::TempDir;
 
 use super::go::{built_once, fetch};
 use crate::program::Program;
@@ -19,12 +18,12 @@ pub const CLIENT: Program = Program {
     wan: true,
     with_scanner: true,
     prepare: |lab| {
-        let classes = built_once(&BUILT, build)?.display().to_string();
+        let classes = built_once(&BUILT, "java", build)?.display().to_string();
         fetch(lab, ["java", "-cp", &classes, "Client"].map(str::to_owned).to_vec())
     },
 };
 
-static BUILT: OnceLock<TempDir> = OnceLock::new();
+static BUILT: OnceLock<PathBuf> = OnceLock::new();
 
 fn build(directory: &Path) -> Result<()> {
     fs::write(directory.join("Client.java"), include_str!("Client.java")).context("writing Client.java")?;
