@@ -5,7 +5,7 @@ TEST_THREADS ?= 3
 HALFOPEN := $(CURDIR)/target/release/halfopen
 export HALFOPEN_BIN := $(HALFOPEN)
 
-.PHONY: build run test test-faults bench bench-peers lint deb test-package
+.PHONY: build run test test-faults bench bench-peers bench-programs lint deb test-package
 
 build:
 	tools/packages build
@@ -52,6 +52,13 @@ bench-peers: build
 	tools/packages peers
 	$(CARGO) build --release --locked -p halfopen-lab -p halfopen-peers --bins
 	$(CARGO) bench --locked -p halfopen-peers --bench peers -- --document $(CURDIR)/docs
+
+# Real programs with and without the limiter: docs/real-programs.md, from the command's own output.
+bench-programs: build
+	tools/packages test
+	tools/packages programs
+	$(CARGO) build --release --locked -p halfopen-lab --bins
+	$(CARGO) run --release --locked -p halfopen-programs -- --out target/bench --page docs/real-programs.md
 
 lint:
 	tools/packages build

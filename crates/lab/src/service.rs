@@ -9,7 +9,7 @@ use crate::{LabError, Namespace, tool};
 const START: Duration = Duration::from_secs(20);
 const STEP: Duration = Duration::from_millis(5);
 
-/// A server in the foreground, in a directory of its own. Dropping it ends it by SIGKILL.
+/// A server in the foreground. Dropping it ends it by SIGKILL.
 #[derive(Debug)]
 pub struct Service {
     child: Child,
@@ -60,12 +60,6 @@ impl Service {
             let connect = || std::net::TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok();
             namespace.run(connect).unwrap_or(false)
         })
-    }
-
-    /// Its process.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.child.id()
     }
 }
 
