@@ -5,7 +5,7 @@ TEST_THREADS ?= 3
 HALFOPEN := $(CURDIR)/target/release/halfopen
 export HALFOPEN_BIN := $(HALFOPEN)
 
-.PHONY: build run test test-faults bench bench-programs lint deb test-package
+.PHONY: build run test test-faults bench bench-peers bench-programs lint deb test-package
 
 build:
 	tools/packages build
@@ -44,7 +44,14 @@ bench: build
 	$(CARGO) bench --locked -p halfopen-policy
 	$(CARGO) build --release --locked -p halfopen-lab --bins
 	$(CARGO) bench --locked -p halfopen-lab --bench kernel
-	$(CARGO) bench --locked -p halfopen-lab --bench workloads
+	$(CARGO) bench --locked -p halfopen-trial --bench workloads
+
+# What else limits connections on Linux, in the same workloads: half an hour. Writes docs/comparison.md.
+bench-peers: build
+	tools/packages test
+	tools/packages peers
+	$(CARGO) build --release --locked -p halfopen-lab -p halfopen-peers --bins
+	$(CARGO) bench --locked -p halfopen-peers --bench peers -- --document $(CURDIR)/docs
 
 # Real programs with and without the limiter: docs/real-programs.md, from the command's own output.
 bench-programs: build

@@ -9,7 +9,7 @@ mod desk;
 
 use desk::mounts::{OWN_USER, users};
 use halfopen::daemon::confine::{Needs, confine};
-use halfopen_kernel::{CgroupDir, Limiter, Settings};
+use halfopen_kernel::{CgroupDir, Limiter, NameTrust, Settings};
 use halfopen_lab::Lab;
 use halfopen_policy::{Limits, Mode, RawTcp};
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
@@ -158,7 +158,10 @@ fn kernel(cgroup: &CgroupDir, namespace: &File, map: &MapHandle) {
         host: Limits::xp_sp2(),
         scopes: Vec::new(),
         interfaces: Vec::new(),
+        deny: Vec::new(),
         known_for: Duration::ZERO,
+        names: NameTrust::Off,
+        names_for: Duration::ZERO,
     };
     tell("load the kernel part", Limiter::start(cgroup, &settings, None).map_err(|e| e.in_full()));
     tell("make a map", new_map());

@@ -24,9 +24,12 @@
 #define CGROUP_NAME_LEN 60
 #define PROGRAMS 4096
 #define ESSENTIAL_RULES 64
+#define RESOLVERS 64
 
 enum mode { MODE_ENFORCE, MODE_AUDIT, MODE_OFF };
 enum raw_tcp { RAW_TCP_REFUSE, RAW_TCP_COUNT, RAW_TCP_ALLOW };
+/* For whom a DNS answer counts: nobody, the one who asked, everybody. */
+enum names { NAMES_OFF, NAMES_CLIENT, NAMES_HOST };
 
 /* The scopes one attempt is charged to: the host always, the others where a rule or its interface names one. */
 enum charged { CHARGED_HOST, CHARGED_OWN, CHARGED_INTERFACE, CHARGED };
@@ -60,7 +63,9 @@ struct limits {
 	__u32 slot_shift;  /* slot_life_ns >> slot_shift lies in [32, 64) */
 	__u8 strict;
 	__u8 overflow_waits;
-	__u16 pad;
+	__u8 datagram_dropped; /* one too many: dropped, not refused */
+	__u8 pad;
+	__u64 datagram_interval_ns; /* between two first contacts over UDP; 0 = as many as there are */
 	struct first_contact first;
 };
 
@@ -123,7 +128,10 @@ struct policy {
 	__u32 released;	    /* how often accounts were released by hand; see `releases` */
 	__u32 top_level;    /* of the cgroups among whom the host's turns go round: below the one that is limited */
 	__u32 blocks;	    /* some scope blocks its suspects */
-	__u32 more_pad;
+	__u32 datagrams;    /* some scope limits first contacts over UDP */
+	__u64 names_for_ns; /* how long an answer counts, if its TTL is no longer */
+	__u32 names;	    /* enum names */
+	__u32 client_level; /* of the cgroups whose processes share what they were answered */
 	struct limits limits[SCOPES];
 };
 
@@ -170,6 +178,50 @@ struct cgroup_rules {
 struct comm_key {
 	__u32 policy;
 	char comm[COMM_LEN];
+};
+
+/* `[[deny]]`: a number for each rule, which its name keeps. */
+#define DENY_RULES 64
+#define DENY_PORTS 8
+#define DENY_PREFIXES 4096
+
+enum deny_protocol { DENY_TCP = 1, DENY_UDP = 2 };
+
+struct port_range {
+	__u16 first;
+	__u16 last;
+};
+
+struct deny_rule {
+	__u8 audit;	/* counts only */
+	__u8 protocols; /* enum deny_protocol, joined */
+	__u8 ranges;	/* 0 = every port */
+	__u8 pad;
+	struct port_range port[DENY_PORTS];
+};
+
+/* A prefix of one policy. */
+struct deny_prefix {
+	__u32 bits; /* of `policy` and the mapped address: 128 more than an IPv4 prefix has */
+	__u32 policy;
+	__u8 addr[16];
+};
+
+/* What a rule has come to since it has its number, and the last that met it. */
+struct deny_count {
+	struct bpf_spin_lock lock;
+	__u32 pid;
+	__u64 denied;
+	__u64 would_have_denied;
+	__u64 last_ns; /* 0 = nobody has */
+	__u64 cgroup_id;
+	__u32 uid;
+	__u16 port; /* host order */
+	__u8 protocol;
+	__u8 audited;
+	char comm[COMM_LEN];
+	__u8 addr[16]; /* network order, IPv4 mapped */
+	__u8 spare[32];
 };
 
 #define INTERFACE_NAME_LEN 16
@@ -272,6 +324,88 @@ struct trust {
 	__u64 working_set[WORKING_SET]; /* hashes of addresses, the latest first */
 };
 
+/* A configured resolver. `policy` is the number of the policy that has it. */
+struct resolver_key {
+	__u8 addr[16];
+	__u32 policy;
+};
+
+/* A question that a socket has asked. */
+struct query_key {
+	__u64 cookie;
+	__u8 resolver[16];
+	__u16 id; /* as on the wire */
+	__u16 pad[3];
+};
+
+#define DNS_QUESTION_MOST 259u /* a name, type and class */
+struct query {
+	__u64 asked_ns;
+	__u8 question[264]; /* as on the wire; behind it whatever followed */
+};
+
+/* An address that a client was told, in mapped form. */
+struct named_key {
+	__u8 addr[16];
+	__u64 client; /* its cgroup's id; 0 = the host */
+};
+
+struct named {
+	__u64 named_ns;
+	__u64 until_ns;
+};
+
+/* What became of the answers of resolvers, and how many addresses they have named. */
+enum names_count {
+	NAMES_READ,	      /* read to their end */
+	NAMES_NAMED,	      /* addresses */
+	NAMES_NO_QUERY,	      /* refused: nobody asked this resolver so lately */
+	NAMES_OTHER_QUESTION, /* refused: another one was asked */
+	NAMES_TRUNCATED,      /* not all of it fits into the answer: the client asks again over TCP */
+	NAMES_ERROR,	      /* no such name, or another error */
+	NAMES_MALFORMED,
+	NAMES_TOO_LONG,	  /* more bytes, records or names in them than are read */
+	NAMES_NOT_STORED, /* a map refused what was asked or named */
+	NAMES_CPU_BUSY,	  /* it came while another one was being read on the same CPU */
+	NAMES_COUNTS
+};
+
+#define DNS_MESSAGE_MOST 4096u
+#define DNS_RECORDS_MOST 256u
+
+/* An address in a message. */
+struct dns_found {
+	__u32 at;
+	__u32 ttl_s;
+};
+
+/* A message and how far it has been read; see names_parse.h. */
+struct dns_reading {
+	__u32 busy;    /* some interrupted program on this CPU reads here */
+	__u32 outcome; /* enum names_count */
+	__u32 length;
+	__u32 answers;
+	__u32 records;
+	__u32 type; /* that was asked for; 0 = one that names no address */
+	__u32 at;
+	__u32 name_at; /* where the name is that the next address must have */
+	__u32 steps_left;
+	__u32 found_count;
+	/* Of the name being walked. */
+	__u32 use;
+	__u32 part;  /* where the part that is being walked began */
+	__u32 after; /* where the name ends; 0 = not known yet */
+	__u32 label_left;
+	__u32 name_length;
+	__u32 walked;
+	__u32 same;
+	__u32 pad;
+	struct dns_found found[DNS_RECORDS_MOST];
+	__u8 name[256]; /* that the next address must have, in lower case */
+	__u8 asked[512];
+	__u8 bytes[DNS_MESSAGE_MOST];
+};
+
 /* An address in its IPv6 form, in network order. */
 struct mapped_address {
 	__u8 bytes[16];
@@ -281,6 +415,24 @@ struct mapped_address {
 struct met {
 	__u64 answered_ns; /* when it answered last; 0 = not since it was silent */
 	__u64 tried_ns;	   /* when a first contact was made last */
+};
+
+/* An address that an account has sent UDP to. */
+struct datagram_contact {
+	__u8 addr[16];
+	__u64 account;
+	__u32 scope; /* 0 = the host's */
+	__u32 pad;
+};
+
+/* Whose UDP a socket's is, found out at its first packet under each policy, and where the last one went. */
+struct datagram_socket {
+	__u64 generation;
+	__u64 account;
+	__u32 scope;
+	__u32 essential;
+	__u64 sent_ns;
+	__u8 addr[16];
 };
 
 /* First contacts answered from one neighbourhood: an IPv4 /24 or an IPv6 /64. */
@@ -356,7 +508,12 @@ struct scope {
 	__u64 account;
 	__u32 account_scope; /* 0 = nobody's */
 	__u32 pad;
-	__u8 spare[48];
+	/* First contacts over UDP, since the start; see datagrams.h. */
+	__u64 datagram_turn_ns;
+	__u64 datagrams_let_out;
+	__u64 datagrams_stopped;
+	__u64 datagrams_audited; /* that would have been stopped */
+	__u8 spare[16];
 };
 
 /* A program, as far as it can be told without asking it. */
@@ -472,7 +629,8 @@ struct attempt_record {
 	__u8 blocked_on; /* enum charged */
 	__u8 contact;	 /* enum contact */
 	__u16 port;
-	__u16 pad;
+	__u8 named; /* a DNS answer had named its address */
+	__u8 pad;
 	__u32 more_pad;
 	char comm[COMM_LEN];
 	__u8 addr[16];
@@ -497,5 +655,6 @@ enum fault {
 	FAULT_CONTACT_UNKNOWN,
 	FAULT_PARTY_UNKNOWN,
 	FAULT_ACCOUNTS_FULL,
+	FAULT_DATAGRAM_UNKNOWN,
 	FAULTS,
 };

@@ -129,9 +129,8 @@ static __always_inline int find_account(__u32 scope, __u64 id)
 }
 
 /* A scope of `exec` counts before all rules. */
-static __always_inline void find_charge(struct charge *c, __u32 policy, struct bpf_sock *sk, struct tcp_sock *tp)
+static __always_inline void find_charge(struct charge *c, __u32 policy, struct bpf_sock *sk, struct cgroup *cgroup)
 {
-	struct cgroup *cgroup = tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup;
 	const struct policy *p = &policies[policy & 1];
 	const struct rule *rule;
 	__u64 rules;
@@ -165,7 +164,7 @@ static __always_inline struct tcp_sock *charge_socket(struct charge *c, __u32 po
 	struct tcp_sock *tp = c && sk ? bpf_skc_to_tcp_sock(sk) : NULL;
 
 	if (tp)
-		find_charge(c, policy, sk, tp);
+		find_charge(c, policy, sk, tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup);
 	return tp;
 }
 

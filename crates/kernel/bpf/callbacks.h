@@ -8,6 +8,7 @@
 #include "books.h"
 #include "essential.h"
 #include "maps.h"
+#include "names.h"
 #include "options.h"
 #include "patience.h"
 #include "program.h"
@@ -110,6 +111,8 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	note_program(a, cgroup);
 	a->top = top_of(p, cgroup);
 	a->address = hash_of(a->addr);
+	if (p->names && is_named(p, cgroup, a->addr, bpf_ktime_get_ns()))
+		a->flags |= ATTEMPT_NAMED;
 	verdict = books_begin(a, mode);
 	switch_callbacks_on(op);
 	if (verdict == VERDICT_GO)

@@ -6,6 +6,7 @@
 
 #include "accounts.h"
 #include "decide.h"
+#include "denied.h"
 #include "essential.h"
 #include "maps.h"
 #include "program.h"
@@ -64,6 +65,10 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 	}
 	if (!(blocked || full) || (p->essential.rules && is_essential(p, policy, cgroup)))
 		return 1;
+	/* Ours are run in the order of their attachment, all of them whatever the first says: what [[deny]] refuses
+	 * is its own. */
+	if (is_denied(ctx, to))
+		return 1;
 	program_refused(cgroup);
 	bpf_spin_lock(&host_of(&b)->lock);
 	for_each_charged(i) {
@@ -89,9 +94,6 @@ int on_connect6(struct bpf_sock_addr *ctx)
 {
 	struct prefix to = { .bits = PREFIX_BITS };
 
-	((__u32 *)to.addr)[0] = ctx->user_ip6[0];
-	((__u32 *)to.addr)[1] = ctx->user_ip6[1];
-	((__u32 *)to.addr)[2] = ctx->user_ip6[2];
-	((__u32 *)to.addr)[3] = ctx->user_ip6[3];
+	copy_ipv6(to.addr, ctx);
 	return may_connect(ctx, &to);
 }

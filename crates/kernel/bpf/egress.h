@@ -5,7 +5,10 @@
 #pragma once
 
 #include "books.h"
+#include "first_datagrams.h"
 #include "maps.h"
+#include "names.h"
+#include "packet.h"
 #include "program.h"
 #include "programs.h"
 #include "told.h"
@@ -14,7 +17,6 @@
 /* TCP is told of a withheld SYN: it backs off (local error), or re-checks in 512 ms (congestion). */
 #define WITHHELD_BACK_OFF 0
 #define WITHHELD_RECHECK 2
-#define LEAVES 1
 
 static __always_inline int withheld(const struct attempt *a)
 {
@@ -72,46 +74,6 @@ static __always_inline int syn_leaves(struct bpf_sock *sk)
 	return WITHHELD_BACK_OFF;
 }
 
-struct packet {
-	struct prefix to;
-	__u8 protocol;
-	__u32 transport; /* offset of the transport header */
-};
-
-#define IPV6_EXTENSIONS 6
-
-static __always_inline int is_ipv6_extension(__u8 header)
-{
-	return header == 0 || header == 43 || header == 60; /* hop by hop, routing, destination */
-}
-
-static __always_inline int read_packet(struct __sk_buff *skb, struct packet *packet)
-{
-	__u8 ip[40], extension[2];
-
-	if (bpf_skb_load_bytes(skb, 0, ip, 20))
-		return 0;
-	packet->to.bits = PREFIX_BITS;
-	if (ip[0] >> 4 == 4) {
-		map_ipv4(packet->to.addr, *(__u32 *)&ip[16]);
-		packet->protocol = ip[9];
-		packet->transport = (ip[0] & 15) * 4;
-		return 1;
-	}
-	if (bpf_skb_load_bytes(skb, 0, ip, 40))
-		return 0;
-	__builtin_memcpy(packet->to.addr, &ip[24], 16);
-	packet->protocol = ip[6];
-	packet->transport = 40;
-	for (int i = 0; i < IPV6_EXTENSIONS && is_ipv6_extension(packet->protocol); i++) {
-		if (bpf_skb_load_bytes(skb, packet->transport, extension, sizeof(extension)))
-			return 0;
-		packet->protocol = extension[0];
-		packet->transport += (extension[1] + 1) * 8;
-	}
-	return 1;
-}
-
 /* TCP past the kernel's own TCP. The kernel answers strays through raw sockets of its own, with RST or a bare ACK only:
  * those pass. */
 static __always_inline int raw_leaves(struct __sk_buff *skb, __u32 raw_tcp)
@@ -120,12 +82,12 @@ static __always_inline int raw_leaves(struct __sk_buff *skb, __u32 raw_tcp)
 	struct packet packet = {};
 	__u8 flags;
 
-	if (!read_packet(skb, &packet) || packet.protocol != IPPROTO_TCP)
+	if (!read_packet(skb, 1, &packet) || packet.protocol != IPPROTO_TCP)
 		return LEAVES;
 	if (!bpf_skb_load_bytes(skb, packet.transport + 13, &flags, 1) &&
 	    (flags & rst || (flags & ack && !(flags & syn_fin_psh_urg))))
 		return LEAVES;
-	if (is_exempt(&packet.to))
+	if (is_exempt(&packet.far))
 		return LEAVES;
 	if (raw_tcp == RAW_TCP_COUNT) {
 		count_fault(FAULT_RAW_TCP_COUNTED);
@@ -133,6 +95,29 @@ static __always_inline int raw_leaves(struct __sk_buff *skb, __u32 raw_tcp)
 	}
 	count_fault(FAULT_RAW_TCP_REFUSED);
 	return 0;
+}
+
+/* What a global function returns may be anything, for the verifier. */
+static __always_inline int udp_leaves(struct __sk_buff *skb)
+{
+	const struct policy *p = policy_in_force();
+	int verdict;
+
+	if (p->names)
+		note_query(skb);
+	if (!p->datagrams)
+		return LEAVES;
+	verdict = datagram_leaves(skb);
+	if (verdict == DATAGRAM_OF_UNKNOWN && find_sender(skb))
+		verdict = datagram_leaves(skb);
+	switch (verdict) {
+	case DATAGRAM_REFUSED:
+		return DATAGRAM_REFUSED;
+	case DATAGRAM_DROPPED:
+		return DATAGRAM_DROPPED;
+	default:
+		return LEAVES;
+	}
 }
 
 SEC("cgroup_skb/egress")
@@ -146,10 +131,12 @@ int on_egress(struct __sk_buff *skb)
 		return LEAVES;
 	if (sk->state == BPF_TCP_SYN_SENT)
 		return syn_leaves(sk);
-	/* Every packet comes here: the policy is not touched for those of ordinary sockets. */
+	/* Every packet comes here: the policy is not touched for those of TCP. */
 	sk = bpf_sk_fullsock(sk);
-	if (!sk || sk->type != SOCK_RAW)
+	if (!sk)
 		return LEAVES;
+	if (sk->type != SOCK_RAW)
+		return sk->protocol == IPPROTO_UDP ? udp_leaves(skb) : LEAVES;
 	p = policy_in_force();
 	mode = mode_now(p);
 	if (p->raw_tcp == RAW_TCP_ALLOW || mode == MODE_OFF)

@@ -25,7 +25,9 @@
 #include "callbacks.h"
 #include "collect.h"
 #include "connect.h"
+#include "deny.h"
 #include "egress.h"
+#include "ingress.h"
 #include "sockopts.h"
 #include "walks.h"
 

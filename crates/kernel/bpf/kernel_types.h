@@ -71,6 +71,7 @@ struct sock_common {
 struct sock {
 	struct sock_common __sk_common;
 	__u8 sk_kern_sock : 1;
+	__u16 sk_protocol;
 	int sk_err;
 	struct dst_entry *sk_dst_cache;
 	struct sock_cgroup_data sk_cgrp_data;
@@ -89,6 +90,11 @@ struct inet_connection_sock {
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	_Bool is_mptcp; /* where MPTCP is built in */
+};
+
+/* What a program at connect() or sendmsg() is really given. */
+struct bpf_sock_addr_kern {
+	struct sock *sk;
 };
 
 typedef struct {

@@ -66,6 +66,32 @@ struct {
 /* LRU hash, 8192 entries: by the first 64 bits of an IPv6 address, or the first 24 of an IPv4 one. Written by every
  * CPU.
  */
+/* LRU hash: when an account last sent UDP to an address, in ns. Written at egress by any CPU; a lost race only dates an
+ * entry otherwise. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct datagram_contact);
+	__type(value, __u64);
+} datagram_contacts SEC(".maps");
+
+/* LRU hash: when an address last sent UDP to this host, in ns: whoever answers it contacts nobody. Written at ingress
+ * by any CPU. A map of its own: who floods it with forged sources drives out nobody that was contacted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 32768);
+	__type(key, struct mapped_address);
+	__type(value, __u64);
+} datagrams_heard SEC(".maps");
+
+/* Socket storage: written at egress; a race between two senders of one socket costs a look into the other maps. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct datagram_socket);
+} datagram_sockets SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);
@@ -191,6 +217,50 @@ struct {
 	__type(value, struct program_count);
 } programs SEC(".maps");
 
+/* hash, 128 entries: whose answers are read. Written by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * RESOLVERS);
+	__type(key, struct resolver_key);
+	__type(value, __u8);
+} resolvers SEC(".maps");
+
+/* LRU hash, 2048 entries: questions that nobody has answered yet. Made by the CPU that sends one, removed by the one
+ * that reads its answer. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 2048);
+	__type(key, struct query_key);
+	__type(value, struct query);
+} queries SEC(".maps");
+
+/* What a new question begins as: it is too large for a program's stack. */
+const volatile __u8 no_query[sizeof(struct query)];
+
+/* LRU hash, 8192 entries: addresses that answers have named. Written by every CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct named_key);
+	__type(value, struct named);
+} named SEC(".maps");
+
+/* per-CPU array: the answer that is being read. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct dns_reading);
+} reading SEC(".maps");
+
+/* per-CPU array: how often each enum names_count has happened. Each CPU writes its own. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, NAMES_COUNTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} names_counts SEC(".maps");
+
 /* array, 1 entry. Written by user space only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -213,6 +283,41 @@ struct {
 	__type(key, struct prefix);
 	__type(value, __u8);
 } exempt SEC(".maps");
+
+/* LPM trie, no preallocation, at most 4096 prefixes of each policy: the rules of `[[deny]]` that cover a destination, a
+ * bit each. The longest prefix has those of the shorter ones too. Written by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 2 * DENY_PREFIXES);
+	__type(key, struct deny_prefix);
+	__type(value, __u64);
+} deny_prefixes SEC(".maps");
+
+/* array, 128 entries, policy 0's first: what else a rule of `[[deny]]` asks. Written by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * DENY_RULES);
+	__type(key, __u32);
+	__type(value, struct deny_rule);
+} deny_rules SEC(".maps");
+
+/* array, 64 entries. Written by every CPU under the spin lock in the entry; user space writes an entry only while no
+ * policy in force has its rule. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DENY_RULES);
+	__type(key, __u32);
+	__type(value, struct deny_count);
+} deny_counts SEC(".maps");
+
+/* array, 64 entries: the names of those rules, for the next daemon. Written by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DENY_RULES);
+	__type(key, __u32);
+	__type(value, struct scope_name);
+} deny_names SEC(".maps");
 
 /* ring buffer, 2 MiB: attempts that began to wait, and what became of which. Written by every CPU, read by the daemon.
  */

@@ -5,7 +5,9 @@
 #include <stddef.h>
 
 #define __always_inline inline
+#include "datagrams.h"
 #include "decide.h"
+#include "names_parse.h"
 #include "patience.h"
 #include "recount.h"
 
@@ -48,6 +50,15 @@ void native_end(struct books *b, struct attempt *a, enum ending ending, __u32 ne
 {
 	settle_all(b, a, now);
 	attempt_end(b, a, ending, neighbours, now);
+}
+
+/* Whether a first contact over UDP may leave; it takes its turn then. */
+int native_datagram(struct scope *s, const struct limits *l, __u64 now)
+{
+	if (!datagram_may_leave(s, l, now))
+		return 0;
+	datagram_takes_turn(s, l, now);
+	return 1;
 }
 
 void native_walk_begins(struct books *b)
@@ -94,6 +105,19 @@ __u32 native_next_wait_ms(__u32 held_ms, __u32 rechecks, __u32 waiting, __u32 qu
 			  int woken)
 {
 	return next_wait_ms(held_ms, rechecks, waiting, queue_number, interval_ns, woken);
+}
+
+__u32 native_read_answer(struct dns_reading *m)
+{
+	read_answer(m);
+	return m->outcome;
+}
+
+/* The mapped address of `found[at]`; whether it may be named. */
+int native_found_address(const struct dns_reading *m, __u32 at, __u8 addr[16])
+{
+	copy_address(addr, m, m->found[at].at);
+	return is_nameable(addr);
 }
 
 /* In the order in which src/twin.rs compares them. */

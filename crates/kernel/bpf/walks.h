@@ -29,6 +29,7 @@ static __always_inline void write_attempt(struct seq_file *seq, const struct soc
 		.in_slot = in_slot,
 		.blocked_on = a->blocked_on,
 		.contact = contact_of(a),
+		.named = !!(a->flags & ATTEMPT_NAMED),
 		.port = a->port,
 	};
 

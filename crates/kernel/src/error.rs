@@ -94,6 +94,20 @@ pub enum KernelError {
     /// More rules of `essential` than there is room for.
     #[error("`essential` has more than {0} rules: join some, as by naming the cgroup above")]
     TooManyEssential(usize),
+    /// More rules of `[[deny]]` than there is room for.
+    #[error("there are more than {0} rules of [[deny]]: join some")]
+    TooManyDenyRules(u32),
+    /// More prefixes in `[[deny]]` than there is room for.
+    #[error("the rules of [[deny]] come to more than {0} prefixes: join some to larger ones")]
+    TooManyDenied(usize),
+    /// More ports in a rule of `[[deny]]` than there is room for.
+    #[error("deny.{rule}: a rule has at most {most} ports and ranges of them: make two rules of it")]
+    TooManyPorts {
+        /// The rule's name.
+        rule: String,
+        /// The room.
+        most: usize,
+    },
     /// A cgroup's path that no rule can name.
     #[error(
         "{0}: a rule names a cgroup by its path below the root, at most 12 names of at most 58 bytes each"

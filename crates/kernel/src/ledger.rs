@@ -1,7 +1,7 @@
 //! Reading a scope's books as they would be if somebody asked at this moment.
 
 use crate::skeleton::types;
-use halfopen_policy::Ledger;
+use halfopen_policy::{DatagramCounts, Ledger};
 use std::time::Duration;
 
 const BUCKETS: u64 = 128;
@@ -35,5 +35,10 @@ pub(crate) fn ledger(scope: &types::scope, now_ns: u64) -> Ledger {
         would_have_waited: scope.would_have_waited,
         longest_wait: Duration::from_nanos(scope.longest_wait_ns),
         last_waiter: Duration::from_nanos(scope.last_waiter_ns),
+        datagrams: DatagramCounts {
+            let_out: scope.datagrams_let_out,
+            stopped: scope.datagrams_stopped,
+            would_have_been_stopped: scope.datagrams_audited,
+        },
     }
 }

@@ -6,13 +6,16 @@
 
 mod accounts;
 mod cgroup;
+mod deny;
 mod error;
 mod essential;
 mod executable;
 mod ledger;
 mod limiter;
 mod load;
+mod names;
 mod netns;
+mod optional_hooks;
 mod pins;
 mod plain;
 mod poke;
@@ -31,9 +34,12 @@ mod walk;
 
 pub use accounts::{Account, AccountOf, Trust};
 pub use cgroup::{CgroupDir, path_of_id};
+pub use deny::{Denied, DenyCount};
 pub use error::KernelError;
 pub use limiter::{Adopted, AdoptedScope, EnforcementStopped, Keep, Limiter, ScopeId, Turns};
+pub use names::{Named, NamesCounts, RESOLVERS};
 pub use netns::{IpFamily, raw_socket};
+pub use optional_hooks::{Attach, AttachHere, OptionalHook};
 pub use pins::{PINS, end_pinned, remove_pins};
 pub use poke::{Poker, Waiter};
 pub use probe::{Finding, Probe, probes};
@@ -41,5 +47,5 @@ pub use records::{
     AccountId, Attempt, AttemptState, Became, Fault, FaultCount, HeldAttempt, Place, Program, ProgramCount,
     Shortcoming, Told, Turn,
 };
-pub use settings::{Essential, InterfaceRule, Per, ScopeRule, Settings};
+pub use settings::{DenyRule, Essential, InterfaceRule, NameTrust, Per, ScopeRule, Settings};
 pub use walk::{restore_everywhere, restore_here};

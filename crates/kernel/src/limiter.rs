@@ -3,22 +3,26 @@
 
 mod in_force;
 mod named_scopes;
+mod optional;
 mod pinned;
 mod readings;
 
+use crate::deny::DenyNames;
 use crate::executable::{Executable, Executables};
 use crate::load::load;
 use crate::pins::{HOOKS, Pins};
 use crate::skeleton::{HalfopenSkel, types};
 use crate::state::State;
-use crate::{CgroupDir, KernelError, Settings, Told, told};
+use crate::{AttachHere, CgroupDir, KernelError, Settings, Told, told};
 use halfopen_policy::wake::Credits;
 use halfopen_policy::{Limits, Mode};
 use libbpf_rs::{ErrorKind, Link, ProgramMut, RingBuffer, RingBufferBuilder};
 use named_scopes::Numbers;
+use optional::Optional;
 use rustix::time::{ClockId, clock_gettime};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::PathBuf;
 use std::sync::mpsc;
@@ -130,6 +134,7 @@ struct OwnScope {
 pub struct Limiter {
     /// Empty where the links are pinned: they last as long as their files.
     links: Vec<Link>,
+    optional: Optional,
     pins: Option<Pins>,
     adopted: Option<Adopted>,
     recount: Link,
@@ -145,12 +150,14 @@ pub struct Limiter {
     /// Of the cgroups right below it.
     top_level: u32,
     settings: Settings,
+    resolvers: BTreeSet<IpAddr>,
     executables: Executables,
     essential_files: Vec<Option<Executable>>,
     rule_files: Vec<Option<Executable>>,
     /// Of rules and interfaces, also of those that are no longer in force.
     names: BTreeMap<ScopeId, String>,
     in_force: Numbers,
+    deny_names: DenyNames,
     generation: u64,
     released: u32,
     exec_parent: Option<CgroupDir>,
@@ -205,6 +212,7 @@ impl Limiter {
         })?;
         let mut limiter = Self {
             links: Vec::new(),
+            optional: Optional::default(),
             pins: None,
             adopted: None,
             recount,
@@ -216,12 +224,14 @@ impl Limiter {
             state: State::of(skel.maps.bss.as_fd())?,
             skel,
             settings: settings.clone(),
+            resolvers: BTreeSet::new(),
             cgroup: cgroup.path().to_owned(),
             top_level: cgroup.level() + 1,
             essential_files: executables.at(settings.essential.iter().map(|rule| rule.exe.as_ref())),
             rule_files: Vec::new(),
             names: BTreeMap::new(),
             in_force: Numbers::default(),
+            deny_names: DenyNames::default(),
             generation: 0,
             released: 0,
             executables,
@@ -242,6 +252,8 @@ impl Limiter {
         limiter.put_in_force(&limiter.settings.clone())?;
         limiter.end_exemptions()?;
         limiter.attach(cgroup, found.as_ref())?;
+        let pins = keep.map_or_else(PathBuf::new, |keep| keep.pins.clone());
+        limiter.attach_optional(found.as_ref(), &mut AttachHere { cgroup, pins })?;
         if let Some(keep) = keep {
             limiter.keep(keep, found, cgroup_id)?;
         }
@@ -262,7 +274,7 @@ impl Limiter {
         ];
         for (hook, program) in HOOKS.into_iter().zip(programs) {
             let replaced =
-                found.map(|pins| pinned::replace(&pins.file(hook), program)).transpose()?.flatten();
+                found.map(|pins| pinned::replace(&pins.file(hook), program.as_fd())).transpose()?.flatten();
             let link = match replaced {
                 Some(link) => link,
                 None => attach(hook, program, cgroup)?,

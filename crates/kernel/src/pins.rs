@@ -1,11 +1,11 @@
 //! What outlives its daemon: links and maps pinned in one directory of the BPF file system, and nothing else there.
 //! Removing that directory ends the limit: the daemon has no descriptor of the links of its own.
 
-use crate::KernelError;
 use crate::limiter::{EnforcementStopped, bpf};
 use crate::plain;
 use crate::skeleton::types;
 use crate::walk::restore_everywhere;
+use crate::{KernelError, OptionalHook};
 use libbpf_rs::{Link, MapCore, MapFlags, MapHandle};
 use rustix::fs::{AtFlags, Dir, FlockOperation, FsWord, StatxFlags, flock, fstatfs, statx};
 use std::fs::{self, DirBuilder, File};
@@ -107,21 +107,22 @@ impl Pins {
         self.path.join(name)
     }
 
-    /// Whether the links are still there. Asked of the descriptor and not of the path, nor of one opened by it: a daemon
+    /// Whether the links are still there, those of the `optional` hooks too that are attached now. Asked of the descriptor and not of the path, nor of one opened by it: a daemon
     /// that has given up its rights may open neither. What cannot be asked counts as there.
-    pub fn hold(&self) -> bool {
+    pub fn hold(&self, optional: impl Iterator<Item = &'static str>) -> bool {
+        let links: Vec<&str> = HOOKS.into_iter().chain(optional).collect();
         let names = || -> io::Result<usize> {
             let mut dir = Dir::new(self.dir.try_clone()?)?;
             // The clone shares the position that the last look has left at the end.
             dir.rewind();
-            let is_link = |name: &[u8]| HOOKS.iter().any(|hook| name == hook.as_bytes());
+            let is_link = |name: &[u8]| links.iter().any(|link| name == link.as_bytes());
             let mut found = 0;
             while let Some(entry) = dir.read().transpose()? {
                 found += usize::from(is_link(entry.file_name().to_bytes()));
             }
             Ok(found)
         };
-        names().map_or(true, |found| found == HOOKS.len())
+        names().map_or(true, |found| found == links.len())
     }
 
     /// Whether the file system they are in is mounted still. Once it is not, only the open directory keeps it; the path
@@ -182,7 +183,8 @@ pub fn end_pinned(path: &Path) -> Result<Option<EnforcementStopped>, KernelError
         ours && switch_off(&state).inspect_err(|error| tracing::warn!("{}", error.in_full())).is_ok();
     if !switched_off {
         // Attached still, they would hold again what the walk has let go.
-        HOOKS.into_iter().try_for_each(|hook| remove_pin(&pins.file(hook)))?;
+        let optional = OptionalHook::ALL.into_iter().map(OptionalHook::name);
+        HOOKS.into_iter().chain(optional).try_for_each(|hook| remove_pin(&pins.file(hook)))?;
     }
     let mut stopped = match Link::open(pins.file(RESTORE)) {
         Ok(restore) => restore_everywhere(restore.as_fd()),

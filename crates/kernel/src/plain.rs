@@ -3,6 +3,7 @@
 use crate::records::{Place, Program};
 use crate::skeleton::types;
 use halfopen_policy::{Contact, Purse};
+use libbpf_rs::{MapCore, MapFlags};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// A structure that any bytes of its size are a value of.
@@ -16,6 +17,10 @@ unsafe impl Plain for types::scope {}
 // SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
 unsafe impl Plain for types::keeper {}
 // SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
+unsafe impl Plain for types::named_key {}
+// SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
+unsafe impl Plain for types::named {}
+// SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
 unsafe impl Plain for types::program_key {}
 // SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
 unsafe impl Plain for types::program_count {}
@@ -23,6 +28,8 @@ unsafe impl Plain for types::program_count {}
 unsafe impl Plain for types::account_key {}
 // SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
 unsafe impl Plain for types::cgroup_pattern {}
+// SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
+unsafe impl Plain for types::deny_count {}
 // SAFETY: repr(C), integers and arrays of integers only.
 unsafe impl Plain for HeldRecord {}
 // SAFETY: repr(C), integers and arrays of integers only.
@@ -37,6 +44,12 @@ pub(crate) fn read<T: Plain>(bytes: &[u8]) -> Option<T> {
     }
     // SAFETY: there are enough bytes, `Plain` says that any are a value, and nothing is assumed of their alignment.
     Some(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
+}
+
+/// Of a per-CPU array of 64-bit numbers: the sum of those at that place.
+pub(crate) fn sum_of_cpus(map: &impl MapCore, at: u32) -> libbpf_rs::Result<u64> {
+    let per_cpu = map.lookup_percpu(&at.to_ne_bytes(), MapFlags::ANY)?.unwrap_or_default();
+    Ok(per_cpu.iter().filter_map(|bytes| bytes.as_slice().try_into().ok()).map(u64::from_ne_bytes).sum())
 }
 
 /// The bytes of one structure.
@@ -113,7 +126,8 @@ pub(crate) struct AttemptRecord {
     pub blocked_on: u8,
     pub contact: u8,
     pub port: u16,
-    pub pad: u16,
+    pub named: u8,
+    pub pad: u8,
     pub more_pad: u32,
     pub comm: [u8; 16],
     pub addr: [u8; 16],

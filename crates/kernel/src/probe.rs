@@ -4,7 +4,7 @@ use crate::error::is_permitted;
 use crate::limiter::Limiter;
 use crate::load::{load, rto_max_settable};
 use crate::walk::restore_everywhere;
-use crate::{CgroupDir, KernelError, Settings, Shortcoming};
+use crate::{CgroupDir, DenyRule, KernelError, NameTrust, Settings, Shortcoming};
 use halfopen_policy::{Limits, Mode, RawTcp};
 use libbpf_rs::libbpf_sys;
 use libbpf_rs::query::ProgInfoIter;
@@ -46,7 +46,7 @@ pub fn probes(cgroup: Option<&Path>) -> Vec<Probe> {
     match dir {
         Ok(dir) => {
             probes.push(Probe { name: "cgroup2", finding: Finding::Good(dir.path().display().to_string()) });
-            probes.push(Probe { name: "hooks", finding: or_missing(attach_and_leave(&dir)) });
+            probes.push(Probe { name: "hooks", finding: attach_and_leave(&dir) });
             probes.push(Probe { name: "other programs", finding: others(&dir) });
         }
         Err(error) => probes.push(Probe { name: "cgroup2", finding: or_missing(Err(error)) }),
@@ -93,10 +93,11 @@ fn bpffs() -> Finding {
 }
 
 /// Attaches everything to a cgroup of its own below `dir`, where nobody is, and takes it away again.
-fn attach_and_leave(dir: &CgroupDir) -> Result<String, KernelError> {
+fn attach_and_leave(dir: &CgroupDir) -> Finding {
     let path = dir.path().join(format!("halfopen.probe-{}", std::process::id()));
-    std::fs::create_dir(&path)
-        .map_err(|source| KernelError::Bpf { doing: format!("creating {}", path.display()), source })?;
+    if let Err(source) = std::fs::create_dir(&path) {
+        return or_missing(Err(KernelError::Bpf { doing: format!("creating {}", path.display()), source }));
+    }
     let settings = Settings {
         enforce_until: None,
         mode: Mode::Enforce,
@@ -107,19 +108,50 @@ fn attach_and_leave(dir: &CgroupDir) -> Result<String, KernelError> {
         host: Limits::xp_sp2(),
         scopes: Vec::new(),
         interfaces: Vec::new(),
+        // For their hooks: nobody is in that cgroup.
+        deny: vec![DenyRule {
+            name: "probe".to_owned(),
+            to: Vec::new(),
+            except: Vec::new(),
+            tcp: true,
+            udp: true,
+            ports: Vec::new(),
+            mode: Mode::Audit,
+        }],
         known_for: Duration::ZERO,
+        names: NameTrust::Client,
+        names_for: Duration::ZERO,
     };
-    let tried = CgroupDir::open(&path)
-        .and_then(|probe| Limiter::start(&probe, &settings, None))
-        .and_then(|limiter| limiter.let_go(restore_everywhere));
+    let tried = CgroupDir::open(&path).and_then(|probe| {
+        let limiter = Limiter::start(&probe, &settings, None)?;
+        let wanting: Vec<String> = limiter.not_attached().map(|(_, why)| why.to_owned()).collect();
+        limiter.let_go(restore_everywhere).map(|_| wanting)
+    });
     // Nobody ever was in it, so it can only be gone already.
     let _ = std::fs::remove_dir(&path);
-    tried.map(|_| String::new())
+    match tried {
+        Ok(wanting) if wanting.is_empty() => Finding::Good(String::new()),
+        Ok(wanting) => Finding::Degraded(format!(
+            "the limit holds, but what needs these has no effect: {}",
+            wanting.join("; ")
+        )),
+        Err(error) => or_missing(Err(error)),
+    }
 }
 
 /// The kernel's names for our own programs.
-const OURS: [&str; 6] =
-    ["on_egress", "on_setsockopt", "on_getsockopt", "on_sock_op", "on_connect4", "on_connect6"];
+const OURS: [&str; 10] = [
+    "on_egress",
+    "on_setsockopt",
+    "on_getsockopt",
+    "on_sock_op",
+    "on_connect4",
+    "on_connect6",
+    "deny_connect4",
+    "deny_connect6",
+    "deny_sendmsg4",
+    "deny_sendmsg6",
+];
 const HOOKS: [(&str, u32); 6] = [
     ("sock_ops", libbpf_sys::BPF_CGROUP_SOCK_OPS),
     ("egress", libbpf_sys::BPF_CGROUP_INET_EGRESS),

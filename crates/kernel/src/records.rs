@@ -137,6 +137,8 @@ pub struct Attempt {
     pub held_back_by: crate::ScopeId,
     /// What its address is to it.
     pub contact: Contact,
+    /// Whether a DNS answer had named its address when it began, whatever the address is to it.
+    pub named: bool,
     /// Whose.
     pub program: Program,
     /// Where to.

@@ -1,8 +1,11 @@
 //! What the program wants enforced, and its form in the kernel's maps.
 
 use crate::skeleton::types;
-use halfopen_policy::{FirstContact, Limits, Mode, OnSuspect, Order, Overflow, Rate, RawTcp, slots};
+use halfopen_policy::{
+    Excess, FirstContact, FirstDatagrams, Limits, Mode, OnSuspect, Order, Overflow, Rate, RawTcp, slots,
+};
 use ipnet::IpNet;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -61,6 +64,42 @@ pub struct InterfaceRule {
     pub limits: Limits,
 }
 
+/// Destinations to which nobody may connect or, by UDP, send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DenyRule {
+    /// Its name; where a rule of that name was in force, its counts go on.
+    pub name: String,
+    /// Where to. IPv4 prefixes are also those of mapped addresses; no IPv6 prefix covers IPv4.
+    pub to: Vec<IpNet>,
+    /// But not there.
+    pub except: Vec<IpNet>,
+    /// TCP.
+    pub tcp: bool,
+    /// UDP.
+    pub udp: bool,
+    /// Ports, the last of each range included; none = all. At most [`DenyRule::PORTS`].
+    pub ports: Vec<RangeInclusive<u16>>,
+    /// `Enforce` at most as much as the mode of the whole.
+    pub mode: Mode,
+}
+
+impl DenyRule {
+    /// The most ranges of ports that a rule may have: `DENY_PORTS` of bpf/abi.h.
+    pub const PORTS: usize = 8;
+}
+
+/// For whom a DNS answer counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NameTrust {
+    /// Nobody: none is read.
+    #[default]
+    Off,
+    /// Who asked: the container, pod, service or session, by its cgroup.
+    Client,
+    /// Everybody.
+    Host,
+}
+
 /// What holds for the whole host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -83,8 +122,34 @@ pub struct Settings {
     pub scopes: Vec<ScopeRule>,
     /// Interfaces with a scope.
     pub interfaces: Vec<InterfaceRule>,
+    /// Destinations that are refused.
+    pub deny: Vec<DenyRule>,
     /// How long an address that answered stays known.
     pub known_for: Duration,
+    /// For whom DNS answers name addresses.
+    pub names: NameTrust,
+    /// How long an address stays named, where the answer's TTL is no longer.
+    pub names_for: Duration,
+}
+
+impl Settings {
+    /// Whether DNS answers are read.
+    pub(crate) fn reads_names(&self) -> bool {
+        self.names != NameTrust::Off && (self.mode != Mode::Off || self.enforce_until.is_some())
+    }
+
+    /// Whether some scope limits first contacts over UDP.
+    pub(crate) fn limits_datagrams(&self) -> bool {
+        let off = self.mode == Mode::Off && self.enforce_until.is_none();
+        let mut all = self.scopes.iter().map(|rule| &rule.limits).chain([&self.host]);
+        !off && all.any(|limits| limits.datagrams.is_some())
+    }
+
+    /// Whether a rule of `deny` that is `of_interest` is asked at all.
+    pub(crate) fn denies(&self, of_interest: impl Fn(&DenyRule) -> bool) -> bool {
+        let off = self.mode == Mode::Off && self.enforce_until.is_none();
+        !off && self.deny.iter().any(|rule| rule.mode != Mode::Off && of_interest(rule))
+    }
 }
 
 pub(crate) fn nanos(time: Duration) -> u64 {
@@ -103,6 +168,8 @@ pub(crate) fn limits(limits: &Limits) -> types::limits {
         strict: limits.strict.into(),
         overflow_waits: (limits.overflow == Overflow::Wait).into(),
         first: limits.first_contact.as_ref().map_or_else(Default::default, first_contact),
+        datagram_interval_ns: limits.datagrams.map_or(0, |datagrams| datagrams.rate.interval_ns()),
+        datagram_dropped: limits.datagrams.is_some_and(|datagrams| datagrams.excess == Excess::Drop).into(),
         ..types::limits::default()
     }
 }
@@ -155,6 +222,12 @@ pub(crate) fn limits_of(limits: &types::limits) -> Limits {
         overflow: if limits.overflow_waits != 0 { Overflow::Wait } else { Overflow::Refuse },
         max_wait: (limits.max_wait_ns != 0).then(|| Duration::from_nanos(limits.max_wait_ns)),
         first_contact: first_contact_of(&limits.first),
+        datagrams: Rate::new(1, Duration::from_nanos(limits.datagram_interval_ns)).map(|rate| {
+            FirstDatagrams {
+                rate,
+                excess: if limits.datagram_dropped == 0 { Excess::Refuse } else { Excess::Drop },
+            }
+        }),
     }
 }
 
@@ -167,6 +240,16 @@ pub(crate) fn no_limits(slot_life: Duration) -> types::limits {
         slot_shift: slots::grid_shift(slot_life),
         overflow_waits: 1,
         ..types::limits::default()
+    }
+}
+
+/// `enum names` of bpf/abi.h.
+pub(crate) fn names(settings: &Settings) -> u32 {
+    match settings.names {
+        _ if !settings.reads_names() => 0,
+        NameTrust::Off => 0,
+        NameTrust::Client => 1,
+        NameTrust::Host => 2,
     }
 }
 

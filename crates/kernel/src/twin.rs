@@ -1,5 +1,7 @@
 //! The deciding part of the kernel code (`bpf/native.c`), compiled for user space and held against the policy crate.
 
+mod answers;
+mod datagrams;
 mod patience;
 mod recount;
 mod rules;
@@ -28,6 +30,7 @@ unsafe extern "C" {
     fn native_recheck(books: *mut NativeBooks, attempt: *mut attempt, mode: u32, now: u64) -> u32;
     fn native_resend(books: *mut NativeBooks, attempt: *mut attempt, mode: u32, now: u64) -> u32;
     fn native_end(books: *mut NativeBooks, attempt: *mut attempt, ending: u32, neighbours: u32, now: u64);
+    fn native_datagram(scope: *mut scope, limits: *const limits, now: u64) -> i32;
     fn native_walk_begins(books: *mut NativeBooks);
     fn native_seen(books: *mut NativeBooks, attempt: *mut attempt);
     fn native_walk_ends(scope: *mut scope, walk: u32) -> i32;

@@ -66,6 +66,7 @@ fn attempt(record: &AttemptRecord, now: Duration) -> Attempt {
         interface: ScopeId::own(record.interface),
         held_back_by: ScopeId([0, record.scope, record.interface][usize::from(record.blocked_on.min(2))]),
         contact: plain::contact(record.contact),
+        named: record.named != 0,
         program: plain::program(record.pid, record.uid, record.comm, record.cgroup_id),
         destination: plain::socket_addr(record.addr, record.port),
         age: since(record.began_ns),

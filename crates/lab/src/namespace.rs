@@ -119,7 +119,15 @@ impl Namespace {
     /// # Errors
     /// When nft refuses it; nothing has been changed then.
     pub fn nft(&self, script: &str) -> Result<String, LabError> {
-        tool::run(self.command("nft").args(["-f", "-"]), script)
+        self.feed("nft", &["-f", "-"], script)
+    }
+
+    /// Runs a program inside to its end, with `input` on its stdin, and returns what it says on stdout.
+    ///
+    /// # Errors
+    /// When it cannot be run or fails; what it said on stderr is in the error.
+    pub fn feed(&self, program: &str, arguments: &[&str], input: &str) -> Result<String, LabError> {
+        tool::run(self.command(program).args(arguments), input)
     }
 }
 

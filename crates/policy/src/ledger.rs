@@ -33,6 +33,19 @@ pub struct Ledger {
     pub longest_wait: Duration,
     /// When an attempt last was waiting, on the kernel's monotonic clock; zero = never.
     pub last_waiter: Duration,
+    /// First contacts over UDP, where they are limited.
+    pub datagrams: DatagramCounts,
+}
+
+/// What became of first contacts over UDP, since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DatagramCounts {
+    /// Sent.
+    pub let_out: u64,
+    /// Refused or dropped.
+    pub stopped: u64,
+    /// Sent in audit mode where enforcing would have stopped them.
+    pub would_have_been_stopped: u64,
 }
 
 impl Ledger {

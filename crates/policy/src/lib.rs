@@ -6,6 +6,7 @@
 pub mod attempt;
 pub mod books;
 pub mod credit;
+pub mod datagram;
 pub mod first_contact;
 mod held_slots;
 pub mod ledger;
@@ -18,8 +19,9 @@ pub mod wake;
 pub use attempt::{AttemptId, Ending, Origin, Refusal, Standing, Verdict};
 pub use books::Books;
 pub use credit::{Offer, Repute};
+pub use datagram::{DatagramTurns, Excess, FirstDatagrams};
 pub use first_contact::{Contact, FirstContact, OnSuspect, Order, Purse};
-pub use ledger::Ledger;
+pub use ledger::{DatagramCounts, Ledger};
 pub use limits::{Limits, Mode, Overflow, Rate, RawTcp};
 pub use parties::Party;
 pub use scope::ScopeId;

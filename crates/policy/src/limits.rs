@@ -1,6 +1,6 @@
 //! What one scope allows: the numbers that a configuration sets and the kernel part reads.
 
-use crate::FirstContact;
+use crate::{FirstContact, FirstDatagrams};
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -163,6 +163,8 @@ pub struct Limits {
     pub max_wait: Option<Duration>,
     /// What first contacts cost; `None` = they are attempts like any other.
     pub first_contact: Option<FirstContact>,
+    /// First contacts over UDP; `None` = as many as there are.
+    pub datagrams: Option<FirstDatagrams>,
 }
 
 impl Limits {
@@ -183,6 +185,7 @@ impl Limits {
             overflow: Overflow::Refuse,
             max_wait: None,
             first_contact: None,
+            datagrams: None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::program_table;
 use super::show::asked_status;
 use crate::control::status::{seconds, span};
-use crate::control::{Harm, ProgramStatus, Status};
+use crate::control::{DenyStatus, Harm, ProgramStatus, Status};
 use crate::output;
 use anyhow::Result;
 use serde::Serialize;
@@ -28,6 +28,7 @@ struct Report<'s> {
     longest_wait_ms: u64,
     programs: &'s [ProgramStatus],
     others: &'s Harm,
+    deny: &'s [DenyStatus],
     advice: Vec<Advice>,
 }
 
@@ -88,6 +89,7 @@ impl<'s> Report<'s> {
             longest_wait_ms: scope.longest_wait_ms,
             programs: &status.programs,
             others: &status.others,
+            deny: &status.deny,
             advice: Vec::new(),
         };
         let for_credit =
@@ -205,6 +207,7 @@ impl<'s> Report<'s> {
         } else if self.mode == "enforce" {
             lines.push("enforce: no attempt has waited".to_owned());
         }
+        lines.extend(self.deny.iter().map(ToString::to_string));
         let table = program_table::lines(self.programs, self.others, LISTED);
         if !table.is_empty() {
             lines.push(String::new());
@@ -254,11 +257,13 @@ mod tests {
             host: ScopeStatus::new("host", ScopeKind::Host, &Limits::xp_sp2(), &ledger),
             scopes: vec![],
             accounts_unlisted: 0,
+            deny: Vec::new(),
             programs: vec![],
             others: Harm::of_scope(&ledger),
             counting_since: "2030-01-31T12:00:00.000Z".into(),
             counting_for_s,
             trial: None,
+            names: None,
             faults: vec![],
             degraded: vec![],
             pid: 1,

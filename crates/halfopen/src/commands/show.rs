@@ -73,6 +73,8 @@ fn table(status: &Status) -> String {
     if status.accounts_unlisted > 0 {
         lines.push(format!("and {} accounts more of which there is less to say", status.accounts_unlisted));
     }
+    lines.extend(status.deny.iter().map(ToString::to_string));
+    lines.extend(status.names.iter().map(ToString::to_string));
     lines.extend(program_table::lines(&status.programs, &status.others, MOST_HARMED));
     lines.extend(status.degraded.iter().map(|reason| format!("degraded: {}", reason.explanation)));
     let faults = status.faults.iter();
@@ -143,6 +145,12 @@ pub fn why(subject: Subject) -> Result<()> {
     if let Some(note) = &why.note {
         output::line(&plain(note))?;
     }
+    for named in why.named.iter().flatten() {
+        output::line(&named.to_string())?;
+    }
+    if why.named.as_ref().is_some_and(Vec::is_empty) {
+        output::line("no DNS answer has named it lately")?;
+    }
     if why.attempts.is_empty() {
         output::line("no attempt of it is waiting or unanswered now")?;
     }
@@ -180,11 +188,13 @@ mod tests {
             host,
             scopes: vec![exec, account],
             accounts_unlisted: 9_936,
+            deny: vec![],
             programs: vec![],
             others: Harm { gave_up_while_queued: 7, held: 251, ..Harm::default() },
             counting_since: String::new(),
             counting_for_s: 60,
             trial: None,
+            names: None,
             faults: vec![],
             degraded: vec![Degradation::Audit.into()],
             pid: 1,

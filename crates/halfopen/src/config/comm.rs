@@ -44,11 +44,13 @@ fn laxer(one: &Limits, other: &Limits) -> Option<&'static str> {
     let strict = other.half_open.is_none() || one.strict || !other.strict;
     let found = [("half_open", half_open), ("slot_life", slot_life), ("drain", drain), ("strict", strict)];
     let found = found.into_iter().find(|(_, as_strict)| !as_strict).map(|(key, _)| key);
-    found.or_else(|| match (&one.first_contact, &other.first_contact) {
+    let found = found.or_else(|| match (&one.first_contact, &other.first_contact) {
         (_, None) => None,
         (None, Some(_)) => Some("first_contacts"),
         (Some(one), Some(other)) => laxer_with_first_contacts(one, other),
-    })
+    });
+    let udp = |limits: &Limits| slowness(limits.datagrams.map(|datagrams| datagrams.rate));
+    found.or_else(|| (!at_most(udp(one), udp(other))).then_some("udp_first_contacts"))
 }
 
 fn laxer_with_first_contacts(one: &FirstContact, other: &FirstContact) -> Option<&'static str> {

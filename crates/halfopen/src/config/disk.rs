@@ -7,6 +7,11 @@ use std::path::{Path, PathBuf};
 /// Users of this host, by name and number.
 pub const ACCOUNTS: &str = "/etc/passwd";
 
+/// What says by whom names are resolved on this host.
+pub const NSSWITCH: &str = "/etc/nsswitch.conf";
+/// Files of the system that a configuration may lead to.
+const SYSTEM_FILES: [&str; 3] = [super::resolvers::FILES[0], super::resolvers::FILES[1], NSSWITCH];
+
 /// Reads what a configuration is made of.
 pub trait Disk {
     /// The files in a directory, whatever their names; `NotFound` where there is none.
@@ -50,7 +55,10 @@ impl Disk for OwnRights {
 #[must_use]
 pub fn is_part_of(config: &Path, path: &Path) -> bool {
     let beside = path.parent() == Some(super::conf_d(config).as_path()) && is_layer(path);
-    path == config || path == Path::new(ACCOUNTS) || beside
+    path == config
+        || path == Path::new(ACCOUNTS)
+        || beside
+        || SYSTEM_FILES.iter().any(|file| path == Path::new(file))
 }
 
 /// Whether a file of conf.d is read: editors and `save` keep their unfinished files under names with a dot.
@@ -67,7 +75,12 @@ mod tests {
     #[test]
     fn only_what_belongs_to_a_configuration_is_part_of_it() {
         let part = |path| is_part_of(Path::new("/etc/halfopen/halfopen.toml"), Path::new(path));
-        for path in ["/etc/halfopen/halfopen.toml", "/etc/halfopen/conf.d/90-local.toml", ACCOUNTS] {
+        for path in [
+            "/etc/halfopen/halfopen.toml",
+            "/etc/halfopen/conf.d/90-local.toml",
+            ACCOUNTS,
+            "/etc/resolv.conf",
+        ] {
             assert!(part(path), "{path}");
         }
         for path in [

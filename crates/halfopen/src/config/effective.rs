@@ -1,5 +1,6 @@
 //! What holds in the end, and who said it.
 
+use super::deny_rules::DenyRules;
 use super::error::{ConfigError, Wrong};
 use super::essential::EssentialList;
 use super::key::{Key, LimitKey};
@@ -7,10 +8,11 @@ use super::limit::Limit;
 use super::name::{Name, RuleName};
 use super::place::Origin;
 use super::preset::Preset;
+use super::resolvers::Resolvers;
 use super::rules::Rules;
 use super::said::Said;
 use super::setting::Setting;
-use halfopen_kernel::Settings;
+use halfopen_kernel::{NameTrust, Settings};
 use halfopen_policy::{FirstContact, Limits, Mode, Overflow, RawTcp};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::collections::BTreeMap;
@@ -20,6 +22,8 @@ use std::time::Duration;
 
 /// How long an address that answered stays known where nothing else is said.
 const KNOWN_FOR: Duration = Duration::from_hours(1);
+/// How long an address that an answer named stays so.
+const NAMES_FOR: Duration = Duration::from_hours(1);
 
 /// Every key and rule with its value and origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +32,7 @@ pub struct Effective {
     said: Vec<(Said, Origin)>,
     entries: BTreeMap<Key, (Setting, Origin)>,
     rules: Rules,
+    deny: DenyRules,
 }
 
 impl Default for Effective {
@@ -39,7 +44,12 @@ impl Default for Effective {
 
 impl Effective {
     fn of_preset(preset: Preset) -> Self {
-        let mut effective = Self { said: Vec::new(), entries: BTreeMap::new(), rules: Rules::default() };
+        let mut effective = Self {
+            said: Vec::new(),
+            entries: BTreeMap::new(),
+            rules: Rules::default(),
+            deny: DenyRules::default(),
+        };
         let host = LimitKey::ALL.into_iter().map(|key| Setting::Host(Limit::of(&open(), key)));
         let settings = [
             Setting::Mode(Mode::default()),
@@ -49,6 +59,9 @@ impl Effective {
             Setting::RawTcp(RawTcp::default()),
             Setting::Poke(true),
             Setting::KnownFor(KNOWN_FOR),
+            Setting::Names(NameTrust::default()),
+            Setting::NamesFor(NAMES_FOR),
+            Setting::Resolvers(Resolvers::default()),
         ];
         let base = settings.into_iter().chain(host).map(Said::Setting);
         // Its text names the preset that it starts from itself; it is its own.
@@ -81,7 +94,8 @@ impl Effective {
             let origin = latest.into_iter().flatten().max_by_key(|origin| *origin != Origin::Preset);
             return Err(error(Wrong::RecoverMost("host".into()), &origin.unwrap_or(Origin::Live), None));
         }
-        effective.rules.check(&host).map_err(|(wrong, origin)| error(wrong, &origin, None))?;
+        let checked = effective.rules.check(&host).and_then(|()| effective.deny.check());
+        checked.map_err(|(wrong, origin)| error(wrong, &origin, None))?;
         Ok(effective)
     }
 
@@ -105,6 +119,8 @@ impl Effective {
             Said::Scope { name, who, per } => {
                 self.rules.put_scope(name, who.clone(), *per, origin.clone());
             }
+            Said::Deny { name, to } => self.deny.put(name, to, origin.clone()),
+            Said::DenyValue(rule, value) => self.deny.put_value(rule, value.clone(), origin.clone())?,
             Said::Limit(rule, limit) => self.rules.put_limit(rule, limit.clone(), origin.clone())?,
         }
         Ok(())
@@ -126,6 +142,7 @@ impl Effective {
                 let (limit, origin) = self.rules.find(rule)?.get(*key, &self.host());
                 Some((limit.show(), origin))
             }
+            Name::Deny(rule, key) => self.deny.get(rule, *key).map(|(value, origin)| (value.show(), origin)),
             Name::TcpNumConnections(None) => {
                 let (_, origin) = self.shown(&host_half_open)?;
                 Some((super::limit::tcp_num_connections(self.host().half_open).to_string(), origin))
@@ -143,6 +160,12 @@ impl Effective {
     #[must_use]
     pub fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    /// The rules of `[[deny]]`.
+    #[must_use]
+    pub fn deny(&self) -> &DenyRules {
+        &self.deny
     }
 
     /// What was said while the daemon ran and not saved.
@@ -163,13 +186,25 @@ impl Effective {
             host: open(),
             scopes: Vec::new(),
             interfaces: Vec::new(),
+            deny: self.deny.rules(),
             known_for: KNOWN_FOR,
+            names: NameTrust::default(),
+            names_for: NAMES_FOR,
         };
         for (setting, _) in self.entries.values() {
             setting.apply(&mut settings);
         }
         self.rules.apply(&mut settings);
         settings
+    }
+
+    /// Whose DNS answers count.
+    #[must_use]
+    pub fn resolvers(&self) -> Resolvers {
+        match self.get(Key::Resolvers) {
+            Some((Setting::Resolvers(resolvers), _)) => resolvers.clone(),
+            _ => Resolvers::default(),
+        }
     }
 
     /// The limits of the host.
@@ -219,7 +254,7 @@ impl Effective {
         // FNV-1a: the standard library's hashers may change between its versions.
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
         let keys = self.entries.iter().map(|(key, (setting, _))| format!("{key} = {}\n", setting.in_full()));
-        for line in keys.chain(self.rules.in_full()) {
+        for line in keys.chain(self.rules.in_full()).chain(self.deny.in_full()) {
             for byte in line.bytes() {
                 hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
             }
@@ -243,7 +278,7 @@ impl Effective {
             let _ = writeln!(text, "{line:<40} # {origin}");
             lines.for_each(|line| text.extend([line.as_str(), "\n"]));
         }
-        text + &self.rules.to_toml()
+        text + &self.rules.to_toml() + &self.deny.to_toml()
     }
 }
 
@@ -268,6 +303,7 @@ fn open() -> Limits {
         overflow: Overflow::Refuse,
         max_wait: None,
         first_contact: None,
+        datagrams: None,
     }
 }
 

@@ -120,6 +120,20 @@ pub enum Wrong {
         /// The room.
         most: usize,
     },
+    /// A `[[deny]]` that refuses nothing and changes nothing either.
+    #[error(
+        "deny {0:?} has no to: say which destinations it refuses, as to = [\"10.0.0.0/8\"]; without it, it may only change a \
+         rule of that name in a file read before this one"
+    )]
+    NoDestination(String),
+    /// More prefixes than the kernel part has room for.
+    #[error("{rule}: the rules of [[deny]] have more than {most} prefixes by then: join some to larger ones")]
+    TooManyPrefixes {
+        /// The first that has no room.
+        rule: RuleName,
+        /// The room, of all rules together.
+        most: usize,
+    },
     /// A scope and an interface of one name.
     #[error(
         "there is a [[scope]] of the name {0:?} too, and status and events could not tell them apart: rename it"
@@ -147,6 +161,11 @@ pub enum Wrong {
     /// Pauses that begin longer than they may get.
     #[error("{0}: recover_most is shorter than recover, which it is the longest of")]
     RecoverMost(String),
+    /// A limit on UDP in an `[[interface]]`.
+    #[error(
+        "{0}: first contacts over UDP are counted by who sends, not by interface; limit them in [host] or a [[scope]]"
+    )]
+    UdpByInterface(String),
     /// A value where a table belongs.
     #[error("host is a table: write [host] on a line of its own, and its keys below")]
     HostIsATable,

@@ -1,5 +1,6 @@
 //! One configuration file, read key by key.
 
+use super::deny_rules;
 use super::disk::Disk;
 use super::error::{ConfigError, Wrong};
 use super::key::{Key, LimitKey, did_you_mean, nearest};
@@ -57,7 +58,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Layer, ConfigError> {
         layer.push((Said::Setting(setting), at(value.span())));
         Ok(())
     };
-    let mut rules = Layer::new();
+    let (mut rules, mut denies) = (Layer::new(), Layer::new());
     let mut take_rules = |is_scope, value| {
         let sayings = rule::read_all(is_scope, value).map_err(|(span, e)| wrong(span, e))?;
         rules.extend(sayings.into_iter().map(|(said, span)| (said, at(span))));
@@ -74,6 +75,10 @@ pub fn parse(path: &Path, text: &str) -> Result<Layer, ConfigError> {
                 }
             }
             ("host", _) => return Err(wrong(value.span(), Wrong::HostIsATable)),
+            ("deny", _) => {
+                let sayings = deny_rules::read_all(value).map_err(|(span, e)| wrong(span, e))?;
+                denies.extend(sayings.into_iter().map(|(said, span)| (said, at(span))));
+            }
             (table @ ("scope" | "interface"), _) => take_rules(table == "scope", value)?,
             (given, _) => match Key::TOP.into_iter().find(|key| key.leaf() == given) {
                 Some(key) => take(key, value)?,
@@ -82,6 +87,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Layer, ConfigError> {
         }
     }
     layer.extend(rules);
+    layer.extend(denies);
     Ok(layer)
 }
 
@@ -96,18 +102,23 @@ fn unknown_in_host(given: &str) -> Wrong {
     Wrong::UnknownKey { key: format!("host.{given}"), hint }
 }
 
+/// As a file writes them.
+const TABLES: [(&str, &str); 4] =
+    [("host", "[host]"), ("scope", "[[scope]]"), ("interface", "[[interface]]"), ("deny", "[[deny]]")];
+
 fn unknown_on_top(given: &str) -> Wrong {
+    let tables = || TABLES.into_iter().map(|(name, _)| name);
     let hint = if LimitKey::named(given).is_some() {
         format!("{given} stands below [host], [[scope]] or [[interface]]")
-    } else if let Some(name) =
-        nearest(given, Key::TOP.into_iter().map(Key::leaf).chain(["[host]", "[[scope]]", "[[interface]]"]))
-    {
-        did_you_mean(name)
+    } else if let Some(name) = nearest(given, Key::TOP.into_iter().map(Key::leaf).chain(tables())) {
+        let table = TABLES.into_iter().find(|(table, _)| *table == name);
+        did_you_mean(table.map_or(name, |(_, written)| written))
     } else if let Some(name) = nearest(given, LimitKey::ALL.into_iter().map(LimitKey::name)) {
         format!("did you mean {name} below [host]?")
     } else {
         let keys = Key::TOP.map(Key::leaf).join(", ");
-        format!("the keys are {keys} and the tables [host], [[scope]], [[interface]]")
+        let tables = TABLES.map(|(_, written)| written).join(", ");
+        format!("the keys are {keys} and the tables {tables}")
     };
     Wrong::UnknownKey { key: given.to_owned(), hint }
 }

@@ -35,11 +35,15 @@ pub enum LimitKey {
     OnSuspect,
     /// For how long.
     BlockFor,
+    /// First contacts over UDP per time.
+    UdpFirstContacts,
+    /// What becomes of those beyond.
+    UdpExcess,
 }
 
 impl LimitKey {
     /// All of them, in the order of the sample file.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::HalfOpen,
         Self::SlotLife,
         Self::Drain,
@@ -55,6 +59,8 @@ impl LimitKey {
         Self::Order,
         Self::OnSuspect,
         Self::BlockFor,
+        Self::UdpFirstContacts,
+        Self::UdpExcess,
     ];
 
     /// As it is written in a file.
@@ -76,6 +82,8 @@ impl LimitKey {
             Self::Order => "order",
             Self::OnSuspect => "on_suspect",
             Self::BlockFor => "block_for",
+            Self::UdpFirstContacts => "udp_first_contacts",
+            Self::UdpExcess => "udp_excess",
         }
     }
 
@@ -105,13 +113,19 @@ pub enum Key {
     Poke,
     /// How long an address that answered stays known.
     KnownFor,
+    /// For whom DNS answers count.
+    Names,
+    /// How long an address stays named.
+    NamesFor,
+    /// Whose answers count.
+    Resolvers,
     /// A limit of the host scope.
     Host(LimitKey),
 }
 
 impl Key {
     /// The keys outside any table, in the order of the sample file.
-    pub const TOP: [Self; 8] = [
+    pub const TOP: [Self; 11] = [
         Self::Preset,
         Self::Mode,
         Self::Persist,
@@ -120,6 +134,9 @@ impl Key {
         Self::RawTcp,
         Self::Poke,
         Self::KnownFor,
+        Self::Names,
+        Self::NamesFor,
+        Self::Resolvers,
     ];
 
     /// All keys, in the order of the sample file.
@@ -139,6 +156,9 @@ impl Key {
             Self::RawTcp => "raw_tcp",
             Self::Poke => "poke",
             Self::KnownFor => "known_for",
+            Self::Names => "names",
+            Self::NamesFor => "names_for",
+            Self::Resolvers => "resolvers",
             Self::Host(limit) => limit.name(),
         }
     }

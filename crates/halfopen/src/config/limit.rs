@@ -3,7 +3,7 @@
 use super::key::LimitKey;
 use super::value::{Expected, Written, WrongValue, name_of, show, with_toml_or_string};
 use halfopen_policy::limits::{parse_time, show_time};
-use halfopen_policy::{FirstContact, Limits, OnSuspect, Order, Overflow, Rate};
+use halfopen_policy::{Excess, FirstContact, FirstDatagrams, Limits, OnSuspect, Order, Overflow, Rate};
 use std::time::Duration;
 
 /// A key with its value.
@@ -39,6 +39,10 @@ pub enum Limit {
     OnSuspect(Action),
     /// Within [`BLOCK_FOR`].
     BlockFor(Duration),
+    /// `None` = as many as there are.
+    UdpFirstContacts(Option<Rate>),
+    /// What becomes of those beyond.
+    UdpExcess(Excess),
 }
 
 /// [`OnSuspect`] without its time.
@@ -63,8 +67,10 @@ const OVERFLOW: [(&str, Overflow); 2] = [("refuse", Overflow::Refuse), ("wait", 
 const ORDER: [(&str, Order); 2] = [("oldest", Order::Oldest), ("either", Order::Either)];
 const ACTION: [(&str, Action); 3] =
     [("notify", Action::Notify), ("throttle", Action::Throttle), ("block", Action::Block)];
+const EXCESS: [(&str, Excess); 2] = [("refuse", Excess::Refuse), ("drop", Excess::Drop)];
 const MAX_WAIT: &str = "expected a time above 0, as \"30s\", or \"program\" for the program's own patience";
 const DRAIN: &str = "expected releases per time, as \"10/s\" or \"1/4s\", or \"unlimited\"";
+const UDP: &str = "expected addresses per time, as \"20/s\" or \"1/4s\", or \"off\"";
 
 impl Limit {
     pub(super) fn read(key: LimitKey, name: &str, written: &Written<'_, '_>) -> Result<Self, WrongValue> {
@@ -79,10 +85,7 @@ impl Limit {
             LimitKey::HalfOpen => Self::HalfOpen(Some(written.number(1..=u32::MAX, Some(UNLIMITED))?)),
             LimitKey::SlotLife => Self::SlotLife(written.time(Limits::SLOT_LIFE, "21s")?),
             LimitKey::Drain if written.is(UNLIMITED) => Self::Drain(None),
-            LimitKey::Drain => {
-                let text = written.value.as_str().ok_or(DRAIN)?;
-                Self::Drain(Some(text.parse().map_err(|e| format!("{DRAIN} ({e})"))?))
-            }
+            LimitKey::Drain => Self::Drain(Some(rate(written, DRAIN)?)),
             LimitKey::Strict => Self::Strict(written.flag()?),
             LimitKey::Queue if written.is(UNLIMITED) => Self::Queue(QUEUE_UNLIMITED),
             LimitKey::Queue => Self::Queue(written.number(1..=u32::MAX, Some(UNLIMITED))?),
@@ -105,6 +108,9 @@ impl Limit {
             LimitKey::Order => Self::Order(written.choice(&ORDER)?),
             LimitKey::OnSuspect => Self::OnSuspect(written.choice(&ACTION)?),
             LimitKey::BlockFor => Self::BlockFor(written.time(BLOCK_FOR, "10m")?),
+            LimitKey::UdpFirstContacts if written.is("off") => Self::UdpFirstContacts(None),
+            LimitKey::UdpFirstContacts => Self::UdpFirstContacts(Some(rate(written, UDP)?)),
+            LimitKey::UdpExcess => Self::UdpExcess(written.choice(&EXCESS)?),
         })
     }
 
@@ -162,6 +168,10 @@ impl Limit {
             LimitKey::Order => Self::Order(first.order),
             LimitKey::OnSuspect => Self::OnSuspect(Action::of(first.on_suspect)),
             LimitKey::BlockFor => Self::BlockFor(block_for(first.on_suspect)),
+            LimitKey::UdpFirstContacts => Self::UdpFirstContacts(limits.datagrams.map(|of| of.rate)),
+            LimitKey::UdpExcess => {
+                Self::UdpExcess(limits.datagrams.map_or_else(Excess::default, |of| of.excess))
+            }
         }
     }
 
@@ -184,6 +194,8 @@ impl Limit {
             Self::Order(_) => LimitKey::Order,
             Self::OnSuspect(_) => LimitKey::OnSuspect,
             Self::BlockFor(_) => LimitKey::BlockFor,
+            Self::UdpFirstContacts(_) => LimitKey::UdpFirstContacts,
+            Self::UdpExcess(_) => LimitKey::UdpExcess,
         }
     }
 
@@ -193,7 +205,7 @@ impl Limit {
         match self {
             Self::HalfOpen(None) | Self::Drain(None) | Self::Queue(QUEUE_UNLIMITED) => "unlimited".into(),
             Self::MaxWait(None) => "program".into(),
-            Self::FirstContacts(None) => "off".into(),
+            Self::FirstContacts(None) | Self::UdpFirstContacts(None) => "off".into(),
             Self::HalfOpen(Some(number))
             | Self::Queue(number)
             | Self::FirstContacts(Some(number))
@@ -204,11 +216,12 @@ impl Limit {
             | Self::Recover(time)
             | Self::RecoverMost(time)
             | Self::BlockFor(time) => show_time(*time).into(),
-            Self::Drain(Some(rate)) => rate.to_string().into(),
+            Self::Drain(Some(rate)) | Self::UdpFirstContacts(Some(rate)) => rate.to_string().into(),
             Self::Strict(strict) => (*strict).into(),
             Self::Overflow(overflow) => name_of(&OVERFLOW, overflow).into(),
             Self::Order(order) => name_of(&ORDER, order).into(),
             Self::OnSuspect(action) => name_of(&ACTION, action).into(),
+            Self::UdpExcess(excess) => name_of(&EXCESS, excess).into(),
         }
     }
 
@@ -232,6 +245,15 @@ impl Limit {
             Self::FirstContacts(credit) => {
                 let usual = limits.first_contact.unwrap_or_else(FirstContact::adaptive);
                 limits.first_contact = credit.map(|credit| FirstContact { credit, ..usual });
+            }
+            Self::UdpFirstContacts(rate) => {
+                let excess = limits.datagrams.map_or_else(Excess::default, |of| of.excess);
+                limits.datagrams = rate.map(|rate| FirstDatagrams { rate, excess });
+            }
+            Self::UdpExcess(excess) => {
+                if let Some(datagrams) = &mut limits.datagrams {
+                    datagrams.excess = excess;
+                }
             }
             _ => {
                 if let Some(first) = &mut limits.first_contact {
@@ -279,6 +301,11 @@ impl Action {
     pub fn name(self) -> &'static str {
         name_of(&ACTION, &self)
     }
+}
+
+fn rate(written: &Written<'_, '_>, expected: &str) -> Result<Rate, Expected> {
+    let text = written.value.as_str().ok_or(expected)?;
+    text.parse().map_err(|e| format!("{expected} ({e})"))
 }
 
 fn block_for(on_suspect: OnSuspect) -> Duration {

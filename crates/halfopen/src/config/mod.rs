@@ -7,6 +7,8 @@
 
 pub mod accounts;
 mod comm;
+pub mod deny;
+pub mod deny_rules;
 pub mod disk;
 pub mod effective;
 pub mod error;
@@ -19,6 +21,7 @@ pub mod name;
 pub mod pattern;
 pub mod place;
 pub mod preset;
+pub mod resolvers;
 mod rule;
 pub mod rules;
 pub mod said;
@@ -32,6 +35,8 @@ pub mod who;
 mod tests;
 
 pub use accounts::Accounts;
+pub use deny::{DenyKey, DenyValue};
+pub use deny_rules::DenyRules;
 pub use disk::{Disk, OwnRights};
 pub use effective::Effective;
 pub use error::{ConfigError, Wrong};
@@ -42,6 +47,7 @@ pub use name::{Name, RuleName};
 pub use pattern::CgroupPattern;
 pub use place::{Origin, Place};
 pub use preset::Preset;
+pub use resolvers::Resolvers;
 pub use rules::{Rule, Rules};
 pub use said::Said;
 pub use setting::Setting;

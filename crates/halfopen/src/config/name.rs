@@ -1,5 +1,6 @@
 //! What `get`, `set` and `--set` can name.
 
+use super::deny::DenyKey;
 use super::key::{Key, LimitKey, did_you_mean, nearest};
 use std::fmt;
 
@@ -10,6 +11,8 @@ pub enum RuleName {
     Scope(String),
     /// An `[[interface]]`.
     Interface(String),
+    /// A `[[deny]]`.
+    Deny(String),
 }
 
 impl RuleName {
@@ -19,13 +22,14 @@ impl RuleName {
         match self {
             Self::Scope(_) => "scope",
             Self::Interface(_) => "interface",
+            Self::Deny(_) => "deny",
         }
     }
 
     /// Its name.
     #[must_use]
     pub fn leaf(&self) -> &str {
-        let (Self::Scope(name) | Self::Interface(name)) = self;
+        let (Self::Scope(name) | Self::Interface(name) | Self::Deny(name)) = self;
         name
     }
 }
@@ -43,6 +47,8 @@ pub enum Name {
     Key(Key),
     /// A limit of a rule.
     Limit(RuleName, LimitKey),
+    /// A value of a `[[deny]]`.
+    Deny(String, DenyKey),
     /// The `half_open` of the host, or of an interface, in the numbers of the original.
     TcpNumConnections(Option<String>),
 }
@@ -84,8 +90,8 @@ impl Name {
                 |name| Ok(Self::TcpNumConnections(Some(name.to_owned()))),
             );
         }
-        if let Some(limit) = limit_of_rule(text) {
-            return limit;
+        if let Some(named) = limit_of_rule(text).or_else(|| value_of_deny(text)) {
+            return named;
         }
         let key = Key::all().find(|key| text == key.to_string() || text == key.leaf());
         key.map(Self::Key).ok_or_else(|| {
@@ -95,7 +101,7 @@ impl Name {
             let hint = nearest(text, names.iter().chain(&leaves).copied()).map_or_else(
                 || {
                     let names = names.join(", ");
-                    format!("the names are {names}, scope.NAME.half_open and interface.NAME.half_open")
+                    format!("the names are {names}, scope.NAME.half_open, interface.NAME.half_open and deny.NAME.mode")
                 },
                 did_you_mean,
             );
@@ -109,6 +115,7 @@ impl fmt::Display for Name {
         match self {
             Self::Key(key) => key.fmt(f),
             Self::Limit(rule, key) => write!(f, "{rule}.{}", key.name()),
+            Self::Deny(rule, key) => write!(f, "deny.{rule}.{}", key.name()),
             Self::TcpNumConnections(None) => f.write_str(ORIGINAL),
             Self::TcpNumConnections(Some(name)) => write!(f, "{INTERFACES}{name}\\{ORIGINAL}"),
         }
@@ -134,6 +141,19 @@ fn limit_of_rule(text: &str) -> Option<Result<Name, NoSuchName>> {
             .map(of_rule)
             .ok_or_else(|| NoSuchName::Unknown { given: text.to_owned(), hint: no_such_limit(limit) }),
     )
+}
+
+/// `deny.NAME.KEY`.
+fn value_of_deny(text: &str) -> Option<Result<Name, NoSuchName>> {
+    let (name, key) = text.strip_prefix("deny.")?.rsplit_once('.')?;
+    Some(DenyKey::named(key).map(|key| Name::Deny(name.to_owned(), key)).ok_or_else(|| {
+        let keys = DenyKey::ALL.map(DenyKey::name);
+        let hint = nearest(key, keys.into_iter()).map_or_else(
+            || format!("what can be asked for is {}; to stands in a file", keys.join(", ")),
+            did_you_mean,
+        );
+        NoSuchName::Unknown { given: text.to_owned(), hint }
+    }))
 }
 
 /// What a limit that nothing has may have been meant for.

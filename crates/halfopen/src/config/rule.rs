@@ -15,7 +15,8 @@ use toml::de::{DeTable, DeValue};
 /// The longest name of a rule: what the kernel part keeps for the next daemon.
 const LONGEST_NAME: usize = 63;
 const PER: [(&str, Per); 3] = [("cgroup", Per::Cgroup), ("user", Per::User), ("process", Per::Process)];
-const NAME: &str = "expected a name of letters, digits, \".\", \"_\" and \"-\", 63 at most, as \"torrent\"";
+pub(super) const NAME: &str =
+    "expected a name of letters, digits, \".\", \"_\" and \"-\", 63 at most, as \"torrent\"";
 const RESERVED: &str =
     "this name is taken: host is the whole host, exec-1234 a scope that `halfopen exec` makes";
 const INTERFACE: &str = "expected an interface's name, as \"eth0\": 1 to 15 bytes, no blanks, no \"/\"";
@@ -63,7 +64,7 @@ fn read_name(is_scope: bool, rule: &DeTable<'_>, span: Range<usize>) -> Result<S
     }
 }
 
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     (1..=LONGEST_NAME).contains(&name.len()) && name.chars().all(good)
 }

@@ -53,7 +53,7 @@ impl Rules {
     pub fn put_limit(&mut self, rule: &RuleName, limit: Limit, origin: Origin) -> Result<(), Wrong> {
         if self.find(rule).is_none() {
             match rule {
-                RuleName::Scope(_) => {
+                RuleName::Scope(_) | RuleName::Deny(_) => {
                     return Err(Wrong::NoSuchRule { rule: rule.clone(), known: self.known(rule) });
                 }
                 RuleName::Interface(_) => {
@@ -122,6 +122,9 @@ impl Rules {
             if self.scopes().any(|scope| scope.name.leaf() == rule.name.leaf()) {
                 return Err((Wrong::Shared(rule.name.leaf().to_owned()), rule.origin.clone()));
             }
+        }
+        if let Some(rule) = self.interfaces.iter().find(|rule| rule.limits(host).datagrams.is_some()) {
+            return Err((Wrong::UdpByInterface(rule.name.to_string()), rule.origin.clone()));
         }
         for rule in self.all() {
             if rule.limits(host).first_contact.is_some_and(|first| first.recover_most < first.recover) {
@@ -226,6 +229,7 @@ impl Rule {
             queue: QUEUE_UNLIMITED,
             max_wait: None,
             first_contact: None,
+            datagrams: None,
             ..*host
         };
         // In the order of their keys.

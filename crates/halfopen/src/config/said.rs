@@ -1,5 +1,6 @@
 //! One thing that a file or a command line says.
 
+use super::deny::DenyValue;
 use super::error::Wrong;
 use super::key::Key;
 use super::limit::Limit;
@@ -7,6 +8,7 @@ use super::name::{Name, RuleName};
 use super::setting::Setting;
 use super::who::Who;
 use halfopen_kernel::Per;
+use ipnet::IpNet;
 
 /// What is said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +24,15 @@ pub enum Said {
         /// Which of them share an account.
         per: Per,
     },
+    /// There is a `[[deny]]` of that name, in the place of one that there was; its values are said after it.
+    Deny {
+        /// Its name.
+        name: String,
+        /// What it refuses.
+        to: Vec<IpNet>,
+    },
+    /// A value of a `[[deny]]`, which must be there.
+    DenyValue(String, DenyValue),
     /// A limit of a rule. A `[[scope]]` must be there; an `[[interface]]` is made by its first limit.
     Limit(RuleName, Limit),
 }
@@ -40,6 +51,9 @@ impl Said {
             Name::TcpNumConnections(Some(interface)) => {
                 Self::Limit(RuleName::Interface(interface.clone()), Limit::from_tcp_num_connections(value)?)
             }
+            Name::Deny(rule, key) => {
+                Self::DenyValue(rule.clone(), DenyValue::from_text(*key, &name.to_string(), value)?)
+            }
             Name::Limit(rule, key) => {
                 Self::Limit(rule.clone(), Limit::from_text(*key, &name.to_string(), value)?)
             }
@@ -51,7 +65,8 @@ impl Said {
     pub fn name(&self) -> Option<Name> {
         match self {
             Self::Setting(setting) => Some(Name::Key(setting.key())),
-            Self::Scope { .. } => None,
+            Self::Scope { .. } | Self::Deny { .. } => None,
+            Self::DenyValue(rule, value) => Some(Name::Deny(rule.clone(), value.key())),
             Self::Limit(rule, limit) => Some(Name::Limit(rule.clone(), limit.key())),
         }
     }
@@ -61,7 +76,8 @@ impl Said {
     pub fn show(&self) -> String {
         match self {
             Self::Setting(setting) => setting.show(),
-            Self::Scope { name, .. } => name.clone(),
+            Self::Scope { name, .. } | Self::Deny { name, .. } => name.clone(),
+            Self::DenyValue(_, value) => value.show(),
             Self::Limit(_, limit) => limit.show(),
         }
     }

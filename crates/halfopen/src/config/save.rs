@@ -84,12 +84,16 @@ fn with_said(path: &Path, text: &str, said: &Said) -> Result<String, ConfigError
             (table, setting.key().leaf(), setting.value())
         }
         Said::Limit(rule, limit) => {
-            let no_list =
-                || wrong(0, Wrong::NoList(if is_scope(rule) { "[[scope]]" } else { "[[interface]]" }));
-            let table = table_of(&mut document, rule).ok_or_else(no_list)?;
+            let table = if is_scope(rule) { "[[scope]]" } else { "[[interface]]" };
+            let table = table_of(&mut document, rule).ok_or_else(|| wrong(0, Wrong::NoList(table)))?;
             (table, limit.key().name(), limit.value())
         }
-        Said::Scope { .. } => return Ok(document.to_string()),
+        Said::DenyValue(rule, value) => {
+            let rule = RuleName::Deny(rule.clone());
+            let table = table_of(&mut document, &rule).ok_or_else(|| wrong(0, Wrong::NoList("[[deny]]")))?;
+            (table, value.key().name(), value.value())
+        }
+        Said::Scope { .. } | Said::Deny { .. } => return Ok(document.to_string()),
     };
     let mut value = value;
     if let Some(old) = table.get(key).and_then(Item::as_value) {

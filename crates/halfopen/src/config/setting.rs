@@ -4,8 +4,9 @@ use super::essential::EssentialList;
 use super::key::Key;
 use super::limit::Limit;
 use super::preset::Preset;
-use super::value::{Written, WrongValue, name_of, show, with_toml_or_string, written};
-use halfopen_kernel::Settings;
+use super::resolvers::Resolvers;
+use super::value::{Written, WrongValue, name_of, show, with_list, written};
+use halfopen_kernel::{NameTrust, Settings};
 use halfopen_policy::limits::show_time;
 use halfopen_policy::{Mode, RawTcp};
 use ipnet::IpNet;
@@ -33,12 +34,20 @@ pub enum Setting {
     Poke(bool),
     /// Within [`KNOWN_FOR`].
     KnownFor(Duration),
+    /// For whom DNS answers count.
+    Names(NameTrust),
+    /// Within [`NAMES_FOR`].
+    NamesFor(Duration),
+    /// Whose answers count.
+    Resolvers(Resolvers),
     /// A limit of the host scope.
     Host(Limit),
 }
 
 /// The shortest and the longest time for which an address that answered may stay known.
 pub const KNOWN_FOR: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(24));
+/// The shortest and the longest time for which an address that an answer named may stay so.
+pub const NAMES_FOR: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(24));
 const PREFIXES: &str = "expected a list of prefixes, as [\"10.0.0.0/8\", \"2001:db8::/32\", \"192.0.2.7\"]";
 
 impl Setting {
@@ -56,26 +65,24 @@ impl Setting {
             Key::Persist => Self::Persist(written.flag().map_err(wrong)?),
             Key::Poke => Self::Poke(written.flag().map_err(wrong)?),
             Key::KnownFor => Self::KnownFor(written.time(KNOWN_FOR, "1h").map_err(wrong)?),
-            Key::Exempt => Self::Exempt(prefixes(&written)?),
+            Key::Exempt => Self::Exempt(prefixes(&key.to_string(), &written)?),
+            Key::Names => Self::Names(written.choice(&NAMES).map_err(wrong)?),
+            Key::NamesFor => Self::NamesFor(written.time(NAMES_FOR, "1h").map_err(wrong)?),
+            Key::Resolvers => Self::Resolvers(Resolvers::read(&written, &key.to_string())?),
             Key::Essential => Self::Essential(EssentialList::read(value, written.span)?),
             Key::Host(limit) => Self::Host(Limit::read(limit, &key.to_string(), &written)?),
         })
     }
 
     /// Reads the value of `key` as it stands on a command line: TOML, or a string without its quotes, or a list of
-    /// prefixes with commas between.
+    /// prefixes or resolvers with commas between.
     ///
     /// # Errors
     /// [`WrongValue`] naming what is accepted.
     pub fn from_text(key: Key, text: &str) -> Result<Self, WrongValue> {
-        if key == Key::Exempt && !text.trim_start().starts_with('[') {
-            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-            let list: Vec<String> = parts.map(|part| format!("{part:?}")).collect();
-            return with_toml_or_string(&format!("[{}]", list.join(",")), |value, span| {
-                Self::from_toml(key, value, span)
-            });
-        }
-        with_toml_or_string(text, |value, span| Self::from_toml(key, value, span))
+        with_list(matches!(key, Key::Exempt | Key::Resolvers), text, |value, span| {
+            Self::from_toml(key, value, span)
+        })
     }
 
     /// Its key.
@@ -90,6 +97,9 @@ impl Setting {
             Self::RawTcp(_) => Key::RawTcp,
             Self::Poke(_) => Key::Poke,
             Self::KnownFor(_) => Key::KnownFor,
+            Self::Names(_) => Key::Names,
+            Self::NamesFor(_) => Key::NamesFor,
+            Self::Resolvers(_) => Key::Resolvers,
             Self::Host(limit) => Key::Host(limit.key()),
         }
     }
@@ -104,7 +114,9 @@ impl Setting {
             Self::Exempt(prefixes) => prefixes.iter().map(ToString::to_string).collect(),
             Self::Essential(list) => list.value(),
             Self::RawTcp(raw_tcp) => name_of(&RAW_TCP, raw_tcp).into(),
-            Self::KnownFor(time) => show_time(*time).into(),
+            Self::KnownFor(time) | Self::NamesFor(time) => show_time(*time).into(),
+            Self::Names(trust) => name_of(&NAMES, trust).into(),
+            Self::Resolvers(resolvers) => resolvers.names().collect(),
             Self::Host(limit) => limit.value(),
         }
     }
@@ -126,6 +138,7 @@ impl Setting {
     pub fn show(&self) -> String {
         match self {
             Self::Exempt(prefixes) => prefixes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            Self::Resolvers(resolvers) => resolvers.names().collect::<Vec<_>>().join(", "),
             _ => show(&self.value()),
         }
     }
@@ -133,21 +146,32 @@ impl Setting {
     /// Puts it into `settings`.
     pub fn apply(&self, settings: &mut Settings) {
         match self {
-            Self::Preset(_) | Self::Persist(_) => {}
+            Self::Preset(_) | Self::Persist(_) | Self::Resolvers(_) => {}
             Self::Mode(mode) => settings.mode = *mode,
             Self::Exempt(prefixes) => settings.exempt.clone_from(prefixes),
             Self::Essential(list) => settings.essential = list.apply(),
             Self::RawTcp(raw_tcp) => settings.raw_tcp = *raw_tcp,
             Self::Poke(poke) => settings.poke = *poke,
             Self::KnownFor(time) => settings.known_for = *time,
+            Self::Names(trust) => settings.names = *trust,
+            Self::NamesFor(time) => settings.names_for = *time,
             Self::Host(limit) => limit.apply(&mut settings.host),
         }
     }
 }
 
-const MODES: [(&str, Mode); 3] = [("enforce", Mode::Enforce), ("audit", Mode::Audit), ("off", Mode::Off)];
+pub(super) const MODES: [(&str, Mode); 3] =
+    [("enforce", Mode::Enforce), ("audit", Mode::Audit), ("off", Mode::Off)];
+const NAMES: [(&str, NameTrust); 3] =
+    [("off", NameTrust::Off), ("client", NameTrust::Client), ("host", NameTrust::Host)];
 const RAW_TCP: [(&str, RawTcp); 3] =
     [("refuse", RawTcp::Refuse), ("count", RawTcp::Count), ("allow", RawTcp::Allow)];
+
+/// The name of a trust in names as the configuration writes it.
+#[must_use]
+pub fn name_trust_name(trust: NameTrust) -> &'static str {
+    name_of(&NAMES, &trust)
+}
 
 /// The name of a mode as the configuration writes it.
 #[must_use]
@@ -155,8 +179,9 @@ pub fn mode_name(mode: Mode) -> &'static str {
     name_of(&MODES, &mode)
 }
 
-fn prefixes(written_list: &Written<'_, '_>) -> Result<Vec<IpNet>, WrongValue> {
-    let key = || Key::Exempt.to_string();
+/// Reads a list of prefixes, called `name`: sorted, without doubles.
+pub(super) fn prefixes(name: &str, written_list: &Written<'_, '_>) -> Result<Vec<IpNet>, WrongValue> {
+    let key = || name.to_owned();
     let DeValue::Array(list) = written_list.value else {
         return Err(written_list.wrong(key(), PREFIXES.into()));
     };

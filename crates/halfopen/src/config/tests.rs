@@ -1,5 +1,6 @@
 //! Configurations as files on a disk.
 
+mod deny;
 mod presets;
 mod rules;
 

@@ -89,6 +89,16 @@ pub(super) fn with_toml_or_string<T>(text: &str, read: impl Fn(&DeValue<'_>, Ran
     }
 }
 
+/// The same; a list may stand there without brackets and quotes, with commas between.
+pub(super) fn with_list<T>(is_list: bool, text: &str, read: impl Fn(&DeValue<'_>, Range<usize>) -> T) -> T {
+    if !is_list || text.trim_start().starts_with('[') {
+        return with_toml_or_string(text, read);
+    }
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let list: Vec<String> = parts.map(|part| format!("{part:?}")).collect();
+    with_toml_or_string(&format!("[{}]", list.join(",")), read)
+}
+
 pub(super) fn written(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) => format!("{text:?}"),

@@ -2,6 +2,8 @@
 
 pub mod account;
 pub mod client;
+pub mod deny_status;
+pub mod names;
 pub mod programs;
 pub mod scope_status;
 pub mod status;
@@ -9,6 +11,8 @@ pub mod trial;
 
 pub use account::{AccountName, Whose};
 pub use client::{Client, ClientError};
+pub use deny_status::{DeniedStatus, DenyStatus};
+pub use names::{NamedStatus, NamesStatus};
 pub use programs::{Harm, ProgramStatus};
 pub use scope_status::{ScopeKind, ScopeStatus, TrustStatus};
 pub use status::{AttemptStatus, Degradation, DegradedStatus, FaultStatus, Status, Why};

@@ -1,7 +1,7 @@
 //! What `status` says of one scope or account.
 
 use crate::events::text::plain;
-use halfopen_policy::{Ledger, Limits};
+use halfopen_policy::{DatagramCounts, Ledger, Limits};
 use serde::{Deserialize, Serialize};
 
 /// Accounts of rules that `status` lists.
@@ -88,6 +88,27 @@ pub struct ScopeStatus {
     /// What its first contacts have come to.
     #[serde(flatten)]
     pub trust: TrustStatus,
+    /// Its first contacts over UDP; `None` = they are not limited.
+    #[serde(default)]
+    pub udp: Option<UdpStatus>,
+}
+
+/// First contacts over UDP, since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UdpStatus {
+    /// Sent.
+    pub let_out: u64,
+    /// Refused or dropped.
+    pub stopped: u64,
+    /// Sent in audit mode where enforcing would have stopped them.
+    pub would_have_been_stopped: u64,
+}
+
+impl UdpStatus {
+    fn new(counts: &DatagramCounts) -> Self {
+        let &DatagramCounts { let_out, stopped, would_have_been_stopped } = counts;
+        Self { let_out, stopped, would_have_been_stopped }
+    }
 }
 
 impl ScopeStatus {
@@ -114,6 +135,7 @@ impl ScopeStatus {
             longest_wait_ms: ledger.longest_wait.as_millis() as u64,
             saturated: ledger.saturated(),
             trust: TrustStatus::default(),
+            udp: limits.datagrams.map(|_| UdpStatus::new(&ledger.datagrams)),
         }
     }
 
@@ -141,6 +163,7 @@ impl ScopeStatus {
     #[must_use]
     pub fn is_unused(&self) -> bool {
         self.admitted + self.released + self.queued + self.would_have_waited == 0
+            && self.udp.is_none_or(|udp| udp.let_out + udp.stopped + udp.would_have_been_stopped == 0)
             && self.cancelled + self.gave_up_while_queued + self.refused_overflow + self.refused_blocked == 0
     }
 
@@ -155,7 +178,12 @@ impl ScopeStatus {
         parts.extend(self.trust.credit.map(|credit| format!("credit {credit}")));
         parts.extend(self.trust.credit_named.map(|credit| format!("for named {credit}")));
         parts.extend(self.trust.first_contacts.map(|count| format!("first contacts {count}")));
+        let (udp_out, udp_stopped) = self.udp.map_or((0, 0), |udp| (udp.let_out, udp.stopped));
+        let udp_audited = self.udp.map_or(0, |udp| udp.would_have_been_stopped);
         let counted = [
+            ("first contacts over UDP", udp_out),
+            ("stopped over UDP", udp_stopped),
+            ("would have been stopped over UDP", udp_audited),
             ("gave up while queued", self.gave_up_while_queued),
             ("refused, queue full", self.refused_overflow),
             ("refused, blocked", self.refused_blocked),
@@ -192,7 +220,7 @@ mod tests {
         let json = serde_json::to_value(&scope).unwrap();
         let names = "name half_open_limit drain_per_s half_open aged queued admitted released cancelled \
                      gave_up_while_queued established failed refused_overflow longest_wait_ms saturated \
-                     kind suspect_since blocked_until credit first_contacts credit_named";
+                     kind suspect_since blocked_until credit first_contacts credit_named udp";
         for name in names.split_whitespace() {
             assert!(json.get(name).is_some(), "{name}");
         }

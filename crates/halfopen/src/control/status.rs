@@ -1,6 +1,6 @@
 //! The numbers of `status` and `why`. The JSON of [`Status`] is a contract with scripts.
 
-use super::{Harm, ProgramStatus, ScopeStatus, TrialStatus};
+use super::{DenyStatus, Harm, NamedStatus, NamesStatus, ProgramStatus, ScopeStatus, TrialStatus};
 use crate::events::text::plain;
 use halfopen_kernel::{Attempt, AttemptState, FaultCount, Shortcoming};
 
@@ -26,6 +26,9 @@ pub struct Status {
     /// Accounts that are not listed.
     #[serde(default)]
     pub accounts_unlisted: u64,
+    /// The rules of `[[deny]]`.
+    #[serde(default)]
+    pub deny: Vec<DenyStatus>,
     /// What waiting did to which program: the most harmed first, at most [`super::programs::LISTED`].
     pub programs: Vec<ProgramStatus>,
     /// What it did to all others.
@@ -36,6 +39,9 @@ pub struct Status {
     pub counting_for_s: u64,
     /// Whether `mode` is on trial.
     pub trial: Option<TrialStatus>,
+    /// What became of DNS answers; `None` where they are not read.
+    #[serde(default)]
+    pub names: Option<NamesStatus>,
     /// What could not be done as intended.
     pub faults: Vec<FaultStatus>,
     /// Why the limit is not all it could be.
@@ -87,6 +93,12 @@ pub enum Degradation {
     NoSeccomp,
     /// The part of the daemon that kept root has ended.
     NoHand,
+    /// A hook that the configuration asks for could not be attached.
+    HookNotAttached,
+    /// DNS answers are to be read, and no resolver is known.
+    NoResolver,
+    /// Names count for who asked, and programs of this host have systemd-resolved ask for them.
+    NamesAskedByOthers,
 }
 
 /// A [`Degradation`] with its explanation.
@@ -105,6 +117,8 @@ pub struct Why {
     pub host: ScopeStatus,
     /// What holds for all of them, or why there are none.
     pub note: Option<String>,
+    /// Who was told the address by a DNS answer; `None` where no address is asked about, or answers are not read.
+    pub named: Option<Vec<NamedStatus>>,
     /// How many attempts there are.
     pub in_all: usize,
     /// The oldest of them.
@@ -124,6 +138,9 @@ pub struct AttemptStatus {
     pub comm: String,
     /// Where to.
     pub destination: String,
+    /// Whether a DNS answer had named that address.
+    #[serde(default)]
+    pub named: bool,
     /// Since `connect()`, in milliseconds.
     pub age_ms: u64,
     /// Since its first SYN left, in milliseconds.
@@ -149,6 +166,7 @@ impl AttemptStatus {
             pid: attempt.program.pid,
             comm: attempt.program.comm.clone(),
             destination: attempt.destination.to_string(),
+            named: attempt.named,
             age_ms: attempt.age.as_millis() as u64,
             out_for_ms: attempt.out_for.map(|time| time.as_millis() as u64),
             rechecks: attempt.rechecks,
@@ -160,7 +178,8 @@ impl AttemptStatus {
 /// One line for people.
 impl fmt::Display for AttemptStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (pid {}) to {}: {}", plain(&self.comm), self.pid, self.destination, self.state)?;
+        let named = if self.named { " (named)" } else { "" };
+        write!(f, "{} (pid {}) to {}{named}: {}", plain(&self.comm), self.pid, self.destination, self.state)?;
         match self.out_for_ms {
             Some(out) => write!(f, ", unanswered for {}", seconds(out))?,
             None => write!(f, " for {}, asked {} times", seconds(self.age_ms), self.rechecks)?,
@@ -225,6 +244,17 @@ impl From<Degradation> for DegradedStatus {
                  is refused, and at the end held attempts of other network namespaces keep the options of a hold: \
                  restart the daemon"
             }
+            Degradation::HookNotAttached => {
+                "a hook that the configuration asks for could not be attached, so that what needs it has no effect; it is \
+                 tried again each second (`halfopen doctor` shows who else holds the hooks)"
+            }
+            Degradation::NoResolver => {
+                "no resolver is known (no nameserver in /etc/resolv.conf, none in `resolvers`): no address is ever named"
+            }
+            Degradation::NamesAskedByOthers => {
+                "programs here resolve names by nss-resolve (/etc/nsswitch.conf), past systemd-resolved's stub: what it is \
+                 answered counts for itself alone, and their first contacts as unnamed; names = \"host\" counts it for all"
+            }
         };
         Self { reason, explanation: explanation.to_owned() }
     }
@@ -234,16 +264,22 @@ impl DegradedStatus {
     /// A rule of `essential` that meets nobody, and why.
     #[must_use]
     pub fn unmet_rule(why: &str) -> Self {
-        Self::unmet(Degradation::UnmetRule, why)
+        Self::because(Degradation::UnmetRule, why)
     }
 
     /// A rule of `[[scope]]` that meets nobody, and why.
     #[must_use]
     pub fn unmet_scope(why: &str) -> Self {
-        Self::unmet(Degradation::UnmetScope, why)
+        Self::because(Degradation::UnmetScope, why)
     }
 
-    fn unmet(reason: Degradation, why: &str) -> Self {
+    /// A hook that could not be attached, and why.
+    #[must_use]
+    pub fn hook_not_attached(why: &str) -> Self {
+        Self::because(Degradation::HookNotAttached, why)
+    }
+
+    fn because(reason: Degradation, why: &str) -> Self {
         let known = Self::from(reason);
         Self { explanation: format!("{}: {why}", known.explanation), ..known }
     }

@@ -2,7 +2,8 @@
 
 use crate::events::kept::REMEMBERED;
 use crate::events::{
-    Episodes, Event, KeptEvents, Report, State, SuspectReport, Suspects, SystemLog, episode,
+    DenialReport, Denials, Episodes, Event, KeptEvents, Report, State, SuspectReport, Suspects, SystemLog,
+    episode,
 };
 use crate::output;
 use jiff::Timestamp;
@@ -23,6 +24,8 @@ pub struct Announcer {
     pub episodes: Episodes,
     /// Accounts that have become suspects.
     pub suspects: Suspects,
+    /// Rules of `[[deny]]` that are met.
+    pub denials: Denials,
     log: SystemLog,
     memory: VecDeque<Arc<Event>>,
     kept: io::Result<KeptEvents>,
@@ -46,6 +49,7 @@ impl Announcer {
         Self {
             episodes: Episodes::default(),
             suspects: Suspects::default(),
+            denials: Denials::default(),
             log,
             memory,
             kept,
@@ -66,6 +70,7 @@ impl Announcer {
                 State::Reached => self.episodes.resume(&event.scope, episode::State::Reached, at),
                 State::Cleared => self.episodes.resume(&event.scope, episode::State::Cleared, at),
                 State::Suspect => self.suspects.resume(scope_of(&event.scope), at),
+                State::Denied => self.denials.resume(&event.scope, at),
             }
         }
     }
@@ -78,6 +83,11 @@ impl Announcer {
     /// Writes the event for a suspect, of a scope with this `limit` and `queued` attempts.
     pub fn announce_suspect(&mut self, report: SuspectReport, limit: Option<u32>, queued: u64) {
         self.write(Event::of_suspect(report, Timestamp::now(), limit, queued));
+    }
+
+    /// Writes the event for a rule of `[[deny]]`.
+    pub fn announce_denial(&mut self, report: DenialReport) {
+        self.write(Event::of_denial(report, Timestamp::now()));
     }
 
     fn write(&mut self, event: Event) {

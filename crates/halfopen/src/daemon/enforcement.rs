@@ -2,7 +2,9 @@
 
 mod accounts;
 mod adoption;
+mod denials;
 mod exec_scopes;
+mod names;
 mod pokes;
 mod release;
 mod suspects;
@@ -22,8 +24,8 @@ use crate::events::{Identity, Waiter};
 use crate::exit::explained;
 use anyhow::Result;
 use halfopen_kernel::{
-    CgroupDir, EnforcementStopped, Fault, FaultCount, KernelError, Limiter, Program, ScopeId, Shortcoming,
-    Told, restore_here,
+    CgroupDir, EnforcementStopped, Fault, FaultCount, KernelError, Limiter, Program, ScopeId, Settings,
+    Shortcoming, Told, restore_here,
 };
 use halfopen_policy::{Limits, Mode};
 use jiff::Timestamp;
@@ -86,6 +88,7 @@ pub struct Enforcement {
     disturbances: u64,
     pokes: Pokes,
     pins_unmounted: bool,
+    names: names::Names,
     collected: Option<Duration>,
     /// Where events go.
     pub announcer: Announcer,
@@ -119,6 +122,7 @@ impl Enforcement {
             faults: FaultLog::default(),
             disturbances: 0,
             pins_unmounted: false,
+            names: names::Names::default(),
             collected: None,
             announcer,
         };
@@ -183,8 +187,19 @@ impl Enforcement {
         self.limiter.pins_removed()
     }
 
+    /// Puts `settings` in force, with the hooks that they ask for.
+    ///
+    /// # Errors
+    /// Where the kernel part cannot be written; what was in force still is.
+    fn put_in_force(&mut self, settings: &Settings) -> Result<(), KernelError> {
+        self.limiter.attach_wanted(settings, &mut self.means.hand);
+        let applied = self.limiter.apply(settings);
+        self.limiter.detach_unwanted(&mut self.means.hand);
+        applied
+    }
+
     /// What has to be done now and then: word for the next daemon, a trial that has ended, executables that were
-    /// replaced, scopes whose processes have ended, accounts that nobody uses.
+    /// replaced, other resolvers, hooks that could not be attached, scopes whose processes have ended, accounts that nobody uses.
     ///
     /// # Errors
     /// Where the kernel part cannot be written.
@@ -198,6 +213,8 @@ impl Enforcement {
         if self.limiter.follow_rule_files()? {
             tracing::info!("a file that a [[scope]] names was replaced or installed: it counts as it is now");
         }
+        self.limiter.follow_hooks(&mut self.means.hand);
+        self.follow_resolvers()?;
         self.end_adopted_scopes();
         if self.collected.is_none_or(|at| at + COLLECT <= monotonic()) {
             self.collected = Some(monotonic());
@@ -241,6 +258,7 @@ impl Enforcement {
             }
         }
         self.announce_suspects()?;
+        self.announce_denials()?;
         let faults = self.limiter.faults()?;
         for line in self.faults.due(monotonic(), &faults) {
             tracing::warn!("{line}");
@@ -306,6 +324,7 @@ impl Enforcement {
         let (of_rules, accounts_unlisted) = self.rules_status()?;
         scopes.extend(of_rules);
         let host_status = self.scope_status(ScopeId::HOST, HOST, ScopeKind::Host, &self.host_limits())?;
+        let deny = self.deny_status()?;
         let faults = self.limiter.faults()?;
         let host = self.limiter.ledger(ScopeId::HOST)?;
         let means = &mut self.means;
@@ -321,11 +340,13 @@ impl Enforcement {
             host: host_status,
             scopes,
             accounts_unlisted,
+            deny,
             programs,
             others,
             counting_since: written_time(now.checked_sub(counting).unwrap_or(now)),
             counting_for_s: counting.as_secs(),
             trial: self.trial_status(),
+            names: self.names_status()?,
             faults: faults.iter().map(FaultStatus::from).collect(),
             degraded: self.degraded(),
             pid: std::process::id(),
@@ -380,12 +401,13 @@ impl Enforcement {
         let pins = self.pins_unmounted.then_some(Degradation::PinsUnmounted);
         let means = self.means.lacks.iter().copied();
         let poke = self.pokes.degradation();
+        let hooks = self.limiter.not_attached().map(|(_, why)| DegradedStatus::hook_not_attached(why));
         let unmet = self.effective.unmet_rules();
         let unmet = unmet.iter().map(|why| DegradedStatus::unmet_rule(why));
         let scopes = self.effective.unmet_scopes();
         let unmet = unmet.chain(scopes.iter().map(|why| DegradedStatus::unmet_scope(why)));
         let all = mode.into_iter().chain(log).chain(kept).chain(pins).chain(kernel).chain(means).chain(poke);
-        all.map(DegradedStatus::from).chain(unmet).collect()
+        all.map(DegradedStatus::from).chain(self.degraded_names()).chain(hooks).chain(unmet).collect()
     }
 }
 

@@ -8,7 +8,7 @@ pub mod serving;
 use crate::config::Disk;
 use crate::events::Identity;
 use crate::runtime_dir::RuntimeDir;
-use halfopen_kernel::{EnforcementStopped, IpFamily, Program};
+use halfopen_kernel::{Attach, EnforcementStopped, IpFamily, OptionalHook, Program};
 use message::{Reply, Request, receive, send};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
@@ -258,6 +258,27 @@ impl Hand {
 
     fn let_loose(&mut self) {
         self.socket = None;
+    }
+}
+
+/// To the limited cgroup, with the hand's rights.
+impl Attach for Hand {
+    fn attach(
+        &mut self,
+        hook: OptionalHook,
+        program: BorrowedFd<'_>,
+        pinned: bool,
+    ) -> io::Result<Option<OwnedFd>> {
+        let request = Request::Attach { hook: hook.name().to_owned(), pinned };
+        match self.ask(&request, Some(program), PATIENCE)? {
+            (Reply::Attached, _) if pinned => Ok(None),
+            (Reply::Attached, descriptors) => one(descriptors).map(Some),
+            (other, _) => Err(self.out_of_step(&other)),
+        }
+    }
+
+    fn unpin(&mut self, hook: OptionalHook) -> io::Result<()> {
+        self.done(&Request::Unpin { hook: hook.name().to_owned() })
     }
 }
 

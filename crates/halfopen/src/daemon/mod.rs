@@ -92,6 +92,7 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
         let means = Means { hand, cgroup, local_file, lacks: Vec::new() };
         let mut enforcement = Enforcement::new(limiter, sources, effective, announcer, means);
         enforcement.is_confined(confine(&Needs::of_daemon())?);
+        enforcement.follow_resolvers().context("naming the resolvers whose answers are read")?;
         let served = serve(&mut enforcement, socket, signals, &ready, alarm).await;
         notify::tell("STOPPING=1");
         if matches!(served, Ok(Ending::HandOver)) && enforcement.is_pinned() {

@@ -96,6 +96,7 @@ mod tests {
             programs: Vec::new(),
             audited: false,
             suspect: None,
+            denied: None,
         }
     }
 

@@ -1,5 +1,6 @@
-//! Events 4226 and 4227: when they are due, what they say, where they are written.
+//! Events 4226, 4227 and 4228: when they are due, what they say, where they are written.
 
+pub mod denials;
 pub mod episode;
 pub mod identity;
 pub mod kept;
@@ -8,6 +9,7 @@ pub mod suspects;
 pub mod system_log;
 pub mod text;
 
+pub use denials::{Denial, DenialReport, Denials};
 pub use episode::{Episodes, Report, Waiter};
 pub use identity::Identity;
 pub use kept::KeptEvents;

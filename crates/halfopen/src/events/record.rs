@@ -1,5 +1,7 @@
-//! Events as they are written down: 4226, a limit is reached or no longer; 4227, an account's first contacts mostly fail.
+//! Events as they are written down: 4226, a limit is reached or no longer; 4227, an account's first contacts mostly fail;
+//! 4228, a rule of `[[deny]]` is met.
 
+use super::denials::DenialReport;
 use super::episode::{self, Report, Tally};
 use super::suspects::SuspectReport;
 use super::text::plain;
@@ -12,12 +14,17 @@ use std::fmt;
 pub const EVENT_ID: u16 = 4226;
 /// The number after it: the original had no such event.
 pub const SUSPECT_ID: u16 = 4227;
+/// The number after that.
+pub const DENIED_ID: u16 = 4228;
 const REACHED: &str =
     "TCP/IP has reached the security limit imposed on the number of concurrent TCP connect attempts.";
 const CLEARED: &str =
     "No TCP connect attempt has waited for 10 seconds: the security limit is no longer reached.";
 const ENDED: &str = "The scope has ended: its security limit is no longer reached.";
 const SUSPECT: &str = "First contacts mostly fail, as a scan's do.";
+const DENIED: &str = "Connections and datagrams were refused, as a deny rule says.";
+const WOULD_BE_DENIED: &str =
+    "Connections and datagrams would have been refused, as a deny rule says: it only counts.";
 
 /// What an event tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +36,8 @@ pub enum State {
     Cleared,
     /// An account has become a suspect.
     Suspect,
+    /// A rule of `[[deny]]` is met.
+    Denied,
 }
 
 impl State {
@@ -39,6 +48,7 @@ impl State {
             Self::Reached => "reached",
             Self::Cleared => "cleared",
             Self::Suspect => "suspect",
+            Self::Denied => "denied",
         }
     }
 }
@@ -55,7 +65,7 @@ impl From<episode::State> for State {
 /// One event; its JSON is a contract with scripts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// [`EVENT_ID`] or [`SUSPECT_ID`].
+    /// [`EVENT_ID`], [`SUSPECT_ID`] or [`DENIED_ID`].
     pub id: u16,
     /// RFC 3339, UTC, milliseconds.
     pub time: String,
@@ -63,9 +73,9 @@ pub struct Event {
     pub level: String,
     /// The original's text, and what it could not say: audit mode, episodes summed up.
     pub message: String,
-    /// Whether the limit was reached or is no longer, or an account is a suspect.
+    /// Whether the limit was reached or is no longer, an account is a suspect, or a rule is met.
     pub state: State,
-    /// The scope's name, or a suspect account's.
+    /// The scope's name, a suspect account's, or that of a rule of `[[deny]]`.
     pub scope: String,
     /// Its `half_open`; `None` = unlimited.
     pub limit: Option<u32>,
@@ -79,6 +89,20 @@ pub struct Event {
     /// What is known of a suspect; not written in other events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspect: Option<SuspectRecord>,
+    /// What a rule of `[[deny]]` has refused; not written in other events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied: Option<DeniedRecord>,
+}
+
+/// A rule of `[[deny]]` in an [`Event`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeniedRecord {
+    /// connect() and sendto() refused since the rule's last event.
+    pub denied: u64,
+    /// Those only counted since then.
+    pub would_have_denied: u64,
+    /// `tcp` or `udp`: of the last one.
+    pub protocol: String,
 }
 
 /// A suspect in an [`Event`].
@@ -148,6 +172,7 @@ impl Event {
             programs: report.programs.into_iter().map(ProgramRecord::from).collect(),
             audited: report.audited,
             suspect: None,
+            denied: None,
         }
     }
 
@@ -184,6 +209,31 @@ impl Event {
                 blocked_until,
                 suspects: report.suspects,
             }),
+            denied: None,
+        }
+    }
+
+    /// A rule of `[[deny]]` is met, at `time`.
+    #[must_use]
+    pub fn of_denial(report: DenialReport, time: Timestamp) -> Self {
+        let audited = report.denied == 0;
+        Self {
+            id: DENIED_ID,
+            time: written_time(time),
+            level: "warning".into(),
+            message: if audited { WOULD_BE_DENIED } else { DENIED }.to_owned(),
+            state: State::Denied,
+            scope: report.rule,
+            limit: None,
+            queued: 0,
+            programs: vec![report.program.into()],
+            audited,
+            suspect: None,
+            denied: Some(DeniedRecord {
+                denied: report.denied,
+                would_have_denied: report.would_have_denied,
+                protocol: report.protocol.to_owned(),
+            }),
         }
     }
 }
@@ -192,6 +242,13 @@ impl Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "event {}: {}", self.id, self.message)?;
+        if let Some(denied) = &self.denied {
+            let since = denied.denied + denied.would_have_denied;
+            write!(f, " Rule: {}. Since its last event: {since}.", plain(&self.scope))?;
+            let Some(top) = self.programs.first() else { return Ok(()) };
+            let to = top.sample.first().map_or_else(String::new, |to| format!(" to {to}"));
+            return write!(f, " The last was of {}{to} by {}", top.describe(), denied.protocol);
+        }
         if self.scope != "host" {
             write!(f, " Scope: {}.", plain(&self.scope))?;
         }
@@ -202,7 +259,7 @@ impl fmt::Display for Event {
         let (by, waiting) = match self.state {
             State::Reached => ("Reached by", "waiting"),
             State::Cleared => ("It was reached by", "waited"),
-            State::Suspect => {
+            State::Suspect | State::Denied => {
                 let to = top.sample.first().map_or_else(String::new, |to| format!(", to {to}"));
                 return write!(f, " Its latest was of {}{to}", top.describe());
             }
@@ -349,6 +406,27 @@ pub(super) mod tests {
              (on_suspect = block). Other suspects of its scope without an event of their own: 2. Scope: \
              second[/system.slice/x.service]. First contacts so far: 40. Its latest was of nmap\\u{a} (pid 4242, \
              /usr/bin/nmap, cgroup /user.slice, user root), to 198.18.0.7:80"
+        );
+    }
+
+    #[test]
+    fn a_denial_s_event_names_rule_program_and_destination() {
+        let report = DenialReport {
+            rule: "private".into(),
+            denied: 3,
+            would_have_denied: 0,
+            program: tally(),
+            protocol: "udp",
+        };
+        let event = Event::of_denial(report, Timestamp::UNIX_EPOCH);
+        let json = serde_json::to_value(&event).unwrap();
+        assert_eq!((&json["id"], &json["state"]), (&json!(4228), &json!("denied")));
+        assert_eq!(json["denied"], json!({"denied": 3, "would_have_denied": 0, "protocol": "udp"}));
+        assert_eq!(serde_json::from_value::<Event>(json).unwrap(), event);
+        assert_eq!(
+            event.to_string(),
+            "event 4228: Connections and datagrams were refused, as a deny rule says. Rule: private. Since its last event: \
+             3. The last was of nmap\\u{a} (pid 4242, /usr/bin/nmap, cgroup /user.slice, user root) to 198.18.0.7:80 by udp"
         );
     }
 }

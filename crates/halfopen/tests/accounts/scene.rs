@@ -3,7 +3,7 @@
 use crate::rig::program::Program;
 use crate::rig::{PATIENCE, host, wait_for};
 use halfopen_kernel::{
-    Account, AccountOf, CgroupDir, Fault, Keep, Limiter, Per, ScopeId, ScopeRule, Settings,
+    Account, AccountOf, CgroupDir, Fault, Keep, Limiter, NameTrust, Per, ScopeId, ScopeRule, Settings,
 };
 use halfopen_lab::{Cgroup, Family, HostKind, Lab};
 use halfopen_policy::{Ledger, Limits, Mode, Overflow, RawTcp};
@@ -24,6 +24,7 @@ pub fn limits(half_open: Option<u32>) -> Limits {
         overflow: Overflow::Refuse,
         max_wait: None,
         first_contact: None,
+        datagrams: None,
     }
 }
 
@@ -51,7 +52,10 @@ pub fn settings(scopes: Vec<ScopeRule>) -> Settings {
         host: limits(None),
         scopes,
         interfaces: Vec::new(),
+        deny: Vec::new(),
         known_for: Duration::from_mins(10),
+        names: NameTrust::Off,
+        names_for: Duration::ZERO,
     }
 }
 

@@ -2,11 +2,16 @@
 
 use super::{EXEMPT, Limiter, OwnScope, RULE_SCOPES, SCOPES, ScopeId, bpf};
 use crate::skeleton::types;
-use crate::{CgroupDir, KernelError, Settings, essential, scope_rules, settings};
+use crate::{CgroupDir, KernelError, Settings, deny, essential, names, scope_rules, settings};
 use halfopen_policy::{Limits, Mode};
 use libbpf_rs::{MapCore, MapFlags};
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
+
+/// Containers, pods, services and sessions stand at most so far below the top-level cgroups: Kubernetes puts a pod at
+/// `/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podUID.slice`.
+const CLIENT_BELOW_TOP: u32 = 2;
 
 impl Limiter {
     /// Whether a file that `essential` names has been replaced or installed since; then puts it in force.
@@ -85,6 +90,7 @@ impl Limiter {
         let files = self.executables.at(settings.essential.iter().map(|rule| rule.exe.as_ref()));
         let rule_files = self.executables.at(settings.scopes.iter().map(|rule| rule.exe.as_ref()));
         let numbers = self.number(settings)?;
+        let denies = self.deny_names.number(&self.skel.maps, &settings.deny, &self.settings.deny)?;
         let next = self.state.policy_now() ^ 1;
         let trial = settings.enforce_until.filter(|_| settings.mode != Mode::Enforce);
         let mut policy = types::policy {
@@ -108,6 +114,9 @@ impl Limiter {
             generation: self.generation + 1,
             known_for_ns: settings::nanos(settings.known_for),
             interfaces: (!settings.interfaces.is_empty()).into(),
+            names: settings::names(settings),
+            names_for_ns: settings::nanos(settings.names_for),
+            client_level: self.top_level + CLIENT_BELOW_TOP,
             released: self.released,
             limits: [settings::no_limits(settings.host.slot_life); SCOPES as usize],
             ..types::policy::default()
@@ -124,8 +133,11 @@ impl Limiter {
         let asks =
             |asks: fn(&types::first_contact) -> bool| policy.limits.iter().any(|l| asks(&l.first)).into();
         policy.blocks = asks(|first| first.block_ns != 0);
+        policy.datagrams = policy.limits.iter().any(|l| l.datagram_interval_ns != 0).into();
         policy.knows = asks(|first| first.credit != 0 && first.working_set == 0);
         self.write_interfaces(settings, &numbers, next)?;
+        deny::write(&self.skel.maps, &settings.deny, &denies, next)?;
+        names::write_resolvers(&self.skel.maps.resolvers, &self.resolvers, next)?;
         self.state.turn_to(&policy);
         self.essential_files = files;
         self.rule_files = rule_files;
@@ -204,6 +216,18 @@ impl Limiter {
         let key = own.cgroup_id.to_ne_bytes();
         self.skel.maps.scope_of_cgroup.delete(&key).map_err(|error| bpf("ending a scope", error))?;
         self.put_in_force(&self.settings.clone())
+    }
+
+    /// Names the resolvers whose answers are read. Returns whether they were others before.
+    ///
+    /// # Errors
+    /// Where a map cannot be written.
+    pub fn set_resolvers(&mut self, resolvers: &BTreeSet<IpAddr>) -> Result<bool, KernelError> {
+        if *resolvers == self.resolvers {
+            return Ok(false);
+        }
+        self.resolvers.clone_from(resolvers);
+        self.put_in_force(&self.settings.clone()).map(|()| true)
     }
 
     /// Promises that until `until` (on the kernel's monotonic clock) somebody wakes each waiter when its turn comes: those

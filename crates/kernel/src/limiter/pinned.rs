@@ -1,11 +1,13 @@
 //! The limiter's pins: what is left for the next daemon, and what is taken over from the last.
 
 use super::{Adopted, AdoptedScope, Keep, Limiter, OwnScope, RULE_SCOPES, ScopeId, bpf, now};
+use crate::deny::DenyNames;
 use crate::pins::{HOOKS, LAYOUT, Pins, RESTORE, map_file, remove_pin, remove_pins, version};
 use crate::skeleton::types;
 use crate::{CgroupDir, Fault, KernelError, plain, settings};
 use libbpf_rs::query::{CgroupLinkInfo, LinkTypeInfo};
-use libbpf_rs::{Link, MapCore, MapFlags, ProgramMut};
+use libbpf_rs::{Link, MapCore, MapFlags, libbpf_sys};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -56,8 +58,20 @@ impl Limiter {
             &mut maps.parties,
             &mut maps.contacts,
             &mut maps.neighbourhoods,
+            &mut maps.datagram_contacts,
+            &mut maps.datagrams_heard,
+            &mut maps.datagram_sockets,
             &mut maps.programs,
             &mut maps.exempt,
+            &mut maps.deny_prefixes,
+            &mut maps.deny_rules,
+            &mut maps.deny_counts,
+            &mut maps.deny_names,
+            &mut maps.resolvers,
+            &mut maps.queries,
+            &mut maps.named,
+            &mut maps.reading,
+            &mut maps.names_counts,
             &mut maps.held,
             &mut maps.faults,
             &mut maps.keeper,
@@ -70,6 +84,7 @@ impl Limiter {
             }
         }
         self.write_keeper(Some(cgroup_id))?;
+        self.optional.pin(pins)?;
         let hooks = HOOKS.into_iter().zip(&mut self.links);
         for (name, link) in [(RESTORE, &mut self.restore)].into_iter().chain(hooks) {
             if !pins.file(name).exists() {
@@ -94,6 +109,7 @@ impl Limiter {
         self.generation = policy.generation;
         self.released = policy.released;
         self.adopt_names()?;
+        self.deny_names = DenyNames::read(&self.skel.maps)?;
         for key in self.skel.maps.scope_of_cgroup.keys() {
             let value = self.skel.maps.scope_of_cgroup.lookup(&key, MapFlags::ANY);
             let value = value.map_err(|error| bpf("reading the scopes of cgroups", error))?;
@@ -154,7 +170,7 @@ impl Limiter {
     /// Whether the pins that hold the limit are gone: somebody has ended it.
     #[must_use]
     pub fn pins_removed(&self) -> bool {
-        self.pins.as_ref().is_some_and(|pins| !pins.hold())
+        self.pins.as_ref().is_some_and(|pins| !pins.hold(self.optional.names()))
     }
 
     /// Whether the BPF file system that holds the pins has been unmounted: the next daemon cannot find the limit, and it
@@ -200,15 +216,21 @@ impl Limiter {
 }
 
 /// Puts `program` in the place of what the pinned link runs; `None` where somebody has detached that.
-pub(super) fn replace(pin: &Path, program: &ProgramMut<'_>) -> Result<Option<Link>, KernelError> {
+pub(super) fn replace(pin: &Path, program: BorrowedFd<'_>) -> Result<Option<Link>, KernelError> {
     let taking_over = |error| bpf(&format!("taking over {}", pin.display()), error);
-    let mut link = Link::open(pin).map_err(taking_over)?;
+    let link = Link::open(pin).map_err(taking_over)?;
     if let LinkTypeInfo::Cgroup(CgroupLinkInfo { cgroup_id: 0, .. }) = link.info().map_err(taking_over)?.info
     {
         tracing::warn!("{}: had been detached: attached anew", pin.display());
         remove_pin(pin)?;
         return Ok(None);
     }
-    link.update_prog(program).map_err(taking_over)?;
+    // SAFETY: two descriptors that live through the call, and no options.
+    let failed = unsafe {
+        libbpf_sys::bpf_link_update(link.as_fd().as_raw_fd(), program.as_raw_fd(), std::ptr::null())
+    };
+    if failed < 0 {
+        return Err(taking_over(libbpf_rs::Error::from_raw_os_error(-failed)));
+    }
     Ok(Some(link))
 }

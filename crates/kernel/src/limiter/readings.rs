@@ -3,12 +3,13 @@
 use super::{Limiter, ScopeId, Turns, bpf, now};
 use crate::skeleton::types;
 use crate::{
-    AccountId, Attempt, Fault, FaultCount, KernelError, ProgramCount, Shortcoming, Told, ledger, plain,
-    program_counts, settings, walk,
+    AccountId, Attempt, DenyCount, Fault, FaultCount, KernelError, Named, NamesCounts, ProgramCount,
+    Shortcoming, Told, ledger, names, plain, program_counts, settings, walk,
 };
 use halfopen_policy::wake::{CreditReading, Credits};
 use halfopen_policy::{Ledger, Limits};
 use libbpf_rs::{MapCore, MapFlags};
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -27,6 +28,14 @@ impl Limiter {
     /// Where the map cannot be read.
     pub fn programs(&self) -> Result<Vec<ProgramCount>, KernelError> {
         program_counts::read(&self.skel.maps.programs)
+    }
+
+    /// What the rules of `[[deny]]` have come to, in their order.
+    ///
+    /// # Errors
+    /// Where a map cannot be read.
+    pub fn denied(&self) -> Result<Vec<DenyCount>, KernelError> {
+        self.deny_names.counts(&self.skel.maps, &self.settings.deny)
     }
 
     /// A scope's numbers now.
@@ -101,20 +110,29 @@ impl Limiter {
     pub fn faults(&self) -> Result<Vec<FaultCount>, KernelError> {
         let mut counts = Vec::new();
         for (number, fault) in Fault::ALL.into_iter().enumerate() {
-            let key = (number as u32).to_ne_bytes();
-            let per_cpu = self.skel.maps.faults.lookup_percpu(&key, MapFlags::ANY);
-            let per_cpu =
-                per_cpu.map_err(|error| bpf("reading the fault counters", error))?.unwrap_or_default();
-            let count = per_cpu
-                .iter()
-                .filter_map(|bytes| bytes.as_slice().try_into().ok())
-                .map(u64::from_ne_bytes)
-                .sum();
+            let count = plain::sum_of_cpus(&self.skel.maps.faults, number as u32);
+            let count = count.map_err(|error| bpf("reading the fault counters", error))?;
             if count > 0 {
                 counts.push(FaultCount { fault, count });
             }
         }
         Ok(counts)
+    }
+
+    /// What became of DNS answers, since the limit began.
+    ///
+    /// # Errors
+    /// Where the map cannot be read.
+    pub fn names_counts(&self) -> Result<NamesCounts, KernelError> {
+        names::read_counts(&self.skel.maps.names_counts)
+    }
+
+    /// Who was told this address by a DNS answer.
+    ///
+    /// # Errors
+    /// Where the map cannot be read.
+    pub fn who_was_told(&self, address: IpAddr) -> Result<Vec<Named>, KernelError> {
+        names::read_named(&self.skel.maps.named, address, now())
     }
 
     /// What this kernel lacks that makes the limit worse, though it holds. Found out when it was started.

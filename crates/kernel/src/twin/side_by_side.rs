@@ -232,6 +232,7 @@ pub(super) fn some_limits() -> impl Strategy<Value = Limits> {
         overflow: Overflow::Refuse,
         max_wait: None,
         first_contact,
+        datagrams: None,
     })
 }
 

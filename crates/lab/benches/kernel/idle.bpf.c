@@ -10,6 +10,12 @@ int idle_egress(void *ctx)
 	return 1;
 }
 
+SEC("cgroup_skb/ingress")
+int idle_ingress(void *ctx)
+{
+	return 1;
+}
+
 SEC("sockops")
 int idle_sock_op(void *ctx)
 {

@@ -1,11 +1,13 @@
-//! The time that the egress program takes for a packet of an established connection: by test runs, and by the
-//! kernel's statistics over a flow, both less what a program that does nothing takes.
+//! The time that the egress program, and the ingress program where DNS answers are read, take for a packet of an
+//! established connection: by test runs, and by the kernel's statistics over a flow, both less what a program that does
+//! nothing takes.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use halfopen_lab::{Lab, Limiter, Spread};
+use halfopen_lab::{Lab, Limiter, Spread, WORLD_V4};
 use serde_json::Value;
 
 use crate::bpf_stats::{self, Kept};
@@ -22,27 +24,36 @@ const FLOW_SECONDS: u32 = 1;
 /// The socket of a test run is a full one that is closed: it takes the way of an established connection's.
 pub fn by_test_runs() -> Result<Vec<Row>> {
     let lab = Lab::new()?;
-    let limiter = Limiter::builder(&lab).start()?;
+    let limiter = reading_names(&lab)?;
     let _idle = IdlePrograms::attach(lab.cgroup())?;
     let programs = bpf_stats::of(lab.cgroup())?;
     let id = |name: &str| {
         programs.get(name).map(|runs| runs.id).with_context(|| format!("{name} is not attached"))
     };
-    let (egress, idle) = (id("on_egress")?, id("idle_egress")?);
     let directory = tempfile::tempdir().context("making a directory for the packet")?;
     let packet = directory.path().join("packet");
     std::fs::write(&packet, ethernet_frame()).with_context(|| format!("writing {}", packet.display()))?;
-    let pairs = (0..TEST_RUNS).map(|_| Ok((test_run(egress, &packet)?, test_run(idle, &packet)?)));
-    let pairs = pairs.collect::<Result<Vec<_>>>()?;
+    let mut rows = Vec::new();
+    for hook in ["egress", "ingress"] {
+        let (program, idle) = (id(&format!("on_{hook}"))?, id(&format!("idle_{hook}"))?);
+        let pairs = (0..TEST_RUNS).map(|_| Ok((test_run(program, &packet)?, test_run(idle, &packet)?)));
+        let pairs = pairs.collect::<Result<Vec<_>>>()?;
+        let idle = Spread::of(pairs.iter().map(|pair| pair.1)).median();
+        rows.push(Row {
+            what: format!("{hook} program for a packet of an established flow, test run"),
+            aim: Some(Aim::Below(MOST_NS)),
+            value: Spread::of(pairs.iter().map(|(program, idle)| program - idle)),
+            unit: " ns",
+            decimals: 0,
+            note: format!("an idle program takes {idle:.0} ns"),
+        });
+    }
     limiter.stop()?;
-    Ok(vec![Row {
-        what: "egress program for a packet of an established flow, test run".to_owned(),
-        aim: Some(Aim::Below(MOST_NS)),
-        value: Spread::of(pairs.iter().map(|(egress, idle)| egress - idle)),
-        unit: " ns",
-        decimals: 0,
-        note: format!("an idle program takes {:.0} ns", Spread::of(pairs.iter().map(|pair| pair.1)).median()),
-    }])
+    Ok(rows)
+}
+
+fn reading_names(lab: &Lab) -> Result<Limiter> {
+    Ok(Limiter::builder(lab).set("names", "client").set("resolvers", WORLD_V4).start()?)
 }
 
 /// An IPv4 packet with a TCP header; a test run looks at its ethernet and IP header only.
@@ -71,28 +82,32 @@ fn test_run(id: u32, packet: &Path) -> Result<f64> {
 /// In the caches' state that the flow itself leaves: copying its data drives the program's out of them.
 pub fn by_statistics() -> Result<Vec<Row>> {
     let lab = Lab::new()?;
-    let limiter = Limiter::builder(&lab).start()?;
+    let limiter = reading_names(&lab)?;
     let _idle = IdlePrograms::attach(lab.cgroup())?;
     let server = Server::start(&lab)?;
     let _kept = Kept::begin()?;
-    let mut each = Vec::new();
-    let mut packets = 0;
+    let mut each = BTreeMap::<_, Vec<f64>>::new();
+    let mut packets = BTreeMap::<_, u64>::new();
     for _ in 0..FLOWS {
         let before = bpf_stats::of(lab.cgroup())?;
         flow(&lab, &server, lab.cgroup(), FLOW_SECONDS)?;
         let runs = bpf_stats::between(&before, &bpf_stats::of(lab.cgroup())?);
-        let egress = runs.get("on_egress").context("on_egress is not attached")?;
-        ensure!(egress.count > 0, "the flow passed no egress program");
-        each.push(egress.each() - idle_programs::floor(&runs, "on_egress"));
-        packets += egress.count;
+        for hook in ["egress", "ingress"] {
+            let program = format!("on_{hook}");
+            let ran = runs.get(&program).with_context(|| format!("{program} is not attached"))?;
+            ensure!(ran.count > 0, "the flow passed no {program}");
+            each.entry(hook).or_default().push(ran.each() - idle_programs::floor(&runs, &program));
+            *packets.entry(hook).or_default() += ran.count;
+        }
     }
     limiter.stop()?;
-    Ok(vec![Row {
-        what: "the same in an iperf3 flow, statistics".to_owned(),
+    let row = |(hook, each): (&str, Vec<f64>)| Row {
+        what: format!("{hook} program in an iperf3 flow, statistics"),
         aim: Some(Aim::Below(MOST_NS)),
         value: Spread::of(each),
         unit: " ns",
         decimals: 0,
-        note: format!("{packets} packets"),
-    }])
+        note: format!("{} packets", packets[hook]),
+    };
+    Ok(each.into_iter().map(row).collect())
 }

@@ -14,6 +14,10 @@ impl Enforcement {
             adopted.unwatched.as_secs_f64()
         );
         self.announcer.resume_episodes(monotonic());
+        match self.limiter.denied() {
+            Ok(counts) => self.announcer.denials.known(&counts),
+            Err(e) => tracing::error!("{}", e.in_full()),
+        }
         if let Some(until) = adopted.enforce_until {
             self.take_over_trial(until);
         }

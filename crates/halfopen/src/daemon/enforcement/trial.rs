@@ -25,13 +25,13 @@ impl Enforcement {
                 self.must_be_on_trial("confirm")?;
                 let enforce = Said::Setting(Setting::Mode(Mode::Enforce));
                 let confirmed = self.effective.with(enforce, Origin::Live)?;
-                self.limiter.apply(&confirmed.settings())?;
+                self.put_in_force(&confirmed.settings())?;
                 self.effective = confirmed;
                 tracing::info!("mode enforce is confirmed and stays");
             }
             TrialOrder::Cancel => {
                 self.must_be_on_trial("cancel")?;
-                self.limiter.apply(&self.effective.settings())?;
+                self.put_in_force(&self.effective.settings())?;
                 tracing::info!("mode enforce is cancelled: mode is {} again", self.configured_mode());
             }
         }
@@ -48,7 +48,7 @@ impl Enforcement {
             .into());
         }
         let settings = Settings { enforce_until: Some(monotonic() + time), ..self.effective.settings() };
-        self.limiter.apply(&settings)?;
+        self.put_in_force(&settings)?;
         tracing::info!(
             "mode is enforce for {}, then {} again unless confirmed",
             span(time.as_secs()),
@@ -112,7 +112,7 @@ impl Enforcement {
         if self.limiter.enforce_until().is_none() || self.trial_left().is_some() {
             return Ok(());
         }
-        self.limiter.apply(&self.effective.settings())?;
+        self.put_in_force(&self.effective.settings())?;
         tracing::warn!(
             "mode enforce was not confirmed in time: mode is {} again, held attempts are let go",
             self.configured_mode()

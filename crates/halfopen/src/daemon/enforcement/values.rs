@@ -18,7 +18,7 @@ impl Enforcement {
     pub fn reload(&mut self) -> Result<()> {
         let again = self.load()?;
         let rules = self.rule_scopes();
-        self.limiter.apply(&self.settings_on_trial(&again))?;
+        self.put_in_force(&self.settings_on_trial(&again))?;
         for dropped in self.effective.live() {
             let Some(name) = dropped.name() else { continue };
             let now = again.shown(&name);
@@ -30,6 +30,7 @@ impl Enforcement {
             tracing::warn!("persist is read when the daemon starts: the limit keeps to what it was");
         }
         self.effective = again;
+        self.follow_resolvers()?;
         self.end_rules(&rules);
         self.tell_unmet_rules();
         tracing::info!(
@@ -95,8 +96,9 @@ impl Enforcement {
         let is_mode = said.key() == Some(Key::Mode);
         let settings = if is_mode { changed.settings() } else { self.settings_on_trial(&changed) };
         let rules = self.rule_scopes();
-        self.limiter.apply(&settings)?;
+        self.put_in_force(&settings)?;
         self.effective = changed;
+        self.follow_resolvers()?;
         self.end_rules(&rules);
         if said.key() == Some(Key::Essential) {
             self.tell_unmet_rules();
@@ -172,6 +174,13 @@ impl Enforcement {
                 let names = std::iter::once(HOST).chain(execs).chain(rules).collect::<Vec<_>>().join(", ");
                 return WrongUse(format!("there is no scope {:?}: the scopes are {names}", rule.leaf()))
                     .into();
+            }
+            Name::Deny(rule, _) => {
+                return WrongUse(format!(
+                    "there is no deny rule {rule:?}: {}",
+                    self.effective.deny().known()
+                ))
+                .into();
             }
             Name::Limit(rule, _) => self.effective.rules().known(rule),
             Name::TcpNumConnections(Some(interface)) => {

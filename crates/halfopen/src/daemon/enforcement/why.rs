@@ -7,6 +7,7 @@ use anyhow::Result;
 use halfopen_kernel::{AccountId, Attempt, AttemptState, ScopeId};
 use halfopen_policy::{Contact, Mode, Purse};
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 /// Attempts that `why` lists.
 const LISTED: usize = 1_000;
@@ -29,16 +30,19 @@ impl Enforcement {
         let charged = self.charged(found.iter().filter_map(|attempt| attempt.own))?;
         let host = self.scope_status(ScopeId::HOST, HOST, ScopeKind::Host, &self.host_limits())?;
         let attempts = found.iter().map(|attempt| explained(attempt, &charged)).collect();
-        Ok(Why { host, note: self.note_on(subject), in_all, attempts })
+        let address = address_of(subject);
+        let named = address.map(|address| self.named(address)).transpose()?.flatten();
+        Ok(Why { host, note: self.note_on(subject), named, in_all, attempts })
     }
 
     fn note_on(&self, subject: Subject) -> Option<String> {
         let settings = self.effective.settings();
-        let address = match subject {
-            Subject::Pid(_) => None,
-            Subject::Address(address) => Some(address),
-            Subject::Destination(destination) => Some(destination.ip()),
-        };
+        let address = address_of(subject);
+        let port =
+            if let Subject::Destination(destination) = subject { Some(destination.port()) } else { None };
+        if let Some(denied) = address.and_then(|address| self.denied_by(address, port)) {
+            return Some(denied);
+        }
         let exempt =
             address.and_then(|address| settings.exempt.iter().find(|prefix| prefix.contains(&address)));
         match (self.mode_now(), exempt) {
@@ -49,6 +53,14 @@ impl Enforcement {
             (Mode::Off, None) => Some("mode is off: nothing is held or counted".into()),
             (Mode::Enforce, None) => None,
         }
+    }
+}
+
+fn address_of(subject: Subject) -> Option<IpAddr> {
+    match subject {
+        Subject::Pid(_) => None,
+        Subject::Address(address) => Some(address),
+        Subject::Destination(destination) => Some(destination.ip()),
     }
 }
 

@@ -36,6 +36,10 @@ pub(super) enum Request {
     ListConfD,
     /// [`Reply::Opened`]: a file of the configuration.
     Open { path: PathBuf },
+    /// [`Reply::Attached`]; with the descriptor of the program.
+    Attach { hook: String, pinned: bool },
+    /// [`Reply::Done`]: the pin of an optional hook is removed.
+    Unpin { hook: String },
     /// [`Reply::Done`].
     TidyUp { leave: Leave },
 }
@@ -58,6 +62,8 @@ pub(super) enum Reply {
     Listed { paths: Vec<PathBuf> },
     /// With the file.
     Opened,
+    /// With the link, where it is not pinned.
+    Attached,
     /// It could not be done.
     Failed { kind: Kind, message: String },
 }

@@ -8,7 +8,7 @@ use crate::events::identity::identify;
 use crate::exit::{WrongUse, explained};
 use crate::runtime_dir::RuntimeDir;
 use anyhow::{Context, Result, bail};
-use halfopen_kernel::{Program, raw_socket, restore_everywhere};
+use halfopen_kernel::{Attach, AttachHere, CgroupDir, OptionalHook, Program, raw_socket, restore_everywhere};
 use rustix::net::sockopt::socket_type;
 use rustix::process::umask;
 use rustix::thread::{CapabilitySet, set_name, set_no_new_privs};
@@ -21,6 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// What the hand keeps of root. docs/least-privilege.md has the reason for each.
 const KEPT: CapabilitySet = CapabilitySet::SYS_ADMIN
     .union(CapabilitySet::SYS_PTRACE)
+    .union(CapabilitySet::NET_ADMIN)
     .union(CapabilitySet::NET_RAW)
     .union(CapabilitySet::DAC_READ_SEARCH)
     .union(CapabilitySet::DAC_OVERRIDE);
@@ -116,12 +117,30 @@ impl Serving<'_> {
                 let file = OwnRights.open(&path)?;
                 return Ok((Reply::Opened, vec![file.into()]));
             }
+            Request::Attach { hook, pinned } => {
+                let Some(program) = with.first() else { bail!("no program was sent along") };
+                return Ok((Reply::Attached, self.attach(&hook, program, pinned)?.into_iter().collect()));
+            }
+            Request::Unpin { hook } => {
+                optional_hook(&hook)?
+                    .unpin(&self.reach.pins)
+                    .with_context(|| format!("removing the pin of {hook}"))?;
+                Reply::Done
+            }
             Request::TidyUp { leave } => {
                 self.tidy_up(leave)?;
                 Reply::Done
             }
         };
         Ok((reply, Vec::new()))
+    }
+
+    /// To the limited cgroup, whatever the daemon says.
+    fn attach(&self, hook: &str, program: &OwnedFd, pinned: bool) -> Result<Option<OwnedFd>> {
+        let Some(path) = self.reach.exec_parent.parent() else { bail!("no cgroup is limited") };
+        let cgroup = CgroupDir::open(path)?;
+        let mut here = AttachHere { cgroup: &cgroup, pins: self.reach.pins.clone() };
+        Ok(here.attach(optional_hook(hook)?, program.as_fd(), pinned)?)
     }
 
     /// Does all of it, and tells the first thing that went wrong. The lock's file goes last: whoever waits for the
@@ -143,6 +162,10 @@ impl Serving<'_> {
         }
         steps.into_iter().collect()
     }
+}
+
+fn optional_hook(name: &str) -> Result<OptionalHook> {
+    OptionalHook::named(name).with_context(|| format!("{name:?} is no optional hook"))
 }
 
 fn removed(path: &Path, remove: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {

@@ -1,30 +1,28 @@
-//! Carrying out a workload in a lab.
-
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, ensure};
 use halfopen_lab::dial::{Outcome, Spec, Style};
-use halfopen_lab::{Cgroup, Dialer, Dialling, Host, HostKind, Lab, Limiter, PORT, Side, Wan};
+use halfopen_lab::{Cgroup, Dialer, Dialling, Host, HostKind, Lab, PORT, Side, Wan};
 use halfopen_workload::{DialerPlan, MET_BEFORE, Pace, Stream, Workload};
-use serde_json::Value;
 
-use crate::NONE;
-use crate::run::{Recorded, Run};
+use crate::run::Recorded;
+use crate::{Limiter, Run, TrialError};
 
 /// A limiter may let only one stranger a second be met.
 const MEETING: Duration = Duration::from_mins(2);
 
-pub fn carry_out(workload: &Workload, limiter: &str, seed: u64) -> Result<Run> {
+/// Carries a workload out in a lab of its own. `seed` is that of the lab, and is kept with the results.
+///
+/// # Errors
+/// When the lab or the limiter fails, or known hosts cannot be met with it in force.
+pub fn carry_out(workload: &Workload, limiter: &dyn Limiter, seed: u64) -> Result<Run, TrialError> {
     let mut builder = Lab::builder().seed(seed);
     if !workload.round_trip.is_zero() {
         builder = builder.wan(Wan { delay: workload.round_trip / 2, loss: 0.0 });
     }
     let lab = builder.build()?;
     lab.place(&hosts(workload))?;
-    let limiter_name = limiter;
-    let limiter =
-        (limiter != NONE).then(|| Limiter::builder(&lab).set("preset", limiter).start()).transpose()?;
+    let in_force = limiter.put_into(&lab)?;
     let cgroups = workload
         .dialers
         .iter()
@@ -32,10 +30,10 @@ pub fn carry_out(workload: &Workload, limiter: &str, seed: u64) -> Result<Run> {
         .collect::<Result<Vec<_>, _>>()?;
     let mut capture = lab.capture(Side::Client)?;
     let mut dialling = (workload.dialers.iter().zip(&cgroups))
-        .map(|(dialer, cgroup)| meet(&lab, dialer, cgroup))
-        .collect::<Result<Vec<_>>>()?;
+        .map(|(dialer, cgroup)| meet(&lab, dialer, cgroup, limiter.name()))
+        .collect::<Result<Vec<_>, _>>()?;
 
-    let zero = SystemTime::now().duration_since(UNIX_EPOCH).context("reading the clock")?;
+    let zero = SystemTime::now().duration_since(UNIX_EPOCH)?;
     let end = Instant::now() + workload.run_for;
     for (dialling, dialer) in dialling.iter_mut().zip(&workload.dialers) {
         for stream in &dialer.streams {
@@ -43,21 +41,21 @@ pub fn carry_out(workload: &Workload, limiter: &str, seed: u64) -> Result<Run> {
         }
     }
     for dialling in &dialling {
-        if let Err(error) = dialling.await_all_done(end.saturating_duration_since(Instant::now())) {
-            ensure!(Instant::now() >= end, error);
+        if let Err(error) = dialling.await_all_done(end.saturating_duration_since(Instant::now()))
+            && Instant::now() < end
+        {
+            return Err(error.into());
         }
     }
     // Until all that left has been recorded.
     capture.segments()?;
-    let status = limiter.as_ref().map(status).transpose()?.unwrap_or_default();
+    let status = in_force.status()?;
     let captured = capture.finish()?;
     let reports = dialling.into_iter().map(Dialling::kill).collect::<Vec<_>>();
-    if let Some(limiter) = limiter {
-        limiter.stop()?;
-    }
+    in_force.take_out(&lab)?;
     let overrun = lab.wan().map_or(0, |tally| tally.overrun);
     let recorded = Recorded { zero, reports: &reports, captured: &captured, overrun, status };
-    Ok(Run::of(workload, limiter_name, seed, recorded))
+    Ok(Run::of(workload, limiter.name(), seed, recorded))
 }
 
 fn hosts(workload: &Workload) -> Vec<Host> {
@@ -67,13 +65,16 @@ fn hosts(workload: &Workload) -> Vec<Host> {
 }
 
 /// Starts a dialer, which meets whom it is to know, and waits until the time for the rest has come.
-fn meet(lab: &Lab, dialer: &DialerPlan, cgroup: &Cgroup) -> Result<Dialling> {
+fn meet(lab: &Lab, dialer: &DialerPlan, cgroup: &Cgroup, limiter: &str) -> Result<Dialling, TrialError> {
     let meets = dialer.meets.iter().map(|address| socket_address(*address));
     let dialling =
         Dialer::new(lab).cgroup(cgroup).destinations(meets).blocking(1).close_when_connected().spawn()?;
     let reports = dialling.await_all_done(MEETING)?;
     let met = reports.iter().filter(|report| report.outcome == Outcome::Connected).count();
-    ensure!(met == dialer.meets.len(), "only {met} of {} live hosts could be met", dialer.meets.len());
+    let of = dialer.meets.len();
+    if met < of {
+        return Err(TrialError::NotMet { met, of, limiter: limiter.to_owned() });
+    }
     if met > 0 {
         std::thread::sleep(MET_BEFORE);
     }
@@ -98,9 +99,4 @@ fn spec(stream: &Stream) -> Spec {
         patience_ms: stream.patience.map(|patience| patience.as_millis() as u64),
         ..Spec::default()
     }
-}
-
-fn status(limiter: &Limiter) -> Result<Value> {
-    let output = limiter.command().args(["status", "--json"]).output().context("asking for the status")?;
-    serde_json::from_slice(&output.stdout).context("reading the status")
 }

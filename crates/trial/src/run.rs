@@ -1,5 +1,3 @@
-//! What a run has shown.
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};
@@ -8,10 +6,11 @@ use std::time::Duration;
 use halfopen_lab::dial::{Outcome, Report};
 use halfopen_lab::{Captured, Kind, Segment, Spread};
 use halfopen_workload::{DialerPlan, Pace, Peer, Stream, Workload};
+use rustix::io::Errno;
 use serde_json::{Value, json};
 
 /// What was recorded of it.
-pub struct Recorded<'a> {
+pub(crate) struct Recorded<'a> {
     /// Time zero, by the wall clock since the Unix epoch.
     pub zero: Duration,
     /// Of each dialer.
@@ -24,19 +23,25 @@ pub struct Recorded<'a> {
 }
 
 /// One workload with one limiter.
+#[derive(Clone, Debug)]
 pub struct Run {
+    /// The workload's name.
     pub workload: String,
+    /// The limiter's.
     pub limiter: String,
     seed: u64,
     /// Distinct dead addresses of which a SYN was on the wire.
     pub dead_reached: usize,
     /// SYNs on the wire, repeated ones too.
     pub syns: usize,
+    /// The dials to live hosts, by who made them.
     pub groups: BTreeMap<Who, Group>,
     /// When a dead address was first reached or a live one first answered: how many had been by then.
     pub curve: Vec<Point>,
     /// When the dials of a list that threads or children work off had all ended, if they had.
     pub list_ended: Option<Duration>,
+    /// What the dialling programs saw, of all dials.
+    pub saw: Saw,
     /// What makes the numbers doubtful.
     pub faults: Vec<String>,
     status: Value,
@@ -45,7 +50,9 @@ pub struct Run {
 /// Whose dials, and to whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Who {
+    /// The dialer's cgroup.
     pub cgroup: &'static str,
+    /// Whether it had met them.
     pub peer: Peer,
 }
 
@@ -62,13 +69,57 @@ pub struct Group {
     pub failed: usize,
 }
 
+/// A point of the curve.
+#[derive(Clone, Copy, Debug)]
 pub struct Point {
+    /// Since time zero.
     pub at: Duration,
+    /// Distinct dead addresses reached by then.
     pub dead_reached: usize,
+    /// Distinct live ones that had answered by then.
     pub live_answered: usize,
 }
 
+/// How many dials ended how, as the program that made them saw it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Saw {
+    /// By the name of the errno; `ok` is none, `gave up` the program's own patience.
+    pub ended: BTreeMap<String, usize>,
+    /// Those that had not ended at the end.
+    pub waiting: usize,
+}
+
+impl Saw {
+    fn add(&mut self, outcome: Outcome) {
+        let name = match outcome {
+            Outcome::Connected => "ok".to_owned(),
+            Outcome::Refused => "ECONNREFUSED".to_owned(),
+            Outcome::Unreachable => "EHOSTUNREACH".to_owned(),
+            Outcome::TimedOut => "ETIMEDOUT".to_owned(),
+            Outcome::Cancelled => "gave up".to_owned(),
+            Outcome::Errno(number) => errno_name(number),
+        };
+        *self.ended.entry(name).or_default() += 1;
+    }
+}
+
+/// The errnos that a limiter may answer with, by name.
+fn errno_name(number: i32) -> String {
+    const NAMES: [(Errno, &str); 6] = [
+        (Errno::PERM, "EPERM"),
+        (Errno::ACCESS, "EACCES"),
+        (Errno::AGAIN, "EAGAIN"),
+        (Errno::NOBUFS, "ENOBUFS"),
+        (Errno::CONNRESET, "ECONNRESET"),
+        (Errno::ADDRNOTAVAIL, "EADDRNOTAVAIL"),
+    ];
+    let name = NAMES.iter().find(|(errno, _)| errno.raw_os_error() == number);
+    name.map_or_else(|| format!("errno {number}"), |(_, name)| (*name).to_owned())
+}
+
 impl Who {
+    /// As tables show it.
+    #[must_use]
     pub fn shown(self) -> String {
         let peer = match self.peer {
             Peer::Known => "known",
@@ -80,15 +131,27 @@ impl Who {
 }
 
 impl Group {
+    /// How many had neither connected nor failed at the end.
+    #[must_use]
     pub fn waiting(&self) -> usize {
         self.begun.saturating_sub(self.waits.len() + self.failed)
     }
 
+    /// The median of how long a dial took to connect, in seconds, where one that did not took forever.
+    #[must_use]
+    pub fn median_wait_of_all(&self) -> f64 {
+        let never = self.begun.saturating_sub(self.waits.len());
+        let waits = self.waits.iter().map(Duration::as_secs_f64);
+        Spread::of(waits.chain(std::iter::repeat_n(f64::INFINITY, never))).median()
+    }
+
+    /// Waits in milliseconds.
     pub fn waits_ms(waits: impl IntoIterator<Item = Duration>) -> Spread {
         Spread::of(waits.into_iter().map(|wait| wait.as_secs_f64() * 1e3))
     }
 
     /// When this share of those begun was connected.
+    #[must_use]
     pub fn connected_by(&self, share: f64) -> Option<Duration> {
         #[allow(clippy::cast_sign_loss, reason = "neither factor is negative")]
         let count = (self.begun as f64 * share).ceil() as usize;
@@ -106,7 +169,7 @@ impl Group {
 }
 
 impl Run {
-    pub fn of(workload: &Workload, limiter: &str, seed: u64, recorded: Recorded) -> Self {
+    pub(crate) fn of(workload: &Workload, limiter: &str, seed: u64, recorded: Recorded) -> Self {
         let Recorded { zero, reports, captured, overrun, status } = recorded;
         let end = zero + workload.run_for;
         let within = captured.segments.iter().filter(|segment| (zero..=end).contains(&segment.at));
@@ -117,12 +180,17 @@ impl Run {
         let answers = answers.map(|answer| (since_zero(answer), answer.from.ip()));
         let live_answered = firsts(workload.live(), answers);
         let mut groups = BTreeMap::new();
-        let mut list_ended = None;
+        let (mut list_ended, mut saw) = (None, Saw::default());
         for (dialer, reports) in workload.dialers.iter().zip(reports) {
             // What ended after the end is an accident of when the dialer was stopped.
             let in_time = reports.iter().filter(|report| report.started() + report.waited() <= end);
             let in_time: Vec<_> = in_time.copied().collect();
             count(dialer, &in_time, zero, workload.run_for, &mut groups);
+            for (number, stream) in dialer.streams.iter().enumerate() {
+                let ended = of_stream(&in_time, number).inspect(|report| saw.add(report.outcome)).count();
+                let begun = begun(stream, of_stream(&in_time, number), workload.run_for);
+                saw.waiting += begun.saturating_sub(ended);
+            }
             list_ended = list_ended.max(when_list_ended(dialer, &in_time, zero));
         }
         for group in groups.values_mut() {
@@ -144,12 +212,14 @@ impl Run {
             curve: curve(&dead_reached, &live_answered),
             groups,
             list_ended,
+            saw,
             faults,
             status,
         }
     }
 
     /// For those who wait for the rest.
+    #[must_use]
     pub fn line(&self) -> String {
         let mut line = format!("{} with {}: {} dead reached", self.workload, self.limiter, self.dead_reached);
         for (who, group) in &self.groups {
@@ -158,6 +228,8 @@ impl Run {
         line
     }
 
+    /// All of it.
+    #[must_use]
     pub fn to_json(&self) -> Value {
         let groups = self.groups.iter().map(|(who, group)| {
             json!({
@@ -175,7 +247,7 @@ impl Run {
         json!({
             "workload": self.workload, "limiter": self.limiter, "seed": self.seed,
             "dead_reached": self.dead_reached, "syns": self.syns, "live": groups.collect::<Vec<_>>(),
-            "list_ended_s": self.list_ended.as_ref().map(Duration::as_secs_f64), "faults": self.faults,
+            "list_ended_s": self.list_ended.as_ref().map(Duration::as_secs_f64), "saw": self.saw.ended, "saw_waiting": self.saw.waiting, "faults": self.faults,
             "curve_s_dead_live": curve.collect::<Vec<_>>(), "status": self.status,
         })
     }
@@ -190,7 +262,7 @@ fn firsts(
     seen.filter(|(_, address)| left.remove(address)).map(|(at, _)| at).collect()
 }
 
-fn of_stream(reports: &[Report], number: usize) -> impl Iterator<Item = &Report> {
+fn of_stream(reports: &[Report], number: usize) -> impl Iterator<Item = &Report> + Clone {
     // The first task is the meeting.
     reports.iter().filter(move |report| report.task == number + 1)
 }
@@ -252,4 +324,31 @@ fn curve(dead_reached: &[Duration], live_answered: &[Duration]) -> Vec<Point> {
         Point { at, dead_reached, live_answered }
     });
     points.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_did_not_connect_waits_forever_in_the_median_of_all() {
+        let group = |begun, waits: &[u64]| {
+            let waits = waits.iter().copied().map(Duration::from_secs).collect();
+            Group { begun, waits, ..Group::default() }.median_wait_of_all()
+        };
+        assert_eq!(group(3, &[2, 1]).to_bits(), 2.0_f64.to_bits());
+        assert!(group(3, &[1]).is_infinite());
+        assert!(group(0, &[]).is_nan());
+    }
+
+    #[test]
+    fn what_a_program_saw_has_the_names_of_errnos() {
+        let mut saw = Saw::default();
+        let outcomes = [Outcome::Connected, Outcome::Errno(105), Outcome::Errno(105), Outcome::Errno(7)];
+        for outcome in outcomes {
+            saw.add(outcome);
+        }
+        let seen: Vec<_> = saw.ended.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+        assert_eq!(seen, [("ENOBUFS", 2), ("errno 7", 1), ("ok", 1)]);
+    }
 }

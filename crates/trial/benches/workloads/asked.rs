@@ -4,11 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use halfopen_trial::{NONE, Preset, Run, carry_out};
 use halfopen_workload::{NAMES, named};
-
-use crate::NONE;
-use crate::carry_out::carry_out;
-use crate::run::Run;
 
 const LIMITERS: [&str; 5] = [NONE, "xp-sp2", "vista-home", "virus-throttle", "adaptive"];
 /// How often a workload is drawn unless told.
@@ -33,8 +30,6 @@ pub struct Asked {
 
 /// One workload of one draw with one limiter.
 pub struct Job {
-    /// Its place in the table.
-    pub place: usize,
     workload: String,
     limiter: String,
     seed: u64,
@@ -86,7 +81,6 @@ impl Asked {
             for limiter in &self.limiters {
                 for draw in 0..self.repeat.unwrap_or(usual) {
                     jobs.push(Job {
-                        place: jobs.len(),
                         workload: workload.clone(),
                         limiter: limiter.clone(),
                         seed: self.seed.wrapping_add(draw),
@@ -110,7 +104,7 @@ impl Job {
         if let Some(at_most) = self.at_most {
             workload.run_for = workload.run_for.min(at_most);
         }
-        carry_out(&workload, &self.limiter, self.seed)
+        Ok(carry_out(&workload, &Preset(self.limiter.clone()), self.seed)?)
     }
 }
 

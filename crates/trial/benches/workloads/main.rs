@@ -2,32 +2,25 @@
 //! running kernel, each in a lab of its own, without a limiter and with the presets. docs/benchmarks.md says what the
 //! columns mean.
 //!
-//! `cargo bench -p halfopen-lab --bench workloads -- a c-live-first --limiter none --limiter xp-sp2 --repeat 3`
+//! `cargo bench -p halfopen-trial --bench workloads -- a c-live-first --limiter none --limiter xp-sp2 --repeat 3`
 
 #![forbid(unsafe_code)]
 
 mod asked;
-mod carry_out;
 mod chart;
-mod run;
 mod table;
 
-use std::collections::VecDeque;
 use std::fmt::Write;
+use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::{Mutex, PoisonError, RwLock};
-use std::{fs, thread};
 
 use anyhow::{Context, Result, bail};
-use halfopen_lab::{Lab, LabError, Limiter, Machine};
+use halfopen_lab::{Lab, LabError, Machine};
+use halfopen_trial::{Limiter, Preset, Run, TrialError, work_off};
 use serde_json::json;
 
 use crate::asked::{Asked, Job};
-use crate::run::Run;
-
-/// The limiter that is none.
-const NONE: &str = "none";
 
 fn main() -> Result<ExitCode> {
     let mut asked = Asked::of(std::env::args().skip(1))?;
@@ -82,51 +75,29 @@ fn leave_out_unknown(asked: &mut Asked) -> Result<Vec<String>> {
 /// What a program that did not start said, without its command line.
 fn why_not(error: &anyhow::Error) -> String {
     let why = match error.downcast_ref() {
-        Some(LabError::NotReady { stderr, .. }) => stderr.trim().to_owned(),
+        Some(TrialError::Lab(LabError::NotReady { stderr, .. })) => stderr.trim().to_owned(),
         _ => format!("{error:#}"),
     };
     why.replace('\n', " ")
 }
 
 fn try_out(limiter: &str) -> Result<()> {
-    if limiter != NONE {
-        let lab = Lab::new()?;
-        Limiter::builder(&lab).set("preset", limiter).start()?.stop()?;
-    }
+    let lab = Lab::new()?;
+    Preset(limiter.to_owned()).put_into(&lab)?.take_out(&lab)?;
     Ok(())
 }
 
 /// The results in the order of the jobs, and what went wrong.
 fn run_all(asked: &Asked) -> (Vec<Run>, Vec<String>) {
-    let mut jobs = asked.jobs();
     // Those that compare times have the machine to themselves.
-    jobs.sort_by_key(|job| !job.alone());
-    let (jobs, quiet) = (Mutex::new(VecDeque::from(jobs)), RwLock::new(()));
-    let done = Mutex::new(Vec::new());
-    let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-    let work = || {
-        while let Some(job) = next() {
-            let result = if job.alone() {
-                let _alone = quiet.write().unwrap_or_else(PoisonError::into_inner);
-                job.run()
-            } else {
-                let _among_others = quiet.read().unwrap_or_else(PoisonError::into_inner);
-                job.run()
-            };
-            match &result {
-                Ok(run) => eprintln!("{}", run.line()),
-                Err(error) => eprintln!("{job}: {error:#}"),
-            }
-            done.lock().unwrap_or_else(PoisonError::into_inner).push((job, result));
+    let done = work_off(asked.jobs(), asked.at_once, Job::alone, |job| {
+        let result = job.run();
+        match &result {
+            Ok(run) => eprintln!("{}", run.line()),
+            Err(error) => eprintln!("{job}: {error:#}"),
         }
-    };
-    thread::scope(|scope| {
-        for _ in 0..asked.at_once {
-            scope.spawn(work);
-        }
+        result
     });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|(job, _): &(Job, _)| job.place);
     let (mut runs, mut failures) = (Vec::new(), Vec::new());
     for (job, result) in done {
         match result {

@@ -5,10 +5,9 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use halfopen_lab::Spread;
+use halfopen_trial::{Group, NONE, Run, Who};
 
-use crate::NONE;
 use crate::asked::Asked;
-use crate::run::{Group, Run, Who};
 
 const HEAD: &str = "| workload | limiter | draws | distinct dead reached | SYNs | who dials live ones | connected | \
                     failed | still waiting | median wait | longest wait | |\n\

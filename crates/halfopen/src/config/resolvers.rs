@@ -1,0 +1,104 @@
+//! The resolvers whose answers are read: those that are named, and those that the system uses.
+
+use super::value::{Written, WrongValue, written};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
+use toml::de::DeValue;
+
+/// Where the system's resolvers stand: what programs are told, and behind systemd's stub those that it asks itself.
+pub const FILES: [&str; 2] = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"];
+/// Stands for them in the list.
+const SYSTEM: &str = "system";
+/// Where resolver libraries look if no file names anybody: resolv.conf(5).
+const UNNAMED: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const ACCEPTED: &str = "expected a list of addresses and \"system\", as [\"system\", \"10.96.0.10\"]";
+
+/// The list as it is configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolvers {
+    /// Whether the system's are among them.
+    pub system: bool,
+    /// The others.
+    pub addresses: BTreeSet<IpAddr>,
+}
+
+impl Default for Resolvers {
+    fn default() -> Self {
+        Self { system: true, addresses: BTreeSet::new() }
+    }
+}
+
+impl Resolvers {
+    pub(super) fn read(list: &Written<'_, '_>, key: &str) -> Result<Self, WrongValue> {
+        let DeValue::Array(items) = list.value else {
+            return Err(list.wrong(key.to_owned(), ACCEPTED.into()));
+        };
+        let mut resolvers = Self { system: false, addresses: BTreeSet::new() };
+        for item in items {
+            let text = item.get_ref().as_str();
+            if text == Some(SYSTEM) {
+                resolvers.system = true;
+            } else if let Some(address) = text.and_then(|text| text.parse().ok()) {
+                resolvers.addresses.insert(address);
+            } else {
+                let given = written(item.get_ref());
+                return Err(WrongValue::new(key.to_owned(), given, ACCEPTED.into(), item.span()));
+            }
+        }
+        Ok(resolvers)
+    }
+
+    /// As the list names them.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        let system = self.system.then(|| SYSTEM.to_owned());
+        system.into_iter().chain(self.addresses.iter().map(ToString::to_string))
+    }
+
+    /// All of them, where the system's files that exist hold `files`.
+    #[must_use]
+    pub fn found(&self, files: &[String]) -> BTreeSet<IpAddr> {
+        let mut all = self.addresses.clone();
+        if self.system {
+            let named: BTreeSet<IpAddr> = files.iter().flat_map(|text| nameservers(text)).collect();
+            let unnamed = named.is_empty() && !files.is_empty();
+            all.extend(named);
+            all.extend(unnamed.then_some(UNNAMED));
+        }
+        all
+    }
+}
+
+/// Those of a resolv.conf(5). An address of an interface's own (`fe80::1%eth0`) counts without the interface.
+fn nameservers(text: &str) -> impl Iterator<Item = IpAddr> {
+    text.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        let address = words.next().filter(|word| *word == "nameserver").and_then(|_| words.next())?;
+        address.split('%').next()?.parse().ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(resolvers: &Resolvers, files: &[&str]) -> Vec<String> {
+        let files: Vec<String> = files.iter().map(|&text| text.to_owned()).collect();
+        resolvers.found(&files).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_system_s_resolvers_are_those_of_its_files() {
+        let stub = "# made by somebody\nnameserver 127.0.0.53\noptions edns0 trust-ad\nsearch example.net\n";
+        let behind = "nameserver 192.0.2.1\n  nameserver\tfe80::1%eth0 # home\nnameserver 1.2.3\nnameservers 9.9.9.9\n;nameserver 8.8.8.8\n";
+        assert_eq!(found(&Resolvers::default(), &[stub, behind]), ["127.0.0.53", "192.0.2.1", "fe80::1"]);
+        assert_eq!(found(&Resolvers::default(), &["search example.net\n"]), ["127.0.0.1"]);
+        assert!(found(&Resolvers::default(), &[]).is_empty());
+    }
+
+    #[test]
+    fn a_list_without_system_is_all_there_is() {
+        let listed = Resolvers { system: false, addresses: ["10.96.0.10".parse().unwrap()].into() };
+        assert_eq!(found(&listed, &["nameserver 192.0.2.1\n"]), ["10.96.0.10"]);
+        assert_eq!(listed.names().collect::<Vec<_>>(), ["10.96.0.10"]);
+    }
+}

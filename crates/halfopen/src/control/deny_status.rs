@@ -1,0 +1,66 @@
+//! What the rules of `[[deny]]` have come to.
+
+use crate::events::text::plain;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// One rule. Its JSON is a contract with scripts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DenyStatus {
+    /// The rule's name.
+    pub name: String,
+    /// What it does now: `enforce`, `audit` or `off`.
+    pub mode: String,
+    /// connect() and sendto() that it has refused.
+    pub denied: u64,
+    /// Those that it would have, in audit mode.
+    pub would_have_denied: u64,
+    /// The last of either.
+    pub last: Option<DeniedStatus>,
+}
+
+/// What met a rule last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeniedStatus {
+    /// RFC 3339, UTC.
+    pub time: String,
+    /// Process id, as the first PID namespace sees it.
+    pub pid: u32,
+    /// User id, as the first user namespace sees it.
+    pub uid: u32,
+    /// The name that the program gave itself.
+    pub comm: String,
+    /// Its executable; `None` where that process is gone or cannot be read.
+    pub exe: Option<String>,
+    /// Its cgroup; `None` where that is gone.
+    pub cgroup: Option<String>,
+    /// The id of that.
+    pub cgroup_id: u64,
+    /// Where to.
+    pub destination: String,
+    /// `tcp` or `udp`.
+    pub protocol: String,
+    /// It was only counted.
+    pub audited: bool,
+}
+
+/// One line for people.
+impl fmt::Display for DenyStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "deny {} ({}): {} denied", plain(&self.name), self.mode, self.denied)?;
+        if self.would_have_denied > 0 || self.mode == "audit" {
+            write!(f, ", {} would have been", self.would_have_denied)?;
+        }
+        match &self.last {
+            Some(last) => write!(f, "; last {last}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for DeniedStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { comm, pid, destination, protocol, time, .. } = self;
+        write!(f, "{} (pid {pid}) to {destination} by {protocol} at {time}", plain(comm))
+    }
+}

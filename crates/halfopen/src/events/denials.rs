@@ -1,0 +1,130 @@
+//! Rules of `[[deny]]` that are met: one event a minute for a rule at most, the others counted in the next. Pure: the caller
+//! tells the time, on the kernel's monotonic clock.
+
+use super::episode::Tally;
+use halfopen_kernel::{Denied, DenyCount};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// A rule whose event is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// The rule's name.
+    pub rule: String,
+    /// Refused since its last event.
+    pub denied: u64,
+    /// Only counted since then.
+    pub would_have_denied: u64,
+    /// The last of either.
+    pub last: Denied,
+}
+
+/// What its event has to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DenialReport {
+    /// The rule's name.
+    pub rule: String,
+    /// Refused since its last event.
+    pub denied: u64,
+    /// Only counted since then.
+    pub would_have_denied: u64,
+    /// Whose the last of either was.
+    pub program: Tally,
+    /// `tcp` or `udp`.
+    pub protocol: &'static str,
+}
+
+#[derive(Debug, Default)]
+struct Rule {
+    announced: Option<Duration>,
+    /// What has been told of, denied and only counted.
+    told: (u64, u64),
+}
+
+/// Those of all rules.
+#[derive(Debug, Default)]
+pub struct Denials {
+    rules: BTreeMap<String, Rule>,
+}
+
+impl Denials {
+    /// Takes note of an event that an earlier daemon wrote at that time.
+    pub fn resume(&mut self, rule: &str, at: Duration) {
+        self.rules.entry(rule.to_owned()).or_default().announced = Some(at);
+    }
+
+    /// Takes note of what was counted before there was a daemon to tell of it.
+    pub fn known(&mut self, counts: &[DenyCount]) {
+        for count in counts {
+            self.rules.entry(count.name.clone()).or_default().told = (count.denied, count.would_have_denied);
+        }
+    }
+
+    /// Those whose event is due, by the counts of all rules there are. The others are forgotten.
+    pub fn due(&mut self, now: Duration, counts: &[DenyCount]) -> Vec<Denial> {
+        self.rules.retain(|name, _| counts.iter().any(|count| count.name == *name));
+        let mut due = Vec::new();
+        for count in counts {
+            let rule = self.rules.entry(count.name.clone()).or_default();
+            let counted = (count.denied, count.would_have_denied);
+            // A rule that was away for a while may have begun anew.
+            let told = if counted.0 < rule.told.0 || counted.1 < rule.told.1 { (0, 0) } else { rule.told };
+            let Some(last) = count.last.clone().filter(|_| counted != told) else { continue };
+            if rule.announced.is_some_and(|at| at + MINUTE > now) {
+                continue;
+            }
+            *rule = Rule { announced: Some(now), told: counted };
+            due.push(Denial {
+                rule: count.name.clone(),
+                denied: counted.0 - told.0,
+                would_have_denied: counted.1 - told.1,
+                last,
+            });
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use halfopen_kernel::Program;
+
+    fn count(name: &str, denied: u64) -> DenyCount {
+        let last = Denied {
+            at: Duration::ZERO,
+            program: Program { pid: 1, uid: 0, comm: String::new(), cgroup_id: 0 },
+            destination: ([10, 0, 0, 1], 22).into(),
+            udp: false,
+            audited: false,
+        };
+        DenyCount { name: name.to_owned(), denied, would_have_denied: 0, last: Some(last) }
+    }
+
+    #[test]
+    fn the_first_is_told_at_once_and_the_rest_of_a_minute_in_the_next() {
+        let mut denials = Denials::default();
+        let mut due = |second, counts: &[DenyCount]| {
+            let due = denials.due(Duration::from_secs(second), counts);
+            due.into_iter().map(|denial| (denial.rule, denial.denied)).collect::<Vec<_>>()
+        };
+        let told = |rule: &str, denied| (rule.to_owned(), denied);
+        assert_eq!(due(1, &[count("a", 3), count("b", 1)]), [told("a", 3), told("b", 1)]);
+        assert_eq!(due(60, &[count("a", 9), count("b", 1)]), []);
+        assert_eq!(due(61, &[count("a", 10), count("b", 1)]), [told("a", 7)]);
+        assert_eq!(due(200, &[count("a", 10)]), []);
+        assert_eq!(due(300, &[count("a", 2), count("b", 1)]), [told("a", 2), told("b", 1)]);
+    }
+
+    #[test]
+    fn what_was_counted_or_told_before_is_not_told_again() {
+        let mut denials = Denials::default();
+        denials.resume("a", Duration::from_secs(30));
+        denials.known(&[count("a", 5), count("b", 5)]);
+        assert_eq!(denials.due(Duration::from_secs(31), &[count("a", 6), count("b", 5)]), []);
+        let due = denials.due(Duration::from_secs(90), &[count("a", 6), count("b", 5)]);
+        assert_eq!(due.iter().map(|denial| denial.denied).collect::<Vec<_>>(), [1]);
+    }
+}

@@ -1,0 +1,163 @@
+//! First contacts over UDP: who sends to more new addresses than allowed is refused or nothing leaves; who answers, or
+//! goes on with whom it knows, notices nothing.
+
+#![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
+
+mod desk;
+mod rig;
+
+use desk::{PATIENCE, ask_well, limit};
+use halfopen_lab::{CLIENT_V4, Cgroup, Family, HostKind, Lab, Limiter, require_lab};
+use rig::host;
+use rig::program::Program;
+use rustix::io::Errno;
+use serde_json::{Value, json};
+use std::net::IpAddr;
+
+const PORT: u16 = 4_500;
+/// One at once, and the next after the test.
+const ONE: &str = "1/3600s";
+
+struct Scene {
+    program: Program,
+    world: Program,
+    limiter: Limiter,
+    _config: tempfile::TempDir,
+    lab: Lab,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let lab = Lab::new().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let config = directory.path().join("halfopen.toml");
+        let path = lab.cgroup().path();
+        let root = path.ancestors().find(|above| !above.join("cgroup.events").exists()).unwrap();
+        let below = path.strip_prefix(root).unwrap().display();
+        let rule =
+            format!("[[scope]]\nname = \"mine\"\nmatch = {{ cgroup = \"/{below}/*\" }}\nper = \"cgroup\"\n");
+        std::fs::write(&config, rule).unwrap();
+        let limiter = limit(&lab, 1).config(&config).start().unwrap();
+        let program = Self::program(&lab, lab.cgroup());
+        let mut world = Program::start(lab.world(), lab.cgroup(), "datagrams.py", &[]);
+        world.tell(&json!({"bind": PORT}));
+        world.hear(PATIENCE);
+        Self { program, world, limiter, _config: directory, lab }
+    }
+
+    fn program(lab: &Lab, cgroup: &Cgroup) -> Program {
+        let mut program = Program::start(lab.client(), cgroup, "datagrams.py", &[]);
+        program.tell(&json!({"bind": 0}));
+        program.hear(PATIENCE);
+        program
+    }
+
+    /// Fresh addresses that hear what is sent to them.
+    fn hosts(&self, count: usize, family: Family) -> Vec<IpAddr> {
+        (0..count).map(|_| host(&self.lab, HostKind::Live, family).ip()).collect()
+    }
+
+    fn send_as(&mut self, how: &str, to: &[IpAddr]) -> Vec<Result<(), Errno>> {
+        send(&mut self.program, how, to)
+    }
+
+    fn send(&mut self, to: &[IpAddr]) -> Vec<Result<(), Errno>> {
+        self.send_as("sendto", to)
+    }
+
+    /// What has arrived, up to what was sent to this address.
+    fn heard_until(&mut self, last: IpAddr) -> Vec<IpAddr> {
+        self.world.tell(&json!({"until": last.to_string()}));
+        let heard = self.world.hear(PATIENCE);
+        heard["heard"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|text| text.as_str().unwrap().parse().unwrap())
+            .collect()
+    }
+
+    /// Let out, stopped, and would have been, of the scope whose name begins so.
+    fn counts(&self, name: &str) -> [u64; 3] {
+        let status: Value = serde_json::from_str(&ask_well(&self.limiter, &["status", "--json"])).unwrap();
+        let mut all = std::iter::once(&status["host"]).chain(status["scopes"].as_array().unwrap());
+        let udp = &all.find(|scope| scope["name"].as_str().unwrap().starts_with(name)).unwrap()["udp"];
+        ["let_out", "stopped", "would_have_been_stopped"].map(|count| udp[count].as_u64().unwrap())
+    }
+}
+
+fn send(program: &mut Program, how: &str, to: &[IpAddr]) -> Vec<Result<(), Errno>> {
+    let to: Vec<_> = to.iter().map(|address| (address.to_string(), PORT)).collect();
+    program.tell(&json!({"send": to, "how": how}));
+    let answer = program.hear(PATIENCE);
+    let error = |errno: &Value| match errno.as_i64().unwrap() {
+        0 => Ok(()),
+        errno => Err(Errno::from_raw_os_error(errno.try_into().unwrap())),
+    };
+    answer["errno"].as_array().unwrap().iter().map(error).collect()
+}
+
+const REFUSED: Result<(), Errno> = Err(Errno::PERM);
+
+#[test]
+fn one_first_contact_too_many_is_refused_or_dropped_and_nobody_else_notices() {
+    require_lab!();
+    let mut scene = Scene::new();
+    let hosts = scene.hosts(12, Family::V4);
+    // Nothing is limited, nothing is noted.
+    assert_eq!(scene.send(&hosts[..2]), [Ok(()), Ok(())]);
+    assert_eq!(scene.heard_until(hosts[1]).len(), 2);
+
+    scene.limiter.set("host.udp_first_contacts", ONE).unwrap();
+    assert_eq!(scene.send(&hosts[..4]), [Ok(()), REFUSED, REFUSED, REFUSED]);
+    assert_eq!(scene.send_as("connected", &hosts[2..4]), [REFUSED, REFUSED]);
+    let v6 = scene.hosts(1, Family::V6);
+    assert_eq!(scene.send(&v6), [REFUSED]);
+    // Whom it knows it goes on with, by whatever socket.
+    assert_eq!(scene.send(&hosts[..1]), [Ok(())]);
+    assert_eq!(scene.send_as("connected", &hosts[..1]), [Ok(())]);
+    assert_eq!(scene.heard_until(hosts[0]), [hosts[0]]);
+    assert_eq!(scene.counts("host"), [1, 6, 0]);
+
+    // An answer is no first contact.
+    let asks = hosts[4];
+    scene.program.tell(&json!({"bind": PORT + 1}));
+    scene.program.hear(PATIENCE);
+    scene
+        .world
+        .tell(&json!({"send_from": [asks.to_string(), PORT + 2], "to": [CLIENT_V4.to_string(), PORT + 1]}));
+    assert_eq!(scene.world.hear(PATIENCE), json!({"errno": [0]}));
+    scene.program.tell(&json!({"until": CLIENT_V4.to_string()}));
+    assert_eq!(scene.program.hear(PATIENCE)["heard"].as_array().unwrap().len(), 1);
+    assert_eq!(scene.send(&[asks]), [Ok(())]);
+
+    // Dropped: the sender hears nothing of it.
+    scene.limiter.set("host.udp_excess", "drop").unwrap();
+    assert_eq!(scene.send(&hosts[5..8]), [Ok(()), Ok(()), Ok(())]);
+    assert_eq!(scene.send(&[asks]), [Ok(())]);
+    let heard = scene.heard_until(asks);
+    assert!(!heard.iter().any(|address| hosts[5..8].contains(address)), "{heard:?}");
+
+    scene.limiter.set("exempt", json!([format!("{}/32", hosts[5])])).unwrap();
+    scene.limiter.set("host.udp_excess", "refuse").unwrap();
+    assert_eq!(scene.send(&hosts[5..7]), [Ok(()), REFUSED]);
+    let [let_out, stopped, _] = scene.counts("host");
+    assert_eq!((let_out, stopped), (1, 10));
+    scene.limiter.set("mode", "audit").unwrap();
+    assert_eq!(scene.send(&hosts[6..9]), [Ok(()), Ok(()), Ok(())]);
+    assert_eq!(scene.counts("host"), [1, 10, 3]);
+    scene.limiter.set("mode", "enforce").unwrap();
+    scene.limiter.set("host.udp_first_contacts", "off").unwrap();
+    assert_eq!(scene.send(&hosts[9..]), [Ok(()), Ok(()), Ok(())]);
+
+    // Each account of a rule has its own.
+    scene.limiter.set("scope.mine.udp_first_contacts", ONE).unwrap();
+    let fresh = scene.hosts(3, Family::V4);
+    for name in ["one", "other"] {
+        let cgroup = scene.lab.cgroup().child(name).unwrap();
+        let mut program = Scene::program(&scene.lab, &cgroup);
+        assert_eq!(send(&mut program, "sendto", &fresh), [Ok(()), REFUSED, REFUSED], "{name}");
+    }
+    assert_eq!(scene.send(&fresh), [Ok(()), Ok(()), Ok(())]);
+    assert_eq!(scene.counts("mine["), [1, 2, 0]);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * First contacts over UDP: how many a scope lets out in a time. crates/policy/src/datagram.rs decides the same;
+ * property tests hold the two together.
+ *
+ * Every function here is to be called with the host scope's lock held. Pure: no helper is called.
+ */
+#pragma once
+
+#include "abi.h"
+
+/* As many as come in this time may go out in one moment, and one at least. */
+#define DATAGRAM_BURST_NS 1000000000ULL
+
+/* The turn that a first contact would take now. */
+static __always_inline __u64 datagram_turn(const struct scope *s, const struct limits *l, __u64 now)
+{
+	__u64 burst = l->datagram_interval_ns > DATAGRAM_BURST_NS ? l->datagram_interval_ns : DATAGRAM_BURST_NS;
+	__u64 earliest = now > burst ? now - burst : 0;
+
+	return (s->datagram_turn_ns > earliest ? s->datagram_turn_ns : earliest) + l->datagram_interval_ns;
+}
+
+static __always_inline int datagram_may_leave(const struct scope *s, const struct limits *l, __u64 now)
+{
+	return !l->datagram_interval_ns || datagram_turn(s, l, now) <= now;
+}
+
+static __always_inline void datagram_takes_turn(struct scope *s, const struct limits *l, __u64 now)
+{
+	s->touched_ns = now;
+	if (!l->datagram_interval_ns)
+		return;
+	s->datagram_turn_ns = datagram_turn(s, l, now);
+	s->datagrams_let_out++;
+}

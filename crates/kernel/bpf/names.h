@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * Which addresses a DNS answer has named lately. Questions are noted where they leave, answers are read where they
+ * arrive, each at the asking socket; see names_parse.h for what counts. Nothing is dropped here, and nothing waits.
+ */
+#pragma once
+
+#include "maps.h"
+#include "names_parse.h"
+#include "packet.h"
+#include "program.h"
+
+#define IPPROTO_UDP 17
+#define DNS_PORT 53
+#define UDP_HEADER 8u
+#define DNS_QUESTION_LEAST 5u /* the root's name, type and class */
+/* A resolver library has long asked again by then. */
+#define QUERY_LIFE_NS 10000000000ULL
+/* The longest that a TTL is believed. */
+#define NAMED_MOST_NS 86400000000000ULL
+
+static __always_inline void count_names(enum names_count what, __u64 many)
+{
+	__u32 key = what;
+	__u64 *count = bpf_map_lookup_elem(&names_counts, &key);
+
+	if (count)
+		*count += many;
+}
+
+/* A UDP packet: its far end, and where its payload is. */
+struct datagram {
+	__u8 addr[16];
+	__u16 port; /* host order */
+	__u32 payload;
+	__u32 length;
+};
+
+static __always_inline int read_datagram(struct __sk_buff *skb, int leaves, struct datagram *d)
+{
+	struct packet packet = {};
+	__u16 udp[4];
+
+	if (!read_packet(skb, leaves, &packet) || packet.protocol != IPPROTO_UDP ||
+	    bpf_skb_load_bytes(skb, packet.transport, udp, UDP_HEADER))
+		return 0;
+	__builtin_memcpy(d->addr, packet.far.addr, sizeof(d->addr));
+	d->port = bpf_ntohs(udp[leaves ? 1 : 0]);
+	d->payload = packet.transport + UDP_HEADER;
+	d->length = bpf_ntohs(udp[2]);
+	if (d->length < UDP_HEADER + DNS_HEADER)
+		return 0;
+	d->length -= UDP_HEADER;
+	return 1;
+}
+
+static __always_inline int is_resolver(const struct datagram *d, __u32 policy)
+{
+	struct resolver_key key = { .policy = policy };
+
+	if (d->port != DNS_PORT)
+		return 0;
+	__builtin_memcpy(key.addr, d->addr, sizeof(key.addr));
+	return bpf_map_lookup_elem(&resolvers, &key) != NULL;
+}
+
+/* At egress of a UDP socket: a question is about to leave? Some libraries ask several resolvers by one socket and with
+ * one id. Global, so that it is verified once. */
+__noinline int note_query(struct __sk_buff *skb)
+{
+	struct query_key key = {};
+	struct datagram d = {};
+	__u8 header[DNS_HEADER];
+	struct query *query;
+	__u32 length;
+
+	if (!read_datagram(skb, 1, &d) || !is_resolver(&d, policy_now & 1))
+		return 0;
+	if (bpf_skb_load_bytes(skb, d.payload, header, DNS_HEADER) || !is_plain_query(header))
+		return 0;
+	key.cookie = bpf_get_socket_cookie(skb);
+	__builtin_memcpy(key.resolver, d.addr, sizeof(key.resolver));
+	key.id = *(__u16 *)header;
+	if (bpf_map_update_elem(&queries, &key, (const void *)no_query, BPF_ANY)) {
+		count_names(NAMES_NOT_STORED, 1);
+		return 0;
+	}
+	query = bpf_map_lookup_elem(&queries, &key);
+	if (!query)
+		return 0;
+	/* Each bound by a comparison of its own, which verifiers before 6.8 need. */
+	length = d.length - DNS_HEADER;
+	if (length > DNS_QUESTION_MOST)
+		length = DNS_QUESTION_MOST;
+	barrier_var(length);
+	if (length < DNS_QUESTION_LEAST)
+		return 0;
+	if (!bpf_skb_load_bytes(skb, d.payload + DNS_HEADER, query->question, length))
+		query->asked_ns = bpf_ktime_get_ns();
+	return 1;
+}
+
+/* Whose answers it may use: those of its cgroup at client_level, where containers, pods, services and sessions stand,
+ * or above. */
+static __always_inline __u64 client_of(const struct policy *p, struct cgroup *cgroup)
+{
+	__u32 level = p->client_level & 0xff;
+	struct cgroup *client;
+
+	/* A verifier knows of no copy of a pointer that it is NULL. */
+	barrier_var(cgroup);
+	client = cgroup;
+	if (cgroup && cgroup->level > (int)level && bpf_core_read(&client, sizeof(client), &cgroup->ancestors[level]))
+		return 0;
+	return client ? BPF_CORE_READ(client, kn, id) : 0;
+}
+
+static __always_inline __u64 client_of_packet(const struct policy *p, struct __sk_buff *skb)
+{
+	__u64 id = bpf_skb_ancestor_cgroup_id(skb, p->client_level & 0xff);
+
+	return id ? id : bpf_skb_cgroup_id(skb);
+}
+
+struct naming {
+	struct dns_reading *m;
+	__u64 client;
+	__u64 now;
+	__u64 least_ns;
+	__u64 named;
+};
+
+static long name_address(__u32 number, struct naming *n)
+{
+	struct named_key key = { .client = n->client };
+	struct dns_reading *m = n->m;
+	const struct dns_found *found;
+	struct named new;
+	__u64 ttl_ns;
+
+	if (number >= m->found_count)
+		return 1;
+	found = &m->found[number & (DNS_RECORDS_MOST - 1)];
+	copy_address(key.addr, m, found->at);
+	if (!is_nameable(key.addr))
+		return 0;
+	ttl_ns = found->ttl_s * 1000000000ULL;
+	if (ttl_ns < n->least_ns)
+		ttl_ns = n->least_ns;
+	if (ttl_ns > NAMED_MOST_NS)
+		ttl_ns = NAMED_MOST_NS;
+	new.named_ns = n->now;
+	new.until_ns = n->now + ttl_ns;
+	if (bpf_map_update_elem(&named, &key, &new, BPF_ANY))
+		count_names(NAMES_NOT_STORED, 1);
+	else
+		n->named++;
+	return 0;
+}
+
+/* Reads an answer to `query`, of this CPU's memory. */
+static __always_inline enum names_count read_packet_as_answer(struct __sk_buff *skb, const struct datagram *d,
+							      const struct query *query, struct dns_reading *m)
+{
+	__u32 length = d->length;
+
+	/* Its place may be given to another question meanwhile. */
+	__builtin_memcpy(m->asked, query->question, sizeof(query->question));
+	m->length = length;
+	/* As in note_query(). */
+	barrier_var(length);
+	if (length > DNS_MESSAGE_MOST)
+		return NAMES_TOO_LONG;
+	barrier_var(length);
+	if (length < DNS_HEADER || bpf_skb_load_bytes(skb, d->payload, m->bytes, length))
+		return NAMES_MALFORMED;
+	read_answer(m);
+	return m->outcome;
+}
+
+/* At ingress of a UDP socket. Global likewise. */
+__noinline int hear_answer(struct __sk_buff *skb)
+{
+	const struct policy *p = policy_in_force();
+	struct query_key key = {};
+	struct naming naming = {};
+	enum names_count outcome;
+	struct datagram d = {};
+	struct dns_reading *m;
+	struct query *query;
+	__u32 first = 0;
+
+	if (!p->names || !read_datagram(skb, 0, &d) || !is_resolver(&d, policy_now & 1))
+		return 0;
+	key.cookie = bpf_get_socket_cookie(skb);
+	__builtin_memcpy(key.resolver, d.addr, sizeof(key.resolver));
+	if (bpf_skb_load_bytes(skb, d.payload, &key.id, sizeof(key.id)))
+		return 0;
+	naming.now = bpf_ktime_get_ns();
+	query = bpf_map_lookup_elem(&queries, &key);
+	if (!query || naming.now - query->asked_ns > QUERY_LIFE_NS) {
+		count_names(NAMES_NO_QUERY, 1);
+		return 0;
+	}
+	m = bpf_map_lookup_elem(&reading, &first);
+	if (!m)
+		return 0;
+	if (__sync_lock_test_and_set(&m->busy, 1)) {
+		count_names(NAMES_CPU_BUSY, 1);
+		return 0;
+	}
+	outcome = read_packet_as_answer(skb, &d, query, m);
+	/* One answer each; who asks waits on for the right one after an answer to something else. */
+	if (outcome != NAMES_OTHER_QUESTION && bpf_map_delete_elem(&queries, &key))
+		outcome = NAMES_NO_QUERY;
+	count_names(outcome, 1);
+	if (outcome == NAMES_READ && m->found_count) {
+		naming.m = m;
+		naming.client = p->names == NAMES_CLIENT ? client_of_packet(p, skb) : 0;
+		naming.least_ns = p->names_for_ns;
+		bpf_loop(DNS_RECORDS_MOST, name_address, &naming, 0);
+		count_names(NAMES_NAMED, naming.named);
+	}
+	m->busy = 0;
+	return 1;
+}
+
+/* Whether an answer has lately named this address (in mapped form) to the client that this cgroup belongs to. */
+static __always_inline int is_named(const struct policy *p, struct cgroup *cgroup, const __u8 addr[16], __u64 now)
+{
+	struct named_key key = { .client = p->names == NAMES_CLIENT ? client_of(p, cgroup) : 0 };
+	const struct named *found;
+
+	/* Verifiers before 6.2 take no key from the argument of a global function. */
+	__builtin_memcpy(key.addr, addr, sizeof(key.addr));
+	found = bpf_map_lookup_elem(&named, &key);
+	return found && now < found->until_ns;
+}

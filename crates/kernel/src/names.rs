@@ -1,0 +1,104 @@
+//! Named addresses: whose answers are read, what became of them, who was told an address.
+
+use crate::limiter::bpf;
+use crate::rule_keys::{clear, put, word};
+use crate::skeleton::types;
+use crate::{KernelError, plain};
+use libbpf_rs::{MapCore, MapFlags};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// How many resolvers there may be: `RESOLVERS` of bpf/abi.h.
+pub const RESOLVERS: usize = 64;
+
+/// What became of DNS answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NamesCounts {
+    /// Read to their end.
+    pub read: u64,
+    /// Addresses that these named.
+    pub named: u64,
+    /// Refused: the socket had not asked this resolver, with this id, lately.
+    pub no_query: u64,
+    /// Refused: another question was asked.
+    pub other_question: u64,
+    /// Answers that say that they are not whole; the client asks again over TCP.
+    pub truncated: u64,
+    /// Answers that say that there is no such name, or of another error.
+    pub errors: u64,
+    /// Refused: no whole DNS message.
+    pub malformed: u64,
+    /// Refused: more bytes, records or names than are read.
+    pub too_long: u64,
+    /// Questions or addresses for which a map had no room.
+    pub not_stored: u64,
+    /// Refused: another answer was being read on the same CPU.
+    pub cpu_busy: u64,
+}
+
+/// An address that a DNS answer has named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Named {
+    /// The cgroup of those who were told; see [`crate::path_of_id`]. `None` = the whole host.
+    pub client: Option<u64>,
+    /// For how much longer.
+    pub left: Duration,
+}
+
+fn mapped(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+        IpAddr::V6(address) => address.octets(),
+    }
+}
+
+/// Writes them for the policy of this number, which must not be in force.
+pub(crate) fn write_resolvers(
+    map: &impl MapCore,
+    resolvers: &BTreeSet<IpAddr>,
+    policy: u32,
+) -> Result<(), KernelError> {
+    clear(map, |key| word(key, 16) == policy)?;
+    for resolver in resolvers.iter().take(RESOLVERS) {
+        put(map, &[&mapped(*resolver)[..], &policy.to_ne_bytes()].concat(), &[1])?;
+    }
+    Ok(())
+}
+
+pub(crate) fn read_counts(map: &impl MapCore) -> Result<NamesCounts, KernelError> {
+    let count =
+        |at| plain::sum_of_cpus(map, at).map_err(|error| bpf("reading what became of DNS answers", error));
+    Ok(NamesCounts {
+        read: count(0)?,
+        named: count(1)?,
+        no_query: count(2)?,
+        other_question: count(3)?,
+        truncated: count(4)?,
+        errors: count(5)?,
+        malformed: count(6)?,
+        too_long: count(7)?,
+        not_stored: count(8)?,
+        cpu_busy: count(9)?,
+    })
+}
+
+/// Who was told `address`, and is so still.
+pub(crate) fn read_named(
+    map: &impl MapCore,
+    address: IpAddr,
+    now: Duration,
+) -> Result<Vec<Named>, KernelError> {
+    let address = mapped(address);
+    let mut told = Vec::new();
+    for key in map.keys().filter(|key| key.starts_with(&address)) {
+        let value = map.lookup(&key, MapFlags::ANY).map_err(|error| bpf("reading named addresses", error))?;
+        let named = value.and_then(|bytes| plain::read::<types::named>(&bytes));
+        let (Some(key), Some(named)) = (plain::read::<types::named_key>(&key), named) else { continue };
+        let left = Duration::from_nanos(named.until_ns).saturating_sub(now);
+        if !left.is_zero() {
+            told.push(Named { client: (key.client != 0).then_some(key.client), left });
+        }
+    }
+    Ok(told)
+}

@@ -1,0 +1,74 @@
+//! First contacts over UDP: how many a scope lets out in a time. There is no handshake to learn from and nothing to wait
+//! in: one over the rate is refused or dropped. The kernel part has the same in `bpf/datagrams.h`.
+
+use crate::Rate;
+
+/// As many as come in this time (nanoseconds) may go out in one moment, and one at least.
+const BURST_NS: u64 = 1_000_000_000;
+
+/// What happens to a first contact over UDP that is one too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Excess {
+    /// The send fails with `EPERM`.
+    #[default]
+    Refuse,
+    /// The send succeeds, and nothing leaves.
+    Drop,
+}
+
+/// How many first contacts over UDP a scope allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FirstDatagrams {
+    /// Addresses that were not sent to lately, in a time.
+    pub rate: Rate,
+    /// What happens to those beyond.
+    pub excess: Excess,
+}
+
+/// Whose turn it is, as a time: the virtual scheduling of the generic cell rate algorithm (ITU-T I.371).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DatagramTurns {
+    last_turn: u64,
+}
+
+impl DatagramTurns {
+    /// Whether a first contact may leave at `now` (nanoseconds of the caller's clock); it takes its turn then.
+    pub fn let_out(&mut self, rate: Rate, now: u64) -> bool {
+        let interval = rate.interval_ns();
+        let last = self.last_turn.max(now.saturating_sub(BURST_NS.max(interval)));
+        let next = last.saturating_add(interval);
+        if next > now {
+            return false;
+        }
+        self.last_turn = next;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_second_s_worth_goes_at_once_and_then_one_by_one() {
+        let rate = Rate::new(20, Duration::from_secs(1)).unwrap();
+        let mut turns = DatagramTurns::default();
+        let start = 100_000_000_000;
+        let sent = |turns: &mut DatagramTurns, from: u64, to: u64| {
+            (from..to).step_by(1_000_000).filter(|now| turns.let_out(rate, *now)).count()
+        };
+        assert_eq!((0..50).filter(|_| turns.let_out(rate, start)).count(), 20);
+        assert_eq!(sent(&mut turns, start, start + 10_000_000_000), 199);
+        assert_eq!((0..50).filter(|_| turns.let_out(rate, start + 60_000_000_000)).count(), 20);
+    }
+
+    #[test]
+    fn a_slow_rate_lets_one_out() {
+        let rate = Rate::new(1, Duration::from_mins(1)).unwrap();
+        let mut turns = DatagramTurns::default();
+        let minutes =
+            [0, 30, 60, 90, 120].map(|second| turns.let_out(rate, (1_000 + second) * 1_000_000_000));
+        assert_eq!(minutes, [true, false, true, false, true]);
+    }
+}

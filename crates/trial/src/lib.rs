@@ -1,0 +1,20 @@
+//! The workloads of `halfopen-workload` carried out with real programs on the running kernel, each in a lab of its own,
+//! with one limiter or another.
+//!
+//! A [`Limiter`] can be put into a lab; [`carry_out`] does that, has the workload's dialers dial, and returns the
+//! [`Run`]: what a recording of the wire and the dialers themselves have shown. [`work_off`] runs many of them side by
+//! side.
+
+#![forbid(unsafe_code)]
+
+mod carry_out;
+mod error;
+mod limiter;
+mod run;
+mod schedule;
+
+pub use carry_out::carry_out;
+pub use error::TrialError;
+pub use limiter::{InForce, Limiter, NONE, Preset};
+pub use run::{Group, Point, Run, Saw, Who};
+pub use schedule::work_off;
