@@ -15,7 +15,7 @@ use crate::site::prepare;
 
 pub const CLIENT: Program = Program {
     name: "go",
-    asked: "net/http: fetch a file from each of 40 hosts, all at once, without a timeout of its own",
+    asked: "net/http: fetch a file from each of 40 hosts, all at once, with the 30 s that its default gives a connection",
     unit: "files",
     wan: true,
     with_scanner: true,
