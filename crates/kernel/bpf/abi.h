@@ -301,6 +301,9 @@ enum contact { CONTACT_KNOWN, CONTACT_NAMED, CONTACT_STRANGER };
 
 /* The credit of an account: for addresses that a DNS answer has named lately, and for all others. */
 enum purse { PURSE_STRANGERS, PURSE_NAMED, PURSES };
+/* The second one rests at so many times the other's credit, as a power of two: a page of today is made of thirty names,
+ * of which a browser asks for all at once. */
+#define NAMED_SHIFT 2
 
 /* What the first contacts that one purse of an account paid for have come to; see credit.h. Numbers are of contacts
  * unless they are in parts of CREDIT. */

@@ -27,6 +27,12 @@
 
 enum side { SIDE_OLDEST, SIDE_NEWEST };
 
+/* What a purse begins with and recovers to. */
+static __always_inline __u32 rest_of(const struct first_contact *f, __u32 purse)
+{
+	return f->credit << purse * NAMED_SHIFT;
+}
+
 static __always_inline int is_throttled(const struct trust *t, const struct first_contact *f)
 {
 	return f->throttle && t->suspect_ns;
@@ -48,12 +54,12 @@ static __always_inline void gain_credit(struct trust *t, __u32 earned, __u64 now
 }
 
 /* For the whole time since it was last asked by the pause as it was then: time forgets afterwards. */
-static __always_inline void credit_recovers(struct trust *t, const struct first_contact *f, __u64 now)
+static __always_inline void credit_recovers(struct trust *t, const struct first_contact *f, __u32 rest, __u64 now)
 {
 	__u64 pause, more, earned;
 	__u32 missing;
 
-	if (t->credit >= f->credit) {
+	if (t->credit >= rest) {
 		t->recover_ns = 0;
 		return;
 	}
@@ -66,13 +72,13 @@ static __always_inline void credit_recovers(struct trust *t, const struct first_
 	pause = pause_ns(t, f);
 	READ_AGAIN();
 	more = (now - t->recover_ns) / (pause | !pause);
-	missing = f->credit - t->credit;
+	missing = rest - t->credit;
 	earned = more + 1;
 	if (earned > missing / CREDIT + 1)
 		earned = missing / CREDIT + 1;
 	earned *= CREDIT;
 	gain_credit(t, earned < missing ? earned : missing, now);
-	t->recover_ns = t->credit < f->credit ? t->recover_ns + (more + 1) * pause : 0;
+	t->recover_ns = t->credit < rest ? t->recover_ns + (more + 1) * pause : 0;
 }
 
 /* Back at zero it is no suspect any more, unless it is blocked for a time. */
@@ -83,15 +89,15 @@ static __always_inline void absolve(struct trust *t, const struct first_contact 
 }
 
 /* To be called before anything else here. */
-static __always_inline void trust_settle(struct trust *t, const struct first_contact *f, __u64 now)
+static __always_inline void trust_settle(struct trust *t, const struct first_contact *f, __u32 purse, __u64 now)
 {
 	__u64 periods, until, forgotten;
-	__u32 excess, shift;
+	__u32 rest = rest_of(f, purse), excess, shift;
 
 	if (!f->credit)
 		return;
 	if (!t->halved_ns) {
-		t->credit = f->credit;
+		t->credit = rest;
 		t->side = SIDE_NEWEST;
 		t->halved_ns = now | !now;
 		return;
@@ -101,7 +107,7 @@ static __always_inline void trust_settle(struct trust *t, const struct first_con
 		t->steps = 0;
 	}
 	READ_AGAIN();
-	credit_recovers(t, f, now);
+	credit_recovers(t, f, rest, now);
 	READ_AGAIN();
 	periods = now > t->halved_ns ? (now - t->halved_ns) / HALVE_NS : 0;
 	if (!periods)
@@ -109,7 +115,7 @@ static __always_inline void trust_settle(struct trust *t, const struct first_con
 	shift = periods < SHIFT_MOST ? periods : SHIFT_MOST;
 	t->answered >>= shift;
 	t->silent >>= shift;
-	excess = t->credit > f->credit ? t->credit - f->credit : 0;
+	excess = t->credit > rest ? t->credit - rest : 0;
 	t->credit -= excess - (excess >> shift);
 	until = t->halved_ns + periods * HALVE_NS;
 	forgotten = (until >> FORGET_SHIFT) - (t->halved_ns >> FORGET_SHIFT);
@@ -119,11 +125,12 @@ static __always_inline void trust_settle(struct trust *t, const struct first_con
 }
 
 /* Whether trust_settle() would change anything. */
-static __always_inline int trust_is_unsettled(const struct trust *t, const struct first_contact *f, __u64 now)
+static __always_inline int trust_is_unsettled(const struct trust *t, const struct first_contact *f, __u32 purse,
+					      __u64 now)
 {
 	if (!f->credit)
 		return 0;
-	if (!t->halved_ns || now >= t->halved_ns + HALVE_NS || (t->credit >= f->credit) != !t->recover_ns)
+	if (!t->halved_ns || now >= t->halved_ns + HALVE_NS || (t->credit >= rest_of(f, purse)) != !t->recover_ns)
 		return 1;
 	return (t->recover_ns && now >= t->recover_ns) ||
 	       (f->block_ns && t->suspect_ns && now >= t->suspect_ns + f->block_ns);
@@ -224,13 +231,13 @@ static __always_inline void leave_place(struct trust *t, __u32 place)
 }
 
 /* A first contact goes out. */
-static __always_inline void credit_spend(struct trust *t, const struct first_contact *f, __u64 now)
+static __always_inline void credit_spend(struct trust *t, const struct first_contact *f, __u32 purse, __u64 now)
 {
 	t->credit -= t->credit < CREDIT ? t->credit : CREDIT;
 	t->pending++;
 	t->first_contacts++;
 	t->offered_ns = now;
-	if (!t->recover_ns && t->credit < f->credit)
+	if (!t->recover_ns && t->credit < rest_of(f, purse))
 		t->recover_ns = now + pause_ns(t, f);
 }
 
@@ -248,10 +255,10 @@ static __always_inline void pending_no_more(struct trust *t)
 }
 
 /* One that went out from `side` is answered; so many others of its neighbourhood were before it. */
-static __always_inline void contact_answered(struct trust *t, const struct first_contact *f, int side, __u32 neighbours,
-					     __u64 now)
+static __always_inline void contact_answered(struct trust *t, const struct first_contact *f, __u32 purse, int side,
+					     __u32 neighbours, __u64 now)
 {
-	__u32 bonus = f->bonus >> (neighbours < SHIFT_MOST ? neighbours : SHIFT_MOST), most = f->credit, room;
+	__u32 bonus = f->bonus >> (neighbours < SHIFT_MOST ? neighbours : SHIFT_MOST), most = rest_of(f, purse), room;
 
 	t->answered++;
 	t->steps -= t->steps < ANSWER_STEPS ? t->steps : ANSWER_STEPS;

@@ -165,7 +165,7 @@ static __always_inline void contact(struct scope *s, const struct limits *l, con
 	if (!l->first.credit || a->flags & ATTEMPT_ESSENTIAL)
 		return;
 	if (is_first(a))
-		credit_spend(trust_of(s, a), &l->first, now);
+		credit_spend(trust_of(s, a), &l->first, purse_of(a), now);
 	note_contact(trust_of(s, a), &l->first, a->address);
 }
 
@@ -439,7 +439,7 @@ static __always_inline void end_out(struct scope *s, const struct limits *l, con
 	if (a->flags & ATTEMPT_PENDING)
 		pending_no_more(trust_of(s, a));
 	if (is_first(a) && l->first.credit)
-		contact_answered(trust_of(s, a), &l->first, side_taken(a), neighbours, now);
+		contact_answered(trust_of(s, a), &l->first, purse_of(a), side_taken(a), neighbours, now);
 	s->established++;
 }
 

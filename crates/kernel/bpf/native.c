@@ -23,8 +23,8 @@ static inline void settle_all(struct books *b, const struct attempt *a, __u64 no
 			grid_settle(s, l, now);
 			turns_settle(s, l, now);
 		}
-		if (s && trust_is_unsettled(trust_of(s, a), &l->first, now))
-			trust_settle(trust_of(s, a), &l->first, now);
+		if (s && trust_is_unsettled(trust_of(s, a), &l->first, purse_of(a), now))
+			trust_settle(trust_of(s, a), &l->first, purse_of(a), now);
 	}
 }
 

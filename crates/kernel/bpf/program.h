@@ -247,7 +247,7 @@ __noinline int settle_trust(__u32 number, __u64 account, __u32 purse)
 	if (!host || !s)
 		return 0;
 	bpf_spin_lock(&host->lock);
-	trust_settle(&s->trust[purse & PURSE_NAMED], &l->first, now);
+	trust_settle(&s->trust[purse & PURSE_NAMED], &l->first, purse & PURSE_NAMED, now);
 	bpf_spin_unlock(&host->lock);
 	return 1;
 }
@@ -265,7 +265,7 @@ static __always_inline void settle_books(struct books *b, const struct policy *p
 			settle_slots(number[i], account[i]);
 		if (b->scope[i] && grid_or_turns_are_unsettled(b->scope[i], b->limits[i], now))
 			settle_grid_and_turns(number[i], account[i]);
-		if (b->scope[i] && trust_is_unsettled(trust_of(b->scope[i], a), &b->limits[i]->first, now))
+		if (b->scope[i] && trust_is_unsettled(trust_of(b->scope[i], a), &b->limits[i]->first, purse_of(a), now))
 			settle_trust(number[i], account[i], purse_of(a));
 	}
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FirstContact {
     /// First contacts that may go out before any has been answered, and what credit recovers to; 1 to
-    /// [`FirstContact::MOST`].
+    /// [`FirstContact::MOST`]. With addresses that a DNS answer has named: four times as many.
     pub credit: u32,
     /// What an answered first contact earns, its own cost included; 0 to [`FirstContact::MOST`]. What is above its cost
     /// halves with each earlier one from the same neighbourhood (IPv4 /24, IPv6 /64).
@@ -37,6 +37,15 @@ pub enum Purse {
 impl Purse {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Named, Self::Strangers];
+
+    /// How many times `credit` it begins with and recovers to: a page of today is made of thirty names, of which a browser
+    /// asks for all at once.
+    pub(crate) fn times(self) -> u32 {
+        match self {
+            Self::Named => 4,
+            Self::Strangers => 1,
+        }
+    }
 }
 
 /// What an attempt's address is to who dials it, in the order in which they go out.
@@ -80,6 +89,11 @@ pub enum OnSuspect {
 }
 
 impl FirstContact {
+    /// The rules of one purse.
+    pub(crate) fn of(self, purse: Purse) -> Self {
+        Self { credit: self.credit * purse.times(), ..self }
+    }
+
     /// The most that `credit` and `reward` may be.
     pub const MOST: u32 = 10_000;
     /// The largest `working_set`.

@@ -84,7 +84,7 @@ impl Scope {
             self.next_turn = self.next_turn.min(now.saturating_add(rate.interval_ns()));
         }
         if let Some(rules) = self.limits.first_contact {
-            self.trust_mut(purse).settle(&rules, now);
+            self.trust_mut(purse).settle(&rules.of(purse), now);
         }
     }
 
@@ -272,7 +272,7 @@ impl Scope {
         if let Some(rules) = self.limits.first_contact {
             let trust = self.trust_mut(purse);
             if first {
-                trust.spend(&rules, now);
+                trust.spend(&rules.of(purse), now);
             }
             trust.note_contact(&rules, address);
         }
@@ -284,7 +284,7 @@ impl Scope {
 
     pub fn answer(&mut self, purse: Purse, side: Side, neighbours: u32, now: u64) {
         if let Some(rules) = self.limits.first_contact {
-            self.trust_mut(purse).answer(&rules, side, neighbours, now);
+            self.trust_mut(purse).answer(&rules.of(purse), side, neighbours, now);
         }
     }
 
@@ -296,7 +296,7 @@ impl Scope {
     }
 
     pub fn offer(&self, purse: Purse, now: u64) -> Option<Offer> {
-        self.limits.first_contact.as_ref().map(|rules| self.trust(purse).offer(rules, now))
+        self.limits.first_contact.map(|rules| self.trust(purse).offer(&rules.of(purse), now))
     }
 
     pub fn repute(&self, purse: Purse) -> Repute {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use halfopen_lab::{Kind, Lab, Limiter, Side, Wan, WORLD_V4};
+use halfopen_lab::{Kind, Lab, Limiter, Side, WORLD_V4, Wan};
 use serde_json::{Value, json};
 
 use crate::condition::{Condition, Scan};

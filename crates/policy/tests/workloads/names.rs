@@ -4,6 +4,7 @@ use crate::attacks::{accomplices, attack, dead};
 use crate::limiter::adaptive;
 use crate::outcome::{longest, median};
 use crate::run::{run, run_named};
+use halfopen_policy::FirstContact;
 use halfopen_workload::{Dial, Pace, Peer, Stream, Workload};
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
@@ -40,15 +41,15 @@ fn who_dials_names_is_not_held_up_by_a_scanner_in_its_account() {
     let (workload, page) = page_beside_a_scanner();
     let named = waits(&workload, addresses(&page));
     assert_eq!(named.len(), page.len());
-    // Three round trips of 20 ms, and what it takes to wake a waiter.
-    assert!(longest(&named) < Duration::from_millis(150), "{:?}", longest(&named));
+    // The round trip, and no wait.
+    assert!(longest(&named) < Duration::from_millis(25), "{:?}", longest(&named));
     // By addresses that no answer named it would wait behind the scan.
     let unnamed = waits(&workload, HashSet::new());
     assert!(unnamed.len() < page.len() || longest(&unnamed) > Duration::from_secs(10));
 }
 
 #[test]
-fn a_zone_of_its_own_gains_a_scanner_one_more_purse() {
+fn a_zone_of_its_own_gains_a_scanner_one_purse() {
     let scanned = dead(SCANNED);
     let (named, others) = scanned.split_at(scanned.len() / 2);
     let plain = run(&attack("plain", vec![scan(scanned.clone())]), &adaptive()).dead();
@@ -57,6 +58,9 @@ fn a_zone_of_its_own_gains_a_scanner_one_more_purse() {
     let both = attack("both", vec![scan(named.to_vec()), scan(others.to_vec())]);
     let both = run_named(&both, &adaptive(), addresses(named)).dead();
     println!("{plain} dead unnamed, {} named, {both} both", all_named.dead());
-    assert!(all_named.dead() <= plain + 2, "{} against {plain}", all_named.dead());
-    assert!(both <= 2 * plain + 2, "{both} against {plain}");
+    // What the purse holds at the beginning, and no more for long: whoever owns a zone, or uses one that answers with
+    // the address spelt in the name.
+    let purse = 4 * FirstContact::adaptive().credit as usize;
+    assert!(all_named.dead() <= purse + 10, "{} named", all_named.dead());
+    assert!(both <= plain + purse + 10, "{both} against {plain}");
 }
