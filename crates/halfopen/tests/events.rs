@@ -42,7 +42,7 @@ fn it_names_program_process_executable_cgroup_user_and_destinations() {
 
     let reached = await_events(&limiter, 1).remove(0);
     assert_eq!((reached.id, reached.level.as_str(), reached.state.as_str()), (4226, "warning", "reached"));
-    assert_eq!((reached.scope.as_str(), reached.limit, reached.queued), ("host", 5, 35));
+    assert_eq!((reached.scope.as_str(), reached.limit, reached.queued), ("host", Some(5), 35));
     assert!(reached.message.starts_with("TCP/IP has reached the security limit imposed on the number"));
     assert_eq!(reached.programs.len(), 1, "{reached:?}");
     let program = &reached.programs[0];

@@ -84,7 +84,7 @@ fn a_rule_holds_those_it_is_for_and_is_changed_live() {
         let events = host.limiter.events().unwrap();
         events.into_iter().find(|event| event.state == "reached")
     });
-    assert_eq!((event.scope.as_str(), event.limit), ("mine", 2));
+    assert_eq!((event.scope.as_str(), event.limit), ("mine", Some(2)));
 
     assert_eq!(ask_well(&host.limiter, &["get", "scope.mine.half_open"]), "2");
     assert_eq!(ask_well(&host.limiter, &["get", "scope.mine.drain"]), "unlimited");
@@ -119,6 +119,22 @@ fn a_rule_holds_those_it_is_for_and_is_changed_live() {
         events.into_iter().find(|event| event.state == "cleared")
     });
     assert_eq!(cleared.scope, "mine");
+}
+
+#[test]
+fn who_waits_for_an_address_that_another_has_reached_costs_nothing() {
+    require_lab!();
+    let rule = "[[scope]]\nname = \"mine\"\nmatch = { cgroup = \"CGROUP\" }\nfirst_contacts = 1\nreward = 1\n\
+                recover = \"5s\"\nrecover_most = \"5s\"\n";
+    let host = Host::with(&[OPEN, rule].concat());
+    let dead = host.dial_dead(1);
+    host.until_scope("mine", 1, 0);
+    let stranger = host.lab.draw(&Mix { live: 1, ..Mix::default() }).unwrap().destinations()[0];
+    let dialling = Dialer::new(&host.lab).destinations([stranger; 20]).spawn().unwrap();
+    let reports = dialling.await_reports(20, PATIENCE).unwrap();
+    assert!(reports.iter().all(|report| report.outcome == Outcome::Connected), "{reports:?}");
+    assert_eq!(host.scope("mine").unwrap()["first_contacts"], 2);
+    drop(dead);
 }
 
 #[test]

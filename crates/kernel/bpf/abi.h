@@ -121,9 +121,11 @@ struct policy {
 	__u32 pad;
 	struct essential essential;
 	struct rules rules;
-	__u64 generation;   /* of the rules: what was found out about a cgroup under another is void */
-	__u64 known_for_ns; /* how long an address that answered stays known */
-	__u32 knows;	    /* some scope tells known addresses from others */
+	__u64 generation;    /* of the rules: what was found out about a cgroup under another is void */
+	__u64 known_for_ns;  /* how long an address that answered stays known */
+	__u32 knows;	     /* some scope tells known addresses from others */
+	__u32 becomes_known; /* and none goes by addresses contacted instead */
+	__u32 more_pad;
 	__u32 interfaces;   /* some interface has a scope */
 	__u32 released;	    /* how often accounts were released by hand; see `releases` */
 	__u32 top_level;    /* of the cgroups among whom the host's turns go round: below the one that is limited */
@@ -614,6 +616,7 @@ struct turn_record {
 	__u64 at_ns;
 	__u64 out_ns;
 	__u64 cookie;
+	__u8 addr[16];
 };
 
 /* A live attempt as the walk writes it. */

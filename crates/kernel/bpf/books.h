@@ -47,6 +47,20 @@ __noinline int books_begin(struct attempt *a, __u32 mode)
 	return verdict;
 }
 
+/* Asked before a queued attempt asks: has its address become known while it waited? */
+__noinline int books_known(struct attempt *a)
+{
+	const struct policy *p = policy_in_force();
+	struct books b;
+
+	if (!a || !is_known(p, a->addr, bpf_ktime_get_ns()) || !open_scopes(&b, p, a->scope, a->account, a->interface))
+		return 0;
+	bpf_spin_lock(&host_of(&b)->lock);
+	is_first_no_more(&b, a);
+	bpf_spin_unlock(&host_of(&b)->lock);
+	return 1;
+}
+
 /* A queued attempt asks. Returns a verdict. */
 __noinline int books_recheck(struct attempt *a, __u32 mode)
 {
@@ -55,7 +69,11 @@ __noinline int books_recheck(struct attempt *a, __u32 mode)
 	struct books b;
 	__u64 now;
 
-	if (!a || !open_books(&b, p, a))
+	if (!a)
+		return VERDICT_GO;
+	if (p->becomes_known && is_first(a))
+		books_known(a);
+	if (!open_books(&b, p, a))
 		return VERDICT_GO;
 	make_parties(&b, a);
 	now = bpf_ktime_get_ns();

@@ -153,6 +153,21 @@ static __always_inline void wait_no_more(struct books *b, struct attempt *a)
 	a->flags &= ~ATTEMPT_IN_PARTY;
 }
 
+/* A waiter whose address has answered or been tried meanwhile costs nothing any more. */
+static __always_inline void is_first_no_more(struct books *b, struct attempt *a)
+{
+	struct scope *at = waits_at(b, a);
+	int seen = is_seen(b, a);
+
+	count_waiting_here(at, a, seen, -1);
+	for_each_charged(i) {
+		if (b->scope[i] && b->limits[i]->first.credit)
+			leave_place(trust_of(b->scope[i], a), a->place[i]);
+	}
+	a->flags &= ~ATTEMPT_FIRST;
+	count_waiting_here(at, a, seen, 1);
+}
+
 /* Whether this attempt waits for its turn like any other. */
 static __always_inline int is_bound(const struct attempt *a, __u32 mode)
 {

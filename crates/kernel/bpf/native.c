@@ -34,8 +34,10 @@ enum verdict native_begin(struct books *b, struct attempt *a, __u32 mode, __u64 
 	return attempt_begin(b, a, mode, now);
 }
 
-enum verdict native_recheck(struct books *b, struct attempt *a, __u32 mode, __u64 now)
+enum verdict native_recheck(struct books *b, struct attempt *a, int known, __u32 mode, __u64 now)
 {
+	if (known && a->flags & ATTEMPT_FIRST)
+		is_first_no_more(b, a);
 	settle_all(b, a, now);
 	return attempt_recheck(b, a, mode, now);
 }

@@ -86,6 +86,7 @@ static __always_inline void tell_turn(enum told kind, const struct attempt *a, _
 	r->at_ns = now;
 	r->out_ns = a->out_ns;
 	r->cookie = a->cookie;
+	__builtin_memcpy(r->addr, a->addr, sizeof(r->addr));
 	bpf_ringbuf_submit(r, 0);
 }
 

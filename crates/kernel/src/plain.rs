@@ -106,6 +106,7 @@ pub(crate) struct TurnRecord {
     pub at_ns: u64,
     pub out_ns: u64,
     pub cookie: u64,
+    pub addr: [u8; 16],
 }
 
 /// `struct attempt_record`.

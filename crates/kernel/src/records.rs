@@ -1,7 +1,7 @@
 //! What the kernel part tells of single attempts.
 
 use halfopen_policy::Contact;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// The program that began an attempt, as it was at that time.
@@ -57,6 +57,8 @@ pub struct Turn {
     pub at: Duration,
     /// Its socket's cookie.
     pub cookie: u64,
+    /// Where to.
+    pub peer: IpAddr,
     /// The account of a rule or of `exec` that it is charged to.
     pub own: Option<AccountId>,
     /// What.

@@ -60,6 +60,7 @@ fn turn(record: &TurnRecord) -> Option<Turn> {
     Some(Turn {
         at: Duration::from_nanos(record.at_ns),
         cookie: record.cookie,
+        peer: plain::socket_addr(record.addr, 0).ip(),
         own: ScopeId::own(record.own).map(|scope| AccountId { scope, id: record.account }),
         became,
     })

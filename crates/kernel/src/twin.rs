@@ -27,7 +27,8 @@ struct NativeBooks {
 // SAFETY: the signatures of bpf/native.c; an enum is passed as the int that it is there.
 unsafe extern "C" {
     fn native_begin(books: *mut NativeBooks, attempt: *mut attempt, mode: u32, now: u64) -> u32;
-    fn native_recheck(books: *mut NativeBooks, attempt: *mut attempt, mode: u32, now: u64) -> u32;
+    fn native_recheck(books: *mut NativeBooks, attempt: *mut attempt, known: i32, mode: u32, now: u64)
+    -> u32;
     fn native_resend(books: *mut NativeBooks, attempt: *mut attempt, mode: u32, now: u64) -> u32;
     fn native_end(books: *mut NativeBooks, attempt: *mut attempt, ending: u32, neighbours: u32, now: u64);
     fn native_datagram(scope: *mut scope, limits: *const limits, now: u64) -> i32;
@@ -188,11 +189,12 @@ impl Kernel {
         verdict(number)
     }
 
-    fn recheck(&mut self, now: u64, socket: usize) -> Verdict {
+    fn recheck(&mut self, now: u64, socket: usize, known: bool) -> Verdict {
         let mode = settings::mode(self.mode);
         // SAFETY: as in begin().
-        let number =
-            self.with_books(socket, |books, attempt| unsafe { native_recheck(books, attempt, mode, now) });
+        let number = self.with_books(socket, |books, attempt| unsafe {
+            native_recheck(books, attempt, known.into(), mode, now)
+        });
         self.note_syn(socket, verdict(number), now)
     }
 

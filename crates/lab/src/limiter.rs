@@ -65,7 +65,7 @@ pub struct Event {
     pub message: String,
     pub state: String,
     pub scope: String,
-    pub limit: u64,
+    pub limit: Option<u64>,
     pub queued: u64,
     pub programs: Vec<Program>,
 }

@@ -232,6 +232,22 @@ impl Books {
         verdict
     }
 
+    /// The address of a waiter has answered or been tried while it waited: it costs nothing any more. Nothing happens
+    /// to one that does not wait.
+    pub fn knows(&mut self, id: AttemptId) {
+        let Some(attempt) = self.attempts.get_mut(&id) else { return };
+        if attempt.stage != Stage::Queued || !attempt.origin.first {
+            return;
+        }
+        attempt.origin.first = false;
+        let (origin, places) = (attempt.origin, std::mem::take(&mut attempt.places));
+        for charged in origin.charged() {
+            if let Some(scope) = self.scopes.get_mut(charged.0) {
+                scope.knows(id, origin.purse(), places.get(&charged).copied().unwrap_or_default());
+            }
+        }
+    }
+
     /// An attempt that is out wants to send its SYN again. [`Verdict::Hold`] for one that waits, [`Verdict::Go`] for
     /// one that is not in the books.
     pub fn resend(&mut self, now: u64, id: AttemptId) -> Verdict {

@@ -216,6 +216,15 @@ impl Scope {
         }
     }
 
+    /// A waiter's address has become known.
+    pub fn knows(&mut self, attempt: AttemptId, purse: Purse, place: u32) {
+        self.leave(purse, place);
+        if self.waiting_here.contains(&attempt) {
+            self.waiting_named.remove(&attempt);
+            self.waiting_known.insert(attempt);
+        }
+    }
+
     pub fn wait_elsewhere(&mut self, attempt: AttemptId, party: Option<Party>) {
         if self.waiting_here.remove(&attempt) {
             self.waiting_known.remove(&attempt);

@@ -167,6 +167,17 @@ impl Wakes {
         }
     }
 
+    /// The address of one that waits has become known: it waits among those, in its old place.
+    pub fn known(&mut self, waiter: WaiterId) {
+        let Some(found) = self.waiters.get(&waiter).copied().filter(|found| found.woken.is_none()) else {
+            return;
+        };
+        let lane = Lane { contact: Contact::Known, ..found.lane };
+        self.out_of_queue(found.lane, found.place);
+        self.waiters.insert(waiter, Waiter { lane, ..found });
+        self.asleep.entry(lane).or_default().insert(found.place, waiter);
+    }
+
     /// It waits no more, without having had its turn.
     pub fn left(&mut self, waiter: WaiterId) {
         self.forget(waiter);

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-use halfopen_policy::wake::{AccountId, Ended, Lane, Reading, WaiterId, Wakes};
-use halfopen_policy::{AttemptId, Books, Ending, Limits, Mode, Origin, Rate, ScopeId, Verdict};
+use halfopen_policy::wake::{AccountId, CreditReading, Credits, Ended, Lane, Reading, WaiterId, Wakes};
+use halfopen_policy::{
+    AttemptId, Books, Contact, Ending, Limits, Mode, Origin, Purse, Rate, ScopeId, Verdict,
+};
 use proptest::prelude::*;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -290,6 +292,22 @@ fn the_oldest_whose_scopes_have_room_goes_first() {
     wakes.left(1);
     assert_eq!(wakes.due(3, 10), [5]);
     assert!(wakes.is_idle());
+}
+
+#[test]
+fn whose_address_has_become_known_needs_no_credit() {
+    let mut wakes = Wakes::default();
+    let none = CreditReading { credits: 0, recovers_at: None, newest: false };
+    let credit = Some(Credits { named: none, strangers: none });
+    let first = Lane { contact: Contact::First(Purse::Strangers), ..Lane::default() };
+    (0..3).for_each(|waiter| wakes.began(waiter, first));
+    wakes.read(AccountId::HOST, Reading { at: 1, limits: limits(10, None), in_use: 0, next_turn: 0, credit });
+    assert!(wakes.due(2, 10).is_empty(), "there is no credit");
+    wakes.known(1);
+    wakes.known(7);
+    assert_eq!(wakes.due(2, 10), [1]);
+    wakes.known(1);
+    assert!(wakes.due(2, 10).is_empty(), "it was woken already");
 }
 
 proptest! {

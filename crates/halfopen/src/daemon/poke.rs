@@ -6,7 +6,9 @@ use crate::control::Degradation;
 use halfopen_kernel::{AccountId, Became, KernelError, Limiter, Poker, ScopeId, Told, Turn, Waiter};
 use halfopen_policy::wake::{self, Ended, Lane, Reading, WaiterId, Wakes};
 use halfopen_policy::{Limits, Party};
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// For how long each second's promise holds that waiters are woken.
@@ -27,6 +29,8 @@ pub struct Pokes {
     wakes: Wakes,
     poker: Poker,
     waiters: HashMap<WaiterId, Waiter>,
+    /// Those of them that are first contacts, by address.
+    strangers_to: HashMap<IpAddr, BTreeSet<WaiterId>>,
     /// Something was told since the last look.
     fresh: bool,
     /// What has been sent is paid for by then.
@@ -46,6 +50,7 @@ impl Pokes {
             wakes: Wakes::default(),
             poker: Poker::default(),
             waiters: HashMap::new(),
+            strangers_to: HashMap::new(),
             fresh: false,
             paid_at: Duration::ZERO,
             more: false,
@@ -106,11 +111,15 @@ impl Pokes {
         }
         self.wakes = Wakes::default();
         self.waiters.clear();
+        self.strangers_to.clear();
         self.fresh = false;
     }
 
     fn began(&mut self, waiter: Waiter, lane: Lane) {
         self.wakes.began(waiter.place.cookie, lane);
+        if lane.contact.is_first() {
+            self.strangers_to.entry(waiter.peer.ip()).or_default().insert(waiter.place.cookie);
+        }
         self.waiters.insert(waiter.place.cookie, waiter);
         self.fresh = true;
     }
@@ -133,13 +142,19 @@ impl Pokes {
     }
 
     fn hear_turn(&mut self, turn: &Turn) {
-        let Turn { cookie, own, .. } = *turn;
+        let Turn { cookie, own, peer, .. } = *turn;
         let (at, own) = (nanos(turn.at), account(own));
         self.fresh = true;
         match turn.became {
             Became::Asked => self.wakes.asked(at, cookie),
             Became::Left => self.wakes.left(cookie),
-            Became::Out { released } => self.wakes.went_out(at, cookie, own, released),
+            Became::Out { released } => {
+                self.wakes.went_out(at, cookie, own, released);
+                // Who repeats it reaches nobody new.
+                for waiter in self.strangers_to.remove(&peer).unwrap_or_default() {
+                    self.wakes.known(waiter);
+                }
+            }
             Became::Ended { out_at, established, host_slot, own_slot } => {
                 let how = Ended { out_at: nanos(out_at), established, host_slot, own_slot };
                 self.wakes.ended(at, cookie, own, how);
@@ -147,11 +162,18 @@ impl Pokes {
             }
         }
         self.waiters.remove(&cookie);
+        if let Entry::Occupied(mut same) = self.strangers_to.entry(peer) {
+            same.get_mut().remove(&cookie);
+            if same.get().is_empty() {
+                same.remove();
+            }
+        }
     }
 
     /// Nobody waits, by the books: whoever is still noted here has left unnoticed.
     pub fn nobody_waits(&mut self) {
         self.waiters.clear();
+        self.strangers_to.clear();
         if !self.wakes.is_idle() {
             self.wakes.clear();
         }

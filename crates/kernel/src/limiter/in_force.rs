@@ -135,6 +135,8 @@ impl Limiter {
         policy.blocks = asks(|first| first.block_ns != 0);
         policy.datagrams = policy.limits.iter().any(|l| l.datagram_interval_ns != 0).into();
         policy.knows = asks(|first| first.credit != 0 && first.working_set == 0);
+        let by_contact = policy.limits.iter().any(|l| l.first.credit != 0 && l.first.working_set != 0);
+        policy.becomes_known = (policy.knows != 0 && !by_contact).into();
         self.write_interfaces(settings, &numbers, next)?;
         deny::write(&self.skel.maps, &settings.deny, &denies, next)?;
         names::write_resolvers(&self.skel.maps.resolvers, &self.resolvers, next)?;

@@ -36,7 +36,7 @@ fn live_on(kernel: &mut Kernel, now: u64, act: &Act) {
         Act::Timer(at) => {
             let socket = *at.get(&live);
             if kernel.sockets[socket].state == QUEUED {
-                kernel.recheck(now, socket);
+                kernel.recheck(now, socket, false);
             } else {
                 kernel.resend(now, socket);
             }

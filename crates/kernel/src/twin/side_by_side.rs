@@ -100,10 +100,20 @@ impl Pair {
 
     /// The attempt's timer runs.
     pub fn timer(&mut self, now: u64, socket: usize) -> Verdict {
+        self.timer_of_known(now, socket, false)
+    }
+
+    /// The same where its address has become known while it waited, or not.
+    pub fn timer_of_known(&mut self, now: u64, socket: usize, known: bool) -> Verdict {
         let (now, id) = self.at(now, socket);
         let queued = self.kernel.sockets[socket].state == super::QUEUED;
         let (native, verdict) = if queued {
-            (self.kernel.recheck(now, socket), self.books.recheck(now, id))
+            {
+                if known {
+                    self.books.knows(id);
+                }
+                (self.kernel.recheck(now, socket, known), self.books.recheck(now, id))
+            }
         } else {
             (self.kernel.resend(now, socket), self.books.resend(now, id))
         };
@@ -209,6 +219,8 @@ enum Act {
         reused: Option<Index>,
     },
     Timer(Index),
+    /// Of an attempt whose address has become known.
+    TimerOfKnown(Index),
     /// Every live attempt's timer runs.
     AllTimers,
     End(Index, Ending, u32),
@@ -253,6 +265,7 @@ fn some_act() -> impl Strategy<Value = Act> {
                 Act::Begin { standing, own, interface, party, first, named, address, reused }
             }),
         10 => any::<Index>().prop_map(Act::Timer),
+        1 => any::<Index>().prop_map(Act::TimerOfKnown),
         2 => Just(Act::AllTimers),
         4 => (any::<Index>(), some_ending(), 0..5u32).prop_map(|(at, ending, near)| Act::End(at, ending, near)),
         1 => (any::<Index>(), some_limits()).prop_map(|(scope, limits)| Act::SetLimits(scope, limits)),
@@ -326,6 +339,11 @@ fn run(limits: &[Limits], acts: Vec<(u64, u64, Act)>) {
             Act::Timer(at) => {
                 if let Some(socket) = chosen(&pair, at) {
                     pair.timer(now, socket);
+                }
+            }
+            Act::TimerOfKnown(at) => {
+                if let Some(socket) = chosen(&pair, at) {
+                    pair.timer_of_known(now, socket, true);
                 }
             }
             Act::AllTimers => {
