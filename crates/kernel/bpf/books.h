@@ -69,11 +69,7 @@ __noinline int books_recheck(struct attempt *a, __u32 mode)
 	struct books b;
 	__u64 now;
 
-	if (!a)
-		return VERDICT_GO;
-	if (p->becomes_known && is_first(a))
-		books_known(a);
-	if (!open_books(&b, p, a))
+	if (!a || !open_books(&b, p, a))
 		return VERDICT_GO;
 	make_parties(&b, a);
 	now = bpf_ktime_get_ns();
@@ -88,6 +84,14 @@ __noinline int books_recheck(struct attempt *a, __u32 mode)
 		tell_turn(TOLD_ASKED, a, 0, now);
 	}
 	return verdict;
+}
+
+/* One out of the other would need more stack than 6.1 allows. */
+static __always_inline enum verdict ask_again(struct attempt *a, __u32 mode)
+{
+	if (policy_in_force()->becomes_known && is_first(a))
+		books_known(a);
+	return books_recheck(a, mode);
 }
 
 #define RESEND_MADE_SUSPECT 16

@@ -219,7 +219,7 @@ static __always_inline void recheck_queued(struct bpf_sock_ops *op, struct attem
 
 	a->flags |= ATTEMPT_DECIDED;
 	if (!(a->flags & ATTEMPT_MPTCP) || a->rechecks != MPTCP_BLACKHOLE_RECHECK)
-		verdict = books_recheck(a, mode);
+		verdict = ask_again(a, mode);
 	if (verdict == VERDICT_GO) {
 		if (mode == MODE_OFF)
 			let_go_options(op, a, jiffies_to_ms(op->args[1]));

@@ -53,7 +53,7 @@ static __always_inline int syn_leaves(struct bpf_sock *sk)
 		/* The timer ran without RTO_CB: another sock_ops program has cleared the flag. */
 		count_fault(FAULT_DECIDED_AT_EGRESS);
 		a->rechecks++;
-		if (books_recheck(a, mode) != VERDICT_GO)
+		if (ask_again(a, mode) != VERDICT_GO)
 			return WITHHELD_RECHECK;
 		a->flags |= ATTEMPT_OPTIONS_PENDING;
 		a->last_syn_ns = bpf_ktime_get_ns();
