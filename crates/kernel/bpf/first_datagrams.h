@@ -83,13 +83,19 @@ static __always_inline struct scope *sender_scope(const struct datagram_socket *
 	return find_scope(d->scope, d->account);
 }
 
+/* Another CPU may have written a time since this one read its clock. */
+static __always_inline int is_younger(__u64 at, __u64 now, __u64 than_ns)
+{
+	return (__s64)(now - at) < (__s64)than_ns;
+}
+
 static __always_inline int was_contacted(const struct datagram_contact *key, __u64 now, __u64 known_for_ns)
 {
 	__u64 *at = bpf_map_lookup_elem(&datagram_contacts, key);
 
-	if (!at || now - *at >= known_for_ns)
+	if (!at || !is_younger(*at, now, known_for_ns))
 		return 0;
-	if (now - *at >= DATED_NS)
+	if (!is_younger(*at, now, DATED_NS))
 		*at = now;
 	return 1;
 }
@@ -107,7 +113,7 @@ static __always_inline int was_heard(const __u8 addr[16], __u64 now, __u64 known
 
 	__builtin_memcpy(&key, addr, sizeof(key));
 	at = bpf_map_lookup_elem(&datagrams_heard, &key);
-	return at && now - *at < known_for_ns;
+	return at && is_younger(*at, now, known_for_ns);
 }
 
 /* A first contact with the address, for the host or for the account: both have to have a turn for it. */
@@ -165,7 +171,7 @@ __noinline int datagram_leaves(struct __sk_buff *skb)
 	if (d->essential)
 		return LEAVES;
 	__builtin_memcpy(contact.addr, packet.far.addr, sizeof(contact.addr));
-	if (now - d->sent_ns < DATED_NS && is_same(d->addr, contact.addr))
+	if (is_younger(d->sent_ns, now, DATED_NS) && is_same(d->addr, contact.addr))
 		return LEAVES;
 	known_for = p->known_for_ns;
 	host_first = p->limits[0].datagram_interval_ns && !was_contacted(&contact, now, known_for);
@@ -199,7 +205,7 @@ __noinline int datagram_arrives(struct __sk_buff *skb)
 		return 0;
 	__builtin_memcpy(&key, packet.far.addr, sizeof(key));
 	at = bpf_map_lookup_elem(&datagrams_heard, &key);
-	if (at && now - *at < DATED_NS)
+	if (at && is_younger(*at, now, DATED_NS))
 		return 1;
 	if (bpf_map_update_elem(&datagrams_heard, &key, &now, BPF_ANY))
 		count_fault(FAULT_DATAGRAM_UNKNOWN);

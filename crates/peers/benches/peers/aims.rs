@@ -110,7 +110,7 @@ impl Aim {
         Self {
             what: format!("processor time per admitted SYN a tenth of `{ITS_PROGRAM}`'s"),
             measured: if measurable {
-                format!("{ratio:.2} ({ours:.1} us of {its:.1} us)")
+                format!("{ratio:.3} ({ours:.1} us of {its:.1} us)")
             } else {
                 "not measured".to_owned()
             },
