@@ -3,6 +3,7 @@
 use crate::events::text::plain;
 use halfopen_policy::{DatagramCounts, Ledger, Limits};
 use serde::{Deserialize, Serialize};
+use std::fmt::{self, Display, Formatter};
 
 /// Accounts of rules that `status` lists.
 pub const ACCOUNTS_LISTED: usize = 64;
@@ -104,6 +105,13 @@ pub struct UdpStatus {
     pub would_have_been_stopped: u64,
 }
 
+impl Display for UdpStatus {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let &Self { let_out, stopped, would_have_been_stopped: audited } = self;
+        write!(f, "first contacts over UDP: {let_out} let out, {stopped} stopped, {audited} would have been")
+    }
+}
+
 impl UdpStatus {
     fn new(counts: &DatagramCounts) -> Self {
         let &DatagramCounts { let_out, stopped, would_have_been_stopped } = counts;
@@ -178,17 +186,13 @@ impl ScopeStatus {
         parts.extend(self.trust.credit.map(|credit| format!("credit {credit}")));
         parts.extend(self.trust.credit_named.map(|credit| format!("for named {credit}")));
         parts.extend(self.trust.first_contacts.map(|count| format!("first contacts {count}")));
-        let (udp_out, udp_stopped) = self.udp.map_or((0, 0), |udp| (udp.let_out, udp.stopped));
-        let udp_audited = self.udp.map_or(0, |udp| udp.would_have_been_stopped);
         let counted = [
-            ("first contacts over UDP", udp_out),
-            ("stopped over UDP", udp_stopped),
-            ("would have been stopped over UDP", udp_audited),
             ("gave up while queued", self.gave_up_while_queued),
             ("refused, queue full", self.refused_overflow),
             ("refused, blocked", self.refused_blocked),
         ];
         parts.extend(counted.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!("{what} {n}")));
+        parts.extend(self.udp.map(|udp| udp.to_string()));
         parts.extend(self.trust.suspect_since.as_ref().map(|since| format!("SUSPECT since {since}")));
         parts.extend(self.trust.blocked_until.as_ref().map(|until| format!("BLOCKED until {until}")));
         format!("{}: {}", plain(&self.name), parts.join(", "))
