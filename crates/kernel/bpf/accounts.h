@@ -89,8 +89,7 @@ struct charge {
  * memory be another account's. Who has made one says whose it is. */
 static __always_inline int touch_account(struct scope *s, const struct account_key *key, int made)
 {
-	__u32 first = CHARGED_HOST;
-	struct scope *host = bpf_map_lookup_elem(&scopes, &first);
+	struct scope *host = host_scope();
 	__u64 now = bpf_ktime_get_ns();
 	int is_it;
 

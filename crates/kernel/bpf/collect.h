@@ -47,7 +47,6 @@ int collect_accounts(struct bpf_iter__bpf_map_elem *ctx)
 {
 	const struct policy *p = policy_in_force();
 	struct account_key *at = ctx->key, key;
-	__u32 first = CHARGED_HOST;
 	const struct limits *l;
 	struct scope *host, *s;
 	int ended, idle;
@@ -61,7 +60,7 @@ int collect_accounts(struct bpf_iter__bpf_map_elem *ctx)
 	/* Credit that came back while nobody asked. */
 	settle_trust(key.scope, key.id, PURSE_STRANGERS);
 	settle_trust(key.scope, key.id, PURSE_NAMED);
-	host = bpf_map_lookup_elem(&scopes, &first);
+	host = host_scope();
 	s = bpf_map_lookup_elem(&accounts, &key);
 	if (!host || !s)
 		return 0;
@@ -83,7 +82,7 @@ int collect_accounts(struct bpf_iter__bpf_map_elem *ctx)
 SEC("iter/bpf_map_elem")
 int collect_parties(struct bpf_iter__bpf_map_elem *ctx)
 {
-	__u32 now = bpf_ktime_get_ns() >> IDLE_SHIFT | 1, first = CHARGED_HOST;
+	__u32 now = bpf_ktime_get_ns() >> IDLE_SHIFT | 1;
 	struct party_key *at = ctx->key, key;
 	struct party *party;
 	struct scope *host;
@@ -92,7 +91,7 @@ int collect_parties(struct bpf_iter__bpf_map_elem *ctx)
 	if (!at)
 		return 0;
 	key = *at;
-	host = bpf_map_lookup_elem(&scopes, &first);
+	host = host_scope();
 	party = bpf_map_lookup_elem(&parties, &key);
 	if (!host || !party)
 		return 0;

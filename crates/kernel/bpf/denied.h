@@ -8,7 +8,6 @@
 #include "maps.h"
 #include "program.h"
 
-#define IPPROTO_UDP 17
 #define IPPROTO_UDPLITE 136
 #define DENY_PREFIX_BITS 160
 

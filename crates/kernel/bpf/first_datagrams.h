@@ -12,7 +12,6 @@
 #include "packet.h"
 #include "program.h"
 
-#define IPPROTO_UDP 17
 /* What a UDP socket is told: EPERM, or nothing (udp_send_skb() forgives ENOBUFS). */
 #define DATAGRAM_REFUSED 0
 #define DATAGRAM_DROPPED 2

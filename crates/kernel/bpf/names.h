@@ -10,7 +10,6 @@
 #include "packet.h"
 #include "program.h"
 
-#define IPPROTO_UDP 17
 #define DNS_PORT 53
 #define UDP_HEADER 8u
 #define DNS_QUESTION_LEAST 5u /* the root's name, type and class */

@@ -11,6 +11,7 @@
 #define AF_INET 2
 #define AF_INET6 10
 #define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
 #define PREFIX_BITS 128
 
 static __always_inline const struct policy *policy_in_force(void)
@@ -119,6 +120,13 @@ static __always_inline const struct limits *limits_of(const struct policy *p, __
 	return l;
 }
 
+static __always_inline struct scope *host_scope(void)
+{
+	__u32 key = CHARGED_HOST;
+
+	return bpf_map_lookup_elem(&scopes, &key);
+}
+
 /* The books of a rule's account, or of a scope of the table. */
 static __always_inline struct scope *find_scope(__u32 number, __u64 account)
 {
@@ -134,11 +142,9 @@ static __always_inline struct scope *find_scope(__u32 number, __u64 account)
 static __always_inline int open_scopes(struct books *b, const struct policy *p, __u32 own, __u64 account,
 				       __u32 interface)
 {
-	__u32 key = CHARGED_HOST;
-
 	own &= SCOPES - 1;
 	interface &= SCOPES - 1;
-	b->scope[CHARGED_HOST] = bpf_map_lookup_elem(&scopes, &key);
+	b->scope[CHARGED_HOST] = host_scope();
 	b->scope[CHARGED_OWN] = own ? find_scope(own, account) : NULL;
 	b->scope[CHARGED_INTERFACE] = interface ? bpf_map_lookup_elem(&scopes, &interface) : NULL;
 	b->limits[CHARGED_HOST] = &p->limits[0];
@@ -178,11 +184,11 @@ __noinline int release_scope(__u32 number, __u64 account, __u32 released)
 {
 	struct account_key key = { .id = account, .scope = number };
 	struct scope *host, *s;
-	__u32 first = CHARGED_HOST, *at;
 	int is_it = 0;
+	__u32 *at;
 
 	number &= SCOPES - 1;
-	host = bpf_map_lookup_elem(&scopes, &first);
+	host = host_scope();
 	s = find_scope(number, account);
 	if (!host || !s)
 		return 0;
@@ -199,13 +205,6 @@ __noinline int release_scope(__u32 number, __u64 account, __u32 released)
 	}
 	bpf_spin_unlock(&host->lock);
 	return is_it;
-}
-
-static __always_inline struct scope *host_scope(void)
-{
-	__u32 key = CHARGED_HOST;
-
-	return bpf_map_lookup_elem(&scopes, &key);
 }
 
 /* Bring a scope up to now. Global, as those in books.h are, and each for itself: the verifier would walk each way

@@ -52,10 +52,8 @@ static __always_inline void finish_walk_of(struct scope *host, struct scope *s)
 
 static long finish_walk_of_account(struct bpf_map *map, struct account_key *key, struct scope *s, void *ctx)
 {
-	struct scope *host;
-	__u32 first = CHARGED_HOST;
+	struct scope *host = host_scope();
 
-	host = bpf_map_lookup_elem(&scopes, &first);
 	if (host)
 		finish_walk_of(host, s);
 	return !host;
