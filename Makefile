@@ -2,6 +2,8 @@
 CARGO ?= cargo
 # Most tests wait for the kernel's timers: more of them at once than there are cores.
 TEST_THREADS ?= 3
+# They wait for TCP to give up, and run beside all else.
+LONG_TESTS := takes_minutes::
 HALFOPEN := $(CURDIR)/target/release/halfopen
 # What the benches measure. Tests run the program that was built with them.
 bench bench-peers bench-programs: export HALFOPEN_BIN := $(HALFOPEN)
@@ -23,9 +25,12 @@ run: build
 test:
 	tools/packages build
 	tools/packages test
-	@skips=$$(mktemp); \
-	LAB_SKIPS=$$skips $(CARGO) test --locked --workspace --no-fail-fast -- --test-threads=$(TEST_THREADS); \
-	status=$$?; sort -u $$skips; echo "tests skipped: $$(sort -u $$skips | wc -l)"; rm -f $$skips; exit $$status
+	$(CARGO) test --locked --workspace --no-run
+	@skips=$$(mktemp) long=$$(mktemp); export LAB_SKIPS=$$skips; \
+	$(CARGO) test --locked --workspace --tests --no-fail-fast -- --test-threads=1 $(LONG_TESTS) >$$long 2>&1 & beside=$$!; \
+	$(CARGO) test --locked --workspace --no-fail-fast -- --test-threads=$(TEST_THREADS) --skip $(LONG_TESTS); \
+	status=$$?; wait $$beside || status=1; echo "Those that take minutes:"; grep -v "^running 0\|filtered out" $$long; \
+	sort -u $$skips; echo "tests skipped: $$(sort -u $$skips | wc -l)"; rm -f $$skips $$long; exit $$status
 
 # Every fault as often and as long as it takes, one after the other, and the table of docs/faults.md.
 FAULTS_TABLE := $(CURDIR)/target/faults.rows
