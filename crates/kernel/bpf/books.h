@@ -20,7 +20,7 @@ struct queue_seen {
 	__u64 max_wait_ns;
 };
 
-/* An attempt begins; who makes it and where to is noted already. Returns a verdict. */
+/* An attempt begins; who makes it, and what its address is, is noted already. Returns a verdict. */
 __noinline int books_begin(struct attempt *a, __u32 mode)
 {
 	const struct policy *p = policy_in_force();
@@ -32,8 +32,6 @@ __noinline int books_begin(struct attempt *a, __u32 mode)
 		return VERDICT_GO;
 	make_parties(&b, a);
 	now = bpf_ktime_get_ns();
-	if (p->knows && !is_known(p, a->addr, now))
-		a->flags |= ATTEMPT_FIRST;
 	bpf_spin_lock(&host_of(&b)->lock);
 	verdict = attempt_begin(&b, a, mode, now);
 	bpf_spin_unlock(&host_of(&b)->lock);

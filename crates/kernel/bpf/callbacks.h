@@ -6,6 +6,7 @@
 
 #include "accounts.h"
 #include "books.h"
+#include "contacts.h"
 #include "essential.h"
 #include "maps.h"
 #include "names.h"
@@ -77,6 +78,20 @@ static __always_inline struct attempt *new_attempt(struct bpf_sock_ops *op, stru
 	return a;
 }
 
+/* Whether its address is a known one, and else whether it was named; a scope that goes by addresses contacted instead
+ * may ask for a name even so. */
+static __always_inline void note_contact_of(struct attempt *a, const struct policy *p, struct cgroup *cgroup)
+{
+	__u64 now = bpf_ktime_get_ns();
+
+	if (p->knows && !is_known(p, a->addr, now))
+		a->flags |= ATTEMPT_FIRST;
+	else if (p->becomes_known)
+		return;
+	if (p->names && is_named(p, cgroup, a->addr, now))
+		a->flags |= ATTEMPT_NAMED;
+}
+
 static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock *sk)
 {
 	__u32 policy = policy_now & 1;
@@ -111,8 +126,7 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	note_program(a, cgroup);
 	a->top = top_of(p, cgroup);
 	a->address = hash_of(a->addr);
-	if (p->names && is_named(p, cgroup, a->addr, bpf_ktime_get_ns()))
-		a->flags |= ATTEMPT_NAMED;
+	note_contact_of(a, p, cgroup);
 	verdict = books_begin(a, mode);
 	switch_callbacks_on(op);
 	if (verdict == VERDICT_GO)

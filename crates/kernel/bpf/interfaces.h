@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "charged.h"
 #include "kernel_types.h"
 #include "maps.h"
 
@@ -12,11 +13,17 @@ static __always_inline __u32 scope_of_interface(__u32 policy, const struct tcp_s
 {
 	struct net_device *device = tp->inet_conn.icsk_inet.sk.sk_dst_cache->dev;
 	struct interface_key key = { .policy = policy };
+	__u32 within = 0xff;
 	__u32 *scope;
 
-	/* Behind the zero of a name that was changed stands the rest of a longer one. */
-	if (!device || bpf_core_read_str(key.name, sizeof(key.name), &device->name) < 0)
+	if (!device)
 		return 0;
+	__builtin_memcpy(key.name, device->name, sizeof(key.name));
+	/* Behind the zero of a name that was changed stands the rest of a longer one. */
+	for (int i = 0; i < INTERFACE_NAME_LEN; i++) {
+		within &= -some((__u8)key.name[i]);
+		key.name[i] &= within;
+	}
 	scope = bpf_map_lookup_elem(&interface_scopes, &key);
 	return scope ? *scope & (SCOPES - 1) : 0;
 }

@@ -9,8 +9,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use halfopen_lab::{Cgroup, Namespace};
-use rustix::thread::{CpuSet, LinkNameSpaceType, move_into_link_name_space, sched_setaffinity};
+use halfopen_lab::{Cgroup, Namespace, stay_on_last_processor};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use socket2::SockRef;
 
 /// The argument that gives this program the role.
@@ -101,7 +101,7 @@ pub fn serve(arguments: &[String]) -> Result<()> {
     let open = |path: &String| File::open(path).with_context(|| format!("opening {path}"));
     let (listens, dials) = (open(listens)?, open(dials)?);
     let address: IpAddr = address.parse().with_context(|| format!("reading the address {address:?}"))?;
-    pin_to_last()?;
+    stay_on_last_processor()?;
     enter(&dials)?;
     let mut listeners = Vec::new();
     for order in stdin().lock().lines() {
@@ -122,14 +122,6 @@ pub fn serve(arguments: &[String]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The first processor has most of the interrupts.
-fn pin_to_last() -> Result<()> {
-    let last = std::thread::available_parallelism().map_or(0, |count| usize::from(count) - 1);
-    let mut processors = CpuSet::new();
-    processors.set(last);
-    sched_setaffinity(None, &processors).with_context(|| format!("staying on processor {last}"))
 }
 
 fn enter(namespace: &File) -> Result<()> {

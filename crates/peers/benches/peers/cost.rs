@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -78,7 +78,8 @@ fn measure(limiter: &Peer) -> Result<f64> {
     let met = Dialer::new(&lab).cgroup(&cgroup).destinations(hosts.iter().copied()).close_when_connected();
     met.spawn()?.await_all_done(MEETING)?;
     let program = artifact("peer-connect", "PEER_CONNECT")?;
-    let mut command = cgroup.command(program);
+    // Its listener stands outside: the far ends of a host's connections are on other hosts.
+    let mut command = Command::new(program);
     command
         .arg(CONNECTIONS.to_string())
         .args([lab.world().path(), lab.client().path()])
@@ -94,9 +95,13 @@ fn measure(limiter: &Peer) -> Result<f64> {
         || answers.next().context("peer-connect has ended; what it said is above")?.context("hearing it");
     let limiters_own =
         || processor_time::of(&in_force.processes()).context("asking how long the limiter has run");
+    let mut go_on = || writeln!(orders, "go").context("telling peer-connect to go on");
+    ensure!(answer()? == "listening", "peer-connect does not listen");
+    cgroup.adopt(connecting.id())?;
+    go_on()?;
     ensure!(answer()? == "warm", "peer-connect does not begin");
     let before = limiters_own()?;
-    writeln!(orders, "go").context("telling peer-connect to go on")?;
+    go_on()?;
     let own = answer()?;
     let limiters_own = limiters_own()?.saturating_sub(before);
     connecting.wait().context("waiting for peer-connect to end")?;

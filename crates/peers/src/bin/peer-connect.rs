@@ -1,6 +1,8 @@
 //! Connects, accepts and closes, one after the other, all on one thread: `peer-connect COUNT LISTENS DIALS ADDRESS...`,
-//! where LISTENS and DIALS are the files of two network namespaces and the addresses belong to the first. It says `warm`
-//! when it has begun, waits for a line, makes COUNT connections, and prints the processor time it took, in nanoseconds.
+//! where LISTENS and DIALS are the files of two network namespaces and the addresses belong to the first. It says
+//! `listening` and waits for a line: the sockets that listen and are accepted belong to the cgroup that it was started in,
+//! those that dial to the one that it is in from then on. It says `warm` when it has begun, waits for a line, makes COUNT
+//! connections, and prints the processor time they took, in nanoseconds.
 
 use std::fs::File;
 use std::io::stdin;
@@ -9,7 +11,8 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use rustix::thread::{CpuSet, LinkNameSpaceType, move_into_link_name_space, sched_setaffinity};
+use halfopen_lab::stay_on_last_processor;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use rustix::time::{ClockId, clock_gettime};
 use socket2::SockRef;
 
@@ -22,7 +25,7 @@ fn main() -> Result<()> {
         bail!("it takes COUNT LISTENS DIALS ADDRESS...");
     };
     let count = count.parse().with_context(|| format!("reading the count {count:?}"))?;
-    pin_to_last()?;
+    stay_on_last_processor()?;
     enter(listens)?;
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).context("listening")?;
     // Accepted sockets inherit it: their close() resets the connection, so that no port stays in TIME_WAIT.
@@ -36,12 +39,18 @@ fn main() -> Result<()> {
         })
         .collect::<Result<_>>()?;
     ensure!(!hosts.is_empty(), "to which addresses?");
+    await_word("listening")?;
     connect(&listener, &hosts, WARM_UP)?;
-    println!("warm");
-    stdin().read_line(&mut String::new()).context("waiting for the word to go on")?;
+    await_word("warm")?;
     let before = processor_time();
     connect(&listener, &hosts, count)?;
     println!("{}", (processor_time().saturating_sub(before)).as_nanos());
+    Ok(())
+}
+
+fn await_word(said: &str) -> Result<()> {
+    println!("{said}");
+    stdin().read_line(&mut String::new()).context("waiting for the word to go on")?;
     Ok(())
 }
 
@@ -52,14 +61,6 @@ fn connect(listener: &TcpListener, hosts: &[SocketAddr], count: usize) -> Result
         drop(dialled);
     }
     Ok(())
-}
-
-/// The first processor has most of the interrupts.
-fn pin_to_last() -> Result<()> {
-    let last = std::thread::available_parallelism().map_or(0, |count| usize::from(count) - 1);
-    let mut processors = CpuSet::new();
-    processors.set(last);
-    sched_setaffinity(None, &processors).with_context(|| format!("staying on processor {last}"))
 }
 
 fn enter(namespace: &str) -> Result<()> {
