@@ -440,6 +440,21 @@ struct datagram_socket {
 	__u8 addr[16];
 };
 
+/* The last first contact over UDP that an account stopped, or in audit mode would have: whose, and where to. */
+struct datagram_stop {
+	struct bpf_spin_lock lock;
+	__u32 pid; /* 0 = it cannot be told whose: comm and uid are void */
+	__u64 last_ns;
+	__u64 cgroup_id; /* the socket's */
+	__u32 uid;
+	__u16 port; /* host order */
+	__u8 audited;
+	__u8 pad;
+	char comm[COMM_LEN];
+	__u8 addr[16]; /* network order, IPv4 mapped */
+	__u8 spare[16];
+};
+
 /* First contacts answered from one neighbourhood: an IPv4 /24 or an IPv6 /64. */
 struct neighbourhood {
 	__u64 since_ns;

@@ -73,6 +73,7 @@ int collect_accounts(struct bpf_iter__bpf_map_elem *ctx)
 	if (!idle)
 		return 0;
 	bpf_map_delete_elem(&accounts, &key);
+	bpf_map_delete_elem(&datagram_stops, &key);
 	bpf_seq_write(ctx->meta->seq, &key, sizeof(key));
 	return 0;
 }

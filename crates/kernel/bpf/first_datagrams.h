@@ -12,6 +12,7 @@
 #include "maps.h"
 #include "packet.h"
 #include "program.h"
+#include "stopped_datagrams.h"
 
 /* What a UDP socket is told: EPERM, or nothing (udp_send_skb() forgives ENOBUFS). */
 #define DATAGRAM_REFUSED 0
@@ -111,8 +112,8 @@ static __always_inline int was_heard(const __u8 addr[16], __u64 now, __u64 known
 }
 
 /* A first contact with the address, for the host or for the account: both have to have a turn for it. */
-static __always_inline int first_datagram(const struct policy *p, const struct datagram_socket *d, int of_host,
-					  int of_own, __u64 now)
+static __always_inline int first_datagram(struct __sk_buff *skb, const struct packet *packet, const struct policy *p,
+					  const struct datagram_socket *d, int of_host, int of_own, __u64 now)
 {
 	const struct limits *host_limits = &p->limits[0], *own_limits = limits_of(p, d->scope);
 	struct scope *host = host_scope(), *own = of_own ? sender_scope(d) : NULL;
@@ -131,12 +132,17 @@ static __always_inline int first_datagram(const struct policy *p, const struct d
 		if (own)
 			datagram_takes_turn(own, own_limits, now);
 	} else if (!own_may && own) {
+		/* Whoever goes on trying is not idle. */
+		own->touched_ns = now;
 		*(audited ? &own->datagrams_audited : &own->datagrams_stopped) += 1;
 	} else {
 		*(audited ? &host->datagrams_audited : &host->datagrams_stopped) += 1;
 	}
 	bpf_spin_unlock(&host->lock);
-	if (audited || (host_may && own_may))
+	if (host_may && own_may)
+		return LEAVES;
+	note_stopped(skb, packet, own_may ? 0 : d->scope, own_may ? 0 : d->account, audited);
+	if (audited)
 		return LEAVES;
 	return (own_may ? host_limits : own_limits)->datagram_dropped ? DATAGRAM_DROPPED : DATAGRAM_REFUSED;
 }
@@ -174,7 +180,7 @@ __noinline int datagram_leaves(struct __sk_buff *skb)
 	own_first =
 		d->scope && limits_of(p, d->scope)->datagram_interval_ns && !was_contacted(&contact, now, known_for);
 	if ((host_first || own_first) && !was_heard(contact.addr, now, known_for))
-		verdict = first_datagram(p, d, host_first, own_first, now);
+		verdict = first_datagram(skb, &packet, p, d, host_first, own_first, now);
 	if (verdict != LEAVES)
 		return verdict;
 	if (own_first)

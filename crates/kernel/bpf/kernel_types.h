@@ -92,6 +92,11 @@ struct tcp_sock {
 	_Bool is_mptcp; /* where MPTCP is built in */
 };
 
+/* What a program at egress is really given. */
+struct sk_buff {
+	struct sock *sk;
+};
+
 /* What a program at connect() or sendmsg() is really given. */
 struct bpf_sock_addr_kern {
 	struct sock *sk;

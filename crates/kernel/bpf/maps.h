@@ -63,9 +63,6 @@ struct {
 	__type(value, struct met);
 } contacts SEC(".maps");
 
-/* LRU hash, 8192 entries: by the first 64 bits of an IPv6 address, or the first 24 of an IPv4 one. Written by every
- * CPU.
- */
 /* LRU hash: when an account last sent UDP to an address, in ns. Written at egress by any CPU; a lost race only dates an
  * entry otherwise. */
 struct {
@@ -92,6 +89,22 @@ struct {
 	__type(value, struct datagram_socket);
 } datagram_sockets SEC(".maps");
 
+/* hash, no preallocation, room for every account and scope: the last first contact that it stopped. Made at egress by
+ * the CPU that stops the first one, written by any under the spin lock in the entry; goes with its account. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, ACCOUNTS + SCOPES);
+	__type(key, struct account_key);
+	__type(value, struct datagram_stop);
+} datagram_stops SEC(".maps");
+
+/* What a new entry begins as: a lock may be in no constant of its own type. */
+const volatile __u8 no_stop[sizeof(struct datagram_stop)];
+
+/* LRU hash, 8192 entries: by the first 64 bits of an IPv6 address, or the first 24 of an IPv4 one. Written by every
+ * CPU.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);

@@ -8,7 +8,7 @@ use libbpf_rs::{MapCore, MapFlags};
 use std::time::Duration;
 
 /// `ACCOUNTS` of bpf/abi.h: all are read by one call, as the library takes a batch that is not full for the last.
-const ACCOUNTS: u32 = 16_384;
+pub(crate) const ACCOUNTS: u32 = 16_384;
 /// `ACCOUNT_KIND_SHIFT` of bpf/abi.h.
 const KIND_SHIFT: u32 = 62;
 /// `PROCESS_NUMBER_BITS`.

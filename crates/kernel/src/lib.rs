@@ -27,6 +27,7 @@ mod scope_rules;
 mod settings;
 mod skeleton;
 mod state;
+mod stopped_datagrams;
 mod told;
 #[cfg(test)]
 mod twin;
@@ -48,4 +49,5 @@ pub use records::{
     Shortcoming, Told, Turn,
 };
 pub use settings::{DenyRule, Essential, InterfaceRule, NameTrust, Per, ScopeRule, Settings};
+pub use stopped_datagrams::StoppedDatagram;
 pub use walk::{restore_everywhere, restore_here};

@@ -30,6 +30,8 @@ unsafe impl Plain for types::account_key {}
 unsafe impl Plain for types::cgroup_pattern {}
 // SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
 unsafe impl Plain for types::deny_count {}
+// SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
+unsafe impl Plain for types::datagram_stop {}
 // SAFETY: repr(C), integers and arrays of integers only.
 unsafe impl Plain for HeldRecord {}
 // SAFETY: repr(C), integers and arrays of integers only.

@@ -216,6 +216,8 @@ pub enum Fault {
     PartyUnknown,
     /// There was no room or memory for one more account of a rule: the attempt was charged to the one they share.
     AccountsFull,
+    /// What was sent over UDP could not be noted.
+    DatagramUnknown,
 }
 
 /// How often a [`Fault`] has happened.
@@ -229,7 +231,7 @@ pub struct FaultCount {
 
 impl Fault {
     /// All of them, as `enum fault` of bpf/abi.h numbers them.
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::NoStorage,
         Self::CallbackFlags,
         Self::CallbacksCleared,
@@ -246,6 +248,7 @@ impl Fault {
         Self::ContactUnknown,
         Self::PartyUnknown,
         Self::AccountsFull,
+        Self::DatagramUnknown,
     ];
 
     /// What happened, and what it means for the limit: a phrase for `status` and `doctor`.
@@ -271,6 +274,9 @@ impl Fault {
             Self::ProgramUncounted => "a wait is missing from its program's counts: it is in the scope's",
             Self::AccountsFull => {
                 "there was no room for one more account of a rule: its attempts share the rule's own"
+            }
+            Self::DatagramUnknown => {
+                "what was sent over UDP could not be noted: an address stays unknown, or whom a limit stopped"
             }
         }
     }

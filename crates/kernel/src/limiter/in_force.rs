@@ -2,7 +2,9 @@
 
 use super::{EXEMPT, Limiter, OwnScope, RULE_SCOPES, SCOPES, ScopeId, bpf};
 use crate::skeleton::types;
-use crate::{CgroupDir, KernelError, Settings, deny, essential, names, scope_rules, settings};
+use crate::{
+    CgroupDir, KernelError, Settings, deny, essential, names, scope_rules, settings, stopped_datagrams,
+};
 use halfopen_policy::{Limits, Mode};
 use libbpf_rs::{MapCore, MapFlags};
 use std::collections::BTreeSet;
@@ -159,6 +161,7 @@ impl Limiter {
         let empty = vec![0; size_of::<types::scope>()];
         let zero = self.skel.maps.scopes.update(&id.0.to_ne_bytes(), &empty, MapFlags::ANY);
         zero.map_err(|error| bpf("opening a scope's books", error))?;
+        stopped_datagrams::forget(&self.skel.maps.datagram_stops, id)?;
         self.scopes.insert(id, OwnScope { cgroup_id, limits: settings::limits(limits), ended: false });
         self.put_in_force(&self.settings.clone())?;
         self.skel

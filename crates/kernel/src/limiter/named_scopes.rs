@@ -5,7 +5,7 @@ use super::{INTERFACE_SCOPES, Limiter, RULE_SCOPES, SCOPES, ScopeId, bpf, now};
 use crate::accounts::{self, ALL, Account, Trust};
 use crate::rule_keys::{clear, name_key, put, word};
 use crate::skeleton::types;
-use crate::{KernelError, Settings, plain, settings, walk};
+use crate::{KernelError, Settings, plain, settings, stopped_datagrams, walk};
 use libbpf_rs::{MapCore, MapFlags};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -65,6 +65,7 @@ impl Limiter {
             let empty = vec![0; size_of::<types::scope>()];
             let zero = self.skel.maps.scopes.update(&id.0.to_ne_bytes(), &empty, MapFlags::ANY);
             zero.map_err(|error| bpf("opening a scope's books", error))?;
+            stopped_datagrams::forget(&self.skel.maps.datagram_stops, id)?;
             let mut bytes = name.as_bytes().to_vec();
             bytes.resize(LONGEST_NAME + 1, 0);
             put(&self.skel.maps.scope_names, &id.0.to_ne_bytes(), &bytes)?;

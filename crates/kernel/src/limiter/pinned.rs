@@ -61,6 +61,7 @@ impl Limiter {
             &mut maps.datagram_contacts,
             &mut maps.datagrams_heard,
             &mut maps.datagram_sockets,
+            &mut maps.datagram_stops,
             &mut maps.programs,
             &mut maps.exempt,
             &mut maps.deny_prefixes,

@@ -4,7 +4,8 @@ use super::{Limiter, ScopeId, Turns, bpf, now};
 use crate::skeleton::types;
 use crate::{
     AccountId, Attempt, DenyCount, Fault, FaultCount, KernelError, Named, NamesCounts, ProgramCount,
-    Shortcoming, Told, ledger, names, plain, program_counts, settings, walk,
+    Shortcoming, StoppedDatagram, Told, ledger, names, plain, program_counts, settings, stopped_datagrams,
+    walk,
 };
 use halfopen_policy::wake::{CreditReading, Credits};
 use halfopen_policy::{Ledger, Limits};
@@ -36,6 +37,18 @@ impl Limiter {
     /// Where a map cannot be read.
     pub fn denied(&self) -> Result<Vec<DenyCount>, KernelError> {
         self.deny_names.counts(&self.skel.maps, &self.settings.deny)
+    }
+
+    /// The last first contact over UDP that each account has stopped, or in audit mode would have; none while no scope
+    /// limits them.
+    ///
+    /// # Errors
+    /// Where the map cannot be read.
+    pub fn stopped_datagrams(&self) -> Result<Vec<StoppedDatagram>, KernelError> {
+        if self.state.policy().datagrams == 0 {
+            return Ok(Vec::new());
+        }
+        stopped_datagrams::read(&self.skel.maps.datagram_stops)
     }
 
     /// A scope's numbers now.
