@@ -48,7 +48,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Show the events that the daemon remembers: 4226, a limit is reached; 4227, first contacts mostly fail; 4228, a deny rule is met
+    /// Show the events that the daemon remembers: 4226, a limit is reached; 4227, first contacts mostly fail; 4228, a deny rule is met; 4229, first contacts over UDP were stopped
     #[command(after_help = "Example: halfopen events --since 10m --follow")]
     Events {
         /// Go on with those to come

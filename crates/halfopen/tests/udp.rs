@@ -6,13 +6,14 @@
 mod desk;
 mod rig;
 
-use desk::{PATIENCE, ask_well, limit};
+use desk::{PATIENCE, ask_well, limit, until};
 use halfopen_lab::{CLIENT_V4, Cgroup, Family, HostKind, Lab, Limiter, require_lab};
 use rig::host;
 use rig::program::Program;
 use rustix::io::Errno;
 use serde_json::{Value, json};
-use std::net::IpAddr;
+use std::fs;
+use std::net::{IpAddr, SocketAddr};
 
 const PORT: u16 = 4_500;
 /// One at once, and the next after the test.
@@ -77,12 +78,35 @@ impl Scene {
             .collect()
     }
 
-    /// Let out, stopped, and would have been, of the scope whose name begins so.
-    fn counts(&self, name: &str) -> [u64; 3] {
+    /// Of the scope whose name has these at its ends.
+    fn udp(&self, begins: &str, ends: &str) -> Value {
         let status: Value = serde_json::from_str(&ask_well(&self.limiter, &["status", "--json"])).unwrap();
         let mut all = std::iter::once(&status["host"]).chain(status["scopes"].as_array().unwrap());
-        let udp = &all.find(|scope| scope["name"].as_str().unwrap().starts_with(name)).unwrap()["udp"];
+        let is_it = |name: &str| name.starts_with(begins) && name.ends_with(ends);
+        all.find(|scope| is_it(scope["name"].as_str().unwrap())).unwrap()["udp"].clone()
+    }
+
+    /// Let out, stopped, and would have been, of the scope whose name begins so.
+    fn counts(&self, name: &str) -> [u64; 3] {
+        let udp = self.udp(name, "");
         ["let_out", "stopped", "would_have_been_stopped"].map(|count| udp[count].as_u64().unwrap())
+    }
+
+    /// A program in a cgroup of its own below that of the rule.
+    fn tenant(&self, name: &str) -> (Cgroup, Program) {
+        let cgroup = self.lab.cgroup().child(name).unwrap();
+        let program = Self::program(&self.lab, &cgroup);
+        (cgroup, program)
+    }
+
+    /// The first event 4229 of the scope whose name has these at its ends.
+    fn event(&self, begins: &str, ends: &str) -> Value {
+        until(&format!("event 4229 of {begins}{ends}"), PATIENCE, || {
+            let text = ask_well(&self.limiter, &["events", "--json"]);
+            let mut events = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            let is_it = |scope: &str| scope.starts_with(begins) && scope.ends_with(ends);
+            events.find(|event| event["id"] == 4229 && is_it(event["scope"].as_str().unwrap()))
+        })
     }
 }
 
@@ -160,4 +184,91 @@ fn one_first_contact_too_many_is_refused_or_dropped_and_nobody_else_notices() {
     }
     assert_eq!(scene.send(&fresh), [Ok(()), Ok(()), Ok(())]);
     assert_eq!(scene.counts("mine["), [1, 2, 0]);
+}
+
+/// What an event of `program` is about, which sent to all of `to` and was let out once.
+fn is_of(event: &Value, program: &Program, to: &[IpAddr]) {
+    assert_eq!((&event["state"], &event["udp"]["let_out"]), (&json!("udp_stopped"), &json!(1)), "{event}");
+    let who = &event["programs"][0];
+    let expected = json!([program.pid(), "python3", "root"]);
+    assert_eq!(json!([who["pid"], who["comm"], who["user"]]), expected, "{event}");
+    assert!(who["exe"].as_str().unwrap().contains("/python3"), "{event}");
+    let destination: SocketAddr = who["sample"][0].as_str().unwrap().parse().unwrap();
+    assert!(destination.port() == PORT && to[1..].contains(&destination.ip()), "{event}");
+    assert_eq!(event["udp"]["destination"], who["sample"][0], "{event}");
+}
+
+#[test]
+fn an_event_names_the_program_that_sends_to_many_addresses() {
+    require_lab!();
+    let mut scene = Scene::new();
+    let hosts = scene.hosts(10, Family::V4);
+    let last = SocketAddr::new(hosts[9], PORT).to_string();
+    scene.limiter.set("scope.mine.udp_first_contacts", ONE).unwrap();
+    let (_cgroup, mut tenant) = scene.tenant("tenant");
+    assert!(scene.udp("mine", "")["last"].is_null(), "nothing was stopped");
+    assert_eq!(send(&mut tenant, "sendto", &hosts)[1..], [REFUSED; 9]);
+    let event = scene.event("mine[/", "/tenant]");
+    is_of(&event, &tenant, &hosts);
+    let stopped = event["udp"]["stopped"].as_u64().unwrap();
+    assert!((1..=9).contains(&stopped) && event.get("audited").is_none(), "{event}");
+    let message = "First contacts over UDP were refused: there were more than udp_first_contacts allows.";
+    assert_eq!(event["message"], message);
+    let line = format!("event 4229: {message} Scope: {}. Since its last", event["scope"].as_str().unwrap());
+    assert!(scene.limiter.stderr().contains(&line), "{}", scene.limiter.stderr());
+
+    let udp = scene.udp("mine[/", "/tenant]");
+    let expected = json!([1, 9, 0, tenant.pid(), 0, "python3", last, false]);
+    let told = &udp["last"];
+    assert_eq!(
+        json!([
+            udp["let_out"],
+            udp["stopped"],
+            udp["would_have_been_stopped"],
+            told["pid"],
+            told["uid"],
+            told["comm"],
+            told["destination"],
+            told["audited"]
+        ]),
+        expected
+    );
+    assert!(told["cgroup"].as_str().unwrap().ends_with("/tenant"), "{told}");
+    assert!(told["exe"].as_str().unwrap().contains("/python3"), "{told}");
+    let named =
+        format!("9 stopped, 0 would have been; the last was of python3 (pid {}) to {last} at", tenant.pid());
+    for shows in ["status", "report"] {
+        let text = ask_well(&scene.limiter, &[shows]);
+        assert!(text.contains(&named), "{shows}: {text}");
+    }
+    let report: Value = serde_json::from_str(&ask_well(&scene.limiter, &["report", "--json"])).unwrap();
+    let of_tenant =
+        report["udp"].as_array().unwrap().iter().find(|of| of["scope"] == event["scope"]).unwrap();
+    assert_eq!(&of_tenant["last"], told);
+
+    // The host's own limit, in audit mode.
+    scene.limiter.set("mode", "audit").unwrap();
+    scene.limiter.set("host.udp_first_contacts", ONE).unwrap();
+    scene.limiter.set("host.udp_excess", "drop").unwrap();
+    assert_eq!(scene.send(&hosts), [Ok(()); 10]);
+    let event = scene.event("host", "");
+    is_of(&event, &scene.program, &hosts);
+    assert_eq!((&event["audited"], &event["udp"]["stopped"]), (&json!(true), &json!(0)), "{event}");
+    let message = event["message"].as_str().unwrap();
+    assert!(message.starts_with("First contacts over UDP would have been dropped: "), "{message}");
+    assert_eq!(scene.udp("host", "")["last"]["audited"], true);
+    scene.limiter.set("mode", "enforce").unwrap();
+    let (_other, mut other) = scene.tenant("other");
+    let _ = send(&mut other, "sendto", &scene.hosts(3, Family::V6));
+    assert_eq!(scene.udp("host", "")["last"]["pid"], other.pid(), "the host had no turn");
+
+    // Who sends is in another cgroup than the socket was made in: it might be anybody.
+    let elsewhere = scene.lab.cgroup().child("elsewhere").unwrap();
+    fs::write(elsewhere.path().join("cgroup.procs"), other.pid().to_string()).unwrap();
+    let _ = send(&mut other, "sendto", &scene.hosts(1, Family::V6));
+    let told = scene.udp("host", "")["last"].clone();
+    assert_eq!((&told["pid"], &told["comm"], &told["exe"]), (&Value::Null, &Value::Null, &Value::Null));
+    assert!(told["cgroup"].as_str().unwrap().ends_with("/other"), "{told}");
+    let text = ask_well(&scene.limiter, &["status"]);
+    assert!(text.contains("the last was of nobody that can be told (its socket is of cgroup /"), "{text}");
 }

@@ -3,7 +3,8 @@
 use super::program_table;
 use super::show::asked_status;
 use crate::control::status::{seconds, span};
-use crate::control::{DenyStatus, Harm, ProgramStatus, Status};
+use crate::control::{DenyStatus, Harm, ProgramStatus, ScopeStatus, Status, UdpStatus};
+use crate::events::text::plain;
 use crate::output;
 use anyhow::Result;
 use serde::Serialize;
@@ -29,7 +30,16 @@ struct Report<'s> {
     programs: &'s [ProgramStatus],
     others: &'s Harm,
     deny: &'s [DenyStatus],
+    /// Of the scopes and accounts that limit first contacts over UDP, those that `status` lists.
+    udp: Vec<UdpReport<'s>>,
     advice: Vec<Advice>,
+}
+
+#[derive(Debug, Serialize)]
+struct UdpReport<'s> {
+    scope: &'s str,
+    #[serde(flatten)]
+    udp: &'s UdpStatus,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -90,6 +100,7 @@ impl<'s> Report<'s> {
             programs: &status.programs,
             others: &status.others,
             deny: &status.deny,
+            udp: std::iter::once(scope).chain(&status.scopes).filter_map(udp_of).collect(),
             advice: Vec::new(),
         };
         let for_credit =
@@ -108,6 +119,9 @@ impl<'s> Report<'s> {
             cancelled,
             ..
         } = self.host;
+        let udp = |count: fn(&UdpStatus) -> u64| self.udp.iter().map(|of| count(of.udp)).sum::<u64>();
+        let udp_stopped = udp(|udp| udp.stopped);
+        let udp_would_have_been = udp(|udp| udp.would_have_been_stopped);
         let counted = span(self.counting_for_s);
         let (raise, raised) = if for_credit {
             (Step::RaiseFirstContacts, RAISE_FIRST_CONTACTS.to_owned())
@@ -133,8 +147,12 @@ impl<'s> Report<'s> {
                         refused program is one that you trust.";
             advise(Step::RaiseQueue, text.into());
         }
+        if udp_stopped + udp_would_have_been > 0 {
+            let done = if udp_stopped > 0 { "were stopped" } else { "would have been stopped" };
+            advise(Step::KnowThePrograms, know_udp(done));
+        }
         if self.mode == "audit" && self.attempts > 0 {
-            if would_have_waited == 0 {
+            if would_have_waited + udp_would_have_been == 0 {
                 let text = format!(
                     "Nothing would have been held in {counted}: enforcing is safe so far. \
                      `halfopen enforce --for 10m` tries it, and reverts by itself."
@@ -166,7 +184,7 @@ impl<'s> Report<'s> {
             );
             advise(Step::KnowThePrograms, text);
         }
-        if self.mode == "enforce" && self.attempts > 0 && gave_up + refused + cancelled == 0 {
+        if self.mode == "enforce" && self.attempts > 0 && gave_up + refused + cancelled + udp_stopped == 0 {
             let text = if held == 0 { "Nothing has waited" } else { "No attempt gave up while it waited" };
             advise(Step::NothingToDo, format!("{text}: the limit does no harm that can be counted."));
         }
@@ -208,6 +226,7 @@ impl<'s> Report<'s> {
             lines.push("enforce: no attempt has waited".to_owned());
         }
         lines.extend(self.deny.iter().map(ToString::to_string));
+        lines.extend(self.udp.iter().map(|of| format!("{}: {}", plain(of.scope), of.udp)));
         let table = program_table::lines(self.programs, self.others, LISTED);
         if !table.is_empty() {
             lines.push(String::new());
@@ -217,6 +236,18 @@ impl<'s> Report<'s> {
         lines.extend(self.advice.iter().map(|advice| format!("- {}", advice.text)));
         lines.join("\n")
     }
+}
+
+fn udp_of(scope: &ScopeStatus) -> Option<UdpReport<'_>> {
+    Some(UdpReport { scope: &scope.name, udp: scope.udp.as_ref()? })
+}
+
+fn know_udp(done: &str) -> String {
+    format!(
+        "First contacts over UDP {done}: the list and events 4229 name the last programs. One that you do not know is what \
+         the limit is for. One that calls on many addresses by trade, as a resolver does, needs a [[scope]] of its own with \
+         more of udp_first_contacts."
+    )
 }
 
 fn know(what: &str) -> String {

@@ -73,7 +73,7 @@ fn table(status: &Status) -> String {
     if status.accounts_unlisted > 0 {
         lines.push(format!("and {} accounts more of which there is less to say", status.accounts_unlisted));
     }
-    lines.extend(status.host.udp.map(|udp| format!("host: {udp}")));
+    lines.extend(scopes.iter().filter_map(|scope| Some(format!("{}: {}", scope.name, scope.udp.as_ref()?))));
     lines.extend(status.deny.iter().map(ToString::to_string));
     lines.extend(status.names.iter().map(ToString::to_string));
     lines.extend(program_table::lines(&status.programs, &status.others, MOST_HARMED));

@@ -8,6 +8,7 @@ pub mod programs;
 pub mod scope_status;
 pub mod status;
 pub mod trial;
+pub mod udp_status;
 
 pub use account::{AccountName, Whose};
 pub use client::{Client, ClientError};
@@ -17,6 +18,7 @@ pub use programs::{Harm, ProgramStatus};
 pub use scope_status::{ScopeKind, ScopeStatus, TrustStatus};
 pub use status::{AttemptStatus, Degradation, DegradedStatus, FaultStatus, Status, Why};
 pub use trial::{TrialOrder, TrialStatus};
+pub use udp_status::{StoppedStatus, UdpStatus};
 
 use crate::events::Event;
 use serde::{Deserialize, Serialize};
@@ -99,7 +101,7 @@ pub enum Answer {
     /// All numbers.
     Status(Box<Status>),
     /// One event.
-    Event(Event),
+    Event(Box<Event>),
     /// The asker read too slowly: so many events were left out.
     Missed(u64),
     /// A value, as the command line takes it.

@@ -1,9 +1,9 @@
 //! What `status` says of one scope or account.
 
+use super::UdpStatus;
 use crate::events::text::plain;
-use halfopen_policy::{DatagramCounts, Ledger, Limits};
+use halfopen_policy::{Ledger, Limits};
 use serde::{Deserialize, Serialize};
-use std::fmt::{self, Display, Formatter};
 
 /// Accounts of rules that `status` lists.
 pub const ACCOUNTS_LISTED: usize = 64;
@@ -94,31 +94,6 @@ pub struct ScopeStatus {
     pub udp: Option<UdpStatus>,
 }
 
-/// First contacts over UDP, since the start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UdpStatus {
-    /// Sent.
-    pub let_out: u64,
-    /// Refused or dropped.
-    pub stopped: u64,
-    /// Sent in audit mode where enforcing would have stopped them.
-    pub would_have_been_stopped: u64,
-}
-
-impl Display for UdpStatus {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let &Self { let_out, stopped, would_have_been_stopped: audited } = self;
-        write!(f, "first contacts over UDP: {let_out} let out, {stopped} stopped, {audited} would have been")
-    }
-}
-
-impl UdpStatus {
-    fn new(counts: &DatagramCounts) -> Self {
-        let &DatagramCounts { let_out, stopped, would_have_been_stopped } = counts;
-        Self { let_out, stopped, would_have_been_stopped }
-    }
-}
-
 impl ScopeStatus {
     /// The numbers of the scope called `name`.
     #[must_use]
@@ -171,7 +146,10 @@ impl ScopeStatus {
     #[must_use]
     pub fn is_unused(&self) -> bool {
         self.admitted + self.released + self.queued + self.would_have_waited == 0
-            && self.udp.is_none_or(|udp| udp.let_out + udp.stopped + udp.would_have_been_stopped == 0)
+            && self
+                .udp
+                .as_ref()
+                .is_none_or(|udp| udp.let_out + udp.stopped + udp.would_have_been_stopped == 0)
             && self.cancelled + self.gave_up_while_queued + self.refused_overflow + self.refused_blocked == 0
     }
 
@@ -192,7 +170,7 @@ impl ScopeStatus {
             ("refused, blocked", self.refused_blocked),
         ];
         parts.extend(counted.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!("{what} {n}")));
-        parts.extend(self.udp.map(|udp| udp.to_string()));
+        parts.extend(self.udp.as_ref().map(ToString::to_string));
         parts.extend(self.trust.suspect_since.as_ref().map(|since| format!("SUSPECT since {since}")));
         parts.extend(self.trust.blocked_until.as_ref().map(|until| format!("BLOCKED until {until}")));
         format!("{}: {}", plain(&self.name), parts.join(", "))

@@ -21,7 +21,7 @@ pub struct Status {
     /// The host's numbers.
     pub host: ScopeStatus,
     /// Those of the other scopes: of `exec`, of rules and interfaces, and at most [`super::scope_status::ACCOUNTS_LISTED`] accounts of rules,
-    /// those first that are suspects, blocked, waiting, or were used last.
+    /// those first that are suspects, waiting, have stopped UDP, or were used last.
     pub scopes: Vec<ScopeStatus>,
     /// Accounts that are not listed.
     #[serde(default)]

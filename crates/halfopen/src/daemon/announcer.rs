@@ -2,8 +2,8 @@
 
 use crate::events::kept::REMEMBERED;
 use crate::events::{
-    DenialReport, Denials, Episodes, Event, KeptEvents, Report, State, SuspectReport, Suspects, SystemLog,
-    episode,
+    DenialReport, Denials, Episodes, Event, KeptEvents, Report, State, StoppedDatagrams, StoppedReport,
+    SuspectReport, Suspects, SystemLog, episode,
 };
 use crate::output;
 use jiff::Timestamp;
@@ -26,6 +26,8 @@ pub struct Announcer {
     pub suspects: Suspects,
     /// Rules of `[[deny]]` that are met.
     pub denials: Denials,
+    /// Accounts that have stopped first contacts over UDP.
+    pub stopped_datagrams: StoppedDatagrams,
     log: SystemLog,
     memory: VecDeque<Arc<Event>>,
     kept: io::Result<KeptEvents>,
@@ -50,6 +52,7 @@ impl Announcer {
             episodes: Episodes::default(),
             suspects: Suspects::default(),
             denials: Denials::default(),
+            stopped_datagrams: StoppedDatagrams::default(),
             log,
             memory,
             kept,
@@ -71,6 +74,7 @@ impl Announcer {
                 State::Cleared => self.episodes.resume(&event.scope, episode::State::Cleared, at),
                 State::Suspect => self.suspects.resume(scope_of(&event.scope), at),
                 State::Denied => self.denials.resume(&event.scope, at),
+                State::UdpStopped => self.stopped_datagrams.resume(&event.scope, at),
             }
         }
     }
@@ -88,6 +92,11 @@ impl Announcer {
     /// Writes the event for a rule of `[[deny]]`.
     pub fn announce_denial(&mut self, report: DenialReport) {
         self.write(Event::of_denial(report, Timestamp::now()));
+    }
+
+    /// Writes the event for an account that has stopped first contacts over UDP.
+    pub fn announce_stopped_datagrams(&mut self, report: StoppedReport) {
+        self.write(Event::of_stopped_datagrams(report, Timestamp::now()));
     }
 
     fn write(&mut self, event: Event) {

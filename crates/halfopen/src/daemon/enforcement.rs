@@ -7,6 +7,7 @@ mod exec_scopes;
 mod names;
 mod pokes;
 mod release;
+mod stopped_datagrams;
 mod suspects;
 mod trial;
 mod values;
@@ -24,8 +25,8 @@ use crate::events::{Identity, Waiter};
 use crate::exit::explained;
 use anyhow::Result;
 use halfopen_kernel::{
-    CgroupDir, EnforcementStopped, Fault, FaultCount, KernelError, Limiter, Program, ScopeId, Settings,
-    Shortcoming, Told, restore_here,
+    AccountId, CgroupDir, EnforcementStopped, Fault, FaultCount, KernelError, Limiter, Program, ScopeId,
+    Settings, Shortcoming, Told, restore_here,
 };
 use halfopen_policy::{Limits, Mode};
 use jiff::Timestamp;
@@ -259,6 +260,7 @@ impl Enforcement {
         }
         self.announce_suspects()?;
         self.announce_denials()?;
+        self.announce_stopped_datagrams()?;
         let faults = self.limiter.faults()?;
         for line in self.faults.due(monotonic(), &faults) {
             tracing::warn!("{line}");
@@ -319,11 +321,18 @@ impl Enforcement {
     /// # Errors
     /// Where the kernel part cannot be read.
     pub fn status(&mut self) -> Result<Status> {
-        let exec = |exec: &ExecScope| self.scope_status(exec.id, &exec.name, ScopeKind::Exec, &exec.limits);
+        let exec = |exec: &ExecScope| {
+            let status = self.scope_status(exec.id, &exec.name, ScopeKind::Exec, &exec.limits);
+            status.map(|status| (AccountId { scope: exec.id, id: 0 }, status))
+        };
         let mut scopes = self.scopes.iter().map(exec).collect::<Result<Vec<_>, _>>()?;
         let (of_rules, accounts_unlisted) = self.rules_status()?;
         scopes.extend(of_rules);
-        let host_status = self.scope_status(ScopeId::HOST, HOST, ScopeKind::Host, &self.host_limits())?;
+        let mut host_status = self.scope_status(ScopeId::HOST, HOST, ScopeKind::Host, &self.host_limits())?;
+        let all = scopes.iter_mut().map(|(account, status)| (*account, status));
+        self.show_stopped_datagrams(
+            all.chain([(AccountId { scope: ScopeId::HOST, id: 0 }, &mut host_status)]),
+        )?;
         let deny = self.deny_status()?;
         let faults = self.limiter.faults()?;
         let host = self.limiter.ledger(ScopeId::HOST)?;
@@ -338,7 +347,7 @@ impl Enforcement {
             persist: self.limiter.is_pinned(),
             config_hash: self.effective.hash(),
             host: host_status,
-            scopes,
+            scopes: scopes.into_iter().map(|(_, status)| status).collect(),
             accounts_unlisted,
             deny,
             programs,

@@ -152,7 +152,7 @@ impl Connection {
             }
             Reply::Events { past, follow } => {
                 for event in past {
-                    self.send(&Answer::Event(Event::clone(&event))).await?;
+                    self.send(&Answer::Event(Box::new(Event::clone(&event)))).await?;
                 }
                 match follow {
                     Some(events) => self.stream(events).await,
@@ -180,7 +180,7 @@ impl Connection {
                 () = until_closed(&mut self.read) => return Ok(()),
             };
             match next {
-                Ok(event) => self.send(&Answer::Event(Event::clone(&event))).await?,
+                Ok(event) => self.send(&Answer::Event(Box::new(Event::clone(&event)))).await?,
                 Err(broadcast::error::RecvError::Lagged(missed)) => {
                     self.send(&Answer::Missed(missed)).await?;
                 }

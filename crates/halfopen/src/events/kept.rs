@@ -97,6 +97,7 @@ mod tests {
             audited: false,
             suspect: None,
             denied: None,
+            udp: None,
         }
     }
 

@@ -1,10 +1,11 @@
-//! Events 4226, 4227 and 4228: when they are due, what they say, where they are written.
+//! Events 4226 to 4229: when they are due, what they say, where they are written.
 
 pub mod denials;
 pub mod episode;
 pub mod identity;
 pub mod kept;
 pub mod record;
+pub mod stopped_datagrams;
 pub mod suspects;
 pub mod system_log;
 pub mod text;
@@ -14,5 +15,6 @@ pub use episode::{Episodes, Report, Waiter};
 pub use identity::Identity;
 pub use kept::KeptEvents;
 pub use record::{Event, ProgramRecord, State};
+pub use stopped_datagrams::{StoppedDatagrams, StoppedReport};
 pub use suspects::{Suspect, SuspectReport, Suspects};
 pub use system_log::SystemLog;

@@ -1,11 +1,14 @@
 //! Events as they are written down: 4226, a limit is reached or no longer; 4227, an account's first contacts mostly fail;
-//! 4228, a rule of `[[deny]]` is met.
+//! 4228, a rule of `[[deny]]` is met; 4229, first contacts over UDP were stopped.
 
 use super::denials::DenialReport;
 use super::episode::{self, Report, Tally};
+use super::stopped_datagrams::StoppedReport;
 use super::suspects::SuspectReport;
 use super::text::plain;
 use crate::config::limit::Action;
+use crate::control::udp_status::socket_of;
+use halfopen_policy::Excess;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -16,6 +19,8 @@ pub const EVENT_ID: u16 = 4226;
 pub const SUSPECT_ID: u16 = 4227;
 /// The number after that.
 pub const DENIED_ID: u16 = 4228;
+/// The number after that.
+pub const STOPPED_ID: u16 = 4229;
 const REACHED: &str =
     "TCP/IP has reached the security limit imposed on the number of concurrent TCP connect attempts.";
 const CLEARED: &str =
@@ -25,6 +30,7 @@ const SUSPECT: &str = "First contacts mostly fail, as a scan's do.";
 const DENIED: &str = "Connections and datagrams were refused, as a deny rule says.";
 const WOULD_BE_DENIED: &str =
     "Connections and datagrams would have been refused, as a deny rule says: it only counts.";
+const TOO_MANY: &str = "there were more than udp_first_contacts allows.";
 
 /// What an event tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +44,9 @@ pub enum State {
     Suspect,
     /// A rule of `[[deny]]` is met.
     Denied,
+    /// First contacts over UDP were stopped.
+    #[serde(rename = "udp_stopped")]
+    UdpStopped,
 }
 
 impl State {
@@ -49,6 +58,7 @@ impl State {
             Self::Cleared => "cleared",
             Self::Suspect => "suspect",
             Self::Denied => "denied",
+            Self::UdpStopped => "udp_stopped",
         }
     }
 }
@@ -65,7 +75,7 @@ impl From<episode::State> for State {
 /// One event; its JSON is a contract with scripts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// [`EVENT_ID`], [`SUSPECT_ID`] or [`DENIED_ID`].
+    /// [`EVENT_ID`], [`SUSPECT_ID`], [`DENIED_ID`] or [`STOPPED_ID`].
     pub id: u16,
     /// RFC 3339, UTC, milliseconds.
     pub time: String,
@@ -73,9 +83,9 @@ pub struct Event {
     pub level: String,
     /// The original's text, and what it could not say: audit mode, episodes summed up.
     pub message: String,
-    /// Whether the limit was reached or is no longer, an account is a suspect, or a rule is met.
+    /// Whether the limit was reached or is no longer, an account is a suspect, a rule is met, or UDP was stopped.
     pub state: State,
-    /// The scope's name, a suspect account's, or that of a rule of `[[deny]]`.
+    /// The scope's or account's name, or that of a rule of `[[deny]]`.
     pub scope: String,
     /// Its `half_open`; `None` = unlimited.
     pub limit: Option<u32>,
@@ -92,6 +102,24 @@ pub struct Event {
     /// What a rule of `[[deny]]` has refused; not written in other events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub denied: Option<DeniedRecord>,
+    /// What became of first contacts over UDP; not written in other events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub udp: Option<UdpRecord>,
+}
+
+/// First contacts over UDP in an [`Event`], since the last one of that scope or account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UdpRecord {
+    /// Sent.
+    pub let_out: u64,
+    /// Refused or dropped.
+    pub stopped: u64,
+    /// Sent in audit mode where enforcing would have stopped them.
+    pub would_have_been_stopped: u64,
+    /// Where the last one was to go.
+    pub destination: String,
+    /// The cgroup that its socket was made in; `None` where that is gone.
+    pub cgroup: Option<String>,
 }
 
 /// A rule of `[[deny]]` in an [`Event`].
@@ -173,6 +201,7 @@ impl Event {
             audited: report.audited,
             suspect: None,
             denied: None,
+            udp: None,
         }
     }
 
@@ -210,6 +239,7 @@ impl Event {
                 suspects: report.suspects,
             }),
             denied: None,
+            udp: None,
         }
     }
 
@@ -234,6 +264,43 @@ impl Event {
                 would_have_denied: report.would_have_denied,
                 protocol: report.protocol.to_owned(),
             }),
+            udp: None,
+        }
+    }
+
+    /// An account has stopped first contacts over UDP, by `time`.
+    #[must_use]
+    pub fn of_stopped_datagrams(report: StoppedReport, time: Timestamp) -> Self {
+        let audited = report.counts.stopped == 0;
+        let done = match report.excess {
+            Excess::Refuse => "refused",
+            Excess::Drop => "dropped",
+        };
+        let message = if audited {
+            format!("First contacts over UDP would have been {done}: {TOO_MANY} Audit mode: all were sent.")
+        } else {
+            format!("First contacts over UDP were {done}: {TOO_MANY}")
+        };
+        Self {
+            id: STOPPED_ID,
+            time: written_time(time),
+            level: "warning".into(),
+            message,
+            state: State::UdpStopped,
+            scope: report.account,
+            limit: None,
+            queued: 0,
+            programs: report.program.into_iter().map(ProgramRecord::from).collect(),
+            audited,
+            suspect: None,
+            denied: None,
+            udp: Some(UdpRecord {
+                let_out: report.counts.let_out,
+                stopped: report.counts.stopped,
+                would_have_been_stopped: report.counts.would_have_been_stopped,
+                destination: report.destination.to_string(),
+                cgroup: report.cgroup,
+            }),
         }
     }
 }
@@ -249,6 +316,14 @@ impl fmt::Display for Event {
             let to = top.sample.first().map_or_else(String::new, |to| format!(" to {to}"));
             return write!(f, " The last was of {}{to} by {}", top.describe(), denied.protocol);
         }
+        if let Some(udp) = &self.udp {
+            write!(f, " Scope: {}. {udp}", plain(&self.scope))?;
+            let by = match self.programs.first() {
+                Some(top) => top.describe(),
+                None => format!("nobody that can be told ({})", socket_of(udp.cgroup.as_deref())),
+            };
+            return write!(f, " The last was of {by} to {}", udp.destination);
+        }
         if self.scope != "host" {
             write!(f, " Scope: {}.", plain(&self.scope))?;
         }
@@ -259,7 +334,7 @@ impl fmt::Display for Event {
         let (by, waiting) = match self.state {
             State::Reached => ("Reached by", "waiting"),
             State::Cleared => ("It was reached by", "waited"),
-            State::Suspect | State::Denied => {
+            State::Suspect | State::Denied | State::UdpStopped => {
                 let to = top.sample.first().map_or_else(String::new, |to| format!(", to {to}"));
                 return write!(f, " Its latest was of {}{to}", top.describe());
             }
@@ -274,6 +349,13 @@ impl fmt::Display for Event {
             2 => f.write_str("; and by one program more"),
             n => write!(f, "; and by {} programs more", n - 1),
         }
+    }
+}
+
+impl fmt::Display for UdpRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { let_out, stopped, would_have_been_stopped: audited, .. } = self;
+        write!(f, "Since its last event: {let_out} let out, {stopped} stopped, {audited} would have been.")
     }
 }
 
@@ -312,6 +394,7 @@ pub(super) mod tests {
     use super::*;
     use crate::events::Identity;
     use halfopen_kernel::Program;
+    use halfopen_policy::DatagramCounts;
     use serde_json::json;
 
     fn tally() -> Tally {
@@ -428,5 +511,55 @@ pub(super) mod tests {
             "event 4228: Connections and datagrams were refused, as a deny rule says. Rule: private. Since its last event: \
              3. The last was of nmap\\u{a} (pid 4242, /usr/bin/nmap, cgroup /user.slice, user root) to 198.18.0.7:80 by udp"
         );
+    }
+
+    fn stopped(program: Option<Tally>, excess: Excess, counts: DatagramCounts) -> Event {
+        let report = StoppedReport {
+            account: "mine[/a\n]".into(),
+            counts,
+            excess,
+            program,
+            cgroup: Some("/a".into()),
+            destination: "198.18.0.9:53".parse().unwrap(),
+        };
+        Event::of_stopped_datagrams(report, Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn a_stopped_datagram_s_event_names_account_program_and_destination() {
+        let counts = DatagramCounts { let_out: 5, stopped: 3, would_have_been_stopped: 0 };
+        let event = stopped(Some(tally()), Excess::Refuse, counts);
+        let json = serde_json::to_value(&event).unwrap();
+        let expected = json!([4229, "udp_stopped", "mine[/a\n]", "nmap\n", State::UdpStopped.name()]);
+        let found =
+            json!([json["id"], json["state"], json["scope"], json["programs"][0]["comm"], json["state"]]);
+        assert_eq!(found, expected);
+        let udp = json!({
+            "let_out": 5, "stopped": 3, "would_have_been_stopped": 0, "destination": "198.18.0.9:53", "cgroup": "/a",
+        });
+        assert_eq!((&json["udp"], &json["audited"]), (&udp, &json!(null)));
+        assert_eq!(serde_json::from_value::<Event>(json).unwrap(), event);
+        assert_eq!(
+            event.to_string(),
+            "event 4229: First contacts over UDP were refused: there were more than udp_first_contacts allows. Scope: \
+             mine[/a\\u{a}]. Since its last event: 5 let out, 3 stopped, 0 would have been. The last was of nmap\\u{a} (pid \
+             4242, /usr/bin/nmap, cgroup /user.slice, user root) to 198.18.0.9:53"
+        );
+    }
+
+    #[test]
+    fn a_stopped_datagram_s_event_says_what_it_does_not_know_and_what_was_only_counted() {
+        let counts = DatagramCounts { let_out: 5, stopped: 0, would_have_been_stopped: 2 };
+        let event = stopped(None, Excess::Drop, counts);
+        let json = serde_json::to_value(&event).unwrap();
+        assert_eq!((&json["programs"], &json["audited"]), (&json!([]), &json!(true)));
+        assert_eq!(
+            event.to_string(),
+            "event 4229: First contacts over UDP would have been dropped: there were more than udp_first_contacts allows. Audit \
+             mode: all were sent. Scope: mine[/a\\u{a}]. Since its last event: 5 let out, 0 stopped, 2 would have been. The \
+             last was of nobody that can be told (its socket is of cgroup /a) to 198.18.0.9:53"
+        );
+        let dropped = stopped(None, Excess::Drop, DatagramCounts { stopped: 1, ..counts });
+        assert!(dropped.message.starts_with("First contacts over UDP were dropped"), "{dropped}");
     }
 }

@@ -59,18 +59,20 @@ impl Enforcement {
     }
 
     /// What `status` says of the scopes of rules and interfaces, of the accounts to list, and how many are not listed.
-    pub(super) fn rules_status(&mut self) -> Result<(Vec<ScopeStatus>, u64), KernelError> {
+    pub(super) fn rules_status(&mut self) -> Result<(Vec<(AccountId, ScopeStatus)>, u64), KernelError> {
         let scopes = self.rule_scopes();
-        let listed =
-            scopes.iter().map(|scope| self.scope_status(scope.id, &scope.name, scope.kind, &scope.limits));
-        let mut listed: Vec<ScopeStatus> = listed.collect::<Result<_, _>>()?;
+        let listed = scopes.iter().map(|scope| {
+            let status = self.scope_status(scope.id, &scope.name, scope.kind, &scope.limits);
+            status.map(|status| (AccountId { scope: scope.id, id: 0 }, status))
+        });
+        let mut listed: Vec<(AccountId, ScopeStatus)> = listed.collect::<Result<_, _>>()?;
         let mut accounts = self.limiter.accounts()?;
         accounts.retain(|account| scopes.iter().any(|scope| scope.id == account.id.scope));
         rank(&mut accounts);
         let unlisted = accounts.len().saturating_sub(ACCOUNTS_LISTED) as u64;
         accounts.truncate(ACCOUNTS_LISTED);
-        listed
-            .extend(self.accounts_status(&accounts, &scopes)?.into_iter().map(|(_, charged)| charged.status));
+        let accounts = self.accounts_status(&accounts, &scopes)?;
+        listed.extend(accounts.into_iter().map(|(account, charged)| (account, charged.status)));
         Ok((listed, unlisted))
     }
 
@@ -115,11 +117,13 @@ impl Enforcement {
     }
 }
 
-/// Those first that are suspects, have waiters, or had any last.
+/// Those first that are suspects, have waiters, have stopped UDP, or had a waiter last.
 pub(super) fn rank(accounts: &mut [Account]) {
     accounts.sort_by_key(|account| {
         let Account { trust, ledger, .. } = account;
-        Reverse((trust.suspect_since.is_some(), ledger.queued, ledger.last_waiter, trust.first_contacts))
+        let stopped = ledger.datagrams.stopped + ledger.datagrams.would_have_been_stopped;
+        let waited = (ledger.last_waiter, trust.first_contacts);
+        Reverse((trust.suspect_since.is_some(), ledger.queued, stopped, waited))
     });
 }
 
@@ -158,7 +162,7 @@ fn trust_status(trust: &Trust, limits: &Limits) -> TrustStatus {
 }
 
 /// A time of the kernel part's clock as events write it.
-fn on_the_wall(time: Duration) -> String {
+pub(super) fn on_the_wall(time: Duration) -> String {
     let (now, moment) = (Timestamp::now(), monotonic());
     let moved = match time.checked_sub(moment) {
         Some(ahead) => now.checked_add(ahead),

@@ -49,6 +49,9 @@ impl Enforcement {
                 }
             }
         }
+        if let Err(e) = self.know_stopped_datagrams() {
+            tracing::error!("{}", e.in_full());
+        }
         self.take_backlog(adopted.lost_events);
     }
 

@@ -1,0 +1,119 @@
+//! What first contacts over UDP have come to in a scope or account.
+
+use crate::events::text::plain;
+use halfopen_policy::DatagramCounts;
+use serde::{Deserialize, Serialize};
+use std::fmt::{self, Display, Formatter};
+
+/// First contacts over UDP, since the start. Its JSON is a contract with scripts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UdpStatus {
+    /// Sent.
+    pub let_out: u64,
+    /// Refused or dropped.
+    pub stopped: u64,
+    /// Sent in audit mode where enforcing would have stopped them.
+    pub would_have_been_stopped: u64,
+    /// The last of either that this scope or account had no turn for.
+    #[serde(default)]
+    pub last: Option<StoppedStatus>,
+}
+
+/// What was stopped last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoppedStatus {
+    /// RFC 3339, UTC.
+    pub time: String,
+    /// Process id, as the first PID namespace sees it; `None` = it cannot be told whose it was.
+    pub pid: Option<u32>,
+    /// User id, as the first user namespace sees it.
+    pub uid: Option<u32>,
+    /// The name that the program gave itself.
+    pub comm: Option<String>,
+    /// Its executable; `None` where that process is gone or cannot be read.
+    pub exe: Option<String>,
+    /// The cgroup that the socket was made in; `None` where that is gone.
+    pub cgroup: Option<String>,
+    /// The id of that.
+    pub cgroup_id: u64,
+    /// Where to.
+    pub destination: String,
+    /// It was only counted.
+    pub audited: bool,
+}
+
+impl UdpStatus {
+    pub(super) fn new(counts: &DatagramCounts) -> Self {
+        let &DatagramCounts { let_out, stopped, would_have_been_stopped } = counts;
+        Self { let_out, stopped, would_have_been_stopped, last: None }
+    }
+
+    /// The numbers alone.
+    #[must_use]
+    pub fn counts(&self) -> DatagramCounts {
+        let &Self { let_out, stopped, would_have_been_stopped, .. } = self;
+        DatagramCounts { let_out, stopped, would_have_been_stopped }
+    }
+}
+
+impl Display for UdpStatus {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { let_out, stopped, would_have_been_stopped: audited, last } = self;
+        write!(
+            f,
+            "first contacts over UDP: {let_out} let out, {stopped} stopped, {audited} would have been"
+        )?;
+        last.as_ref().map_or(Ok(()), |last| write!(f, "; the last was {last}"))
+    }
+}
+
+impl Display for StoppedStatus {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { pid, comm, cgroup, destination, time, .. } = self;
+        match (comm, pid) {
+            (Some(comm), Some(pid)) => write!(f, "of {} (pid {pid})", plain(comm))?,
+            _ => write!(f, "of nobody that can be told ({})", socket_of(cgroup.as_deref()))?,
+        }
+        write!(f, " to {destination} at {time}")
+    }
+}
+
+/// Where the socket of an unknown program is from, for people.
+#[must_use]
+pub fn socket_of(cgroup: Option<&str>) -> String {
+    format!("its socket is of cgroup {}", cgroup.map_or("unknown".into(), plain))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_one_is_named_where_it_can_be_told() {
+        let last = StoppedStatus {
+            time: "1970-01-01T00:00:00.000Z".into(),
+            pid: Some(7),
+            uid: Some(0),
+            comm: Some("scan\n".into()),
+            exe: None,
+            cgroup: Some("/a".into()),
+            cgroup_id: 1,
+            destination: "198.18.0.7:53".into(),
+            audited: false,
+        };
+        let udp = UdpStatus { let_out: 1, stopped: 2, would_have_been_stopped: 0, last: Some(last.clone()) };
+        assert_eq!(
+            udp.to_string(),
+            "first contacts over UDP: 1 let out, 2 stopped, 0 would have been; the last was of scan\\u{a} (pid 7) to \
+             198.18.0.7:53 at 1970-01-01T00:00:00.000Z"
+        );
+        let nobody = StoppedStatus { pid: None, uid: None, comm: None, ..last };
+        assert_eq!(
+            nobody.to_string(),
+            "of nobody that can be told (its socket is of cgroup /a) to 198.18.0.7:53 at 1970-01-01T00:00:00.000Z"
+        );
+        let older = r#"{"let_out":1,"stopped":2,"would_have_been_stopped":0}"#;
+        let read: UdpStatus = serde_json::from_str(older).unwrap();
+        assert_eq!(read, UdpStatus { last: None, ..udp });
+    }
+}

@@ -1,0 +1,93 @@
+//! Whose first contacts over UDP were stopped: told in events, and shown.
+
+use super::accounts::on_the_wall;
+use super::{Enforcement, monotonic};
+use crate::control::{ScopeStatus, StoppedStatus, UdpStatus};
+use crate::events::StoppedReport;
+use crate::events::episode::Tally;
+use halfopen_kernel::{AccountId, KernelError, Program, StoppedDatagram};
+use std::collections::HashMap;
+
+impl Enforcement {
+    /// Writes the events of accounts that are due.
+    pub(super) fn announce_stopped_datagrams(&mut self) -> Result<(), KernelError> {
+        let stops = self.limiter.stopped_datagrams()?;
+        let due = self.announcer.stopped_datagrams.due(monotonic(), &stops);
+        if due.is_empty() {
+            return Ok(());
+        }
+        let charged = self.charged(due.iter().map(|stop| stop.account))?;
+        for stop in due {
+            let limited = charged.get(&stop.account).and_then(|charged| {
+                Some((charged.status.udp.as_ref()?, charged.limits.datagrams?, charged.status.name.clone()))
+            });
+            let told = &mut self.announcer.stopped_datagrams;
+            let Some((counts, limit, account)) = limited else {
+                told.pass_over(&stop);
+                continue;
+            };
+            let Some(counts) = told.tell(monotonic(), &stop, counts.counts()) else { continue };
+            let cgroup = self.cgroup_of(&stop);
+            let program = stop.program.map(|program| Tally {
+                attempts: counts.stopped + counts.would_have_been_stopped,
+                sample: vec![stop.destination],
+                identity: self.means.identify(&program),
+                program,
+            });
+            let destination = stop.destination;
+            let report =
+                StoppedReport { account, counts, excess: limit.excess, program, cgroup, destination };
+            self.announcer.announce_stopped_datagrams(report);
+        }
+        Ok(())
+    }
+
+    /// What an earlier daemon has counted and told.
+    pub(super) fn know_stopped_datagrams(&mut self) -> Result<(), KernelError> {
+        let stops = self.limiter.stopped_datagrams()?;
+        let charged = self.charged(stops.iter().map(|stop| stop.account))?;
+        for stop in stops {
+            let Some(charged) = charged.get(&stop.account) else { continue };
+            let counts = charged.status.udp.as_ref().map(UdpStatus::counts).unwrap_or_default();
+            let told = &mut self.announcer.stopped_datagrams;
+            told.known(stop.account, &charged.status.name, stop.at, counts);
+        }
+        Ok(())
+    }
+
+    /// Adds to the status of each account whose first contact it stopped last.
+    pub(super) fn show_stopped_datagrams<'s>(
+        &mut self,
+        scopes: impl Iterator<Item = (AccountId, &'s mut ScopeStatus)>,
+    ) -> Result<(), KernelError> {
+        let stops = self.limiter.stopped_datagrams()?;
+        let stops: HashMap<AccountId, StoppedDatagram> =
+            stops.into_iter().map(|stop| (stop.account, stop)).collect();
+        for (account, scope) in scopes {
+            if let Some((udp, stop)) = scope.udp.as_mut().zip(stops.get(&account)) {
+                udp.last = Some(self.stopped_status(stop));
+            }
+        }
+        Ok(())
+    }
+
+    fn stopped_status(&mut self, stop: &StoppedDatagram) -> StoppedStatus {
+        let program = stop.program.as_ref();
+        StoppedStatus {
+            time: on_the_wall(stop.at),
+            pid: program.map(|program| program.pid),
+            uid: program.map(|program| program.uid),
+            comm: program.map(|program| program.comm.clone()),
+            exe: program.and_then(|program| self.means.identify(program).exe),
+            cgroup: self.cgroup_of(stop),
+            cgroup_id: stop.cgroup_id,
+            destination: stop.destination.to_string(),
+            audited: stop.audited,
+        }
+    }
+
+    fn cgroup_of(&mut self, stop: &StoppedDatagram) -> Option<String> {
+        let nobody = Program { pid: 0, uid: 0, comm: String::new(), cgroup_id: stop.cgroup_id };
+        self.means.identify(&nobody).cgroup
+    }
+}
