@@ -8,6 +8,7 @@
 #include "contacts.h"
 #include "decide.h"
 #include "maps.h"
+#include "outcome.h"
 #include "program.h"
 #include "programs.h"
 #include "told.h"

@@ -19,6 +19,12 @@ static __always_inline __u64 hash_of(const __u8 addr[16])
 	return (hash ^ hash >> 32) | 1;
 }
 
+/* Another CPU may have written a time since this one read its clock. */
+static __always_inline int is_younger(__u64 at, __u64 now, __u64 than_ns)
+{
+	return (__s64)(now - at) < (__s64)than_ns;
+}
+
 static __always_inline int is_known(const struct policy *p, const __u8 addr[16], __u64 now)
 {
 	struct mapped_address key;
@@ -29,7 +35,8 @@ static __always_inline int is_known(const struct policy *p, const __u8 addr[16],
 	met = bpf_map_lookup_elem(&contacts, &key);
 	if (!met)
 		return 0;
-	return (met->answered_ns && now - met->answered_ns < p->known_for_ns) || now - met->tried_ns < TRIED_NS;
+	return (met->answered_ns && is_younger(met->answered_ns, now, p->known_for_ns)) ||
+	       is_younger(met->tried_ns, now, TRIED_NS);
 }
 
 static __always_inline void note_met(const __u8 addr[16], __u64 answered_ns, __u64 tried_ns)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * The life of an attempt in the books: it begins (goes out at once or waits), asks again at each re-check, sends its
- * SYN again, ends. crates/policy/src/scope.rs decides the same; property tests hold the two together.
+ * The life of an attempt in the books, until it is out: it begins (goes out at once or waits) and asks again at each
+ * re-check; outcome.h has the rest. crates/policy/src/scope.rs decides the same; property tests hold the two together.
  *
  * Every function here is to be called with the host scope's lock held. Pure: no helper is called.
  */
@@ -11,15 +11,8 @@
 
 /* A re-check is late by up to its timer's granularity; turns that fell due meanwhile are not lost, up to this much. */
 #define TURN_TOLERANCE_NS 640000000ULL
-/* DESIGN: a SYN leaves 1 s or more after the last one; TCP's own timer of 1 s may run a tick early. */
-#define SYN_GAP_NS 980000000ULL
-/* In the first seventh of slot_life an attempt repeats its SYN although others wait: three SYNs, as under the original.
- */
-#define RESEND_FREELY_PART 7
 
 enum verdict { VERDICT_HOLD, VERDICT_GO, VERDICT_GO_AUDITED, VERDICT_TOO_EARLY };
-
-enum ending { ENDING_ESTABLISHED, ENDING_TIMED_OUT, ENDING_OTHER };
 
 static __always_inline int lets_all_go(const struct limits *l)
 {
@@ -358,126 +351,4 @@ static __always_inline enum verdict attempt_recheck(struct books *b, struct atte
 	}
 	go_out(b, a, now);
 	return VERDICT_GO;
-}
-
-/* Who waits for credit does not wait for a slot. */
-static __always_inline int may_resend(const struct scope *s, const struct limits *l, const struct slot *slot,
-				      __u64 slot_age, __u64 now)
-{
-	int nobody_waits = lets_all_go(l) || !(l->first.credit ? s->waiting_known : s->waiting_here);
-
-	if (slot_is_held(s, slot))
-		return nobody_waits || slot_age <= l->slot_life_ns / RESEND_FREELY_PART;
-	return nobody_waits && has_turn(s, l, now);
-}
-
-static __always_inline void renew_slot(struct scope *s, const struct limits *l, struct slot *slot, __u64 now)
-{
-	if (!slot_is_held(s, slot))
-		take_turn(s, l, now);
-	slot_give_back(s, slot);
-	slot_take(s, l, slot, now);
-}
-
-static __always_inline int side_taken(const struct attempt *a)
-{
-	return a->flags & ATTEMPT_NEWEST ? SIDE_NEWEST : SIDE_OLDEST;
-}
-
-static __always_inline void note_silence(struct scope *s, const struct limits *l, const struct attempt *a, __u64 now)
-{
-	if (!(a->flags & ATTEMPT_PENDING))
-		return;
-	pending_no_more(trust_of(s, a));
-	if (l->first.credit)
-		contact_silent(trust_of(s, a), &l->first, side_taken(a), now);
-}
-
-/* An attempt that is out wants to send its SYN again. An aged one needs a slot and a turn like any other, and comes
- * after those that were never asked; who still has its slot keeps it slot_life longer, so late re-sends yield to
- * waiters. */
-static __always_inline enum verdict attempt_resend(struct books *b, struct attempt *a, __u32 mode, __u64 now)
-{
-	__u64 slot_age = now - a->slot_ns;
-	int aged = 0, may = 1;
-
-	if (now - a->last_syn_ns < SYN_GAP_NS)
-		return VERDICT_TOO_EARLY;
-	touch(b, now);
-	for_each_charged(i) {
-		struct scope *s = b->scope[i];
-
-		if (!s)
-			continue;
-		note_silence(s, b->limits[i], a, now);
-		if (is_bound(a, mode) && !may_resend(s, b->limits[i], &a->slot[i], slot_age, now))
-			may = 0;
-	}
-	a->flags &= ~ATTEMPT_PENDING;
-	if (!may)
-		return VERDICT_HOLD;
-	for_each_charged(i) {
-		struct scope *s = b->scope[i];
-
-		if (!s)
-			continue;
-		aged |= !slot_is_held(s, &a->slot[i]);
-		renew_slot(s, b->limits[i], &a->slot[i], now);
-	}
-	if (aged)
-		a->slot_ns = now;
-	return VERDICT_GO;
-}
-
-static __always_inline void end_queued(struct scope *s, const struct limits *l, const struct attempt *a, __u32 place,
-				       int seen, enum ending ending, __u64 now)
-{
-	leave_queue(s, a, seen, now);
-	if (is_first(a) && l->first.credit)
-		leave_place(trust_of(s, a), place);
-	if (ending == ENDING_TIMED_OUT)
-		s->gave_up++;
-	else
-		s->cancelled++;
-}
-
-static __always_inline void end_out(struct scope *s, const struct limits *l, const struct attempt *a, struct slot *slot,
-				    int seen, enum ending ending, __u32 neighbours, __u64 now)
-{
-	count_out(s, seen, -1);
-	slot_give_back(s, slot);
-	if (ending != ENDING_ESTABLISHED) {
-		note_silence(s, l, a, now);
-		s->failed++;
-		return;
-	}
-	if (a->flags & ATTEMPT_PENDING)
-		pending_no_more(trust_of(s, a));
-	if (is_first(a) && l->first.credit)
-		contact_answered(trust_of(s, a), &l->first, purse_of(a), side_taken(a), neighbours, now);
-	s->established++;
-}
-
-/* The attempt left SYN_SENT, whichever way. So many other first contacts of its neighbourhood were answered lately. */
-static __always_inline void attempt_end(struct books *b, struct attempt *a, enum ending ending, __u32 neighbours,
-					__u64 now)
-{
-	int seen = is_seen(b, a), queued = a->state == ATTEMPT_QUEUED;
-
-	if (a->state == ATTEMPT_NONE)
-		return;
-	touch(b, now);
-	if (queued)
-		wait_no_more(b, a);
-	for_each_charged(i) {
-		struct scope *s = b->scope[i];
-
-		if (!s)
-			continue;
-		if (queued)
-			end_queued(s, b->limits[i], a, a->place[i], seen, ending, now);
-		else
-			end_out(s, b->limits[i], a, &a->slot[i], seen, ending, neighbours, now);
-	}
-	a->state = ATTEMPT_NONE;
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "accounts.h"
+#include "contacts.h"
 #include "datagrams.h"
 #include "essential.h"
 #include "maps.h"
@@ -80,12 +81,6 @@ static __always_inline struct scope *sender_scope(const struct datagram_socket *
 	if (s || !find_account(d->scope, d->account))
 		return s;
 	return find_scope(d->scope, d->account);
-}
-
-/* Another CPU may have written a time since this one read its clock. */
-static __always_inline int is_younger(__u64 at, __u64 now, __u64 than_ns)
-{
-	return (__s64)(now - at) < (__s64)than_ns;
 }
 
 static __always_inline int was_contacted(const struct datagram_contact *key, __u64 now, __u64 known_for_ns)

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "contacts.h"
 #include "maps.h"
 #include "names_parse.h"
 #include "packet.h"
@@ -197,7 +198,7 @@ __noinline int hear_answer(struct __sk_buff *skb)
 		return 0;
 	naming.now = bpf_ktime_get_ns();
 	query = bpf_map_lookup_elem(&queries, &key);
-	if (!query || naming.now - query->asked_ns > QUERY_LIFE_NS) {
+	if (!query || !is_younger(query->asked_ns, naming.now, QUERY_LIFE_NS)) {
 		count_names(NAMES_NO_QUERY, 1);
 		return 0;
 	}

@@ -6,7 +6,7 @@
 
 #define __always_inline inline
 #include "datagrams.h"
-#include "decide.h"
+#include "outcome.h"
 #include "names_parse.h"
 #include "patience.h"
 #include "recount.h"

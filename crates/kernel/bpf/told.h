@@ -8,6 +8,7 @@
 #include "decide.h"
 #include "kernel_types.h"
 #include "maps.h"
+#include "outcome.h"
 #include "program.h"
 #include "programs.h"
 

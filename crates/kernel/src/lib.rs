@@ -2,7 +2,7 @@
 //! events, let everything go.
 //!
 //! Only this crate talks to the kernel's BPF interface, and only here `unsafe` is allowed. It knows the policy as far as
-//! its C header (`bpf/decide.h`) does, and nothing of configuration files or of how events are shown.
+//! its C header (`bpf/decide.h`, `bpf/outcome.h`) does, and nothing of configuration files or of how events are shown.
 
 mod accounts;
 mod cgroup;
