@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use std::fmt::Write;
 use std::fs;
 use std::net::IpAddr;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 const SERVER: &str = "10.77.0.2";
@@ -19,7 +20,9 @@ const SERVER: &str = "10.77.0.2";
 const AUTHORITY: &str = "fd77::2";
 /// Where `tools/packages test` unpacks what it must not install.
 const UNPACKED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/stubs");
+const PACKAGE_OF_RESOLVED: &str = "systemd-resolved";
 const USER: &str = "systemd-resolve";
+const LINKER_CACHE: &str = "/etc/ld.so.cache";
 
 /// A file of a package: the system's, else the unpacked one. If there is none, the test is noted as skipped.
 fn find(package: &'static str, program: &'static str, places: &[String]) -> Option<PathBuf> {
@@ -51,6 +54,11 @@ fn server(scene: &Scene, records: &[String]) -> Server {
     ];
     arguments.extend(records.iter().map(|record| format!("--host-record={record}")));
     Server::dnsmasq(scene.lab.world().command("dnsmasq"), &arguments)
+}
+
+/// The names in the lines of a server's log that begin so.
+fn questions<'a>(log: &'a str, kind: &'a str) -> impl Iterator<Item = &'a str> {
+    log.lines().filter_map(move |line| line.split_once(kind)?.1.split(' ').nth(1))
 }
 
 fn whose(limiter: &Limiter, address: IpAddr) -> Vec<String> {
@@ -124,31 +132,27 @@ fn unbound_asks_as_it_likes_and_each_client_is_told_its_names() {
     let builder = Limiter::builder(&scene.lab).program(changed).own_mounts(program());
     let limiter = builder.set("names", "client").start().unwrap();
     let (one, other) = (&scene.one, &scene.other);
-    let resolved = |cgroup: &Cgroup, name: &str| {
-        let mut told = resolve(scene.lab.client(), cgroup, &by_stub, name);
-        told.sort();
-        told
+    let told = |cgroup: &Cgroup, name: &str| {
+        let mut addresses = resolve(scene.lab.client(), cgroup, &by_stub, name);
+        addresses.sort();
+        addresses
     };
 
-    assert_eq!(resolved(one, "near.test"), [v4[0], v6[0]]);
-    assert_eq!(resolved(one, "www.deep.zone"), [v4[3]]);
+    assert_eq!(told(one, "near.test"), [v4[0], v6[0]]);
+    assert_eq!(told(one, "www.deep.zone"), [v4[3]]);
     for address in [v4[0], v6[0], v4[3]] {
         assert_eq!(whose(&limiter, address), ["one"]);
     }
-    for address in [v4[0], v4[3]] {
-        assert!(attempt_is_named(&scene.lab, &limiter, one, address));
-        assert!(!attempt_is_named(&scene.lab, &limiter, other, address));
-    }
-    let asked = forwarded.log().lines().count();
-    assert_eq!(resolved(other, "near.test"), [v4[0], v6[0]]);
-    assert_eq!(forwarded.log().lines().count(), asked, "from the cache:\n{}", forwarded.log());
+    assert!(attempt_is_named(&scene.lab, &limiter, one, v4[0]));
+    assert!(!attempt_is_named(&scene.lab, &limiter, other, v4[0]));
+    assert_eq!(told(other, "near.test"), [v4[0], v6[0]]);
     assert_eq!(whose(&limiter, v4[0]), ["one", "other"]);
     assert_eq!(read_and_named(&limiter), (6, 5), "A and AAAA of each name, and nothing that unbound asked");
 
     // Now what it asks is read too.
     ask_well(&limiter, &["set", "resolvers", &format!("system,{SERVER},{AUTHORITY}")]);
-    assert_eq!(resolved(one, "second.test"), [v4[1]]);
-    assert_eq!(resolved(one, "www.deeper.zone"), [v4[4]]);
+    assert_eq!(told(one, "second.test"), [v4[1]]);
+    assert_eq!(told(one, "www.deeper.zone"), [v4[4]]);
     for address in [v4[1], v4[4]] {
         assert_eq!(whose(&limiter, address), ["one", "stub"]);
     }
@@ -157,76 +161,65 @@ fn unbound_asks_as_it_likes_and_each_client_is_told_its_names() {
     assert!(read >= 6 + 8, "A and AAAA of each name, by both: {read}");
 
     ask_well(&limiter, &["set", "names", "host"]);
-    assert_eq!(resolved(one, "third.test"), [v4[2]]);
+    assert_eq!(told(one, "third.test"), [v4[2]]);
     assert_eq!(whose(&limiter, v4[2]), ["all"]);
     assert!(attempt_is_named(&scene.lab, &limiter, other, v4[2]));
     read_and_named(&limiter);
 
-    let minimised = |line: &str| line.to_lowercase().contains("auth[a] deeper.zone from");
-    assert!(authority.log().lines().any(minimised), "{}", authority.log());
-    let played = |line: &str| line.contains("query[A] ") && !line.contains("second.test");
-    let second: Vec<String> = forwarded
-        .log()
-        .lines()
-        .filter(|line| line.to_lowercase().contains("second.test"))
-        .map(Into::into)
-        .collect();
-    assert!(second.iter().any(|line| played(line)), "in capitals and small letters: {second:?}");
+    let log = forwarded.log();
+    assert!(questions(&log, "query[").any(|name| name != name.to_lowercase()), "of either case: {log}");
+    let near = questions(&log, "query[A]").filter(|name| name.eq_ignore_ascii_case("near.test"));
+    assert_eq!(near.count(), 1, "for who asked first; then the cache had it: {log}");
+    let log = authority.log();
+    let shortened = questions(&log, "auth[").any(|name| name.eq_ignore_ascii_case("deeper.zone"));
+    assert!(shortened, "no more of the name than is needed: {log}");
 }
 
-/// systemd-resolved and what it shows to others: the directory /run/systemd/resolve.
-struct Resolved {
-    shown: PathBuf,
+/// A host with systemd-resolved: what of /etc and /run its programs see.
+struct ResolvedHost {
+    changes: String,
     _service: Service,
 }
 
-impl Resolved {
-    fn start(scene: &Scene, program: &Path, cgroup: &Cgroup) -> Self {
-        let shown = scene.directory.path().join("shown");
+impl ResolvedHost {
+    /// Names are resolved as `hosts` of its nsswitch.conf says.
+    fn start(scene: &Scene, program: &Path, cgroup: &Cgroup, hosts: &str) -> Self {
+        let [etc, shown] = ["etc", "shown"].map(|name| scene.directory.path().join(name));
+        fs::create_dir_all(etc.join("systemd")).unwrap();
         fs::create_dir(&shown).unwrap();
-        let mut users = fs::read_to_string("/etc/passwd").unwrap();
-        if !users.lines().any(|line| line.starts_with(&format!("{USER}:"))) {
-            writeln!(users, "{USER}:x:4227:4227::/:/bin/false").unwrap();
+        let put = |name: &str, text: &str| fs::write(etc.join(name), text).unwrap();
+        put("passwd", &format!("root:x:0:0::/:/bin/sh\n{USER}:x:4227:4227::/:/bin/false\n"));
+        put("group", &format!("root:x:0:\n{USER}:x:4227:\n"));
+        put("nsswitch.conf", &format!("hosts: {hosts}\n"));
+        let settings = "FallbackDNS=\nLLMNR=no\nMulticastDNS=no\nDNSSEC=no";
+        put("systemd/resolved.conf", &format!("[Resolve]\nDNS={SERVER}\n{settings}\n"));
+        // As its package makes it.
+        symlink("../run/systemd/resolve/stub-resolv.conf", etc.join("resolv.conf")).unwrap();
+        if Path::new(LINKER_CACHE).exists() {
+            fs::copy(LINKER_CACHE, etc.join("ld.so.cache")).unwrap();
         }
-        let users = scene.file("passwd", &users);
-        let settings =
-            format!("[Resolve]\nDNS={SERVER}\nFallbackDNS=\nLLMNR=no\nMulticastDNS=no\nDNSSEC=no\n");
-        let settings = scene.file("resolved.conf", &settings);
-        let script = [
-            Self::seen(&shown),
-            format!("mount --bind {} /etc/passwd", users.display()),
-            format!("chown {USER}: /run/systemd/resolve"),
-            "mount -t tmpfs none /etc/systemd".to_owned(),
-            format!("cp {} /etc/systemd/resolved.conf", settings.display()),
-            "exec \"$0\"".to_owned(),
-        ];
+        let changes = [
+            "mount -t tmpfs -o mode=755 none /run".to_owned(),
+            "mkdir -p /run/systemd/resolve".to_owned(),
+            format!("mount --bind {} /run/systemd/resolve", shown.display()),
+            format!("mount --bind {} /etc", etc.display()),
+        ]
+        .join("\n");
         let mut command = scene.lab.client().command_in(cgroup, "unshare");
-        command.args(["--mount", "--", "sh", "-e", "-c", &script.join("\n")]).arg(program);
-        let own_libraries = Path::new(UNPACKED).join(PACKAGE_OF_RESOLVED).join(libraries()).join("systemd");
+        command.args(["--mount", "--", "sh", "-e", "-c"]);
+        command.arg(format!("{changes}\nchown {USER}: /run/systemd/resolve\nexec \"$0\"")).arg(program);
         if program.starts_with(UNPACKED) {
-            command.env("LD_LIBRARY_PATH", own_libraries);
+            let unpacked = Path::new(UNPACKED).join(PACKAGE_OF_RESOLVED);
+            command.env("LD_LIBRARY_PATH", unpacked.join(libraries()).join("systemd"));
         }
         command.env("SYSTEMD_LOG_TARGET", "console");
         let service = Service::start(&mut command, || answers(scene.lab.client())).unwrap();
-        Self { shown, _service: service }
+        Self { changes, _service: service }
     }
 
-    /// The change (shell commands) that shows it, and nothing else below /run.
-    fn seen(shown: &Path) -> String {
-        let shown = shown.display();
-        format!(
-            "mount -t tmpfs -o mode=755 none /run\nmkdir -p /run/systemd/resolve\nmount --bind {shown} /run/systemd/resolve"
-        )
-    }
-
-    /// A limiter on a host that has it: /etc/resolv.conf names the stub.
-    fn limiter(&self, scene: &Scene, nsswitch: &Path) -> Limiter {
-        let changes = [
-            Self::seen(&self.shown),
-            "mount --bind /run/systemd/resolve/stub-resolv.conf /etc/resolv.conf".to_owned(),
-            format!("mount --bind {} /etc/nsswitch.conf", nsswitch.display()),
-        ];
-        let changed = changed_for(scene.directory.path(), &changes.join("\n"));
+    /// A limiter there.
+    fn limiter(&self, scene: &Scene) -> Limiter {
+        let changed = changed_for(scene.directory.path(), &self.changes);
         let builder = Limiter::builder(&scene.lab).program(changed).own_mounts(program());
         let limiter = builder.set("names", "client").start().unwrap();
         assert_eq!(names(&limiter)["resolvers"], json!([SERVER, STUB]), "those of both of its files");
@@ -234,15 +227,13 @@ impl Resolved {
     }
 }
 
-const PACKAGE_OF_RESOLVED: &str = "systemd-resolved";
-
 fn find_resolved() -> Option<PathBuf> {
     let places = ["lib", "usr/lib"].map(|lib| format!("{lib}/systemd/systemd-resolved"));
     find(PACKAGE_OF_RESOLVED, "systemd-resolved", &places)
 }
 
 /// Whether it says that programs of this host ask past the stub.
-fn is_said(limiter: &Limiter) -> bool {
+fn asked_by_others(limiter: &Limiter) -> bool {
     let status: Value = serde_json::from_str(&ask_well(limiter, &["status", "--json"])).unwrap();
     let degraded = status["degraded"].as_array().unwrap();
     degraded.iter().any(|found| found["reason"] == "names_asked_by_others")
@@ -258,16 +249,15 @@ fn systemd_resolved_s_stub_tells_each_client_its_names() {
     let scene = Scene::new();
     let (v4, v6) = (scene.dead(2, Family::V4), scene.dead(1, Family::V6));
     let records = [format!("far.test,{},{}", v4[0], v6[0]), format!("second.test,{}", v4[1])];
-    let asked = server(&scene, &records);
+    let _server = server(&scene, &records);
     let own_cgroup = scene.lab.cgroup().child("resolved").unwrap();
-    let resolved = Resolved::start(&scene, &program_of_resolved, &own_cgroup);
-    let limiter = resolved.limiter(&scene, &scene.file("nsswitch", "hosts: files dns\n"));
-    assert!(!is_said(&limiter));
+    let host = ResolvedHost::start(&scene, &program_of_resolved, &own_cgroup, "files dns");
+    let limiter = host.limiter(&scene);
+    assert!(!asked_by_others(&limiter));
 
     let (one, other) = (&scene.one, &scene.other);
-    let by_stub = resolved.shown.join("stub-resolv.conf");
     let told = |cgroup: &Cgroup, name: &str| {
-        let mut told = resolve(scene.lab.client(), cgroup, &by_stub, name);
+        let mut told = resolve_after(scene.lab.client(), cgroup, &host.changes, name);
         told.sort();
         told
     };
@@ -279,11 +269,9 @@ fn systemd_resolved_s_stub_tells_each_client_its_names() {
     assert!(!attempt_is_named(&scene.lab, &limiter, other, v4[0]));
     assert_eq!(read_and_named(&limiter), (4, 4), "A and AAAA, by both");
 
-    let before = asked.log();
     assert_eq!(told(other, "near.test"), [v4[0], v6[0]]);
-    assert_eq!(asked.log(), before, "from the cache");
     assert_eq!(whose(&limiter, v4[0]), ["one", "other", "resolved"]);
-    assert_eq!(read_and_named(&limiter), (6, 6));
+    assert_eq!(read_and_named(&limiter), (6, 6), "from the cache");
 
     ask_well(&limiter, &["set", "names", "host"]);
     assert_eq!(told(one, "second.test"), [v4[1]]);
@@ -305,26 +293,20 @@ fn past_the_stub_only_resolved_s_own_questions_are_seen() {
     let v4 = scene.dead(2, Family::V4);
     let _server = server(&scene, &[format!("first.test,{}", v4[0]), format!("second.test,{}", v4[1])]);
     let own_cgroup = scene.lab.cgroup().child("resolved").unwrap();
-    let resolved = Resolved::start(&scene, &program_of_resolved, &own_cgroup);
-    let nsswitch = scene.file("nsswitch", "hosts: files resolve [!UNAVAIL=return] dns\n");
-    let limiter = resolved.limiter(&scene, &nsswitch);
-    assert!(is_said(&limiter));
+    let hosts = "files resolve [!UNAVAIL=return] dns";
+    let host = ResolvedHost::start(&scene, &program_of_resolved, &own_cgroup, hosts);
+    let limiter = host.limiter(&scene);
+    assert!(asked_by_others(&limiter));
 
-    let nobody = scene.file("nobody", "nameserver 192.0.2.1\n");
-    let changes = [
-        Resolved::seen(&resolved.shown),
-        format!("mount --bind {} /etc/nsswitch.conf", nsswitch.display()),
-        format!("mount --bind {} /etc/resolv.conf", nobody.display()),
-        format!("export LD_LIBRARY_PATH={}", library.parent().unwrap().display()),
-    ]
-    .join("\n");
+    let directory = library.parent().unwrap().display();
+    let changes = format!("{}\nexport LD_LIBRARY_PATH={directory}", host.changes);
     let told = |name: &str| resolve_after(scene.lab.client(), &scene.one, &changes, name);
     assert_eq!(told("first.test"), [v4[0]]);
     assert_eq!(whose(&limiter, v4[0]), ["resolved"]);
     assert!(!attempt_is_named(&scene.lab, &limiter, &scene.one, v4[0]));
 
     ask_well(&limiter, &["set", "names", "host"]);
-    assert!(!is_said(&limiter));
+    assert!(!asked_by_others(&limiter));
     assert_eq!(told("second.test"), [v4[1]]);
     assert_eq!(whose(&limiter, v4[1]), ["all"]);
     assert!(attempt_is_named(&scene.lab, &limiter, &scene.one, v4[1]));
