@@ -5,105 +5,13 @@
 mod desk;
 
 use desk::mounts::changed_for;
+use desk::names::{CLIENT, STUB, Scene, Server, attempt_is_named, named_for, names, resolve};
 use desk::{PATIENCE, ask_well, has, program, said, until};
-use halfopen_lab::{
-    Cgroup, Dialer, Family, Host, HostKind, Lab, Limiter, Mix, Namespace, PORT, WORLD_V4, require_lab,
-};
+use halfopen_lab::{Family, Host, HostKind, Limiter, WORLD_V4, require_lab};
 use serde_json::Value;
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-
-const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/names.py");
-/// Of the stub, in the client's namespace.
-const STUB: &str = "127.0.0.53";
-
-/// Ended with the test.
-struct Server(Child);
-
-impl Server {
-    /// Waits for the line of its log that says so.
-    fn start(command: &mut Command, ready: &str) -> Self {
-        let mut server = Self(command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap());
-        let mut lines = BufReader::new(server.0.stdout.take().unwrap()).lines();
-        assert!(lines.any(|line| line.unwrap().contains(ready)), "{command:?} is not ready");
-        // What it says later must find a reader.
-        std::thread::spawn(move || lines.for_each(drop));
-        server
-    }
-
-    fn dnsmasq(mut in_namespace: Command, arguments: &[String]) -> Self {
-        in_namespace.args(["--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts"]);
-        in_namespace.args(["--bind-interfaces", "--user=root", "--pid-file=", "--log-facility=/dev/stdout"]);
-        Self::start(in_namespace.args(arguments), "started")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Asks in a cgroup, by the resolver that a resolv.conf of its own names.
-fn resolve(namespace: &Namespace, cgroup: &Cgroup, resolv_conf: &Path, name: &str) -> Vec<IpAddr> {
-    let mut command = namespace.command_in(cgroup, "unshare");
-    command.args(["--mount", "--", "sh", "-e", "-c", "mount --bind \"$0\" /etc/resolv.conf; exec \"$@\""]);
-    let said = said(command.arg(resolv_conf).args(["python3", CLIENT, "resolve", name]));
-    assert_eq!(said.code, Some(0), "{said:?}");
-    said.out.lines().map(|line| line.parse().unwrap()).collect()
-}
-
-fn names(limiter: &Limiter) -> Value {
-    serde_json::from_str::<Value>(&ask_well(limiter, &["status", "--json"])).unwrap()["names"].clone()
-}
-
-/// The ends of the cgroups' paths for which the address is named; `all` for everybody.
-fn named_for(limiter: &Limiter, address: IpAddr) -> Vec<String> {
-    let why = ask_well(limiter, &["why", &address.to_string()]);
-    let named = why.lines().filter_map(|line| line.strip_prefix("a DNS answer has named it for "));
-    named.map(|whom| whom.split(':').next().unwrap().rsplit('/').next().unwrap().to_owned()).collect()
-}
-
-/// Whether an attempt to there, from a process of that cgroup, is one to a named address.
-fn attempt_is_named(lab: &Lab, limiter: &Limiter, cgroup: &Cgroup, to: IpAddr) -> bool {
-    let dialling =
-        Dialer::new(lab).cgroup(cgroup).mapped().destinations([SocketAddr::new(to, PORT)]).spawn().unwrap();
-    let told = until("the attempt", PATIENCE, || {
-        let told = ask_well(limiter, &["why", &dialling.pid().to_string()]);
-        told.lines().find(|line| line.contains(": half-open")).map(ToOwned::to_owned)
-    });
-    told.contains("(named): half-open")
-}
-
-struct Scene {
-    lab: Lab,
-    directory: tempfile::TempDir,
-    one: Cgroup,
-    other: Cgroup,
-}
-
-impl Scene {
-    fn new() -> Self {
-        let lab = Lab::new().unwrap();
-        let (one, other) = (lab.cgroup().child("one").unwrap(), lab.cgroup().child("other").unwrap());
-        Self { lab, directory: tempfile::tempdir().unwrap(), one, other }
-    }
-
-    fn file(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.directory.path().join(name);
-        fs::write(&path, text).unwrap();
-        path
-    }
-
-    fn dead(&self, count: usize, family: Family) -> Vec<IpAddr> {
-        let drawn = self.lab.draw(&Mix { dead: count, family, ..Mix::default() }).unwrap();
-        drawn.all().iter().map(|host: &Host| host.address).collect()
-    }
-}
+use std::net::IpAddr;
+use std::process::Command;
 
 #[test]
 fn a_real_server_and_a_stub_name_addresses_for_who_asked_or_for_all() {

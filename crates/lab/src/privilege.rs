@@ -33,6 +33,14 @@ pub enum Skip {
         /// The package that has it on Debian.
         package: &'static str,
     },
+    /// A program is not there whose installation would change how this machine resolves names.
+    #[error("`{program}` is not there: `tools/packages test` unpacks it (package {package})")]
+    NotUnpacked {
+        /// The program.
+        program: &'static str,
+        /// The package that has it on Debian.
+        package: &'static str,
+    },
     /// The kernel refuses namespaces or veth pairs.
     #[error("no network namespace with a veth pair can be made here: {0}")]
     NoVeth(String),

@@ -4,6 +4,7 @@
 
 pub mod kernel_objects;
 pub mod mounts;
+pub mod names;
 pub mod other_program;
 pub mod own_options;
 pub mod processes;
