@@ -529,7 +529,7 @@ struct scope {
 	__u32 account_scope; /* 0 = nobody's */
 	__u32 pad;
 	/* First contacts over UDP, since the start; see datagrams.h. */
-	__u64 datagram_turn_ns;
+	__u64 datagram_turn_ns; /* the last that was taken; 0 = none yet */
 	__u64 datagrams_let_out;
 	__u64 datagrams_stopped;
 	__u64 datagrams_audited; /* that would have been stopped */

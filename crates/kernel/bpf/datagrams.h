@@ -12,13 +12,16 @@
 /* As many as come in this time may go out in one moment, and one at least. */
 #define DATAGRAM_BURST_NS 1000000000ULL
 
-/* The turn that a first contact would take now. */
+/* The turn that a first contact would take now. Before the first one (0) all are there, however short a time the
+ * machine is up. */
 static __always_inline __u64 datagram_turn(const struct scope *s, const struct limits *l, __u64 now)
 {
 	__u64 burst = l->datagram_interval_ns > DATAGRAM_BURST_NS ? l->datagram_interval_ns : DATAGRAM_BURST_NS;
-	__u64 earliest = now > burst ? now - burst : 0;
+	__u64 last = s->datagram_turn_ns;
 
-	return (s->datagram_turn_ns > earliest ? s->datagram_turn_ns : earliest) + l->datagram_interval_ns;
+	if (!last || (now > burst && last < now - burst))
+		last = now - burst;
+	return last + l->datagram_interval_ns;
 }
 
 static __always_inline int datagram_may_leave(const struct scope *s, const struct limits *l, __u64 now)

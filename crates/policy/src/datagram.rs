@@ -4,7 +4,7 @@
 use crate::Rate;
 
 /// As many as come in this time (nanoseconds) may go out in one moment, and one at least.
-const BURST_NS: u64 = 1_000_000_000;
+const BURST_NS: i64 = 1_000_000_000;
 
 /// What happens to a first contact over UDP that is one too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,19 +28,20 @@ pub struct FirstDatagrams {
 /// Whose turn it is, as a time: the virtual scheduling of the generic cell rate algorithm (ITU-T I.371).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DatagramTurns {
-    last_turn: u64,
+    /// `None` = none yet: all are there, however young the clock is.
+    last_turn: Option<i64>,
 }
 
 impl DatagramTurns {
     /// Whether a first contact may leave at `now` (nanoseconds of the caller's clock); it takes its turn then.
     pub fn let_out(&mut self, rate: Rate, now: u64) -> bool {
-        let interval = rate.interval_ns();
-        let last = self.last_turn.max(now.saturating_sub(BURST_NS.max(interval)));
-        let next = last.saturating_add(interval);
+        let (interval, now) = (rate.interval_ns().cast_signed(), now.cast_signed());
+        let earliest = now - BURST_NS.max(interval);
+        let next = self.last_turn.map_or(earliest, |last| last.max(earliest)) + interval;
         if next > now {
             return false;
         }
-        self.last_turn = next;
+        self.last_turn = Some(next);
         true
     }
 }
@@ -70,5 +71,22 @@ mod tests {
         let minutes =
             [0, 30, 60, 90, 120].map(|second| turns.let_out(rate, (1_000 + second) * 1_000_000_000));
         assert_eq!(minutes, [true, false, true, false, true]);
+    }
+
+    #[test]
+    fn a_rate_slower_than_the_clock_is_old_lets_one_out() {
+        let rate = Rate::new(1, Duration::from_hours(1)).unwrap();
+        let mut turns = DatagramTurns::default();
+        assert_eq!([5, 6].map(|second| turns.let_out(rate, second * 1_000_000_000)), [true, false]);
+    }
+
+    #[test]
+    fn a_raised_rate_is_in_force_at_once() {
+        let slow = Rate::new(1, Duration::from_hours(1)).unwrap();
+        let fast = Rate::new(20, Duration::from_secs(1)).unwrap();
+        let mut turns = DatagramTurns::default();
+        let start = 100_000_000_000;
+        assert!(turns.let_out(slow, start));
+        assert!(turns.let_out(fast, start + 60_000_000));
     }
 }
