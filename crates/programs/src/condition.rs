@@ -4,7 +4,6 @@ use anyhow::Result;
 use halfopen_lab::{Cgroup, Dialer, Dialling, HostKind, Lab, Mix};
 use halfopen_workload::{PATIENCE, THREADS};
 
-use crate::program::Program;
 use crate::run::{LEAD, LIMIT};
 
 /// Limiter and company of a program.
@@ -28,20 +27,14 @@ pub enum Scanner {
 }
 
 impl Condition {
-    /// Without a limiter cgroups make no difference.
-    const ALL: [Self; 5] = [
+    /// Those under which each program is run. Without a limiter cgroups make no difference.
+    pub const ALL: [Self; 5] = [
         Self { limited: false, scanner: Scanner::Absent },
         Self { limited: true, scanner: Scanner::Absent },
         Self { limited: false, scanner: Scanner::Elsewhere },
         Self { limited: true, scanner: Scanner::Elsewhere },
         Self { limited: true, scanner: Scanner::Inside },
     ];
-
-    /// Those under which a program is run.
-    pub fn of(program: &Program) -> impl Iterator<Item = Self> {
-        let with_scanner = program.with_scanner;
-        Self::ALL.into_iter().filter(move |condition| with_scanner || condition.scanner == Scanner::Absent)
-    }
 
     /// For the table.
     pub fn shown(self) -> &'static str {

@@ -65,7 +65,7 @@ fn main() -> Result<ExitCode> {
     // All conditions of a program follow each other, so that a busy machine is busy for all of them.
     for repetition in 0..asked.repeat {
         for program in &programs {
-            for condition in Condition::of(program) {
+            for condition in Condition::ALL {
                 let result = run::carry_out(program, condition);
                 match result {
                     Ok(run) => {

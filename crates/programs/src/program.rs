@@ -16,8 +16,6 @@ pub struct Program {
     pub unit: &'static str,
     /// Whether a WAN is between it and its peers; else a wire, which has Ethernet frames.
     pub wan: bool,
-    /// Whether it is run with a scanner beside it too; what is not held anyway need not be.
-    pub with_scanner: bool,
     /// Makes what it talks to, in a lab that has nothing yet.
     pub prepare: for<'a> fn(&'a Lab) -> Result<Task<'a>>,
 }

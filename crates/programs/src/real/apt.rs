@@ -17,7 +17,6 @@ pub const UPDATE_AND_DOWNLOAD: Program = Program {
     asked: "apt-get update from 8 repositories on 8 hosts, then download 16 packages from them",
     unit: "packages",
     wan: true,
-    with_scanner: true,
     prepare: update_and_download,
 };
 

@@ -21,7 +21,6 @@ pub const HALF_DEAD: Program = Program {
     asked: "Download a torrent of 24 MiB from 10 seeders, 400 KiB/s each, whom the tracker names among 10 dead peers",
     unit: "% of the file",
     wan: true,
-    with_scanner: true,
     prepare: |lab| download(lab, 10),
 };
 
@@ -30,7 +29,6 @@ pub const MOSTLY_DEAD: Program = Program {
     asked: "The same among 39 dead peers, four in five",
     unit: "% of the file",
     wan: true,
-    with_scanner: true,
     prepare: |lab| download(lab, 39),
 };
 

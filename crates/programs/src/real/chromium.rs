@@ -10,7 +10,6 @@ pub const PAGE: Program = Program {
     asked: "Load a page of 60 resources on 30 names, 6 of which have an IPv6 address too; the time is the page's own, without the browser's start",
     unit: "resources",
     wan: true,
-    with_scanner: true,
     prepare: |lab| {
         let page = Page::serve(lab)?;
         let targets = page.addresses().iter().map(|record| record.address).collect();

@@ -14,7 +14,6 @@ pub const ONE_BY_ONE: Program = Program {
     asked: "Fetch a file from each of 40 hosts, one after the other",
     unit: "files",
     wan: true,
-    with_scanner: true,
     prepare: |lab| fetch(lab, &[]),
 };
 
@@ -23,7 +22,6 @@ pub const AT_ONCE: Program = Program {
     asked: "The same, all 40 at once (--parallel-immediate)",
     unit: "files",
     wan: true,
-    with_scanner: true,
     prepare: |lab| fetch(lab, &["--parallel", "--parallel-immediate", "--parallel-max", "40"]),
 };
 

@@ -17,7 +17,6 @@ pub const CLONE: Program = Program {
     asked: "Clone a project with 12 submodules on 12 hosts, eight at a time, from git daemons",
     unit: "repositories",
     wan: true,
-    with_scanner: true,
     prepare: clone,
 };
 

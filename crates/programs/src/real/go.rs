@@ -18,7 +18,6 @@ pub const CLIENT: Program = Program {
     asked: "net/http: fetch a file from each of 40 hosts, all at once, with the 30 s that its default gives a connection",
     unit: "files",
     wan: true,
-    with_scanner: true,
     prepare: |lab| {
         let client = built_once(&BUILT, "go", build)?.join("client");
         fetch(lab, vec![client.display().to_string()])

@@ -16,7 +16,6 @@ pub const WRONG_PASSWORDS: Program = Program {
     asked: "Try 6 passwords on each of 8 SSH servers, two at a time on each; counted by the servers",
     unit: "tries",
     wan: true,
-    with_scanner: true,
     prepare: try_passwords,
 };
 

@@ -16,7 +16,6 @@ pub const CLIENT: Program = Program {
     asked: "java.net.http: the same, with ten seconds for a connection; the time has the start of the virtual machine",
     unit: "files",
     wan: true,
-    with_scanner: true,
     prepare: |lab| {
         let classes = built_once(&BUILT, "java", build)?.display().to_string();
         fetch(lab, ["java", "-cp", &classes, "Client"].map(str::to_owned).to_vec())

@@ -14,7 +14,6 @@ pub const SCAN: Program = Program {
     asked: "masscan at 100 packets a second: the same network (AF_PACKET)",
     unit: "live hosts",
     wan: false,
-    with_scanner: false,
     prepare: scan,
 };
 

@@ -13,7 +13,6 @@ pub const PORTS: Program = Program {
     asked: "nmap -sT: which of 1,000 ports of one host are open (6 are)",
     unit: "open ports",
     wan: false,
-    with_scanner: true,
     prepare: scan_ports,
 };
 
@@ -22,7 +21,6 @@ pub const CONNECT_SCAN: Program = Program {
     asked: "nmap -sT: which of 128 neighbouring addresses have port 80 open (16 have, the others are dead)",
     unit: "live hosts",
     wan: false,
-    with_scanner: true,
     prepare: |lab| scan_network(lab, &["-sT"]),
 };
 
@@ -31,7 +29,6 @@ pub const SYN_SCAN: Program = Program {
     asked: "nmap -sS: the same with Ethernet frames of its own (AF_PACKET)",
     unit: "live hosts",
     wan: false,
-    with_scanner: false,
     prepare: |lab| scan_network(lab, &["-sS", "--send-eth"]),
 };
 
@@ -40,7 +37,6 @@ pub const RAW_SCAN: Program = Program {
     asked: "nmap -sS --send-ip: the same through a raw IP socket",
     unit: "live hosts",
     wan: false,
-    with_scanner: false,
     prepare: |lab| scan_network(lab, &["-sS", "--send-ip"]),
 };
 
