@@ -26,6 +26,14 @@ pub struct AccountId {
     pub id: u64,
 }
 
+impl AccountId {
+    /// The one that stands for a scope itself, the host's among them.
+    #[must_use]
+    pub fn of_scope(scope: crate::ScopeId) -> Self {
+        Self { scope, id: 0 }
+    }
+}
+
 /// Where an attempt's socket is: what it takes to wake it ([`crate::Poker`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {

@@ -323,16 +323,14 @@ impl Enforcement {
     pub fn status(&mut self) -> Result<Status> {
         let exec = |exec: &ExecScope| {
             let status = self.scope_status(exec.id, &exec.name, ScopeKind::Exec, &exec.limits);
-            status.map(|status| (AccountId { scope: exec.id, id: 0 }, status))
+            status.map(|status| (AccountId::of_scope(exec.id), status))
         };
         let mut scopes = self.scopes.iter().map(exec).collect::<Result<Vec<_>, _>>()?;
         let (of_rules, accounts_unlisted) = self.rules_status()?;
         scopes.extend(of_rules);
         let mut host_status = self.scope_status(ScopeId::HOST, HOST, ScopeKind::Host, &self.host_limits())?;
         let all = scopes.iter_mut().map(|(account, status)| (*account, status));
-        self.show_stopped_datagrams(
-            all.chain([(AccountId { scope: ScopeId::HOST, id: 0 }, &mut host_status)]),
-        )?;
+        self.show_stopped_datagrams(all.chain([(AccountId::of_scope(ScopeId::HOST), &mut host_status)]))?;
         let deny = self.deny_status()?;
         let faults = self.limiter.faults()?;
         let host = self.limiter.ledger(ScopeId::HOST)?;

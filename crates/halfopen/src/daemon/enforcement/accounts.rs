@@ -63,7 +63,7 @@ impl Enforcement {
         let scopes = self.rule_scopes();
         let listed = scopes.iter().map(|scope| {
             let status = self.scope_status(scope.id, &scope.name, scope.kind, &scope.limits);
-            status.map(|status| (AccountId { scope: scope.id, id: 0 }, status))
+            status.map(|status| (AccountId::of_scope(scope.id), status))
         });
         let mut listed: Vec<(AccountId, ScopeStatus)> = listed.collect::<Result<_, _>>()?;
         let mut accounts = self.limiter.accounts()?;
@@ -106,7 +106,7 @@ impl Enforcement {
         let mut charged = HashMap::new();
         for (scope, name, kind, limits) in scopes {
             let status = self.scope_status(scope, &name, kind, &limits)?;
-            charged.insert(AccountId { scope, id: 0 }, Charged { status, limits });
+            charged.insert(AccountId::of_scope(scope), Charged { status, limits });
         }
         if !named.is_empty() {
             let mut accounts = self.limiter.accounts()?;

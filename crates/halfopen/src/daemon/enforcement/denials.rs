@@ -1,14 +1,13 @@
 //! What the rules of `[[deny]]` have come to: told in events, and shown.
 
+use super::accounts::on_the_wall;
 use super::{Enforcement, monotonic};
 use crate::config::setting::mode_name;
 use crate::control::{DeniedStatus, DenyStatus};
 use crate::events::DenialReport;
 use crate::events::episode::Tally;
-use crate::events::record::written_time;
 use halfopen_kernel::{Denied, DenyRule, KernelError};
 use halfopen_policy::Mode;
-use jiff::Timestamp;
 use std::net::IpAddr;
 
 impl Enforcement {
@@ -53,10 +52,8 @@ impl Enforcement {
 
     fn denied_status(&mut self, last: &Denied) -> DeniedStatus {
         let identity = self.means.identify(&last.program);
-        let now = Timestamp::now();
-        let time = now.checked_sub(monotonic().saturating_sub(last.at)).unwrap_or(now);
         DeniedStatus {
-            time: written_time(time),
+            time: on_the_wall(last.at),
             pid: last.program.pid,
             uid: last.program.uid,
             comm: last.program.comm.clone(),

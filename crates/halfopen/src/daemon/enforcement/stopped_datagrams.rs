@@ -3,8 +3,8 @@
 use super::accounts::on_the_wall;
 use super::{Enforcement, monotonic};
 use crate::control::{ScopeStatus, StoppedStatus, UdpStatus};
-use crate::events::StoppedReport;
 use crate::events::episode::Tally;
+use crate::events::{Identity, StoppedReport};
 use halfopen_kernel::{AccountId, KernelError, Program, StoppedDatagram};
 use std::collections::HashMap;
 
@@ -27,11 +27,12 @@ impl Enforcement {
                 continue;
             };
             let Some(counts) = told.tell(monotonic(), &stop, counts.counts()) else { continue };
-            let cgroup = self.cgroup_of(&stop);
+            let identity = self.whose(&stop);
+            let cgroup = identity.cgroup.clone();
             let program = stop.program.map(|program| Tally {
                 attempts: counts.stopped + counts.would_have_been_stopped,
                 sample: vec![stop.destination],
-                identity: self.means.identify(&program),
+                identity,
                 program,
             });
             let destination = stop.destination;
@@ -72,22 +73,24 @@ impl Enforcement {
     }
 
     fn stopped_status(&mut self, stop: &StoppedDatagram) -> StoppedStatus {
+        let identity = self.whose(stop);
         let program = stop.program.as_ref();
         StoppedStatus {
             time: on_the_wall(stop.at),
             pid: program.map(|program| program.pid),
             uid: program.map(|program| program.uid),
             comm: program.map(|program| program.comm.clone()),
-            exe: program.and_then(|program| self.means.identify(program).exe),
-            cgroup: self.cgroup_of(stop),
+            exe: identity.exe,
+            cgroup: identity.cgroup,
             cgroup_id: stop.cgroup_id,
             destination: stop.destination.to_string(),
             audited: stop.audited,
         }
     }
 
-    fn cgroup_of(&mut self, stop: &StoppedDatagram) -> Option<String> {
-        let nobody = Program { pid: 0, uid: 0, comm: String::new(), cgroup_id: stop.cgroup_id };
-        self.means.identify(&nobody).cgroup
+    /// Of a program that cannot be told, the socket's cgroup is known.
+    fn whose(&mut self, stop: &StoppedDatagram) -> Identity {
+        let nobody = || Program { pid: 0, uid: 0, comm: String::new(), cgroup_id: stop.cgroup_id };
+        self.means.identify(&stop.program.clone().unwrap_or_else(nobody))
     }
 }

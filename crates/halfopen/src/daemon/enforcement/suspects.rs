@@ -55,9 +55,8 @@ impl Enforcement {
             scope.2.first_contact.map(|_| scope.1.to_owned())
         };
         let own = attempt.own.and_then(|own| Some((own, costs(own.scope)?)));
-        let interface =
-            || attempt.interface.and_then(|id| Some((AccountId { scope: id, id: 0 }, costs(id)?)));
-        let host = || (AccountId { scope: ScopeId::HOST, id: 0 }, HOST.to_owned());
+        let interface = || attempt.interface.and_then(|id| Some((AccountId::of_scope(id), costs(id)?)));
+        let host = || (AccountId::of_scope(ScopeId::HOST), HOST.to_owned());
         let (account, scope) = own.or_else(interface).unwrap_or_else(host);
         self.announcer.suspects.note(scope, account, attempt);
     }

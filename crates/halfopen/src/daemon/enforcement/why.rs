@@ -69,7 +69,7 @@ fn explained(attempt: &Attempt, charged: &HashMap<AccountId, Charged>) -> Attemp
     let waits_for = (attempt.state == AttemptState::Queued).then(|| {
         let held_back_by = match attempt.own {
             Some(own) if own.scope == attempt.held_back_by => own,
-            _ => AccountId { scope: attempt.held_back_by, id: 0 },
+            _ => AccountId::of_scope(attempt.held_back_by),
         };
         let Some(Charged { status, limits }) = charged.get(&held_back_by) else {
             return "its next re-check: the scope that it waited for has ended".to_owned();
