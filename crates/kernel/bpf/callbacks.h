@@ -82,8 +82,11 @@ static __always_inline struct attempt *new_attempt(struct bpf_sock_ops *op, stru
  * may ask for a name even so. */
 static __always_inline void note_contact_of(struct attempt *a, const struct policy *p, struct cgroup *cgroup)
 {
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now;
 
+	if (!(p->knows | p->names))
+		return;
+	now = bpf_ktime_get_ns();
 	if (p->knows && !is_known(p, a->addr, now))
 		a->flags |= ATTEMPT_FIRST;
 	else if (p->becomes_known)
