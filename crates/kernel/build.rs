@@ -1,4 +1,4 @@
-//! Compiles the kernel part and its skeleton, and the deciding part of it once more for this machine.
+//! Compiles the kernel part and its skeleton.
 
 use libbpf_cargo::SkeletonBuilder;
 use std::ffi::OsStr;
@@ -33,8 +33,6 @@ fn main() {
         ])
         .build_and_generate(out.join("halfopen.skel.rs"))
         .unwrap_or_else(|error| panic!("compiling {source}: {error:#}"));
-
-    cc::Build::new().file("bpf/native.c").include("bpf").warnings(true).compile("halfopen_native");
 }
 
 fn check_clang(clang: &str) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * What the kernel part, its native twin and the Rust side share. Times are nanoseconds of CLOCK_MONOTONIC.
+ * What the kernel part, its native build and the Rust side share. Times are nanoseconds of CLOCK_MONOTONIC.
  */
 #pragma once
 

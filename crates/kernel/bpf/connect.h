@@ -11,15 +11,11 @@
 #include "maps.h"
 #include "program.h"
 #include "programs.h"
+#include "refuse.h"
 
 #define EPERM 1
 #define ENOBUFS 105
 #define SOCK_STREAM 1
-
-static __always_inline int queue_is_full(const struct scope *s, const struct limits *l)
-{
-	return !l->overflow_waits && s->waiting_here && s->queued >= l->queue;
-}
 
 static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct prefix *to)
 {
@@ -30,8 +26,7 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 	struct cgroup *cgroup;
 	struct tcp_sock *tp;
 	struct books b;
-	int blocked = 0, full = 0;
-	__u64 now;
+	enum refusal refusal;
 
 	if (ctx->type != SOCK_STREAM || ctx->protocol != IPPROTO_TCP || !sk || mode_now(p) != MODE_ENFORCE)
 		return 1;
@@ -55,15 +50,8 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 		release_scope(charge.scope, charge.account, p->released);
 	if (is_unreleased(p, host_of(&b)))
 		release_scope(0, 0, p->released);
-	now = bpf_ktime_get_ns();
-	for_each_charged(i) {
-		if (!b.scope[i])
-			continue;
-		for (int of = 0; of < PURSES; of++)
-			blocked |= is_blocked(&b.scope[i]->trust[of], &b.limits[i]->first, now);
-		full |= queue_is_full(b.scope[i], b.limits[i]);
-	}
-	if (!(blocked || full) || (p->essential.rules && is_essential(p, policy, cgroup)))
+	refusal = refusal_of(&b, bpf_ktime_get_ns());
+	if (refusal == REFUSAL_NONE || (p->essential.rules && is_essential(p, policy, cgroup)))
 		return 1;
 	/* Ours are run in the order of their attachment, all of them whatever the first says: what [[deny]] refuses
 	 * is its own. */
@@ -71,12 +59,9 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 		return 1;
 	program_refused(cgroup);
 	bpf_spin_lock(&host_of(&b)->lock);
-	for_each_charged(i) {
-		if (b.scope[i])
-			*(blocked ? &b.scope[i]->blocked : &b.scope[i]->refused) += 1;
-	}
+	count_refusal(&b, refusal);
 	bpf_spin_unlock(&host_of(&b)->lock);
-	bpf_set_retval(blocked ? -EPERM : -ENOBUFS);
+	bpf_set_retval(refusal == REFUSAL_BLOCKED ? -EPERM : -ENOBUFS);
 	return 0;
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
  * What the first contacts of one account have come to: the credit that is left, and whether it looks like a scanner's.
- * crates/policy/src/credit.rs says the same; property tests hold the two together.
  *
  * Every function here is to be called with the host scope's lock held. Pure: no helper is called.
  */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * First contacts over UDP: how many a scope lets out in a time. crates/policy/src/datagram.rs decides the same;
- * property tests hold the two together.
+ * First contacts over UDP: how many a scope lets out in a time.
  *
  * Every function here is to be called with the host scope's lock held. Pure: no helper is called.
  */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
  * The life of an attempt in the books, until it is out: it begins (goes out at once or waits) and asks again at each
- * re-check; outcome.h has the rest. crates/policy/src/scope.rs decides the same; property tests hold the two together.
+ * re-check; outcome.h has the rest, refuse.h what comes before. There is no second form of these headers: crates/policy
+ * compiles them for user space, and its tests are of them.
  *
  * Every function here is to be called with the host scope's lock held. Pure: no helper is called.
  */

@@ -1,17 +1,114 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The deciding part of the kernel code, compiled for user space: src/twin.rs holds it against the Rust policy.
+ * The deciding part of the kernel code, compiled for user space: crates/policy/src/native.rs calls it.
+ *
+ * What is in a structure is known here alone. Over there each is so many bytes (native_sizes), zeroed at first, as the
+ * kernel has them in its maps and sockets.
  */
 #include <stddef.h>
 
 #define __always_inline inline
 #include "datagrams.h"
-#include "outcome.h"
 #include "names_parse.h"
+#include "outcome.h"
 #include "patience.h"
 #include "recount.h"
+#include "refuse.h"
 
-static inline void settle_all(struct books *b, const struct attempt *a, __u64 now)
+/* What an attempt is charged to, as `struct books` wants it: the host's first; all but that may be NULL. */
+struct native_charge {
+	struct scope *scope[CHARGED];
+	const struct limits *limits[CHARGED];
+	struct party *top;
+	struct party *user;
+};
+
+static struct books open_books(const struct native_charge *c)
+{
+	struct books b = { .top = c->top, .user = c->user };
+
+	for (int i = 0; i < CHARGED; i++) {
+		b.scope[i] = c->scope[i];
+		b.limits[i] = c->limits[i];
+	}
+	return b;
+}
+
+/* In the order of `Sizes` in native/calls.rs. */
+const __u64 native_sizes[9] = {
+	sizeof(struct scope),	    sizeof(struct limits),	sizeof(struct party),
+	sizeof(struct attempt),	    sizeof(struct dns_reading), sizeof(struct native_charge),
+	sizeof(struct held_record), sizeof(struct turn_record), sizeof(struct attempt_record),
+};
+#define FITS(type) _Static_assert(_Alignof(type) <= _Alignof(__u64), "Rust has memory for it in words")
+FITS(struct scope);
+FITS(struct limits);
+FITS(struct party);
+FITS(struct attempt);
+FITS(struct dns_reading);
+
+/* In the order of `Constants` in native/calls.rs. */
+const __u64 native_constants[3] = { TURN_TOLERANCE_NS, SYN_GAP_NS, DNS_STEPS_MOST };
+
+void native_limit_slots(struct limits *l, __u32 half_open, __u64 slot_life_ns, __u32 slot_shift, int strict)
+{
+	l->half_open = half_open;
+	l->slot_life_ns = slot_life_ns;
+	l->slot_shift = slot_shift;
+	l->strict = !!strict;
+}
+
+void native_limit_queue(struct limits *l, __u32 queue, int overflow_waits, __u64 interval_ns, __u64 max_wait_ns)
+{
+	l->queue = queue;
+	l->overflow_waits = !!overflow_waits;
+	l->interval_ns = interval_ns;
+	l->max_wait_ns = max_wait_ns;
+}
+
+/* Credit and what an answer earns, its own cost included, in whole credits. */
+void native_limit_credit(struct limits *l, __u32 credit, __u32 reward, __u64 recover_ns, __u64 recover_most_ns)
+{
+	l->first.credit = credit * CREDIT;
+	l->first.refund = reward ? CREDIT : 0;
+	l->first.bonus = reward ? (reward - 1) * CREDIT : 0;
+	l->first.recover_ns = recover_ns;
+	l->first.recover_most_ns = recover_most_ns;
+}
+
+void native_limit_contacts(struct limits *l, __u32 working_set, int either, int throttle, __u64 block_ns)
+{
+	l->first.working_set = working_set;
+	l->first.order = either ? ORDER_EITHER : ORDER_OLDEST;
+	l->first.throttle = !!throttle;
+	l->first.block_ns = block_ns;
+}
+
+void native_limit_datagrams(struct limits *l, __u64 interval_ns, int dropped)
+{
+	l->datagram_interval_ns = interval_ns;
+	l->datagram_dropped = !!dropped;
+}
+
+void native_describe(struct attempt *a, int essential, int first, int named, __u64 address)
+{
+	a->flags = (essential ? ATTEMPT_ESSENTIAL : 0) | (first ? ATTEMPT_FIRST : 0) | (named ? ATTEMPT_NAMED : 0);
+	a->address = address;
+}
+
+__u32 native_state(const struct attempt *a)
+{
+	return a->state;
+}
+
+/* enum charged */
+__u32 native_blocked_on(const struct attempt *a)
+{
+	return a->blocked_on;
+}
+
+/* As the hooks do before each question. */
+static void settle_all(struct books *b, const struct attempt *a, __u64 now)
 {
 	for_each_charged(i) {
 		struct scope *s = b->scope[i];
@@ -28,30 +125,64 @@ static inline void settle_all(struct books *b, const struct attempt *a, __u64 no
 	}
 }
 
-enum verdict native_begin(struct books *b, struct attempt *a, __u32 mode, __u64 now)
+/* As egress does. */
+static enum verdict syn_leaves(struct attempt *a, enum verdict verdict, __u64 now)
 {
-	settle_all(b, a, now);
-	return attempt_begin(b, a, mode, now);
+	if (verdict == VERDICT_GO || verdict == VERDICT_GO_AUDITED)
+		a->last_syn_ns = now;
+	return verdict;
 }
 
-enum verdict native_recheck(struct books *b, struct attempt *a, int known, __u32 mode, __u64 now)
+/* Whether connect() fails at once; counted then. */
+__u32 native_refuse(const struct native_charge *c, __u64 now)
 {
-	if (known && a->flags & ATTEMPT_FIRST)
-		is_first_no_more(b, a);
-	settle_all(b, a, now);
-	return attempt_recheck(b, a, mode, now);
+	struct books b = open_books(c);
+	enum refusal refusal = refusal_of(&b, now);
+
+	if (refusal != REFUSAL_NONE)
+		count_refusal(&b, refusal);
+	return refusal;
 }
 
-enum verdict native_resend(struct books *b, struct attempt *a, __u32 mode, __u64 now)
+__u32 native_begin(const struct native_charge *c, struct attempt *a, __u32 mode, __u64 now)
 {
-	settle_all(b, a, now);
-	return attempt_resend(b, a, mode, now);
+	struct books b = open_books(c);
+
+	settle_all(&b, a, now);
+	return syn_leaves(a, attempt_begin(&b, a, mode, now), now);
 }
 
-void native_end(struct books *b, struct attempt *a, enum ending ending, __u32 neighbours, __u64 now)
+/* A waiter's address has become known. */
+void native_known(const struct native_charge *c, struct attempt *a)
 {
-	settle_all(b, a, now);
-	attempt_end(b, a, ending, neighbours, now);
+	struct books b = open_books(c);
+
+	if (is_first(a))
+		is_first_no_more(&b, a);
+}
+
+__u32 native_recheck(const struct native_charge *c, struct attempt *a, __u32 mode, __u64 now)
+{
+	struct books b = open_books(c);
+
+	settle_all(&b, a, now);
+	return syn_leaves(a, attempt_recheck(&b, a, mode, now), now);
+}
+
+__u32 native_resend(const struct native_charge *c, struct attempt *a, __u32 mode, __u64 now)
+{
+	struct books b = open_books(c);
+
+	settle_all(&b, a, now);
+	return syn_leaves(a, attempt_resend(&b, a, mode, now), now);
+}
+
+void native_end(const struct native_charge *c, struct attempt *a, __u32 ending, __u32 neighbours, __u64 now)
+{
+	struct books b = open_books(c);
+
+	settle_all(&b, a, now);
+	attempt_end(&b, a, ending, neighbours, now);
 }
 
 /* Whether a first contact over UDP may leave; it takes its turn then. */
@@ -63,19 +194,96 @@ int native_datagram(struct scope *s, const struct limits *l, __u64 now)
 	return 1;
 }
 
-void native_walk_begins(struct books *b)
+void native_walk_begins(struct scope *host)
 {
-	walk_begins(host_of(b));
+	walk_begins(host);
 }
 
-void native_seen(struct books *b, struct attempt *a)
+void native_seen(const struct native_charge *c, struct attempt *a)
 {
-	attempt_seen(b, a);
+	struct books b = open_books(c);
+
+	attempt_seen(&b, a);
 }
 
+__u32 native_walk(const struct scope *host)
+{
+	return host->walk;
+}
+
+/* Whether the books were wrong. */
 int native_walk_ends(struct scope *s, __u32 walk)
 {
 	return walk_ends(s, walk);
+}
+
+/* Makes them so. */
+void native_drift(struct scope *s, __s32 queued, __s32 waiting_here, __s32 out)
+{
+	s->queued += queued;
+	s->waiting_here += waiting_here;
+	s->out += out;
+}
+
+__u32 native_waiting_here(const struct scope *s)
+{
+	return s->waiting_here;
+}
+
+/* The books of one scope as they would be if somebody asked now, in the order of native/scope.rs. */
+void native_ledger(const struct scope *s, __u64 now, __u64 number[17])
+{
+	struct scope then = *s;
+	__u32 held;
+
+	slots_turn(&then, now);
+	if (now >= then.old_grid_until_ns)
+		then.in_old_grid = 0;
+	/* The lump of an old grid may still count slots whose attempts have ended. */
+	held = slots_held(&then) < s->out ? slots_held(&then) : s->out;
+	number[0] = held;
+	number[1] = s->out - held;
+	number[2] = s->queued;
+	number[3] = s->admitted;
+	number[4] = s->released;
+	number[5] = s->cancelled;
+	number[6] = s->gave_up;
+	number[7] = s->established;
+	number[8] = s->failed;
+	number[9] = s->refused;
+	number[10] = s->blocked;
+	number[11] = s->would_have_waited;
+	number[12] = s->longest_wait_ns;
+	number[13] = s->last_waiter_ns;
+	number[14] = s->datagrams_let_out;
+	number[15] = s->datagrams_stopped;
+	number[16] = s->datagrams_audited;
+}
+
+/* Credits, first contacts, those pending, and since when it is a suspect. */
+void native_repute(const struct scope *s, __u32 purse, __u64 number[4])
+{
+	const struct trust *t = &s->trust[purse % PURSES];
+
+	number[0] = t->credit / CREDIT;
+	number[1] = t->first_contacts;
+	number[2] = t->pending;
+	number[3] = t->suspect_ns;
+}
+
+/* Credits, whether the newest goes first, and when the next one comes back (0 = none is missing), were somebody to ask
+ * now. Returns whether any are asked for. */
+int native_offer(const struct scope *s, const struct limits *l, __u32 purse, __u64 now, __u64 number[3])
+{
+	struct trust then = s->trust[purse % PURSES];
+
+	if (!l->first.credit)
+		return 0;
+	trust_settle(&then, &l->first, purse % PURSES, now);
+	number[0] = then.credit / CREDIT;
+	number[1] = newest_goes(&then, &l->first);
+	number[2] = then.recover_ns;
+	return 1;
 }
 
 __u32 native_silent_patience_ms(__u32 syn_count, __u32 linear, __u32 rto_max_ms)
@@ -109,21 +317,37 @@ __u32 native_next_wait_ms(__u32 held_ms, __u32 rechecks, __u32 waiting, __u32 qu
 	return next_wait_ms(held_ms, rechecks, waiting, queue_number, interval_ns, woken);
 }
 
-__u32 native_read_answer(struct dns_reading *m)
+/* Reads a message as an answer to the question; lengths beyond what fits are refused as the kernel part refuses them.
+ * Returns enum names_count. */
+__u32 native_read_answer(struct dns_reading *m, const __u8 *message, __u32 length, const __u8 *question,
+			 __u32 question_length)
 {
+	if (length > DNS_MESSAGE_MOST)
+		return NAMES_TOO_LONG;
+	if (question_length > DNS_QUESTION_MOST)
+		return NAMES_OTHER_QUESTION;
+	__builtin_memset(m->asked, 0, sizeof(m->asked));
+	__builtin_memcpy(m->asked, question, question_length);
+	__builtin_memcpy(m->bytes, message, length);
+	m->length = length;
 	read_answer(m);
 	return m->outcome;
 }
 
-/* The mapped address of `found[at]`; whether it may be named. */
-int native_found_address(const struct dns_reading *m, __u32 at, __u8 addr[16])
+__u32 native_steps_left(const struct dns_reading *m)
 {
-	copy_address(addr, m, m->found[at].at);
-	return is_nameable(addr);
+	return m->steps_left;
 }
 
-/* In the order in which src/twin.rs compares them. */
-const __u32 native_sizes[] = {
-	sizeof(struct held_record), sizeof(struct turn_record), sizeof(struct attempt_record), sizeof(struct attempt),
-	sizeof(struct scope),	    sizeof(struct limits),	sizeof(struct books),	       sizeof(struct party),
-};
+__u32 native_found(const struct dns_reading *m)
+{
+	return m->found_count;
+}
+
+/* The mapped address that was found there, and for how many seconds it holds; whether it may be named. */
+int native_found_address(const struct dns_reading *m, __u32 at, __u8 addr[16], __u32 *ttl_s)
+{
+	copy_address(addr, m, m->found[at].at);
+	*ttl_s = m->found[at].ttl_s;
+	return is_nameable(addr);
+}

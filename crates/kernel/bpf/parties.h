@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
  * Who takes the full host's turns: they go round among the top-level cgroups that wait, and in each among its users.
- * crates/policy/src/parties.rs says the same; property tests hold the two together.
  *
  * Every function here is to be called with the host scope's lock held. Pure: no helper is called.
  */

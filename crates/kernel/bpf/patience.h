@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
  * TCP's own timers, as arithmetic: how long a program's connect() lasts towards a silent peer, when a held socket asks
- * again, and how its timer is led there. Pure: also compiled natively and tested.
+ * again, and how its timer is led there. Pure: no helper is called.
  */
 #pragma once
 

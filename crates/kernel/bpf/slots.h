@@ -6,7 +6,7 @@
  * A tick is slot_life / 64 to slot_life / 32 long. A changed slot_life may need ticks of another length: the slots of
  * the old grid are then kept as one lump until the last of them has expired, which can only hold a slot too long.
  *
- * Pure: also compiled natively and held against the Rust policy.
+ * Pure: no helper is called.
  */
 #pragma once
 

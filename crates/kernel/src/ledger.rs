@@ -1,44 +1,57 @@
 //! Reading a scope's books as they would be if somebody asked at this moment.
 
+use crate::plain;
 use crate::skeleton::types;
-use halfopen_policy::{DatagramCounts, Ledger};
-use std::time::Duration;
-
-const BUCKETS: u64 = 128;
-
-/// The slots of `scope` that have not expired at `now_ns`: what `slots_settle()` would leave.
-fn slots_held(scope: &types::scope, now_ns: u64) -> u64 {
-    let now_tick = now_ns.checked_shr(scope.slot_shift).unwrap_or(0);
-    let expired: u64 = (scope.tick + 1..=now_tick)
-        .take(BUCKETS as usize)
-        .map(|tick| u64::from(scope.bucket[(tick % BUCKETS) as usize]))
-        .sum();
-    let old = if now_ns < scope.old_grid_until_ns { u64::from(scope.in_old_grid) } else { 0 };
-    u64::from(scope.in_slots).saturating_sub(expired) + old
-}
+use halfopen_policy::{Ledger, abi};
 
 pub(crate) fn ledger(scope: &types::scope, now_ns: u64) -> Ledger {
-    let out = u64::from(scope.out);
-    let half_open = slots_held(scope, now_ns).min(out);
-    Ledger {
-        half_open,
-        aged: out - half_open,
-        queued: u64::from(scope.queued),
-        admitted: scope.admitted,
-        released: scope.released,
-        cancelled: scope.cancelled,
-        gave_up_while_queued: scope.gave_up,
-        established: scope.established,
-        failed: scope.failed,
-        refused_overflow: scope.refused,
-        blocked: scope.blocked,
-        would_have_waited: scope.would_have_waited,
-        longest_wait: Duration::from_nanos(scope.longest_wait_ns),
-        last_waiter: Duration::from_nanos(scope.last_waiter_ns),
-        datagrams: DatagramCounts {
-            let_out: scope.datagrams_let_out,
-            stopped: scope.datagrams_stopped,
-            would_have_been_stopped: scope.datagrams_audited,
-        },
+    abi::ledger(plain::bytes(scope), now_ns).expect("both are the same structure, as the test below says")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plain::{AttemptRecord, HeldRecord, TurnRecord};
+    use crate::settings;
+    use halfopen_policy::{Excess, FirstContact, FirstDatagrams, Limits, OnSuspect, Overflow, Rate};
+    use std::time::Duration;
+
+    #[test]
+    fn structures_have_the_size_that_the_kernel_gives_them() {
+        let here = abi::Sizes {
+            scope: size_of::<types::scope>(),
+            limits: size_of::<types::limits>(),
+            party: size_of::<types::party>(),
+            attempt: size_of::<types::attempt>(),
+            held_record: size_of::<HeldRecord>(),
+            turn_record: size_of::<TurnRecord>(),
+            attempt_record: size_of::<AttemptRecord>(),
+        };
+        assert_eq!(here, abi::sizes());
+    }
+
+    #[test]
+    fn limits_are_written_as_the_policy_is_told_them() {
+        let rate =
+            |per_minute| Rate::new(per_minute, Duration::from_mins(1)).expect("within the range of rates");
+        let suspects = [OnSuspect::Notify, OnSuspect::Throttle, OnSuspect::Block(Duration::from_secs(7))];
+        let asking = suspects.into_iter().flat_map(|on_suspect| {
+            [FirstContact::adaptive(), FirstContact::virus_throttle()].map(|first| Limits {
+                half_open: None,
+                drain: None,
+                strict: false,
+                max_wait: Some(Duration::from_secs(9)),
+                overflow: Overflow::Wait,
+                first_contact: Some(FirstContact { on_suspect, ..first }),
+                ..Limits::xp_sp2()
+            })
+        });
+        let sending = [Excess::Refuse, Excess::Drop].map(|excess| Limits {
+            datagrams: Some(FirstDatagrams { rate: rate(31), excess }),
+            ..Limits::xp_sp2()
+        });
+        for limits in asking.chain(sending).chain([Limits::xp_sp2()]) {
+            assert_eq!(plain::bytes(&settings::limits(&limits)), abi::limits(&limits), "{limits:?}");
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! The kernel part of halfopen and a safe interface to it: load, attach, write the policy, read the ledger and the
 //! events, let everything go.
 //!
-//! Only this crate talks to the kernel's BPF interface, and only here `unsafe` is allowed. It knows the policy as far as
-//! its C header (`bpf/decide.h`, `bpf/outcome.h`) does, and nothing of configuration files or of how events are shown.
+//! Only this crate talks to the kernel's BPF interface. `unsafe` is allowed here, and where `halfopen-policy` calls the
+//! native build of the policy, which is a C header of this crate's (`bpf/decide.h` and those beside it). Nothing is known
+//! here of configuration files or of how events are shown.
 
 mod accounts;
 mod cgroup;
@@ -29,8 +30,6 @@ mod skeleton;
 mod state;
 mod stopped_datagrams;
 mod told;
-#[cfg(test)]
-mod twin;
 mod walk;
 
 pub use accounts::{Account, AccountOf, Trust};

@@ -15,6 +15,8 @@ pub(crate) unsafe trait Plain: Copy {}
 // SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
 unsafe impl Plain for types::scope {}
 // SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
+unsafe impl Plain for types::limits {}
+// SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
 unsafe impl Plain for types::keeper {}
 // SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
 unsafe impl Plain for types::named_key {}

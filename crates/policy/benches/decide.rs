@@ -1,4 +1,4 @@
-//! What one decision costs in the policy's own form: the price of simulating a host.
+//! What one decision of the header costs in user space: the price of simulating a host.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use halfopen_policy::{Books, Ending, Limits, Mode, Origin, Verdict};

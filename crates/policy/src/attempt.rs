@@ -1,10 +1,6 @@
 //! One outbound connect, and what is said to it.
 
-use crate::credit::Side;
-use crate::first_contact::{Contact, Purse};
-use crate::parties::Party;
 use crate::scope::ScopeId;
-use std::collections::BTreeMap;
 
 /// Names an attempt in [`crate::Books`]; never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,13 +49,14 @@ pub enum Ending {
     Other,
 }
 
-/// Where an attempt stands. Times are nanoseconds of the caller's clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// Its first SYN is held.
-    Queued,
-    /// Its SYN is out, unanswered.
-    Out { in_slot_since: u64, last_syn: u64 },
+/// Who an attempt belongs to when the full host's turns go round: they do among the top-level cgroups that wait, and in
+/// each among its users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Party {
+    /// The top-level cgroup.
+    pub top: u64,
+    /// The user in it.
+    pub user: u32,
 }
 
 /// What an attempt is: who makes it, where to, what it is charged to.
@@ -79,36 +76,4 @@ pub struct Origin {
     pub named: bool,
     /// A hash of its address, for working sets.
     pub address: u64,
-}
-
-impl Origin {
-    /// The credit that it would cost.
-    pub(crate) fn purse(&self) -> Purse {
-        if self.named { Purse::Named } else { Purse::Strangers }
-    }
-
-    pub(crate) fn contact(&self) -> Contact {
-        if self.first { Contact::First(self.purse()) } else { Contact::Known }
-    }
-
-    /// The scopes it is charged to, in the order in which they are asked: who waits for its own account shall not look
-    /// like a waiter of all.
-    pub(crate) fn charged(&self) -> impl Iterator<Item = ScopeId> + use<> {
-        self.own.into_iter().chain(self.interface).chain([ScopeId::HOST])
-    }
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Attempt {
-    pub origin: Origin,
-    pub began: u64,
-    pub stage: Stage,
-    /// The scope that said no last.
-    pub held_back_by: Option<ScopeId>,
-    /// Its place among those who wait for credit, in each scope that asks for it.
-    pub places: BTreeMap<ScopeId, u32>,
-    /// Out, and neither answered nor silent for long enough.
-    pub pending: bool,
-    /// Whose turn it took.
-    pub side: Side,
 }

@@ -1,10 +1,8 @@
 //! First contacts over UDP: how many a scope lets out in a time. There is no handshake to learn from and nothing to wait
-//! in: one over the rate is refused or dropped. The kernel part has the same in `bpf/datagrams.h`.
+//! in: one over the rate is refused or dropped. Decided by `bpf/datagrams.h`.
 
-use crate::Rate;
-
-/// As many as come in this time (nanoseconds) may go out in one moment, and one at least.
-const BURST_NS: i64 = 1_000_000_000;
+use crate::native::{self, Native};
+use crate::{Limits, Rate};
 
 /// What happens to a first contact over UDP that is one too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,24 +23,28 @@ pub struct FirstDatagrams {
     pub excess: Excess,
 }
 
-/// Whose turn it is, as a time: the virtual scheduling of the generic cell rate algorithm (ITU-T I.371).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct DatagramTurns {
-    /// `None` = none yet: all are there, however young the clock is.
-    last_turn: Option<i64>,
+/// The turns of first contacts over UDP in one scope.
+#[derive(Debug, Clone)]
+pub struct DatagramTurns(native::Scope);
+
+impl Default for DatagramTurns {
+    fn default() -> Self {
+        Self(Native::zeroed())
+    }
 }
 
 impl DatagramTurns {
     /// Whether a first contact may leave at `now` (nanoseconds of the caller's clock); it takes its turn then.
     pub fn let_out(&mut self, rate: Rate, now: u64) -> bool {
-        let (interval, now) = (rate.interval_ns().cast_signed(), now.cast_signed());
-        let earliest = now - BURST_NS.max(interval);
-        let next = self.last_turn.map_or(earliest, |last| last.max(earliest)) + interval;
-        if next > now {
-            return false;
-        }
-        self.last_turn = Some(next);
-        true
+        let datagrams = Some(FirstDatagrams { rate, excess: Excess::default() });
+        let limits = Limits { datagrams, ..Limits::xp_sp2() };
+        self.0.lets_datagram_out(&(&limits).into(), now)
+    }
+
+    /// How many have left.
+    #[must_use]
+    pub fn let_out_so_far(&self) -> u64 {
+        self.0.ledger(0).datagrams.let_out
     }
 }
 

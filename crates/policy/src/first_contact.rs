@@ -37,15 +37,6 @@ pub enum Purse {
 impl Purse {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Named, Self::Strangers];
-
-    /// How many times `credit` it begins with and recovers to: a page of today is made of thirty names, of which a browser
-    /// asks for all at once.
-    pub(crate) fn times(self) -> u32 {
-        match self {
-            Self::Named => 4,
-            Self::Strangers => 1,
-        }
-    }
 }
 
 /// What an attempt's address is to who dials it, in the order in which they go out.
@@ -89,11 +80,6 @@ pub enum OnSuspect {
 }
 
 impl FirstContact {
-    /// The rules of one purse.
-    pub(crate) fn of(self, purse: Purse) -> Self {
-        Self { credit: self.credit * purse.times(), ..self }
-    }
-
     /// The most that `credit` and `reward` may be.
     pub const MOST: u32 = 10_000;
     /// The largest `working_set`.

@@ -46,6 +46,8 @@ struct Watched {
 }
 
 const SCOPES_ASKED: usize = 2;
+/// A slot may be held for two ticks of the wheel longer than `slot_life`, each a 32nd of it at most (`bpf/slots.h`).
+const GRID_PART: u32 = 16;
 
 impl Watched {
     fn new(mode: Mode, limits: Limits, own_limits: Limits) -> Self {
@@ -199,7 +201,8 @@ fn some_featured() -> impl Strategy<Value = Limits> {
         .prop_map(|(limits, half_open, first_contact)| Limits { half_open, first_contact, ..limits })
 }
 
-/// Lives through it, and looks after each step that no scope has more senders within its `slot_life` than it allows.
+/// Lives through it, and looks after each step that no scope has more senders within its `slot_life` than it allows, and
+/// that each of them, but nobody for longer than the grid of slots makes of it, holds a slot.
 fn never_more_senders(host: Limits, own: Limits, life: &[(u64, Act)]) -> Result<Watched, TestCaseError> {
     let mut watched = Watched::new(Mode::Enforce, host, own);
     for (step, act) in life {
@@ -207,6 +210,12 @@ fn never_more_senders(host: Limits, own: Limits, life: &[(u64, Act)]) -> Result<
         for (scope, limits) in watched.scopes().into_iter().zip([host, own]) {
             let senders = watched.senders(scope, limits.slot_life);
             prop_assert!(senders <= limits.half_open.unwrap_or(u32::MAX) as usize, "{senders} at {scope:?}");
+            let held = watched.books.ledger(scope, watched.now).half_open as usize;
+            let most = watched.senders(scope, limits.slot_life + limits.slot_life / GRID_PART);
+            prop_assert!(
+                (senders..=most).contains(&held),
+                "{held} slots of {senders} to {most} at {scope:?}"
+            );
         }
     }
     Ok(watched)
@@ -254,6 +263,34 @@ proptest! {
         for scope in watched.scopes() {
             let Ledger { half_open, aged, queued, .. } = watched.books.ledger(scope, watched.now);
             prop_assert_eq!([half_open, aged, queued, watched.books.waiting_at(scope) as u64], [0; 4]);
+        }
+    }
+
+    /// Those of one party, where no rate is set and no credit asked for.
+    #[test]
+    fn who_asks_goes_out_unless_every_slot_of_a_scope_is_taken(
+        host in some_limits(),
+        own in some_limits(),
+        life in some_life(120, 0),
+    ) {
+        let unpaced = |limits| Limits { drain: None, ..limits };
+        let mut watched = Watched::new(Mode::Enforce, unpaced(host), unpaced(own));
+        for (step, act) in &life {
+            let mut act = act.clone();
+            if let Act::Begin { party, .. } = &mut act {
+                *party = Party::default();
+            }
+            watched.act(*step, &act);
+            watched.act(0, &Act::AllTimers);
+            for live in watched.live.values().filter(|live| live.state == State::Queued) {
+                let full = [(ScopeId::HOST, host)].into_iter().chain(live.own.map(|scope| (scope, own))).any(
+                    |(scope, limits)| {
+                        let within = limits.slot_life + limits.slot_life / GRID_PART;
+                        watched.senders(scope, within) >= limits.half_open.unwrap_or(u32::MAX) as usize
+                    },
+                );
+                prop_assert!(full, "held although no scope is full");
+            }
         }
     }
 

@@ -1,69 +1,25 @@
 //! What the kernel part reads in DNS answers (`bpf/names_parse.h`), held against a DNS library.
 
+#![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
+
 mod messages;
 mod reference;
 
-use crate::skeleton::types::dns_reading;
+use halfopen_policy::answer::{Named, Outcome, Reader};
 use messages::{Message, edit, scene};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::net::Ipv6Addr;
 
-// SAFETY: the signatures of bpf/native.c.
-unsafe extern "C" {
-    fn native_read_answer(reading: *mut dns_reading) -> u32;
-    fn native_found_address(reading: *const dns_reading, at: u32, address: *mut u8) -> i32;
-}
-
-/// `enum names_count` of bpf/abi.h, as far as a message can be read to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Read,
-    OtherQuestion,
-    Truncated,
-    Error,
-    Malformed,
-    TooLong,
-}
-
-/// An address and for how many seconds it holds.
-type Named = (Ipv6Addr, u32);
-
-/// `DNS_MESSAGE_MOST` of bpf/abi.h.
+/// `DNS_MESSAGE_MOST` of bpf/abi.h: longer ones are refused unread.
 const MESSAGE_MOST: usize = 4096;
-/// `DNS_STEPS_MOST` of `bpf/names_parse.h`.
-const STEPS_MOST: u32 = 16_384;
 
-/// Reads `bytes`, at most [`MESSAGE_MOST`], as an answer to `question` (name, type and class as on the wire). A read
-/// outside the message ends the process.
+/// Reads `bytes` as an answer to `question`, whatever an earlier message has left in the memory.
 fn read(bytes: &[u8], question: &[u8]) -> (Outcome, Vec<Named>) {
-    let mut reading = Box::<dns_reading>::default();
-    // What an earlier message has left must not matter.
-    reading.bytes.fill(0xc0);
-    reading.name.fill(b'a');
-    reading.found_count = 77;
-    reading.bytes[..bytes.len()].copy_from_slice(bytes);
-    reading.length = bytes.len() as u32;
-    reading.asked[..question.len()].copy_from_slice(question);
-    // SAFETY: the structure lives, and is borrowed for the call alone.
-    let outcome = match unsafe { native_read_answer(&raw mut *reading) } {
-        0 => Outcome::Read,
-        3 => Outcome::OtherQuestion,
-        4 => Outcome::Truncated,
-        5 => Outcome::Error,
-        6 => Outcome::Malformed,
-        7 => Outcome::TooLong,
-        other => panic!("no message is read to outcome {other}"),
-    };
-    assert!(reading.steps_left <= STEPS_MOST, "more steps than are allowed");
-    let found = if outcome == Outcome::Read { reading.found_count } else { 0 };
-    let named = (0..found).filter_map(|at| {
-        let mut address = [0; 16];
-        // SAFETY: as above; the address has the sixteen bytes that are written.
-        let nameable = unsafe { native_found_address(&raw const *reading, at, address.as_mut_ptr()) } != 0;
-        (nameable).then(|| (Ipv6Addr::from(address), reading.found[at as usize].ttl_s))
-    });
-    (outcome, named.collect())
+    let [one, other] = [0xc0, b'a'].map(|left| Reader::left_full_of(left).read(bytes, question));
+    assert_eq!(one, other, "what an earlier message has left matters");
+    assert!(one.steps <= Reader::steps_most(), "more steps than are allowed");
+    (one.outcome, one.named)
 }
 
 fn both(bytes: &[u8], question: &[u8]) -> ((Outcome, Vec<Named>), Option<Vec<Named>>) {
@@ -150,7 +106,7 @@ fn changes_leave_enough_messages_that_name_something() {
     assert!(named > 100, "of 1000 changed messages {named} name something: the comparison says little");
 }
 
-/// For a longer run by hand: `NAMES_CASES=20000000 cargo test --release -p halfopen-kernel answers -- --ignored`.
+/// For a longer run by hand: `NAMES_CASES=20000000 cargo test --release -p halfopen-policy --test answers -- --ignored`.
 #[test]
 #[ignore = "as long as NAMES_CASES says: run by hand"]
 fn many_changed_messages_never_name_more_than_the_library_says() {

@@ -1,6 +1,6 @@
-//! The arithmetic of TCP's timers against a timer-by-timer run of them.
+//! The arithmetic of TCP's timers (`bpf/patience.h`) against a timer-by-timer run of them.
 
-use super::{
+use halfopen_policy::timers::{
     first_timer_ms, first_timer_woken_ms, longest_wait_ms, next_wait_ms, silent_patience_ms,
     syn_count_to_last,
 };
@@ -155,7 +155,7 @@ proptest! {
     /// So that the re-checks that TCP counts (127) last for any wait: half a second apart for 30 s, then a tenth.
     #[test]
     fn steps_grow_with_the_wait(held_ms in 30_000..10_000_000u32, waiting in 0..10_000u32, number: u32, woken: bool) {
-        let wait = next_wait_ms(held_ms, 97, waiting, number, 0, woken.into());
+        let wait = next_wait_ms(held_ms, 97, waiting, number, 0, woken);
         prop_assert!((held_ms / 10 * 2 / 3).min(60_000) <= wait + 1 && wait <= 120_000, "{wait}");
     }
 }

@@ -1,11 +1,11 @@
 //! Answers as servers send them, and changes to their bytes.
 
-use super::Named;
 use domain::base::iana::{Class, Rtype};
 use domain::base::message_builder::{HashCompressor, StaticCompressor, TreeCompressor};
 use domain::base::wire::Composer;
 use domain::base::{MessageBuilder, Name, Ttl, UnknownRecordData};
 use domain::rdata::{A, Aaaa, Cname, Ns};
+use halfopen_policy::answer::Named;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};

@@ -1,10 +1,10 @@
 //! What a DNS library finds in an answer.
 
-use super::Named;
 use domain::base::iana::{Class, Opcode, Rcode, Rtype};
 use domain::base::name::ToName;
 use domain::base::{Message, Name, Question};
 use domain::rdata::{A, Aaaa, Cname};
+use halfopen_policy::answer::Named;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// What `bytes` names as an answer to `question`; `None` where it is no whole answer to it.

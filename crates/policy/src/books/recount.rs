@@ -1,0 +1,33 @@
+//! The recount (`bpf/recount.h`): what a walk over all live attempts has seen takes the place of the counters.
+
+use super::Books;
+use crate::attempt::AttemptId;
+use crate::scope::ScopeId;
+
+#[cfg(test)]
+mod tests;
+
+impl Books {
+    /// A walk over all live attempts begins.
+    pub fn walk_begins(&mut self) {
+        if let Some(host) = self.scopes.accounts.first_mut() {
+            host.scope.walk_begins();
+        }
+    }
+
+    /// It meets this one. Nothing happens for one that is not in the books.
+    pub fn walk_sees(&mut self, id: AttemptId) {
+        if let Some(attempt) = self.attempts.get_mut(&id)
+            && let Some(mut charged) = self.scopes.of(&attempt.origin)
+        {
+            charged.seen(&mut attempt.native);
+        }
+    }
+
+    /// It has met all that were there when it began and still are. Returns the scopes whose books were wrong.
+    pub fn walk_ends(&mut self) -> Vec<ScopeId> {
+        let walk = self.scopes.accounts.first().map_or(0, |host| host.scope.walk());
+        let each = self.scopes.accounts.iter_mut().enumerate();
+        each.filter_map(|(at, account)| account.scope.walk_ends(walk).then_some(ScopeId(at))).collect()
+    }
+}

@@ -1,0 +1,103 @@
+//! `bpf/names_parse.h`: which addresses a DNS answer names.
+
+use super::{Native, calls, constants, of};
+use std::net::Ipv6Addr;
+
+/// What a message was read to: `enum names_count` of bpf/abi.h, as far as a message alone can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// A whole answer to the question.
+    Read,
+    /// An answer to another one.
+    OtherQuestion,
+    /// Not all of it fits into the message.
+    Truncated,
+    /// No such name, or another error.
+    Error,
+    /// No DNS answer.
+    Malformed,
+    /// More bytes, records or names in them than are read.
+    TooLong,
+}
+
+/// An address, IPv4 in mapped form, and for how many seconds it holds.
+pub type Named = (Ipv6Addr, u32);
+
+/// What was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// How far.
+    pub outcome: Outcome,
+    /// What it names; nothing unless it was read to its end.
+    pub named: Vec<Named>,
+    /// Steps that were taken through names.
+    pub steps: u32,
+}
+
+/// The memory that messages are read in, one after another.
+#[derive(Debug, Clone)]
+pub struct Reader(Native<of::Answer>);
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self(Native::zeroed())
+    }
+}
+
+impl Reader {
+    /// The most [`Answer::steps`] there may be.
+    #[must_use]
+    pub fn steps_most() -> u32 {
+        constants().answer_steps_most as u32
+    }
+
+    /// A reader whose memory was left full of this byte.
+    #[must_use]
+    pub fn left_full_of(byte: u8) -> Self {
+        Self(Native::filled(byte))
+    }
+
+    /// Reads `message` as an answer to `question` (name, type and class as on the wire). A read outside of the message
+    /// would end the process.
+    pub fn read(&mut self, message: &[u8], question: &[u8]) -> Answer {
+        let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        // SAFETY: the memory is of the structure's size and borrowed for the call, and so are the bytes, of which it
+        // copies at most their lengths.
+        let number = unsafe {
+            calls::native_read_answer(
+                self.0.at_mut(),
+                message.as_ptr(),
+                length(message),
+                question.as_ptr(),
+                length(question),
+            )
+        };
+        let outcome = match number {
+            0 => Outcome::Read,
+            3 => Outcome::OtherQuestion,
+            4 => Outcome::Truncated,
+            5 => Outcome::Error,
+            7 => Outcome::TooLong,
+            _ => Outcome::Malformed,
+        };
+        let named = if outcome == Outcome::Read { self.found() } else { Vec::new() };
+        // SAFETY: the memory is of the structure's size and borrowed for the call.
+        let left = unsafe { calls::native_steps_left(self.0.at()) };
+        Answer { outcome, named, steps: Self::steps_most().wrapping_sub(left) }
+    }
+
+    /// After a message that was read to its end.
+    fn found(&self) -> Vec<Named> {
+        // SAFETY: the memory is of the structure's size and borrowed for the call.
+        let count = unsafe { calls::native_found(self.0.at()) };
+        let found = |at| {
+            let (mut address, mut ttl_s) = ([0; 16], 0);
+            // SAFETY: as above; `at` is one of those found, and both places are written and no more.
+            let nameable = unsafe {
+                calls::native_found_address(self.0.at(), at, &raw mut address, &raw mut ttl_s) != 0
+            };
+            nameable.then(|| (Ipv6Addr::from(address), ttl_s))
+        };
+        (0..count).filter_map(found).collect()
+    }
+}

@@ -1,0 +1,187 @@
+//! Lives in which a rule is easily lost.
+
+use halfopen_policy::{
+    AttemptId, Books, Ending, FirstContact, Ledger, Limits, Mode, OnSuspect, Origin, Purse, Rate, Refusal,
+    ScopeId, Standing, Verdict,
+};
+use std::time::Duration;
+
+const SECOND: u64 = 1_000_000_000;
+
+fn limits(half_open: u32, slot_life_ms: u64, drain: Option<Rate>) -> Limits {
+    Limits {
+        half_open: Some(half_open),
+        slot_life: Duration::from_millis(slot_life_ms),
+        drain,
+        ..Limits::xp_sp2()
+    }
+}
+
+fn once_in(time: Duration) -> Option<Rate> {
+    Rate::new(1, time)
+}
+
+/// Books of one host, and what time it is.
+struct Host {
+    books: Books,
+    clock: u64,
+}
+
+impl Host {
+    fn new(mode: Mode, limits: Limits) -> Self {
+        Self { books: Books::new(mode, limits), clock: 7 * SECOND }
+    }
+
+    fn pass(&mut self, nanos: u64) {
+        self.clock += nanos;
+    }
+
+    fn begin(&mut self) -> (AttemptId, Verdict) {
+        self.books.begin(self.clock, Origin::default())
+    }
+
+    fn recheck(&mut self, id: AttemptId) -> Verdict {
+        self.books.recheck(self.clock, id)
+    }
+
+    fn set_limits(&mut self, limits: Limits) {
+        self.books.set_limits(ScopeId::HOST, limits);
+    }
+
+    fn end(&mut self, id: AttemptId, ending: Ending) {
+        self.books.end(self.clock, id, ending, 0);
+    }
+
+    fn ledger(&self) -> Ledger {
+        self.books.ledger(ScopeId::HOST, self.clock)
+    }
+}
+
+#[test]
+fn an_aged_attempt_gives_no_slot_back_after_the_grid_changed() {
+    let mut host = Host::new(Mode::Enforce, limits(2, 21_000, None));
+    let (aged, _) = host.begin();
+    host.pass(20 * SECOND);
+    host.begin();
+    host.pass(4 * SECOND);
+    host.set_limits(limits(1, 1_000, None));
+    let (waiting, verdict) = host.begin();
+    assert_eq!(verdict, Verdict::Hold, "the second attempt's slot is held");
+    host.end(aged, Ending::TimedOut);
+    assert_eq!(host.recheck(waiting), Verdict::Hold, "the second attempt's slot is still held");
+}
+
+#[test]
+fn slots_of_an_old_grid_that_have_expired_are_not_held_on_by_a_further_change() {
+    let mut host = Host::new(Mode::Enforce, limits(2, 1_000, None));
+    host.begin();
+    host.set_limits(limits(2, 21_000, None));
+    host.begin();
+    host.pass(10 * SECOND);
+    host.set_limits(limits(2, 60_000, None));
+    let (_, verdict) = host.begin();
+    assert_eq!(verdict, Verdict::Go, "the first slot's grid is long past");
+}
+
+#[test]
+fn a_raised_rate_is_in_force_at_the_next_recheck() {
+    let mut host = Host::new(Mode::Enforce, limits(1, 100, once_in(Duration::from_hours(1))));
+    host.begin();
+    let (first, _) = host.begin();
+    let (second, _) = host.begin();
+    host.pass(SECOND);
+    assert_eq!(host.recheck(first), Verdict::Go);
+    host.set_limits(limits(1, 100, once_in(Duration::from_millis(100))));
+    host.pass(SECOND);
+    host.recheck(second);
+    host.pass(SECOND);
+    assert_eq!(host.recheck(second), Verdict::Go);
+}
+
+#[test]
+fn what_audit_let_go_is_no_debt_when_enforcing_begins_again() {
+    let mut host = Host::new(Mode::Enforce, limits(1, 21_000, once_in(Duration::from_secs(1))));
+    host.begin();
+    let waiting: Vec<_> = (0..100).map(|_| host.begin().0).collect();
+    host.books.set_mode(Mode::Audit);
+    for &id in &waiting {
+        assert_eq!(host.recheck(id), Verdict::Go);
+        host.end(id, Ending::Established);
+    }
+    host.books.set_mode(Mode::Enforce);
+    let (next, verdict) = host.begin();
+    assert_eq!(verdict, Verdict::Hold);
+    host.pass(25 * SECOND);
+    host.recheck(next);
+    host.pass(SECOND);
+    assert_eq!(host.ledger().released, 101);
+}
+
+#[test]
+fn an_audited_attempt_names_the_scope_that_would_have_held_it() {
+    let mut books = Books::new(Mode::Audit, limits(9, 21_000, None));
+    let own = Some(books.open_scope(limits(1, 21_000, None)));
+    let origin = Origin { own, ..Origin::default() };
+    let (first, _) = books.begin(SECOND, origin);
+    let (second, verdict) = books.begin(SECOND, origin);
+    assert_eq!(verdict, Verdict::GoAudited);
+    assert_eq!([first, second].map(|id| books.held_back_by(id)), [None, own]);
+}
+
+#[test]
+fn an_essential_attempt_never_waits_but_takes_a_slot() {
+    let mut host = Host::new(Mode::Enforce, limits(1, 21_000, None));
+    let essential = Origin { standing: Standing::Essential, ..Origin::default() };
+    let (first, verdict) = host.books.begin(host.clock, essential);
+    assert_eq!(verdict, Verdict::Go);
+    assert_eq!(host.begin().1, Verdict::Hold);
+    assert_eq!(host.books.begin(host.clock, essential).1, Verdict::Go);
+    assert_eq!(host.ledger().half_open, 2);
+    // Late in its slot's life, others waiting: an ordinary attempt's SYN would be held.
+    host.pass(15 * SECOND);
+    assert_eq!(host.books.resend(host.clock, first), Verdict::Go);
+}
+
+#[test]
+fn an_essential_attempt_is_not_refused() {
+    let mut host = Host::new(Mode::Enforce, Limits { queue: 1, ..limits(1, 21_000, None) });
+    host.begin();
+    host.begin();
+    let essential = Origin { standing: Standing::Essential, ..Origin::default() };
+    assert_eq!(host.books.refuses(host.clock, Origin::default()), Some(Refusal::QueueFull));
+    assert_eq!(host.books.refuses(host.clock, essential), None);
+    assert_eq!(host.ledger().refused_overflow, 1);
+}
+
+#[test]
+fn a_waiter_whose_address_has_become_known_costs_no_credit() {
+    let first_contact = Some(FirstContact { credit: 1, ..FirstContact::adaptive() });
+    let mut host = Host::new(Mode::Enforce, Limits { first_contact, half_open: None, ..Limits::xp_sp2() });
+    let stranger = Origin { first: true, ..Origin::default() };
+    assert_eq!(host.books.begin(host.clock, stranger).1, Verdict::Go);
+    let (waiting, verdict) = host.books.begin(host.clock, stranger);
+    assert_eq!((verdict, host.recheck(waiting)), (Verdict::Hold, Verdict::Hold));
+    host.books.knows(waiting);
+    assert_eq!(host.recheck(waiting), Verdict::Go);
+    assert_eq!(host.books.repute(ScopeId::HOST, Purse::Strangers).first_contacts, 1);
+}
+
+#[test]
+fn a_blocked_suspect_is_refused_for_as_long_as_was_said() {
+    let block = Duration::from_mins(10);
+    let rules = FirstContact { credit: 100, on_suspect: OnSuspect::Block(block), ..FirstContact::adaptive() };
+    let mut host =
+        Host::new(Mode::Enforce, Limits { first_contact: Some(rules), half_open: None, ..Limits::xp_sp2() });
+    let stranger = Origin { first: true, ..Origin::default() };
+    for _ in 0..12 {
+        assert_eq!(host.books.refuses(host.clock, stranger), None);
+        let (id, _) = host.books.begin(host.clock, stranger);
+        host.end(id, Ending::TimedOut);
+    }
+    assert_eq!(host.books.refuses(host.clock, Origin::default()), Some(Refusal::Blocked));
+    assert_eq!(host.ledger().blocked, 1);
+    host.pass(block.as_nanos() as u64 - 1);
+    assert_eq!(host.books.refuses(host.clock, Origin::default()), Some(Refusal::Blocked));
+    host.pass(1);
+    assert_eq!(host.books.refuses(host.clock, Origin::default()), None);
+}
