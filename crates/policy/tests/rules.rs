@@ -185,3 +185,29 @@ fn a_blocked_suspect_is_refused_for_as_long_as_was_said() {
     host.pass(1);
     assert_eq!(host.books.refuses(host.clock, Origin::default()), None);
 }
+
+#[test]
+fn each_first_contact_costs_a_credit_of_its_purse() {
+    let first_contact = Some(FirstContact { credit: 3, ..FirstContact::adaptive() });
+    let mut host = Host::new(Mode::Enforce, Limits { first_contact, half_open: None, ..Limits::xp_sp2() });
+    for (named, credits) in [(false, 3), (true, 4 * 3)] {
+        let origin = Origin { first: true, named, ..Origin::default() };
+        let verdicts = (0..50).map(|_| host.books.begin(host.clock, origin).1);
+        assert_eq!(verdicts.filter(|verdict| *verdict == Verdict::Go).count(), credits, "named: {named}");
+    }
+}
+
+#[test]
+fn a_late_resend_yields_to_waiters_and_an_early_one_does_not() {
+    let mut host = Host::new(Mode::Enforce, limits(1, 21_000, None));
+    let (out, _) = host.begin();
+    let (waiting, _) = host.begin();
+    for _ in 0..3 {
+        host.pass(SECOND);
+        assert_eq!(host.books.resend(host.clock, out), Verdict::Go, "in the first seventh of slot_life");
+    }
+    host.pass(SECOND);
+    assert_eq!(host.books.resend(host.clock, out), Verdict::Hold);
+    host.end(waiting, Ending::Other);
+    assert_eq!(host.books.resend(host.clock, out), Verdict::Go, "nobody waits any more");
+}

@@ -1,0 +1,144 @@
+//! The rules of credit and of turns, one by one: what each is for is in docs/decisions/0019 and 0020.
+
+use halfopen_policy::{
+    AttemptId, Books, Ending, FirstContact, Limits, Mode, OnSuspect, Origin, Party, Purse, Rate, ScopeId,
+    Verdict,
+};
+use std::time::Duration;
+
+const SECOND: u64 = 1_000_000_000;
+const START: u64 = 7 * SECOND;
+
+fn stranger(address: u64) -> Origin {
+    Origin { first: true, address, ..Origin::default() }
+}
+
+fn asking(rules: FirstContact) -> Books {
+    let limits =
+        Limits { first_contact: Some(rules), half_open: Some(1_000), drain: None, ..Limits::xp_sp2() };
+    Books::new(Mode::Enforce, limits)
+}
+
+fn one_a_second() -> FirstContact {
+    FirstContact { credit: 1, recover: Duration::from_secs(1), ..FirstContact::adaptive() }
+}
+
+fn go(books: &mut Books, now: u64, origin: Origin) -> AttemptId {
+    let (id, verdict) = books.begin(now, origin);
+    assert_eq!(verdict, Verdict::Go);
+    id
+}
+
+fn hold(books: &mut Books, now: u64, origin: Origin) -> AttemptId {
+    let (id, verdict) = books.begin(now, origin);
+    assert_eq!(verdict, Verdict::Hold);
+    id
+}
+
+#[test]
+fn what_an_answer_earns_above_its_cost_halves_with_each_answered_neighbour() {
+    for (neighbours, credit) in [(0, 10), (1, 8), (2, 7), (6, 7)] {
+        let mut books = asking(FirstContact::adaptive());
+        let contacts: Vec<_> = (0..4).map(|address| go(&mut books, START, stranger(address))).collect();
+        assert_eq!(books.repute(ScopeId::HOST, Purse::Strangers).credit, 6);
+        books.end(START, contacts[0], Ending::Established, neighbours);
+        assert_eq!(books.repute(ScopeId::HOST, Purse::Strangers).credit, credit, "{neighbours} neighbours");
+    }
+}
+
+#[test]
+fn to_a_throttled_suspect_credit_comes_back_as_slowly_as_it_can() {
+    // One after a quarter of a second, for there was no silence yet. Then twelve steps: each 16 s, or 512 s.
+    for (on_suspect, credit) in [(OnSuspect::Notify, 88 + 1 + 6), (OnSuspect::Throttle, 88 + 1)] {
+        let mut books = asking(FirstContact { credit: 100, on_suspect, ..FirstContact::adaptive() });
+        for address in 0..12 {
+            let id = go(&mut books, START, stranger(address));
+            books.end(START, id, Ending::TimedOut, 0);
+        }
+        assert_eq!(books.repute(ScopeId::HOST, Purse::Strangers).suspect_since, Some(START));
+        let offer = books.offer(ScopeId::HOST, Purse::Strangers, START + 100 * SECOND);
+        assert_eq!(offer.map(|offer| offer.credit), Some(credit), "{on_suspect:?}");
+    }
+}
+
+#[test]
+fn a_working_set_is_of_the_addresses_contacted_last() {
+    let mut books = asking(FirstContact::virus_throttle());
+    let mut now = START;
+    for address in 1..=5 {
+        go(&mut books, now, stranger(address));
+        now += 2 * SECOND;
+    }
+    // One of them again and again drives out no other.
+    for _ in 0..10 {
+        go(&mut books, now, stranger(5));
+    }
+    go(&mut books, now, stranger(1));
+    assert_eq!(books.repute(ScopeId::HOST, Purse::Strangers).first_contacts, 5);
+    go(&mut books, now, stranger(6));
+    go(&mut books, now, stranger(1));
+    hold(&mut books, now, stranger(2));
+    assert_eq!(books.repute(ScopeId::HOST, Purse::Strangers).first_contacts, 6);
+}
+
+#[test]
+fn one_who_becomes_known_leaves_its_place_among_those_who_wait_for_credit() {
+    let mut books = asking(one_a_second());
+    go(&mut books, START, stranger(1));
+    let other = hold(&mut books, START, stranger(2));
+    let newest = hold(&mut books, START, stranger(3));
+    books.knows(newest);
+    assert_eq!(books.recheck(START, newest), Verdict::Go);
+    assert_eq!(books.recheck(START + SECOND, other), Verdict::Go, "it is the newest now");
+}
+
+#[test]
+fn silence_turns_to_the_other_end_of_the_queue() {
+    let mut books = asking(one_a_second());
+    go(&mut books, START, stranger(1));
+    let [oldest, middle, newest] = [2, 3, 4].map(|address| hold(&mut books, START, stranger(address)));
+    let now = START + SECOND;
+    assert_eq!(books.recheck(now, oldest), Verdict::Hold);
+    assert_eq!(books.recheck(now, newest), Verdict::Go);
+    books.end(now, newest, Ending::TimedOut, 0);
+    let now = now + SECOND;
+    assert_eq!(books.recheck(now, middle), Verdict::Hold);
+    assert_eq!(books.recheck(now, oldest), Verdict::Go);
+}
+
+#[test]
+fn who_waits_for_credit_does_not_wait_for_the_slots_of_those_who_resend() {
+    let mut books = asking(one_a_second());
+    go(&mut books, START, stranger(1));
+    hold(&mut books, START, stranger(2));
+    let known = go(&mut books, START, Origin::default());
+    assert_eq!(books.resend(START + 15 * SECOND, known), Verdict::Go);
+}
+
+#[test]
+fn a_turn_that_its_party_does_not_take_is_open_to_all_after_a_while() {
+    const STEP: u64 = SECOND / 100;
+    let mut books = Books::new(
+        Mode::Enforce,
+        Limits {
+            half_open: Some(1),
+            slot_life: Duration::from_millis(100),
+            drain: Rate::new(10, Duration::from_secs(1)),
+            ..Limits::xp_sp2()
+        },
+    );
+    let of = |top| Origin { party: Party { top, user: 0 }, ..Origin::default() };
+    let first = go(&mut books, START, of(1));
+    let asks = [0; 2].map(|_| hold(&mut books, START, of(1)));
+    hold(&mut books, START, of(2));
+    books.end(START, first, Ending::Established, 0);
+    let mut now = START + SECOND;
+    assert_eq!(books.recheck(now, asks[0]), Verdict::Go);
+    books.end(now, asks[0], Ending::Established, 0);
+    let since = now;
+    while books.recheck(now, asks[1]) == Verdict::Hold && now < since + 5 * SECOND {
+        now += STEP;
+    }
+    let waited = now - since;
+    assert!((640_000_000..=900_000_000).contains(&waited), "after {waited} ns");
+}
