@@ -262,6 +262,7 @@ enum attempt_flag {
 	ATTEMPT_NEWEST = 2048,	       /* it was the newest waiter's turn, not the oldest's, that it took */
 	ATTEMPT_IN_PARTY = 4096,       /* counted among its parties' waiters */
 	ATTEMPT_NAMED = 8192,	       /* a DNS answer has named its address lately */
+	ATTEMPT_REPEATS_LATE = 16384,  /* its next SYN leaves a second after the last one */
 };
 
 /* One outbound connect. Written under its socket's lock; its counts in the ledger under the host scope's lock. */

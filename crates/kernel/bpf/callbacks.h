@@ -235,7 +235,7 @@ static __always_inline void recheck_queued(struct bpf_sock_ops *op, struct attem
 	__u64 now;
 
 	a->flags |= ATTEMPT_DECIDED;
-	if (!(a->flags & ATTEMPT_MPTCP) || a->rechecks != MPTCP_BLACKHOLE_RECHECK)
+	if (mode != MODE_ENFORCE || !(a->flags & ATTEMPT_MPTCP) || a->rechecks != MPTCP_BLACKHOLE_RECHECK)
 		verdict = ask_again(a, mode);
 	if (verdict == VERDICT_GO) {
 		if (mode == MODE_OFF)

@@ -243,6 +243,7 @@ static __always_inline enum verdict attempt_begin(struct books *b, struct attemp
 
 	if (at != CHARGED && mode == MODE_ENFORCE) {
 		a->state = ATTEMPT_QUEUED;
+		a->flags |= ATTEMPT_REPEATS_LATE;
 		a->queue_number = host_of(b)->queue_number++;
 		for_each_charged(i) {
 			if (b->scope[i])

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
  * cgroup_skb/egress: the SYN leaves or not; TCP through raw sockets does not.
+ *
+ * A segment is judged by its flags. A socket in SYN_SENT sends more than its attempt's SYN: since 6.13 the kernel's
+ * RSTs and answers to challenges carry their socket too (tcp_v4_send_reset()).
  */
 #pragma once
 
@@ -32,13 +35,29 @@ static __always_inline int timer_has_run(struct bpf_sock *sk)
 	return !tp || tp->inet_conn.icsk_retransmits;
 }
 
-static __always_inline int syn_leaves(struct bpf_sock *sk)
+#define TCP_FLAGS 13 /* where in its header they are */
+#define FLAG_SYN 0x02
+#define FLAG_RST 0x04
+#define FLAG_ACK 0x10
+
+/* Whether this is the segment that asks for a connection. One whose headers cannot be read is taken for it. */
+static __always_inline int is_syn(struct __sk_buff *skb)
+{
+	struct packet packet = {};
+	__u8 flags;
+
+	if (!read_packet(skb, 1, &packet) || bpf_skb_load_bytes(skb, packet.transport + TCP_FLAGS, &flags, 1))
+		return 1;
+	return (flags & (FLAG_SYN | FLAG_RST | FLAG_ACK)) == FLAG_SYN;
+}
+
+static __always_inline int syn_leaves(struct __sk_buff *skb, struct bpf_sock *sk)
 {
 	struct attempt *a = bpf_sk_storage_get(&attempts, sk, NULL, 0);
 	__u32 mode = mode_now(policy_in_force());
 	int verdict;
 
-	if (!a || a->state == ATTEMPT_NONE)
+	if (!a || a->state == ATTEMPT_NONE || !is_syn(skb))
 		return LEAVES;
 	if (a->flags & ATTEMPT_DECIDED) {
 		a->flags &= ~ATTEMPT_DECIDED;
@@ -78,18 +97,20 @@ static __always_inline int syn_leaves(struct bpf_sock *sk)
  * those pass. */
 static __always_inline int raw_leaves(struct __sk_buff *skb, __u32 raw_tcp)
 {
-	const __u8 syn_fin_psh_urg = 0x2b, rst = 0x04, ack = 0x10;
+	const __u8 syn_fin_psh_urg = 0x2b;
 	struct packet packet = {};
 	__u8 flags;
 
+	if (raw_tcp == RAW_TCP_ALLOW || mode_now(policy_in_force()) == MODE_OFF)
+		return LEAVES;
 	if (!read_packet(skb, 1, &packet) || packet.protocol != IPPROTO_TCP)
 		return LEAVES;
-	if (!bpf_skb_load_bytes(skb, packet.transport + 13, &flags, 1) &&
-	    (flags & rst || (flags & ack && !(flags & syn_fin_psh_urg))))
+	if (!bpf_skb_load_bytes(skb, packet.transport + TCP_FLAGS, &flags, 1) &&
+	    (flags & FLAG_RST || (flags & FLAG_ACK && !(flags & syn_fin_psh_urg))))
 		return LEAVES;
 	if (is_exempt(&packet.far))
 		return LEAVES;
-	if (raw_tcp == RAW_TCP_COUNT) {
+	if (raw_tcp == RAW_TCP_COUNT || mode_now(policy_in_force()) == MODE_AUDIT) {
 		count_fault(FAULT_RAW_TCP_COUNTED);
 		return LEAVES;
 	}
@@ -120,26 +141,31 @@ static __always_inline int udp_leaves(struct __sk_buff *skb)
 	}
 }
 
+/* Packets of UDP and raw sockets. */
+static __always_inline int others_leave(struct __sk_buff *skb, struct bpf_sock *sk)
+{
+	if (sk->type != SOCK_RAW)
+		return sk->protocol == IPPROTO_UDP ? udp_leaves(skb) : LEAVES;
+	return raw_leaves(skb, policy_in_force()->raw_tcp);
+}
+
 SEC("cgroup_skb/egress")
 int on_egress(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
-	const struct policy *p;
-	__u32 mode;
+	int verdict;
 
 	if (!sk)
 		return LEAVES;
-	if (sk->state == BPF_TCP_SYN_SENT)
-		return syn_leaves(sk);
-	/* Every packet comes here: the policy is not touched for those of TCP. */
-	sk = bpf_sk_fullsock(sk);
-	if (!sk)
-		return LEAVES;
-	if (sk->type != SOCK_RAW)
-		return sk->protocol == IPPROTO_UDP ? udp_leaves(skb) : LEAVES;
-	p = policy_in_force();
-	mode = mode_now(p);
-	if (p->raw_tcp == RAW_TCP_ALLOW || mode == MODE_OFF)
-		return LEAVES;
-	return raw_leaves(skb, mode == MODE_AUDIT ? RAW_TCP_COUNT : p->raw_tcp);
+	if (sk->state == BPF_TCP_SYN_SENT) {
+		verdict = syn_leaves(skb, sk);
+	} else {
+		/* Every packet comes here: the policy is not touched for those of TCP. */
+		sk = bpf_sk_fullsock(sk);
+		if (!sk || (sk->protocol == IPPROTO_TCP && sk->type != SOCK_RAW))
+			return LEAVES;
+		verdict = others_leave(skb, sk);
+	}
+	/* The one place where a packet can be withheld: nothing is where nothing is enforced, whatever was decided. */
+	return verdict == LEAVES || mode_now(policy_in_force()) != MODE_ENFORCE ? LEAVES : verdict & 3;
 }

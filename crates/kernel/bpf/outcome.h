@@ -9,6 +9,13 @@
 
 /* DESIGN: a SYN leaves 1 s or more after the last one; TCP's own timer of 1 s may run a tick early. */
 #define SYN_GAP_NS 980000000ULL
+/* ... but for one repeat of a SYN that was never held: TCP sends it two ticks after it has answered the segment of an
+ * old connection by a RST (tcp_rcv_synsent_state_process()). */
+static __always_inline int is_too_early(const struct attempt *a, __u64 now)
+{
+	return now - a->last_syn_ns < SYN_GAP_NS && a->flags & ATTEMPT_REPEATS_LATE;
+}
+
 /* In the first seventh of slot_life an attempt repeats its SYN although others wait: three SYNs, as under the original.
  */
 #define RESEND_FREELY_PART 7
@@ -54,21 +61,24 @@ static __always_inline void note_silence(struct scope *s, const struct limits *l
 static __always_inline enum verdict attempt_resend(struct books *b, struct attempt *a, __u32 mode, __u64 now)
 {
 	__u64 slot_age = now - a->slot_ns;
-	int aged = 0, may = 1;
+	int aged = 0, may = 1, silent = now - a->last_syn_ns >= SYN_GAP_NS;
 
-	if (now - a->last_syn_ns < SYN_GAP_NS)
+	if (is_too_early(a, now))
 		return VERDICT_TOO_EARLY;
+	a->flags |= ATTEMPT_REPEATS_LATE;
 	touch(b, now);
 	for_each_charged(i) {
 		struct scope *s = b->scope[i];
 
 		if (!s)
 			continue;
-		note_silence(s, b->limits[i], a, now);
+		if (silent)
+			note_silence(s, b->limits[i], a, now);
 		if (is_bound(a, mode) && !may_resend(s, b->limits[i], &a->slot[i], slot_age, now))
 			may = 0;
 	}
-	a->flags &= ~ATTEMPT_PENDING;
+	if (silent)
+		a->flags &= ~ATTEMPT_PENDING;
 	if (!may)
 		return VERDICT_HOLD;
 	for_each_charged(i) {

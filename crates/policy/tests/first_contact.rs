@@ -1,5 +1,6 @@
 //! What holds of credit and of the host's turns under any sequence of attempts.
 
+use halfopen_policy::books::SYN_GAP_NS;
 use halfopen_policy::{
     AttemptId, Books, Ending, FirstContact, Limits, Mode, OnSuspect, Order, Origin, Party, Purse, Rate,
     ScopeId, Verdict,
@@ -34,6 +35,7 @@ struct Live {
     out: bool,
     /// Out, a first contact, and not heard to be silent.
     pending: bool,
+    last_syn: u64,
 }
 
 fn some_life() -> impl Strategy<Value = Vec<(u64, Act)>> {
@@ -90,13 +92,18 @@ impl Watched {
         let Some(live) = self.live.get_mut(&id) else { return };
         live.out = true;
         live.pending = live.first;
+        live.last_syn = self.now;
         self.out += u64::from(live.first);
     }
 
     fn timer(&mut self, id: AttemptId) {
         let Some(live) = self.live.get_mut(&id) else { return };
         if live.out {
-            live.pending &= self.books.resend(self.now, id) == Verdict::TooEarly;
+            let verdict = self.books.resend(self.now, id);
+            live.pending &= self.now - live.last_syn < SYN_GAP_NS;
+            if verdict == Verdict::Go {
+                live.last_syn = self.now;
+            }
         } else if self.books.recheck(self.now, id) == Verdict::Go {
             self.go(id);
         }
@@ -112,7 +119,7 @@ impl Watched {
                 let origin = Origin { own: Some(self.own), first, ..Origin::default() };
                 let (id, verdict) = self.books.begin(self.now, origin);
                 assert!(first || verdict == Verdict::Go, "what is known does not wait for credit");
-                self.live.insert(id, Live { first, out: false, pending: false });
+                self.live.insert(id, Live { first, out: false, pending: false, last_syn: 0 });
                 if verdict == Verdict::Go {
                     self.go(id);
                 }

@@ -211,3 +211,19 @@ fn a_late_resend_yields_to_waiters_and_an_early_one_does_not() {
     host.end(waiting, Ending::Other);
     assert_eq!(host.books.resend(host.clock, out), Verdict::Go, "nobody waits any more");
 }
+
+#[test]
+fn one_early_repeat_leaves_and_only_of_a_syn_that_was_never_held() {
+    let mut host = Host::new(Mode::Enforce, limits(1, 21_000, None));
+    let (first, _) = host.begin();
+    let (held, verdict) = host.begin();
+    assert_eq!(verdict, Verdict::Hold);
+    host.pass(SECOND / 100);
+    assert_eq!(host.books.resend(host.clock, first), Verdict::Go, "TCP repeats it after its RST");
+    host.pass(SECOND / 100);
+    assert_eq!(host.books.resend(host.clock, first), Verdict::TooEarly);
+    host.end(first, Ending::Established);
+    assert_eq!(host.recheck(held), Verdict::Go);
+    host.pass(SECOND / 100);
+    assert_eq!(host.books.resend(host.clock, held), Verdict::TooEarly);
+}
