@@ -28,13 +28,14 @@ mod settings;
 mod skeleton;
 mod state;
 mod stopped_datagrams;
+pub mod text;
 mod told;
 #[cfg(test)]
 mod twin;
 mod walk;
 
 pub use accounts::{Account, AccountOf, Trust};
-pub use cgroup::{CgroupDir, path_of_id};
+pub use cgroup::{CgroupDir, path_of_id, shown_path_of_id};
 pub use deny::{Denied, DenyCount};
 pub use error::KernelError;
 pub use limiter::{Adopted, AdoptedScope, EnforcementStopped, Keep, Limiter, ScopeId, Turns};
