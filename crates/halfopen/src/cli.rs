@@ -3,6 +3,7 @@
 use crate::config::Preset;
 use crate::control::AccountName;
 use crate::daemon::hand::Reach;
+use crate::daemon::hand::serving::Turn;
 use crate::exit::WrongUse;
 use crate::{config, runtime_dir};
 use clap::{Args, Parser, Subcommand};
@@ -37,7 +38,14 @@ pub enum Command {
     Run(Run),
     /// The part of `run` that keeps root; `run` starts it
     #[command(hide = true)]
-    Hand(Reach),
+    Hand {
+        /// What it may touch
+        #[command(flatten)]
+        reach: Reach,
+        /// Answer the daemon, and not only keep one that does
+        #[arg(long, value_name = "TURN")]
+        serve: Option<Turn>,
+    },
     /// Let every held attempt go and end the daemon; says so where none runs
     #[command(after_help = "Example: halfopen off")]
     Off,

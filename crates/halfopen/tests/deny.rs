@@ -5,6 +5,7 @@
 mod desk;
 mod rig;
 
+use desk::processes::Helper;
 use desk::{PATIENCE, ask_well, limit, until};
 use halfopen_lab::{Family, HostKind, Lab, Limiter, require_lab};
 use rig::host;
@@ -228,7 +229,7 @@ fn rules_change_while_the_daemon_runs_and_cost_nothing_once_they_are_off() {
     scene.set("mode", "off");
     scene.attached_are(&[]);
 
-    kill_process(Pid::from_raw(hand_of(scene.limiter.pid())).unwrap(), Signal::KILL).unwrap();
+    Helper::of(scene.limiter.pid()).kill_for_good();
     scene.set("mode", "enforce");
     let reasons = || {
         let status = scene.status();
@@ -245,12 +246,6 @@ fn rules_change_while_the_daemon_runs_and_cost_nothing_once_they_are_off() {
 fn reload(scene: &Scene) {
     scene.limiter.signal(Signal::HUP).unwrap();
     until("the files to be read", PATIENCE, || scene.limiter.stderr().contains("read again").then_some(()));
-}
-
-/// The child that keeps root.
-fn hand_of(daemon: u32) -> i32 {
-    let text = fs::read_to_string(format!("/proc/{daemon}/task/{daemon}/children")).unwrap();
-    text.split_whitespace().next().unwrap().parse().unwrap()
 }
 
 #[test]

@@ -7,14 +7,14 @@ mod desk;
 use desk::{PATIENCE, program, said, until};
 use halfopen_lab::{Lab, require_lab};
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, SocketFlags, SocketType,
-    recvmsg, send, socketpair,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType, recvmsg, send, sendmsg, socketpair,
 };
 use serde_json::{Value, json};
 use std::fs;
-use std::io::IoSliceMut;
+use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -38,8 +38,17 @@ impl Asked {
         Self { socket, process, exec_parent: exec_parent.to_owned() }
     }
 
+    /// The answer to a request, which has its number.
     fn ask(&self, request: &Value) -> (Value, Vec<OwnedFd>) {
-        send(&self.socket, request.to_string().as_bytes(), SendFlags::empty()).unwrap();
+        let number = 4_226;
+        let text = json!({"number": number, "message": request}).to_string();
+        send(&self.socket, text.as_bytes(), SendFlags::empty()).unwrap();
+        let (reply, descriptors) = self.hear();
+        assert_eq!(reply["number"], number, "{reply}");
+        (reply["message"].clone(), descriptors)
+    }
+
+    fn hear(&self) -> (Value, Vec<OwnedFd>) {
         let mut bytes = vec![0; 65_536];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -59,7 +68,9 @@ impl Asked {
         reply["failed"]["message"].as_str().unwrap_or_else(|| panic!("{request}: {reply}")).to_owned()
     }
 
-    fn ended(&mut self) -> ExitStatus {
+    /// Closes the socket and waits for the end.
+    fn ended(mut self) -> ExitStatus {
+        rustix::net::shutdown(&self.socket, Shutdown::Both).unwrap();
         until("the hand to end", PATIENCE, || self.process.try_wait().unwrap())
     }
 }
@@ -108,7 +119,7 @@ fn it_touches_nothing_but_what_it_was_started_for() {
     let place = tempfile::tempdir().unwrap();
     let bystander = lab.cgroup().path().join("exec-1");
     fs::create_dir(&bystander).unwrap();
-    let mut hand = Asked::start(place.path(), &lab.cgroup().path().join("halfopen.exec"));
+    let hand = Asked::start(place.path(), &lab.cgroup().path().join("halfopen.exec"));
     for name in ["../exec-1", "..", "", "exec-1/../../exec-1", "/etc", "exec-"] {
         for request in ["make_exec_cgroup", "remove_exec_cgroup"] {
             let refused = hand.refuses(&json!({request: {"name": name}}));
@@ -139,9 +150,38 @@ fn it_touches_nothing_but_what_it_was_started_for() {
     assert_eq!(hand.ask(&json!({"tidy_up": {"leave": {"nothing": {"pins": true}}}})).0, json!("done"));
     assert_eq!(left(place.path()), ["kept"]);
     assert!(!hand.exec_parent.exists() && bystander.is_dir());
+}
 
-    send(&hand.socket, br#"{"run":"/bin/sh"}"#, SendFlags::empty()).unwrap();
-    assert_eq!(hand.ended().code(), Some(1), "a request that is none ends it");
+/// It says so and goes on, to its end with the daemon.
+#[test]
+fn what_is_no_request_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let hand = Asked::start(place.path(), Path::new("/nonexistent"));
+    let long = [b'a'; 40_000];
+    let numbered = br#"{"number":1,"message":{"run":"/bin/sh"}}"#;
+    for (sent, why) in [
+        (&br#"{"run":"/bin/sh"}"#[..], "no message"),
+        (numbered, "no message"),
+        (b"\xff\x00", "no message"),
+        (&long, "longer than 32768 bytes"),
+    ] {
+        send(&hand.socket, sent, SendFlags::empty()).unwrap();
+        let (reply, descriptors) = hand.hear();
+        let told = reply["message"]["failed"]["message"].as_str().unwrap_or_else(|| panic!("{reply}"));
+        assert!(told.contains(why) && reply["number"] == 0 && descriptors.is_empty(), "{reply}");
+    }
+    let descriptors = [hand.socket.as_fd(); 8];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    assert!(control.push(SendAncillaryMessage::ScmRights(&descriptors)));
+    sendmsg(&hand.socket, &[IoSlice::new(numbered)], &mut control, SendFlags::empty()).unwrap();
+    assert!(hand.hear().0["message"]["failed"]["message"].as_str().unwrap().contains("descriptors"));
+    let comm = "x".repeat(61);
+    let refused = hand.refuses(&json!({"identify": {"pid": 1, "uid": 0, "comm": comm, "cgroup_id": 1}}));
+    assert!(refused.contains("a name of 61 bytes"), "{refused}");
+    let refused = hand.refuses(&json!({"open": {"path": "/\u{1}".repeat(1_000)}}));
+    assert!(refused.len() < 600 && refused.ends_with(" bytes more]"), "bounded and escaped: {refused}");
+    assert_eq!(hand.ended().code(), Some(0), "it ends with the daemon");
 }
 
 #[test]

@@ -8,11 +8,11 @@ mod desk;
 use desk::kernel_objects::KernelObjects;
 use desk::mounts::{OWN_USER, as_own_user, changed_for, install, users};
 use desk::own_options::{OwnOptions, SYN_COUNT, USER_TIMEOUT_MS, arguments};
-use desk::processes::{children, state};
+use desk::processes::{Helper, kill, state};
 use desk::{PATIENCE, ask, ask_well, has, limit, until};
 use halfopen_lab::invariant::{attempts, destinations};
 use halfopen_lab::{Lab, Limiter, Mix, Side, require_lab};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 use std::collections::HashSet;
 use std::fs;
@@ -26,6 +26,8 @@ fn pins(name: &str) -> PathBuf {
     PathBuf::from(format!("/sys/fs/bpf/halfopen-test-{}-{name}", std::process::id()))
 }
 
+/// CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_PTRACE, CAP_SYS_ADMIN.
+const KEPT: &str = "0000000000283006";
 const LIMIT: u32 = 3;
 const DIALLED: u32 = 12;
 
@@ -37,17 +39,6 @@ fn with_own_user(lab: &Lab) -> (TempDir, PathBuf, Limiter) {
     fs::write(&config, format!("[host]\nhalf_open = {LIMIT}\ndrain = \"unlimited\"\n")).unwrap();
     let limiter = Limiter::builder(lab).program(program).config(&config).start().unwrap();
     (directory, config, limiter)
-}
-
-fn hand(limiter: &Limiter) -> u32 {
-    let children = children(limiter.pid());
-    assert_eq!(children.len(), 1, "the daemon has one child");
-    assert_eq!(state(children[0]).unwrap()["Name"], "halfopen-hand");
-    children[0]
-}
-
-fn kill(pid: u32, signal: Signal) {
-    kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
 }
 
 fn dead(lab: &Lab) -> Vec<SocketAddr> {
@@ -109,9 +100,13 @@ fn all_commands_work_while_it_has_nothing_left() {
     let line =
         format!("good      the running daemon (pid {}, uid {OWN_USER}): no capabilities", limiter.pid());
     assert!(doctor.contains(&line), "{doctor}");
-    let hand = hand(&limiter);
-    assert_ne!(state(hand).unwrap()["CapEff"], "0000000000000000");
-    kill(hand, Signal::TERM);
+    let helper = Helper::of(limiter.pid());
+    for pid in [helper.keeper, helper.hand] {
+        let state = state(pid).unwrap();
+        assert_eq!(state["CapEff"].as_str(), KEPT, "no more than it needs");
+        assert_eq!((state["CapPrm"].as_str(), state["CapBnd"].as_str()), (KEPT, KEPT));
+        kill(pid, Signal::TERM);
+    }
 
     let dead = dead(&lab);
     let dialer = dial(&lab, &dead);
@@ -155,7 +150,7 @@ fn all_commands_work_while_it_has_nothing_left() {
     let (ended, told) = limiter_end(limiter);
     assert_eq!(ended, Some(0), "{told}");
     assert!(!lab.cgroup().path().join("halfopen.exec").exists());
-    until("the hand to end", PATIENCE, || state(hand).is_none().then_some(()));
+    helper.await_end();
 }
 
 fn limiter_end(mut limiter: Limiter) -> (Option<i32>, String) {
@@ -188,18 +183,20 @@ fn a_daemon_killed_takes_its_hand_and_its_programs_with_it() {
     }
     let lab = Lab::new().unwrap();
     let (_directory, _, limiter) = with_own_user(&lab);
-    let (hand, ours) = (hand(&limiter), KernelObjects::of(limiter.pid()));
-    let fds = fs::read_dir(format!("/proc/{hand}/fdinfo")).unwrap().flatten();
-    for fd in fds {
-        let text = fs::read_to_string(fd.path()).unwrap_or_default();
-        assert!(!text.contains("link_id") && !text.contains("map_id") && !text.contains("prog_id"), "{text}");
+    let (helper, ours) = (Helper::of(limiter.pid()), KernelObjects::of(limiter.pid()));
+    for pid in [helper.keeper, helper.hand] {
+        for fd in fs::read_dir(format!("/proc/{pid}/fdinfo")).unwrap().flatten() {
+            let text = fs::read_to_string(fd.path()).unwrap_or_default();
+            let ours = ["link_id", "map_id", "prog_id"].iter().any(|id| text.contains(id));
+            assert!(!ours, "{text}");
+        }
     }
     let mut capture = lab.capture(Side::Client).unwrap();
     let dead = dead(&lab);
     let _dialer = dial(&lab, &dead);
     await_the_rest_held(&limiter);
     limiter.signal(Signal::KILL).unwrap();
-    until("the hand to end", PATIENCE, || state(hand).is_none().then_some(()));
+    helper.await_end();
     ours.await_gone();
     until("all to be asked", PATIENCE, || {
         (destinations(&attempts(capture.segments().unwrap(), &[])).len() == dead.len()).then_some(())
@@ -213,13 +210,12 @@ fn without_its_hand_it_limits_on_and_lets_all_go_in_the_end() {
     let directory = tempfile::tempdir().unwrap();
     let program = inside(&lab, directory.path());
     let limiter = limit(&lab, LIMIT).program(program).start().unwrap();
-    let hand = hand(&limiter);
-    kill(hand, Signal::KILL);
+    Helper::of(limiter.pid()).kill_for_good();
     until("the loss to be noticed", PATIENCE, || {
         degraded(&limiter).contains(&"no_hand".to_owned()).then_some(())
     });
-    let line = format!("(it was pid {hand})");
-    assert_eq!(limiter.stderr().lines().filter(|said| said.contains(&line)).count(), 1);
+    let lines = || limiter.stderr().lines().filter(|said| said.contains("the privileged helper")).count();
+    assert_eq!(lines(), 1, "{}", limiter.stderr());
 
     let mut capture = lab.capture(Side::Client).unwrap();
     let dead = dead(&lab);
@@ -230,7 +226,7 @@ fn without_its_hand_it_limits_on_and_lets_all_go_in_the_end() {
     assert!(accused["exe"].is_null() && accused["cgroup"].is_null(), "{accused}");
     assert_eq!(accused["user"], "65534");
     let refused = ask(&limiter, &["exec", "--", "true"]);
-    assert!(refused.code == Some(1) && refused.error.contains("the hand"), "{refused:?}");
+    assert!(refused.code == Some(1) && refused.error.contains("the privileged helper"), "{refused:?}");
     assert_eq!(destinations(&attempts(capture.segments().unwrap(), &[])).len(), LIMIT as usize);
 
     let (status, told) = limiter.stop().unwrap();

@@ -1,16 +1,23 @@
 //! Finding cgroups: the mount, a directory, the path that belongs to an id.
 
 use crate::KernelError;
-use rustix::fs::{FsWord, fstatfs};
+use crate::text::escaped;
+use rustix::fs::{FsWord, Mode, OFlags, fstatfs, openat, readlink};
+use rustix::io::Errno;
+use std::ffi::OsString;
 use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 const CGROUP2_SUPER_MAGIC: FsWord = 0x6367_7270;
 /// `FILEID_KERNFS`: a handle that is nothing but the node's id.
 const FILEID_KERNFS: i32 = 0xfe;
+/// From a directory whose path is longer than 4 KiB: as names have at most 255 bytes, it has so many above it.
+const CLIMB: &str = "../../../../../../../../../../../../../../..";
+/// How often that is done for a path to become short enough.
+const CLIMBS: usize = 256;
 
 /// An open directory of the cgroup2 hierarchy.
 #[derive(Debug)]
@@ -109,18 +116,50 @@ fn mount_point() -> Option<PathBuf> {
     })
 }
 
-/// The path below the cgroup2 mount (`/` first) of the cgroup with this id; `None` once it is removed.
+/// The path below the cgroup2 mount (`/` first) of the cgroup with this id; `None` once it is removed, and where it is
+/// longer than the kernel tells (4 KiB).
 #[must_use]
-pub fn path_of_id(id: u64) -> Option<String> {
+pub fn path_of_id(id: u64) -> Option<PathBuf> {
+    find(id).filter(|found| found.climbs == 0).map(|found| found.path)
+}
+
+/// The same as text for people, [`escaped`]. Of one whose path is too long, the path of one above it, and a note.
+#[must_use]
+pub fn shown_path_of_id(id: u64) -> Option<String> {
+    let Found { path, climbs } = find(id)?;
+    let mut text = escaped(path.as_os_str().as_bytes());
+    if climbs > 0 {
+        text.push_str(r"\[longer than 4096 bytes]");
+    }
+    Some(text)
+}
+
+struct Found {
+    path: PathBuf,
+    /// How often [`CLIMB`] was taken: it is above the one that was looked for.
+    climbs: usize,
+}
+
+fn find(id: u64) -> Option<Found> {
     let mount = mount_point()?;
     let root = File::open(&mount).ok()?;
-    let dir = open_by_id(root.as_fd(), id)?;
-    let path =
-        rustix::fs::readlink(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&dir)), Vec::new())
-            .ok()?;
-    let path = path.into_string().ok()?;
-    let below = Path::new(&path).strip_prefix(&mount).ok()?.to_str()?;
-    (!path.ends_with(" (deleted)")).then(|| format!("/{below}"))
+    let mut dir = open_by_id(root.as_fd(), id)?;
+    for climbs in 0..=CLIMBS {
+        match readlink(format!("/proc/self/fd/{}", dir.as_raw_fd()), Vec::new()) {
+            Ok(path) => {
+                let path = PathBuf::from(OsString::from_vec(path.into_bytes()));
+                let below = path.strip_prefix(&mount).ok()?;
+                let is_there = !path.as_os_str().as_bytes().ends_with(b" (deleted)");
+                return is_there.then(|| Found { path: Path::new("/").join(below), climbs });
+            }
+            Err(Errno::NAMETOOLONG) => {
+                let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+                dir = openat(&dir, CLIMB, flags, Mode::empty()).ok()?;
+            }
+            Err(_) => return None,
+        }
+    }
+    None
 }
 
 fn open_by_id(mount: BorrowedFd<'_>, id: u64) -> Option<OwnedFd> {
@@ -134,7 +173,7 @@ fn open_by_id(mount: BorrowedFd<'_>, id: u64) -> Option<OwnedFd> {
     // SAFETY: the handle is a file_handle of the eight bytes that it announces, and lives through the call.
     let fd = unsafe {
         libc::open_by_handle_at(
-            std::os::fd::AsRawFd::as_raw_fd(&mount),
+            mount.as_raw_fd(),
             (&raw mut handle).cast::<libc::file_handle>(),
             libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC,
         )

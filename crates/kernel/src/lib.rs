@@ -29,11 +29,12 @@ mod settings;
 mod skeleton;
 mod state;
 mod stopped_datagrams;
+pub mod text;
 mod told;
 mod walk;
 
 pub use accounts::{Account, AccountOf, Trust};
-pub use cgroup::{CgroupDir, path_of_id};
+pub use cgroup::{CgroupDir, path_of_id, shown_path_of_id};
 pub use deny::{Denied, DenyCount};
 pub use error::KernelError;
 pub use limiter::{Adopted, AdoptedScope, EnforcementStopped, Keep, Limiter, ScopeId, Turns};

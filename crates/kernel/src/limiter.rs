@@ -176,8 +176,9 @@ impl Limiter {
         let keeper = found.as_ref().map(Pins::keeper).transpose()?;
         let cgroup_id = cgroup.id()?;
         if let Some(keeper) = keeper.filter(|keeper| keeper.cgroup_id != cgroup_id) {
-            let named =
-                |id| crate::path_of_id(id).unwrap_or_else(|| format!("a cgroup that is gone (id {id})"));
+            let named = |id| {
+                crate::shown_path_of_id(id).unwrap_or_else(|| format!("a cgroup that is gone (id {id})"))
+            };
             return Err(KernelError::PinnedElsewhere {
                 path: found.as_ref().map_or_else(PathBuf::new, |pins| pins.path().to_owned()),
                 theirs: named(keeper.cgroup_id),

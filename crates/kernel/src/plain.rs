@@ -2,6 +2,7 @@
 
 use crate::records::{Place, Program};
 use crate::skeleton::types;
+use crate::text::escaped;
 use halfopen_policy::{Contact, Purse};
 use libbpf_rs::{MapCore, MapFlags};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -163,8 +164,8 @@ pub(crate) fn contact(number: u8) -> Contact {
     }
 }
 
-/// The program; its name ends at the first zero.
+/// The program; its name ends at the first zero, and is [escaped](crate::text::escaped).
 pub(crate) fn program(pid: u32, uid: u32, comm: [u8; 16], cgroup_id: u64) -> Program {
     let end = comm.iter().position(|&byte| byte == 0).unwrap_or(comm.len());
-    Program { pid, uid, comm: String::from_utf8_lossy(&comm[..end]).into_owned(), cgroup_id }
+    Program { pid, uid, comm: escaped(&comm[..end]), cgroup_id }
 }

@@ -11,7 +11,7 @@ pub struct Program {
     pub pid: u32,
     /// User id, as the first user namespace sees it.
     pub uid: u32,
-    /// The thread's name. A program chooses its own: never trust it.
+    /// The thread's name, [escaped](crate::text::escaped). A program chooses its own: never trust it.
     pub comm: String,
     /// The id of its cgroup in the version 2 hierarchy; see [`crate::path_of_id`].
     pub cgroup_id: u64,

@@ -29,7 +29,7 @@ impl Cgroup {
     ///
     /// # Errors
     /// When the kernel refuses.
-    pub fn child(&self, name: &str) -> Result<Self, LabError> {
+    pub fn child(&self, name: impl AsRef<Path>) -> Result<Self, LabError> {
         Self::make(self.path.join(name))
     }
 

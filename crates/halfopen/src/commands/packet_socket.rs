@@ -1,5 +1,6 @@
 //! Open packet sockets: what is sent through them passes none of the limit's hooks.
 
+use halfopen_kernel::text::escaped;
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::Path;
@@ -60,8 +61,9 @@ fn note_owner(pid: &str, sockets: &mut BTreeMap<u64, PacketSocket>) {
         let inode = link.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']')?.parse().ok());
         let Some(socket) = inode.and_then(|inode: u64| sockets.get_mut(&inode)) else { continue };
         if seen.insert(socket.inode) {
-            let comm = fs::read_to_string(process.join("comm")).unwrap_or_default();
-            socket.owners.push(format!("{} (pid {pid})", crate::events::text::plain(comm.trim_end())));
+            let comm = fs::read(process.join("comm")).unwrap_or_default();
+            let comm = escaped(comm.strip_suffix(b"\n").unwrap_or(&comm));
+            socket.owners.push(format!("{comm} (pid {pid})"));
         }
     }
 }

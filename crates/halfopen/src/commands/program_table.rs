@@ -71,7 +71,7 @@ mod tests {
     fn those_not_shown_are_summed_up() {
         let lines = lines(&[program("a\n", 2), program("b", 1), program("c", 0)], &Harm::default(), 1);
         assert!(
-            lines[1].contains("1.500 s") && lines[1].ends_with("a\\u{a} (user root, cgroup /a)"),
+            lines[1].contains("1.500 s") && lines[1].ends_with("a\\x0a (user root, cgroup /a)"),
             "{lines:?}"
         );
         assert_eq!(lines[2].split_whitespace().collect::<Vec<_>>(), ["1", "0", "20", "-", "0", "others"]);

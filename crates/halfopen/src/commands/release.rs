@@ -7,7 +7,10 @@ use crate::events::text::plain;
 use crate::output;
 use anyhow::{Context, Result};
 use halfopen_kernel::CgroupDir;
+use halfopen_kernel::text::unescaped;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 
 /// `None` = all.
@@ -30,7 +33,10 @@ fn found(whose: Whose) -> Result<Whose> {
     Ok(match whose {
         Whose::CgroupAt(path) => {
             let root = CgroupDir::root()?;
-            let directory = root.path().join(path.trim_start_matches('/'));
+            let name = unescaped(path.trim_start_matches('/')).with_context(|| {
+                format!("{path} is cut: name the account by its number, as second[cgroup 4242]")
+            })?;
+            let directory = root.path().join(OsStr::from_bytes(&name));
             let metadata = fs::metadata(&directory).with_context(|| {
                 format!("looking for the cgroup {path}; of one that is gone, status shows the number")
             })?;

@@ -233,12 +233,12 @@ mod tests {
         let scope = ScopeStatus { trust, ..new };
         assert_eq!(
             scope.credit_waited_for(),
-            "credit: it is a first contact, and second[/a\\u{a}] has spent what it had on others, which is a suspect since \
+            "credit: it is a first contact, and second[/a\\x0a] has spent what it had on others, which is a suspect since \
              1970-01-01T00:00:00.000Z; answers earn some, and time does; 3 attempts wait"
         );
         assert_eq!(
             scope.in_short(),
-            "second[/a\\u{a}]: queued 3, half-open 0, credit 0, for named 9, first contacts 40, refused, blocked 2, SUSPECT since \
+            "second[/a\\x0a]: queued 3, half-open 0, credit 0, for named 9, first contacts 40, refused, blocked 2, SUSPECT since \
              1970-01-01T00:00:00.000Z"
         );
         let sent = serde_json::to_string(&scope).unwrap();

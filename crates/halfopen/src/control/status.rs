@@ -91,7 +91,7 @@ pub enum Degradation {
     NoLandlock,
     /// The kernel has no seccomp filters.
     NoSeccomp,
-    /// The part of the daemon that kept root has ended.
+    /// The part of the daemon that kept root has ended for good, or does not answer.
     NoHand,
     /// A hook that the configuration asks for could not be attached.
     HookNotAttached,
@@ -240,9 +240,9 @@ impl From<Degradation> for DegradedStatus {
                 "this kernel has no seccomp filters (CONFIG_SECCOMP_FILTER): the daemon can make every system call"
             }
             Degradation::NoHand => {
-                "the part of the daemon that kept root has ended: the limit holds, but events lack exe and cgroup, `exec` \
-                 is refused, and at the end held attempts of other network namespaces keep the options of a hold: \
-                 restart the daemon"
+                "the privileged helper does not answer, or was ended together with the process that would start it again: \
+                 the limit holds, but events lack exe and cgroup, `exec` is refused, and at the end held attempts of other \
+                 network namespaces keep the options of a hold: restart the daemon"
             }
             Degradation::HookNotAttached => {
                 "a hook that the configuration asks for could not be attached, so that what needs it has no effect; it is \

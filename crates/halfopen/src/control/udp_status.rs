@@ -104,7 +104,7 @@ mod tests {
         let udp = UdpStatus { let_out: 1, stopped: 2, would_have_been_stopped: 0, last: Some(last.clone()) };
         assert_eq!(
             udp.to_string(),
-            "first contacts over UDP: 1 let out, 2 stopped, 0 would have been; the last was of scan\\u{a} (pid 7) to \
+            "first contacts over UDP: 1 let out, 2 stopped, 0 would have been; the last was of scan\\x0a (pid 7) to \
              198.18.0.7:53 at 1970-01-01T00:00:00.000Z"
         );
         let nobody = StoppedStatus { pid: None, uid: None, comm: None, ..last };

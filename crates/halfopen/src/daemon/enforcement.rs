@@ -272,12 +272,19 @@ impl Enforcement {
         Ok(())
     }
 
-    /// Notices, and says once, that the hand has ended.
+    /// Notices, and says once, that the hand has ended or does not answer, and that it does again.
     fn look_after_hand(&mut self) {
-        if !self.means.hand.look() && !self.means.lacks.contains(&Degradation::NoHand) {
-            self.means.lacks.push(Degradation::NoHand);
-            let hand = self.means.hand.pid();
-            tracing::error!("{} (it was pid {hand})", DegradedStatus::from(Degradation::NoHand).explanation);
+        let (is_there, lacks) = (self.means.hand.look(), &mut self.means.lacks);
+        match lacks.iter().position(|lack| *lack == Degradation::NoHand) {
+            Some(at) if is_there => {
+                lacks.remove(at);
+                tracing::info!("the privileged helper answers again");
+            }
+            None if !is_there => {
+                lacks.push(Degradation::NoHand);
+                tracing::error!("{}", DegradedStatus::from(Degradation::NoHand).explanation);
+            }
+            _ => {}
         }
     }
 

@@ -1,15 +1,19 @@
 //! The hand: a second, small process that keeps root and does the few things that the daemon, once it is confined, may
-//! no longer do. It reads nothing but the socket that ties it to the daemon, and ends with it.
+//! no longer do. It reads nothing but the socket that ties it to the daemon, and ends with it. Its [keeper] starts it
+//! again where it ends before.
 
 pub mod exec_cgroup;
+pub mod keeper;
 mod message;
 pub mod serving;
 
 use crate::config::Disk;
 use crate::events::Identity;
+use crate::exit::WrongUse;
 use crate::runtime_dir::RuntimeDir;
+use halfopen_kernel::text::{LONGEST, escaped, plain};
 use halfopen_kernel::{Attach, EnforcementStopped, IpFamily, OptionalHook, Program};
-use message::{Reply, Request, receive, send};
+use message::{NOBODY_S, Numbered, Received, Reply, Request, receive, send};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
 use serde::{Deserialize, Serialize};
@@ -24,6 +28,12 @@ use std::time::{Duration, Instant};
 
 /// How long a request may take: each is a few system calls, or a walk over the processes of the host.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The same for those that are made again and again while attempts wait: meanwhile the daemon does nothing else.
+const QUICK: Duration = Duration::from_secs(2);
+/// One that has not answered in time is asked again after so long, or once it has.
+const SILENCE: Duration = Duration::from_secs(30);
+/// Late answers that are taken out of the way at a time.
+const LATE: usize = 64;
 /// How long the walk over the sockets of all namespaces may take.
 const RESTORE: Duration = Duration::from_secs(45);
 /// How long it may take to end once its socket is closed.
@@ -96,7 +106,12 @@ pub enum Leave {
 #[derive(Debug)]
 pub struct Hand {
     socket: Option<OwnedFd>,
+    /// Its keeper.
     process: Child,
+    /// The number of the last request.
+    asked: u64,
+    /// It has not answered in time, and not since.
+    silent: Option<Instant>,
 }
 
 impl Hand {
@@ -112,31 +127,30 @@ impl Hand {
         command.process_group(0).stdin(Stdio::from(its)).stdout(Stdio::null()).env_clear();
         let logged = std::env::var_os("RUST_LOG").map(|filter| ("RUST_LOG", filter));
         let process = command.envs(logged).spawn()?;
-        Ok(Self { socket: Some(ours), process })
+        Ok(Self { socket: Some(ours), process, asked: NOBODY_S, silent: None })
     }
 
-    /// Its process.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.process.id()
-    }
-
-    /// Whether it can still be asked, as of the last request or [`Hand::look`].
+    /// Whether it answers, as of the last request or [`Hand::look`].
     #[must_use]
     pub fn is_there(&self) -> bool {
-        self.socket.is_some()
+        self.socket.is_some() && self.silent.is_none()
     }
 
-    /// Notices whether it has ended. Whether it can still be asked.
+    /// Notices whether it has ended, or answers again. Whether it does.
     pub fn look(&mut self) -> bool {
-        if let Some(socket) = &self.socket {
-            // It never speaks unasked: whatever there is to read means its end, or that answers are out of step.
+        for _ in 0..LATE {
+            let Some(socket) = &self.socket else { break };
             let mut waiting = [PollFd::new(socket, PollFlags::IN)];
-            if poll(&mut waiting, Some(&Timespec::default())).is_ok_and(|ready| ready > 0) {
-                self.let_loose();
+            if !poll(&mut waiting, Some(&Timespec::default())).is_ok_and(|ready| ready > 0) {
+                break;
+            }
+            // Nobody waits for it any more.
+            match receive::<Reply>(socket.as_fd()) {
+                Ok(Received::Message(..) | Received::Malformed(_)) => self.silent = None,
+                Ok(Received::Closed) | Err(_) => self.let_loose(),
             }
         }
-        if !self.is_there() {
+        if self.socket.is_none() {
             // Its end is asked for so that no zombie stays; it may not have come yet.
             let _ = self.process.try_wait();
         }
@@ -150,7 +164,7 @@ impl Hand {
     /// Where there is no such namespace, and where the hand is gone.
     pub fn raw_socket(&mut self, pid: u32, netns: u64, family: IpFamily) -> io::Result<OwnedFd> {
         let request = Request::RawSocket { pid, netns, family: family.into() };
-        match self.ask(&request, None, PATIENCE)? {
+        match self.ask(&request, None, QUICK)? {
             (Reply::RawSocket, descriptors) => one(descriptors),
             (other, _) => Err(self.out_of_step(&other)),
         }
@@ -175,8 +189,12 @@ impl Hand {
     /// Where the hand is gone.
     pub fn identify(&mut self, program: &Program) -> io::Result<Identity> {
         let Program { pid, uid, comm, cgroup_id } = program.clone();
-        match self.ask(&Request::Identify { pid, uid, comm, cgroup_id }, None, PATIENCE)? {
-            (Reply::Identity { exe, cgroup, user }, _) => Ok(Identity { exe, cgroup, user }),
+        match self.ask(&Request::Identify { pid, uid, comm, cgroup_id }, None, QUICK)? {
+            (Reply::Identity { exe, cgroup, user }, _) => Ok(Identity {
+                exe: exe.as_deref().map(name),
+                cgroup: cgroup.as_deref().map(name),
+                user: name(&user),
+            }),
             (other, _) => Err(self.out_of_step(&other)),
         }
     }
@@ -189,7 +207,7 @@ impl Hand {
         match self.ask(&Request::MakeExecCgroup { name: name.to_owned() }, None, PATIENCE)? {
             (Reply::ExecCgroup, descriptors) => match <[OwnedFd; 2]>::try_from(descriptors) {
                 Ok([above, made]) => Ok((above, made)),
-                Err(_) => Err(io::Error::other("the hand sent no cgroup")),
+                Err(_) => Err(io::Error::other("the privileged helper sent no cgroup")),
             },
             (other, _) => Err(self.out_of_step(&other)),
         }
@@ -233,27 +251,84 @@ impl Hand {
         with: Option<BorrowedFd<'_>>,
         patience: Duration,
     ) -> io::Result<(Reply, Vec<OwnedFd>)> {
-        let Some(socket) = &self.socket else {
+        if self.socket.is_none() {
             return Err(io::Error::new(
                 io::ErrorKind::NotConnected,
-                "the hand, the part of the daemon that kept root, is gone: restart the daemon",
+                "the privileged helper is gone: restart the daemon",
             ));
-        };
-        let answer = exchange(socket.as_fd(), request, with, patience);
-        match answer {
-            Ok((Reply::Failed { kind, message }, _)) => Err(io::Error::new(kind.into(), message)),
-            Ok(answer) => Ok(answer),
+        }
+        if self.silent.is_some_and(|since| since.elapsed() < SILENCE) {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the privileged helper does not answer"));
+        }
+        match self.exchange(request, with, patience) {
+            Ok((Reply::Failed { kind, message }, _)) => Err(io::Error::new(kind.into(), plain(&message))),
+            Ok(answer) => {
+                self.silent = None;
+                Ok(answer)
+            }
             Err(e) => {
-                // An answer that comes later would be taken for that of the next request.
-                self.let_loose();
-                Err(io::Error::new(e.kind(), format!("asking the hand: {e}")))
+                match e.kind() {
+                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => self.silent = Some(Instant::now()),
+                    // It was not sent.
+                    io::ErrorKind::InvalidInput => {}
+                    _ => self.let_loose(),
+                }
+                Err(io::Error::new(e.kind(), format!("asking the privileged helper: {e}")))
             }
         }
     }
 
+    /// Asks once more where the one who was asked has ended meanwhile: nothing is done twice that does harm.
+    fn exchange(
+        &mut self,
+        request: &Request,
+        with: Option<BorrowedFd<'_>>,
+        patience: Duration,
+    ) -> io::Result<(Reply, Vec<OwnedFd>)> {
+        let Some(socket) = &self.socket else { return Err(io::ErrorKind::NotConnected.into()) };
+        let socket = socket.as_fd();
+        let end = Instant::now() + patience;
+        let mut asked = self.asked;
+        let ask = |asked: &mut u64| {
+            *asked += 1;
+            send(socket, &Numbered { number: *asked, message: request }, with.as_slice())
+        };
+        sockopt::set_socket_timeout(socket, sockopt::Timeout::Send, Some(QUICK))?;
+        ask(&mut asked)?;
+        let mut again = false;
+        let answer = loop {
+            // Zero would be for ever.
+            let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+            sockopt::set_socket_timeout(socket, sockopt::Timeout::Recv, Some(left))?;
+            match receive(socket) {
+                Ok(Received::Message(Numbered { number: NOBODY_S, message: Reply::Began }, _)) if !again => {
+                    again = true;
+                    if let Err(e) = ask(&mut asked) {
+                        break Err(e);
+                    }
+                }
+                Ok(Received::Message(Numbered { number: NOBODY_S, message }, with)) => {
+                    break Ok((message, with));
+                }
+                Ok(Received::Message(Numbered { number, message }, with)) if number == asked => {
+                    break Ok((message, with));
+                }
+                // To a request that nobody waits for any more.
+                Ok(Received::Message(..)) => {}
+                Ok(Received::Malformed(why)) => break Err(io::Error::other(why)),
+                Ok(Received::Closed) => {
+                    break Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it has ended"));
+                }
+                Err(e) => break Err(e),
+            }
+        };
+        self.asked = asked;
+        answer
+    }
+
     fn out_of_step(&mut self, reply: &Reply) -> io::Error {
         self.let_loose();
-        io::Error::other(format!("the hand answered something else: {reply:?}"))
+        io::Error::other(format!("the privileged helper answered something else: {reply:?}"))
     }
 
     fn let_loose(&mut self) {
@@ -307,18 +382,21 @@ impl Drop for Hand {
     }
 }
 
-fn exchange(
-    socket: BorrowedFd<'_>,
-    request: &Request,
-    with: Option<BorrowedFd<'_>>,
-    patience: Duration,
-) -> io::Result<(Reply, Vec<OwnedFd>)> {
-    sockopt::set_socket_timeout(socket, sockopt::Timeout::Send, Some(PATIENCE))?;
-    sockopt::set_socket_timeout(socket, sockopt::Timeout::Recv, Some(patience))?;
-    send(socket, request, with.as_slice())?;
-    receive(socket)?.ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "it has ended"))
+/// Whoever runs the hand's command by hand is told so.
+fn at_socket(stdin: impl AsFd) -> Result<(), WrongUse> {
+    if sockopt::socket_type(stdin).ok() == Some(SocketType::SEQPACKET) {
+        return Ok(());
+    }
+    Err(WrongUse("`halfopen hand` is a part of `halfopen run`, which starts it".into()))
+}
+
+/// Bounded and escaped whatever the other side has done.
+fn name(text: &str) -> String {
+    let plain = plain(text);
+    // As long as one that was cut there, with the note of that.
+    if plain.len() <= LONGEST + 64 { plain } else { escaped(plain.as_bytes()) }
 }
 
 fn one(descriptors: Vec<OwnedFd>) -> io::Result<OwnedFd> {
-    descriptors.into_iter().next().ok_or_else(|| io::Error::other("the hand sent no descriptor"))
+    descriptors.into_iter().next().ok_or_else(|| io::Error::other("the privileged helper sent no descriptor"))
 }

@@ -72,7 +72,7 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
     let pins = std::path::absolute(pins_of_this_host())?;
     let hand = Reach::new(&pins, &directory, lock.made_directory(), sources.path(), exec_parent)
         .and_then(|reach| Hand::start(&reach))
-        .context("starting the hand, the part of the daemon that keeps root")?;
+        .context("starting the privileged helper, the part of the daemon that keeps root")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let signals = Signals::listen()?;

@@ -1,9 +1,12 @@
 //! What can be found out about a program from its process, while there is one.
 
-use halfopen_kernel::{Program, path_of_id};
+use halfopen_kernel::text::escaped;
+use halfopen_kernel::{Program, shown_path_of_id};
+use rustix::io::Errno;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 
-/// What stands behind a program's numbers.
+/// What stands behind a program's numbers. All of it is [escaped]: programs choose these names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Its executable; `None` where the process is gone, is another by now, or cannot be read.
@@ -22,6 +25,8 @@ impl Identity {
     }
 }
 
+/// Stands for an executable's path that the kernel does not tell: it is longer than 4 KiB.
+const TOO_LONG: &str = r"\[longer than 4096 bytes]";
 /// How many threads are asked for their name before a process counts as another one.
 const THREADS_ASKED: usize = 256;
 
@@ -30,30 +35,32 @@ const THREADS_ASKED: usize = 256;
 pub fn identify(program: &Program) -> Identity {
     Identity {
         exe: executable(program.pid, &program.comm),
-        cgroup: path_of_id(program.cgroup_id),
-        user: user_name(&fs::read_to_string("/etc/passwd").unwrap_or_default(), program.uid),
+        cgroup: shown_path_of_id(program.cgroup_id),
+        user: user_name(&fs::read("/etc/passwd").unwrap_or_default(), program.uid),
     }
 }
 
 /// The executable of process `pid`, provided that a thread of it is still called `comm`.
 fn executable(pid: u32, comm: &str) -> Option<String> {
-    let exe = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+    let exe = match fs::read_link(format!("/proc/{pid}/exe")) {
+        Ok(exe) => escaped(exe.as_os_str().as_bytes()),
+        Err(e) if e.raw_os_error() == Some(Errno::NAMETOOLONG.raw_os_error()) => TOO_LONG.to_owned(),
+        Err(_) => return None,
+    };
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).ok()?.take(THREADS_ASKED);
     // Read after the link: a process that has become another in between has another name by now.
     let mut names = tasks.filter_map(|task| fs::read(task.ok()?.path().join("comm")).ok());
-    names
-        .any(|name| String::from_utf8_lossy(name.trim_ascii_end()) == comm)
-        .then(|| exe.to_string_lossy().into_owned())
+    names.any(|name| escaped(name.strip_suffix(b"\n").unwrap_or(&name)) == comm).then_some(exe)
 }
 
-fn user_name(passwd: &str, uid: u32) -> String {
+fn user_name(passwd: &[u8], uid: u32) -> String {
     let number = uid.to_string();
     passwd
-        .lines()
+        .split(|&byte| byte == b'\n')
         .find_map(|line| {
-            let mut fields = line.split(':');
+            let mut fields = line.split(|&byte| byte == b':');
             let name = fields.next()?;
-            (fields.nth(1)? == number).then(|| name.to_owned())
+            (fields.nth(1)? == number.as_bytes()).then(|| escaped(name))
         })
         .unwrap_or(number)
 }
@@ -64,7 +71,7 @@ mod tests {
 
     #[test]
     fn users_have_names_or_numbers() {
-        let passwd = "root:x:0:0:root:/root:/bin/sh\nbroken\nwww:x:33:33::/:/bin/false\n";
+        let passwd = b"root:x:0:0:root:/root:/bin/sh\nbroken\nwww:x:33:33::/:/bin/false\n";
         assert_eq!(user_name(passwd, 0), "root");
         assert_eq!(user_name(passwd, 33), "www");
         assert_eq!(user_name(passwd, 3), "3");

@@ -459,7 +459,7 @@ pub(super) mod tests {
         assert_eq!(
             scanned().to_string(),
             format!(
-                "event 4226: {REACHED} Reached by nmap\\u{{a}} (pid 4242, /usr/bin/nmap, cgroup /user.slice, \
+                "event 4226: {REACHED} Reached by nmap\\x0a (pid 4242, /usr/bin/nmap, cgroup /user.slice, \
                  user root): 244 attempts waiting, such as 198.18.0.7:80"
             )
         );
@@ -487,7 +487,7 @@ pub(super) mod tests {
             event.to_string(),
             "event 4227: First contacts mostly fail, as a scan's do. Its connects fail until 1970-01-01T00:10:00.000Z \
              (on_suspect = block). Other suspects of its scope without an event of their own: 2. Scope: \
-             second[/system.slice/x.service]. First contacts so far: 40. Its latest was of nmap\\u{a} (pid 4242, \
+             second[/system.slice/x.service]. First contacts so far: 40. Its latest was of nmap\\x0a (pid 4242, \
              /usr/bin/nmap, cgroup /user.slice, user root), to 198.18.0.7:80"
         );
     }
@@ -509,7 +509,7 @@ pub(super) mod tests {
         assert_eq!(
             event.to_string(),
             "event 4228: Connections and datagrams were refused, as a deny rule says. Rule: private. Since its last event: \
-             3. The last was of nmap\\u{a} (pid 4242, /usr/bin/nmap, cgroup /user.slice, user root) to 198.18.0.7:80 by udp"
+             3. The last was of nmap\\x0a (pid 4242, /usr/bin/nmap, cgroup /user.slice, user root) to 198.18.0.7:80 by udp"
         );
     }
 
@@ -542,7 +542,7 @@ pub(super) mod tests {
         assert_eq!(
             event.to_string(),
             "event 4229: First contacts over UDP were refused: there were more than udp_first_contacts allows. Scope: \
-             mine[/a\\u{a}]. Since its last event: 5 let out, 3 stopped, 0 would have been. The last was of nmap\\u{a} (pid \
+             mine[/a\\x0a]. Since its last event: 5 let out, 3 stopped, 0 would have been. The last was of nmap\\x0a (pid \
              4242, /usr/bin/nmap, cgroup /user.slice, user root) to 198.18.0.9:53"
         );
     }
@@ -556,7 +556,7 @@ pub(super) mod tests {
         assert_eq!(
             event.to_string(),
             "event 4229: First contacts over UDP would have been dropped: there were more than udp_first_contacts allows. Audit \
-             mode: all were sent. Scope: mine[/a\\u{a}]. Since its last event: 5 let out, 0 stopped, 2 would have been. The \
+             mode: all were sent. Scope: mine[/a\\x0a]. Since its last event: 5 let out, 0 stopped, 2 would have been. The \
              last was of nobody that can be told (its socket is of cgroup /a) to 198.18.0.9:53"
         );
         let dropped = stopped(None, Excess::Drop, DatagramCounts { stopped: 1, ..counts });

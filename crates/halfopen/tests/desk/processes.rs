@@ -1,5 +1,7 @@
-//! What the kernel tells of a process.
+//! What the kernel tells of a process, and the two processes that keep root for a daemon.
 
+use super::{PATIENCE, until};
+use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -19,4 +21,46 @@ pub fn children(pid: u32) -> Vec<u32> {
     let numbers = fs::read_dir("/proc").unwrap().flatten();
     let pids = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     pids.filter(|child| state(*child).is_some_and(|state| state["PPid"] == pid.to_string())).collect()
+}
+
+/// A daemon's privileged helper: the process that answers, and the one that starts it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Helper {
+    pub keeper: u32,
+    pub hand: u32,
+}
+
+impl Helper {
+    /// That of the daemon `pid`, once it is there.
+    pub fn of(pid: u32) -> Self {
+        until("the privileged helper", PATIENCE, || {
+            let [keeper] = children(pid)[..] else { return None };
+            let [hand] = children(keeper)[..] else { return None };
+            let named = |pid, name| state(pid).is_some_and(|state| state["Name"] == name);
+            (named(keeper, "halfopen-keeper") && named(hand, "halfopen-hand"))
+                .then_some(Self { keeper, hand })
+        })
+    }
+
+    /// Ends the one that answers.
+    pub fn kill_hand(self) {
+        kill(self.hand, Signal::KILL);
+    }
+
+    /// Ends both, so that nobody is left to start it again.
+    pub fn kill_for_good(self) {
+        kill(self.keeper, Signal::KILL);
+        kill(self.hand, Signal::KILL);
+    }
+
+    /// Waits until both have ended.
+    pub fn await_end(self) {
+        until("the privileged helper to end", PATIENCE, || {
+            (state(self.keeper).is_none() && state(self.hand).is_none()).then_some(())
+        });
+    }
+}
+
+pub fn kill(pid: u32, signal: Signal) {
+    kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
 }

@@ -30,7 +30,8 @@ impl Enforcement {
         }
         let root = self.limiter.hierarchy();
         for scope in &adopted.scopes {
-            let path = path_of_id(scope.cgroup_id).map(|path| root.join(path.trim_start_matches('/')));
+            let path =
+                path_of_id(scope.cgroup_id).map(|path| root.join(path.strip_prefix("/").unwrap_or(&path)));
             let name = path
                 .as_ref()
                 .and_then(|path| path.file_name())

@@ -1,4 +1,7 @@
 //! What the daemon and the hand say to each other: one message of JSON each way, with descriptors where they are meant.
+//!
+//! Each is numbered, so that an answer that comes late is not taken for another's. What is too long or is no message is
+//! answered like what cannot be done.
 
 use super::Leave;
 use halfopen_kernel::IpFamily;
@@ -13,10 +16,31 @@ use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
-/// The longest message, in bytes: a path of 4 KiB whose every byte JSON writes as six fits.
+/// The longest message, in bytes: a path of 4 KiB whose every byte JSON writes as six fits. None that is longer is sent.
 const LONGEST: usize = 32 * 1024;
+/// The number of what answers no request in particular.
+pub(super) const NOBODY_S: u64 = 0;
 /// The most descriptors that go with one.
 const DESCRIPTORS: usize = 2;
+
+/// A request or an answer with the request's number, from 1 on; [`NOBODY_S`] where it answers none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Numbered<T> {
+    pub number: u64,
+    pub message: T,
+}
+
+/// What came from the other side.
+#[derive(Debug)]
+pub(super) enum Received<T> {
+    /// A message, with descriptors.
+    Message(Numbered<T>, Vec<OwnedFd>),
+    /// What is none, and why.
+    Malformed(String),
+    /// The other side has closed.
+    Closed,
+}
 
 /// What the daemon asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +88,8 @@ pub(super) enum Reply {
     Opened,
     /// With the link, where it is not pinned.
     Attached,
+    /// This is another hand than before: what was asked and is not answered yet may be lost.
+    Began,
     /// It could not be done.
     Failed { kind: Kind, message: String },
 }
@@ -120,10 +146,17 @@ impl From<io::ErrorKind> for Kind {
 /// Sends `message` with `descriptors`.
 pub(super) fn send<T: Serialize>(
     socket: BorrowedFd<'_>,
-    message: &T,
+    message: &Numbered<T>,
     descriptors: &[BorrowedFd<'_>],
 ) -> io::Result<()> {
     let bytes = serde_json::to_vec(message)?;
+    if bytes.len() > LONGEST {
+        let length = bytes.len();
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("a message of {length} bytes is longer than {LONGEST}"),
+        ));
+    }
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
@@ -133,8 +166,8 @@ pub(super) fn send<T: Serialize>(
     Ok(())
 }
 
-/// Waits for a message; `None` once the other side has closed.
-pub(super) fn receive<T: DeserializeOwned>(socket: BorrowedFd<'_>) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
+/// Waits for a message.
+pub(super) fn receive<T: DeserializeOwned>(socket: BorrowedFd<'_>) -> io::Result<Received<T>> {
     let mut bytes = vec![0; LONGEST];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -144,18 +177,24 @@ pub(super) fn receive<T: DeserializeOwned>(socket: BorrowedFd<'_>) -> io::Result
             received => break received?,
         }
     };
-    if received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "a message was too long"));
-    }
-    if received.bytes == 0 {
-        return Ok(None);
-    }
     let rights = control.drain().filter_map(|message| match message {
         RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
         _ => None,
     });
     let descriptors = rights.flatten().collect();
-    Ok(Some((serde_json::from_slice(&bytes[..received.bytes])?, descriptors)))
+    if received.flags.contains(ReturnFlags::TRUNC) {
+        return Ok(Received::Malformed(format!("a message was longer than {LONGEST} bytes")));
+    }
+    if received.flags.contains(ReturnFlags::CTRUNC) {
+        return Ok(Received::Malformed(format!("a message had more than {DESCRIPTORS} descriptors")));
+    }
+    if received.bytes == 0 {
+        return Ok(Received::Closed);
+    }
+    Ok(match serde_json::from_slice(&bytes[..received.bytes]) {
+        Ok(message) => Received::Message(message, descriptors),
+        Err(e) => Received::Malformed(format!("what came is no message: {e}")),
+    })
 }
 
 #[cfg(test)]
@@ -175,9 +214,12 @@ mod tests {
         let (daemon, hand) = pair();
         let (read, write) = std::io::pipe().unwrap();
         let request = Request::Identify { pid: 7, uid: 1, comm: "\u{1}\"nmap".into(), cgroup_id: u64::MAX };
+        let request = Numbered { number: 9, message: request };
         send(daemon.as_fd(), &request, &[read.as_fd(), write.as_fd()]).unwrap();
         drop((read, write));
-        let (received, descriptors) = receive::<Request>(hand.as_fd()).unwrap().unwrap();
+        let Received::Message(received, descriptors) = receive::<Request>(hand.as_fd()).unwrap() else {
+            panic!("it was a message")
+        };
         assert_eq!(received, request);
         let [read, write] = <[OwnedFd; 2]>::try_from(descriptors).unwrap();
         File::from(write).write_all(b"through").unwrap();
@@ -185,15 +227,23 @@ mod tests {
         File::from(read).read_to_string(&mut text).unwrap();
         assert_eq!(text, "through");
         drop(daemon);
-        assert!(receive::<Request>(hand.as_fd()).unwrap().is_none());
+        assert!(matches!(receive::<Request>(hand.as_fd()).unwrap(), Received::Closed));
     }
 
     #[test]
-    fn a_request_that_is_none_and_one_too_long_are_errors() {
+    fn what_is_no_message_is_told_and_the_next_one_is_read() {
         let (daemon, hand) = pair();
-        send(daemon.as_fd(), &"run_this", &[]).unwrap();
-        assert!(receive::<Request>(hand.as_fd()).is_err());
-        send(daemon.as_fd(), &"a".repeat(LONGEST), &[]).unwrap();
-        assert!(receive::<Request>(hand.as_fd()).is_err());
+        let numbered = |message: String| Numbered { number: 1, message };
+        send(daemon.as_fd(), &numbered("run_this".into()), &[]).unwrap();
+        rustix::net::send(&daemon, &[b'a'; LONGEST + 1], SendFlags::empty()).unwrap();
+        send(daemon.as_fd(), &Numbered { number: 2, message: Request::Restore }, &[]).unwrap();
+        for malformed in ["no message", "longer than"] {
+            match receive::<Request>(hand.as_fd()).unwrap() {
+                Received::Malformed(why) => assert!(why.contains(malformed), "{why}"),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(matches!(receive::<Request>(hand.as_fd()).unwrap(), Received::Message(..)));
+        assert!(send(daemon.as_fd(), &numbered("a".repeat(LONGEST)), &[]).is_err());
     }
 }

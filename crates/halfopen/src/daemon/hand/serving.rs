@@ -1,20 +1,20 @@
 //! The hand itself: answers the daemon's requests until the daemon's end of the socket is closed.
 
 use super::exec_cgroup::ExecCgroups;
-use super::message::{Reply, Request, receive, send};
-use super::{Leave, Reach};
+use super::message::{NOBODY_S, Numbered, Received, Reply, Request, receive, send};
+use super::{Leave, Reach, at_socket};
 use crate::config::{Disk, OwnRights, conf_d, disk};
 use crate::events::identity::identify;
-use crate::exit::{WrongUse, explained};
+use crate::exit::explained;
 use crate::runtime_dir::RuntimeDir;
 use anyhow::{Context, Result, bail};
+use halfopen_kernel::text::escaped;
 use halfopen_kernel::{Attach, AttachHere, CgroupDir, OptionalHook, Program, raw_socket, restore_everywhere};
-use rustix::net::sockopt::socket_type;
 use rustix::process::umask;
 use rustix::thread::{CapabilitySet, set_name, set_no_new_privs};
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -26,40 +26,89 @@ const KEPT: CapabilitySet = CapabilitySet::SYS_ADMIN
     .union(CapabilitySet::DAC_READ_SEARCH)
     .union(CapabilitySet::DAC_OVERRIDE);
 
+/// The longest name that a thread has once it is escaped.
+const LONGEST_COMM: usize = 4 * 15;
+
+/// Whether there was a hand before this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Turn {
+    /// There was none.
+    First,
+    /// It has ended: the daemon is told.
+    Again,
+}
+
+impl Turn {
+    /// As on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Again => "again",
+        }
+    }
+}
+
 /// Serves the daemon at the other end of standard input.
 ///
 /// # Errors
 /// Where standard input is no such socket.
-pub fn serve(reach: &Reach) -> Result<()> {
+pub fn serve(reach: &Reach, turn: Turn) -> Result<()> {
     let stdin = io::stdin();
+    at_socket(&stdin)?;
     let socket = stdin.as_fd();
-    if socket_type(socket).ok() != Some(rustix::net::SocketType::SEQPACKET) {
-        return Err(WrongUse("`halfopen hand` is a part of `halfopen run`, which starts it".into()).into());
-    }
     // The kernel cuts it to 15 bytes; ps shows it.
     let _ = set_name(c"halfopen-hand");
     umask(rustix::fs::Mode::from_raw_mode(0o022));
+    keep_little()?;
+    if turn == Turn::Again && !tell(socket, &Numbered { number: NOBODY_S, message: Reply::Began }, &[])? {
+        return Ok(());
+    }
+    let mut hand = Serving { reach, cgroups: ExecCgroups::below(&reach.exec_parent) };
+    loop {
+        let (number, answer) = match receive::<Request>(socket)? {
+            Received::Closed => return Ok(()),
+            Received::Malformed(why) => (NOBODY_S, Err(anyhow::anyhow!(why))),
+            // The descriptors are dropped before the daemon goes on: no link is to live longer for the hand's sake.
+            Received::Message(Numbered { number, message }, with) => (number, hand.answer(message, &with)),
+        };
+        let (message, with) = answer.unwrap_or_else(|e| (failed(&e), Vec::new()));
+        let with: Vec<_> = with.iter().map(AsFd::as_fd).collect();
+        if !tell(socket, &Numbered { number, message }, &with)? {
+            return Ok(());
+        }
+    }
+}
+
+/// Gives up what neither the hand nor its keeper needs, and becomes deaf.
+///
+/// # Errors
+/// The kernel's answer.
+pub fn keep_little() -> Result<()> {
     set_no_new_privs(true)?;
     crate::daemon::confine::rights::keep_only(KEPT)
         .context("giving up the capabilities that are not needed")?;
-    deafen()?;
-    let mut hand = Serving { reach, cgroups: ExecCgroups::below(&reach.exec_parent) };
-    while let Some((request, descriptors)) = receive::<Request>(socket)? {
-        let answer = hand.answer(request, &descriptors);
-        // Before the daemon goes on: no link is to live longer for the hand's sake.
-        drop(descriptors);
-        let (reply, with) = answer.unwrap_or_else(|e| {
-            let kind = e.chain().find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
-            let kind = kind.unwrap_or(io::ErrorKind::Other).into();
-            (Reply::Failed { kind, message: explained(&e) }, Vec::new())
-        });
-        let with: Vec<_> = with.iter().map(AsFd::as_fd).collect();
-        match send(socket, &reply, &with) {
-            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => break,
-            sent => sent?,
+    deafen()
+}
+
+/// `false` once the daemon has closed. An answer that is too long is none: that is told instead.
+fn tell(socket: BorrowedFd<'_>, reply: &Numbered<Reply>, with: &[BorrowedFd<'_>]) -> Result<bool> {
+    let sent = match send(socket, reply, with) {
+        Err(e) if e.kind() == io::ErrorKind::InvalidInput => {
+            send(socket, &Numbered { number: reply.number, message: failed(&e.into()) }, &[])
         }
+        sent => sent,
+    };
+    match sent {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        sent => sent.map(|()| true).context("answering the daemon"),
     }
-    Ok(())
+}
+
+fn failed(error: &anyhow::Error) -> Reply {
+    let kind = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    let kind = kind.unwrap_or(io::ErrorKind::Other).into();
+    Reply::Failed { kind, message: escaped(explained(error).as_bytes()) }
 }
 
 /// A service manager signals every process of a unit at its stop, but the daemon needs the hand to the last: only the end
@@ -94,6 +143,9 @@ impl Serving<'_> {
                 Reply::Restored { namespaces_missed: stopped.namespaces_missed }
             }
             Request::Identify { pid, uid, comm, cgroup_id } => {
+                if comm.len() > LONGEST_COMM {
+                    bail!("no program has a name of {} bytes", comm.len());
+                }
                 let found = identify(&Program { pid, uid, comm, cgroup_id });
                 Reply::Identity { exe: found.exe, cgroup: found.cgroup, user: found.user }
             }
