@@ -8,7 +8,7 @@
 #include <linux/types.h>
 
 /* Of everything that is pinned: a daemon adopts only what has its own number. */
-#define LAYOUT 3
+#define LAYOUT 4
 
 /* The scopes of the table: the host's, those of `exec`, those of rules, those of interfaces. */
 #define SCOPES 128
@@ -18,11 +18,13 @@
 #define INTERFACES (SCOPES - INTERFACE_SCOPES)
 #define ACCOUNTS 16384
 #define SLOT_BUCKETS 128
+#define LINGER_BUCKETS 8
 #define OLD_GRIDS 4
 #define UNLIMITED 0xffffffffu
 #define COMM_LEN 16
 #define CGROUP_NAME_LEN 60
 #define PROGRAMS 4096
+#define RECORDS 32768
 #define ESSENTIAL_RULES 64
 #define RESOLVERS 64
 
@@ -263,40 +265,58 @@ enum attempt_flag {
 	ATTEMPT_IN_PARTY = 4096,       /* counted among its parties' waiters */
 	ATTEMPT_NAMED = 8192,	       /* a DNS answer has named its address lately */
 	ATTEMPT_REPEATS_LATE = 16384,  /* its next SYN leaves a second after the last one */
+	ATTEMPT_AT_EGRESS = 32768,     /* it began where its SYN leaves: no callback is on yet */
+};
+
+/* Where a socket is: what a packet for it needs. */
+struct place {
+	__u64 cookie;
+	__u32 netns;   /* inode number */
+	__u32 device;  /* that the socket is bound to; 0 = none */
+	__u8 addr[16]; /* its own: network order, IPv4 mapped */
+	__u16 port;    /* host order */
+	__u16 pad;
+	__u32 more_pad;
 };
 
 /* One outbound connect. Written under its socket's lock; its counts in the ledger under the host scope's lock. */
 struct attempt {
+	__u64 cookie; /* its socket's: whose record this is. 0 = nobody's; see records.h */
+	__u32 flags;
 	__u8 state;
 	__u8 blocked_on; /* enum charged, while queued */
-	__u16 flags;
-	__u32 scope;	      /* of CHARGED_OWN; 0 = none */
-	__u32 interface;      /* the scope of CHARGED_INTERFACE; 0 = none */
-	__u64 account;	      /* of its scope: account_key's id */
-	__u64 top;	      /* the top-level cgroup's id: its party, with the user's below it */
-	__u64 address;	      /* a hash of the destination, for working sets */
-	__u32 place[CHARGED]; /* among those who wait for credit there */
-	__u32 walk;	      /* the recount that has seen it */
-	__u32 rechecks;
-	struct slot slot[CHARGED];
+	__u16 port;	 /* host order */
+	__u32 scope;	 /* of CHARGED_OWN; 0 = none */
+	__u32 interface; /* the scope of CHARGED_INTERFACE; 0 = none */
+	__u64 account;	 /* of its scope: account_key's id */
 	__u64 began_ns;
 	__u64 slot_ns;	   /* when the slot was taken last */
 	__u64 last_syn_ns; /* when a SYN left last */
 	__u64 out_ns;	   /* when the first SYN was let out */
+	struct slot slot[CHARGED];
+	__u64 asked_ns; /* when its socket was heard of last: a live one is at each of its timers */
+	__u32 walk;	/* the recount that has seen it */
+	__u32 met;	/* the walk over sockets that has met its socket */
+	__u64 top;	/* the top-level cgroup's id: its party, with the user's below it */
+	__u64 address;	/* a hash of the destination, for working sets */
 	__u64 cgroup_id;
-	__u64 cookie; /* the socket's */
 	__u32 pid;
 	__u32 uid;
-	char comm[COMM_LEN];
 	__u8 addr[16]; /* network order, IPv4 mapped */
-	__u16 port;    /* host order */
-	__u8 own_syn_count;
-	__u8 deadline_set; /* TCP_USER_TIMEOUT is the end of the wait */
+	char comm[COMM_LEN];
+	__u32 place[CHARGED]; /* among those who wait for credit there */
+	__u32 rechecks;
+	__u32 queue_number;
 	__u32 own_user_timeout_ms;
 	__u32 own_rto_max_ms;
-	__u32 queue_number;
+	__u8 own_syn_count;
+	__u8 deadline_set; /* TCP_USER_TIMEOUT is the end of the wait */
 	__u8 linear_timeouts;
-	__u8 spare[23]; /* zero: room for later versions of the same layout */
+	__u8 pad;
+	__u32 netns; /* inode number */
+	/* Set where it waits, or would. */
+	struct place socket;
+	__u8 spare[16]; /* zero: room for later versions of the same layout */
 };
 
 /* What a contact is; see contact_of(). */
@@ -500,6 +520,10 @@ struct scope {
 	__u64 old_grid_until_ns;
 	__u64 grid_ended_tick[OLD_GRIDS]; /* where the wheel stood when that grid was left */
 	__u32 bucket[SLOT_BUCKETS];
+	/* Slots of closed attempts, by the tick of LINGER_SHIFT in which they expire. */
+	__u32 lingering;
+	__u32 linger_tick;
+	__u32 linger_bucket[LINGER_BUCKETS];
 	/* Since the start. */
 	__u64 admitted;
 	__u64 released;
@@ -571,17 +595,6 @@ struct keeper {
 	char version[32];
 	__u64 counting_since_ns; /* since when the books have counted */
 	__u8 spare[184];
-};
-
-/* Where a socket is: what a packet for it needs. */
-struct place {
-	__u64 cookie;
-	__u32 netns;   /* inode number */
-	__u32 device;  /* that the socket is bound to; 0 = none */
-	__u8 addr[16]; /* its own: network order, IPv4 mapped */
-	__u16 port;    /* host order */
-	__u16 pad;
-	__u32 more_pad;
 };
 
 /* Records in the ring buffer begin with their kind. */
@@ -678,5 +691,8 @@ enum fault {
 	FAULT_PARTY_UNKNOWN,
 	FAULT_ACCOUNTS_FULL,
 	FAULT_DATAGRAM_UNKNOWN,
+	FAULT_NO_RECORD,
+	FAULT_SYN_WITHOUT_RECORD,
+	FAULT_EXEMPT_ELSEWHERE,
 	FAULTS,
 };

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "accounts.h"
+#include "begin.h"
 #include "books.h"
 #include "contacts.h"
 #include "essential.h"
@@ -14,8 +15,10 @@
 #include "patience.h"
 #include "program.h"
 #include "programs.h"
+#include "records.h"
 #include "told.h"
 
+#define ECONNABORTED 103 /* ss -K; see tcp_abort() */
 #define ETIMEDOUT 110
 #define CALLBACKS (BPF_SOCK_OPS_STATE_CB_FLAG | BPF_SOCK_OPS_RTO_CB_FLAG)
 
@@ -45,18 +48,29 @@ static __always_inline void read_destination(struct bpf_sock_ops *op, struct pre
 	((__u32 *)to->addr)[3] = op->remote_ip6[3];
 }
 
-static __always_inline void tell_suspect(const struct attempt *a, struct bpf_sock *sk)
+static __always_inline void tell_suspect(struct attempt *a, struct bpf_sock *sk)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
 	if (tp)
-		tell_held(TOLD_SUSPECT, a, tp, 0, bpf_ktime_get_ns());
+		note_place(a, &tp->inet_conn.icsk_inet.sk);
+	tell_held(TOLD_SUSPECT, a, 0, bpf_ktime_get_ns());
 }
 
 static __always_inline void end_attempt(struct bpf_sock *sk, struct attempt *a, enum ending ending)
 {
 	if (books_end(a, ending))
 		tell_suspect(a, sk);
+}
+
+/* Its socket is used again, or ended: nothing is left of it. */
+static __always_inline void end_and_free(struct bpf_sock_ops *op, struct bpf_sock *sk, struct attempt *a,
+					 enum ending ending)
+{
+	end_attempt(sk, a, ending);
+	if (a->flags & ATTEMPT_HELD_ONCE)
+		restore_options(op, a);
+	free_record(a, a->cookie);
 }
 
 /* The record of the attempt that begins; what the socket had going before is over. NULL where none is kept. */
@@ -68,31 +82,13 @@ static __always_inline struct attempt *new_attempt(struct bpf_sock_ops *op, stru
 	read_destination(op, &to);
 	if (is_exempt(&to))
 		return NULL;
-	a = bpf_sk_storage_get(&attempts, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!a) {
-		count_fault(FAULT_NO_STORAGE);
+	a = claim_record(bpf_get_socket_cookie(op));
+	if (!a)
 		return NULL;
-	}
-	end_attempt(sk, a, ENDING_OTHER);
+	if (a->state != ATTEMPT_NONE)
+		end_attempt(sk, a, ENDING_OTHER);
 	__builtin_memcpy(a->addr, to.addr, sizeof(a->addr));
 	return a;
-}
-
-/* Whether its address is a known one, and else whether it was named; a scope that goes by addresses contacted instead
- * may ask for a name even so. */
-static __always_inline void note_contact_of(struct attempt *a, const struct policy *p, struct cgroup *cgroup)
-{
-	__u64 now;
-
-	if (!(p->knows | p->names))
-		return;
-	now = bpf_ktime_get_ns();
-	if (p->knows && !is_known(p, a->addr, now))
-		a->flags |= ATTEMPT_FIRST;
-	else if (p->becomes_known)
-		return;
-	if (p->names && is_named(p, cgroup, a->addr, now))
-		a->flags |= ATTEMPT_NAMED;
 }
 
 static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock *sk)
@@ -103,7 +99,6 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	__u32 mode = mode_now(p);
 	enum verdict verdict;
 	struct charge charge = {};
-	struct cgroup *cgroup;
 	struct attempt *a;
 
 	if (mode == MODE_OFF || !tp || !is_of_program(tp))
@@ -111,30 +106,17 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	a = new_attempt(op, sk);
 	if (!a)
 		return;
-	cgroup = tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup;
 	a->flags = ATTEMPT_DECIDED;
+	a->port = bpf_ntohl(op->remote_port);
 	if (p->exec_level || p->rules.rules || p->interfaces)
 		charge_of_connect(op, &charge, policy);
-	a->scope = charge.scope;
-	a->account = charge.account;
-	a->interface = charge.interface;
-	if (bpf_core_field_exists(tp->is_mptcp) && tp->is_mptcp)
-		a->flags |= ATTEMPT_MPTCP;
-	if (p->essential.rules && is_essential(p, policy, cgroup))
-		a->flags |= ATTEMPT_ESSENTIAL;
-	a->rechecks = 0;
-	a->deadline_set = 0;
-	a->cookie = bpf_get_socket_cookie(op);
-	a->port = bpf_ntohl(op->remote_port);
-	note_program(a, cgroup);
-	a->top = top_of(p, cgroup);
-	a->address = hash_of(a->addr);
-	note_contact_of(a, p, cgroup);
+	describe(a, policy, tp, &charge);
 	verdict = books_begin(a, mode);
 	switch_callbacks_on(op);
 	if (verdict == VERDICT_GO)
 		return;
-	tell_held(TOLD_HELD, a, tp, verdict == VERDICT_GO_AUDITED, a->began_ns);
+	note_place(a, &tp->inet_conn.icsk_inet.sk);
+	tell_held(TOLD_HELD, a, verdict == VERDICT_GO_AUDITED, a->began_ns);
 	if (verdict == VERDICT_HOLD) {
 		remember_own_options(op, a, tp);
 		hold_options(op, a, SYN_TIMER_MS);
@@ -176,12 +158,16 @@ static __always_inline void on_timeout_init(struct bpf_sock_ops *op, struct bpf_
 	struct queue_seen seen = {};
 	__u32 ms;
 
-	if (a->state != ATTEMPT_NONE && (op->bpf_sock_ops_cb_flags & CALLBACKS) != CALLBACKS) {
+	if ((op->bpf_sock_ops_cb_flags & CALLBACKS) != CALLBACKS) {
 		switch_callbacks_on(op);
-		count_fault(FAULT_CALLBACKS_CLEARED);
-		/* Egress has decided in RTO_CB's place, and could not set the count that this re-check takes. */
-		if (a->state == ATTEMPT_QUEUED && a->flags & ATTEMPT_HELD_ONCE)
+		if (!(a->flags & ATTEMPT_AT_EGRESS))
+			count_fault(FAULT_CALLBACKS_CLEARED);
+		a->flags &= ~ATTEMPT_AT_EGRESS;
+		/* Egress has decided in a callback's place, and could not set the count that this re-check takes. */
+		if (a->state == ATTEMPT_QUEUED) {
+			remember_own_options_once(op, sk, a);
 			hold_options(op, a, timer_of(sk));
+		}
 	}
 	if (a->flags & ATTEMPT_OPTIONS_PENDING)
 		release_options(op, a);
@@ -260,9 +246,8 @@ static __always_inline void recheck_queued(struct bpf_sock_ops *op, struct attem
 
 static __always_inline void on_timer(struct bpf_sock_ops *op, struct attempt *a)
 {
-	if (a->state == ATTEMPT_NONE)
-		return;
 	a->rechecks++;
+	a->asked_ns = bpf_ktime_get_ns();
 	a->flags &= ~ATTEMPT_DECIDED;
 	if (a->state == ATTEMPT_QUEUED) {
 		recheck_queued(op, a);
@@ -277,39 +262,36 @@ static __always_inline void on_timer(struct bpf_sock_ops *op, struct attempt *a)
 }
 
 /* It leaves SYN_SENT; the state is still the old one. Also called for sockets that never began an attempt, such as a
- * second connect that fails early: only what is in the books is given back. */
+ * second connect that fails early: those have no record. An answered one is ended in ACTIVE_ESTABLISHED_CB, which
+ * follows at once in tcp_finish_connect() and needs no flag. */
 static __always_inline void on_state(struct bpf_sock_ops *op, struct bpf_sock *sk, struct attempt *a)
 {
-	enum ending ending = ENDING_OTHER;
+	enum ending ending = ENDING_CANCELLED;
 	struct tcp_sock *tp;
+	int error;
 
-	if (a->state == ATTEMPT_NONE)
+	if (op->args[1] == BPF_TCP_ESTABLISHED)
 		return;
-	if (op->args[1] == BPF_TCP_ESTABLISHED || op->args[1] == BPF_TCP_SYN_RECV) {
+	if (op->args[1] == BPF_TCP_SYN_RECV) {
 		ending = ENDING_ESTABLISHED;
 	} else {
 		tp = bpf_skc_to_tcp_sock(sk);
-		if (tp && tp->inet_conn.icsk_inet.sk.sk_err == ETIMEDOUT)
+		error = tp ? tp->inet_conn.icsk_inet.sk.sk_err : 0;
+		if (error == ETIMEDOUT)
 			ending = ENDING_TIMED_OUT;
+		else if (error && error != ECONNABORTED)
+			ending = ENDING_OTHER;
 	}
-	end_attempt(sk, a, ending);
-	if (a->flags & ATTEMPT_HELD_ONCE)
-		restore_options(op, a);
+	end_and_free(op, sk, a, ending);
 }
 
 /* tcp_init_cwnd(): a SYN that was sent more than once costs the window, and each re-check counts as one. */
 static __always_inline void on_established(struct bpf_sock_ops *op, struct bpf_sock *sk, struct attempt *a)
 {
-	/* STATE_CB comes first, unless another program has cleared its flag. */
-	if (a->state != ATTEMPT_NONE) {
-		end_attempt(sk, a, ENDING_ESTABLISHED);
-		if (a->flags & ATTEMPT_HELD_ONCE)
-			restore_options(op, a);
-	}
-	if (!(a->flags & ATTEMPT_HELD_ONCE))
-		return;
-	a->flags = 0;
-	if (a->rechecks >= 2 && op->snd_cwnd < INITIAL_WINDOW && set_option(op, TCP_BPF_IW, INITIAL_WINDOW))
+	int window_is_ours = a->flags & ATTEMPT_HELD_ONCE && a->rechecks >= 2;
+
+	end_and_free(op, sk, a, ENDING_ESTABLISHED);
+	if (window_is_ours && op->snd_cwnd < INITIAL_WINDOW && set_option(op, TCP_BPF_IW, INITIAL_WINDOW))
 		count_fault(FAULT_INITIAL_WINDOW);
 }
 
@@ -337,8 +319,8 @@ int on_sock_op(struct bpf_sock_ops *op)
 	default:
 		return 1;
 	}
-	a = bpf_sk_storage_get(&attempts, sk, NULL, 0);
-	if (!a)
+	a = find_record(bpf_get_socket_cookie(op));
+	if (!a || a->state == ATTEMPT_NONE)
 		return 1;
 	switch (op->op) {
 	case BPF_SOCK_OPS_TIMEOUT_INIT:

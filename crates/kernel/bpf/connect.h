@@ -11,11 +11,25 @@
 #include "maps.h"
 #include "program.h"
 #include "programs.h"
+#include "records.h"
 #include "refuse.h"
 
 #define EPERM 1
 #define ENOBUFS 105
 #define SOCK_STREAM 1
+
+/* An attempt of which no record can be made would not leave: its connect() fails at once, with a fault of its own. */
+static __always_inline int refuse_without_room(struct bpf_sock_addr *ctx, const struct prefix *to)
+{
+	struct tcp_sock *tp = ctx->sk ? bpf_skc_to_tcp_sock(ctx->sk) : NULL;
+
+	if (!tp || !is_of_program(tp) || is_exempt(to))
+		return 1;
+	count_fault(FAULT_NO_RECORD);
+	program_refused(tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup);
+	bpf_set_retval(-ENOBUFS);
+	return 0;
+}
 
 static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct prefix *to)
 {
@@ -32,6 +46,8 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 		return 1;
 	if (!open_scopes(&b, p, 0, 0, 0))
 		return 1;
+	if (!has_room_for(bpf_get_socket_cookie(ctx)))
+		return refuse_without_room(ctx, to);
 	/* Almost always nothing waits, in whatever scope: then no more is looked at. */
 	if (!p->blocks && !host_of(&b)->queued)
 		return 1;

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "begin.h"
 #include "books.h"
 #include "first_datagrams.h"
 #include "maps.h"
@@ -14,12 +15,14 @@
 #include "packet.h"
 #include "program.h"
 #include "programs.h"
+#include "records.h"
 #include "told.h"
 
 #define SOCK_RAW 3
 /* TCP is told of a withheld SYN: it backs off (local error), or re-checks in 512 ms (congestion). */
 #define WITHHELD_BACK_OFF 0
 #define WITHHELD_RECHECK 2
+#define UNRECORDED_BEGINS 3
 
 static __always_inline int withheld(const struct attempt *a)
 {
@@ -35,13 +38,15 @@ static __always_inline int timer_has_run(struct bpf_sock *sk)
 	return !tp || tp->inet_conn.icsk_retransmits;
 }
 
-#define TCP_FLAGS 13 /* where in its header they are */
+#define TCP_DESTINATION 2 /* where in its header the port is */
+#define TCP_FLAGS 13
 #define FLAG_SYN 0x02
 #define FLAG_RST 0x04
 #define FLAG_ACK 0x10
 
-/* Whether this is the segment that asks for a connection. One whose headers cannot be read is taken for it. */
-static __always_inline int is_syn(struct __sk_buff *skb)
+/* Whether this is the segment that asks for a connection. One whose headers cannot be read is taken for it. Global, as
+ * those in books.h are. */
+__noinline int is_syn(struct __sk_buff *skb)
 {
 	struct packet packet = {};
 	__u8 flags;
@@ -51,19 +56,101 @@ static __always_inline int is_syn(struct __sk_buff *skb)
 	return (flags & (FLAG_SYN | FLAG_RST | FLAG_ACK)) == FLAG_SYN;
 }
 
+/* An attempt that is older than the hooks is none of ours. TCP notes when it sends the first SYN (tcp_connect()), by
+ * the monotonic clock; no program can change it. */
+static __always_inline int is_older_than_us(const struct tcp_sock *tp)
+{
+	__u64 unit_ns = NS_PER_MS;
+
+	if (bpf_core_field_exists(tp->tcp_usec_ts) && BPF_CORE_READ_BITFIELD(tp, tcp_usec_ts))
+		unit_ns = 1000;
+	return (__s32)((__u32)(counting_from_ns / unit_ns) - tp->retrans_stamp) > 0;
+}
+
+#define LOOPBACK_IFINDEX 1 /* include/net/flow.h */
+
+/* Whether the packet goes to an exempt destination, of those that stay on the host by loopback alone. */
+static __always_inline int goes_to_exempt(struct __sk_buff *skb, const struct packet *packet)
+{
+	const __u32 *words = (const __u32 *)packet->far.addr;
+	int mapped = !words[0] && !words[1] && words[2] == bpf_htonl(0xffff);
+	int loopback =
+		mapped ? packet->far.addr[12] == 127 : !words[0] && !words[1] && !words[2] && words[3] == bpf_htonl(1);
+
+	return is_exempt(&packet->far) && (!loopback || skb->ifindex == LOOPBACK_IFINDEX);
+}
+
+/* A SYN whose attempt has no record: it was addressed to an exempt destination, there was no room for it, or it is
+ * older than the limit. Only what goes to an exempt destination is exempt, wherever it was addressed to (DNAT): else
+ * its attempt begins here, in the task that connects (UNRECORDED_BEGINS, with a record). Global, as those in books.h
+ * are. */
+__noinline int unrecorded_leaves(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct packet packet = {};
+	struct tcp_sock *tp;
+	struct attempt *a;
+	__u64 cookie;
+	__u16 port;
+
+	if (!sk || !read_packet(skb, 1, &packet) || goes_to_exempt(skb, &packet))
+		return LEAVES;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp || !is_of_program(tp))
+		return LEAVES;
+	if (is_older_than_us(tp))
+		return LEAVES;
+	if (tp->inet_conn.icsk_retransmits) {
+		count_fault(FAULT_SYN_WITHOUT_RECORD);
+		return WITHHELD_BACK_OFF;
+	}
+	cookie = bpf_get_socket_cookie(skb);
+	a = claim_record(cookie);
+	if (!a)
+		return WITHHELD_BACK_OFF;
+	if (bpf_skb_load_bytes(skb, packet.transport + TCP_DESTINATION, &port, sizeof(port)))
+		port = 0;
+	count_fault(FAULT_EXEMPT_ELSEWHERE);
+	__builtin_memcpy(a->addr, packet.far.addr, sizeof(a->addr));
+	a->flags = ATTEMPT_AT_EGRESS;
+	a->port = bpf_ntohs(port);
+	return UNRECORDED_BEGINS;
+}
+
+static __always_inline int unrecorded_syn_leaves(struct __sk_buff *skb, __u32 mode)
+{
+	int verdict = unrecorded_leaves(skb);
+	struct attempt *a;
+
+	if (verdict != UNRECORDED_BEGINS)
+		return verdict;
+	if (!describe_at_egress(skb))
+		return WITHHELD_BACK_OFF;
+	a = find_record(bpf_get_socket_cookie(skb));
+	if (!a)
+		return WITHHELD_BACK_OFF;
+	verdict = books_begin(a, mode);
+	if (verdict != VERDICT_GO)
+		tell_held(TOLD_HELD, a, verdict == VERDICT_GO_AUDITED, a->began_ns);
+	return verdict == VERDICT_HOLD ? WITHHELD_BACK_OFF : LEAVES;
+}
+
 static __always_inline int syn_leaves(struct __sk_buff *skb, struct bpf_sock *sk)
 {
-	struct attempt *a = bpf_sk_storage_get(&attempts, sk, NULL, 0);
+	struct attempt *a = find_record(bpf_get_socket_cookie(skb));
 	__u32 mode = mode_now(policy_in_force());
 	int verdict;
 
-	if (!a || a->state == ATTEMPT_NONE || !is_syn(skb))
+	if (!is_syn(skb) || mode == MODE_OFF)
 		return LEAVES;
+	if (!a || a->state == ATTEMPT_NONE)
+		return unrecorded_syn_leaves(skb, mode);
+	a->asked_ns = bpf_ktime_get_ns();
 	if (a->flags & ATTEMPT_DECIDED) {
 		a->flags &= ~ATTEMPT_DECIDED;
 		if (a->state == ATTEMPT_QUEUED)
 			return withheld(a);
-		a->last_syn_ns = bpf_ktime_get_ns();
+		a->last_syn_ns = a->asked_ns;
 		return LEAVES;
 	}
 	if (a->state == ATTEMPT_QUEUED) {
@@ -75,7 +162,7 @@ static __always_inline int syn_leaves(struct __sk_buff *skb, struct bpf_sock *sk
 		if (ask_again(a, mode) != VERDICT_GO)
 			return WITHHELD_RECHECK;
 		a->flags |= ATTEMPT_OPTIONS_PENDING;
-		a->last_syn_ns = bpf_ktime_get_ns();
+		a->last_syn_ns = a->asked_ns;
 		return LEAVES;
 	}
 	verdict = books_resend(a, mode);
@@ -84,7 +171,7 @@ static __always_inline int syn_leaves(struct __sk_buff *skb, struct bpf_sock *sk
 		verdict &= ~RESEND_MADE_SUSPECT;
 	}
 	if (verdict == VERDICT_GO) {
-		a->last_syn_ns = bpf_ktime_get_ns();
+		a->last_syn_ns = a->asked_ns;
 		return LEAVES;
 	}
 	/* The program's own count still bounds an attempt that was never held: a re-check must not use it up. */

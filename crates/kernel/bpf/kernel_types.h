@@ -52,6 +52,10 @@ typedef struct {
 	struct net *net;
 } possible_net_t;
 
+typedef struct {
+	__s64 counter;
+} atomic64_t;
+
 struct in6_addr {
 	union {
 		__u32 u6_addr32[4];
@@ -65,6 +69,7 @@ struct sock_common {
 	unsigned char skc_state;
 	int skc_bound_dev_if;
 	possible_net_t skc_net;
+	atomic64_t skc_cookie;
 	struct in6_addr skc_v6_rcv_saddr; /* where IPv6 is built in */
 };
 
@@ -89,7 +94,9 @@ struct inet_connection_sock {
 
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
-	_Bool is_mptcp; /* where MPTCP is built in */
+	_Bool is_mptcp;	      /* where MPTCP is built in */
+	__u32 retrans_stamp;  /* of the attempt's first SYN, until it is repeated; see tcp_connect() */
+	__u8 tcp_usec_ts : 1; /* from 6.7: in microseconds, not milliseconds */
 };
 
 /* What a program at egress is really given. */
@@ -99,6 +106,11 @@ struct sk_buff {
 
 /* What a program at connect() or sendmsg() is really given. */
 struct bpf_sock_addr_kern {
+	struct sock *sk;
+};
+
+/* And at setsockopt(). */
+struct bpf_sockopt_kern {
 	struct sock *sk;
 };
 
@@ -156,13 +168,6 @@ struct bpf_iter__bpf_map_elem {
 	struct bpf_iter_meta *meta;
 	struct bpf_map *map;
 	void *key;
-	void *value;
-};
-
-struct bpf_iter__bpf_sk_storage_map {
-	struct bpf_iter_meta *meta;
-	struct bpf_map *map;
-	struct sock *sk;
 	void *value;
 };
 

@@ -16,14 +16,48 @@ const volatile __u8 rto_max_settable;
 
 extern unsigned int CONFIG_HZ __kconfig __weak;
 
-/* sk_storage, no preallocation: one attempt for each socket that ever connected, freed with the socket. Written under
- * the socket's lock; its counts and `walk` also under the host scope's spin lock. */
+/* array, 32768 entries unless `records` says otherwise (a power of two): the records of live attempts, by the lowest
+ * bits of their sockets' cookies; see records.h. Claimed by any CPU by an atomic exchange of `cookie`, then written
+ * under the socket's lock; its counts and `walk` also under the host scope's spin lock. */
 struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, RECORDS);
+	__type(key, __u32);
 	__type(value, struct attempt);
-} attempts SEC(".maps");
+} records SEC(".maps");
+
+/* hash, preallocated, a quarter as many entries: the records of attempts whose entry in `records` is another's, by
+ * cookie. Made and removed by the CPU that begins or ends the attempt; written as those. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, RECORDS / 4);
+	__type(key, __u64);
+	__type(value, struct attempt);
+} records_beside SEC(".maps");
+
+/* How many records_beside has. Added to atomically by every CPU. */
+__u32 beside;
+
+/* One less than `records` has entries, and how many records_beside may have. Set by user space before loading. */
+const volatile __u32 records_mask = RECORDS - 1;
+const volatile __u32 beside_most = RECORDS / 4;
+
+/* Attempts that began before then, in ns, may have no record: the hooks were not there, nothing was counted, or they
+ * were exempt. Written by user space only. */
+__u64 counting_from_ns;
+
+/* The walk over sockets that is going on, and when it began, in ns. Written by user space only. */
+__u32 socket_walk;
+__u64 socket_walk_ns;
+
+/* hash, 256 entries: the network namespaces, by inode number, through which a walk over sockets has gone last: its
+ * number. Written by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__type(key, __u32);
+	__type(value, __u32);
+} walked SEC(".maps");
 
 /* array, 128 entries, the host's first: the books. Written by every CPU under the spin lock in entry 0, which guards
  * all entries; user space writes an entry only while no attempt is charged to it. */

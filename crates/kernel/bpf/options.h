@@ -66,6 +66,14 @@ static __always_inline void remember_own_options(struct bpf_sock_ops *op, struct
 		a->linear_timeouts = net->ipv4.sysctl_tcp_syn_linear_timeouts;
 }
 
+static __always_inline void remember_own_options_once(struct bpf_sock_ops *op, struct bpf_sock *sk, struct attempt *a)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	if (tp && !(a->flags & ATTEMPT_HELD_ONCE))
+		remember_own_options(op, a, tp);
+}
+
 static __always_inline void hold_options(struct bpf_sock_ops *op, struct attempt *a, __u32 timer_ms)
 {
 	int failed = set_option(op, TCP_SYNCNT, syn_count_for(a, timer_ms));

@@ -20,7 +20,8 @@ static __always_inline int is_too_early(const struct attempt *a, __u64 now)
  */
 #define RESEND_FREELY_PART 7
 
-enum ending { ENDING_ESTABLISHED, ENDING_TIMED_OUT, ENDING_OTHER };
+/* Other: refused, unreachable. Cancelled: by the program, unanswered. */
+enum ending { ENDING_ESTABLISHED, ENDING_TIMED_OUT, ENDING_OTHER, ENDING_CANCELLED };
 
 /* Who waits for credit does not wait for a slot. */
 static __always_inline int may_resend(const struct scope *s, const struct limits *l, const struct slot *slot,
@@ -110,6 +111,8 @@ static __always_inline void end_out(struct scope *s, const struct limits *l, con
 				    int seen, enum ending ending, __u32 neighbours, __u64 now)
 {
 	count_out(s, seen, -1);
+	if (ending == ENDING_CANCELLED && slot_is_held(s, slot))
+		slot_lingers(s, l, now);
 	slot_give_back(s, slot);
 	if (ending != ENDING_ESTABLISHED) {
 		note_silence(s, l, a, now);

@@ -97,6 +97,12 @@ static __always_inline __u32 scope_of(const struct policy *p, struct cgroup *cgr
 	return scope ? *scope & (SCOPES - 1) : 0;
 }
 
+/* Its name for as long as the kernel runs; 0 where nobody has asked for it. Where there is no helper for it. */
+static __always_inline __u64 cookie_of(const struct sock *sk)
+{
+	return sk->__sk_common.skc_cookie.counter;
+}
+
 static __always_inline void note_program(struct attempt *a, struct cgroup *cgroup)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();

@@ -19,8 +19,19 @@
 
 static __always_inline __u32 slots_held(const struct scope *s)
 {
-	return s->in_slots + s->in_old_grid;
+	return s->in_slots + s->in_old_grid + s->lingering;
 }
+
+/* A slot belongs to the SYN that is on its way, whoever closes the socket: one whose program ends the attempt
+ * unanswered is held for this part of slot_life, and no longer than this. Were it free at once, a scanner that closes
+ * each dial after some milliseconds would know no limit. Three seconds under xp-sp2: happy-eyeballs dialers, which
+ * close the slower of two dials, feel it once they do that half_open times within three seconds. */
+#define LINGER_PART 7
+#define LINGER_MOST_NS 3000000000ULL
+/* Half a second: six ticks for the longest, one for each rounding. */
+#define LINGER_SHIFT 29
+
+_Static_assert((LINGER_MOST_NS >> LINGER_SHIFT) + 3 <= LINGER_BUCKETS, "no bucket is used twice");
 
 /* All ones where a number is not negative, else zero: the loops below have no branches, for the verifier would walk
  * each way through them, and the compiler must not see what it could make one of. */
@@ -30,12 +41,48 @@ static __always_inline __u32 where_not_negative(__s64 number)
 	return ~(__u32)(number >> 63);
 }
 
+static __always_inline int lingering_is_unsettled(const struct scope *s, __u64 now)
+{
+	return s->lingering && (__u32)(now >> LINGER_SHIFT) != s->linger_tick;
+}
+
+static __always_inline void lingering_ends(struct scope *s, __u64 now)
+{
+	__u32 tick = now >> LINGER_SHIFT, ended = 0;
+	__s32 behind = tick - s->linger_tick;
+
+	if (behind <= 0)
+		return;
+	for (__u32 i = 1; i <= LINGER_BUCKETS; i++) {
+		__u32 *bucket = &s->linger_bucket[(s->linger_tick + i) & (LINGER_BUCKETS - 1)];
+		__u32 due = where_not_negative((__s64)behind - i);
+
+		ended += *bucket & due;
+		*bucket &= ~due;
+	}
+	s->lingering -= ended;
+	s->linger_tick = tick;
+}
+
+/* One more: the attempt that had it is closed. The scope is settled. */
+static __always_inline void slot_lingers(struct scope *s, const struct limits *l, __u64 now)
+{
+	__u64 linger = l->slot_life_ns / LINGER_PART < LINGER_MOST_NS ? l->slot_life_ns / LINGER_PART : LINGER_MOST_NS;
+	__u32 tick = ((now + linger) >> LINGER_SHIFT) + 1;
+
+	if (!s->lingering)
+		s->linger_tick = now >> LINGER_SHIFT;
+	s->linger_bucket[tick & (LINGER_BUCKETS - 1)]++;
+	s->lingering++;
+}
+
 static __always_inline void slots_turn(struct scope *s, __u64 now)
 {
 	__u64 tick = now >> s->slot_shift;
 	__u64 behind = tick - s->tick;
 	__u32 expired = 0;
 
+	lingering_ends(s, now);
 	if (tick <= s->tick)
 		return;
 	if (behind > SLOT_BUCKETS)
@@ -88,7 +135,7 @@ static __always_inline void slots_change_grid(struct scope *s, __u32 shift, __u6
 
 static __always_inline int slots_are_unsettled(const struct scope *s, __u64 now)
 {
-	return s->in_slots && now >> s->slot_shift > s->tick;
+	return (s->in_slots && now >> s->slot_shift > s->tick) || lingering_is_unsettled(s, now);
 }
 
 /* With slots_turn() before it, brings the wheel up to now. To be called before anything else here. */

@@ -7,14 +7,17 @@
 #include "maps.h"
 #include "options.h"
 #include "patience.h"
+#include "program.h"
+#include "records.h"
 
 static __always_inline struct attempt *holding_options(struct bpf_sockopt *ctx)
 {
+	const struct bpf_sockopt_kern *asked = (const struct bpf_sockopt_kern *)ctx;
 	struct attempt *a;
 
 	if (ctx->level != SOL_TCP || (ctx->optname != TCP_SYNCNT && ctx->optname != TCP_USER_TIMEOUT) || !ctx->sk)
 		return NULL;
-	a = bpf_sk_storage_get(&attempts, ctx->sk, NULL, 0);
+	a = find_record(BPF_CORE_READ(asked, sk, __sk_common.skc_cookie.counter));
 	return a && a->state != ATTEMPT_NONE && a->flags & ATTEMPT_HELD_ONCE ? a : NULL;
 }
 

@@ -33,8 +33,12 @@ static __always_inline void read_place(struct place *place, const struct sock *s
 	words[3] = skc->skc_v6_rcv_saddr.in6_u.u6_addr32[3];
 }
 
-static __always_inline void tell_held(enum told kind, const struct attempt *a, const struct tcp_sock *tp, __u8 audited,
-				      __u64 now)
+static __always_inline void note_place(struct attempt *a, const struct sock *sk)
+{
+	read_place(&a->socket, sk, a->cookie);
+}
+
+static __always_inline void tell_held(enum told kind, const struct attempt *a, __u8 audited, __u64 now)
 {
 	struct held_record *r = bpf_ringbuf_reserve(&held, sizeof(*r), 0);
 
@@ -60,7 +64,7 @@ static __always_inline void tell_held(enum told kind, const struct attempt *a, c
 	__builtin_memset(r->pad, 0, sizeof(r->pad));
 	__builtin_memcpy(r->comm, a->comm, COMM_LEN);
 	__builtin_memcpy(r->addr, a->addr, sizeof(r->addr));
-	read_place(&r->place, &tp->inet_conn.icsk_inet.sk, a->cookie);
+	__builtin_memcpy(&r->place, &a->socket, sizeof(r->place));
 	bpf_ringbuf_submit(r, 0);
 }
 

@@ -10,10 +10,10 @@
 #include "program.h"
 #include "programs.h"
 #include "recount.h"
+#include "records.h"
 #include "told.h"
 
-static __always_inline void write_attempt(struct seq_file *seq, const struct sock *sk, const struct attempt *a,
-					  int in_slot)
+static __always_inline void write_attempt(struct seq_file *seq, const struct attempt *a, int in_slot)
 {
 	struct attempt_record r = {
 		.began_ns = a->began_ns,
@@ -35,7 +35,9 @@ static __always_inline void write_attempt(struct seq_file *seq, const struct soc
 
 	__builtin_memcpy(r.comm, a->comm, COMM_LEN);
 	__builtin_memcpy(r.addr, a->addr, sizeof(r.addr));
-	read_place(&r.place, sk, a->cookie);
+	__builtin_memcpy(&r.place, &a->socket, sizeof(r.place));
+	r.place.cookie = a->cookie;
+	r.place.netns = a->netns;
 	bpf_seq_write(seq, &r, sizeof(r));
 }
 
@@ -78,61 +80,125 @@ static __always_inline void finish_walk(void)
 	bpf_for_each_map_elem(&accounts, finish_walk_of_account, NULL, 0);
 }
 
-__u64 walk_session;
+/* A live socket is heard of at each of its timers, which are at most two minutes apart (TCP_RTO_MAX), and once more
+ * after as long again where another program has cleared our callbacks and there is no route. */
+#define GONE_NS 300000000000ULL
 
-/* Counts every live attempt anew. The books change while the walk goes on: what it has not seen yet is told from what
- * it has by the attempt's `walk` number. It writes nothing, so that bpf_seq_read() goes through all sockets at one
- * stretch: resumed in the middle, it could pass some over, as closed sockets shift the rest. */
-SEC("iter/bpf_sk_storage_map")
-int recount(struct bpf_iter__bpf_sk_storage_map *ctx)
+/* Global, as those in books.h are: it finds the record anew, for an argument of theirs is no iterator's value. */
+__noinline int books_see(__u64 cookie)
 {
-	const struct policy *p = policy_in_force();
-	struct attempt *a = ctx->value;
-	struct sock *sk = ctx->sk;
+	struct attempt *a = find_record(cookie);
 	struct books b;
 
-	if (!open_scopes(&b, p, 0, 0, 0))
+	if (!a || a->state == ATTEMPT_NONE || !open_books(&b, policy_in_force(), a))
 		return 0;
-	if (ctx->meta->session_id != walk_session) {
-		walk_session = ctx->meta->session_id;
-		bpf_spin_lock(&host_of(&b)->lock);
-		walk_begins(host_of(&b));
-		bpf_spin_unlock(&host_of(&b)->lock);
-	}
-	if (!a) {
-		finish_walk();
-		return 0;
-	}
-	if (!sk || a->state == ATTEMPT_NONE || !open_books(&b, p, a))
-		return 0;
-	/* Looked at after a->state: STATE_CB comes before the state changes, so a live attempt is never taken for one
-	 * whose end was missed. */
-	if (sk->__sk_common.skc_state != BPF_TCP_SYN_SENT) {
-		books_end(a, ENDING_OTHER);
-		count_fault(FAULT_RECOUNTED);
-		return 0;
-	}
 	bpf_spin_lock(&host_of(&b)->lock);
 	attempt_seen(&b, a);
 	bpf_spin_unlock(&host_of(&b)->lock);
 	return 0;
 }
 
-/* Writes out every live attempt, for people to read. */
-SEC("iter/bpf_sk_storage_map")
-int list(struct bpf_iter__bpf_sk_storage_map *ctx)
+/* Whether the socket of an attempt must have ended: a walk through its namespace, which began after the attempt, has
+ * not met it; or it has not been heard of for too long. */
+static __always_inline int is_gone(const struct attempt *a, __u64 now)
+{
+	__u32 netns = a->netns, *through = bpf_map_lookup_elem(&walked, &netns);
+
+	if (now - a->began_ns > GONE_NS && now - a->asked_ns > GONE_NS)
+		return 1;
+	return through && *through == socket_walk && a->met != socket_walk && a->began_ns < socket_walk_ns;
+}
+
+/* A walk over all records begins. Runs once for each read, over a map that has one entry; so does its end. */
+SEC("iter/bpf_map_elem")
+int recount_begins(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct scope *host = host_scope();
+
+	if (!ctx->key || !host)
+		return 0;
+	bpf_spin_lock(&host->lock);
+	walk_begins(host);
+	bpf_spin_unlock(&host->lock);
+	return 0;
+}
+
+/* Counts every live attempt anew, and ends those whose sockets are gone. The books change while the walk goes on: what
+ * it has not seen yet is told from what it has by the attempt's `walk` number. */
+SEC("iter/bpf_map_elem")
+int recount(struct bpf_iter__bpf_map_elem *ctx)
 {
 	struct attempt *a = ctx->value;
-	struct sock *sk = ctx->sk;
-	struct books b;
+	__u64 cookie;
+
+	if (!a)
+		return 0;
+	cookie = a->cookie;
+	if (!cookie || a->state == ATTEMPT_NONE)
+		return 0;
+	if (!is_gone(a, bpf_ktime_get_ns()))
+		return books_see(cookie);
+	books_end(a, ENDING_OTHER);
+	free_record(a, cookie);
+	count_fault(FAULT_RECOUNTED);
+	return 0;
+}
+
+SEC("iter/bpf_map_elem")
+int recount_ends(struct bpf_iter__bpf_map_elem *ctx)
+{
+	if (ctx->key)
+		finish_walk();
+	return 0;
+}
+
+/* Walks over the sockets of one namespace: which attempts still have theirs. */
+SEC("iter/tcp")
+int meet_sockets(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *skc = ctx->sk_common;
+	struct attempt *a;
+	struct tcp_sock *tp;
+
+	if (!skc || skc->skc_state != BPF_TCP_SYN_SENT)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(skc);
+	if (!tp)
+		return 0;
+	a = find_record(cookie_of(&tp->inet_conn.icsk_inet.sk));
+	if (a)
+		a->met = socket_walk;
+	return 0;
+}
+
+/* Writes out every live attempt, for people to read. */
+SEC("iter/bpf_map_elem")
+int list(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct scope *host = host_scope();
+	struct attempt *a = ctx->value;
 	int in_slot;
 
-	if (!sk || !a || a->state == ATTEMPT_NONE || !open_scopes(&b, policy_in_force(), 0, 0, 0))
+	if (!a || !host || !a->cookie || a->state == ATTEMPT_NONE)
 		return 0;
-	bpf_spin_lock(&host_of(&b)->lock);
-	in_slot = a->state == ATTEMPT_OUT && slot_is_held(host_of(&b), &a->slot[CHARGED_HOST]);
-	bpf_spin_unlock(&host_of(&b)->lock);
-	write_attempt(ctx->meta->seq, sk, a, in_slot);
+	bpf_spin_lock(&host->lock);
+	in_slot = a->state == ATTEMPT_OUT && slot_is_held(host, &a->slot[CHARGED_HOST]);
+	bpf_spin_unlock(&host->lock);
+	write_attempt(ctx->meta->seq, a, in_slot);
+	return 0;
+}
+
+/* Writes out in which namespaces attempts are alive. */
+SEC("iter/bpf_map_elem")
+int list_namespaces(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct attempt *a = ctx->value;
+	__u32 netns;
+
+	if (!a || !a->cookie || a->state == ATTEMPT_NONE)
+		return 0;
+	netns = a->netns;
+	bpf_seq_write(ctx->meta->seq, &netns, sizeof(netns));
 	return 0;
 }
 
@@ -159,7 +225,7 @@ int restore_all(struct bpf_iter__tcp *ctx)
 	tp = bpf_skc_to_tcp_sock(skc);
 	if (!tp)
 		return 0;
-	a = bpf_sk_storage_get(&attempts, tp, NULL, 0);
+	a = find_record(cookie_of(&tp->inet_conn.icsk_inet.sk));
 	if (!a || a->state == ATTEMPT_NONE || !(a->flags & ATTEMPT_HELD_ONCE))
 		return 0;
 	failed = set_option_of(tp, TCP_SYNCNT, syn_count_for(a, jiffies_to_ms(tp->inet_conn.icsk_rto)));
@@ -170,6 +236,6 @@ int restore_all(struct bpf_iter__tcp *ctx)
 		count_fault(FAULT_RESTORE_OPTIONS);
 	__sync_fetch_and_add(&options_restored, 1);
 	if (policy_in_force()->poke && a->state == ATTEMPT_QUEUED && !a->rechecks)
-		write_attempt(ctx->meta->seq, &tp->inet_conn.icsk_inet.sk, a, 0);
+		write_attempt(ctx->meta->seq, a, 0);
 	return 0;
 }

@@ -50,4 +50,4 @@ pub use records::{
 };
 pub use settings::{DenyRule, Essential, InterfaceRule, NameTrust, Per, ScopeRule, Settings};
 pub use stopped_datagrams::StoppedDatagram;
-pub use walk::{restore_everywhere, restore_here};
+pub use walk::{NAMESPACES, restore_everywhere, restore_here, walk_namespaces};

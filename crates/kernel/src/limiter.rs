@@ -13,6 +13,7 @@ use crate::load::load;
 use crate::pins::{HOOKS, Pins};
 use crate::skeleton::{HalfopenSkel, types};
 use crate::state::State;
+use crate::walk::Walks;
 use crate::{AttachHere, CgroupDir, KernelError, Settings, Told, told};
 use halfopen_policy::wake::Credits;
 use halfopen_policy::{Limits, Mode};
@@ -137,8 +138,7 @@ pub struct Limiter {
     optional: Optional,
     pins: Option<Pins>,
     adopted: Option<Adopted>,
-    recount: Link,
-    list: Link,
+    walks: Walks,
     restore: Link,
     /// Of accounts, and of parties.
     collect: [Link; 2],
@@ -172,7 +172,7 @@ impl Limiter {
     /// # Errors
     /// [`KernelError`] saying what is missing; nothing that was not there before is left attached then.
     pub fn start(cgroup: &CgroupDir, settings: &Settings, keep: Option<&Keep>) -> Result<Self, KernelError> {
-        let found = keep.map(|keep| Pins::find(&keep.pins)).transpose()?.flatten();
+        let found = keep.map(|keep| Pins::find_of_our_layout(&keep.pins)).transpose()?.flatten();
         let keeper = found.as_ref().map(Pins::keeper).transpose()?;
         let cgroup_id = cgroup.id()?;
         if let Some(keeper) = keeper.filter(|keeper| keeper.cgroup_id != cgroup_id) {
@@ -185,10 +185,9 @@ impl Limiter {
                 ours: named(cgroup_id),
             });
         }
-        let skel = load(found.as_ref().map(Pins::path))?;
+        let skel = load(found.as_ref().map(Pins::path), settings.records)?;
+        let walks = Walks::over(&skel)?;
         let iterator = |error| bpf("making an iterator over the sockets", error);
-        let recount = skel.progs.recount.attach_iter(skel.maps.attempts.as_fd()).map_err(iterator)?;
-        let list = skel.progs.list.attach_iter(skel.maps.attempts.as_fd()).map_err(iterator)?;
         let restore = skel.progs.restore_all.attach().map_err(iterator)?;
         let over_accounts = |error| bpf("making an iterator over the accounts", error);
         let collect = [
@@ -216,8 +215,7 @@ impl Limiter {
             optional: Optional::default(),
             pins: None,
             adopted: None,
-            recount,
-            list,
+            walks,
             restore,
             collect,
             ring,
@@ -253,6 +251,9 @@ impl Limiter {
         limiter.put_in_force(&limiter.settings.clone())?;
         limiter.end_exemptions()?;
         limiter.attach(cgroup, found.as_ref())?;
+        if found.is_none() {
+            limiter.count_from_now();
+        }
         let pins = keep.map_or_else(PathBuf::new, |keep| keep.pins.clone());
         limiter.attach_optional(found.as_ref(), &mut AttachHere { cgroup, pins })?;
         if let Some(keep) = keep {

@@ -11,8 +11,12 @@ use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 
+/// The largest table of records: 1 GiB of kernel memory.
+pub(crate) const LARGEST_RECORDS: u32 = 1 << 21;
+
 /// Opens and loads the kernel part, attached to nothing; on the maps that are pinned in `pins`, where that is given.
-pub(crate) fn load(pins: Option<&Path>) -> Result<HalfopenSkel<'static>, KernelError> {
+/// A new one has room for the records of `records` attempts, rounded up to a power of two.
+pub(crate) fn load(pins: Option<&Path>, records: u32) -> Result<HalfopenSkel<'static>, KernelError> {
     if !Path::new("/sys/kernel/btf/vmlinux").exists() {
         return Err(KernelError::Lacks(
             "it has no BTF (/sys/kernel/btf/vmlinux): boot one built with CONFIG_DEBUG_INFO_BTF=y, as the distributions' are"
@@ -27,6 +31,10 @@ pub(crate) fn load(pins: Option<&Path>) -> Result<HalfopenSkel<'static>, KernelE
     if let Some(rodata) = open.maps.rodata_data.as_deref_mut() {
         rodata.rto_max_settable = u8::from(rto_max_settable());
     }
+    let records = records.clamp(1, LARGEST_RECORDS).next_power_of_two();
+    let failed = |error| bpf("sizing the table of records", error);
+    open.maps.records.set_max_entries(records).map_err(failed)?;
+    open.maps.records_beside.set_max_entries((records / 4).max(1)).map_err(failed)?;
     for mut map in open.open_object_mut().maps_mut() {
         let name = map.name().to_string_lossy().into_owned();
         if let Some((dir, file)) = pins.zip(map_file(&name)) {
@@ -34,6 +42,11 @@ pub(crate) fn load(pins: Option<&Path>) -> Result<HalfopenSkel<'static>, KernelE
             map.reuse_pinned_map(&path)
                 .map_err(|error| bpf(&format!("taking over {}", path.display()), error))?;
         }
+    }
+    let (records, beside) = (open.maps.records.max_entries(), open.maps.records_beside.max_entries());
+    if let Some(rodata) = open.maps.rodata_data.as_deref_mut() {
+        rodata.records_mask = records - 1;
+        rodata.beside_most = beside;
     }
     open.load().map_err(|error| KernelError::refused_to_load(error, is_permitted()))
 }

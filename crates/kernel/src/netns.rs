@@ -2,7 +2,7 @@
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket_with};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -11,17 +11,28 @@ use std::path::PathBuf;
 
 /// One handle for each namespace. What cannot be opened (a process that has just ended) is passed over.
 pub(crate) fn all() -> Vec<File> {
+    find(|_| true).into_values().collect()
+}
+
+/// Those of these inode numbers that can be found.
+pub(crate) fn of_inodes(wanted: &BTreeSet<u64>) -> BTreeMap<u64, File> {
+    find(|inode| wanted.contains(&inode))
+}
+
+fn find(wanted: impl Fn(u64) -> bool) -> BTreeMap<u64, File> {
     let of_processes = entries("/proc").map(|process| process.join("ns/net"));
     let named = entries("/run/netns");
     let mut found = BTreeMap::new();
     for path in of_processes.chain(named) {
-        if let Ok(file) = File::open(&path)
-            && let Ok(meta) = file.metadata()
+        if let Ok(meta) = fs::metadata(&path)
+            && wanted(meta.ino())
+            && !found.contains_key(&meta.ino())
+            && let Ok(file) = File::open(&path)
         {
-            found.entry((meta.dev(), meta.ino())).or_insert(file);
+            found.insert(meta.ino(), file);
         }
     }
-    found.into_values().collect()
+    found
 }
 
 fn entries(dir: &str) -> impl Iterator<Item = PathBuf> {

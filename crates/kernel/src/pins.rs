@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 pub const PINS: &str = "/sys/fs/bpf/halfopen";
 
 /// `LAYOUT` of bpf/abi.h.
-pub(crate) const LAYOUT: u32 = 3;
+pub(crate) const LAYOUT: u32 = 4;
 
 /// The links of the hooks, in the order in which they are attached: egress first, since what `sock_ops` queues must be
 /// held from its first SYN on.
@@ -61,6 +61,27 @@ impl Pins {
         }
         tracing::warn!("{}: incomplete, {} missing: removed", path.display(), missing.join(", "));
         remove_pins(path)?;
+        Ok(None)
+    }
+
+    /// As [`Pins::find`]. What a version of another layout has left is ended first: what it held is let go, its hooks are
+    /// detached, and the start is a fresh one. No counts are taken over.
+    pub fn find_of_our_layout(path: &Path) -> Result<Option<Self>, KernelError> {
+        let Some(pins) = Self::find(path)? else { return Ok(None) };
+        let keeper = keeper(path)?;
+        if keeper.layout == LAYOUT {
+            return Ok(Some(pins));
+        }
+        drop(pins);
+        let ended = end_pinned(path)?.unwrap_or_default();
+        tracing::warn!(
+            "{}: pinned by halfopen {} with another layout ({}, this version has {LAYOUT}): ended, {} network namespaces \
+             missed; nothing is limited until this start is through, and the counts begin anew",
+            path.display(),
+            version(&keeper),
+            keeper.layout,
+            ended.namespaces_missed
+        );
         Ok(None)
     }
 

@@ -42,7 +42,10 @@ pub fn probes(cgroup: Option<&Path>) -> Vec<Probe> {
         Probe { name: "kernel types (BTF)", finding: btf() },
         Probe { name: "bpf file system", finding: bpffs() },
     ];
-    probes.push(Probe { name: "programs load", finding: or_missing(load(None).map(|_| String::new())) });
+    probes.push(Probe {
+        name: "programs load",
+        finding: or_missing(load(None, Settings::RECORDS).map(|_| String::new())),
+    });
     match dir {
         Ok(dir) => {
             probes.push(Probe { name: "cgroup2", finding: Finding::Good(dir.path().display().to_string()) });
@@ -103,6 +106,7 @@ fn attach_and_leave(dir: &CgroupDir) -> Finding {
         mode: Mode::Enforce,
         raw_tcp: RawTcp::Refuse,
         poke: false,
+        records: Settings::RECORDS,
         exempt: Vec::new(),
         essential: Vec::new(),
         host: Limits::xp_sp2(),

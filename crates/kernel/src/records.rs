@@ -192,7 +192,7 @@ pub struct ProgramCount {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
-    /// No memory for an attempt's state: it went out uncounted.
+    /// No memory to find out whose a socket is: it was charged to the host alone.
     NoStorage,
     /// The callbacks could not be switched on for a socket.
     CallbackFlags,
@@ -226,6 +226,12 @@ pub enum Fault {
     AccountsFull,
     /// What was sent over UDP could not be noted.
     DatagramUnknown,
+    /// There was no room for the record of one more attempt: its `connect()` failed.
+    NoRecord,
+    /// A SYN of an attempt without a record was withheld.
+    SynWithoutRecord,
+    /// What was addressed to an exempt destination went elsewhere: it was counted where it went.
+    ExemptElsewhere,
 }
 
 /// How often a [`Fault`] has happened.
@@ -239,7 +245,7 @@ pub struct FaultCount {
 
 impl Fault {
     /// All of them, as `enum fault` of bpf/abi.h numbers them.
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::NoStorage,
         Self::CallbackFlags,
         Self::CallbacksCleared,
@@ -257,13 +263,16 @@ impl Fault {
         Self::PartyUnknown,
         Self::AccountsFull,
         Self::DatagramUnknown,
+        Self::NoRecord,
+        Self::SynWithoutRecord,
+        Self::ExemptElsewhere,
     ];
 
     /// What happened, and what it means for the limit: a phrase for `status` and `doctor`.
     #[must_use]
     pub fn explain(self) -> &'static str {
         match self {
-            Self::NoStorage => "no memory for an attempt's state: it went out uncounted",
+            Self::NoStorage => "no memory to find out whose a socket is: it was charged to the host alone",
             Self::CallbackFlags => "callbacks could not be switched on for a socket: egress alone holds it",
             Self::CallbacksCleared => "another sock_ops program cleared our callbacks: switched on again",
             Self::DecidedAtEgress => "a re-check ran without its callback: egress decided",
@@ -282,6 +291,13 @@ impl Fault {
             Self::ProgramUncounted => "a wait is missing from its program's counts: it is in the scope's",
             Self::AccountsFull => {
                 "there was no room for one more account of a rule: its attempts share the rule's own"
+            }
+            Self::NoRecord => {
+                "there was no room for one more attempt's record: connect() failed with ENOBUFS (see `records`)"
+            }
+            Self::SynWithoutRecord => "a SYN of an attempt without a record was withheld",
+            Self::ExemptElsewhere => {
+                "what was addressed to an exempt destination went elsewhere (DNAT): counted where it went"
             }
             Self::DatagramUnknown => {
                 "what was sent over UDP could not be noted: an address stays unknown, or whom a limit stopped"

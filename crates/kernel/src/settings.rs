@@ -112,6 +112,8 @@ pub struct Settings {
     pub raw_tcp: RawTcp,
     /// Whether waiters may be woken by packets ([`crate::Poker`]).
     pub poke: bool,
+    /// Attempts that may be alive at once, of which there is a record each. Fixed by the first start of what is pinned.
+    pub records: u32,
     /// Destinations that are never counted.
     pub exempt: Vec<IpNet>,
     /// Who is never held.
@@ -133,6 +135,9 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// `RECORDS` of bpf/abi.h.
+    pub const RECORDS: u32 = 32_768;
+
     /// Whether DNS answers are read.
     pub(crate) fn reads_names(&self) -> bool {
         self.names != NameTrust::Off && (self.mode != Mode::Off || self.enforce_until.is_some())

@@ -79,6 +79,24 @@ impl State {
         unsafe { (&raw mut (*self.mapped.as_ptr()).woken_until_ns).write_volatile(until_ns) };
     }
 
+    /// Attempts that began before (nanoseconds of the monotonic clock) may have no record.
+    pub fn count_from(&mut self, from_ns: u64) {
+        // SAFETY: as in policy_now(); an aligned word.
+        unsafe { (&raw mut (*self.mapped.as_ptr()).counting_from_ns).write_volatile(from_ns) };
+    }
+
+    /// A walk over sockets begins. Returns its number.
+    pub fn socket_walk_begins(&mut self, now_ns: u64) -> u32 {
+        let mapped = self.mapped.as_ptr();
+        // SAFETY: as in policy_now(); aligned words that only user space writes.
+        unsafe {
+            let number = (&raw const (*mapped).socket_walk).read_volatile().wrapping_add(1).max(1);
+            (&raw mut (*mapped).socket_walk_ns).write_volatile(now_ns);
+            (&raw mut (*mapped).socket_walk).write_volatile(number);
+            number
+        }
+    }
+
     /// How many held attempts the walk has given their own options back.
     pub fn options_restored(&self) -> u64 {
         // SAFETY: as in policy_now(); an aligned word that the programs add to atomically.

@@ -1,15 +1,16 @@
 //! Walks over the host's sockets: the recount, and the way back to their own options.
 
-use crate::limiter::{EnforcementStopped, ScopeId};
+use crate::limiter::{EnforcementStopped, ScopeId, bpf};
 use crate::netns::raw_socket_here;
 use crate::plain::{self, AttemptRecord};
 use crate::poke::{Poker, Waiter};
-use crate::skeleton::types;
+use crate::skeleton::{HalfopenSkel, types};
 use crate::{AccountId, Attempt, AttemptState, KernelError, netns};
-use libbpf_rs::libbpf_sys;
+use libbpf_rs::{Link, ProgramMut, libbpf_sys};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 /// Reads an iterator to its end.
@@ -26,11 +27,96 @@ fn read_all(link: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Counts anew and corrects the books (`recount` in bpf/halfopen.bpf.c): it is one read that returns nothing.
-pub(crate) fn recount(link: BorrowedFd<'_>) -> Result<(), KernelError> {
-    read_all(link)
-        .map(|_| ())
-        .map_err(|source| KernelError::Bpf { doing: "recounting the live attempts".to_owned(), source })
+/// Through so many network namespaces, at most, one count of the live attempts goes: room of the map `walked`.
+pub const NAMESPACES: usize = 256;
+
+/// The iterators over records and sockets.
+pub(crate) struct Walks {
+    /// Its beginning and its end.
+    walk: [Link; 2],
+    recount: [Link; 2],
+    list: [Link; 2],
+    namespaces: [Link; 2],
+    sockets: Link,
+}
+
+impl Walks {
+    pub fn over(skel: &HalfopenSkel<'_>) -> Result<Self, KernelError> {
+        let failed = |error| bpf("making an iterator over the attempts", error);
+        let (progs, maps) = (&skel.progs, &skel.maps);
+        let both = |program: &ProgramMut<'_>| -> Result<[Link; 2], KernelError> {
+            Ok([
+                program.attach_iter(maps.records.as_fd()).map_err(failed)?,
+                program.attach_iter(maps.records_beside.as_fd()).map_err(failed)?,
+            ])
+        };
+        Ok(Self {
+            // They need no more than something that has one entry.
+            walk: [
+                progs.recount_begins.attach_iter(maps.keeper.as_fd()).map_err(failed)?,
+                progs.recount_ends.attach_iter(maps.keeper.as_fd()).map_err(failed)?,
+            ],
+            recount: both(&progs.recount)?,
+            list: both(&progs.list)?,
+            namespaces: both(&progs.list_namespaces)?,
+            sockets: progs.meet_sockets.attach().map_err(failed)?,
+        })
+    }
+
+    /// Counts anew and corrects the books (bpf/walks.h).
+    pub fn recount(&self) -> Result<(), KernelError> {
+        let [begin, end] = &self.walk;
+        [begin].into_iter().chain(&self.recount).chain([end]).try_for_each(|link| {
+            let read = read_all(link.as_fd()).map(drop);
+            read.map_err(|source| KernelError::Bpf {
+                doing: "recounting the live attempts".to_owned(),
+                source,
+            })
+        })
+    }
+
+    /// The walk over the sockets of the network namespace that its reader is in.
+    pub fn sockets(&self) -> BorrowedFd<'_> {
+        self.sockets.as_fd()
+    }
+
+    /// The network namespaces of live attempts.
+    pub fn namespaces(&self) -> Result<Vec<u32>, KernelError> {
+        let bytes = read_both(&self.namespaces)?;
+        let numbers = bytes.chunks_exact(4).filter_map(|bytes| bytes.try_into().ok()).map(u32::from_ne_bytes);
+        Ok(numbers.collect::<BTreeSet<_>>().into_iter().take(NAMESPACES).collect())
+    }
+
+    /// All live attempts.
+    pub fn attempts(&self, now: Duration) -> Result<Vec<Attempt>, KernelError> {
+        Ok(read_attempts(&read_both(&self.list)?, now))
+    }
+}
+
+fn read_both(links: &[Link; 2]) -> Result<Vec<u8>, KernelError> {
+    let mut bytes = Vec::new();
+    for link in links {
+        let read = read_all(link.as_fd());
+        bytes.extend(
+            read.map_err(|source| KernelError::Bpf {
+                doing: "walking the live attempts".to_owned(),
+                source,
+            })?,
+        );
+    }
+    Ok(bytes)
+}
+
+/// Reads the iterator of `link` to its end in each of these network namespaces, by inode number. Returns those in which
+/// that was possible: one that no process lives in and that has no name cannot be entered. Entering them needs root.
+#[must_use]
+pub fn walk_namespaces(link: BorrowedFd<'_>, namespaces: &[u32]) -> Vec<u32> {
+    let wanted: BTreeSet<u64> = namespaces.iter().copied().map(u64::from).collect();
+    let found = netns::of_inodes(&wanted);
+    let walked = found.into_iter().filter(|(_, namespace)| {
+        netns::run_in(namespace, || read_all(link)).is_some_and(|read| read.is_ok())
+    });
+    walked.map(|(inode, _)| inode as u32).collect()
 }
 
 /// Removes idle accounts, or parties (bpf/collect.h). Returns how many accounts: their keys are what it writes out.
@@ -38,13 +124,6 @@ pub(crate) fn collect(link: BorrowedFd<'_>) -> Result<usize, KernelError> {
     let doing = "collecting idle accounts".to_owned();
     let keys = read_all(link).map_err(|source| KernelError::Bpf { doing, source })?;
     Ok(keys.len() / size_of::<types::account_key>())
-}
-
-/// All live attempts.
-pub(crate) fn attempts(link: BorrowedFd<'_>, now: Duration) -> Result<Vec<Attempt>, KernelError> {
-    let bytes = read_all(link)
-        .map_err(|source| KernelError::Bpf { doing: "walking the live attempts".to_owned(), source })?;
-    Ok(read_attempts(&bytes, now))
 }
 
 fn read_attempts(bytes: &[u8], now: Duration) -> Vec<Attempt> {

@@ -45,8 +45,10 @@ pub enum Ending {
     Established,
     /// TCP gave up.
     TimedOut,
-    /// Refused, unreachable, closed, killed.
+    /// Refused, unreachable.
     Other,
+    /// Closed or killed by its program, unanswered.
+    Cancelled,
 }
 
 /// Who an attempt belongs to when the full host's turns go round: they do among the top-level cgroups that wait, and in

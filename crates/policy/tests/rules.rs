@@ -227,3 +227,20 @@ fn one_early_repeat_leaves_and_only_of_a_syn_that_was_never_held() {
     host.pass(SECOND / 100);
     assert_eq!(host.books.resend(host.clock, held), Verdict::TooEarly);
 }
+
+#[test]
+fn the_slot_of_a_closed_attempt_lasts_for_its_syn_and_that_of_an_answered_one_ends_at_once() {
+    let mut host = Host::new(Mode::Enforce, limits(1, 21_000, None));
+    let (closed, _) = host.begin();
+    host.pass(SECOND / 100);
+    host.end(closed, Ending::Cancelled);
+    let (next, verdict) = host.begin();
+    assert_eq!(verdict, Verdict::Hold, "the SYN of the closed one is on its way");
+    assert_eq!(host.ledger().half_open, 0, "which is no attempt any more");
+    host.pass(SECOND * 29 / 10);
+    assert_eq!(host.recheck(next), Verdict::Hold);
+    host.pass(SECOND * 13 / 10);
+    assert_eq!(host.recheck(next), Verdict::Go);
+    host.end(next, Ending::Other);
+    assert_eq!(host.begin().1, Verdict::Go, "refused: its SYN is answered");
+}

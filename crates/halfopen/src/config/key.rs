@@ -111,6 +111,8 @@ pub enum Key {
     RawTcp,
     /// Whether waiters are woken when their turn comes.
     Poke,
+    /// How many attempts may be alive at once.
+    Records,
     /// How long an address that answered stays known.
     KnownFor,
     /// For whom DNS answers count.
@@ -125,7 +127,7 @@ pub enum Key {
 
 impl Key {
     /// The keys outside any table, in the order of the sample file.
-    pub const TOP: [Self; 11] = [
+    pub const TOP: [Self; 12] = [
         Self::Preset,
         Self::Mode,
         Self::Persist,
@@ -133,6 +135,7 @@ impl Key {
         Self::Essential,
         Self::RawTcp,
         Self::Poke,
+        Self::Records,
         Self::KnownFor,
         Self::Names,
         Self::NamesFor,
@@ -155,6 +158,7 @@ impl Key {
             Self::Essential => "essential",
             Self::RawTcp => "raw_tcp",
             Self::Poke => "poke",
+            Self::Records => "records",
             Self::KnownFor => "known_for",
             Self::Names => "names",
             Self::NamesFor => "names_for",

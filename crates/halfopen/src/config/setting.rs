@@ -11,7 +11,7 @@ use halfopen_policy::limits::show_time;
 use halfopen_policy::{Mode, RawTcp};
 use ipnet::IpNet;
 use std::net::IpAddr;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 use toml::de::DeValue;
 
@@ -32,6 +32,8 @@ pub enum Setting {
     RawTcp(RawTcp),
     /// Whether waiters are woken when their turn comes.
     Poke(bool),
+    /// Within [`RECORDS`].
+    Records(u32),
     /// Within [`KNOWN_FOR`].
     KnownFor(Duration),
     /// For whom DNS answers count.
@@ -44,6 +46,8 @@ pub enum Setting {
     Host(Limit),
 }
 
+/// The fewest and the most attempts of which a record may be kept at once.
+pub const RECORDS: RangeInclusive<u32> = 1_024..=2_097_152;
 /// The shortest and the longest time for which an address that answered may stay known.
 pub const KNOWN_FOR: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(24));
 /// The shortest and the longest time for which an address that an answer named may stay so.
@@ -64,6 +68,7 @@ impl Setting {
             Key::RawTcp => Self::RawTcp(written.choice(&RAW_TCP).map_err(wrong)?),
             Key::Persist => Self::Persist(written.flag().map_err(wrong)?),
             Key::Poke => Self::Poke(written.flag().map_err(wrong)?),
+            Key::Records => Self::Records(written.number(RECORDS, None).map_err(wrong)?),
             Key::KnownFor => Self::KnownFor(written.time(KNOWN_FOR, "1h").map_err(wrong)?),
             Key::Exempt => Self::Exempt(prefixes(&key.to_string(), &written)?),
             Key::Names => Self::Names(written.choice(&NAMES).map_err(wrong)?),
@@ -96,6 +101,7 @@ impl Setting {
             Self::Essential(_) => Key::Essential,
             Self::RawTcp(_) => Key::RawTcp,
             Self::Poke(_) => Key::Poke,
+            Self::Records(_) => Key::Records,
             Self::KnownFor(_) => Key::KnownFor,
             Self::Names(_) => Key::Names,
             Self::NamesFor(_) => Key::NamesFor,
@@ -114,6 +120,7 @@ impl Setting {
             Self::Exempt(prefixes) => prefixes.iter().map(ToString::to_string).collect(),
             Self::Essential(list) => list.value(),
             Self::RawTcp(raw_tcp) => name_of(&RAW_TCP, raw_tcp).into(),
+            Self::Records(number) => i64::from(*number).into(),
             Self::KnownFor(time) | Self::NamesFor(time) => show_time(*time).into(),
             Self::Names(trust) => name_of(&NAMES, trust).into(),
             Self::Resolvers(resolvers) => resolvers.names().collect(),
@@ -152,6 +159,7 @@ impl Setting {
             Self::Essential(list) => settings.essential = list.apply(),
             Self::RawTcp(raw_tcp) => settings.raw_tcp = *raw_tcp,
             Self::Poke(poke) => settings.poke = *poke,
+            Self::Records(number) => settings.records = *number,
             Self::KnownFor(time) => settings.known_for = *time,
             Self::Names(trust) => settings.names = *trust,
             Self::NamesFor(time) => settings.names_for = *time,

@@ -319,8 +319,14 @@ impl Enforcement {
     ///
     /// # Errors
     /// Where the walk fails.
-    pub fn recount(&self) -> Result<(), KernelError> {
-        self.limiter.recount()
+    pub fn recount(&mut self) -> Result<(), KernelError> {
+        let hand = &mut self.means.hand;
+        self.limiter.recount(|walk, namespaces| {
+            hand.walk(walk, namespaces).unwrap_or_else(|e| {
+                tracing::debug!("walking over the sockets of {} network namespaces: {e}", namespaces.len());
+                Vec::new()
+            })
+        })
     }
 
     /// All numbers.

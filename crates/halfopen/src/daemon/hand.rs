@@ -183,6 +183,18 @@ impl Hand {
         }
     }
 
+    /// Reads the iterator of `link` in each of these network namespaces, by inode number. Returns those where that was
+    /// possible.
+    ///
+    /// # Errors
+    /// Where the hand is gone.
+    pub fn walk(&mut self, link: BorrowedFd<'_>, namespaces: &[u32]) -> io::Result<Vec<u32>> {
+        match self.ask(&Request::Walk { namespaces: namespaces.to_vec() }, Some(link), QUICK)? {
+            (Reply::Walked { namespaces }, _) => Ok(namespaces),
+            (other, _) => Err(self.out_of_step(&other)),
+        }
+    }
+
     /// What stands behind a program's numbers.
     ///
     /// # Errors

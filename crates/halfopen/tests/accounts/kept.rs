@@ -137,7 +137,7 @@ fn a_recount_corrects_an_account() {
     program.dial();
     change_books(&scene.lab, |books| books[QUEUED] += 5);
     assert_eq!(scene.of(AccountOf::User(0)), (1, 6));
-    scene.limiter.recount().unwrap();
+    scene.limiter.recount(halfopen_kernel::walk_namespaces).unwrap();
     assert_eq!((scene.of(AccountOf::User(0)), scene.faults(Fault::Recounted)), ((1, 1), 1));
     scene.recount_agrees();
 }

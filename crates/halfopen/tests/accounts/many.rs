@@ -37,7 +37,7 @@ fn each_of_ten_thousand_cgroups_has_its_account() {
     assert!(accounts.iter().all(|account| crate::scene::at(&account.ledger) == (1, 0)));
     assert_eq!((scene.faults(Fault::AccountsFull), scene.of_rule("many")), (0, (0, 0)));
     let began = Instant::now();
-    scene.limiter.recount().unwrap();
+    scene.limiter.recount(halfopen_kernel::walk_namespaces).unwrap();
     println!(
         "{CGROUPS} cgroups in {} s, {bytes} bytes of slab each with its cgroup and socket; read in {read:?}, recounted in {:?}",
         done["took_s"],

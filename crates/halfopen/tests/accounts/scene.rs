@@ -123,7 +123,7 @@ impl Scene {
     /// A recount finds nothing to correct.
     pub fn recount_agrees(&self) {
         let before = (self.accounts(), self.faults(Fault::Recounted));
-        self.limiter.recount().unwrap();
+        self.limiter.recount(halfopen_kernel::walk_namespaces).unwrap();
         assert_eq!((self.accounts(), self.faults(Fault::Recounted)), before);
     }
 }

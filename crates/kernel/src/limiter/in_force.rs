@@ -1,6 +1,6 @@
 //! What is in force: settings, exemptions, essential programs, and the scopes beside the host's.
 
-use super::{EXEMPT, Limiter, OwnScope, RULE_SCOPES, SCOPES, ScopeId, bpf};
+use super::{EXEMPT, Limiter, OwnScope, RULE_SCOPES, SCOPES, ScopeId, bpf, now};
 use crate::skeleton::types;
 use crate::{
     CgroupDir, KernelError, Settings, deny, essential, names, scope_rules, settings, stopped_datagrams,
@@ -47,7 +47,7 @@ impl Limiter {
     /// Where a map cannot be written.
     pub fn apply(&mut self, settings: &Settings) -> Result<(), KernelError> {
         if let Err(error) = self.exempt(settings).and_then(|()| self.put_in_force(settings)) {
-            self.exempt(&self.settings)?;
+            self.exempt(&self.settings.clone())?;
             self.end_exemptions()?;
             return Err(error);
         }
@@ -57,7 +57,7 @@ impl Limiter {
 
     /// Adds the exemptions of `settings`. Where there is no room for the old beside the new, the old end first: for a
     /// moment some are counted that need not be.
-    pub(super) fn exempt(&self, settings: &Settings) -> Result<(), KernelError> {
+    pub(super) fn exempt(&mut self, settings: &Settings) -> Result<(), KernelError> {
         let exempt = &self.skel.maps.exempt;
         let named = exemptions(settings);
         if named.len() > EXEMPT {
@@ -66,24 +66,36 @@ impl Limiter {
         let others = exempt.keys().filter(|key| !named.contains(key)).count();
         if named.len() + others > EXEMPT {
             self.end_exemptions_but(&named)?;
+            self.count_from_now();
         }
+        let exempt = &self.skel.maps.exempt;
         for key in named {
             exempt.update(&key, &[1], MapFlags::ANY).map_err(|error| bpf("exempting a prefix", error))?;
         }
         Ok(())
     }
 
-    /// Removes the exemptions that the settings do not name.
-    pub(super) fn end_exemptions(&self) -> Result<(), KernelError> {
-        self.end_exemptions_but(&exemptions(&self.settings))
+    /// Attempts that are alive now and have no record are let be from now on.
+    pub(super) fn count_from_now(&mut self) {
+        self.state.count_from(settings::nanos(now()));
     }
 
-    fn end_exemptions_but(&self, named: &BTreeSet<Vec<u8>>) -> Result<(), KernelError> {
-        let exempt = &self.skel.maps.exempt;
-        for key in exempt.keys().filter(|key| !named.contains(key)).collect::<Vec<_>>() {
-            exempt.delete(&key).map_err(|error| bpf("ending an exemption", error))?;
+    /// Removes the exemptions that the settings do not name.
+    pub(super) fn end_exemptions(&mut self) -> Result<(), KernelError> {
+        if self.end_exemptions_but(&exemptions(&self.settings))? {
+            self.count_from_now();
         }
         Ok(())
+    }
+
+    /// Returns whether there were others.
+    fn end_exemptions_but(&self, named: &BTreeSet<Vec<u8>>) -> Result<bool, KernelError> {
+        let exempt = &self.skel.maps.exempt;
+        let others: Vec<_> = exempt.keys().filter(|key| !named.contains(key)).collect();
+        for key in &others {
+            exempt.delete(key).map_err(|error| bpf("ending an exemption", error))?;
+        }
+        Ok(!others.is_empty())
     }
 
     /// Writes the policy that is not in force and turns the number that says which one is.
@@ -142,6 +154,10 @@ impl Limiter {
         self.write_interfaces(settings, &numbers, next)?;
         deny::write(&self.skel.maps, &settings.deny, &denies, next)?;
         names::write_resolvers(&self.skel.maps.resolvers, &self.resolvers, next)?;
+        // What begins while nothing is counted has no record.
+        if self.state.policy().mode == settings::mode(Mode::Off) {
+            self.count_from_now();
+        }
         self.state.turn_to(&policy);
         self.essential_files = files;
         self.rule_files = rule_files;

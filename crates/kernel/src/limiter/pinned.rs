@@ -38,7 +38,9 @@ impl Limiter {
         let failed = |name: &str, error| bpf(&format!("pinning {}", pins.file(name).display()), error);
         let maps = &mut self.skel.maps;
         let to_pin = [
-            &mut maps.attempts,
+            &mut maps.records,
+            &mut maps.records_beside,
+            &mut maps.walked,
             &mut maps.scopes,
             &mut maps.scope_of_cgroup,
             &mut maps.essential_users,

@@ -1,17 +1,18 @@
 //! What the limiter tells: books, counts, live attempts, faults, and what is told as it happens.
 
 use super::{Limiter, ScopeId, Turns, bpf, now};
+use crate::rule_keys::{clear, put};
 use crate::skeleton::types;
+use crate::walk::NAMESPACES;
 use crate::{
     AccountId, Attempt, DenyCount, Fault, FaultCount, KernelError, Named, NamesCounts, ProgramCount,
     Shortcoming, StoppedDatagram, Told, ledger, names, plain, program_counts, settings, stopped_datagrams,
-    walk,
 };
 use halfopen_policy::wake::{CreditReading, Credits};
 use halfopen_policy::{Ledger, Limits};
 use libbpf_rs::{MapCore, MapFlags};
 use std::net::IpAddr;
-use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 fn credit(trust: &types::trust) -> CreditReading {
@@ -20,6 +21,15 @@ fn credit(trust: &types::trust) -> CreditReading {
         recovers_at: (trust.recover_ns != 0).then_some(trust.recover_ns),
         newest: trust.side != 0,
     }
+}
+
+/// Only of this walk: the table has room for so many namespaces.
+fn note_walked(walked: &impl MapCore, through: &[u32], number: u32) -> Result<(), KernelError> {
+    clear(walked, |_| true)?;
+    for namespace in through.iter().take(NAMESPACES) {
+        put(walked, &namespace.to_ne_bytes(), &number.to_ne_bytes())?;
+    }
+    Ok(())
 }
 
 impl Limiter {
@@ -99,13 +109,25 @@ impl Limiter {
         self.state.limits(scope.0 as usize).as_ref().map(settings::limits_of)
     }
 
-    /// Counts all live attempts anew from the kernel's sockets in every namespace, and corrects the books where they had
-    /// drifted (counted as [`Fault::Recounted`]): a socket may end unnoticed if another program clears our callbacks.
+    /// Counts all live attempts anew and corrects the books where they had drifted (counted as [`Fault::Recounted`]): a
+    /// socket may end unnoticed if another program clears our callbacks. `walk` is to read the iterator behind the
+    /// descriptor in each of these network namespaces, by inode number, and tells through which it could walk
+    /// ([`crate::walk_namespaces`] does so, with root's rights); an attempt in another one is ended once its socket has
+    /// not been heard of for five minutes.
     ///
     /// # Errors
-    /// Where the walk fails.
-    pub fn recount(&self) -> Result<(), KernelError> {
-        walk::recount(self.recount.as_fd())
+    /// Where the count fails.
+    pub fn recount(
+        &mut self,
+        walk: impl FnOnce(BorrowedFd<'_>, &[u32]) -> Vec<u32>,
+    ) -> Result<(), KernelError> {
+        let namespaces = self.walks.namespaces()?;
+        if !namespaces.is_empty() {
+            let number = self.state.socket_walk_begins(settings::nanos(now()));
+            let through = walk(self.walks.sockets(), &namespaces);
+            note_walked(&self.skel.maps.walked, &through, number)?;
+        }
+        self.walks.recount()
     }
 
     /// The live attempts in every namespace. While many begin and end, the list may lack some.
@@ -113,7 +135,7 @@ impl Limiter {
     /// # Errors
     /// Where the walk fails.
     pub fn attempts(&self) -> Result<Vec<Attempt>, KernelError> {
-        walk::attempts(self.list.as_fd(), now())
+        self.walks.attempts(now())
     }
 
     /// What could not be done as intended, since the start; only what happened at least once.

@@ -134,6 +134,7 @@ impl Charged<'_> {
             Ending::Established => 0,
             Ending::TimedOut => 1,
             Ending::Other => 2,
+            Ending::Cancelled => 3,
         };
         let charge = self.pointers();
         // SAFETY: as in begin().

@@ -122,7 +122,7 @@ impl Host {
             Event::Ask(number) => self.ask(number),
             Event::Resend(number, sent) => self.resend(number, sent),
             Event::Answer(number) => self.end(number, Ending::Established),
-            Event::GiveUp(number) => self.end(number, Ending::Other),
+            Event::GiveUp(number) => self.end(number, Ending::Cancelled),
             Event::Look => {
                 self.next_look = self.next_look.filter(|next| *next != at);
                 self.wake();

@@ -50,6 +50,8 @@ pub(super) enum Request {
     RawSocket { pid: u32, netns: u64, family: Family },
     /// [`Reply::Restored`]; with the descriptor of the iterator's link.
     Restore,
+    /// [`Reply::Walked`]; with the descriptor of the iterator's link.
+    Walk { namespaces: Vec<u32> },
     /// [`Reply::Identity`].
     Identify { pid: u32, uid: u32, comm: String, cgroup_id: u64 },
     /// [`Reply::ExecCgroup`].
@@ -78,6 +80,8 @@ pub(super) enum Reply {
     RawSocket,
     /// So many namespaces could not be entered.
     Restored { namespaces_missed: u64 },
+    /// These of the namespaces could be entered.
+    Walked { namespaces: Vec<u32> },
     /// What was found out about a program.
     Identity { exe: Option<String>, cgroup: Option<String>, user: String },
     /// With the cgroup above it and the cgroup.

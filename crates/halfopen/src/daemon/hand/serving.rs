@@ -9,7 +9,10 @@ use crate::exit::explained;
 use crate::runtime_dir::RuntimeDir;
 use anyhow::{Context, Result, bail};
 use halfopen_kernel::text::escaped;
-use halfopen_kernel::{Attach, AttachHere, CgroupDir, OptionalHook, Program, raw_socket, restore_everywhere};
+use halfopen_kernel::{
+    Attach, AttachHere, CgroupDir, NAMESPACES, OptionalHook, Program, raw_socket, restore_everywhere,
+    walk_namespaces,
+};
 use rustix::process::umask;
 use rustix::thread::{CapabilitySet, set_name, set_no_new_privs};
 use std::fs;
@@ -141,6 +144,13 @@ impl Serving<'_> {
                 let Some(link) = with.first() else { bail!("no iterator was sent along") };
                 let stopped = restore_everywhere(link.as_fd());
                 Reply::Restored { namespaces_missed: stopped.namespaces_missed }
+            }
+            Request::Walk { namespaces } => {
+                let Some(link) = with.first() else { bail!("no iterator was sent along") };
+                if namespaces.len() > NAMESPACES {
+                    bail!("no walk goes through {} network namespaces", namespaces.len());
+                }
+                Reply::Walked { namespaces: walk_namespaces(link.as_fd(), &namespaces) }
             }
             Request::Identify { pid, uid, comm, cgroup_id } => {
                 if comm.len() > LONGEST_COMM {

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * What is noted of an attempt before the books are asked: by whom, and what its address is. To be called in the task
+ * that connects.
+ */
+#pragma once
+
+#include "accounts.h"
+#include "books.h"
+#include "contacts.h"
+#include "essential.h"
+#include "maps.h"
+#include "names.h"
+#include "program.h"
+#include "records.h"
+#include "told.h"
+
+/* Whether its address is a known one, and else whether it was named; a scope that goes by addresses contacted instead
+ * may ask for a name even so. */
+static __always_inline void note_contact_of(struct attempt *a, const struct policy *p, struct cgroup *cgroup)
+{
+	__u64 now;
+
+	if (!(p->knows | p->names))
+		return;
+	now = bpf_ktime_get_ns();
+	if (p->knows && !is_known(p, a->addr, now))
+		a->flags |= ATTEMPT_FIRST;
+	else if (p->becomes_known)
+		return;
+	if (p->names && is_named(p, cgroup, a->addr, now))
+		a->flags |= ATTEMPT_NAMED;
+}
+
+/* Its record has its address and its first flags. Not within its callers: their frames, and those of what they call
+ * after it, share 512 bytes. */
+static __noinline int describe(struct attempt *a, __u32 policy, struct tcp_sock *tp, const struct charge *charge)
+{
+	const struct policy *p = &policies[policy & 1];
+	struct cgroup *cgroup = tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup;
+
+	a->scope = charge->scope;
+	a->account = charge->account;
+	a->interface = charge->interface;
+	if (bpf_core_field_exists(tp->is_mptcp) && tp->is_mptcp)
+		a->flags |= ATTEMPT_MPTCP;
+	if (p->essential.rules && is_essential(p, policy, cgroup))
+		a->flags |= ATTEMPT_ESSENTIAL;
+	a->rechecks = 0;
+	a->deadline_set = 0;
+	a->met = 0;
+	a->netns = tp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net->ns.inum;
+	note_program(a, cgroup);
+	a->top = top_of(p, cgroup);
+	a->address = hash_of(a->addr);
+	note_contact_of(a, p, cgroup);
+	return 0;
+}
+
+/* The same of an attempt that begins where its SYN leaves: nothing has noted it before. Its callbacks are switched on
+ * at its first timer. Global, as those in books.h are. Returns whether its record is there. */
+__noinline int describe_at_egress(struct __sk_buff *skb)
+{
+	struct attempt *a = find_record(bpf_get_socket_cookie(skb));
+	struct bpf_sock *sk = skb->sk;
+	__u32 policy = policy_now & 1;
+	struct charge charge = {};
+	struct tcp_sock *tp;
+
+	if (!sk || !a)
+		return 0;
+	tp = charge_socket(&charge, policy, sk);
+	if (!tp)
+		return 0;
+	if (charge.account && !find_account(charge.scope, charge.account))
+		charge.account = 0;
+	describe(a, policy, tp, &charge);
+	note_place(a, &tp->inet_conn.icsk_inet.sk);
+	return 1;
+}
