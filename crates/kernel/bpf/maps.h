@@ -14,7 +14,8 @@ __u64 woken_until_ns;
 /* Whether TCP_RTO_MAX_MS can be set (from 6.15); found out by user space before loading. */
 const volatile __u8 rto_max_settable;
 
-extern unsigned int CONFIG_HZ __kconfig __weak;
+/* How many jiffies the kernel counts in a second; found out by user space before loading. */
+const volatile __u32 hz;
 
 /* sk_storage, no preallocation: one attempt for each socket that ever connected, freed with the socket. Written under
  * the socket's lock; its counts and `walk` also under the host scope's spin lock. */

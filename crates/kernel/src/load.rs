@@ -7,6 +7,7 @@ use crate::pins::map_file;
 use crate::skeleton::{HalfopenSkel, HalfopenSkelBuilder};
 use libbpf_rs::OpenObject;
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
+use rustix::time::{ClockId, clock_getres};
 use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::path::Path;
@@ -26,6 +27,7 @@ pub(crate) fn load(pins: Option<&Path>) -> Result<HalfopenSkel<'static>, KernelE
         HalfopenSkelBuilder::default().open(object).map_err(|error| bpf("opening the kernel part", error))?;
     if let Some(rodata) = open.maps.rodata_data.as_deref_mut() {
         rodata.rto_max_settable = u8::from(rto_max_settable());
+        rodata.hz = hz();
     }
     for mut map in open.open_object_mut().maps_mut() {
         let name = map.name().to_string_lossy().into_owned();
@@ -36,6 +38,15 @@ pub(crate) fn load(pins: Option<&Path>) -> Result<HalfopenSkel<'static>, KernelE
         }
     }
     open.load().map_err(|error| KernelError::refused_to_load(error, is_permitted()))
+}
+
+/// The kernel's `CONFIG_HZ`: the coarse clock advances once in a jiffy. Asked of the clock, since not every host lets its
+/// kernel's configuration be read.
+fn hz() -> u32 {
+    let tick = clock_getres(ClockId::MonotonicCoarse);
+    let tick_ns = (tick.tv_sec as u64 * 1_000_000_000 + tick.tv_nsec as u64).max(1);
+    // To the nearest: the kernel has rounded the length of a jiffy.
+    ((1_000_000_000 + tick_ns / 2) / tick_ns) as u32
 }
 
 /// Whether `TCP_RTO_MAX_MS` (Linux 6.15) is known here: tried on a socket that goes nowhere.
@@ -54,4 +65,24 @@ pub(crate) fn rto_max_settable() -> bool {
         )
     };
     set == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn hz_is_what_the_kernel_was_built_with() {
+        let told = Command::new("sh")
+            .args(["-c", "zcat /proc/config.gz || cat \"/boot/config-$(uname -r)\""])
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&told.stdout);
+        let Some(built_with) = told.lines().find_map(|line| line.strip_prefix("CONFIG_HZ=")) else {
+            eprintln!("skipped: the kernel's configuration cannot be read");
+            return;
+        };
+        assert_eq!(hz().to_string(), built_with);
+    }
 }
