@@ -1,7 +1,7 @@
 //! Loading the kernel part.
 
 use crate::KernelError;
-use crate::error::{hear_libbpf, is_permitted};
+use crate::error::{hear_libbpf, heard, is_permitted};
 use crate::limiter::bpf;
 use crate::pins::map_file;
 use crate::skeleton::{HalfopenSkel, HalfopenSkelBuilder};
@@ -11,6 +11,7 @@ use rustix::time::{ClockId, clock_getres};
 use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::path::Path;
+use std::time::Duration;
 
 /// Opens and loads the kernel part, attached to nothing; on the maps that are pinned in `pins`, where that is given.
 pub(crate) fn load(pins: Option<&Path>) -> Result<HalfopenSkel<'static>, KernelError> {
@@ -37,16 +38,19 @@ pub(crate) fn load(pins: Option<&Path>) -> Result<HalfopenSkel<'static>, KernelE
                 .map_err(|error| bpf(&format!("taking over {}", path.display()), error))?;
         }
     }
-    open.load().map_err(|error| KernelError::refused_to_load(error, is_permitted()))
+    open.load().map_err(|error| {
+        let kernel = rustix::system::uname();
+        KernelError::refused_to_load(error, is_permitted(), &heard(), &kernel.release().to_string_lossy())
+    })
 }
 
 /// The kernel's `CONFIG_HZ`: the coarse clock advances once in a jiffy. Asked of the clock, since not every host lets its
 /// kernel's configuration be read.
 fn hz() -> u32 {
-    let tick = clock_getres(ClockId::MonotonicCoarse);
-    let tick_ns = (tick.tv_sec as u64 * 1_000_000_000 + tick.tv_nsec as u64).max(1);
+    let jiffy = Duration::try_from(clock_getres(ClockId::MonotonicCoarse)).unwrap_or_default();
+    let jiffy_ns = jiffy.subsec_nanos().max(1);
     // To the nearest: the kernel has rounded the length of a jiffy.
-    ((1_000_000_000 + tick_ns / 2) / tick_ns) as u32
+    (1_000_000_000 + jiffy_ns / 2) / jiffy_ns
 }
 
 /// Whether `TCP_RTO_MAX_MS` (Linux 6.15) is known here: tried on a socket that goes nowhere.
