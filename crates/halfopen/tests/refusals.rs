@@ -5,7 +5,7 @@
 
 mod desk;
 
-use desk::mounts::{NO_BPF_FS, NO_BTF, NO_CGROUP2, changed_for, install};
+use desk::mounts::{NO_BPF_FS, NO_BTF, NO_CGROUP2, NO_KERNEL_CONFIG, changed_for, install};
 use desk::other_program::{Attached, Does, attach};
 use desk::{PATIENCE, Said, has, limit, program, said};
 use halfopen_lab::invariant::{Invariant, attempts, destinations};
@@ -94,6 +94,17 @@ fn no_kernel_types() {
     let doctor = said(Command::new(&program).arg("doctor"));
     assert_eq!(doctor.code, Some(3));
     assert!(doctor.out.contains("MISSING   kernel types (BTF): "), "{doctor:?}");
+}
+
+#[test]
+fn the_kernel_s_configuration_need_not_be_readable() {
+    require_lab!();
+    let (lab, directory) = (Lab::new().unwrap(), tempfile::tempdir().unwrap());
+    let program = changed_for(directory.path(), NO_KERNEL_CONFIG);
+    let limiter = Limiter::builder(&lab).program(program.clone()).start().unwrap();
+    limiter.status().unwrap();
+    let doctor = said(Command::new(&program).arg("doctor").arg("--cgroup").arg(lab.cgroup().path()));
+    assert_eq!(doctor.code, Some(0), "{doctor:?}");
 }
 
 #[test]

@@ -24,7 +24,7 @@
 
 static __always_inline __u32 ms_to_jiffies(__u32 ms)
 {
-	__u32 jiffies = ms * (__u64)(CONFIG_HZ ? CONFIG_HZ : 250) / 1000;
+	__u32 jiffies = ms * (__u64)hz / 1000;
 
 	return jiffies ? jiffies : 1;
 }

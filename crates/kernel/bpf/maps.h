@@ -14,7 +14,8 @@ __u64 woken_until_ns;
 /* Whether TCP_RTO_MAX_MS can be set (from 6.15); found out by user space before loading. */
 const volatile __u8 rto_max_settable;
 
-extern unsigned int CONFIG_HZ __kconfig __weak;
+/* How many jiffies the kernel counts in a second; found out by user space before loading. */
+const volatile __u32 hz;
 
 /* array, 32768 entries unless `records` says otherwise (a power of two): the records of live attempts, by the lowest
  * bits of their sockets' cookies; see records.h. Claimed by any CPU by an atomic exchange of `cookie`, then written

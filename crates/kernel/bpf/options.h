@@ -21,7 +21,7 @@
 
 static __always_inline __u32 jiffies_to_ms(__u32 jiffies)
 {
-	return jiffies * 1000ULL / (CONFIG_HZ ? CONFIG_HZ : 250);
+	return jiffies * 1000ULL / hz;
 }
 
 static __always_inline int set_option(struct bpf_sock_ops *op, int option, int value)

@@ -2,6 +2,7 @@
 
 use libbpf_rs::{ErrorKind, PrintLevel};
 use rustix::thread::{CapabilitySet, capabilities};
+use std::cell::RefCell;
 use std::error::Error;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -161,19 +162,37 @@ impl KernelError {
         )
     }
 
-    /// libbpf could not load the programs; `permitted` = it was not for want of privilege. The verifier refuses with the
-    /// same errno as a lack of privilege.
-    pub(crate) fn refused_to_load(error: libbpf_rs::Error, permitted: bool) -> Self {
+    /// libbpf could not load the programs, of which it has said so much; `permitted` = it was not for want of privilege.
+    /// The verifier refuses with the same errno as a lack of privilege, and libbpf gives up for reasons of its own with
+    /// those of the verifier: only its words tell which it was.
+    pub(crate) fn refused_to_load(
+        error: libbpf_rs::Error,
+        permitted: bool,
+        said: &[String],
+        release: &str,
+    ) -> Self {
+        let reason = reason(said).unwrap_or_else(|| format!("{error:#}"));
         match error.kind() {
             ErrorKind::PermissionDenied if !permitted => Self::NotPermitted,
             ErrorKind::PermissionDenied
             | ErrorKind::InvalidInput
             | ErrorKind::NotFound
-            | ErrorKind::Unsupported => Self::Lacks(format!(
-                "it does not take the programs ({error:#}); Linux 6.1 or newer is needed; `halfopen doctor` tries \
-                     each part, RUST_LOG=debug shows what the verifier says"
-            )),
-            _ => Self::Bpf { doing: "loading the kernel part".to_owned(), source: io::Error::other(error) },
+            | ErrorKind::TooBig
+            | ErrorKind::Unsupported => {
+                let age = if is_too_old(release) {
+                    format!("; it is {release}, Linux 6.1 or newer is needed")
+                } else {
+                    String::new()
+                };
+                Self::Lacks(format!(
+                    "it does not take the programs ({reason}){age}; `halfopen doctor` tries each part, RUST_LOG=debug \
+                     shows what the verifier says"
+                ))
+            }
+            _ => Self::Bpf {
+                doing: format!("loading the kernel part ({reason})"),
+                source: io::Error::other(error),
+            },
         }
     }
 
@@ -202,15 +221,60 @@ pub(crate) fn is_permitted() -> bool {
             .is_ok_and(|namespace| namespace.ino() == FIRST_USER_NAMESPACE)
 }
 
+/// Whether it is older than the first version that has all that is needed.
+fn is_too_old(release: &str) -> bool {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
+    matches!((numbers.next(), numbers.next()), (Some(Ok(major)), Some(Ok(minor))) if (major, minor) < (6, 1))
+}
+
+thread_local! {
+    /// What libbpf has warned of on this thread since it was last forgotten.
+    static WARNINGS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
 /// What libbpf says (a refused program's last steps before the verifier, among others) is for those who look for it:
-/// it goes to the log, at debug.
+/// it goes to the log, at debug. Its warnings are kept for [`heard`].
 pub(crate) fn hear_libbpf() {
     static HEARD: Once = Once::new();
     HEARD.call_once(|| {
-        libbpf_rs::set_print(Some((PrintLevel::Info, |_, said| {
+        libbpf_rs::set_print(Some((PrintLevel::Info, |level, said| {
             said.lines().for_each(|line| tracing::debug!(target: "libbpf", "{line}"));
+            if level == PrintLevel::Warn {
+                WARNINGS.with_borrow_mut(|warnings| warnings.push(said));
+            }
         })));
     });
+    heard();
+}
+
+/// What libbpf has warned of on this thread since this or [`hear_libbpf`] was called last.
+pub(crate) fn heard() -> Vec<String> {
+    WARNINGS.take()
+}
+
+/// Why libbpf gave up, in its own words and the verifier's: the last two that are no mere consequence.
+fn reason(said: &[String]) -> Option<String> {
+    let told: Vec<&str> = said.iter().filter_map(|said| telling(said)).collect();
+    let last = &told[told.len().saturating_sub(2)..];
+    (!last.is_empty()).then(|| last.join(": "))
+}
+
+/// The line that tells something, of what libbpf says in one go: with the verifier's log that is what it refuses, and
+/// stands before its statistics.
+fn telling(said: &str) -> Option<&str> {
+    const STATISTICS: [&str; 4] = ["processed ", "verification time ", "stack depth ", "peak_states "];
+    let told = if said.contains("-- BEGIN PROG LOAD LOG --") {
+        let mut lines = said.lines().rev().map(str::trim);
+        lines.find(|line| {
+            !(line.is_empty()
+                || line.ends_with("LOAD LOG --")
+                || STATISTICS.iter().any(|begins| line.starts_with(begins)))
+        })?
+    } else {
+        said.trim().trim_start_matches("libbpf: ")
+    };
+    let follows = told.starts_with("failed to load ") || told.contains("': failed to load: ");
+    (!follows && !told.is_empty()).then_some(told)
 }
 
 #[cfg(test)]
@@ -231,18 +295,77 @@ mod tests {
         assert!(!error.cannot());
     }
 
+    fn refused(errno: Errno, said: &[&str], release: &str) -> KernelError {
+        let said: Vec<String> = said.iter().map(|&said| said.to_owned()).collect();
+        KernelError::refused_to_load(refusal(errno), true, &said, release)
+    }
+
+    const UNKNOWN_HELPER: [&str; 5] = [
+        "libbpf: prog 'on_connect4': BPF program load failed: -EINVAL\n",
+        "libbpf: prog 'on_connect4': -- BEGIN PROG LOAD LOG --\n\
+         0: R1=ctx(off=0,imm=0) R10=fp0\n\
+         195: (85) call unknown#187\n\
+         invalid func unknown#187\n\
+         processed 2001 insns (limit 1000000) max_states_per_insn 4 total_states 88 peak_states 88 mark_read 12\n\
+         -- END PROG LOAD LOG --\n",
+        "libbpf: prog 'on_connect4': failed to load: -EINVAL\n",
+        "libbpf: failed to load object 'halfopen_bpf'\n",
+        "libbpf: failed to load BPF skeleton 'halfopen_bpf': -EINVAL\n",
+    ];
+
     /// A kernel that is too old cannot be had on the machine of a test: what it is answered with can.
     #[test]
     fn a_kernel_too_old_is_exit_code_3_and_told_what_is_needed() {
-        let error = KernelError::refused_to_load(refusal(Errno::INVAL), true);
+        let error = refused(Errno::INVAL, &UNKNOWN_HELPER, "5.10.0-32-amd64");
         assert!(error.cannot());
         let told = error.in_full();
-        assert!(told.contains("Linux 6.1 or newer is needed") && told.contains("halfopen doctor"), "{told}");
+        assert!(told.contains("it is 5.10.0-32-amd64, Linux 6.1 or newer is needed"), "{told}");
+        assert!(told.contains("halfopen doctor"), "{told}");
+    }
+
+    #[test]
+    fn a_refusal_names_its_reason_and_no_age_that_it_has_not() {
+        let told = refused(Errno::INVAL, &UNKNOWN_HELPER, "6.18.0").in_full();
+        let reason = "(prog 'on_connect4': BPF program load failed: -EINVAL: invalid func unknown#187)";
+        assert!(told.contains(reason) && !told.contains("newer"), "{told}");
+
+        let said = ["libbpf: failed to open system Kconfig\n", UNKNOWN_HELPER[4]];
+        let told = refused(Errno::INVAL, &said, "6.1.0-56-cloud-amd64").in_full();
+        assert!(told.contains("(failed to open system Kconfig)") && !told.contains("newer"), "{told}");
+
+        let said = ["libbpf: map 'accounts': failed to create: -ENOMEM\n", UNKNOWN_HELPER[3]];
+        let error = refused(Errno::NOMEM, &said, "5.10.0");
+        assert!(!error.cannot());
+        let told = error.in_full();
+        assert!(
+            told.contains("map 'accounts': failed to create: -ENOMEM") && !told.contains("newer"),
+            "{told}"
+        );
+
+        let told = refused(Errno::INVAL, &[], "6.18.0").in_full();
+        assert!(told.contains("Invalid argument (os error 22)"), "{told}");
+    }
+
+    #[test]
+    fn ages() {
+        for old in ["5.10.0-32-amd64", "6.0.19", "4.19"] {
+            assert!(is_too_old(old), "{old}");
+        }
+        for new in ["6.1.0-56-cloud-amd64", "6.18.44-fc", "7.0", "strange"] {
+            assert!(!is_too_old(new), "{new}");
+        }
+    }
+
+    /// More programs than the verifier will follow is nothing that passes by itself.
+    #[test]
+    fn programs_too_large_are_exit_code_3() {
+        assert!(refused(Errno::TOOBIG, &[], "6.1.0").cannot());
     }
 
     #[test]
     fn the_verifier_s_refusal_is_not_taken_for_missing_privilege() {
-        let refused = |permitted| KernelError::refused_to_load(refusal(Errno::ACCESS), permitted);
+        let refused =
+            |permitted| KernelError::refused_to_load(refusal(Errno::ACCESS), permitted, &[], "6.18.0");
         assert!(matches!(refused(true), KernelError::Lacks(_)));
         assert!(matches!(refused(false), KernelError::NotPermitted));
     }

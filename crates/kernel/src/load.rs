@@ -1,15 +1,17 @@
 //! Loading the kernel part.
 
 use crate::KernelError;
-use crate::error::{hear_libbpf, is_permitted};
+use crate::error::{hear_libbpf, heard, is_permitted};
 use crate::limiter::bpf;
 use crate::pins::map_file;
 use crate::skeleton::{HalfopenSkel, HalfopenSkelBuilder};
 use libbpf_rs::OpenObject;
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
+use rustix::time::{ClockId, clock_getres};
 use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::path::Path;
+use std::time::Duration;
 
 /// The largest table of records: 1 GiB of kernel memory.
 pub(crate) const LARGEST_RECORDS: u32 = 1 << 21;
@@ -30,6 +32,7 @@ pub(crate) fn load(pins: Option<&Path>, records: u32) -> Result<HalfopenSkel<'st
         HalfopenSkelBuilder::default().open(object).map_err(|error| bpf("opening the kernel part", error))?;
     if let Some(rodata) = open.maps.rodata_data.as_deref_mut() {
         rodata.rto_max_settable = u8::from(rto_max_settable());
+        rodata.hz = hz();
     }
     let records = records.clamp(1, LARGEST_RECORDS).next_power_of_two();
     let failed = |error| bpf("sizing the table of records", error);
@@ -48,7 +51,19 @@ pub(crate) fn load(pins: Option<&Path>, records: u32) -> Result<HalfopenSkel<'st
         rodata.records_mask = records - 1;
         rodata.beside_most = beside;
     }
-    open.load().map_err(|error| KernelError::refused_to_load(error, is_permitted()))
+    open.load().map_err(|error| {
+        let kernel = rustix::system::uname();
+        KernelError::refused_to_load(error, is_permitted(), &heard(), &kernel.release().to_string_lossy())
+    })
+}
+
+/// The kernel's `CONFIG_HZ`: the coarse clock advances once in a jiffy. Asked of the clock, since not every host lets its
+/// kernel's configuration be read.
+fn hz() -> u32 {
+    let jiffy = Duration::try_from(clock_getres(ClockId::MonotonicCoarse)).unwrap_or_default();
+    let jiffy_ns = jiffy.subsec_nanos().max(1);
+    // To the nearest: the kernel has rounded the length of a jiffy.
+    (1_000_000_000 + jiffy_ns / 2) / jiffy_ns
 }
 
 /// Whether `TCP_RTO_MAX_MS` (Linux 6.15) is known here: tried on a socket that goes nowhere.
@@ -67,4 +82,24 @@ pub(crate) fn rto_max_settable() -> bool {
         )
     };
     set == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn hz_is_what_the_kernel_was_built_with() {
+        let told = Command::new("sh")
+            .args(["-c", "zcat /proc/config.gz || cat \"/boot/config-$(uname -r)\""])
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&told.stdout);
+        let Some(built_with) = told.lines().find_map(|line| line.strip_prefix("CONFIG_HZ=")) else {
+            eprintln!("skipped: the kernel's configuration cannot be read");
+            return;
+        };
+        assert_eq!(hz().to_string(), built_with);
+    }
 }

@@ -11,6 +11,10 @@ use std::process::{Command, Stdio};
 pub const NO_CGROUP2: &str = "awk '$3 == \"cgroup2\" { print $2 }' /proc/self/mounts | xargs -r umount -l";
 /// Hides the kernel's description of its own types.
 pub const NO_BTF: &str = "mount -t tmpfs none /sys/kernel/btf";
+/// Hides what the kernel was built with, as in many containers and clouds. A device without a driver cannot be opened,
+/// an empty file could.
+pub const NO_KERNEL_CONFIG: &str = "mount -t tmpfs none /boot; mknod /boot/none c 0 0; \
+     if [ -e /proc/config.gz ]; then mount --bind /boot/none /proc/config.gz; fi";
 /// Hides the file system that programs are pinned in.
 pub const NO_BPF_FS: &str = "mount -t tmpfs none /sys/fs/bpf";
 
