@@ -8,7 +8,7 @@
 #include <linux/types.h>
 
 /* Of everything that is pinned: a daemon adopts only what has its own number. */
-#define LAYOUT 3
+#define LAYOUT 4
 
 /* The scopes of the table: the host's, those of `exec`, those of rules, those of interfaces. */
 #define SCOPES 128
@@ -261,7 +261,8 @@ enum attempt_flag {
 	ATTEMPT_PENDING = 1024,	       /* a first contact of which neither answer nor silence is known yet */
 	ATTEMPT_NEWEST = 2048,	       /* it was the newest waiter's turn, not the oldest's, that it took */
 	ATTEMPT_IN_PARTY = 4096,       /* counted among its parties' waiters */
-	ATTEMPT_NAMED = 8192,	       /* a DNS answer has named its address lately */
+	ATTEMPT_NAMED = 8192,	       /* a DNS answer has named its address lately; never with the next */
+	ATTEMPT_FOREIGN = 16384,       /* from a network namespace that the first user namespace does not own */
 };
 
 /* One outbound connect. Written under its socket's lock; its counts in the ledger under the host scope's lock. */
@@ -284,6 +285,7 @@ struct attempt {
 	__u64 out_ns;	   /* when the first SYN was let out */
 	__u64 cgroup_id;
 	__u64 cookie; /* the socket's */
+	__u64 netns;  /* its network namespace's cookie */
 	__u32 pid;
 	__u32 uid;
 	char comm[COMM_LEN];
@@ -295,14 +297,15 @@ struct attempt {
 	__u32 own_rto_max_ms;
 	__u32 queue_number;
 	__u8 linear_timeouts;
-	__u8 spare[23]; /* zero: room for later versions of the same layout */
+	__u8 spare[15]; /* zero: room for later versions of the same layout */
 };
 
 /* What a contact is; see contact_of(). */
-enum contact { CONTACT_KNOWN, CONTACT_NAMED, CONTACT_STRANGER };
+enum contact { CONTACT_KNOWN, CONTACT_NAMED, CONTACT_STRANGER, CONTACT_FOREIGN };
 
-/* The credit of an account: for addresses that a DNS answer has named lately, and for all others. */
-enum purse { PURSE_STRANGERS, PURSE_NAMED, PURSES };
+/* The credit of an account: for addresses that a DNS answer has named lately, and for all others; and one for all that
+ * is dialled from network namespaces that the first user namespace does not own, where answers are worth nothing. */
+enum purse { PURSE_STRANGERS, PURSE_NAMED, PURSE_FOREIGN, PURSES };
 /* The second one rests at so many times the other's credit, as a power of two: a page of today is made of thirty names,
  * of which a browser asks for all at once. */
 #define NAMED_SHIFT 2
@@ -411,6 +414,15 @@ struct dns_reading {
 	__u8 bytes[DNS_MESSAGE_MOST];
 };
 
+/* An address, to the account that dials it in this network namespace. */
+struct met_key {
+	__u8 addr[16];
+	__u64 account;
+	__u64 netns;
+	__u32 scope;
+	__u32 pad;
+};
+
 /* An address in its IPv6 form, in network order. */
 struct mapped_address {
 	__u8 bytes[16];
@@ -453,6 +465,14 @@ struct datagram_stop {
 	char comm[COMM_LEN];
 	__u8 addr[16]; /* network order, IPv4 mapped */
 	__u8 spare[16];
+};
+
+struct neighbourhood_key {
+	__u64 prefix; /* the first 64 bits of an IPv6 address, or the first 24 of an IPv4 one */
+	__u64 account;
+	__u64 netns;
+	__u32 scope;
+	__u32 pad;
 };
 
 /* First contacts answered from one neighbourhood: an IPv4 /24 or an IPv6 /64. */
@@ -519,6 +539,8 @@ struct scope {
 	__u32 seen_waiting_known;
 	__u32 waiting_named; /* those of waiting_here that are first contacts with a named address */
 	__u32 seen_waiting_named;
+	__u32 waiting_foreign; /* those of waiting_here that are first contacts from foreign namespaces */
+	__u32 seen_waiting_foreign;
 	__u64 blocked;	  /* connect() refused because the account is blocked */
 	__u64 touched_ns; /* when an attempt began or ended last */
 	struct trust trust[PURSES];

@@ -52,7 +52,7 @@ __noinline int books_known(struct attempt *a)
 	const struct policy *p = policy_in_force();
 	struct books b;
 
-	if (!a || !is_known(p, a->addr, bpf_ktime_get_ns()) || !open_scopes(&b, p, a->scope, a->account, a->interface))
+	if (!a || !is_known(p, a, bpf_ktime_get_ns()) || !open_scopes(&b, p, a->scope, a->account, a->interface))
 		return 0;
 	bpf_spin_lock(&host_of(&b)->lock);
 	is_first_no_more(&b, a);

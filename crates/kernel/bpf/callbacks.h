@@ -7,6 +7,7 @@
 #include "accounts.h"
 #include "books.h"
 #include "contacts.h"
+#include "earned.h"
 #include "essential.h"
 #include "maps.h"
 #include "names.h"
@@ -87,11 +88,11 @@ static __always_inline void note_contact_of(struct attempt *a, const struct poli
 	if (!(p->knows | p->names))
 		return;
 	now = bpf_ktime_get_ns();
-	if (p->knows && !is_known(p, a->addr, now))
+	if (p->knows && !is_known(p, a, now))
 		a->flags |= ATTEMPT_FIRST;
 	else if (p->becomes_known)
 		return;
-	if (p->names && is_named(p, cgroup, a->addr, now))
+	if (p->names && !(a->flags & ATTEMPT_FOREIGN) && is_named(p, cgroup, a->addr, now))
 		a->flags |= ATTEMPT_NAMED;
 }
 
@@ -125,6 +126,9 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	a->rechecks = 0;
 	a->deadline_set = 0;
 	a->cookie = bpf_get_socket_cookie(op);
+	a->netns = namespace_of(tp)->net_cookie;
+	if (is_foreign(tp))
+		a->flags |= ATTEMPT_FOREIGN;
 	a->port = bpf_ntohl(op->remote_port);
 	note_program(a, cgroup);
 	a->top = top_of(p, cgroup);
@@ -283,10 +287,11 @@ static __always_inline void on_state(struct bpf_sock_ops *op, struct bpf_sock *s
 	enum ending ending = ENDING_OTHER;
 	struct tcp_sock *tp;
 
-	if (a->state == ATTEMPT_NONE)
+	/* ACTIVE_ESTABLISHED_CB follows at once, and knows more. */
+	if (a->state == ATTEMPT_NONE || op->args[1] == BPF_TCP_ESTABLISHED)
 		return;
-	if (op->args[1] == BPF_TCP_ESTABLISHED || op->args[1] == BPF_TCP_SYN_RECV) {
-		ending = ENDING_ESTABLISHED;
+	if (op->args[1] == BPF_TCP_SYN_RECV) {
+		ending = ENDING_NEUTRAL;
 	} else {
 		tp = bpf_skc_to_tcp_sock(sk);
 		if (tp && tp->inet_conn.icsk_inet.sk.sk_err == ETIMEDOUT)
@@ -300,9 +305,8 @@ static __always_inline void on_state(struct bpf_sock_ops *op, struct bpf_sock *s
 /* tcp_init_cwnd(): a SYN that was sent more than once costs the window, and each re-check counts as one. */
 static __always_inline void on_established(struct bpf_sock_ops *op, struct bpf_sock *sk, struct attempt *a)
 {
-	/* STATE_CB comes first, unless another program has cleared its flag. */
 	if (a->state != ATTEMPT_NONE) {
-		end_attempt(sk, a, ENDING_ESTABLISHED);
+		end_attempt(sk, a, answered(bpf_skc_to_tcp_sock(sk)));
 		if (a->flags & ATTEMPT_HELD_ONCE)
 			restore_options(op, a);
 	}

@@ -25,26 +25,34 @@ static __always_inline int is_younger(__u64 at, __u64 now, __u64 than_ns)
 	return (__s64)(now - at) < (__s64)than_ns;
 }
 
-static __always_inline int is_known(const struct policy *p, const __u8 addr[16], __u64 now)
+static __always_inline void met_key_of(struct met_key *key, const struct attempt *a)
 {
-	struct mapped_address key;
+	__builtin_memcpy(key->addr, a->addr, sizeof(key->addr));
+	key->account = a->account;
+	key->netns = a->netns;
+	key->scope = a->scope;
+	key->pad = 0;
+}
+
+static __always_inline int is_known(const struct policy *p, const struct attempt *a, __u64 now)
+{
+	struct met_key key;
 	const struct met *met;
 
-	/* Verifiers before 6.2 take no key from the argument of a global function. */
-	__builtin_memcpy(&key, addr, sizeof(key));
+	met_key_of(&key, a);
 	met = bpf_map_lookup_elem(&contacts, &key);
 	if (!met)
 		return 0;
 	return (met->answered_ns && is_younger(met->answered_ns, now, p->known_for_ns)) ||
-	       is_younger(met->tried_ns, now, TRIED_NS);
+	       (met->tried_ns && is_younger(met->tried_ns, now, TRIED_NS));
 }
 
-static __always_inline void note_met(const __u8 addr[16], __u64 answered_ns, __u64 tried_ns)
+static __always_inline void note_met(const struct attempt *a, __u64 answered_ns, __u64 tried_ns)
 {
 	struct met new = { .answered_ns = answered_ns, .tried_ns = tried_ns }, *met;
-	struct mapped_address key;
+	struct met_key key;
 
-	__builtin_memcpy(&key, addr, sizeof(key));
+	met_key_of(&key, a);
 	met = bpf_map_lookup_elem(&contacts, &key);
 	if (met)
 		*met = new;
@@ -53,15 +61,20 @@ static __always_inline void note_met(const __u8 addr[16], __u64 answered_ns, __u
 }
 
 /* How many first contacts of this neighbourhood were answered lately, this one not counted. Counts it. */
-static __always_inline __u32 neighbours_answered(const __u8 addr[16], __u64 now)
+static __always_inline __u32 neighbours_answered(const struct attempt *a, __u64 now)
 {
-	const __u32 *words = (const __u32 *)addr;
+	const __u32 *words = (const __u32 *)a->addr;
 	struct neighbourhood new = { .since_ns = now, .answered = 1 }, *n;
-	__u64 key = *(const __u64 *)addr;
+	struct neighbourhood_key key = {
+		.prefix = *(const __u64 *)a->addr,
+		.account = a->account,
+		.netns = a->netns,
+		.scope = a->scope,
+	};
 	__u32 before;
 
 	if (!words[0] && !words[1] && words[2] == bpf_htonl(0xffff))
-		key = words[3] & bpf_htonl(0xffffff00);
+		key.prefix = words[3] & bpf_htonl(0xffffff00);
 	n = bpf_map_lookup_elem(&neighbourhoods, &key);
 	if (!n) {
 		if (bpf_map_update_elem(&neighbourhoods, &key, &new, BPF_ANY))
@@ -81,5 +94,5 @@ static __always_inline __u32 neighbours_answered(const __u8 addr[16], __u64 now)
 static __always_inline void note_tried(const struct policy *p, const struct attempt *a, __u64 now)
 {
 	if (p->knows && a->flags & ATTEMPT_FIRST)
-		note_met(a->addr, 0, now);
+		note_met(a, 0, now);
 }

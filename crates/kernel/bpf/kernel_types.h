@@ -25,10 +25,26 @@ struct css_set {
 
 struct net_device {
 	char name[16];
+	unsigned int flags;
+};
+
+struct dst_ops {
+	unsigned short family;
 };
 
 struct dst_entry {
 	struct net_device *dev;
+	struct dst_ops *ops;
+};
+
+struct rtable {
+	struct dst_entry dst;
+	__u16 rt_type;
+};
+
+struct rt6_info {
+	struct dst_entry dst;
+	__u32 rt6i_flags;
 };
 
 struct sock_cgroup_data {
@@ -43,8 +59,14 @@ struct ns_common {
 	unsigned int inum;
 };
 
+struct user_namespace {
+	int level;
+};
+
 struct net {
 	struct ns_common ns;
+	struct user_namespace *user_ns;
+	__u64 net_cookie;
 	struct netns_ipv4 ipv4;
 };
 
@@ -74,6 +96,7 @@ struct sock {
 	__u16 sk_protocol;
 	int sk_err;
 	struct dst_entry *sk_dst_cache;
+	int sk_rx_dst_ifindex;
 	struct sock_cgroup_data sk_cgrp_data;
 };
 
@@ -89,6 +112,7 @@ struct inet_connection_sock {
 
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
+	__u8 repair : 1;
 	_Bool is_mptcp; /* where MPTCP is built in */
 };
 

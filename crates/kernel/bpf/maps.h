@@ -54,12 +54,12 @@ struct {
 	__type(value, struct party);
 } parties SEC(".maps");
 
-/* LRU hash, 32768 entries: addresses that were contacted, by their mapped form. Written by every CPU; a lost update
+/* LRU hash, 32768 entries: addresses that were contacted. Written by every CPU; a lost update
  * makes of a known address an unknown one. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 32768);
-	__type(key, struct mapped_address);
+	__type(key, struct met_key);
 	__type(value, struct met);
 } contacts SEC(".maps");
 
@@ -102,13 +102,11 @@ struct {
 /* What a new entry begins as: a lock may be in no constant of its own type. */
 const volatile __u8 no_stop[sizeof(struct datagram_stop)];
 
-/* LRU hash, 8192 entries: by the first 64 bits of an IPv6 address, or the first 24 of an IPv4 one. Written by every
- * CPU.
- */
+/* LRU hash, 8192 entries. Written by every CPU. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);
-	__type(key, __u64);
+	__type(key, struct neighbourhood_key);
 	__type(value, struct neighbourhood);
 } neighbourhoods SEC(".maps");
 

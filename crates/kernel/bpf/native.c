@@ -90,9 +90,11 @@ void native_limit_datagrams(struct limits *l, __u64 interval_ns, int dropped)
 	l->datagram_dropped = !!dropped;
 }
 
-void native_describe(struct attempt *a, int essential, int first, int named, __u64 address)
+void native_describe(struct attempt *a, int essential, int first, int named, int foreign, __u64 address)
 {
 	a->flags = (essential ? ATTEMPT_ESSENTIAL : 0) | (first ? ATTEMPT_FIRST : 0) | (named ? ATTEMPT_NAMED : 0);
+	if (foreign)
+		a->flags = (a->flags & ~ATTEMPT_NAMED) | ATTEMPT_FOREIGN;
 	a->address = address;
 }
 

@@ -246,7 +246,7 @@ __noinline int settle_trust(__u32 number, __u64 account, __u32 purse)
 	if (!host || !s)
 		return 0;
 	bpf_spin_lock(&host->lock);
-	trust_settle(&s->trust[purse & PURSE_NAMED], &l->first, purse & PURSE_NAMED, now);
+	trust_settle(&s->trust[purse_within(purse)], &l->first, purse, now);
 	bpf_spin_unlock(&host->lock);
 	return 1;
 }

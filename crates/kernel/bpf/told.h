@@ -126,10 +126,13 @@ static __always_inline __u32 note_end(const struct policy *p, const struct attem
 	if (!p->knows || a->state != ATTEMPT_OUT)
 		return 0;
 	if (ending == ENDING_ESTABLISHED) {
-		note_met(a->addr, now, now);
-		return is_first(a) ? neighbours_answered(a->addr, now) : 0;
+		note_met(a, now, now);
+		return is_first(a) ? neighbours_answered(a, now) : 0;
 	}
-	if (now - a->out_ns >= SILENT_NS)
-		note_met(a->addr, 0, now);
+	/* It goes elsewhere once its route does. */
+	if (ending == ENDING_NEUTRAL && is_first(a))
+		note_met(a, 0, 0);
+	if (ending != ENDING_NEUTRAL && now - a->out_ns >= SILENT_NS)
+		note_met(a, 0, now);
 	return 0;
 }

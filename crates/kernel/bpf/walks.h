@@ -106,7 +106,10 @@ int recount(struct bpf_iter__bpf_sk_storage_map *ctx)
 	if (!sk || a->state == ATTEMPT_NONE || !open_books(&b, p, a))
 		return 0;
 	/* Looked at after a->state: STATE_CB comes before the state changes, so a live attempt is never taken for one
-	 * whose end was missed. */
+	 * whose end was missed. The end of one that is established comes after that, and no program can switch it off.
+	 */
+	if (sk->__sk_common.skc_state == BPF_TCP_ESTABLISHED)
+		return 0;
 	if (sk->__sk_common.skc_state != BPF_TCP_SYN_SENT) {
 		books_end(a, ENDING_OTHER);
 		count_fault(FAULT_RECOUNTED);

@@ -56,7 +56,9 @@ pub struct Trust {
     pub credit: u32,
     /// The same for addresses that a DNS answer has named lately, which have credit of their own; `None` before the first.
     pub credit_named: Option<u32>,
-    /// First contacts let out since the account was made, of both kinds.
+    /// The same for network namespaces that the first user namespace does not own; `None` before the first.
+    pub credit_foreign: Option<u32>,
+    /// First contacts let out since the account was made, of all kinds.
     pub first_contacts: u64,
     /// Since when it is a suspect, on the kernel's monotonic clock.
     pub suspect_since: Option<Duration>,
@@ -76,12 +78,13 @@ pub struct Account {
 }
 
 pub(crate) fn trust(scope: &types::scope) -> Trust {
-    let [strangers, named] = &scope.trust;
+    let [strangers, named, foreign] = &scope.trust;
     let since = scope.trust.iter().map(|trust| trust.suspect_ns).filter(|since| *since != 0).min();
     Trust {
         credit: strangers.credit / settings::CREDIT,
         credit_named: (named.halved_ns != 0).then_some(named.credit / settings::CREDIT),
-        first_contacts: strangers.first_contacts + named.first_contacts,
+        credit_foreign: (foreign.halved_ns != 0).then_some(foreign.credit / settings::CREDIT),
+        first_contacts: strangers.first_contacts + named.first_contacts + foreign.first_contacts,
         suspect_since: since.map(Duration::from_nanos),
         refused_blocked: scope.blocked,
     }

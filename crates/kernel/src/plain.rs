@@ -159,6 +159,7 @@ pub(crate) fn contact(number: u8) -> Contact {
     match number {
         0 => Contact::Known,
         1 => Contact::First(Purse::Named),
+        3 => Contact::First(Purse::Foreign),
         _ => Contact::First(Purse::Strangers),
     }
 }

@@ -68,7 +68,14 @@ unsafe extern "C" {
         block_ns: u64,
     );
     pub(super) fn native_limit_datagrams(l: *mut of::Limits, interval_ns: u64, dropped: i32);
-    pub(super) fn native_describe(a: *mut of::Attempt, essential: i32, first: i32, named: i32, address: u64);
+    pub(super) fn native_describe(
+        a: *mut of::Attempt,
+        essential: i32,
+        first: i32,
+        named: i32,
+        foreign: i32,
+        address: u64,
+    );
     pub(super) fn native_state(a: *const of::Attempt) -> u32;
     pub(super) fn native_blocked_on(a: *const of::Attempt) -> u32;
     pub(super) fn native_refuse(c: *const NativeCharge, now: u64) -> u32;

@@ -52,6 +52,7 @@ impl Attempt {
                 (origin.standing == Standing::Essential).into(),
                 origin.first.into(),
                 origin.named.into(),
+                origin.foreign.into(),
                 origin.address,
             );
         }
@@ -134,6 +135,7 @@ impl Charged<'_> {
             Ending::Established => 0,
             Ending::TimedOut => 1,
             Ending::Other => 2,
+            Ending::Neutral => 3,
         };
         let charge = self.pointers();
         // SAFETY: as in begin().

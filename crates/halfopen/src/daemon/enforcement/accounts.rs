@@ -157,6 +157,7 @@ fn trust_status(trust: &Trust, limits: &Limits) -> TrustStatus {
         blocked_until: blocked_until.map(on_the_wall),
         credit: Some(trust.credit),
         credit_named: trust.credit_named,
+        credit_foreign: trust.credit_foreign,
         first_contacts: Some(trust.first_contacts),
     }
 }
