@@ -25,6 +25,11 @@
 #define PROGRAMS 4096
 #define ESSENTIAL_RULES 64
 #define RESOLVERS 64
+/* Sets of what is remembered; powers of two. */
+#define KNOWN_SETS 8192
+#define NEIGHBOURHOOD_SETS 1024
+#define NAMED_SETS 1024
+#define QUERY_SETS 256
 
 enum mode { MODE_ENFORCE, MODE_AUDIT, MODE_OFF };
 enum raw_tcp { RAW_TCP_REFUSE, RAW_TCP_COUNT, RAW_TCP_ALLOW };
@@ -338,29 +343,40 @@ struct resolver_key {
 	__u32 policy;
 };
 
-/* A question that a socket has asked. */
-struct query_key {
-	__u64 cookie;
-	__u8 resolver[16];
-	__u16 id; /* as on the wire */
-	__u16 pad[3];
+/* What an entry of a set begins with; see remembered.h. */
+#define SET_PLACES 8
+struct remembered {
+	__u64 print; /* of its owner and key */
+	__u32 date;  /* when it was written */
+	__u32 until; /* when it is past */
 };
 
+/* An address is known. */
+struct known_set {
+	struct remembered of[SET_PLACES];
+};
+
+/* A question that a socket has asked. */
 #define DNS_QUESTION_MOST 259u /* a name, type and class */
 struct query {
-	__u64 asked_ns;
+	struct remembered head;
 	__u8 question[264]; /* as on the wire; behind it whatever followed */
 };
 
-/* An address that a client was told, in mapped form. */
-struct named_key {
-	__u8 addr[16];
-	__u64 client; /* its cgroup's id; 0 = the host */
+struct query_set {
+	struct query of[SET_PLACES];
 };
 
+/* An address that a client was told. */
 struct named {
-	__u64 named_ns;
+	struct remembered head;
+	__u8 addr[16]; /* in mapped form */
+	__u64 client;  /* its cgroup's id; 0 = the host */
 	__u64 until_ns;
+};
+
+struct named_set {
+	struct named of[SET_PLACES];
 };
 
 /* What became of the answers of resolvers, and how many addresses they have named. */
@@ -414,24 +430,9 @@ struct dns_reading {
 	__u8 bytes[DNS_MESSAGE_MOST];
 };
 
-/* An address, to the account that dials it in this network namespace. */
-struct met_key {
-	__u8 addr[16];
-	__u64 account;
-	__u64 netns;
-	__u32 scope;
-	__u32 pad;
-};
-
 /* An address in its IPv6 form, in network order. */
 struct mapped_address {
 	__u8 bytes[16];
-};
-
-/* What is known of an address. */
-struct met {
-	__u64 answered_ns; /* when it answered last; 0 = not since it was silent */
-	__u64 tried_ns;	   /* when a first contact was made last */
 };
 
 /* An address that an account has sent UDP to. */
@@ -467,19 +468,14 @@ struct datagram_stop {
 	__u8 spare[16];
 };
 
-struct neighbourhood_key {
-	__u64 prefix; /* the first 64 bits of an IPv6 address, or the first 24 of an IPv4 one */
-	__u64 account;
-	__u64 netns;
-	__u32 scope;
-	__u32 pad;
+/* First contacts of an account answered from one neighbourhood: an IPv4 /24 or an IPv6 /64. */
+struct neighbourhood {
+	struct remembered head;
+	__u64 answered;
 };
 
-/* First contacts answered from one neighbourhood: an IPv4 /24 or an IPv6 /64. */
-struct neighbourhood {
-	__u64 since_ns;
-	__u32 answered;
-	__u32 pad;
+struct neighbourhood_set {
+	struct neighbourhood of[SET_PLACES];
 };
 
 /* Those among whom a full scope's turns go round: top-level cgroups, and in each its users. */

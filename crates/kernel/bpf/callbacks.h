@@ -88,7 +88,7 @@ static __always_inline void note_contact_of(struct attempt *a, const struct poli
 	if (!(p->knows | p->names))
 		return;
 	now = bpf_ktime_get_ns();
-	if (p->knows && !is_known(p, a, now))
+	if (p->knows && !is_known(a))
 		a->flags |= ATTEMPT_FIRST;
 	else if (p->becomes_known)
 		return;
@@ -306,7 +306,7 @@ static __always_inline void on_state(struct bpf_sock_ops *op, struct bpf_sock *s
 static __always_inline void on_established(struct bpf_sock_ops *op, struct bpf_sock *sk, struct attempt *a)
 {
 	if (a->state != ATTEMPT_NONE) {
-		end_attempt(sk, a, answered(bpf_skc_to_tcp_sock(sk)));
+		end_attempt(sk, a, answered(bpf_skc_to_tcp_sock(sk), came_in_by(op)));
 		if (a->flags & ATTEMPT_HELD_ONCE)
 			restore_options(op, a);
 	}

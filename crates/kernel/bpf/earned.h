@@ -43,14 +43,20 @@ static __always_inline int is_routed_here(const struct tcp_sock *tp)
 	return bpf_core_field_exists(six->rt6i_flags) && BPF_CORE_READ(six, rt6i_flags) & (RTF_LOCAL | RTF_ANYCAST);
 }
 
+/* The interface that the answer has come in by, kept in its segment even where that waited for the socket's lock; 0 =
+ * there is none. */
+static __always_inline int came_in_by(struct bpf_sock_ops *op)
+{
+	const struct bpf_sock_ops_kern *asked = (const struct bpf_sock_ops_kern *)op;
+
+	return BPF_CORE_READ(asked, skb, skb_iif);
+}
+
 /* Which end an attempt has that has been answered, in ACTIVE_ESTABLISHED_CB. What has come in over loopback was
  * answered by this host, whatever the address: DNAT and REDIRECT look so. A socket in TCP_REPAIR has asked nobody. */
-static __noinline enum ending answered(struct tcp_sock *tp)
+static __noinline enum ending answered(struct tcp_sock *tp, int came_by)
 {
-	__u32 came_by;
-
 	if (!tp || is_foreign(tp) || BPF_CORE_READ_BITFIELD(tp, repair) || is_routed_here(tp))
 		return ENDING_NEUTRAL;
-	came_by = tp->inet_conn.icsk_inet.sk.sk_rx_dst_ifindex;
 	return came_by && came_by != LOOPBACK_IFINDEX ? ENDING_ESTABLISHED : ENDING_NEUTRAL;
 }

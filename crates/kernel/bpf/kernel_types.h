@@ -96,7 +96,6 @@ struct sock {
 	__u16 sk_protocol;
 	int sk_err;
 	struct dst_entry *sk_dst_cache;
-	int sk_rx_dst_ifindex;
 	struct sock_cgroup_data sk_cgrp_data;
 };
 
@@ -119,6 +118,12 @@ struct tcp_sock {
 /* What a program at egress is really given. */
 struct sk_buff {
 	struct sock *sk;
+	int skb_iif;
+};
+
+/* What a program at a callback of TCP's is really given. */
+struct bpf_sock_ops_kern {
+	struct sk_buff *skb;
 };
 
 /* What a program at connect() or sendmsg() is really given. */

@@ -19,9 +19,7 @@ unsafe impl Plain for types::limits {}
 // SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
 unsafe impl Plain for types::keeper {}
 // SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
-unsafe impl Plain for types::named_key {}
-// SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
-unsafe impl Plain for types::named {}
+unsafe impl Plain for types::named_set {}
 // SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
 unsafe impl Plain for types::program_key {}
 // SAFETY: repr(C), generated from BTF; integers and arrays of integers only.

@@ -56,7 +56,7 @@ impl Limiter {
             &mut maps.releases,
             &mut maps.accounts,
             &mut maps.parties,
-            &mut maps.contacts,
+            &mut maps.known,
             &mut maps.neighbourhoods,
             &mut maps.datagram_contacts,
             &mut maps.datagrams_heard,

@@ -146,4 +146,8 @@ unsafe extern "C" {
         addr: *mut [u8; 16],
         ttl_s: *mut u32,
     ) -> i32;
+    pub(super) fn native_print(owner: u64, key: u64) -> u64;
+    pub(super) fn native_set_find(set: *mut [u64; 16], print: u64, now: u32, until: *mut u32) -> i32;
+    pub(super) fn native_set_claim(set: *mut [u64; 16], print: u64, now: u32) -> u32;
+    pub(super) fn native_set_publish(set: *mut [u64; 16], place: u32, print: u64, now: u32, until: u32);
 }
