@@ -447,6 +447,7 @@ struct datagram_contact {
 struct datagram_socket {
 	__u64 generation;
 	__u64 account;
+	__u64 account_cgroup; /* see `scope` */
 	__u32 scope;
 	__u32 essential;
 	__u64 sent_ns;
@@ -544,6 +545,7 @@ struct scope {
 	/* Of `accounts`: whose this memory is. Set by who has made the entry; an entry that is collected may be
 	 * another's at once. */
 	__u64 account;
+	__u64 cgroup_id;     /* of an account by cgroup: the one of that name that was seen last */
 	__u32 account_scope; /* 0 = nobody's */
 	__u32 pad;
 	/* First contacts over UDP, since the start; see datagrams.h. */

@@ -112,7 +112,8 @@ struct inet_connection_sock {
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	__u8 repair : 1;
-	_Bool is_mptcp; /* where MPTCP is built in */
+	__u8 syn_smc : 1; /* where SMC is built */
+	_Bool is_mptcp;	  /* where MPTCP is built in */
 };
 
 /* What a program at egress is really given. */

@@ -190,6 +190,15 @@ struct {
 	__type(value, struct cgroup_rules);
 } cgroups_known SEC(".maps");
 
+/* LRU hash, 16384 entries: the hash of a cgroup's path, made at the first connect from it or below it. Written by every
+ * CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, ACCOUNTS);
+	__type(key, __u64);
+	__type(value, __u64);
+} cgroup_paths SEC(".maps");
+
 /* LRU hash, 16384 entries: the process whose account another one shares, so that nothing changes when its parents end.
  * Written by every CPU. */
 struct {

@@ -19,7 +19,8 @@ pub(crate) const ALL: u64 = u64::MAX;
 /// Whose an account is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AccountOf {
-    /// A cgroup and those below it; see [`crate::path_of_id`].
+    /// A cgroup and those below it, by a hash of its path: one made anew under the same name has the same account. See
+    /// [`Account::cgroup`].
     Cgroup(u64),
     /// A user, as the first user namespace numbers it.
     User(u32),
@@ -71,6 +72,8 @@ pub struct Trust {
 pub struct Account {
     /// Which.
     pub id: AccountId,
+    /// Of a cgroup's account: the id of the one that was seen last under its name; see [`crate::path_of_id`]. 0 = none.
+    pub cgroup: u64,
     /// Its numbers.
     pub ledger: Ledger,
     /// Its credit.
@@ -100,6 +103,7 @@ pub(crate) fn read(accounts: &impl MapCore, now_ns: u64) -> Result<Vec<Account>,
             let books: types::scope = plain::read(&value)?;
             Some(Account {
                 id: AccountId { scope: ScopeId(key.scope), id: key.id },
+                cgroup: books.cgroup_id,
                 ledger: ledger::ledger(&books, now_ns),
                 trust: trust(&books),
             })

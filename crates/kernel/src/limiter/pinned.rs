@@ -49,6 +49,7 @@ impl Limiter {
             &mut maps.rule_comms,
             &mut maps.rule_cgroups,
             &mut maps.cgroups_known,
+            &mut maps.cgroup_paths,
             &mut maps.families,
             &mut maps.matchings,
             &mut maps.interface_scopes,

@@ -62,7 +62,7 @@ impl Enforcement {
         for account in accounts.iter().take(ACCOUNTS_LISTED) {
             let scope = scopes.iter().find(|(id, _)| *id == account.id.scope);
             let scope = scope.map_or("", |(_, name)| name);
-            released.push(name_of(&mut self.means, account.id, scope, &programs));
+            released.push(name_of(&mut self.means, account, scope, &programs));
         }
         for name in &released {
             tracing::info!("{name} is released: it is no suspect any more");
