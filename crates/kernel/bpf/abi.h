@@ -23,6 +23,8 @@
 #define COMM_LEN 16
 #define CGROUP_NAME_LEN 60
 #define PROGRAMS 4096
+/* Of one cgroup; what has other names is counted together, under none. */
+#define PROGRAMS_OF_CGROUP 64
 #define ESSENTIAL_RULES 64
 #define RESOLVERS 64
 /* Sets of what is remembered; powers of two. */

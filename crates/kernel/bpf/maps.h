@@ -241,6 +241,15 @@ struct {
 	__type(value, struct program_count);
 } programs SEC(".maps");
 
+/* LRU hash, 4096 entries: how many programs of a cgroup have had a row, by its id. Rows that have made room for others
+ * still count. Written by every CPU with atomic additions. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, PROGRAMS);
+	__type(key, __u64);
+	__type(value, __u32);
+} program_rows SEC(".maps");
+
 /* hash, 128 entries: whose answers are read. Written by user space only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

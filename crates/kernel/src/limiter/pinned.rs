@@ -64,6 +64,7 @@ impl Limiter {
             &mut maps.datagram_sockets,
             &mut maps.datagram_stops,
             &mut maps.programs,
+            &mut maps.program_rows,
             &mut maps.exempt,
             &mut maps.deny_prefixes,
             &mut maps.deny_rules,
