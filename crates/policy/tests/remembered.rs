@@ -67,8 +67,9 @@ proptest! {
     fn what_is_past_goes_first(past in 1..=PLACES, start in any::<u32>()) {
         let set = Set::default();
         for key in 0..u64::from(PLACES) {
-            let until = if key < u64::from(past) { 10 } else { LATER };
-            note(&set, print(1, key), start, start.wrapping_add(until));
+            // They are the youngest too.
+            let (age, until) = if key < u64::from(past) { (5, 10) } else { (0, LATER) };
+            note(&set, print(1, key), start.wrapping_add(age), start.wrapping_add(until));
         }
         let now = start.wrapping_add(10);
         for owner in 0..u64::from(past) {
