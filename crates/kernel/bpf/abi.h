@@ -25,8 +25,15 @@
 #define CGROUP_NAME_LEN 60
 #define PROGRAMS 4096
 #define RECORDS 32768
+/* Of one cgroup; what has other names is counted together, under none. */
+#define PROGRAMS_OF_CGROUP 64
 #define ESSENTIAL_RULES 64
 #define RESOLVERS 64
+/* Sets of what is remembered; powers of two. */
+#define KNOWN_SETS 8192
+#define NEIGHBOURHOOD_SETS 1024
+#define NAMED_SETS 1024
+#define QUERY_SETS 256
 
 enum mode { MODE_ENFORCE, MODE_AUDIT, MODE_OFF };
 enum raw_tcp { RAW_TCP_REFUSE, RAW_TCP_COUNT, RAW_TCP_ALLOW };
@@ -263,9 +270,10 @@ enum attempt_flag {
 	ATTEMPT_PENDING = 1024,	       /* a first contact of which neither answer nor silence is known yet */
 	ATTEMPT_NEWEST = 2048,	       /* it was the newest waiter's turn, not the oldest's, that it took */
 	ATTEMPT_IN_PARTY = 4096,       /* counted among its parties' waiters */
-	ATTEMPT_NAMED = 8192,	       /* a DNS answer has named its address lately */
-	ATTEMPT_REPEATS_LATE = 16384,  /* its next SYN leaves a second after the last one */
-	ATTEMPT_AT_EGRESS = 32768,     /* it began where its SYN leaves: no callback is on yet */
+	ATTEMPT_NAMED = 8192,	       /* a DNS answer has named its address lately; never with the next */
+	ATTEMPT_FOREIGN = 16384,       /* from a network namespace that the first user namespace does not own */
+	ATTEMPT_REPEATS_LATE = 32768,  /* its next SYN leaves a second after the last one */
+	ATTEMPT_AT_EGRESS = 65536,     /* it began where its SYN leaves: no callback is on yet */
 };
 
 /* Where a socket is: what a packet for it needs. */
@@ -300,6 +308,7 @@ struct attempt {
 	__u64 top;	/* the top-level cgroup's id: its party, with the user's below it */
 	__u64 address;	/* a hash of the destination, for working sets */
 	__u64 cgroup_id;
+	__u64 netns; /* its network namespace's cookie */
 	__u32 pid;
 	__u32 uid;
 	__u8 addr[16]; /* network order, IPv4 mapped */
@@ -313,17 +322,18 @@ struct attempt {
 	__u8 deadline_set; /* TCP_USER_TIMEOUT is the end of the wait */
 	__u8 linear_timeouts;
 	__u8 pad;
-	__u32 netns; /* inode number */
+	__u32 netns_inode;
 	/* Set where it waits, or would. */
 	struct place socket;
 	__u8 spare[16]; /* zero: room for later versions of the same layout */
 };
 
 /* What a contact is; see contact_of(). */
-enum contact { CONTACT_KNOWN, CONTACT_NAMED, CONTACT_STRANGER };
+enum contact { CONTACT_KNOWN, CONTACT_NAMED, CONTACT_STRANGER, CONTACT_FOREIGN };
 
-/* The credit of an account: for addresses that a DNS answer has named lately, and for all others. */
-enum purse { PURSE_STRANGERS, PURSE_NAMED, PURSES };
+/* The credit of an account: for addresses that a DNS answer has named lately, and for all others; and one for all that
+ * is dialled from network namespaces that the first user namespace does not own, where answers are worth nothing. */
+enum purse { PURSE_STRANGERS, PURSE_NAMED, PURSE_FOREIGN, PURSES };
 /* The second one rests at so many times the other's credit, as a power of two: a page of today is made of thirty names,
  * of which a browser asks for all at once. */
 #define NAMED_SHIFT 2
@@ -356,29 +366,40 @@ struct resolver_key {
 	__u32 policy;
 };
 
-/* A question that a socket has asked. */
-struct query_key {
-	__u64 cookie;
-	__u8 resolver[16];
-	__u16 id; /* as on the wire */
-	__u16 pad[3];
+/* What an entry of a set begins with; see remembered.h. */
+#define SET_PLACES 8
+struct remembered {
+	__u64 print; /* of its owner and key */
+	__u32 date;  /* when it was written */
+	__u32 until; /* when it is past */
 };
 
+/* An address is known. */
+struct known_set {
+	struct remembered of[SET_PLACES];
+};
+
+/* A question that a socket has asked. */
 #define DNS_QUESTION_MOST 259u /* a name, type and class */
 struct query {
-	__u64 asked_ns;
+	struct remembered head;
 	__u8 question[264]; /* as on the wire; behind it whatever followed */
 };
 
-/* An address that a client was told, in mapped form. */
-struct named_key {
-	__u8 addr[16];
-	__u64 client; /* its cgroup's id; 0 = the host */
+struct query_set {
+	struct query of[SET_PLACES];
 };
 
+/* An address that a client was told. */
 struct named {
-	__u64 named_ns;
+	struct remembered head;
+	__u8 addr[16]; /* in mapped form */
+	__u64 client;  /* its cgroup's id; 0 = the host */
 	__u64 until_ns;
+};
+
+struct named_set {
+	struct named of[SET_PLACES];
 };
 
 /* What became of the answers of resolvers, and how many addresses they have named. */
@@ -437,12 +458,6 @@ struct mapped_address {
 	__u8 bytes[16];
 };
 
-/* What is known of an address. */
-struct met {
-	__u64 answered_ns; /* when it answered last; 0 = not since it was silent */
-	__u64 tried_ns;	   /* when a first contact was made last */
-};
-
 /* An address that an account has sent UDP to. */
 struct datagram_contact {
 	__u8 addr[16];
@@ -455,6 +470,7 @@ struct datagram_contact {
 struct datagram_socket {
 	__u64 generation;
 	__u64 account;
+	__u64 account_cgroup; /* see `scope` */
 	__u32 scope;
 	__u32 essential;
 	__u64 sent_ns;
@@ -476,11 +492,14 @@ struct datagram_stop {
 	__u8 spare[16];
 };
 
-/* First contacts answered from one neighbourhood: an IPv4 /24 or an IPv6 /64. */
+/* First contacts of an account answered from one neighbourhood: an IPv4 /24 or an IPv6 /64. */
 struct neighbourhood {
-	__u64 since_ns;
-	__u32 answered;
-	__u32 pad;
+	struct remembered head;
+	__u64 answered;
+};
+
+struct neighbourhood_set {
+	struct neighbourhood of[SET_PLACES];
 };
 
 /* Those among whom a full scope's turns go round: top-level cgroups, and in each its users. */
@@ -544,6 +563,8 @@ struct scope {
 	__u32 seen_waiting_known;
 	__u32 waiting_named; /* those of waiting_here that are first contacts with a named address */
 	__u32 seen_waiting_named;
+	__u32 waiting_foreign; /* those of waiting_here that are first contacts from foreign namespaces */
+	__u32 seen_waiting_foreign;
 	__u64 blocked;	  /* connect() refused because the account is blocked */
 	__u64 touched_ns; /* when an attempt began or ended last */
 	struct trust trust[PURSES];
@@ -551,6 +572,7 @@ struct scope {
 	/* Of `accounts`: whose this memory is. Set by who has made the entry; an entry that is collected may be
 	 * another's at once. */
 	__u64 account;
+	__u64 cgroup_id;     /* of an account by cgroup: the one of that name that was seen last */
 	__u32 account_scope; /* 0 = nobody's */
 	__u32 pad;
 	/* First contacts over UDP, since the start; see datagrams.h. */

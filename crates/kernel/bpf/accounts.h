@@ -11,6 +11,7 @@
 #include "interfaces.h"
 #include "maps.h"
 #include "program.h"
+#include "remembered.h"
 #include "rules.h"
 
 static __always_inline __u64 account_id(enum per per, __u64 of)
@@ -63,21 +64,69 @@ static __always_inline __u64 family_of_current(void)
 }
 
 /* The cgroup at this depth that `cgroup` is or is in. */
-static __always_inline __u64 cgroup_at(struct cgroup *cgroup, __u64 depth)
+static __always_inline struct cgroup *cgroup_at(struct cgroup *cgroup, __u64 depth)
 {
 	struct cgroup *ancestor = cgroup;
 
-	if (!cgroup)
-		return 0;
 	if ((int)depth < cgroup->level &&
 	    (bpf_core_read(&ancestor, sizeof(ancestor), &cgroup->ancestors[depth & 0xff]) || !ancestor))
-		return 0;
-	return BPF_CORE_READ(ancestor, kn, id);
+		return NULL;
+	return ancestor;
+}
+
+#define NAME_PARTS 4 /* as long as a name can be */
+
+static __always_inline __u64 mix_name(__u64 hash, const char *name)
+{
+	__u64 part[8];
+	long length;
+
+	for (int i = 0; i < NAME_PARTS; i++) {
+		__builtin_memset(part, 0, sizeof(part));
+		length = bpf_probe_read_kernel_str(part, sizeof(part), name);
+		if (length <= 0)
+			break;
+		for (int word = 0; word < 8; word++)
+			hash = mix(hash, part[word]);
+		if (length < (long)sizeof(part))
+			break;
+		name += length - 1;
+	}
+	return hash;
+}
+
+/* Of the names from the root down: who makes a cgroup anew makes no new account. */
+static __noinline __u64 hash_path(struct cgroup *cgroup)
+{
+	int depth = BPF_CORE_READ(cgroup, level);
+	struct cgroup *ancestor;
+	__u64 hash = salt[1];
+
+	for (int level = 1; level <= CGROUP_DEPTH && level <= depth; level++) {
+		ancestor = BPF_CORE_READ(cgroup, ancestors[level]);
+		if (!ancestor)
+			break;
+		hash = mix_name(mix(hash, level), BPF_CORE_READ(ancestor, kn, name));
+	}
+	return hash;
+}
+
+/* Below where rules can have accounts there is nothing to tell apart. */
+static __always_inline __u64 path_of(struct cgroup *cgroup, __u64 id)
+{
+	__u64 *known = bpf_map_lookup_elem(&cgroup_paths, &id), path;
+
+	if (known)
+		return *known;
+	path = hash_path(cgroup);
+	bpf_map_update_elem(&cgroup_paths, &id, &path, BPF_ANY);
+	return path;
 }
 
 /* What an attempt is charged to besides the host. */
 struct charge {
 	__u64 account;
+	__u64 cgroup_id; /* of the cgroup whose account it is */
 	__u32 scope;
 	__u32 interface;
 };
@@ -87,7 +136,7 @@ struct charge {
 
 /* Whether the books that were looked up still are this account's: an entry may be collected at any moment, and its
  * memory be another account's. Who has made one says whose it is. */
-static __always_inline int touch_account(struct scope *s, const struct account_key *key, int made)
+static __always_inline int touch_account(struct scope *s, const struct account_key *key, __u64 cgroup_id, int made)
 {
 	struct scope *host = host_scope();
 	__u64 now = bpf_ktime_get_ns();
@@ -95,7 +144,7 @@ static __always_inline int touch_account(struct scope *s, const struct account_k
 
 	if (!host)
 		return 0;
-	if (!made && s->account_scope && now - s->touched_ns < JUST_TOUCHED_NS)
+	if (!made && s->account_scope && s->cgroup_id == cgroup_id && now - s->touched_ns < JUST_TOUCHED_NS)
 		return 1;
 	bpf_spin_lock(&host->lock);
 	if (made) {
@@ -103,14 +152,16 @@ static __always_inline int touch_account(struct scope *s, const struct account_k
 		s->account_scope = key->scope;
 	}
 	is_it = s->account_scope == key->scope && s->account == key->id;
-	if (is_it)
+	if (is_it) {
 		s->touched_ns = now;
+		s->cgroup_id = cgroup_id;
+	}
 	bpf_spin_unlock(&host->lock);
 	return is_it;
 }
 
 /* Looks for the account, and makes it where there is none; 0 where that is not possible. */
-static __always_inline int find_account(__u32 scope, __u64 id)
+static __always_inline int find_account(__u32 scope, __u64 id, __u64 cgroup_id)
 {
 	struct account_key key = { .scope = scope, .id = id };
 	struct scope *s = bpf_map_lookup_elem(&accounts, &key);
@@ -122,7 +173,7 @@ static __always_inline int find_account(__u32 scope, __u64 id)
 		s = bpf_map_lookup_elem(&accounts, &key);
 	}
 	if (s)
-		return touch_account(s, &key, made);
+		return touch_account(s, &key, cgroup_id, made);
 	count_fault(FAULT_ACCOUNTS_FULL);
 	return 0;
 }
@@ -146,7 +197,11 @@ static __always_inline void find_charge(struct charge *c, __u32 policy, struct b
 	c->scope = rule->scope & (SCOPES - 1);
 	switch (rule->per) {
 	case PER_CGROUP:
-		c->account = account_id(PER_CGROUP, cgroup_at(cgroup, rule->depth));
+		cgroup = cgroup ? cgroup_at(cgroup, rule->depth) : NULL;
+		if (!cgroup)
+			break;
+		c->cgroup_id = BPF_CORE_READ(cgroup, kn, id);
+		c->account = account_id(PER_CGROUP, path_of(cgroup, c->cgroup_id));
 		break;
 	case PER_USER:
 		c->account = account_id(PER_USER, ((struct task_struct *)bpf_get_current_task_btf())->cred->uid.val);
@@ -174,7 +229,7 @@ __noinline int charge_of_connect(struct bpf_sock_ops *op, struct charge *c, __u3
 
 	if (!tp)
 		return 0;
-	if (c->account && !find_account(c->scope, c->account))
+	if (c->account && !find_account(c->scope, c->account, c->cgroup_id))
 		c->account = 0;
 	if (policies[policy & 1].interfaces)
 		c->interface = scope_of_interface(policy, tp);

@@ -8,6 +8,7 @@
 #include "accounts.h"
 #include "books.h"
 #include "contacts.h"
+#include "earned.h"
 #include "essential.h"
 #include "maps.h"
 #include "names.h"
@@ -24,11 +25,11 @@ static __always_inline void note_contact_of(struct attempt *a, const struct poli
 	if (!(p->knows | p->names))
 		return;
 	now = bpf_ktime_get_ns();
-	if (p->knows && !is_known(p, a->addr, now))
+	if (p->knows && !is_known(a))
 		a->flags |= ATTEMPT_FIRST;
 	else if (p->becomes_known)
 		return;
-	if (p->names && is_named(p, cgroup, a->addr, now))
+	if (p->names && !(a->flags & ATTEMPT_FOREIGN) && is_named(p, cgroup, a->addr, now))
 		a->flags |= ATTEMPT_NAMED;
 }
 
@@ -49,7 +50,10 @@ static __noinline int describe(struct attempt *a, __u32 policy, struct tcp_sock 
 	a->rechecks = 0;
 	a->deadline_set = 0;
 	a->met = 0;
-	a->netns = tp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net->ns.inum;
+	a->netns = namespace_of(tp)->net_cookie;
+	a->netns_inode = namespace_of(tp)->ns.inum;
+	if (is_foreign(tp))
+		a->flags |= ATTEMPT_FOREIGN;
 	note_program(a, cgroup);
 	a->top = top_of(p, cgroup);
 	a->address = hash_of(a->addr);
@@ -72,7 +76,7 @@ __noinline int describe_at_egress(struct __sk_buff *skb)
 	tp = charge_socket(&charge, policy, sk);
 	if (!tp)
 		return 0;
-	if (charge.account && !find_account(charge.scope, charge.account))
+	if (charge.account && !find_account(charge.scope, charge.account, charge.cgroup_id))
 		charge.account = 0;
 	describe(a, policy, tp, &charge);
 	note_place(a, &tp->inet_conn.icsk_inet.sk);

@@ -38,7 +38,7 @@ __noinline int books_begin(struct attempt *a, __u32 mode)
 	bpf_spin_unlock(&host_of(&b)->lock);
 	a->last_syn_ns = now;
 	if (verdict != VERDICT_HOLD) {
-		note_tried(p, a, now);
+		note_tried(p, a);
 		tell_out(&b, a, 0, now);
 	}
 	if (verdict != VERDICT_GO)
@@ -52,7 +52,7 @@ __noinline int books_known(struct attempt *a)
 	const struct policy *p = policy_in_force();
 	struct books b;
 
-	if (!a || !is_known(p, a->addr, bpf_ktime_get_ns()) || !open_scopes(&b, p, a->scope, a->account, a->interface))
+	if (!a || !is_known(a) || !open_scopes(&b, p, a->scope, a->account, a->interface))
 		return 0;
 	bpf_spin_lock(&host_of(&b)->lock);
 	is_first_no_more(&b, a);
@@ -76,7 +76,7 @@ __noinline int books_recheck(struct attempt *a, __u32 mode)
 	verdict = attempt_recheck(&b, a, mode, now);
 	bpf_spin_unlock(&host_of(&b)->lock);
 	if (verdict == VERDICT_GO) {
-		note_tried(p, a, now);
+		note_tried(p, a);
 		program_released(a, now);
 		tell_out(&b, a, TURN_RELEASED, now);
 	} else if (a->rechecks == 1) {

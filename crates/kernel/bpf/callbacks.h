@@ -8,6 +8,7 @@
 #include "begin.h"
 #include "books.h"
 #include "contacts.h"
+#include "earned.h"
 #include "essential.h"
 #include "maps.h"
 #include "names.h"
@@ -273,7 +274,7 @@ static __always_inline void on_state(struct bpf_sock_ops *op, struct bpf_sock *s
 	if (op->args[1] == BPF_TCP_ESTABLISHED)
 		return;
 	if (op->args[1] == BPF_TCP_SYN_RECV) {
-		ending = ENDING_ESTABLISHED;
+		ending = ENDING_NEUTRAL;
 	} else {
 		tp = bpf_skc_to_tcp_sock(sk);
 		error = tp ? tp->inet_conn.icsk_inet.sk.sk_err : 0;
@@ -290,7 +291,7 @@ static __always_inline void on_established(struct bpf_sock_ops *op, struct bpf_s
 {
 	int window_is_ours = a->flags & ATTEMPT_HELD_ONCE && a->rechecks >= 2;
 
-	end_and_free(op, sk, a, ENDING_ESTABLISHED);
+	end_and_free(op, sk, a, answered(bpf_skc_to_tcp_sock(sk), came_in_by(op)));
 	if (window_is_ours && op->snd_cwnd < INITIAL_WINDOW && set_option(op, TCP_BPF_IW, INITIAL_WINDOW))
 		count_fault(FAULT_INITIAL_WINDOW);
 }

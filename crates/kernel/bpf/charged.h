@@ -43,6 +43,7 @@ static __always_inline void join_walk(struct scope *s, __u32 walk)
 	s->seen_waiting_here = 0;
 	s->seen_waiting_known = 0;
 	s->seen_waiting_named = 0;
+	s->seen_waiting_foreign = 0;
 	s->seen_out = 0;
 }
 
@@ -68,17 +69,36 @@ static __always_inline int is_first(const struct attempt *a)
 	return !!(a->flags & ATTEMPT_FIRST);
 }
 
+/* As a number below PURSES, for a verifier that knows of a number only how far it goes. */
+static __always_inline __u32 purse_within(__u64 purse)
+{
+#ifdef __bpf__
+	asm volatile("%0 &= 3" : "+r"(purse));
+#else
+	purse &= 3;
+#endif
+	return (purse * 3 + 2) >> 2;
+}
+
 /* The credit that it would cost. A number, not a way: the verifier would walk both. */
 static __always_inline __u32 purse_of(const struct attempt *a)
 {
-	return a->flags / ATTEMPT_NAMED & PURSE_NAMED;
+	_Static_assert(ATTEMPT_FOREIGN == ATTEMPT_NAMED * PURSE_FOREIGN, "one division for both");
+	return purse_within(a->flags / ATTEMPT_NAMED);
+}
+
+static __always_inline __u32 is_from(const struct attempt *a, enum purse purse)
+{
+	return a->flags / ATTEMPT_NAMED / purse & 1;
 }
 
 static __always_inline enum contact contact_of(const struct attempt *a)
 {
 	if (!is_first(a))
 		return CONTACT_KNOWN;
-	return purse_of(a) ? CONTACT_NAMED : CONTACT_STRANGER;
+	if (is_from(a, PURSE_FOREIGN))
+		return CONTACT_FOREIGN;
+	return is_from(a, PURSE_NAMED) ? CONTACT_NAMED : CONTACT_STRANGER;
 }
 
 static __always_inline struct trust *trust_of(struct scope *s, const struct attempt *a)
@@ -88,16 +108,19 @@ static __always_inline struct trust *trust_of(struct scope *s, const struct atte
 
 static __always_inline void count_waiting_here(struct scope *s, const struct attempt *a, int seen, __u32 by)
 {
-	__u32 first = is_first(a), known = by * !first, named = by * (first & purse_of(a));
+	__u32 first = is_first(a), known = by * !first, named = by * (first & is_from(a, PURSE_NAMED));
+	__u32 foreign = by * (first & is_from(a, PURSE_FOREIGN));
 
 	s->waiting_here += by;
 	s->waiting_known += known;
 	s->waiting_named += named;
+	s->waiting_foreign += foreign;
 	if (!seen)
 		return;
 	s->seen_waiting_here += by;
 	s->seen_waiting_known += known;
 	s->seen_waiting_named += named;
+	s->seen_waiting_foreign += foreign;
 }
 
 static __always_inline void count_out(struct scope *s, int seen, __u32 by)

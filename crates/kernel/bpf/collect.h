@@ -60,6 +60,7 @@ int collect_accounts(struct bpf_iter__bpf_map_elem *ctx)
 	/* Credit that came back while nobody asked. */
 	settle_trust(key.scope, key.id, PURSE_STRANGERS);
 	settle_trust(key.scope, key.id, PURSE_NAMED);
+	settle_trust(key.scope, key.id, PURSE_FOREIGN);
 	host = host_scope();
 	s = bpf_map_lookup_elem(&accounts, &key);
 	if (!host || !s)

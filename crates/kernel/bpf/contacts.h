@@ -5,6 +5,7 @@
 #pragma once
 
 #include "maps.h"
+#include "remembered.h"
 
 /* An address that was contacted is no first contact again for this long: who repeats an attempt reaches nobody new. */
 #define TRIED_NS 600000000000ULL
@@ -25,61 +26,126 @@ static __always_inline int is_younger(__u64 at, __u64 now, __u64 than_ns)
 	return (__s64)(now - at) < (__s64)than_ns;
 }
 
-static __always_inline int is_known(const struct policy *p, const __u8 addr[16], __u64 now)
+/* Whose a key is: the account's, or the scope's. */
+static __always_inline __u64 owner_of(const struct attempt *a)
 {
-	struct mapped_address key;
-	const struct met *met;
-
-	/* Verifiers before 6.2 take no key from the argument of a global function. */
-	__builtin_memcpy(&key, addr, sizeof(key));
-	met = bpf_map_lookup_elem(&contacts, &key);
-	if (!met)
-		return 0;
-	return (met->answered_ns && is_younger(met->answered_ns, now, p->known_for_ns)) ||
-	       is_younger(met->tried_ns, now, TRIED_NS);
+	return mix(mix(salt[0], a->scope), a->account);
 }
 
-static __always_inline void note_met(const __u8 addr[16], __u64 answered_ns, __u64 tried_ns)
+/* Of an address, to the account that dials it in this network namespace. */
+static __always_inline __u64 key_of(const struct attempt *a, __u64 owner, __u64 high, __u64 low)
 {
-	struct met new = { .answered_ns = answered_ns, .tried_ns = tried_ns }, *met;
-	struct mapped_address key;
+	return mix(mix(mix(mix(owner, a->netns), high), low), salt[1]);
+}
 
-	__builtin_memcpy(&key, addr, sizeof(key));
-	met = bpf_map_lookup_elem(&contacts, &key);
-	if (met)
-		*met = new;
-	else if (bpf_map_update_elem(&contacts, &key, &new, BPF_ANY))
+static __always_inline __u64 address_key_of(const struct attempt *a, __u64 owner)
+{
+	const __u64 *halves = (const __u64 *)a->addr;
+
+	return key_of(a, owner, halves[0], halves[1]);
+}
+
+static __always_inline struct known_set *known_set_of(__u64 key)
+{
+	__u32 set = key & (KNOWN_SETS - 1);
+
+	return bpf_map_lookup_elem(&known, &set);
+}
+
+/* Whether the address has answered lately, or been tried. Global, as those in books.h are. */
+__noinline int is_known(struct attempt *a)
+{
+	struct known_set *set;
+	struct remembered *e;
+	__u64 owner, key;
+
+	if (!a)
+		return 0;
+	owner = owner_of(a);
+	key = address_key_of(a, owner);
+	set = known_set_of(key);
+	if (!set)
+		return 0;
+	e = find_in(set, sizeof(*e), print_of(owner, key), set_time(bpf_ktime_get_ns()));
+	return e && is_still(e, print_of(owner, key));
+}
+
+/* The address is known for so long; for no time at all, no more. Not written anew where that makes no difference. */
+__noinline int note_known(struct attempt *a, __u64 for_ns)
+{
+	__u32 now = set_time(bpf_ktime_get_ns()), until = now + set_time(for_ns) + 1;
+	__u64 owner, key, print;
+	struct known_set *set;
+	struct remembered *e;
+
+	if (!a)
+		return 0;
+	owner = owner_of(a);
+	key = address_key_of(a, owner);
+	print = print_of(owner, key);
+	set = known_set_of(key);
+	if (!set)
+		return 0;
+	e = find_in(set, sizeof(*e), print, now);
+	if (!for_ns) {
+		if (e)
+			e->until = now;
+		return 0;
+	}
+	if (e && until - e->until <= set_time(for_ns) >> 5)
+		return 0;
+	e = claim_in(set, sizeof(*e), print, now);
+	if (!e) {
 		count_fault(FAULT_CONTACT_UNKNOWN);
+		return 0;
+	}
+	e->date = now;
+	e->until = until;
+	publish(e, print);
+	return 1;
 }
 
-/* How many first contacts of this neighbourhood were answered lately, this one not counted. Counts it. */
-static __always_inline __u32 neighbours_answered(const __u8 addr[16], __u64 now)
+/* How many first contacts of this neighbourhood the account has had answered lately, this one not counted. Counts it.
+ * Global likewise. */
+__noinline int neighbours_answered(struct attempt *a)
 {
-	const __u32 *words = (const __u32 *)addr;
-	struct neighbourhood new = { .since_ns = now, .answered = 1 }, *n;
-	__u64 key = *(const __u64 *)addr;
-	__u32 before;
+	__u32 now = set_time(bpf_ktime_get_ns()), at;
+	__u64 owner, key, print, prefix;
+	struct neighbourhood_set *set;
+	struct neighbourhood *n;
+	const __u32 *words;
 
+	if (!a)
+		return 0;
+	words = (const __u32 *)a->addr;
+	prefix = *(const __u64 *)a->addr;
 	if (!words[0] && !words[1] && words[2] == bpf_htonl(0xffff))
-		key = words[3] & bpf_htonl(0xffffff00);
-	n = bpf_map_lookup_elem(&neighbourhoods, &key);
+		prefix = words[3] & bpf_htonl(0xffffff00);
+	owner = owner_of(a);
+	key = key_of(a, owner, prefix, 0);
+	print = print_of(owner, key);
+	at = key & (NEIGHBOURHOOD_SETS - 1);
+	set = bpf_map_lookup_elem(&neighbourhoods, &at);
+	if (!set)
+		return 0;
+	n = (struct neighbourhood *)find_in(set, sizeof(*n), print, now);
+	if (n)
+		return __sync_fetch_and_add(&n->answered, 1) & 0xff;
+	n = (struct neighbourhood *)claim_in(set, sizeof(*n), print, now);
 	if (!n) {
-		if (bpf_map_update_elem(&neighbourhoods, &key, &new, BPF_ANY))
-			count_fault(FAULT_CONTACT_UNKNOWN);
+		count_fault(FAULT_CONTACT_UNKNOWN);
 		return 0;
 	}
-	if (now - n->since_ns >= NEIGHBOURS_NS) {
-		*n = new;
-		return 0;
-	}
-	before = n->answered;
-	n->answered = before + 1;
-	return before;
+	n->head.date = now;
+	n->head.until = now + set_time(NEIGHBOURS_NS);
+	n->answered = 1;
+	publish(&n->head, print);
+	return 0;
 }
 
 /* A first contact goes out. */
-static __always_inline void note_tried(const struct policy *p, const struct attempt *a, __u64 now)
+static __always_inline void note_tried(const struct policy *p, struct attempt *a)
 {
 	if (p->knows && a->flags & ATTEMPT_FIRST)
-		note_met(a->addr, 0, now);
+		note_known(a, TRIED_NS);
 }

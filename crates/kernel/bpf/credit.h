@@ -29,7 +29,7 @@ enum side { SIDE_OLDEST, SIDE_NEWEST };
 /* What a purse begins with and recovers to. */
 static __always_inline __u32 rest_of(const struct first_contact *f, __u32 purse)
 {
-	return f->credit << purse * NAMED_SHIFT;
+	return f->credit << (purse & PURSE_NAMED) * NAMED_SHIFT;
 }
 
 static __always_inline int is_throttled(const struct trust *t, const struct first_contact *f)
@@ -270,6 +270,18 @@ static __always_inline void contact_answered(struct trust *t, const struct first
 	bonus += f->refund;
 	gain_credit(t, bonus < room ? bonus : room, now);
 	t->side = side;
+}
+
+/* What has answered proves nothing: the contact costs nothing, but its address is as unknown as it was. */
+static __always_inline void contact_undone(struct trust *t, const struct first_contact *f, __u32 purse, __u64 address,
+					   int first, __u64 now)
+{
+	__u32 rest = rest_of(f, purse), room = rest > t->credit ? rest - t->credit : 0;
+
+	for (int i = 0; i < WORKING_SET; i++)
+		t->working_set[i] &= -(__u64)(t->working_set[i] != address);
+	if (first)
+		gain_credit(t, f->refund < room ? f->refund : room, now);
 }
 
 /* One that went out from `side` is not answered in time, or ended without an answer. */

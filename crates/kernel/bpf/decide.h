@@ -33,9 +33,10 @@ static __always_inline int turn_is_due(const struct scope *s, const struct limit
 /* Those of its own kind that wait here. */
 static __always_inline __u32 waiting_alike(const struct scope *s, const struct attempt *a)
 {
-	__u32 of_strangers = s->waiting_here - s->waiting_known - s->waiting_named;
+	__u32 of_strangers = s->waiting_here - s->waiting_known - s->waiting_named - s->waiting_foreign;
 
-	return of_strangers + purse_of(a) * (s->waiting_named - of_strangers);
+	return of_strangers + is_from(a, PURSE_NAMED) * (s->waiting_named - of_strangers) +
+	       is_from(a, PURSE_FOREIGN) * (s->waiting_foreign - of_strangers);
 }
 
 /* Whether some of better rank wait here for the same slots and turns: for a first contact known ones, and for one with
@@ -44,7 +45,7 @@ static __always_inline int yields(const struct scope *s, const struct limits *l,
 {
 	__u32 named_wait_for_slots = (1 - some(l->first.credit)) | some(s->trust[PURSE_NAMED].credit / CREDIT);
 
-	return some(s->waiting_known) | ((1 - purse_of(a)) & some(s->waiting_named) & named_wait_for_slots);
+	return some(s->waiting_known) | ((1 - is_from(a, PURSE_NAMED)) & some(s->waiting_named) & named_wait_for_slots);
 }
 
 /* A newcomer goes out at once only past an empty queue. Those who wait for credit are passed by known contacts, by

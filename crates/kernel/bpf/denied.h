@@ -112,10 +112,13 @@ static __always_inline int is_of_kernel(const struct sock *sk)
 {
 	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
 
-	if (!BPF_CORE_READ_BITFIELD_PROBED(sk, sk_kern_sock))
+	if (!BPF_CORE_READ_BITFIELD_PROBED(sk, sk_kern_sock) || BPF_CORE_READ(sk, sk_cgrp_data.cgroup, level))
 		return 0;
-	return !(BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP && bpf_core_field_exists(tp->is_mptcp) &&
-		 BPF_CORE_READ(tp, is_mptcp));
+	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+		return 1;
+	if (bpf_core_field_exists(tp->syn_smc) && BPF_CORE_READ_BITFIELD_PROBED(tp, syn_smc))
+		return 0;
+	return !(bpf_core_field_exists(tp->is_mptcp) && BPF_CORE_READ(tp, is_mptcp));
 }
 
 /* Whether the destination whose address is in `who` is refused. */

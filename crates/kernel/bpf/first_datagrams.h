@@ -66,11 +66,12 @@ __noinline int find_sender(struct __sk_buff *skb)
 		d->essential = p->essential.rules && is_essential(p, policy, cgroup);
 		if (p->exec_level || p->rules.rules)
 			find_charge(&charge, policy, sk, cgroup);
-		if (charge.account && !find_account(charge.scope, charge.account))
+		if (charge.account && !find_account(charge.scope, charge.account, charge.cgroup_id))
 			charge.account = 0;
 	}
 	d->scope = charge.scope;
 	d->account = charge.account;
+	d->account_cgroup = charge.cgroup_id;
 	return 1;
 }
 
@@ -79,7 +80,7 @@ static __always_inline struct scope *sender_scope(const struct datagram_socket *
 {
 	struct scope *s = find_scope(d->scope, d->account);
 
-	if (s || !find_account(d->scope, d->account))
+	if (s || !find_account(d->scope, d->account, d->account_cgroup))
 		return s;
 	return find_scope(d->scope, d->account);
 }

@@ -25,10 +25,26 @@ struct css_set {
 
 struct net_device {
 	char name[16];
+	unsigned int flags;
+};
+
+struct dst_ops {
+	unsigned short family;
 };
 
 struct dst_entry {
 	struct net_device *dev;
+	struct dst_ops *ops;
+};
+
+struct rtable {
+	struct dst_entry dst;
+	__u16 rt_type;
+};
+
+struct rt6_info {
+	struct dst_entry dst;
+	__u32 rt6i_flags;
 };
 
 struct sock_cgroup_data {
@@ -43,8 +59,14 @@ struct ns_common {
 	unsigned int inum;
 };
 
+struct user_namespace {
+	int level;
+};
+
 struct net {
 	struct ns_common ns;
+	struct user_namespace *user_ns;
+	__u64 net_cookie;
 	struct netns_ipv4 ipv4;
 };
 
@@ -94,6 +116,8 @@ struct inet_connection_sock {
 
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
+	__u8 repair : 1;
+	__u8 syn_smc : 1;     /* where SMC is built */
 	_Bool is_mptcp;	      /* where MPTCP is built in */
 	__u32 retrans_stamp;  /* of the attempt's first SYN, until it is repeated; see tcp_connect() */
 	__u8 tcp_usec_ts : 1; /* from 6.7: in microseconds, not milliseconds */
@@ -102,6 +126,12 @@ struct tcp_sock {
 /* What a program at egress is really given. */
 struct sk_buff {
 	struct sock *sk;
+	int skb_iif;
+};
+
+/* What a program at a callback of TCP's is really given. */
+struct bpf_sock_ops_kern {
+	struct sk_buff *skb;
 };
 
 /* What a program at connect() or sendmsg() is really given. */

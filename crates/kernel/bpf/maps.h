@@ -89,14 +89,17 @@ struct {
 	__type(value, struct party);
 } parties SEC(".maps");
 
-/* LRU hash, 32768 entries: addresses that were contacted, by their mapped form. Written by every CPU; a lost update
- * makes of a known address an unknown one. */
+/* What the hashes of sets begin with, drawn once: nobody can aim at a set. Written by user space only. */
+__u64 salt[2];
+
+/* array, 8192 sets of 8 addresses, 1 MiB: those that an account has tried, or that have answered it. Written by every
+ * CPU, see remembered.h; a lost update makes of a known address an unknown one. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 32768);
-	__type(key, struct mapped_address);
-	__type(value, struct met);
-} contacts SEC(".maps");
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, KNOWN_SETS);
+	__type(key, __u32);
+	__type(value, struct known_set);
+} known SEC(".maps");
 
 /* LRU hash: when an account last sent UDP to an address, in ns. Written at egress by any CPU; a lost race only dates an
  * entry otherwise. */
@@ -137,14 +140,13 @@ struct {
 /* What a new entry begins as: a lock may be in no constant of its own type. */
 const volatile __u8 no_stop[sizeof(struct datagram_stop)];
 
-/* LRU hash, 8192 entries: by the first 64 bits of an IPv6 address, or the first 24 of an IPv4 one. Written by every
- * CPU.
- */
+/* array, 1024 sets of 8 neighbourhoods, 192 KiB: whose answers an account has had. Written by every CPU, see
+ * remembered.h. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 8192);
-	__type(key, __u64);
-	__type(value, struct neighbourhood);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NEIGHBOURHOOD_SETS);
+	__type(key, __u32);
+	__type(value, struct neighbourhood_set);
 } neighbourhoods SEC(".maps");
 
 /* What a new account begins as: it is too large for a program's stack. */
@@ -223,6 +225,15 @@ struct {
 	__type(value, struct cgroup_rules);
 } cgroups_known SEC(".maps");
 
+/* LRU hash, 16384 entries: the hash of a cgroup's path, made at the first connect from it or below it. Written by every
+ * CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, ACCOUNTS);
+	__type(key, __u64);
+	__type(value, __u64);
+} cgroup_paths SEC(".maps");
+
 /* LRU hash, 16384 entries: the process whose account another one shares, so that nothing changes when its parents end.
  * Written by every CPU. */
 struct {
@@ -265,6 +276,15 @@ struct {
 	__type(value, struct program_count);
 } programs SEC(".maps");
 
+/* LRU hash, 4096 entries: how many programs of a cgroup have had a row, by its id. Rows that have made room for others
+ * still count. Written by every CPU with atomic additions. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, PROGRAMS);
+	__type(key, __u64);
+	__type(value, __u32);
+} program_rows SEC(".maps");
+
 /* hash, 128 entries: whose answers are read. Written by user space only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -273,24 +293,21 @@ struct {
 	__type(value, __u8);
 } resolvers SEC(".maps");
 
-/* LRU hash, 2048 entries: questions that nobody has answered yet. Made by the CPU that sends one, removed by the one
- * that reads its answer. */
+/* array, 256 sets of 8 questions, 560 KiB: those that nobody has answered yet. Written by the CPU that sends one, and
+ * by the one that reads its answer, see remembered.h. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 2048);
-	__type(key, struct query_key);
-	__type(value, struct query);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, QUERY_SETS);
+	__type(key, __u32);
+	__type(value, struct query_set);
 } queries SEC(".maps");
 
-/* What a new question begins as: it is too large for a program's stack. */
-const volatile __u8 no_query[sizeof(struct query)];
-
-/* LRU hash, 8192 entries: addresses that answers have named. Written by every CPU. */
+/* array, 1024 sets of 8 addresses, 384 KiB: those that answers have named. Written by every CPU, see remembered.h. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 8192);
-	__type(key, struct named_key);
-	__type(value, struct named);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NAMED_SETS);
+	__type(key, __u32);
+	__type(value, struct named_set);
 } named SEC(".maps");
 
 /* per-CPU array: the answer that is being read. */

@@ -9,6 +9,7 @@
 #include "maps.h"
 #include "names_parse.h"
 #include "packet.h"
+#include "remembered.h"
 #include "program.h"
 
 #define DNS_PORT 53
@@ -64,42 +65,6 @@ static __always_inline int is_resolver(const struct datagram *d, __u32 policy)
 	return bpf_map_lookup_elem(&resolvers, &key) != NULL;
 }
 
-/* At egress of a UDP socket: a question is about to leave? Some libraries ask several resolvers by one socket and with
- * one id. Global, so that it is verified once. */
-__noinline int note_query(struct __sk_buff *skb)
-{
-	struct query_key key = {};
-	struct datagram d = {};
-	__u8 header[DNS_HEADER];
-	struct query *query;
-	__u32 length;
-
-	if (!read_datagram(skb, 1, &d) || !is_resolver(&d, policy_now & 1))
-		return 0;
-	if (bpf_skb_load_bytes(skb, d.payload, header, DNS_HEADER) || !is_plain_query(header))
-		return 0;
-	key.cookie = bpf_get_socket_cookie(skb);
-	__builtin_memcpy(key.resolver, d.addr, sizeof(key.resolver));
-	key.id = *(__u16 *)header;
-	if (bpf_map_update_elem(&queries, &key, (const void *)no_query, BPF_ANY)) {
-		count_names(NAMES_NOT_STORED, 1);
-		return 0;
-	}
-	query = bpf_map_lookup_elem(&queries, &key);
-	if (!query)
-		return 0;
-	/* Each bound by a comparison of its own, which verifiers before 6.8 need. */
-	length = d.length - DNS_HEADER;
-	if (length > DNS_QUESTION_MOST)
-		length = DNS_QUESTION_MOST;
-	barrier_var(length);
-	if (length < DNS_QUESTION_LEAST)
-		return 0;
-	if (!bpf_skb_load_bytes(skb, d.payload + DNS_HEADER, query->question, length))
-		query->asked_ns = bpf_ktime_get_ns();
-	return 1;
-}
-
 /* Whose answers it may use: those of its cgroup at client_level, where containers, pods, services and sessions stand,
  * or above. */
 static __always_inline __u64 client_of(const struct policy *p, struct cgroup *cgroup)
@@ -122,6 +87,63 @@ static __always_inline __u64 client_of_packet(const struct policy *p, struct __s
 	return id ? id : bpf_skb_cgroup_id(skb);
 }
 
+/* The key of a question, to the client whose socket it is. Some libraries ask several resolvers by one socket and with
+ * one id. */
+static __always_inline __u64 query_key(__u64 owner, struct __sk_buff *skb, const struct datagram *d, __u16 id)
+{
+	const __u64 *halves = (const __u64 *)d->addr;
+
+	return mix(mix(mix(mix(owner, bpf_get_socket_cookie(skb)), halves[0]), halves[1]), id ^ salt[1]);
+}
+
+static __always_inline struct query_set *query_set_of(__u64 key)
+{
+	__u32 set = key & (QUERY_SETS - 1);
+
+	return bpf_map_lookup_elem(&queries, &set);
+}
+
+/* At egress of a UDP socket: a question is about to leave? Global, so that it is verified once. */
+__noinline int note_query(struct __sk_buff *skb)
+{
+	__u32 now = set_time(bpf_ktime_get_ns()), length;
+	struct datagram d = {};
+	__u8 header[DNS_HEADER];
+	__u64 owner, key, print;
+	struct query_set *set;
+	struct query *query;
+
+	if (!read_datagram(skb, 1, &d) || !is_resolver(&d, policy_now & 1))
+		return 0;
+	if (bpf_skb_load_bytes(skb, d.payload, header, DNS_HEADER) || !is_plain_query(header))
+		return 0;
+	/* Each bound by a comparison of its own, which verifiers before 6.8 need. */
+	length = d.length - DNS_HEADER;
+	if (length > DNS_QUESTION_MOST)
+		length = DNS_QUESTION_MOST;
+	barrier_var(length);
+	if (length < DNS_QUESTION_LEAST)
+		return 0;
+	owner = mix(salt[0], client_of_packet(policy_in_force(), skb));
+	key = query_key(owner, skb, &d, *(__u16 *)header);
+	print = print_of(owner, key);
+	set = query_set_of(key);
+	if (!set)
+		return 0;
+	query = (struct query *)claim_in(set, sizeof(*query), print, now);
+	if (!query) {
+		count_names(NAMES_NOT_STORED, 1);
+		return 0;
+	}
+	__builtin_memset(query->question, 0, sizeof(query->question));
+	query->head.date = now;
+	query->head.until = now + set_time(QUERY_LIFE_NS);
+	if (bpf_skb_load_bytes(skb, d.payload + DNS_HEADER, query->question, length))
+		print = PRINT_FREE;
+	publish(&query->head, print);
+	return 1;
+}
+
 struct naming {
 	struct dns_reading *m;
 	__u64 client;
@@ -130,31 +152,58 @@ struct naming {
 	__u64 named;
 };
 
+static __always_inline __u64 named_key(__u64 owner, const __u8 addr[16])
+{
+	const __u64 *halves = (const __u64 *)addr;
+
+	return mix(mix(mix(owner, halves[0]), halves[1]), salt[1]);
+}
+
+static __always_inline struct named_set *named_set_of(__u64 key)
+{
+	__u32 set = key & (NAMED_SETS - 1);
+
+	return bpf_map_lookup_elem(&named, &set);
+}
+
 static long name_address(__u32 number, struct naming *n)
 {
-	struct named_key key = { .client = n->client };
+	__u32 now = set_time(n->now);
 	struct dns_reading *m = n->m;
 	const struct dns_found *found;
-	struct named new;
-	__u64 ttl_ns;
+	struct named_set *set;
+	struct named *new;
+	__u64 owner, key, ttl_ns;
+	__u8 addr[16];
 
 	if (number >= m->found_count)
 		return 1;
 	found = &m->found[number & (DNS_RECORDS_MOST - 1)];
-	copy_address(key.addr, m, found->at);
-	if (!is_nameable(key.addr))
+	copy_address(addr, m, found->at);
+	if (!is_nameable(addr))
 		return 0;
 	ttl_ns = found->ttl_s * 1000000000ULL;
 	if (ttl_ns < n->least_ns)
 		ttl_ns = n->least_ns;
 	if (ttl_ns > NAMED_MOST_NS)
 		ttl_ns = NAMED_MOST_NS;
-	new.named_ns = n->now;
-	new.until_ns = n->now + ttl_ns;
-	if (bpf_map_update_elem(&named, &key, &new, BPF_ANY))
+	owner = mix(salt[0], n->client);
+	key = named_key(owner, addr);
+	set = named_set_of(key);
+	if (!set)
+		return 1;
+	new = (struct named *)claim_in(set, sizeof(*new), print_of(owner, key), now);
+	if (!new) {
 		count_names(NAMES_NOT_STORED, 1);
-	else
-		n->named++;
+		return 0;
+	}
+	__builtin_memcpy(new->addr, addr, sizeof(new->addr));
+	new->client = n->client;
+	new->until_ns = n->now + ttl_ns;
+	new->head.date = now;
+	new->head.until = now + set_time(ttl_ns) + 1;
+	publish(&new->head, print_of(owner, key));
+	n->named++;
 	return 0;
 }
 
@@ -182,23 +231,27 @@ static __always_inline enum names_count read_packet_as_answer(struct __sk_buff *
 __noinline int hear_answer(struct __sk_buff *skb)
 {
 	const struct policy *p = policy_in_force();
-	struct query_key key = {};
 	struct naming naming = {};
 	enum names_count outcome;
 	struct datagram d = {};
 	struct dns_reading *m;
+	__u64 owner, key, print;
+	struct query_set *set;
 	struct query *query;
 	__u32 first = 0;
+	__u16 id;
 
 	if (!p->names || !read_datagram(skb, 0, &d) || !is_resolver(&d, policy_now & 1))
 		return 0;
-	key.cookie = bpf_get_socket_cookie(skb);
-	__builtin_memcpy(key.resolver, d.addr, sizeof(key.resolver));
-	if (bpf_skb_load_bytes(skb, d.payload, &key.id, sizeof(key.id)))
+	if (bpf_skb_load_bytes(skb, d.payload, &id, sizeof(id)))
 		return 0;
 	naming.now = bpf_ktime_get_ns();
-	query = bpf_map_lookup_elem(&queries, &key);
-	if (!query || !is_younger(query->asked_ns, naming.now, QUERY_LIFE_NS)) {
+	owner = mix(salt[0], client_of_packet(p, skb));
+	key = query_key(owner, skb, &d, id);
+	print = print_of(owner, key);
+	set = query_set_of(key);
+	query = set ? (struct query *)find_in(set, sizeof(*query), print, set_time(naming.now)) : NULL;
+	if (!query) {
 		count_names(NAMES_NO_QUERY, 1);
 		return 0;
 	}
@@ -211,7 +264,9 @@ __noinline int hear_answer(struct __sk_buff *skb)
 	}
 	outcome = read_packet_as_answer(skb, &d, query, m);
 	/* One answer each; who asks waits on for the right one after an answer to something else. */
-	if (outcome != NAMES_OTHER_QUESTION && bpf_map_delete_elem(&queries, &key))
+	if (outcome == NAMES_OTHER_QUESTION
+		    ? !is_still(&query->head, print)
+		    : __sync_val_compare_and_swap(&query->head.print, print, PRINT_FREE) != print)
 		outcome = NAMES_NO_QUERY;
 	count_names(outcome, 1);
 	if (outcome == NAMES_READ && m->found_count) {
@@ -228,11 +283,16 @@ __noinline int hear_answer(struct __sk_buff *skb)
 /* Whether an answer has lately named this address (in mapped form) to the client that this cgroup belongs to. */
 static __always_inline int is_named(const struct policy *p, struct cgroup *cgroup, const __u8 addr[16], __u64 now)
 {
-	struct named_key key = { .client = p->names == NAMES_CLIENT ? client_of(p, cgroup) : 0 };
-	const struct named *found;
+	__u64 owner = mix(salt[0], p->names == NAMES_CLIENT ? client_of(p, cgroup) : 0);
+	__u64 key = named_key(owner, addr), until_ns;
+	struct named_set *set = named_set_of(key);
+	struct named *found;
 
-	/* Verifiers before 6.2 take no key from the argument of a global function. */
-	__builtin_memcpy(key.addr, addr, sizeof(key.addr));
-	found = bpf_map_lookup_elem(&named, &key);
-	return found && now < found->until_ns;
+	if (!set)
+		return 0;
+	found = (struct named *)find_in(set, sizeof(*found), print_of(owner, key), set_time(now));
+	if (!found)
+		return 0;
+	until_ns = *(volatile __u64 *)&found->until_ns;
+	return is_still(&found->head, print_of(owner, key)) && now < until_ns;
 }

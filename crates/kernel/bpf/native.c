@@ -14,6 +14,7 @@
 #include "patience.h"
 #include "recount.h"
 #include "refuse.h"
+#include "remembered.h"
 
 /* What an attempt is charged to, as `struct books` wants it: the host's first; all but that may be NULL. */
 struct native_charge {
@@ -90,9 +91,11 @@ void native_limit_datagrams(struct limits *l, __u64 interval_ns, int dropped)
 	l->datagram_dropped = !!dropped;
 }
 
-void native_describe(struct attempt *a, int essential, int first, int named, __u64 address)
+void native_describe(struct attempt *a, int essential, int first, int named, int foreign, __u64 address)
 {
 	a->flags = (essential ? ATTEMPT_ESSENTIAL : 0) | (first ? ATTEMPT_FIRST : 0) | (named ? ATTEMPT_NAMED : 0);
+	if (foreign)
+		a->flags = (a->flags & ~ATTEMPT_NAMED) | ATTEMPT_FOREIGN;
 	a->address = address;
 }
 
@@ -350,4 +353,37 @@ int native_found_address(const struct dns_reading *m, __u32 at, __u8 addr[16], _
 	copy_address(addr, m, m->found[at].at);
 	*ttl_s = m->found[at].ttl_s;
 	return is_nameable(addr);
+}
+
+_Static_assert(sizeof(struct known_set) == 16 * sizeof(__u64), "as Set has it in native/remembered.rs");
+
+__u64 native_print(__u64 owner, __u64 key)
+{
+	return print_of(owner, key);
+}
+
+/* Whether the key's entry is there, and until when it says. */
+int native_set_find(struct known_set *set, __u64 print, __u32 now, __u32 *until)
+{
+	struct remembered *e = find_in(set, sizeof(*e), print, now);
+
+	if (!e)
+		return 0;
+	*until = *(volatile __u32 *)&e->until;
+	return is_still(e, print);
+}
+
+/* Which entry is given up or written anew, claimed; SET_PLACES where another one is writing it. */
+__u32 native_set_claim(struct known_set *set, __u64 print, __u32 now)
+{
+	struct remembered *e = claim_in(set, sizeof(*e), print, now);
+
+	return e ? e - set->of : SET_PLACES;
+}
+
+void native_set_publish(struct known_set *set, __u32 place, __u64 print, __u32 now, __u32 until)
+{
+	set->of[place].date = now;
+	set->of[place].until = until;
+	publish(&set->of[place], print);
 }

@@ -20,8 +20,9 @@ static __always_inline int is_too_early(const struct attempt *a, __u64 now)
  */
 #define RESEND_FREELY_PART 7
 
-/* Other: refused, unreachable. Cancelled: by the program, unanswered. */
-enum ending { ENDING_ESTABLISHED, ENDING_TIMED_OUT, ENDING_OTHER, ENDING_CANCELLED };
+/* Other: refused, unreachable. Cancelled: by the program, unanswered. An answer that is worth nothing is neutral: see
+ * earned.h. */
+enum ending { ENDING_ESTABLISHED, ENDING_TIMED_OUT, ENDING_OTHER, ENDING_CANCELLED, ENDING_NEUTRAL };
 
 /* Who waits for credit does not wait for a slot. */
 static __always_inline int may_resend(const struct scope *s, const struct limits *l, const struct slot *slot,
@@ -114,14 +115,16 @@ static __always_inline void end_out(struct scope *s, const struct limits *l, con
 	if (ending == ENDING_CANCELLED && slot_is_held(s, slot))
 		slot_lingers(s, l, now);
 	slot_give_back(s, slot);
-	if (ending != ENDING_ESTABLISHED) {
+	if (ending != ENDING_ESTABLISHED && ending != ENDING_NEUTRAL) {
 		note_silence(s, l, a, now);
 		s->failed++;
 		return;
 	}
 	if (a->flags & ATTEMPT_PENDING)
 		pending_no_more(trust_of(s, a));
-	if (is_first(a) && l->first.credit)
+	if (ending == ENDING_NEUTRAL && l->first.credit)
+		contact_undone(trust_of(s, a), &l->first, purse_of(a), a->address, is_first(a), now);
+	else if (is_first(a) && l->first.credit)
 		contact_answered(trust_of(s, a), &l->first, purse_of(a), side_taken(a), neighbours, now);
 	s->established++;
 }

@@ -45,12 +45,16 @@ static __always_inline int is_exempt(const struct prefix *destination)
 }
 
 /* NFS, iSCSI, Ceph, nvme-tcp: a connect that the kernel makes for itself is never held, the system may hang on it.
- * MPTCP's subflows are kernel sockets too, but a program's. */
+ * Those are the root cgroup's. MPTCP's subflows and the sockets behind AF_SMC's are kernel sockets too, but a
+ * program's. */
 static __always_inline int is_of_program(const struct tcp_sock *tp)
 {
 	if (bpf_core_field_exists(tp->is_mptcp) && tp->is_mptcp)
 		return 1;
-	return !BPF_CORE_READ_BITFIELD(&tp->inet_conn.icsk_inet.sk, sk_kern_sock);
+	if (bpf_core_field_exists(tp->syn_smc) && BPF_CORE_READ_BITFIELD(tp, syn_smc))
+		return 1;
+	return !BPF_CORE_READ_BITFIELD(&tp->inet_conn.icsk_inet.sk, sk_kern_sock) ||
+	       tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup->level;
 }
 
 /* The id of the top-level cgroup that this one is in, or of the one above. */
@@ -252,7 +256,7 @@ __noinline int settle_trust(__u32 number, __u64 account, __u32 purse)
 	if (!host || !s)
 		return 0;
 	bpf_spin_lock(&host->lock);
-	trust_settle(&s->trust[purse & PURSE_NAMED], &l->first, purse & PURSE_NAMED, now);
+	trust_settle(&s->trust[purse_within(purse)], &l->first, purse, now);
 	bpf_spin_unlock(&host->lock);
 	return 1;
 }

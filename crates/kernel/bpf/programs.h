@@ -10,12 +10,34 @@
 /* Not on the stack, which is short. */
 static const struct program_count uncounted;
 
-static __always_inline struct program_count *count_of(const struct program_key *key)
+/* A task's name is its own choice: who takes on thousands is to push nobody out of the table. */
+static __always_inline int has_row_left(__u64 cgroup_id)
+{
+	__u32 *rows = bpf_map_lookup_elem(&program_rows, &cgroup_id), first = 1;
+
+	if (!rows) {
+		bpf_map_update_elem(&program_rows, &cgroup_id, &first, BPF_NOEXIST);
+		return 1;
+	}
+	if (*rows >= PROGRAMS_OF_CGROUP)
+		return 0;
+	__sync_fetch_and_add(rows, 1);
+	return 1;
+}
+
+static __always_inline struct program_count *count_of(struct program_key *key)
 {
 	struct program_count *count = bpf_map_lookup_elem(&programs, key);
 
 	if (count)
 		return count;
+	if (!has_row_left(key->cgroup_id)) {
+		key->uid = ALL_USERS;
+		__builtin_memset(key->comm, 0, sizeof(key->comm));
+		count = bpf_map_lookup_elem(&programs, key);
+		if (count)
+			return count;
+	}
 	/* Another CPU may have been first. */
 	bpf_map_update_elem(&programs, key, &uncounted, BPF_NOEXIST);
 	count = bpf_map_lookup_elem(&programs, key);

@@ -28,7 +28,8 @@ static __always_inline void attempt_seen(struct books *b, struct attempt *a)
 	}
 	at->seen_waiting_here += queued;
 	at->seen_waiting_known += queued && !is_first(a);
-	at->seen_waiting_named += queued && is_first(a) && purse_of(a);
+	at->seen_waiting_named += queued && is_first(a) && is_from(a, PURSE_NAMED);
+	at->seen_waiting_foreign += queued && is_first(a) && is_from(a, PURSE_FOREIGN);
 }
 
 /* A walk over all live attempts begins. */
@@ -48,10 +49,12 @@ static __always_inline int walk_ends(struct scope *s, __u32 walk)
 	drifted |= s->waiting_here ^ s->seen_waiting_here;
 	drifted |= s->waiting_known ^ s->seen_waiting_known;
 	drifted |= s->waiting_named ^ s->seen_waiting_named;
+	drifted |= s->waiting_foreign ^ s->seen_waiting_foreign;
 	s->queued = s->seen_queued;
 	s->waiting_here = s->seen_waiting_here;
 	s->waiting_known = s->seen_waiting_known;
 	s->waiting_named = s->seen_waiting_named;
+	s->waiting_foreign = s->seen_waiting_foreign;
 	s->out = s->seen_out;
 	for (int i = 0; i < PURSES; i++) {
 		if (s->trust[i].pending > s->out)

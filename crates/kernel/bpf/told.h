@@ -125,15 +125,18 @@ static __always_inline int made_suspect(const struct books *b, const struct atte
 #define SILENT_NS 1000000000ULL
 
 /* What the end of an attempt tells of its address. */
-static __always_inline __u32 note_end(const struct policy *p, const struct attempt *a, enum ending ending, __u64 now)
+static __always_inline __u32 note_end(const struct policy *p, struct attempt *a, enum ending ending, __u64 now)
 {
 	if (!p->knows || a->state != ATTEMPT_OUT)
 		return 0;
 	if (ending == ENDING_ESTABLISHED) {
-		note_met(a->addr, now, now);
-		return is_first(a) ? neighbours_answered(a->addr, now) : 0;
+		note_known(a, p->known_for_ns);
+		return is_first(a) ? neighbours_answered(a) : 0;
 	}
-	if (now - a->out_ns >= SILENT_NS)
-		note_met(a->addr, 0, now);
+	/* It goes elsewhere once its route does. */
+	if (ending == ENDING_NEUTRAL && is_first(a))
+		note_known(a, 0);
+	if (ending != ENDING_NEUTRAL && now - a->out_ns >= SILENT_NS)
+		note_known(a, TRIED_NS);
 	return 0;
 }

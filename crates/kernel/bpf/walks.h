@@ -37,7 +37,7 @@ static __always_inline void write_attempt(struct seq_file *seq, const struct att
 	__builtin_memcpy(r.addr, a->addr, sizeof(r.addr));
 	__builtin_memcpy(&r.place, &a->socket, sizeof(r.place));
 	r.place.cookie = a->cookie;
-	r.place.netns = a->netns;
+	r.place.netns = a->netns_inode;
 	bpf_seq_write(seq, &r, sizeof(r));
 }
 
@@ -102,7 +102,7 @@ __noinline int books_see(__u64 cookie)
  * not met it; or it has not been heard of for too long. */
 static __always_inline int is_gone(const struct attempt *a, __u64 now)
 {
-	__u32 netns = a->netns, *through = bpf_map_lookup_elem(&walked, &netns);
+	__u32 netns = a->netns_inode, *through = bpf_map_lookup_elem(&walked, &netns);
 
 	if (now - a->began_ns > GONE_NS && now - a->asked_ns > GONE_NS)
 		return 1;
@@ -197,7 +197,7 @@ int list_namespaces(struct bpf_iter__bpf_map_elem *ctx)
 
 	if (!a || !a->cookie || a->state == ATTEMPT_NONE)
 		return 0;
-	netns = a->netns;
+	netns = a->netns_inode;
 	bpf_seq_write(ctx->meta->seq, &netns, sizeof(netns));
 	return 0;
 }

@@ -19,7 +19,8 @@ pub(crate) const ALL: u64 = u64::MAX;
 /// Whose an account is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AccountOf {
-    /// A cgroup and those below it; see [`crate::path_of_id`].
+    /// A cgroup and those below it, by a hash of its path: one made anew under the same name has the same account. See
+    /// [`Account::cgroup`].
     Cgroup(u64),
     /// A user, as the first user namespace numbers it.
     User(u32),
@@ -56,7 +57,9 @@ pub struct Trust {
     pub credit: u32,
     /// The same for addresses that a DNS answer has named lately, which have credit of their own; `None` before the first.
     pub credit_named: Option<u32>,
-    /// First contacts let out since the account was made, of both kinds.
+    /// The same for network namespaces that the first user namespace does not own; `None` before the first.
+    pub credit_foreign: Option<u32>,
+    /// First contacts let out since the account was made, of all kinds.
     pub first_contacts: u64,
     /// Since when it is a suspect, on the kernel's monotonic clock.
     pub suspect_since: Option<Duration>,
@@ -69,6 +72,8 @@ pub struct Trust {
 pub struct Account {
     /// Which.
     pub id: AccountId,
+    /// Of a cgroup's account: the id of the one that was seen last under its name; see [`crate::path_of_id`]. 0 = none.
+    pub cgroup: u64,
     /// Its numbers.
     pub ledger: Ledger,
     /// Its credit.
@@ -76,12 +81,13 @@ pub struct Account {
 }
 
 pub(crate) fn trust(scope: &types::scope) -> Trust {
-    let [strangers, named] = &scope.trust;
+    let [strangers, named, foreign] = &scope.trust;
     let since = scope.trust.iter().map(|trust| trust.suspect_ns).filter(|since| *since != 0).min();
     Trust {
         credit: strangers.credit / settings::CREDIT,
         credit_named: (named.halved_ns != 0).then_some(named.credit / settings::CREDIT),
-        first_contacts: strangers.first_contacts + named.first_contacts,
+        credit_foreign: (foreign.halved_ns != 0).then_some(foreign.credit / settings::CREDIT),
+        first_contacts: strangers.first_contacts + named.first_contacts + foreign.first_contacts,
         suspect_since: since.map(Duration::from_nanos),
         refused_blocked: scope.blocked,
     }
@@ -97,6 +103,7 @@ pub(crate) fn read(accounts: &impl MapCore, now_ns: u64) -> Result<Vec<Account>,
             let books: types::scope = plain::read(&value)?;
             Some(Account {
                 id: AccountId { scope: ScopeId(key.scope), id: key.id },
+                cgroup: books.cgroup_id,
                 ledger: ledger::ledger(&books, now_ns),
                 trust: trust(&books),
             })

@@ -247,6 +247,7 @@ impl Limiter {
         if let Some(until) = trial.filter(|until| *until > now() && settings.mode != Mode::Enforce) {
             limiter.settings.enforce_until = Some(until);
         }
+        limiter.state.draw_salt()?;
         limiter.exempt(settings)?;
         limiter.put_in_force(&limiter.settings.clone())?;
         limiter.end_exemptions()?;

@@ -11,6 +11,10 @@ use std::time::Duration;
 
 /// How many resolvers there may be: `RESOLVERS` of bpf/abi.h.
 pub const RESOLVERS: usize = 64;
+/// `NAMED_SETS`: all are read by one call.
+const NAMED_SETS: u32 = 1024;
+/// `PRINT_CLAIMED` of bpf/remembered.h: an entry with a number no higher has nothing that can be read.
+const CLAIMED: u64 = 1;
 
 /// What became of DNS answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -91,13 +95,13 @@ pub(crate) fn read_named(
 ) -> Result<Vec<Named>, KernelError> {
     let address = mapped(address);
     let mut told = Vec::new();
-    for key in map.keys().filter(|key| key.starts_with(&address)) {
-        let value = map.lookup(&key, MapFlags::ANY).map_err(|error| bpf("reading named addresses", error))?;
-        let named = value.and_then(|bytes| plain::read::<types::named>(&bytes));
-        let (Some(key), Some(named)) = (plain::read::<types::named_key>(&key), named) else { continue };
+    let sets = map.lookup_batch(NAMED_SETS, MapFlags::ANY, MapFlags::ANY);
+    let sets = sets.map_err(|error| bpf("reading named addresses", error))?;
+    let sets = sets.filter_map(|(_, set)| plain::read::<types::named_set>(&set));
+    for named in sets.flat_map(|set| set.of).filter(|named| named.addr == address) {
         let left = Duration::from_nanos(named.until_ns).saturating_sub(now);
-        if !left.is_zero() {
-            told.push(Named { client: (key.client != 0).then_some(key.client), left });
+        if named.head.print > CLAIMED && !left.is_zero() {
+            told.push(Named { client: (named.client != 0).then_some(named.client), left });
         }
     }
     Ok(told)

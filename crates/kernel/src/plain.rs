@@ -20,9 +20,7 @@ unsafe impl Plain for types::limits {}
 // SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
 unsafe impl Plain for types::keeper {}
 // SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
-unsafe impl Plain for types::named_key {}
-// SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
-unsafe impl Plain for types::named {}
+unsafe impl Plain for types::named_set {}
 // SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
 unsafe impl Plain for types::program_key {}
 // SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
@@ -160,6 +158,7 @@ pub(crate) fn contact(number: u8) -> Contact {
     match number {
         0 => Contact::Known,
         1 => Contact::First(Purse::Named),
+        3 => Contact::First(Purse::Foreign),
         _ => Contact::First(Purse::Strangers),
     }
 }

@@ -45,6 +45,26 @@ impl State {
         unsafe { (&raw const (*self.mapped.as_ptr()).policy_now).read_volatile() & 1 }
     }
 
+    /// What the hashes of sets begin with: drawn by the first daemon, and never again while what they lead to is kept.
+    pub fn draw_salt(&mut self) -> Result<(), KernelError> {
+        // SAFETY: as in policy_now(); an aligned array.
+        let salt = unsafe { &raw mut (*self.mapped.as_ptr()).salt };
+        // SAFETY: likewise.
+        if unsafe { salt.read_volatile() } != [0; 2] {
+            return Ok(());
+        }
+        let mut drawn = [0_u64; 2];
+        // SAFETY: as many bytes as the array has.
+        let got = unsafe { libc::getrandom(drawn.as_mut_ptr().cast(), size_of_val(&drawn), 0) };
+        if usize::try_from(got) != Ok(size_of_val(&drawn)) {
+            let source = io::Error::last_os_error();
+            return Err(KernelError::Bpf { doing: "drawing a salt".to_owned(), source });
+        }
+        // SAFETY: likewise; nothing is attached yet.
+        unsafe { salt.write_volatile(drawn) };
+        Ok(())
+    }
+
     /// The policy in force.
     pub fn policy(&self) -> types::policy {
         let now = self.policy_now() as usize;

@@ -49,6 +49,8 @@ pub enum Ending {
     Other,
     /// Closed or killed by its program, unanswered.
     Cancelled,
+    /// The peer accepted, but its answer proves nothing: it came from this host, or from a network that a user made.
+    Neutral,
 }
 
 /// Who an attempt belongs to when the full host's turns go round: they do among the top-level cgroups that wait, and in
@@ -76,6 +78,8 @@ pub struct Origin {
     pub first: bool,
     /// Whether a DNS answer has named it lately.
     pub named: bool,
+    /// Whether it comes from a network namespace that the first user namespace does not own.
+    pub foreign: bool,
     /// A hash of its address, for working sets.
     pub address: u64,
 }

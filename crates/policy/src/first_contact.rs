@@ -25,18 +25,20 @@ pub struct FirstContact {
     pub on_suspect: OnSuspect,
 }
 
-/// Which credit a first contact costs: an account keeps it for both apart.
+/// Which credit a first contact costs: an account keeps it for each apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Purse {
     /// For addresses that a DNS answer has named lately.
     Named,
     /// For all others.
     Strangers,
+    /// For whatever is dialled from network namespaces that the first user namespace does not own.
+    Foreign,
 }
 
 impl Purse {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Named, Self::Strangers];
+    /// All.
+    pub const ALL: [Self; 3] = [Self::Named, Self::Strangers, Self::Foreign];
 }
 
 /// What an attempt's address is to who dials it, in the order in which they go out.

@@ -6,6 +6,7 @@
 pub mod answer;
 mod calls;
 mod charged;
+pub mod remembered;
 mod scope;
 pub mod timers;
 

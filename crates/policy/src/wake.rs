@@ -83,13 +83,15 @@ pub struct Reading {
     pub credit: Option<Credits>,
 }
 
-/// The credit of one scope in both purses.
+/// The credit of one scope in its purses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Credits {
     /// For named addresses.
     pub named: CreditReading,
     /// For others.
     pub strangers: CreditReading,
+    /// For foreign network namespaces.
+    pub foreign: CreditReading,
 }
 
 impl Credits {
@@ -97,6 +99,7 @@ impl Credits {
         match purse {
             Purse::Named => &self.named,
             Purse::Strangers => &self.strangers,
+            Purse::Foreign => &self.foreign,
         }
     }
 }

@@ -142,3 +142,59 @@ fn a_turn_that_its_party_does_not_take_is_open_to_all_after_a_while() {
     let waited = now - since;
     assert!((640_000_000..=900_000_000).contains(&waited), "after {waited} ns");
 }
+
+fn foreign(address: u64) -> Origin {
+    Origin { foreign: true, ..stranger(address) }
+}
+
+/// Credit, first contacts, silence: each namespace's kind keeps to its own.
+#[test]
+fn what_foreign_namespaces_spend_is_a_purse_of_their_own() {
+    let mut books = asking(FirstContact::adaptive());
+    for address in 0..10 {
+        go(&mut books, START, foreign(address));
+    }
+    hold(&mut books, START, Origin { named: true, ..foreign(10) });
+    assert_eq!(books.repute(ScopeId::HOST, Purse::Foreign).credit, 0);
+    for purse in [Purse::Named, Purse::Strangers] {
+        assert_eq!(books.repute(ScopeId::HOST, purse).first_contacts, 0, "{purse:?}");
+    }
+    // Who waits there is in nobody's way.
+    for address in 100..110 {
+        go(&mut books, START, stranger(address));
+    }
+    hold(&mut books, START, stranger(110));
+}
+
+#[test]
+fn an_answer_that_proves_nothing_gives_back_its_cost_and_absolves_of_nothing() {
+    for origin in [stranger, foreign] {
+        let purse = if origin(0).foreign { Purse::Foreign } else { Purse::Strangers };
+        let mut books = asking(FirstContact::adaptive());
+        for address in 0..1_000 {
+            let id = go(&mut books, START, origin(address));
+            books.end(START, id, Ending::Neutral, 0);
+            let repute = books.repute(ScopeId::HOST, purse);
+            assert_eq!((repute.credit, repute.pending), (10, 0));
+        }
+        // Twelve silences make a suspect, whatever came between.
+        let mut now = START;
+        for address in 1_000..1_012 {
+            let id = go(&mut books, now, origin(address));
+            books.end(now, id, Ending::TimedOut, 0);
+            let id = go(&mut books, now + 20 * SECOND, origin(address + 1_000));
+            books.end(now + 20 * SECOND, id, Ending::Neutral, 0);
+            now += 20 * SECOND;
+        }
+        assert!(books.repute(ScopeId::HOST, purse).suspect_since.is_some());
+    }
+}
+
+#[test]
+fn an_address_whose_answer_proved_nothing_is_in_no_working_set() {
+    let mut books = asking(FirstContact { credit: 3, ..FirstContact::virus_throttle() });
+    let id = go(&mut books, START, stranger(1));
+    books.end(START, id, Ending::Neutral, 0);
+    go(&mut books, START, stranger(1));
+    assert_eq!(books.repute(ScopeId::HOST, Purse::Strangers).first_contacts, 2);
+}

@@ -298,7 +298,7 @@ fn the_oldest_whose_scopes_have_room_goes_first() {
 fn whose_address_has_become_known_needs_no_credit() {
     let mut wakes = Wakes::default();
     let none = CreditReading { credits: 0, recovers_at: None, newest: false };
-    let credit = Some(Credits { named: none, strangers: none });
+    let credit = Some(Credits { named: none, strangers: none, foreign: none });
     let first = Lane { contact: Contact::First(Purse::Strangers), ..Lane::default() };
     (0..3).for_each(|waiter| wakes.began(waiter, first));
     wakes.read(AccountId::HOST, Reading { at: 1, limits: limits(10, None), in_use: 0, next_turn: 0, credit });

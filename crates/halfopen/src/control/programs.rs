@@ -113,7 +113,11 @@ pub fn ranked(
         ProgramStatus {
             harm: Harm::from(&count),
             pid: count.program.pid,
-            comm: count.program.comm,
+            comm: match count.program.comm {
+                // Beyond the names that a cgroup may have in the table.
+                none if none.is_empty() => "(others)".to_owned(),
+                comm => comm,
+            },
             exe,
             cgroup,
             user,

@@ -43,6 +43,9 @@ pub struct TrustStatus {
     /// The same as `credit` for addresses that a DNS answer has named lately; `None` before the first such contact.
     #[serde(default)]
     pub credit_named: Option<u32>,
+    /// The same for network namespaces that users have made for themselves; `None` before the first such contact.
+    #[serde(default)]
+    pub credit_foreign: Option<u32>,
 }
 
 /// One scope's numbers: counts of attempts where nothing else is said.
@@ -163,6 +166,7 @@ impl ScopeStatus {
         ];
         parts.extend(self.trust.credit.map(|credit| format!("credit {credit}")));
         parts.extend(self.trust.credit_named.map(|credit| format!("for named {credit}")));
+        parts.extend(self.trust.credit_foreign.map(|credit| format!("for foreign {credit}")));
         parts.extend(self.trust.first_contacts.map(|count| format!("first contacts {count}")));
         let counted = [
             ("gave up while queued", self.gave_up_while_queued),
@@ -202,7 +206,7 @@ mod tests {
         let json = serde_json::to_value(&scope).unwrap();
         let names = "name half_open_limit drain_per_s half_open aged queued admitted released cancelled \
                      gave_up_while_queued established failed refused_overflow longest_wait_ms saturated \
-                     kind suspect_since blocked_until credit first_contacts credit_named udp";
+                     kind suspect_since blocked_until credit first_contacts credit_named credit_foreign udp";
         for name in names.split_whitespace() {
             assert!(json.get(name).is_some(), "{name}");
         }
@@ -227,6 +231,7 @@ mod tests {
             credit: Some(0),
             first_contacts: Some(40),
             credit_named: Some(9),
+            credit_foreign: None,
             blocked_until: None,
         };
         let new = ScopeStatus::new("second[/a\n]", ScopeKind::Account, &open, &ledger);

@@ -11,3 +11,4 @@ mod many;
 mod patterns;
 mod scene;
 mod shared;
+mod trust;

@@ -112,7 +112,9 @@ impl Scene {
     }
 
     pub fn of_cgroup(&self, cgroup: &Cgroup) -> (u64, u64) {
-        self.of(AccountOf::Cgroup(id_of(cgroup)))
+        let accounts = self.accounts();
+        let found = accounts.iter().find(|account| account.cgroup == id_of(cgroup));
+        found.map_or((0, 0), |account| at(&account.ledger))
     }
 
     pub fn faults(&self, fault: Fault) -> u64 {

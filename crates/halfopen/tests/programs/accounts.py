@@ -7,15 +7,19 @@ Each line of stdin is an object; each is answered by {"done": ...}:
   {"name": NAME, "dial": ...}                           under another name
   {"child": true, "dial": ...}                          from a child, which stays; answered by its number
   {"grandchild": true, "dial": ...}                     from a child that has ended its parent, and has dialled before
+  {"many": COUNT, "dial": ...}                          that and the addresses behind it
+  {"elsewhere": PORT}                                   from now on in a network namespace of its own, that answers everything
   {"close": true}                                       ends all attempts of this process
 """
 
 import ctypes
+import ipaddress
 import json
 import os
 import resource
 import signal
 import socket
+import subprocess
 import sys
 import time
 
@@ -46,6 +50,21 @@ def wait_for_end():
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     while True:
         time.sleep(60)
+
+
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+
+
+def go_elsewhere(port):
+    if libc.unshare(CLONE_NEWUSER | CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "unshare")
+    write("/proc/self/uid_map", "0 0 1")
+    for command in ["link set lo up", "route add local default dev lo"]:
+        subprocess.run(["ip", *command.split()], check=True)
+    server = socket.socket()
+    server.bind(("0.0.0.0", port))
+    server.listen(4096)
+    kept.append(server)
 
 
 def child(to):
@@ -100,6 +119,11 @@ for line in sys.stdin:
         done = child(to)
     elif "grandchild" in asked:
         done = grandchild(to)
+    elif "many" in asked:
+        for number in range(asked["many"]):
+            dial([str(ipaddress.ip_address(to[0]) + number), to[1]])
+    elif "elsewhere" in asked:
+        go_elsewhere(asked["elsewhere"])
     elif "close" in asked:
         kept.clear()
     else:

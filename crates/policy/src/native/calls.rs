@@ -68,7 +68,14 @@ unsafe extern "C" {
         block_ns: u64,
     );
     pub(super) fn native_limit_datagrams(l: *mut of::Limits, interval_ns: u64, dropped: i32);
-    pub(super) fn native_describe(a: *mut of::Attempt, essential: i32, first: i32, named: i32, address: u64);
+    pub(super) fn native_describe(
+        a: *mut of::Attempt,
+        essential: i32,
+        first: i32,
+        named: i32,
+        foreign: i32,
+        address: u64,
+    );
     pub(super) fn native_state(a: *const of::Attempt) -> u32;
     pub(super) fn native_blocked_on(a: *const of::Attempt) -> u32;
     pub(super) fn native_refuse(c: *const NativeCharge, now: u64) -> u32;
@@ -139,4 +146,8 @@ unsafe extern "C" {
         addr: *mut [u8; 16],
         ttl_s: *mut u32,
     ) -> i32;
+    pub(super) fn native_print(owner: u64, key: u64) -> u64;
+    pub(super) fn native_set_find(set: *mut [u64; 16], print: u64, now: u32, until: *mut u32) -> i32;
+    pub(super) fn native_set_claim(set: *mut [u64; 16], print: u64, now: u32) -> u32;
+    pub(super) fn native_set_publish(set: *mut [u64; 16], place: u32, print: u64, now: u32, until: u32);
 }

@@ -52,6 +52,7 @@ impl Attempt {
                 (origin.standing == Standing::Essential).into(),
                 origin.first.into(),
                 origin.named.into(),
+                origin.foreign.into(),
                 origin.address,
             );
         }
@@ -135,6 +136,7 @@ impl Charged<'_> {
             Ending::TimedOut => 1,
             Ending::Other => 2,
             Ending::Cancelled => 3,
+            Ending::Neutral => 4,
         };
         let charge = self.pointers();
         // SAFETY: as in begin().

@@ -17,6 +17,7 @@ fn purse_number(purse: Purse) -> u32 {
     match purse {
         Purse::Strangers => 0,
         Purse::Named => 1,
+        Purse::Foreign => 2,
     }
 }
 

@@ -13,14 +13,14 @@ pub(super) struct Account {
     in_use: u32,
     next_turn: u64,
     /// Credit that was spent since the reading.
-    spent: [u32; 2],
+    spent: [u32; 3],
     /// Its credit may have changed since the reading.
     credit_changed: bool,
 }
 
 impl Account {
     pub fn new(read: Reading) -> Self {
-        Self { read, in_use: read.in_use, next_turn: read.next_turn, spent: [0; 2], credit_changed: false }
+        Self { read, in_use: read.in_use, next_turn: read.next_turn, spent: [0; 3], credit_changed: false }
     }
 
     pub fn read_at(&self) -> u64 {

@@ -84,7 +84,7 @@ impl Enforcement {
         let programs = self.limiter.programs()?;
         let charged = accounts.iter().filter_map(|account| {
             let scope = scopes.iter().find(|scope| scope.id == account.id.scope)?;
-            let name = name_of(&mut self.means, account.id, &scope.name, &programs);
+            let name = name_of(&mut self.means, account, &scope.name, &programs);
             let new = ScopeStatus::new(&name, ScopeKind::Account, &scope.limits, &account.ledger);
             let status = ScopeStatus { trust: trust_status(&account.trust, &scope.limits), ..new };
             Some((account.id, Charged { status, limits: scope.limits }))
@@ -129,14 +129,16 @@ pub(super) fn rank(accounts: &mut [Account]) {
 
 pub(super) fn name_of(
     means: &mut Means,
-    account: AccountId,
+    account: &Account,
     scope: &str,
     programs: &[ProgramCount],
 ) -> String {
     let mut identify =
         |uid, cgroup_id| means.identify(&Program { pid: 0, uid, comm: String::new(), cgroup_id });
-    let whose = account.of().map(|whose| match whose {
-        AccountOf::Cgroup(id) => identify(0, id).cgroup.map_or(Whose::Cgroup(id), Whose::CgroupAt),
+    let whose = account.id.of().map(|whose| match whose {
+        AccountOf::Cgroup(id) => {
+            identify(0, account.cgroup).cgroup.map_or(Whose::Cgroup(id), Whose::CgroupAt)
+        }
         AccountOf::User(uid) => Whose::UserNamed(identify(uid, 0).user),
         AccountOf::Process { pid, .. } => {
             let program = programs.iter().find(|count| count.program.pid == pid);
@@ -157,6 +159,7 @@ fn trust_status(trust: &Trust, limits: &Limits) -> TrustStatus {
         blocked_until: blocked_until.map(on_the_wall),
         credit: Some(trust.credit),
         credit_named: trust.credit_named,
+        credit_foreign: trust.credit_foreign,
         first_contacts: Some(trust.first_contacts),
     }
 }

@@ -6,7 +6,7 @@ use crate::control::scope_status::ACCOUNTS_LISTED;
 use crate::control::{AccountName, Answer, Whose};
 use crate::exit::WrongUse;
 use anyhow::Result;
-use halfopen_kernel::{AccountId, AccountOf, ScopeId};
+use halfopen_kernel::{Account, AccountOf, ScopeId};
 
 impl Enforcement {
     /// Lets suspects go on as if nothing had been: all of them, those of one scope, or one account by its number.
@@ -29,7 +29,7 @@ impl Enforcement {
         }
         let mut accounts = self.limiter.accounts()?;
         accounts.retain(|account| {
-            let is_it = whose.as_ref().is_none_or(|whose| is_of(account.id, whose));
+            let is_it = whose.as_ref().is_none_or(|whose| is_of(account, whose));
             is_it && scopes.iter().any(|(id, _)| *id == account.id.scope)
         });
         if let Some(whose) = &whose
@@ -62,7 +62,7 @@ impl Enforcement {
         for account in accounts.iter().take(ACCOUNTS_LISTED) {
             let scope = scopes.iter().find(|(id, _)| *id == account.id.scope);
             let scope = scope.map_or("", |(_, name)| name);
-            released.push(name_of(&mut self.means, account.id, scope, &programs));
+            released.push(name_of(&mut self.means, account, scope, &programs));
         }
         for name in &released {
             tracing::info!("{name} is released: it is no suspect any more");
@@ -71,10 +71,11 @@ impl Enforcement {
     }
 }
 
-fn is_of(account: AccountId, whose: &Whose) -> bool {
-    let Some(account) = account.of() else { return false };
-    match (account, whose) {
-        (AccountOf::Cgroup(id), Whose::Cgroup(number)) => id == *number,
+/// An account by cgroup is asked for by a cgroup, or where that is gone by its own number.
+fn is_of(account: &Account, whose: &Whose) -> bool {
+    let Some(of) = account.id.of() else { return false };
+    match (of, whose) {
+        (AccountOf::Cgroup(id), Whose::Cgroup(number)) => account.cgroup == *number || id == *number,
         (AccountOf::User(uid), Whose::User(number)) => uid == *number,
         (AccountOf::Process { pid, .. }, Whose::Process(number, _)) => pid == *number,
         _ => false,

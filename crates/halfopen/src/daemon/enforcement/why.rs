@@ -77,6 +77,7 @@ fn explained(attempt: &Attempt, charged: &HashMap<AccountId, Charged>) -> Attemp
         let credit = match attempt.contact {
             Contact::Known => None,
             Contact::First(Purse::Named) => status.trust.credit_named,
+            Contact::First(Purse::Foreign) => status.trust.credit_foreign,
             Contact::First(Purse::Strangers) => status.trust.credit,
         };
         if credit == Some(0) { status.credit_waited_for() } else { status.waited_for(limits.strict) }

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * What an answer is worth: whoever makes the network that it comes from can make answers too.
+ */
+#pragma once
+
+#include "kernel_types.h"
+#include "outcome.h"
+#include "program.h"
+
+#define IFF_LOOPBACK 0x8
+#define RTN_LOCAL 2
+#define RTF_LOCAL 0x80000000u
+#define RTF_ANYCAST 0x00100000u
+#define LOOPBACK_IFINDEX 1
+
+static __always_inline const struct net *namespace_of(const struct tcp_sock *tp)
+{
+	return tp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net;
+}
+
+/* Whether the network namespace belongs to a user namespace that somebody has made: its owner, who may be any user, has
+ * it answer as he likes. */
+static __always_inline int is_foreign(const struct tcp_sock *tp)
+{
+	return namespace_of(tp)->user_ns->level != 0;
+}
+
+/* Whether the destination is this very namespace. */
+static __always_inline int is_routed_here(const struct tcp_sock *tp)
+{
+	struct dst_entry *route = tp->inet_conn.icsk_inet.sk.sk_dst_cache;
+	struct rt6_info *six = (struct rt6_info *)route;
+
+	/* IPv6 forgets it after a while. */
+	if (!route)
+		return 0;
+	if (BPF_CORE_READ(route, dev, flags) & IFF_LOOPBACK)
+		return 1;
+	/* A mapped address is IPv4's. */
+	if (BPF_CORE_READ(route, ops, family) == AF_INET)
+		return BPF_CORE_READ((struct rtable *)route, rt_type) == RTN_LOCAL;
+	return bpf_core_field_exists(six->rt6i_flags) && BPF_CORE_READ(six, rt6i_flags) & (RTF_LOCAL | RTF_ANYCAST);
+}
+
+/* The interface that the answer has come in by, kept in its segment even where that waited for the socket's lock; 0 =
+ * there is none. */
+static __always_inline int came_in_by(struct bpf_sock_ops *op)
+{
+	const struct bpf_sock_ops_kern *asked = (const struct bpf_sock_ops_kern *)op;
+
+	return BPF_CORE_READ(asked, skb, skb_iif);
+}
+
+/* Which end an attempt has that has been answered, in ACTIVE_ESTABLISHED_CB. What has come in over loopback was
+ * answered by this host, whatever the address: DNAT and REDIRECT look so. A socket in TCP_REPAIR has asked nobody. */
+static __noinline enum ending answered(struct tcp_sock *tp, int came_by)
+{
+	if (!tp || is_foreign(tp) || BPF_CORE_READ_BITFIELD(tp, repair) || is_routed_here(tp))
+		return ENDING_NEUTRAL;
+	return came_by && came_by != LOOPBACK_IFINDEX ? ENDING_ESTABLISHED : ENDING_NEUTRAL;
+}

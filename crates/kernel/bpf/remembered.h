@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * Tables of what is remembered, in sets: a key's set is drawn by a salted hash, and has SET_PLACES places. Who fills a
+ * table takes the places of its own entries first, not those of others, which an LRU map would give it.
+ *
+ * An entry is written by any CPU, without a lock: who writes has claimed it, and it is found again once it is whole.
+ * Pure: no helper is called.
+ */
+#pragma once
+
+#include "abi.h"
+
+/* What no key has: nothing is there, and somebody is writing. */
+#define PRINT_FREE 0ULL
+#define PRINT_CLAIMED 1ULL
+#define OWNER_SHIFT 48
+
+/* Times in sets, of 17 ms. They go round after two years; what is to come is less than one away. */
+#define SET_TIME_SHIFT 24
+
+static __always_inline __u32 set_time(__u64 ns)
+{
+	return ns >> SET_TIME_SHIFT;
+}
+
+static __always_inline __u64 mix(__u64 hash, __u64 word)
+{
+	hash ^= word;
+	hash ^= hash >> 33;
+	hash *= 0xff51afd7ed558ccdULL;
+	hash ^= hash >> 33;
+	hash *= 0xc4ceb9fe1a85ec53ULL;
+	return hash ^ hash >> 33;
+}
+
+/* By what an entry is known: 16 bits of its owner's hash, and 48 of its key's. */
+static __always_inline __u64 print_of(__u64 owner, __u64 key)
+{
+	__u64 tag = owner >> OWNER_SHIFT;
+
+	return (tag | !tag) << OWNER_SHIFT | key >> 16;
+}
+
+/* Entries may be longer than their heads; `size` is theirs. */
+static __always_inline struct remembered *entry_at(void *set, __u32 size, __u32 at)
+{
+	return (struct remembered *)((char *)set + at * size);
+}
+
+static __always_inline int is_past(__u32 until, __u32 now)
+{
+	return (__s32)(until - now) <= 0;
+}
+
+/* The compiler is to see no condition in a number: the verifier would walk both ways. */
+#define HIDE(number) asm volatile("" : "+r"(number))
+
+static __always_inline __u64 is_zero(__u64 number)
+{
+	number |= -number;
+	HIDE(number);
+	return 1 - (number >> 63);
+}
+
+/* In this order: the entry of the very key, what is free or past, all others by how many their owner has. */
+#define READY_SAME (1ULL << 41)
+#define READY_FREE (1ULL << 40)
+#define READY_OWNERS 32
+
+/* How gladly the entry is given up, for one of `print`: of what lives, the oldest of whoever has most here, counting
+ * the new one, if that is more than one; else the oldest. */
+static __always_inline __u64 readiness(void *set, __u32 size, const struct remembered *e, __u64 print, __u32 now)
+{
+	__u64 owner = e->print >> OWNER_SHIFT, past = (__u32)(e->until - now - 1) >> 31;
+	__u64 others = is_zero(owner ^ print >> OWNER_SHIFT), age;
+
+	for (__u32 i = 0; i < SET_PLACES; i++)
+		others += is_zero(owner ^ entry_at(set, size, i)->print >> OWNER_SHIFT);
+	/* Another CPU may have written it since this one read its clock. */
+	age = (__u32)(now - e->date + 64);
+	age |= (others - 1) << READY_OWNERS;
+	age |= (past | is_zero(e->print ^ PRINT_FREE)) * READY_FREE;
+	age |= is_zero(e->print ^ print) * READY_SAME;
+	return age * (1 - is_zero(e->print ^ PRINT_CLAIMED));
+}
+
+/* Where one of `print` goes: where it is already, or where somebody else has to leave. */
+static __always_inline __u32 place_for(void *set, __u32 size, __u64 print, __u32 now)
+{
+	__u64 most = 0, ready, is_more;
+	__u32 place = 0;
+
+	for (__u32 i = 0; i < SET_PLACES; i++) {
+		ready = readiness(set, size, entry_at(set, size, i), print, now);
+		is_more = most - ready;
+		HIDE(is_more);
+		is_more = -(is_more >> 63);
+		HIDE(is_more);
+		most ^= (most ^ ready) & is_more;
+		place ^= (place ^ i) & is_more;
+	}
+	return place;
+}
+
+/* Whether the entry is this CPU's to write until it publishes it. */
+static __always_inline int claim(struct remembered *e)
+{
+	__u64 print = *(volatile __u64 *)&e->print;
+
+	return print != PRINT_CLAIMED && __sync_val_compare_and_swap(&e->print, print, PRINT_CLAIMED) == print;
+}
+
+static __always_inline void publish(struct remembered *e, __u64 print)
+{
+	__sync_lock_test_and_set(&e->print, print);
+}
+
+/* Whether what was read of the entry since it was found is that of its key. */
+static __always_inline int is_still(struct remembered *e, __u64 print)
+{
+	return __sync_fetch_and_or(&e->print, 0) == print;
+}
+
+/* The key's entry, if it has one that is not past. What is read of it counts if it is_still() the key's afterwards. */
+static __always_inline struct remembered *find_in(void *set, __u32 size, __u64 print, __u32 now)
+{
+	for (__u32 i = 0; i < SET_PLACES; i++) {
+		struct remembered *e = entry_at(set, size, i);
+
+		if (*(volatile __u64 *)&e->print == print)
+			return is_past(*(volatile __u32 *)&e->until, now) ? NULL : e;
+	}
+	return NULL;
+}
+
+/* The entry where the key goes, claimed; NULL where another CPU was first. */
+static __always_inline struct remembered *claim_in(void *set, __u32 size, __u64 print, __u32 now)
+{
+	__u64 place = place_for(set, size, print, now);
+	struct remembered *e;
+
+#ifdef __bpf__
+	asm volatile("%0 &= 7" : "+r"(place));
+#endif
+	e = entry_at(set, size, place);
+	return claim(e) ? e : NULL;
+}

@@ -1,0 +1,147 @@
+//! A set of a table of what is remembered: who has to leave, and what is never found.
+
+use halfopen_policy::remembered::{PLACES, Print, Set};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+/// Owners are told apart by their highest 16 bits.
+fn print(owner: u64, key: u64) -> Print {
+    Print::new(owner << 48, key << 16)
+}
+
+fn note(set: &Set, print: Print, now: u32, until: u32) {
+    set.claim(print, now).expect("nobody else is writing").publish(now, until);
+}
+
+fn holds(set: &Set, owner: u64, keys: impl Iterator<Item = u64>, now: u32) -> Vec<u64> {
+    keys.filter(|&key| set.find(print(owner, key), now).is_some()).collect()
+}
+
+const LATER: u32 = 1_000_000;
+
+proptest! {
+    /// However much one owner remembers, whoever has a single entry keeps it.
+    #[test]
+    fn a_flood_pushes_out_no_single_entry(
+        singles in 0..u64::from(PLACES),
+        flood in vec(0..1_000_u64, 1..200),
+        start in any::<u32>(),
+    ) {
+        let set = Set::default();
+        let mut now = start;
+        for owner in 0..singles {
+            note(&set, print(1 + owner, 7), now, now.wrapping_add(LATER));
+            now = now.wrapping_add(1);
+        }
+        for key in flood {
+            note(&set, print(99, key), now, now.wrapping_add(LATER));
+            prop_assert!(set.find(print(99, key), now).is_some());
+            now = now.wrapping_add(1);
+        }
+        for owner in 0..singles {
+            prop_assert!(set.find(print(1 + owner, 7), now).is_some(), "owner {owner}");
+        }
+    }
+
+    /// Two that remember as much as they can share a set.
+    #[test]
+    fn two_floods_have_a_half_each(turns in vec(any::<bool>(), 100..200), start in any::<u32>()) {
+        let set = Set::default();
+        let mut now = start;
+        let (ones, others) = turns.iter().enumerate().partition::<Vec<_>, _>(|(_, turn)| **turn);
+        prop_assume!(ones.len() >= 8 && others.len() >= 8);
+        for (key, turn) in turns.iter().enumerate() {
+            note(&set, print(if *turn { 1 } else { 2 }, key as u64), now, now.wrapping_add(LATER));
+            now = now.wrapping_add(1);
+        }
+        for owner in [1, 2] {
+            let held = holds(&set, owner, 0..turns.len() as u64, now).len();
+            prop_assert!((3..=5).contains(&held), "{owner} has {held}");
+        }
+    }
+
+    /// What is past makes room before anything that counts.
+    #[test]
+    fn what_is_past_goes_first(past in 1..=PLACES, start in any::<u32>()) {
+        let set = Set::default();
+        for key in 0..u64::from(PLACES) {
+            // They are the youngest too.
+            let (age, until) = if key < u64::from(past) { (5, 10) } else { (0, LATER) };
+            note(&set, print(1, key), start.wrapping_add(age), start.wrapping_add(until));
+        }
+        let now = start.wrapping_add(10);
+        for owner in 0..u64::from(past) {
+            note(&set, print(50 + owner, 0), now, now.wrapping_add(LATER));
+        }
+        let kept = holds(&set, 1, 0..u64::from(PLACES), now);
+        prop_assert_eq!(kept, (u64::from(past)..u64::from(PLACES)).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn of_one_owner_the_oldest_goes() {
+    let set = Set::default();
+    for key in 0..100 {
+        let now = 5 + u32::try_from(key).unwrap();
+        note(&set, print(1, key), now, now + LATER);
+    }
+    assert_eq!(holds(&set, 1, 0..100, 105), (92..100).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_is_noted_again_keeps_its_place() {
+    let set = Set::default();
+    for now in 0..50 {
+        note(&set, print(1, 1), now, now + 10);
+        note(&set, print(1, 2), now, now + 20);
+    }
+    assert_eq!(set.find(print(1, 1), 50), Some(59));
+    assert_eq!(set.find(print(1, 1), 59), None, "it is past");
+    assert_eq!(set.find(print(2, 1), 50), None, "another owner's");
+}
+
+#[test]
+fn an_entry_that_is_being_written_is_nobody_s() {
+    let set = Set::default();
+    for key in 0..u64::from(PLACES) {
+        note(&set, print(1, key), 0, LATER);
+    }
+    let written = set.claim(print(1, 100), 1).expect("nobody else is writing");
+    assert_eq!(set.find(print(1, 100), 1), None);
+    assert_eq!(set.find(print(1, 0), 1), None, "the oldest has left");
+    // Nor is it given to another meanwhile.
+    for key in 200..300 {
+        note(&set, print(1, key), 2, LATER);
+    }
+    written.publish(1, 77);
+    assert_eq!(set.find(print(1, 100), 2), Some(77));
+}
+
+/// What is read of an entry is what was written for that key, whoever writes beside.
+#[test]
+fn nothing_is_found_with_another_s_time() {
+    let (set, done) = (Set::default(), AtomicBool::new(false));
+    let until = |key: u64| 1_000 + u32::try_from(key).unwrap() * 1_000;
+    thread::scope(|scope| {
+        for writer in 0..3 {
+            let (set, done) = (&set, &done);
+            scope.spawn(move || {
+                for key in (0..60).cycle().skip(writer * 20).take(300_000) {
+                    if let Some(claimed) = set.claim(print(key % 5, key), 0) {
+                        claimed.publish(0, until(key));
+                    }
+                }
+                done.store(true, Ordering::Relaxed);
+            });
+        }
+        while !done.load(Ordering::Relaxed) {
+            for key in 0..60 {
+                if let Some(found) = set.find(print(key % 5, key), 0) {
+                    assert_eq!(found, until(key), "key {key}");
+                }
+            }
+        }
+    });
+}
