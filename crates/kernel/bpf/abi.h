@@ -8,7 +8,7 @@
 #include <linux/types.h>
 
 /* Of everything that is pinned: a daemon adopts only what has its own number. */
-#define LAYOUT 3
+#define LAYOUT 4
 
 /* The scopes of the table: the host's, those of `exec`, those of rules, those of interfaces. */
 #define SCOPES 128
@@ -260,8 +260,9 @@ enum attempt_flag {
 	ATTEMPT_FIRST = 512,	       /* a first contact */
 	ATTEMPT_PENDING = 1024,	       /* a first contact of which neither answer nor silence is known yet */
 	ATTEMPT_NEWEST = 2048,	       /* it was the newest waiter's turn, not the oldest's, that it took */
-	ATTEMPT_IN_PARTY = 4096,       /* counted among its parties' waiters */
+	ATTEMPT_IN_PARTY = 4096,       /* counted among its part's queued */
 	ATTEMPT_NAMED = 8192,	       /* a DNS answer has named its address lately */
+	ATTEMPT_IN_ROUND = 16384,      /* counted among those of its part that wait for the host's turns */
 };
 
 /* One outbound connect. Written under its socket's lock; its counts in the ledger under the host scope's lock. */
@@ -272,7 +273,8 @@ struct attempt {
 	__u32 scope;	      /* of CHARGED_OWN; 0 = none */
 	__u32 interface;      /* the scope of CHARGED_INTERFACE; 0 = none */
 	__u64 account;	      /* of its scope: account_key's id */
-	__u64 top;	      /* the top-level cgroup's id: its party, with the user's below it */
+	__u64 top;	      /* the top-level cgroup's id ... */
+	__u64 part;	      /* ... and whose it is below that: party_key's */
 	__u64 address;	      /* a hash of the destination, for working sets */
 	__u32 place[CHARGED]; /* among those who wait for credit there */
 	__u32 walk;	      /* the recount that has seen it */
@@ -295,7 +297,7 @@ struct attempt {
 	__u32 own_rto_max_ms;
 	__u32 queue_number;
 	__u8 linear_timeouts;
-	__u8 spare[23]; /* zero: room for later versions of the same layout */
+	__u8 spare[15]; /* zero: room for later versions of the same layout */
 };
 
 /* What a contact is; see contact_of(). */
@@ -462,23 +464,45 @@ struct neighbourhood {
 	__u32 pad;
 };
 
-/* Those among whom a full scope's turns go round: top-level cgroups, and in each its users. */
+/* Those among whom the host's slots, turns and places are shared: top-level cgroups, and in each its parts. A part is
+ * an account of a rule's or exec's, or where an attempt has none its user: see part_of(). */
 struct party_key {
 	__u64 top;
-	__u32 user; /* ALL_USERS: the cgroup as one */
-	__u32 pad;
+	__u64 part;
 };
-#define ALL_USERS 0xffffffffu
+#define WHOLE_TOP 0ULL	 /* the cgroup as one */
+#define OTHER_PARTS 1ULL /* those of its parts for which there is no room, as one */
+/* Of a part, above what it is for: the number of its scope. No cgroup and no user has so many bits; of processes those
+ * that were started 99 days apart may have one part in common. */
+#define PART_SCOPE_SHIFT 55
+/* A user that is a user namespace of root's, by its inode number. */
+#define USER_IS_NAMESPACE (1ULL << 32)
+#define PARTIES 8192
+/* Of these so many may be parts. Nobody but the host's manager makes top-level cgroups: there is room for them. */
+#define PARTS (PARTIES * 3 / 4)
 
 /* Of the turns that go round among those who wait here (`round`), and in the round above (`served`). */
 struct party {
-	__u32 waiters;	  /* attempts */
+	__u32 waiters;	  /* attempts that wait for the host's turns */
 	__u32 served;	  /* the round above in which it last had a turn */
 	__u32 round;	  /* among its own parts */
 	__u32 waiting;	  /* parts that wait */
 	__u32 unserved;	  /* of those, in this round */
 	__u32 idle_since; /* in units of IDLE_SHIFT; 0 = asked for since the collector came by */
 	__u64 offered_ns; /* since when a turn has been there that those who asked were not to take; 0 = none */
+	__u64 turn_ns;	  /* when it last had a turn */
+	__u32 joined;	  /* how often a part has begun to wait */
+	__u32 join;	  /* its own number in that count of the round above */
+	__u32 newcomers;  /* a bit for each of the last that began, the latest the lowest: set until its first turn */
+	__u32 owes;	  /* a newcomer had the last turn: the next is not a newcomer's */
+	/* Of a part. */
+	__u32 queued;	     /* attempts that wait, wherever */
+	__u32 waiting_known; /* those of `waiters` that are no first contacts */
+	__u32 waiting_named; /* those of them that are first contacts with a named address */
+	__u32 pad;
+	__u64 cancelled_ns; /* when one of its queued attempts was cancelled last */
+	__u64 paid_ns;	    /* when what it cancelled is paid for; see churn.h */
+	__u64 newcomer_ns;  /* the host's: when one that had just begun to wait last went out beside others that wait */
 };
 
 /* One account. The host's lock guards every scope, so that an attempt is charged to all of its scopes at once. */
@@ -533,7 +557,8 @@ struct scope {
 	__u64 datagrams_let_out;
 	__u64 datagrams_stopped;
 	__u64 datagrams_audited; /* that would have been stopped */
-	__u8 spare[16];
+	__u64 churned_until_ns;	 /* the host's: until when some part has cancelled too much; 0 = none has */
+	__u8 spare[8];
 };
 
 /* A program, as far as it can be told without asking it. */
@@ -611,7 +636,8 @@ struct held_record {
 	__u32 own; /* the scopes that it is charged to besides the host; 0 = none */
 	__u32 interface;
 	__u64 account; /* of its own scope */
-	__u64 top;     /* the top-level cgroup's id */
+	__u64 top;     /* among whom it shares the host's turns: party_key's */
+	__u64 part;
 	__u32 pid;
 	__u32 uid;
 	char comm[COMM_LEN];
@@ -640,6 +666,8 @@ struct attempt_record {
 	__u64 out_ns;
 	__u64 cgroup_id;
 	__u64 account;
+	__u64 top; /* party_key's */
+	__u64 part;
 	__u32 scope;
 	__u32 interface;
 	__u32 pid;
@@ -677,5 +705,6 @@ enum fault {
 	FAULT_PARTY_UNKNOWN,
 	FAULT_ACCOUNTS_FULL,
 	FAULT_DATAGRAM_UNKNOWN,
+	FAULT_CHURN_REFUSED,
 	FAULTS,
 };

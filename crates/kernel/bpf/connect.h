@@ -17,6 +17,14 @@
 #define ENOBUFS 105
 #define SOCK_STREAM 1
 
+/* One that has never waited has no entry, and one for which there was no room shares one. */
+static __always_inline struct party *part_of_connect(__u64 top, __u64 part)
+{
+	struct party *party = find_party(top, part);
+
+	return party || !parts_are_full() ? party : find_party(top, OTHER_PARTS);
+}
+
 static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct prefix *to)
 {
 	__u32 policy = policy_now & 1;
@@ -27,15 +35,15 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 	struct tcp_sock *tp;
 	struct books b;
 	enum refusal refusal;
+	int asks;
 
 	if (ctx->type != SOCK_STREAM || ctx->protocol != IPPROTO_TCP || !sk || mode_now(p) != MODE_ENFORCE)
 		return 1;
 	if (!open_scopes(&b, p, 0, 0, 0))
 		return 1;
 	/* Almost always nothing waits, in whatever scope: then no more is looked at. */
-	if (!p->blocks && !host_of(&b)->queued)
-		return 1;
-	if (!p->blocks && !p->exec_level && !p->rules.rules && !queue_is_full(host_of(&b), b.limits[CHARGED_HOST]))
+	asks = asks_for_part(host_of(&b), b.limits[CHARGED_HOST]);
+	if (!p->blocks && !asks && (!host_of(&b)->queued || (!p->exec_level && !p->rules.rules)))
 		return 1;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp || !is_of_program(tp) || is_exempt(to))
@@ -50,6 +58,8 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 		release_scope(charge.scope, charge.account, p->released);
 	if (is_unreleased(p, host_of(&b)))
 		release_scope(0, 0, p->released);
+	if (asks)
+		b.part = part_of_connect(top_of(p, cgroup), part_of(charge.scope, charge.account));
 	refusal = refusal_of(&b, bpf_ktime_get_ns());
 	if (refusal == REFUSAL_NONE || (p->essential.rules && is_essential(p, policy, cgroup)))
 		return 1;
@@ -57,6 +67,8 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 	 * is its own. */
 	if (is_denied(ctx, to))
 		return 1;
+	if (refusal == REFUSAL_CHURN)
+		count_fault(FAULT_CHURN_REFUSED);
 	program_refused(cgroup);
 	bpf_spin_lock(&host_of(&b)->lock);
 	count_refusal(&b, refusal);

@@ -155,7 +155,7 @@ impl Host {
             first,
             named: self.named.contains(&dial.to),
             address: dial.to.to_bits().into(),
-            party: halfopen_policy::Party { top: cgroup.len() as u64, user: 0 },
+            party: halfopen_policy::Party { top: cgroup.len() as u64, part: 0 },
             ..Origin::default()
         };
         assert_eq!(self.books.refuses(self.now, origin), None, "the queue is long enough");

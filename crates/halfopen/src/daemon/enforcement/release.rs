@@ -76,6 +76,7 @@ fn is_of(account: AccountId, whose: &Whose) -> bool {
     match (account, whose) {
         (AccountOf::Cgroup(id), Whose::Cgroup(number)) => id == *number,
         (AccountOf::User(uid), Whose::User(number)) => uid == *number,
+        (AccountOf::UserNamespace(of), Whose::UserNamespace(number)) => of == *number,
         (AccountOf::Process { pid, .. }, Whose::Process(number, _)) => pid == *number,
         _ => false,
     }
