@@ -364,7 +364,11 @@ fn the_round_comes_before_rank_and_age() {
     wakes.began(5, of(2, stranger));
     let read = |in_use| Reading { at: 1, limits: limits(10, None), in_use, next_turn: 0, credit: None };
     wakes.read(AccountId::HOST, read(7));
-    assert_eq!(wakes.due(2, 10), [5, 2, 3], "who came last has waited for nobody; of one party the known go first");
+    assert_eq!(
+        wakes.due(2, 10),
+        [5, 2, 3],
+        "who came last has waited for nobody; of one party the known go first"
+    );
     wakes.began(6, of(2, stranger));
     wakes.read(AccountId::HOST, read(4));
     assert_eq!(wakes.due(3, 10)[..1], [6]);
