@@ -5,10 +5,12 @@
 #pragma once
 
 #include "accounts.h"
+#include "contacts.h"
 #include "decide.h"
 #include "denied.h"
 #include "essential.h"
 #include "maps.h"
+#include "names.h"
 #include "program.h"
 #include "programs.h"
 #include "refuse.h"
@@ -23,6 +25,13 @@ static __always_inline struct party *part_of_connect(__u64 top, __u64 part)
 	struct party *party = find_party(top, part);
 
 	return party || !parts_are_full() ? party : find_party(top, OTHER_PARTS);
+}
+
+static __always_inline int is_met(const struct policy *p, struct cgroup *cgroup, const struct prefix *to)
+{
+	__u64 now = bpf_ktime_get_ns();
+
+	return (p->knows && is_known(p, to->addr, now)) || (p->names && is_named(p, cgroup, to->addr, now));
 }
 
 static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct prefix *to)
@@ -60,7 +69,7 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 		release_scope(0, 0, p->released);
 	if (asks)
 		b.part = part_of_connect(top_of(p, cgroup), part_of(charge.scope, charge.account));
-	refusal = refusal_of(&b, bpf_ktime_get_ns());
+	refusal = refusal_of(&b, asks && is_met(p, cgroup, to), bpf_ktime_get_ns());
 	if (refusal == REFUSAL_NONE || (p->essential.rules && is_essential(p, policy, cgroup)))
 		return 1;
 	/* Ours are run in the order of their attachment, all of them whatever the first says: what [[deny]] refuses

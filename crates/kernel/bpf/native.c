@@ -134,10 +134,10 @@ static enum verdict syn_leaves(struct attempt *a, enum verdict verdict, __u64 no
 }
 
 /* Whether connect() fails at once; counted then. */
-__u32 native_refuse(const struct native_charge *c, __u64 now)
+__u32 native_refuse(const struct native_charge *c, int met, __u64 now)
 {
 	struct books b = open_books(c);
-	enum refusal refusal = refusal_of(&b, now);
+	enum refusal refusal = refusal_of(&b, met, now);
 
 	if (refusal != REFUSAL_NONE)
 		count_refusal(&b, refusal);

@@ -38,8 +38,16 @@ static __always_inline int asks_for_part(const struct scope *host, const struct 
 	return host->churned_until_ns || host_queue_is_full(host, l);
 }
 
-/* Only where something is enforced, and not of the essential. May be asked without the lock. */
-static __always_inline enum refusal refusal_of(const struct books *b, __u64 now)
+/* A known or named address hardly ever waits where the host has room: who shares an account with a scanner reaches it.
+ */
+static __always_inline int goes_at_once(const struct books *b, int met)
+{
+	return met && !host_of(b)->parties.waiting && slots_held(host_of(b)) < b->limits[CHARGED_HOST]->half_open;
+}
+
+/* Only where something is enforced, and not of the essential; `met` where the address is known or named. May be asked
+ * without the lock. */
+static __always_inline enum refusal refusal_of(const struct books *b, int met, __u64 now)
 {
 	int blocked = 0, full = 0;
 
@@ -57,7 +65,7 @@ static __always_inline enum refusal refusal_of(const struct books *b, __u64 now)
 		return REFUSAL_BLOCKED;
 	if (full)
 		return REFUSAL_QUEUE_FULL;
-	return b->part && is_churning(b->part, now) ? REFUSAL_CHURN : REFUSAL_NONE;
+	return b->part && is_churning(b->part, now) && !goes_at_once(b, met) ? REFUSAL_CHURN : REFUSAL_NONE;
 }
 
 /* To be called with the host scope's lock held. */

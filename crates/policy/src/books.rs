@@ -124,7 +124,7 @@ impl Books {
             return None;
         }
         let origin = self.known(origin);
-        self.scopes.of(&origin)?.refuse(now)
+        self.scopes.of(&origin)?.refuse(!origin.first || origin.named, now)
     }
 
     /// `connect()`: out at once if every charged scope has a free slot, credit for a first contact, and nothing of equal

@@ -71,7 +71,7 @@ unsafe extern "C" {
     pub(super) fn native_describe(a: *mut of::Attempt, essential: i32, first: i32, named: i32, address: u64);
     pub(super) fn native_state(a: *const of::Attempt) -> u32;
     pub(super) fn native_blocked_on(a: *const of::Attempt) -> u32;
-    pub(super) fn native_refuse(c: *const NativeCharge, now: u64) -> u32;
+    pub(super) fn native_refuse(c: *const NativeCharge, met: i32, now: u64) -> u32;
     pub(super) fn native_begin(c: *const NativeCharge, a: *mut of::Attempt, mode: u32, now: u64) -> u32;
     pub(super) fn native_known(c: *const NativeCharge, a: *mut of::Attempt, now: u64);
     pub(super) fn native_recheck(c: *const NativeCharge, a: *mut of::Attempt, mode: u32, now: u64) -> u32;

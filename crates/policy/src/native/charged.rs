@@ -93,10 +93,10 @@ impl Charged<'_> {
     }
 
     /// Whether `connect()` fails at once; counted then.
-    pub fn refuse(&mut self, now: u64) -> Option<Refusal> {
+    pub fn refuse(&mut self, met: bool, now: u64) -> Option<Refusal> {
         let charge = self.pointers();
         // SAFETY: all that is pointed to is of the structures' sizes and borrowed by `self` for the call, each once.
-        match unsafe { calls::native_refuse(&raw const charge, now) } {
+        match unsafe { calls::native_refuse(&raw const charge, met.into(), now) } {
             0 => None,
             1 => Some(Refusal::QueueFull),
             3 => Some(Refusal::Churn),
