@@ -27,6 +27,7 @@
 #define RECORDS 32768
 /* Of one cgroup; what has other names is counted together, under none. */
 #define PROGRAMS_OF_CGROUP 64
+#define MANY_USERS 0xffffffffu
 #define ESSENTIAL_RULES 64
 #define RESOLVERS 64
 /* Sets of what is remembered; powers of two. */
@@ -269,11 +270,12 @@ enum attempt_flag {
 	ATTEMPT_FIRST = 512,	       /* a first contact */
 	ATTEMPT_PENDING = 1024,	       /* a first contact of which neither answer nor silence is known yet */
 	ATTEMPT_NEWEST = 2048,	       /* it was the newest waiter's turn, not the oldest's, that it took */
-	ATTEMPT_IN_PARTY = 4096,       /* counted among its parties' waiters */
+	ATTEMPT_IN_PARTY = 4096,       /* counted among its part's queued */
 	ATTEMPT_NAMED = 8192,	       /* a DNS answer has named its address lately; never with the next */
 	ATTEMPT_FOREIGN = 16384,       /* from a network namespace that the first user namespace does not own */
 	ATTEMPT_REPEATS_LATE = 32768,  /* its next SYN leaves a second after the last one */
-	ATTEMPT_AT_EGRESS = 65536,     /* it began where its SYN leaves: no callback is on yet */
+	ATTEMPT_IN_ROUND = 65536,      /* counted among those of its part that wait for the host's turns */
+	ATTEMPT_AT_EGRESS = 131072,    /* it began where its SYN leaves: no callback is on yet */
 };
 
 /* Where a socket is: what a packet for it needs. */
@@ -305,7 +307,8 @@ struct attempt {
 	__u64 asked_ns; /* when its socket was heard of last: a live one is at each of its timers */
 	__u32 walk;	/* the recount that has seen it */
 	__u32 met;	/* the walk over sockets that has met its socket */
-	__u64 top;	/* the top-level cgroup's id: its party, with the user's below it */
+	__u64 top;	/* the top-level cgroup's id ... */
+	__u64 part;	/* ... and whose it is below that: party_key's */
 	__u64 address;	/* a hash of the destination, for working sets */
 	__u64 cgroup_id;
 	__u64 netns; /* its network namespace's cookie */
@@ -502,23 +505,45 @@ struct neighbourhood_set {
 	struct neighbourhood of[SET_PLACES];
 };
 
-/* Those among whom a full scope's turns go round: top-level cgroups, and in each its users. */
+/* Those among whom the host's slots, turns and places are shared: top-level cgroups, and in each its parts. A part is
+ * an account of a rule's or exec's, or where an attempt has none its user: see part_of(). */
 struct party_key {
 	__u64 top;
-	__u32 user; /* ALL_USERS: the cgroup as one */
-	__u32 pad;
+	__u64 part;
 };
-#define ALL_USERS 0xffffffffu
+#define WHOLE_TOP 0ULL	 /* the cgroup as one */
+#define OTHER_PARTS 1ULL /* those of its parts for which there is no room, as one */
+/* Of a part, above what it is for: the number of its scope. No cgroup and no user has so many bits; of processes those
+ * that were started 99 days apart may have one part in common. */
+#define PART_SCOPE_SHIFT 55
+/* A user that is a user namespace of root's, by its inode number. */
+#define USER_IS_NAMESPACE (1ULL << 32)
+#define PARTIES 8192
+/* Of these so many may be parts. Nobody but the host's manager makes top-level cgroups: there is room for them. */
+#define PARTS (PARTIES * 3 / 4)
 
 /* Of the turns that go round among those who wait here (`round`), and in the round above (`served`). */
 struct party {
-	__u32 waiters;	  /* attempts */
+	__u32 waiters;	  /* attempts that wait for the host's turns */
 	__u32 served;	  /* the round above in which it last had a turn */
 	__u32 round;	  /* among its own parts */
 	__u32 waiting;	  /* parts that wait */
 	__u32 unserved;	  /* of those, in this round */
 	__u32 idle_since; /* in units of IDLE_SHIFT; 0 = asked for since the collector came by */
 	__u64 offered_ns; /* since when a turn has been there that those who asked were not to take; 0 = none */
+	__u64 turn_ns;	  /* when it last had a turn */
+	__u32 joined;	  /* how often a part has begun to wait */
+	__u32 join;	  /* its own number in that count of the round above */
+	__u32 newcomers;  /* a bit for each of the last that began, the latest the lowest: set until its first turn */
+	__u32 owes;	  /* a newcomer had the last turn: the next is not a newcomer's */
+	/* Of a part. */
+	__u32 queued;	     /* attempts that wait, wherever */
+	__u32 waiting_known; /* those of `waiters` that are no first contacts */
+	__u32 waiting_named; /* those of them that are first contacts with a named address */
+	__u32 pad;
+	__u64 cancelled_ns; /* when one of its queued attempts was cancelled last */
+	__u64 paid_ns;	    /* when what it cancelled is paid for; see churn.h */
+	__u64 newcomer_ns;  /* the host's: when one that had just begun to wait last went out beside others that wait */
 };
 
 /* One account. The host's lock guards every scope, so that an attempt is charged to all of its scopes at once. */
@@ -580,7 +605,8 @@ struct scope {
 	__u64 datagrams_let_out;
 	__u64 datagrams_stopped;
 	__u64 datagrams_audited; /* that would have been stopped */
-	__u8 spare[16];
+	__u64 churned_until_ns;	 /* the host's: until when some part has cancelled too much; 0 = none has */
+	__u8 spare[8];
 };
 
 /* A program, as far as it can be told without asking it. */
@@ -647,7 +673,8 @@ struct held_record {
 	__u32 own; /* the scopes that it is charged to besides the host; 0 = none */
 	__u32 interface;
 	__u64 account; /* of its own scope */
-	__u64 top;     /* the top-level cgroup's id */
+	__u64 top;     /* among whom it shares the host's turns: party_key's */
+	__u64 part;
 	__u32 pid;
 	__u32 uid;
 	char comm[COMM_LEN];
@@ -676,6 +703,8 @@ struct attempt_record {
 	__u64 out_ns;
 	__u64 cgroup_id;
 	__u64 account;
+	__u64 top; /* party_key's */
+	__u64 part;
 	__u32 scope;
 	__u32 interface;
 	__u32 pid;
@@ -716,5 +745,6 @@ enum fault {
 	FAULT_NO_RECORD,
 	FAULT_SYN_WITHOUT_RECORD,
 	FAULT_EXEMPT_ELSEWHERE,
+	FAULT_CHURN_REFUSED,
 	FAULTS,
 };

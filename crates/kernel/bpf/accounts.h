@@ -19,6 +19,14 @@ static __always_inline __u64 account_id(enum per per, __u64 of)
 	return (__u64)per << ACCOUNT_KIND_SHIFT | (of & ((1ULL << ACCOUNT_KIND_SHIFT) - 1));
 }
 
+/* Among whom a top-level cgroup's share of the host is shared. */
+static __always_inline __u64 part_of(__u32 scope, __u64 account)
+{
+	if (!scope)
+		return account_id(PER_USER, user_of_current());
+	return account ^ (__u64)scope << PART_SCOPE_SHIFT;
+}
+
 #define FAMILY_DEPTH 16
 
 /* Tells it from every other process since the machine started. */
@@ -204,7 +212,7 @@ static __always_inline void find_charge(struct charge *c, __u32 policy, struct b
 		c->account = account_id(PER_CGROUP, path_of(cgroup, c->cgroup_id));
 		break;
 	case PER_USER:
-		c->account = account_id(PER_USER, ((struct task_struct *)bpf_get_current_task_btf())->cred->uid.val);
+		c->account = account_id(PER_USER, user_of_current());
 		break;
 	case PER_PROCESS:
 		c->account = account_id(PER_PROCESS, family_of_current());

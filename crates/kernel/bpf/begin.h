@@ -56,6 +56,7 @@ static __noinline int describe(struct attempt *a, __u32 policy, struct tcp_sock 
 		a->flags |= ATTEMPT_FOREIGN;
 	note_program(a, cgroup);
 	a->top = top_of(p, cgroup);
+	a->part = part_of(a->scope, a->account);
 	a->address = hash_of(a->addr);
 	note_contact_of(a, p, cgroup);
 	return 0;

@@ -16,7 +16,7 @@
 /* What an attempt in the queue has before it. */
 struct queue_seen {
 	__u32 waiting;
-	__u32 pad;
+	__u32 soon; /* it comes before others that wait, within two turns */
 	__u64 interval_ns;
 	__u64 max_wait_ns;
 };
@@ -31,7 +31,10 @@ __noinline int books_begin(struct attempt *a, __u32 mode)
 
 	if (!a || !open_books(&b, p, a))
 		return VERDICT_GO;
-	make_parties(&b, a);
+	if (is_bound(a, mode) && may_have_to_wait(&b)) {
+		make_parties(a);
+		find_parties(&b, a);
+	}
 	now = bpf_ktime_get_ns();
 	bpf_spin_lock(&host_of(&b)->lock);
 	verdict = attempt_begin(&b, a, mode, now);
@@ -51,11 +54,14 @@ __noinline int books_known(struct attempt *a)
 {
 	const struct policy *p = policy_in_force();
 	struct books b;
+	__u64 now = bpf_ktime_get_ns();
 
 	if (!a || !is_known(a) || !open_scopes(&b, p, a->scope, a->account, a->interface))
 		return 0;
+	if (a->flags & ATTEMPT_IN_PARTY)
+		find_parties(&b, a);
 	bpf_spin_lock(&host_of(&b)->lock);
-	is_first_no_more(&b, a);
+	is_first_no_more(&b, a, now);
 	bpf_spin_unlock(&host_of(&b)->lock);
 	return 1;
 }
@@ -70,7 +76,10 @@ __noinline int books_recheck(struct attempt *a, __u32 mode)
 
 	if (!a || !open_books(&b, p, a))
 		return VERDICT_GO;
-	make_parties(&b, a);
+	if (!(a->flags & ATTEMPT_IN_PARTY)) {
+		make_parties(a);
+		find_parties(&b, a);
+	}
 	now = bpf_ktime_get_ns();
 	bpf_spin_lock(&host_of(&b)->lock);
 	verdict = attempt_recheck(&b, a, mode, now);
@@ -105,6 +114,10 @@ __noinline int books_resend(struct attempt *a, __u32 mode)
 
 	if (!a || !open_books(&b, policy_in_force(), a))
 		return VERDICT_GO;
+	if (is_bound(a, mode) && host_of(&b)->parties.waiting) {
+		make_parties(a);
+		find_parties(&b, a);
+	}
 	now = bpf_ktime_get_ns();
 	bpf_spin_lock(&host_of(&b)->lock);
 	verdict = attempt_resend(&b, a, mode, now);
@@ -153,8 +166,9 @@ __noinline int books_seen(struct attempt *a, struct queue_seen *seen)
 	if (!a || !seen || !open_books(&b, p, a))
 		return 0;
 	seen->waiting = waits_at(&b, a)->waiting_here;
-	if (a->flags & ATTEMPT_IN_PARTY && b.top && b.user) {
-		turns = (__u64)b.user->waiters * b.top->waiting * host_of(&b)->parties.waiting;
+	if (a->flags & ATTEMPT_IN_ROUND && b.top && b.part) {
+		turns = (__u64)b.part->waiters * turns_until(b.top, b.part) * turns_until(&host_of(&b)->parties, b.top);
+		seen->soon = turns <= 2 && turns < seen->waiting;
 		if (turns < seen->waiting)
 			seen->waiting = turns;
 	}

@@ -137,7 +137,7 @@ static __always_inline __u32 first_timer(const struct queue_seen *l, const struc
 		most = first_timer_most_ms(longest_wait_ms(own_patience_ms(a), a->own_user_timeout_ms, l->max_wait_ns));
 		if (!rto_max_settable && most > FIRST_TIMER_UNSETTABLE_MS)
 			most = FIRST_TIMER_UNSETTABLE_MS;
-		ms = waiters_are_woken(now) && can_be_woken_in_time(l->interval_ns)
+		ms = waiters_are_woken(now) && can_be_woken_in_time(l->interval_ns) && !(l->soon && !l->interval_ns)
 			     ? first_timer_woken_ms(waiting, a->queue_number, l->interval_ns, most)
 			     : first_timer_ms(waiting, a->queue_number, l->interval_ns, most);
 	}

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "churn.h"
 #include "credit.h"
 #include "parties.h"
 #include "slots.h"
@@ -16,7 +17,7 @@ struct books {
 	struct scope *scope[CHARGED];
 	const struct limits *limits[CHARGED];
 	struct party *top;
-	struct party *user;
+	struct party *part;
 };
 
 /* In the order in which they are asked: who waits for its own account shall not look like a waiter of all. */
@@ -31,6 +32,24 @@ struct books {
 static __always_inline struct scope *host_of(const struct books *b)
 {
 	return b->scope[CHARGED_HOST];
+}
+
+/* Whether a newcomer may find no slot, no credit or somebody who waits. May be asked without the lock: one that is
+ * queued all the same joins its part at its first re-check. */
+static __always_inline int may_have_to_wait(const struct books *b)
+{
+	int may = 0;
+
+	for_each_charged(i) {
+		const struct scope *s = b->scope[i];
+
+		if (!s)
+			continue;
+		may |= s->waiting_here || slots_held(s) >= b->limits[i]->half_open;
+		may |= b->limits[i]->first.credit &&
+		       (s->trust[PURSE_STRANGERS].credit < CREDIT || s->trust[PURSE_NAMED].credit < CREDIT);
+	}
+	return may;
 }
 
 /* A scope joins the host's current walk when it is next touched. */

@@ -84,7 +84,8 @@ int collect_accounts(struct bpf_iter__bpf_map_elem *ctx)
 SEC("iter/bpf_map_elem")
 int collect_parties(struct bpf_iter__bpf_map_elem *ctx)
 {
-	__u32 now = bpf_ktime_get_ns() >> IDLE_SHIFT | 1;
+	__u64 now_ns = bpf_ktime_get_ns();
+	__u32 now = now_ns >> IDLE_SHIFT | 1;
 	struct party_key *at = ctx->key, key;
 	struct party *party;
 	struct scope *host;
@@ -98,13 +99,13 @@ int collect_parties(struct bpf_iter__bpf_map_elem *ctx)
 	if (!host || !party)
 		return 0;
 	bpf_spin_lock(&host->lock);
-	if (!party->waiters && !party->waiting) {
+	if (!party->waiters && !party->waiting && !party->queued && party->paid_ns <= now_ns) {
 		if (!party->idle_since)
 			party->idle_since = now;
 		idle = now - party->idle_since > PARTY_IDLE;
 	}
 	bpf_spin_unlock(&host->lock);
-	if (idle)
-		bpf_map_delete_elem(&parties, &key);
+	if (idle && !bpf_map_delete_elem(&parties, &key) && key.part > OTHER_PARTS)
+		__sync_fetch_and_add(&parts_made, -1);
 	return 0;
 }

@@ -5,10 +5,13 @@
 #pragma once
 
 #include "accounts.h"
+#include "contacts.h"
 #include "decide.h"
 #include "denied.h"
+#include "earned.h"
 #include "essential.h"
 #include "maps.h"
+#include "names.h"
 #include "program.h"
 #include "programs.h"
 #include "records.h"
@@ -31,6 +34,24 @@ static __always_inline int refuse_without_room(struct bpf_sock_addr *ctx, const 
 	return 0;
 }
 
+/* One that has never waited has no entry, and one for which there was no room shares one. */
+static __always_inline struct party *part_of_connect(__u64 top, __u64 part)
+{
+	struct party *party = find_party(top, part);
+
+	return party || !parts_are_full() ? party : find_party(top, OTHER_PARTS);
+}
+
+static __always_inline int is_met(const struct policy *p, const struct charge *charge, const struct tcp_sock *tp,
+				  const struct prefix *to)
+{
+	if (p->knows && is_known_to(charge->scope, charge->account, namespace_of(tp)->net_cookie, half_of(to->addr),
+				    half_of(to->addr + 8)))
+		return 1;
+	return p->names && !is_foreign(tp) &&
+	       is_named(p, tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup, to->addr, bpf_ktime_get_ns());
+}
+
 static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct prefix *to)
 {
 	__u32 policy = policy_now & 1;
@@ -41,6 +62,7 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 	struct tcp_sock *tp;
 	struct books b;
 	enum refusal refusal;
+	int asks;
 
 	if (ctx->type != SOCK_STREAM || ctx->protocol != IPPROTO_TCP || !sk || mode_now(p) != MODE_ENFORCE)
 		return 1;
@@ -49,9 +71,8 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 	if (!has_room_for(bpf_get_socket_cookie(ctx)))
 		return refuse_without_room(ctx, to);
 	/* Almost always nothing waits, in whatever scope: then no more is looked at. */
-	if (!p->blocks && !host_of(&b)->queued)
-		return 1;
-	if (!p->blocks && !p->exec_level && !p->rules.rules && !queue_is_full(host_of(&b), b.limits[CHARGED_HOST]))
+	asks = asks_for_part(host_of(&b), b.limits[CHARGED_HOST]);
+	if (!p->blocks && !asks && (!host_of(&b)->queued || (!p->exec_level && !p->rules.rules)))
 		return 1;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp || !is_of_program(tp) || is_exempt(to))
@@ -66,13 +87,17 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 		release_scope(charge.scope, charge.account, p->released);
 	if (is_unreleased(p, host_of(&b)))
 		release_scope(0, 0, p->released);
-	refusal = refusal_of(&b, bpf_ktime_get_ns());
+	if (asks)
+		b.part = part_of_connect(top_of(p, cgroup), part_of(charge.scope, charge.account));
+	refusal = refusal_of(&b, asks && is_met(p, &charge, tp, to), bpf_ktime_get_ns());
 	if (refusal == REFUSAL_NONE || (p->essential.rules && is_essential(p, policy, cgroup)))
 		return 1;
 	/* Ours are run in the order of their attachment, all of them whatever the first says: what [[deny]] refuses
 	 * is its own. */
 	if (is_denied(ctx, to))
 		return 1;
+	if (refusal == REFUSAL_CHURN)
+		count_fault(FAULT_CHURN_REFUSED);
 	program_refused(cgroup);
 	bpf_spin_lock(&host_of(&b)->lock);
 	count_refusal(&b, refusal);

@@ -27,22 +27,38 @@ static __always_inline int is_younger(__u64 at, __u64 now, __u64 than_ns)
 }
 
 /* Whose a key is: the account's, or the scope's. */
+static __always_inline __u64 owner_of_account(__u32 scope, __u64 account)
+{
+	return mix(mix(salt[0], scope), account);
+}
+
 static __always_inline __u64 owner_of(const struct attempt *a)
 {
-	return mix(mix(salt[0], a->scope), a->account);
+	return owner_of_account(a->scope, a->account);
 }
 
 /* Of an address, to the account that dials it in this network namespace. */
+static __always_inline __u64 key_within(__u64 netns, __u64 owner, __u64 high, __u64 low)
+{
+	return mix(mix(mix(mix(owner, netns), high), low), salt[1]);
+}
+
 static __always_inline __u64 key_of(const struct attempt *a, __u64 owner, __u64 high, __u64 low)
 {
-	return mix(mix(mix(mix(owner, a->netns), high), low), salt[1]);
+	return key_within(a->netns, owner, high, low);
+}
+
+/* By words: not every address stands at a multiple of eight. */
+static __always_inline __u64 half_of(const __u8 *addr)
+{
+	const __u32 *words = (const __u32 *)addr;
+
+	return (__u64)words[0] << 32 | words[1];
 }
 
 static __always_inline __u64 address_key_of(const struct attempt *a, __u64 owner)
 {
-	const __u64 *halves = (const __u64 *)a->addr;
-
-	return key_of(a, owner, halves[0], halves[1]);
+	return key_of(a, owner, half_of(a->addr), half_of(a->addr + 8));
 }
 
 static __always_inline struct known_set *known_set_of(__u64 key)
@@ -52,22 +68,23 @@ static __always_inline struct known_set *known_set_of(__u64 key)
 	return bpf_map_lookup_elem(&known, &set);
 }
 
-/* Whether the address has answered lately, or been tried. Global, as those in books.h are. */
-__noinline int is_known(struct attempt *a)
+/* Whether the address has answered this account in this namespace lately, or been tried. Global, as those in books.h
+ * are. */
+__noinline int is_known_to(__u32 scope, __u64 account, __u64 netns, __u64 high, __u64 low)
 {
-	struct known_set *set;
+	__u64 owner = owner_of_account(scope, account), key = key_within(netns, owner, high, low);
+	struct known_set *set = known_set_of(key);
 	struct remembered *e;
-	__u64 owner, key;
 
-	if (!a)
-		return 0;
-	owner = owner_of(a);
-	key = address_key_of(a, owner);
-	set = known_set_of(key);
 	if (!set)
 		return 0;
 	e = find_in(set, sizeof(*e), print_of(owner, key), set_time(bpf_ktime_get_ns()));
 	return e && is_still(e, print_of(owner, key));
+}
+
+static __always_inline int is_known(const struct attempt *a)
+{
+	return is_known_to(a->scope, a->account, a->netns, half_of(a->addr), half_of(a->addr + 8));
 }
 
 /* The address is known for so long; for no time at all, no more. Not written anew where that makes no difference. */

@@ -48,8 +48,8 @@ static __always_inline int yields(const struct scope *s, const struct limits *l,
 	return some(s->waiting_known) | ((1 - is_from(a, PURSE_NAMED)) & some(s->waiting_named) & named_wait_for_slots);
 }
 
-/* A newcomer goes out at once only past an empty queue. Those who wait for credit are passed by known contacts, by
- * named ones, and by the newest where it is its turn. */
+/* In a scope of its own a newcomer goes out at once only past an empty queue. Those who wait for credit are passed by
+ * known contacts, by named ones, and by the newest where it is its turn. */
 static __always_inline int may_admit(struct scope *s, const struct limits *l, const struct attempt *a)
 {
 	int has_slot = lets_all_go(l) || has_free_slot(s, l), passes;
@@ -62,6 +62,71 @@ static __always_inline int may_admit(struct scope *s, const struct limits *l, co
 	if (passes && waiting_alike(s, a))
 		passes = newest_goes(trust_of(s, a), &l->first);
 	return passes && has_credit(trust_of(s, a)) && has_slot;
+}
+
+/* Who takes them all at once has them all back at once: newcomers would wait for up to slot_life. While some come
+ * beside others that wait, these leave a part of the host's slots to them. */
+#define KEPT_PART 32
+#define KEPT_FOR_NS 10000000000ULL
+
+static __always_inline __u32 slots_kept(const struct scope *host, const struct limits *l, __u64 now)
+{
+	__u64 last = host->parties.newcomer_ns;
+
+	return last && now < last + KEPT_FOR_NS ? l->half_open / KEPT_PART : 0;
+}
+
+static __always_inline int is_newcomer(const struct books *b, __u64 now)
+{
+	return b->top && b->part && (is_new(&host_of(b)->parties, b->top, now) || is_new(b->top, b->part, now));
+}
+
+/* But for those that are kept. */
+static __always_inline int has_free_slot_at_host(const struct books *b, __u64 now)
+{
+	const struct limits *l = b->limits[CHARGED_HOST];
+
+	return slots_held(host_of(b)) + slots_kept(host_of(b), l, now) < l->half_open;
+}
+
+/* Of those no turn is anybody else's. */
+static __always_inline int takes_kept_slot(const struct books *b, __u64 now)
+{
+	return has_free_slot(host_of(b), b->limits[CHARGED_HOST]) && !has_free_slot_at_host(b, now) &&
+	       is_newcomer(b, now);
+}
+
+/* Those of its own part that wait for the host's turns with as good a rank or a better one. */
+static __always_inline __u32 waiting_before(const struct party *part, const struct attempt *a)
+{
+	if (!is_first(a))
+		return part->waiting_known;
+	return purse_of(a) ? part->waiting_known + part->waiting_named : part->waiters;
+}
+
+/* At the host a newcomer yields to its own part's waiters only; past those of others it takes a turn like any of them.
+ * Where the host asks for credit, that has an order of its own. */
+static __always_inline int may_admit_at_host(struct books *b, const struct attempt *a, __u64 now)
+{
+	const struct limits *l = b->limits[CHARGED_HOST];
+	struct scope *s = host_of(b);
+
+	if (is_first(a) && l->first.credit) {
+		if ((1 - purse_of(a)) & some(s->waiting_named) & some(s->trust[PURSE_NAMED].credit / CREDIT))
+			return 0;
+		if (waiting_alike(s, a) && !newest_goes(trust_of(s, a), &l->first))
+			return 0;
+		if (!has_credit(trust_of(s, a)))
+			return 0;
+	}
+	if (lets_all_go(l))
+		return 1;
+	if (!s->parties.waiting)
+		return has_free_slot(s, l);
+	if (!turn_is_due(s, l, now) || (b->part && waiting_before(b->part, a)))
+		return 0;
+	return takes_kept_slot(b, now) ||
+	       (has_free_slot_at_host(b, now) && may_take(&s->parties, b->top, b->part, now));
 }
 
 static __always_inline int has_turn(const struct scope *s, const struct limits *l, __u64 now)
@@ -122,6 +187,72 @@ static __always_inline struct scope *waits_at(const struct books *b, const struc
 	return host_of(b);
 }
 
+/* It is queued, wherever it waits. */
+static __always_inline void party_join(struct books *b, struct attempt *a)
+{
+	if (a->flags & ATTEMPT_IN_PARTY || !b->top || !b->part)
+		return;
+	b->part->queued++;
+	b->top->queued++;
+	a->flags |= ATTEMPT_IN_PARTY;
+}
+
+static __always_inline void party_leave(struct books *b, struct attempt *a)
+{
+	if (a->flags & ATTEMPT_IN_PARTY && b->top && b->part) {
+		b->part->queued -= !!b->part->queued;
+		b->top->queued -= !!b->top->queued;
+	}
+	a->flags &= ~ATTEMPT_IN_PARTY;
+}
+
+static __always_inline void count_in_part(struct party *part, const struct attempt *a, __u32 by)
+{
+	__u32 first = is_first(a);
+
+	part->waiting_known += by * !first;
+	part->waiting_named += by * (first & purse_of(a));
+}
+
+/* Whether it waits for the host's turn. Who waits for the host's credit does not: no turn is kept for it. */
+static __always_inline int waits_for_turn(const struct books *b, const struct attempt *a)
+{
+	return a->blocked_on == CHARGED_HOST && !(is_first(a) && b->limits[CHARGED_HOST]->first.credit);
+}
+
+static __always_inline void enter_round(struct books *b, struct attempt *a, __u64 now)
+{
+	if (!(a->flags & ATTEMPT_IN_PARTY) || !b->top || !b->part || !waits_for_turn(b, a))
+		return;
+	round_join(b->top, b->part, now);
+	round_join(&host_of(b)->parties, b->top, now);
+	count_in_part(b->part, a, 1);
+	a->flags |= ATTEMPT_IN_ROUND;
+}
+
+static __always_inline void leave_round(struct books *b, struct attempt *a)
+{
+	if (a->flags & ATTEMPT_IN_ROUND && b->top && b->part) {
+		count_in_part(b->part, a, -1);
+		round_leave(b->top, b->part);
+		round_leave(&host_of(b)->parties, b->top);
+	}
+	a->flags &= ~ATTEMPT_IN_ROUND;
+}
+
+/* It takes a turn, or went out past those who wait for theirs. */
+static __always_inline void go_round(struct books *b, __u64 now)
+{
+	struct party *all = &host_of(b)->parties;
+
+	if (!b->top || !b->part)
+		return;
+	if (is_newcomer(b, now) && (all->waiting > !!b->top->waiters || b->top->waiting > !!b->part->waiters))
+		all->newcomer_ns = now;
+	round_take(b->top, b->part, now);
+	round_take(all, b->top, now);
+}
+
 static __always_inline void wait_at(struct books *b, struct attempt *a, __u8 at, __u64 now)
 {
 	struct scope *s;
@@ -131,36 +262,34 @@ static __always_inline void wait_at(struct books *b, struct attempt *a, __u8 at,
 	if (!s->waiting_here && s->next_turn_ns < now)
 		s->next_turn_ns = now;
 	count_waiting_here(s, a, is_seen(b, a), 1);
-	if (at == CHARGED_HOST && b->top && b->user) {
-		round_join(b->top, b->user);
-		round_join(&host_of(b)->parties, b->top);
-		a->flags |= ATTEMPT_IN_PARTY;
-	}
+	enter_round(b, a, now);
 }
 
 static __always_inline void wait_no_more(struct books *b, struct attempt *a)
 {
 	count_waiting_here(waits_at(b, a), a, is_seen(b, a), -1);
-	if (a->flags & ATTEMPT_IN_PARTY && b->top && b->user) {
-		round_leave(b->top, b->user);
-		round_leave(&host_of(b)->parties, b->top);
-	}
-	a->flags &= ~ATTEMPT_IN_PARTY;
+	leave_round(b, a);
 }
 
 /* A waiter whose address has answered or been tried meanwhile costs nothing any more. */
-static __always_inline void is_first_no_more(struct books *b, struct attempt *a)
+static __always_inline void is_first_no_more(struct books *b, struct attempt *a, __u64 now)
 {
 	struct scope *at = waits_at(b, a);
-	int seen = is_seen(b, a);
+	int seen = is_seen(b, a), in_round = a->flags & ATTEMPT_IN_ROUND && b->part;
 
 	count_waiting_here(at, a, seen, -1);
+	if (in_round)
+		count_in_part(b->part, a, -1);
 	for_each_charged(i) {
 		if (b->scope[i] && b->limits[i]->first.credit)
 			leave_place(trust_of(b->scope[i], a), a->place[i]);
 	}
 	a->flags &= ~ATTEMPT_FIRST;
 	count_waiting_here(at, a, seen, 1);
+	if (in_round)
+		count_in_part(b->part, a, 1);
+	else
+		enter_round(b, a, now);
 }
 
 /* Whether this attempt waits for its turn like any other. */
@@ -236,7 +365,8 @@ static __always_inline enum verdict attempt_begin(struct books *b, struct attemp
 	a->walk = host_of(b)->walk;
 	tell_first(b, a);
 	for_each_charged(i) {
-		if (at == CHARGED && b->scope[i] && !may_admit(b->scope[i], b->limits[i], a))
+		if (at == CHARGED && b->scope[i] &&
+		    !(i == CHARGED_HOST ? may_admit_at_host(b, a, now) : may_admit(b->scope[i], b->limits[i], a)))
 			at = i;
 	}
 	if (a->flags & ATTEMPT_ESSENTIAL)
@@ -250,12 +380,16 @@ static __always_inline enum verdict attempt_begin(struct books *b, struct attemp
 			if (b->scope[i])
 				enqueue(b->scope[i], b->limits[i], a, &a->place[i], now);
 		}
+		party_join(b, a);
 		wait_at(b, a, at, now);
 		return VERDICT_HOLD;
 	}
 	if (at != CHARGED) {
 		a->blocked_on = at;
 		verdict = VERDICT_GO_AUDITED;
+	} else if (is_bound(a, mode) && host_of(b)->parties.waiting) {
+		go_round(b, now);
+		take_turn(host_of(b), b->limits[CHARGED_HOST], now);
 	}
 	for_each_charged(i) {
 		struct scope *s = b->scope[i];
@@ -285,10 +419,8 @@ static __always_inline void leave_queue(struct scope *s, const struct attempt *a
 static __always_inline int may_release(struct scope *s, const struct limits *l, const struct attempt *a, __u32 place,
 				       __u64 now)
 {
-	if (!has_turn(s, l, now)) {
-		s->parties.offered_ns = 0;
+	if (!has_turn(s, l, now))
 		return 0;
-	}
 	if (!is_first(a))
 		return 1;
 	if (yields(s, l, a))
@@ -301,7 +433,35 @@ static __always_inline int may_take_turn(struct books *b, const struct attempt *
 	int joined = a->flags & ATTEMPT_IN_PARTY;
 
 	return lets_all_go(b->limits[CHARGED_HOST]) ||
-	       may_take(&host_of(b)->parties, joined ? b->top : NULL, joined ? b->user : NULL, now);
+	       may_take(&host_of(b)->parties, joined ? b->top : NULL, joined ? b->part : NULL, now);
+}
+
+/* At the host a first contact yields to better ones of its own part, and where it costs credit follows that order too.
+ */
+static __always_inline int may_release_at_host(struct books *b, const struct attempt *a, __u64 now)
+{
+	const struct limits *l = b->limits[CHARGED_HOST];
+	struct scope *s = host_of(b);
+	int kept;
+
+	if (!has_turn(s, l, now)) {
+		s->parties.offered_ns = 0;
+		return 0;
+	}
+	kept = a->flags & ATTEMPT_IN_PARTY && takes_kept_slot(b, now);
+	if (!kept && !lets_all_go(l) && l->strict && !has_free_slot_at_host(b, now))
+		return 0;
+	if (is_first(a) && a->flags & ATTEMPT_IN_PARTY && b->part) {
+		if (b->part->waiting_known | ((1 - purse_of(a)) & some(b->part->waiting_named)))
+			return 0;
+	}
+	if (is_first(a) && l->first.credit) {
+		if ((1 - purse_of(a)) & some(s->waiting_named) & some(s->trust[PURSE_NAMED].credit / CREDIT))
+			return 0;
+		if (side_of(trust_of(s, a), a->place[CHARGED_HOST], now) == NO_SIDE)
+			return 0;
+	}
+	return kept || may_take_turn(b, a, now);
 }
 
 static __always_inline void release_from(struct scope *s, const struct limits *l, struct attempt *a, __u32 place,
@@ -324,11 +484,16 @@ static __always_inline enum verdict attempt_recheck(struct books *b, struct atte
 	__u8 at = CHARGED;
 
 	touch(b, now);
+	/* Its part could not be noted when it began. */
+	if (!(a->flags & ATTEMPT_IN_PARTY)) {
+		party_join(b, a);
+		enter_round(b, a, now);
+	}
 	if (mode == MODE_ENFORCE) {
 		for_each_charged(i) {
 			if (at == CHARGED && b->scope[i] &&
-			    !(may_release(b->scope[i], b->limits[i], a, a->place[i], now) &&
-			      (i != CHARGED_HOST || may_take_turn(b, a, now))))
+			    !(i == CHARGED_HOST ? may_release_at_host(b, a, now)
+						: may_release(b->scope[i], b->limits[i], a, a->place[i], now)))
 				at = i;
 		}
 	}
@@ -339,13 +504,10 @@ static __always_inline enum verdict attempt_recheck(struct books *b, struct atte
 		}
 		return VERDICT_HOLD;
 	}
-	if (a->blocked_on == CHARGED_HOST)
-		host_of(b)->parties.offered_ns = 0;
-	if (a->flags & ATTEMPT_IN_PARTY && b->top && b->user) {
-		round_take(b->top, b->user);
-		round_take(&host_of(b)->parties, b->top);
-	}
+	if (a->flags & ATTEMPT_IN_PARTY && (a->flags & ATTEMPT_IN_ROUND || host_of(b)->parties.waiting))
+		go_round(b, now);
 	wait_no_more(b, a);
+	party_leave(b, a);
 	for_each_charged(i) {
 		if (!b->scope[i])
 			continue;

@@ -59,8 +59,15 @@ struct ns_common {
 	unsigned int inum;
 };
 
+typedef struct {
+	unsigned int val;
+} kuid_t;
+
 struct user_namespace {
+	struct user_namespace *parent;
 	int level;
+	kuid_t owner;
+	struct ns_common ns;
 };
 
 struct net {
@@ -144,12 +151,9 @@ struct bpf_sockopt_kern {
 	struct sock *sk;
 };
 
-typedef struct {
-	unsigned int val;
-} kuid_t;
-
 struct cred {
 	kuid_t uid;
+	struct user_namespace *user_ns;
 };
 
 struct super_block {

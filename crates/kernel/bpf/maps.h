@@ -79,15 +79,21 @@ struct {
 	__type(value, struct scope);
 } accounts SEC(".maps");
 
-/* hash, no preallocation, 8192 entries: those who have waited for the host's turns. Made by the CPU whose attempt is
- * the first to wait, written under the same lock. */
+/* hash, no preallocation, 8192 entries: those of whom an attempt has waited. Made by the CPU whose attempt is the first
+ * to wait, written under the same lock; the collector removes them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 8192);
+	__uint(max_entries, PARTIES);
 	__type(key, struct party_key);
 	__type(value, struct party);
 } parties SEC(".maps");
+
+/* How many of them are parts. Written by every CPU, atomically. */
+__u32 parts_made;
+
+/* What a new one begins as. */
+const volatile __u8 no_party[sizeof(struct party)];
 
 /* What the hashes of sets begin with, drawn once: nobody can aim at a set. Written by user space only. */
 __u64 salt[2];

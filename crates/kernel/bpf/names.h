@@ -154,9 +154,7 @@ struct naming {
 
 static __always_inline __u64 named_key(__u64 owner, const __u8 addr[16])
 {
-	const __u64 *halves = (const __u64 *)addr;
-
-	return mix(mix(mix(owner, halves[0]), halves[1]), salt[1]);
+	return mix(mix(mix(owner, half_of(addr)), half_of(addr + 8)), salt[1]);
 }
 
 static __always_inline struct named_set *named_set_of(__u64 key)

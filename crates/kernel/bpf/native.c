@@ -21,12 +21,12 @@ struct native_charge {
 	struct scope *scope[CHARGED];
 	const struct limits *limits[CHARGED];
 	struct party *top;
-	struct party *user;
+	struct party *part;
 };
 
 static struct books open_books(const struct native_charge *c)
 {
-	struct books b = { .top = c->top, .user = c->user };
+	struct books b = { .top = c->top, .part = c->part };
 
 	for (int i = 0; i < CHARGED; i++) {
 		b.scope[i] = c->scope[i];
@@ -137,10 +137,10 @@ static enum verdict syn_leaves(struct attempt *a, enum verdict verdict, __u64 no
 }
 
 /* Whether connect() fails at once; counted then. */
-__u32 native_refuse(const struct native_charge *c, __u64 now)
+__u32 native_refuse(const struct native_charge *c, int met, __u64 now)
 {
 	struct books b = open_books(c);
-	enum refusal refusal = refusal_of(&b, now);
+	enum refusal refusal = refusal_of(&b, met, now);
 
 	if (refusal != REFUSAL_NONE)
 		count_refusal(&b, refusal);
@@ -156,12 +156,12 @@ __u32 native_begin(const struct native_charge *c, struct attempt *a, __u32 mode,
 }
 
 /* A waiter's address has become known. */
-void native_known(const struct native_charge *c, struct attempt *a)
+void native_known(const struct native_charge *c, struct attempt *a, __u64 now)
 {
 	struct books b = open_books(c);
 
 	if (is_first(a))
-		is_first_no_more(&b, a);
+		is_first_no_more(&b, a, now);
 }
 
 __u32 native_recheck(const struct native_charge *c, struct attempt *a, __u32 mode, __u64 now)

@@ -24,6 +24,11 @@ static __always_inline int is_too_early(const struct attempt *a, __u64 now)
  * earned.h. */
 enum ending { ENDING_ESTABLISHED, ENDING_TIMED_OUT, ENDING_OTHER, ENDING_CANCELLED, ENDING_NEUTRAL };
 
+static __always_inline __u64 early_ns(const struct limits *l)
+{
+	return l->slot_life_ns / RESEND_FREELY_PART;
+}
+
 /* Who waits for credit does not wait for a slot. */
 static __always_inline int may_resend(const struct scope *s, const struct limits *l, const struct slot *slot,
 				      __u64 slot_age, __u64 now)
@@ -31,8 +36,22 @@ static __always_inline int may_resend(const struct scope *s, const struct limits
 	int nobody_waits = lets_all_go(l) || !(l->first.credit ? s->waiting_known : s->waiting_here);
 
 	if (slot_is_held(s, slot))
-		return nobody_waits || slot_age <= l->slot_life_ns / RESEND_FREELY_PART;
+		return nobody_waits || slot_age <= early_ns(l);
 	return nobody_waits && has_turn(s, l, now);
+}
+
+/* At the host too, but for its own part's waiters: beside those of others it takes a turn like any of them. */
+static __always_inline int may_resend_at_host(struct books *b, const struct attempt *a, __u64 slot_age, __u64 now)
+{
+	const struct limits *l = b->limits[CHARGED_HOST];
+	struct scope *s = host_of(b);
+
+	if (may_resend(s, l, &a->slot[CHARGED_HOST], slot_age, now))
+		return 1;
+	if (!s->parties.waiting || !b->part || b->part->waiters || !turn_is_due(s, l, now))
+		return 0;
+	return (slot_is_held(s, &a->slot[CHARGED_HOST]) || has_turn(s, l, now)) &&
+	       may_take(&s->parties, b->top, b->part, now);
 }
 
 static __always_inline void renew_slot(struct scope *s, const struct limits *l, struct slot *slot, __u64 now)
@@ -76,13 +95,17 @@ static __always_inline enum verdict attempt_resend(struct books *b, struct attem
 			continue;
 		if (silent)
 			note_silence(s, b->limits[i], a, now);
-		if (is_bound(a, mode) && !may_resend(s, b->limits[i], &a->slot[i], slot_age, now))
-			may = 0;
+		if (!is_bound(a, mode) || !may)
+			continue;
+		may = i == CHARGED_HOST ? may_resend_at_host(b, a, slot_age, now)
+					: may_resend(s, b->limits[i], &a->slot[i], slot_age, now);
 	}
 	if (silent)
 		a->flags &= ~ATTEMPT_PENDING;
 	if (!may)
 		return VERDICT_HOLD;
+	if (is_bound(a, mode) && host_of(b)->parties.waiting && slot_age > early_ns(b->limits[CHARGED_HOST]))
+		go_round(b, now);
 	for_each_charged(i) {
 		struct scope *s = b->scope[i];
 
@@ -129,6 +152,18 @@ static __always_inline void end_out(struct scope *s, const struct limits *l, con
 	s->established++;
 }
 
+/* connect() looks at parts only while some of them has cancelled too much. */
+static __always_inline void part_cancels(struct books *b, const struct attempt *a, __u64 now)
+{
+	struct scope *host = host_of(b);
+
+	if (!(a->flags & ATTEMPT_IN_PARTY) || !b->part)
+		return;
+	note_cancelled(b->part, now);
+	if (has_cancelled_too_much(b->part, now) && host->churned_until_ns < b->part->paid_ns)
+		host->churned_until_ns = b->part->paid_ns;
+}
+
 /* The attempt left SYN_SENT, whichever way. So many other first contacts of its neighbourhood were answered lately. */
 static __always_inline void attempt_end(struct books *b, struct attempt *a, enum ending ending, __u32 neighbours,
 					__u64 now)
@@ -138,8 +173,12 @@ static __always_inline void attempt_end(struct books *b, struct attempt *a, enum
 	if (a->state == ATTEMPT_NONE)
 		return;
 	touch(b, now);
-	if (queued)
+	if (queued) {
 		wait_no_more(b, a);
+		if (ending == ENDING_OTHER)
+			part_cancels(b, a, now);
+		party_leave(b, a);
+	}
 	for_each_charged(i) {
 		struct scope *s = b->scope[i];
 

@@ -13,6 +13,7 @@
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
 #define PREFIX_BITS 128
+#define USER_NAMESPACES_DEEP 33 /* at the most, the first of all included */
 
 static __always_inline const struct policy *policy_in_force(void)
 {
@@ -68,21 +69,66 @@ static __always_inline __u64 top_of(const struct policy *p, struct cgroup *cgrou
 	return top ? BPF_CORE_READ(top, kn, id) : 0;
 }
 
-static __always_inline struct party *find_party(__u64 top, __u32 user, int make)
+static __always_inline struct party *find_party(__u64 top, __u64 part)
 {
-	struct party_key key = { .top = top, .user = user };
-	struct party *party = bpf_map_lookup_elem(&parties, &key), none = {};
+	struct party_key key = { .top = top, .part = part };
+	struct party *party = bpf_map_lookup_elem(&parties, &key);
 
 	if (party)
 		party->idle_since = 0;
-	if (party || !make)
-		return party;
-	/* Another CPU may have been first. */
-	bpf_map_update_elem(&parties, &key, &none, BPF_NOEXIST);
-	party = bpf_map_lookup_elem(&parties, &key);
-	if (!party)
-		count_fault(FAULT_PARTY_UNKNOWN);
 	return party;
+}
+
+static __always_inline int parts_are_full(void)
+{
+	return parts_made >= PARTS;
+}
+
+static __always_inline int make_party(__u64 top, __u64 part)
+{
+	struct party_key key = { .top = top, .part = part };
+
+	if (bpf_map_lookup_elem(&parties, &key))
+		return 1;
+	if (part > OTHER_PARTS && parts_are_full())
+		return 0;
+	if (!bpf_map_update_elem(&parties, &key, (const void *)no_party, BPF_NOEXIST)) {
+		if (part > OTHER_PARTS)
+			__sync_fetch_and_add(&parts_made, 1);
+		return 1;
+	}
+	/* Another CPU may have been first. */
+	return bpf_map_lookup_elem(&parties, &key) != NULL;
+}
+
+/* The parties of an attempt that may have to wait. Where there is no room for its part it is one of its cgroup's other
+ * parts. Global, as those in books.h are. */
+__noinline int make_parties(struct attempt *a)
+{
+	if (!a)
+		return 0;
+	if (make_party(a->top, WHOLE_TOP)) {
+		if (make_party(a->top, a->part))
+			return 1;
+		a->part = OTHER_PARTS;
+		make_party(a->top, OTHER_PARTS);
+	}
+	count_fault(FAULT_PARTY_UNKNOWN);
+	return 0;
+}
+
+/* The user that the current task is, as far as it did not choose: who may make user namespaces is its owner in all of
+ * them, and root's are each a user. */
+__noinline __u64 user_of_current(void)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
+	struct user_namespace *ns = task->cred->user_ns;
+
+	if (!ns->level)
+		return task->cred->uid.val;
+	for (int i = 0; i < USER_NAMESPACES_DEEP && ns->level > 1; i++)
+		ns = ns->parent;
+	return ns->owner.val ? ns->owner.val : USER_IS_NAMESPACE | ns->ns.inum;
 }
 
 /* The scope of the cgroup that the socket was created in, or of its ancestor at the depth where scopes are. */
@@ -161,7 +207,7 @@ static __always_inline int open_scopes(struct books *b, const struct policy *p, 
 	b->limits[CHARGED_OWN] = limits_of(p, own);
 	b->limits[CHARGED_INTERFACE] = limits_of(p, interface);
 	b->top = NULL;
-	b->user = NULL;
+	b->part = NULL;
 	if (b->scope[CHARGED_HOST])
 		return 1;
 	count_fault(FAULT_NO_POLICY);
@@ -279,27 +325,19 @@ static __always_inline void settle_books(struct books *b, const struct policy *p
 	}
 }
 
-/* Looks up what an attempt is charged to, and its parties where it waits in them. */
+static __always_inline void find_parties(struct books *b, const struct attempt *a)
+{
+	b->top = find_party(a->top, WHOLE_TOP);
+	b->part = find_party(a->top, a->part);
+}
+
+/* Looks up what an attempt is charged to, and its parties where it is counted in them. */
 static __always_inline int open_books(struct books *b, const struct policy *p, const struct attempt *a)
 {
 	if (!open_scopes(b, p, a->scope, a->account, a->interface))
 		return 0;
 	settle_books(b, p, a);
-	if (a->flags & ATTEMPT_IN_PARTY) {
-		b->top = find_party(a->top, ALL_USERS, 0);
-		b->user = find_party(a->top, a->uid, 0);
-	}
+	if (a->flags & ATTEMPT_IN_PARTY)
+		find_parties(b, a);
 	return 1;
-}
-
-/* One that may have to wait for the host's turn has parties there. */
-static __always_inline void make_parties(struct books *b, const struct attempt *a)
-{
-	const struct scope *host = b->scope[CHARGED_HOST];
-
-	if (a->flags & ATTEMPT_IN_PARTY ||
-	    !(host->waiting_here || slots_held(host) >= b->limits[CHARGED_HOST]->half_open))
-		return;
-	b->top = find_party(a->top, ALL_USERS, 1);
-	b->user = find_party(a->top, a->uid, 1);
 }

@@ -32,7 +32,7 @@ static __always_inline struct program_count *count_of(struct program_key *key)
 	if (count)
 		return count;
 	if (!has_row_left(key->cgroup_id)) {
-		key->uid = ALL_USERS;
+		key->uid = MANY_USERS;
 		__builtin_memset(key->comm, 0, sizeof(key->comm));
 		count = bpf_map_lookup_elem(&programs, key);
 		if (count)

@@ -8,15 +8,46 @@
 
 #include "charged.h"
 
-enum refusal { REFUSAL_NONE, REFUSAL_QUEUE_FULL, REFUSAL_BLOCKED };
+enum refusal { REFUSAL_NONE, REFUSAL_QUEUE_FULL, REFUSAL_BLOCKED, REFUSAL_CHURN };
+
+/* So many of each part may wait, however full the host's queue is of others' attempts. */
+#define QUEUE_FLOOR 8
 
 static __always_inline int queue_is_full(const struct scope *s, const struct limits *l)
 {
 	return !l->overflow_waits && s->waiting_here && s->queued >= l->queue;
 }
 
-/* Only where something is enforced, and not of the essential. May be asked without the lock. */
-static __always_inline enum refusal refusal_of(const struct books *b, __u64 now)
+/* The host's is for all who wait, in their own accounts too. */
+static __always_inline int host_queue_is_full(const struct scope *host, const struct limits *l)
+{
+	return !l->overflow_waits && host->queued && host->queued >= l->queue;
+}
+
+/* Whether a part has had its share of the host's full queue; NULL has none. */
+static __always_inline int has_its_places(const struct party *part, const struct limits *l)
+{
+	__u32 floor = l->queue < QUEUE_FLOOR ? l->queue : QUEUE_FLOOR;
+
+	return part && part->queued >= floor;
+}
+
+/* Whether the part has to be known. May be asked without the lock. */
+static __always_inline int asks_for_part(const struct scope *host, const struct limits *l)
+{
+	return host->churned_until_ns || host_queue_is_full(host, l);
+}
+
+/* A known or named address hardly ever waits where the host has room: who shares an account with a scanner reaches it.
+ */
+static __always_inline int goes_at_once(const struct books *b, int met)
+{
+	return met && !host_of(b)->parties.waiting && slots_held(host_of(b)) < b->limits[CHARGED_HOST]->half_open;
+}
+
+/* Only where something is enforced, and not of the essential; `met` where the address is known or named. May be asked
+ * without the lock. */
+static __always_inline enum refusal refusal_of(const struct books *b, int met, __u64 now)
 {
 	int blocked = 0, full = 0;
 
@@ -25,11 +56,16 @@ static __always_inline enum refusal refusal_of(const struct books *b, __u64 now)
 			continue;
 		for (int of = 0; of < PURSES; of++)
 			blocked |= is_blocked(&b->scope[i]->trust[of], &b->limits[i]->first, now);
-		full |= queue_is_full(b->scope[i], b->limits[i]);
+		if (i == CHARGED_HOST)
+			full |= host_queue_is_full(b->scope[i], b->limits[i]) && has_its_places(b->part, b->limits[i]);
+		else
+			full |= queue_is_full(b->scope[i], b->limits[i]);
 	}
 	if (blocked)
 		return REFUSAL_BLOCKED;
-	return full ? REFUSAL_QUEUE_FULL : REFUSAL_NONE;
+	if (full)
+		return REFUSAL_QUEUE_FULL;
+	return b->part && is_churning(b->part, now) && !goes_at_once(b, met) ? REFUSAL_CHURN : REFUSAL_NONE;
 }
 
 /* To be called with the host scope's lock held. */

@@ -58,6 +58,7 @@ static __always_inline void tell_held(enum told kind, const struct attempt *a, _
 	r->interface = a->interface;
 	r->account = a->account;
 	r->top = a->top;
+	r->part = a->part;
 	r->pid = a->pid;
 	r->uid = a->uid;
 	r->contact = contact_of(a);

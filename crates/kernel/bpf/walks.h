@@ -20,6 +20,8 @@ static __always_inline void write_attempt(struct seq_file *seq, const struct att
 		.out_ns = a->out_ns,
 		.cgroup_id = a->cgroup_id,
 		.account = a->account,
+		.top = a->top,
+		.part = a->part,
 		.scope = a->scope,
 		.interface = a->interface,
 		.pid = a->pid,

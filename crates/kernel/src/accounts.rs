@@ -13,6 +13,8 @@ pub(crate) const ACCOUNTS: u32 = 16_384;
 const KIND_SHIFT: u32 = 62;
 /// `PROCESS_NUMBER_BITS`.
 const PROCESS_NUMBER_BITS: u32 = 22;
+/// `USER_IS_NAMESPACE`.
+const USER_IS_NAMESPACE: u64 = 1 << 32;
 /// `ALL_ACCOUNTS`.
 pub(crate) const ALL: u64 = u64::MAX;
 
@@ -24,6 +26,8 @@ pub enum AccountOf {
     Cgroup(u64),
     /// A user, as the first user namespace numbers it.
     User(u32),
+    /// All of a user namespace that is root's, by its inode number.
+    UserNamespace(u32),
     /// A process and those that come from it.
     Process {
         /// Its number, in the first PID namespace. It may have ended, and the number be another's.
@@ -41,6 +45,7 @@ impl AccountId {
         Some(match self.id >> KIND_SHIFT {
             0 => return None,
             1 => AccountOf::Cgroup(id),
+            2 if id & USER_IS_NAMESPACE != 0 => AccountOf::UserNamespace(id as u32),
             2 => AccountOf::User(id as u32),
             _ => AccountOf::Process {
                 pid: (id & ((1 << PROCESS_NUMBER_BITS) - 1)) as u32,

@@ -1,6 +1,6 @@
 //! What the kernel part tells of single attempts.
 
-use halfopen_policy::Contact;
+use halfopen_policy::{Contact, Party};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -109,8 +109,8 @@ pub struct HeldAttempt {
     pub own: Option<AccountId>,
     /// The scope of its interface.
     pub interface: Option<crate::ScopeId>,
-    /// The id of its top-level cgroup: with its user the party that it shares turns with.
-    pub top: u64,
+    /// Among whom it shares the host's turns.
+    pub party: Party,
     /// What its address is to it.
     pub contact: Contact,
     /// Where its socket is.
@@ -143,6 +143,8 @@ pub struct Attempt {
     pub own: Option<AccountId>,
     /// The scope of its interface.
     pub interface: Option<crate::ScopeId>,
+    /// Among whom it shares the host's turns.
+    pub party: Party,
     /// The scope that holds it back, while queued.
     pub held_back_by: crate::ScopeId,
     /// What its address is to it.
@@ -220,7 +222,7 @@ pub enum Fault {
     ProgramUncounted,
     /// That an address was contacted could not be noted.
     ContactUnknown,
-    /// A user or cgroup that waits could not be noted.
+    /// A user, account or cgroup that waits could not be noted.
     PartyUnknown,
     /// There was no room or memory for one more account of a rule: the attempt was charged to the one they share.
     AccountsFull,
@@ -232,6 +234,8 @@ pub enum Fault {
     SynWithoutRecord,
     /// What was addressed to an exempt destination went elsewhere: it was counted where it went.
     ExemptElsewhere,
+    /// `connect()` was refused to a user or account that cancels what it begins.
+    ChurnRefused,
 }
 
 /// How often a [`Fault`] has happened.
@@ -245,7 +249,7 @@ pub struct FaultCount {
 
 impl Fault {
     /// All of them, as `enum fault` of bpf/abi.h numbers them.
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::NoStorage,
         Self::CallbackFlags,
         Self::CallbacksCleared,
@@ -266,6 +270,7 @@ impl Fault {
         Self::NoRecord,
         Self::SynWithoutRecord,
         Self::ExemptElsewhere,
+        Self::ChurnRefused,
     ];
 
     /// What happened, and what it means for the limit: a phrase for `status` and `doctor`.
@@ -286,7 +291,7 @@ impl Fault {
             Self::Recounted => "the recount corrected the ledger",
             Self::ContactUnknown => "a contact could not be noted: its address stays unknown",
             Self::PartyUnknown => {
-                "a waiter's user or cgroup could not be noted: it takes what turns others leave"
+                "a waiter's user or account could not be noted: it has one share with others of its cgroup"
             }
             Self::ProgramUncounted => "a wait is missing from its program's counts: it is in the scope's",
             Self::AccountsFull => {
@@ -302,6 +307,7 @@ impl Fault {
             Self::DatagramUnknown => {
                 "what was sent over UDP could not be noted: an address stays unknown, or whom a limit stopped"
             }
+            Self::ChurnRefused => "a connect was refused: its queued attempts are all being cancelled",
         }
     }
 }

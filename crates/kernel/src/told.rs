@@ -3,6 +3,7 @@
 use crate::limiter::ScopeId;
 use crate::plain::{self, HeldRecord, TurnRecord};
 use crate::{AccountId, Became, HeldAttempt, Told, Turn};
+use halfopen_policy::Party;
 use std::time::Duration;
 
 /// `enum told` of bpf/abi.h.
@@ -34,7 +35,7 @@ fn held_attempt(record: &HeldRecord) -> HeldAttempt {
         scope: ScopeId(record.scope),
         own: ScopeId::own(record.own).map(|scope| AccountId { scope, id: record.account }),
         interface: ScopeId::own(record.interface),
-        top: record.top,
+        party: Party { top: record.top, part: record.part },
         contact: plain::contact(record.contact),
         place: plain::place(&record.place),
         program: plain::program(record.pid, record.uid, record.comm, record.cgroup_id),

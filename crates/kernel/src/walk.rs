@@ -6,6 +6,7 @@ use crate::plain::{self, AttemptRecord};
 use crate::poke::{Poker, Waiter};
 use crate::skeleton::{HalfopenSkel, types};
 use crate::{AccountId, Attempt, AttemptState, KernelError, netns};
+use halfopen_policy::Party;
 use libbpf_rs::{Link, ProgramMut, libbpf_sys};
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -143,6 +144,7 @@ fn attempt(record: &AttemptRecord, now: Duration) -> Attempt {
         state,
         own: ScopeId::own(record.scope).map(|scope| AccountId { scope, id: record.account }),
         interface: ScopeId::own(record.interface),
+        party: Party { top: record.top, part: record.part },
         held_back_by: ScopeId([0, record.scope, record.interface][usize::from(record.blocked_on.min(2))]),
         contact: plain::contact(record.contact),
         named: record.named != 0,

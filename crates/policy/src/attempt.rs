@@ -36,6 +36,8 @@ pub enum Refusal {
     QueueFull,
     /// Its account is a suspect's, and blocked.
     Blocked,
+    /// Its part has cancelled too many attempts that waited.
+    Churn,
 }
 
 /// How an attempt left `SYN_SENT`.
@@ -53,14 +55,13 @@ pub enum Ending {
     Neutral,
 }
 
-/// Who an attempt belongs to when the full host's turns go round: they do among the top-level cgroups that wait, and in
-/// each among its users.
+/// Among whom the host's slots, turns and places are shared: top-level cgroups, and in each its parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Party {
     /// The top-level cgroup.
     pub top: u64,
-    /// The user in it.
-    pub user: u32,
+    /// An account of a rule or of `exec` in it, or a user that has none.
+    pub part: u64,
 }
 
 /// What an attempt is: who makes it, where to, what it is charged to.

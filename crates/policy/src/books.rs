@@ -39,7 +39,7 @@ struct Scopes {
     /// The host's first.
     accounts: Vec<Account>,
     tops: BTreeMap<u64, native::Party>,
-    users: BTreeMap<Party, native::Party>,
+    parts: BTreeMap<Party, native::Party>,
 }
 
 #[derive(Debug, Clone)]
@@ -77,7 +77,7 @@ impl Scopes {
             own: own.map(Account::pair),
             interface: interface.map(Account::pair),
             top: self.tops.entry(origin.party.top).or_insert_with(Native::zeroed),
-            user: self.users.entry(origin.party).or_insert_with(Native::zeroed),
+            part: self.parts.entry(origin.party).or_insert_with(Native::zeroed),
         })
     }
 }
@@ -87,7 +87,7 @@ impl Books {
     #[must_use]
     pub fn new(mode: Mode, host: Limits) -> Self {
         let scopes =
-            Scopes { accounts: vec![Account::new(&host)], tops: BTreeMap::new(), users: BTreeMap::new() };
+            Scopes { accounts: vec![Account::new(&host)], tops: BTreeMap::new(), parts: BTreeMap::new() };
         Self { mode, scopes, attempts: BTreeMap::new(), begun: 0 }
     }
 
@@ -117,14 +117,14 @@ impl Books {
         Origin { own, interface: open(origin.interface).filter(|id| own != Some(*id)), ..origin }
     }
 
-    /// Whether `connect()` fails at once, because the account is blocked or a queue it would have to join is full. Asked
-    /// before [`Books::begin`]: once the attempt has begun no error can be returned any more. Counts the refusal.
+    /// Whether `connect()` fails at once: its account is blocked, a queue that it would have to join is full and its part
+    /// has had its places there, or its part cancels what it begins. Asked before [`Books::begin`]: once the attempt has begun no error can be returned any more. Counts the refusal.
     pub fn refuses(&mut self, now: u64, origin: Origin) -> Option<Refusal> {
         if self.mode != Mode::Enforce || origin.standing == Standing::Essential {
             return None;
         }
         let origin = self.known(origin);
-        self.scopes.of(&origin)?.refuse(now)
+        self.scopes.of(&origin)?.refuse(!origin.first || origin.named, now)
     }
 
     /// `connect()`: out at once if every charged scope has a free slot, credit for a first contact, and nothing of equal
@@ -158,12 +158,12 @@ impl Books {
 
     /// The address of a waiter has answered or been tried while it waited: it costs nothing any more. Nothing happens
     /// to one that does not wait.
-    pub fn knows(&mut self, id: AttemptId) {
+    pub fn knows(&mut self, now: u64, id: AttemptId) {
         if let Some(attempt) = self.attempts.get_mut(&id)
             && attempt.native.is_queued()
             && let Some(mut charged) = self.scopes.of(&attempt.origin)
         {
-            charged.knows(&mut attempt.native);
+            charged.knows(&mut attempt.native, now);
         }
     }
 

@@ -1,15 +1,17 @@
 //! Which waiters to wake, and when, so that each asks just when its turn comes.
 //!
 //! A waiter that is woken asks a little later, once and for all: if it finds no turn it is back on its own timers. So
-//! the oldest are woken first, and no more of them than there are turns: those that are there, and those that will be
+//! those are woken whose turn it is in the round (`bpf/parties.h`), and no more of them than there are turns: those that are there, and those that will be
 //! by the time they ask. No clock and no kernel: it is told what happened, and when.
 
 mod account;
 mod answers;
+mod round;
 
 use crate::{Contact, Limits, Party, Purse};
 use account::Account;
 use answers::Answers;
+use round::Rounds;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Names a waiter: its socket's cookie.
@@ -33,7 +35,7 @@ const HOST: AccountId = AccountId::HOST;
 /// Those in whose order waiters have their turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Lane {
-    /// What their addresses are to them: first contacts come after the others.
+    /// What their addresses are to them: of one party first contacts come after the others.
     pub contact: Contact,
     /// The account that they are charged to besides the host's, or the host's.
     pub own: AccountId,
@@ -128,9 +130,7 @@ pub struct Wakes {
     waiters: HashMap<WaiterId, Waiter>,
     /// Those asleep, the oldest first.
     asleep: BTreeMap<Lane, BTreeMap<u64, WaiterId>>,
-    /// When, counted in wakes, each party was woken last.
-    served: BTreeMap<Party, u64>,
-    count: u64,
+    rounds: Rounds,
     /// Those woken that have not asked yet, by when they were.
     woken: BTreeSet<(u64, WaiterId)>,
     /// Those woken in vain, by when they ask again: a slot is left to each then, or the last waiters would be those.
@@ -158,6 +158,7 @@ impl Wakes {
         self.forget(waiter);
         self.waiters.insert(waiter, Waiter { lane, place, woken: None });
         self.asleep.entry(lane).or_default().insert(place, waiter);
+        self.rounds.joins(lane.party);
     }
 
     /// It has asked in vain, and asks by itself from now on.
@@ -245,7 +246,7 @@ impl Wakes {
     pub fn clear(&mut self) {
         self.waiters.clear();
         self.asleep.clear();
-        self.served.clear();
+        self.rounds = Rounds::default();
         self.woken.clear();
         self.again.clear();
         self.again_at.clear();
@@ -286,11 +287,10 @@ impl Wakes {
                 .filter(|(lane, _)| has_turn(&open, lane) && has_credit(&credit, lane))
                 .filter_map(|(lane, queue)| {
                     let (place, id) = self.next_of(lane, queue)?;
-                    let served = self.served.get(&lane.party).copied().unwrap_or_default();
-                    Some((lane.contact, served, place, *lane, id))
+                    Some((self.rounds.order_of(lane.party), lane.contact, place, *lane, id))
                 })
                 .min();
-            let Some((contact, _, place, lane, id)) = next else { break };
+            let Some((_, contact, place, lane, id)) = next else { break };
             for charged in charged(lane.own) {
                 if let Some(turns) = open.get_mut(&charged) {
                     *turns -= 1;
@@ -301,8 +301,7 @@ impl Wakes {
                     *left -= 1;
                 }
             }
-            self.count += 1;
-            self.served.insert(lane.party, self.count);
+            self.rounds.takes(lane.party);
             self.out_of_queue(lane, place);
             if let Some(waiter) = self.waiters.get_mut(&id) {
                 waiter.woken = Some(now);
@@ -387,7 +386,9 @@ impl Wakes {
     fn expire(&mut self, now: u64) {
         while let Some(&(at, id)) = self.woken.first().filter(|(at, _)| at + NO_EFFECT <= now) {
             self.woken.remove(&(at, id));
-            self.waiters.remove(&id);
+            if let Some(waiter) = self.waiters.remove(&id) {
+                self.rounds.leaves(waiter.lane.party);
+            }
             if self.in_vain == 0 {
                 self.in_vain_since = at;
             }
@@ -408,6 +409,7 @@ impl Wakes {
             self.again.remove(&(at, id));
         }
         let waiter = self.waiters.remove(&id)?;
+        self.rounds.leaves(waiter.lane.party);
         match waiter.woken {
             Some(at) => drop(self.woken.remove(&(at, id))),
             None => self.out_of_queue(waiter.lane, waiter.place),

@@ -87,7 +87,7 @@ fn one_who_becomes_known_leaves_its_place_among_those_who_wait_for_credit() {
     go(&mut books, START, stranger(1));
     let other = hold(&mut books, START, stranger(2));
     let newest = hold(&mut books, START, stranger(3));
-    books.knows(newest);
+    books.knows(START, newest);
     assert_eq!(books.recheck(START, newest), Verdict::Go);
     assert_eq!(books.recheck(START + SECOND, other), Verdict::Go, "it is the newest now");
 }
@@ -127,10 +127,10 @@ fn a_turn_that_its_party_does_not_take_is_open_to_all_after_a_while() {
             ..Limits::xp_sp2()
         },
     );
-    let of = |top| Origin { party: Party { top, user: 0 }, ..Origin::default() };
+    let of = |top| Origin { party: Party { top, part: 0 }, ..Origin::default() };
     let first = go(&mut books, START, of(1));
-    let asks = [0; 2].map(|_| hold(&mut books, START, of(1)));
     hold(&mut books, START, of(2));
+    let asks = [0; 2].map(|_| hold(&mut books, START, of(1)));
     books.end(START, first, Ending::Established, 0);
     let mut now = START + SECOND;
     assert_eq!(books.recheck(now, asks[0]), Verdict::Go);

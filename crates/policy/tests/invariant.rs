@@ -18,6 +18,7 @@ enum State {
 
 struct Live {
     own: Option<ScopeId>,
+    party: Party,
     state: State,
     /// TCP repeats a SYN that was never held once, at once, after a RST of its own.
     may_repeat_early: bool,
@@ -69,13 +70,15 @@ impl Watched {
 
     fn begin(&mut self, own: bool, first: bool, party: Party) {
         let own = own.then_some(self.own);
-        // An unlimited scope lets everybody go, waiters at their next re-check.
-        let waited: usize = own
-            .iter()
-            .chain([&ScopeId::HOST])
-            .filter(|&&scope| scope != ScopeId::HOST || self.limits.half_open.is_some())
-            .map(|&scope| self.books.waiting_at(scope))
-            .sum();
+        // At the host only those of its own party; and an unlimited one lets everybody go, waiters at their next re-check.
+        let of_its_own = |(id, live): &(&AttemptId, &Live)| {
+            live.party == party
+                && live.state == State::Queued
+                && self.books.held_back_by(**id) == Some(ScopeId::HOST)
+        };
+        let at_host =
+            if self.limits.half_open.is_some() { self.live.iter().filter(of_its_own).count() } else { 0 };
+        let waited = own.map_or(0, |own| self.books.waiting_at(own)) + at_host;
         let (id, verdict) = self.books.begin(self.now, Origin { own, first, party, ..Origin::default() });
         assert!(
             verdict != Verdict::Go || waited == 0 || self.ranks || self.mode == Mode::Off,
@@ -85,7 +88,7 @@ impl Watched {
         if self.mode != Mode::Off {
             let state = if verdict == Verdict::Hold { State::Queued } else { State::Out(self.now) };
             let may_repeat_early = verdict != Verdict::Hold;
-            self.live.insert(id, Live { own, state, may_repeat_early });
+            self.live.insert(id, Live { own, party, state, may_repeat_early });
             self.begun += 1;
         }
     }
@@ -177,8 +180,8 @@ fn some_life(acts: usize, changes: u32) -> impl Strategy<Value = Vec<(u64, Act)>
     ];
     let ending = select(&[Ending::Established, Ending::TimedOut, Ending::Other][..]);
     let act = prop_oneof![
-        60 => (any::<bool>(), any::<bool>(), 0..3u64, 0..3u32)
-            .prop_map(|(own, first, top, user)| Act::Begin { own, first, party: Party { top, user } }),
+        60 => (any::<bool>(), any::<bool>(), 0..3u64, 0..3u64)
+            .prop_map(|(own, first, top, part)| Act::Begin { own, first, party: Party { top, part } }),
         80 => any::<Index>().prop_map(Act::Timer),
         20 => Just(Act::AllTimers),
         30 => (any::<Index>(), ending).prop_map(|(at, ending)| Act::End(at, ending)),

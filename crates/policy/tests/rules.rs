@@ -161,7 +161,7 @@ fn a_waiter_whose_address_has_become_known_costs_no_credit() {
     assert_eq!(host.books.begin(host.clock, stranger).1, Verdict::Go);
     let (waiting, verdict) = host.books.begin(host.clock, stranger);
     assert_eq!((verdict, host.recheck(waiting)), (Verdict::Hold, Verdict::Hold));
-    host.books.knows(waiting);
+    host.books.knows(host.clock, waiting);
     assert_eq!(host.recheck(waiting), Verdict::Go);
     assert_eq!(host.books.repute(ScopeId::HOST, Purse::Strangers).first_contacts, 1);
 }

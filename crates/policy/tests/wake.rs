@@ -4,7 +4,7 @@
 
 use halfopen_policy::wake::{AccountId, CreditReading, Credits, Ended, Lane, Reading, WaiterId, Wakes};
 use halfopen_policy::{
-    AttemptId, Books, Contact, Ending, Limits, Mode, Origin, Purse, Rate, ScopeId, Verdict,
+    AttemptId, Books, Contact, Ending, Limits, Mode, Origin, Party, Purse, Rate, ScopeId, Verdict,
 };
 use proptest::prelude::*;
 use std::collections::{BTreeSet, HashMap};
@@ -352,4 +352,24 @@ proptest! {
             prop_assert!(in_use + undecided.len() as u32 <= half_open.max(in_use));
         }
     }
+}
+
+#[test]
+fn the_round_comes_before_rank_and_age() {
+    let mut wakes = Wakes::default();
+    let of = |top, contact| Lane { contact, party: Party { top, part: 7 }, ..Lane::default() };
+    let stranger = Contact::First(Purse::Strangers);
+    wakes.began(1, of(1, stranger));
+    (2..5).for_each(|waiter| wakes.began(waiter, of(1, Contact::Known)));
+    wakes.began(5, of(2, stranger));
+    let read = |in_use| Reading { at: 1, limits: limits(10, None), in_use, next_turn: 0, credit: None };
+    wakes.read(AccountId::HOST, read(7));
+    assert_eq!(
+        wakes.due(2, 10),
+        [5, 2, 3],
+        "who came last has waited for nobody; of one party the known go first"
+    );
+    wakes.began(6, of(2, stranger));
+    wakes.read(AccountId::HOST, read(4));
+    assert_eq!(wakes.due(3, 10)[..1], [6]);
 }

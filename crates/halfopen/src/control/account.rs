@@ -16,6 +16,8 @@ pub enum Whose {
     UserNamed(String),
     /// The same by number.
     User(u32),
+    /// That of all of a user namespace of root's, by its inode number.
+    UserNamespace(u32),
     /// A process's and those it made; its name, where that is known, is only for people.
     Process(u32, String),
 }
@@ -36,6 +38,7 @@ impl fmt::Display for Whose {
             Self::Cgroup(number) => write!(f, "cgroup {number}"),
             Self::UserNamed(name) => write!(f, "user {name}"),
             Self::User(number) => write!(f, "user {number}"),
+            Self::UserNamespace(number) => write!(f, "userns {number}"),
             Self::Process(pid, comm) if comm.is_empty() => write!(f, "pid {pid}"),
             Self::Process(pid, comm) => write!(f, "pid {pid} {comm}"),
         }
@@ -72,6 +75,7 @@ impl FromStr for AccountName {
             None if inside.starts_with('/') => Some(Whose::CgroupAt(inside.to_owned())),
             Some(("cgroup", number)) => number.parse().ok().map(Whose::Cgroup),
             Some(("user", name)) if !name.is_empty() => Some(Whose::UserNamed(name.to_owned())),
+            Some(("userns", number)) => number.parse().ok().map(Whose::UserNamespace),
             Some(("pid", rest)) => {
                 let (pid, comm) = rest.split_once(' ').unwrap_or((rest, ""));
                 pid.parse().ok().map(|pid| Whose::Process(pid, comm.to_owned()))

@@ -4,8 +4,8 @@
 use super::hand::Hand;
 use crate::control::Degradation;
 use halfopen_kernel::{AccountId, Became, KernelError, Limiter, Poker, ScopeId, Told, Turn, Waiter};
+use halfopen_policy::Limits;
 use halfopen_policy::wake::{self, Ended, Lane, Reading, WaiterId, Wakes};
-use halfopen_policy::{Limits, Party};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -98,8 +98,8 @@ impl Pokes {
         live.sort_by_key(|attempt| std::cmp::Reverse(attempt.age));
         for attempt in &live {
             if let Some(waiter) = Waiter::of(attempt) {
-                let party = Party { top: 0, user: attempt.program.uid };
-                self.began(waiter, Lane { contact: attempt.contact, own: account(attempt.own), party });
+                let (own, party) = (account(attempt.own), attempt.party);
+                self.began(waiter, Lane { contact: attempt.contact, own, party });
             }
         }
         Ok(())
@@ -133,8 +133,8 @@ impl Pokes {
             Told::Held(held) if held.audited => {}
             Told::Held(held) => {
                 let waiter = Waiter { pid: held.program.pid, place: held.place, peer: held.destination };
-                let party = Party { top: held.top, user: held.program.uid };
-                self.began(waiter, Lane { contact: held.contact, own: account(held.own), party });
+                let (own, party) = (account(held.own), held.party);
+                self.began(waiter, Lane { contact: held.contact, own, party });
             }
             Told::Suspect(_) => {}
             Told::Turn(turn) => self.hear_turn(turn),

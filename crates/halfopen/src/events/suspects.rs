@@ -81,7 +81,7 @@ impl Suspects {
 mod tests {
     use super::*;
     use halfopen_kernel::{Place, Program, ScopeId};
-    use halfopen_policy::{Contact, Purse};
+    use halfopen_policy::{Contact, Party, Purse};
 
     fn note(suspects: &mut Suspects, scope: &str, number: u64) {
         let account = AccountId { scope: ScopeId::numbered(70), id: number };
@@ -91,7 +91,7 @@ mod tests {
             scope: ScopeId::HOST,
             own: Some(account),
             interface: None,
-            top: 0,
+            party: Party::default(),
             contact: Contact::First(Purse::Strangers),
             place: Place { cookie: 0, netns: 0, device: 0, local },
             program: Program { pid: 1, uid: 0, comm: String::new(), cgroup_id: 0 },

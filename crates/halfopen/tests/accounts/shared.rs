@@ -50,6 +50,26 @@ fn a_user_shares_with_nobody() {
 }
 
 #[test]
+fn all_users_of_a_namespace_are_the_one_who_made_it() {
+    require_lab!();
+    let scene = Scene::with(|_| vec![rule("users", Per::User)]);
+    let mut program = scene.program(scene.lab.cgroup());
+    program.ask(json!({ "users": 1, "first": 4711 }));
+    program.ask(json!({ "namespace": 5, "first": 4711 }));
+    assert_eq!((scene.of(AccountOf::User(4711)), scene.accounts().len()), ((1, 5), 1));
+    // Root makes one for each container, say: they are not all root.
+    program.ask(json!({ "namespace": 3, "first": 0 }));
+    program.ask(json!({ "namespace": 2, "first": 0 }));
+    let of_namespaces = |account: &halfopen_kernel::Account| {
+        matches!(account.id.of(), Some(AccountOf::UserNamespace(_))).then_some(account.ledger.queued)
+    };
+    let mut waiting: Vec<_> = scene.accounts().iter().filter_map(of_namespaces).collect();
+    waiting.sort_unstable();
+    assert_eq!(waiting, [1, 2]);
+    scene.recount_agrees();
+}
+
+#[test]
 fn a_process_shares_with_those_that_come_from_it() {
     require_lab!();
     let scene = Scene::with(|_| vec![rule("processes", Per::Process)]);

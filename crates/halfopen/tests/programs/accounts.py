@@ -3,6 +3,7 @@
 Each line of stdin is an object; each is answered by {"done": ...}:
   {"dial": [ADDRESS, PORT]}                             from here
   {"users": COUNT, "first": UID, "dial": ...}           once as each of so many users
+  {"namespace": COUNT, "first": OWNER, "dial": ...}     once as each of so many users of a user namespace of that user's
   {"cgroups": COUNT, "path": PATH, "dial": ...}         once from each of so many new cgroups below PATH
   {"name": NAME, "dial": ...}                           under another name
   {"child": true, "dial": ...}                          from a child, which stays; answered by its number
@@ -24,6 +25,7 @@ import sys
 import time
 
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
+CLONE_NEWUSER = 0x10000000
 libc = ctypes.CDLL(None, use_errno=True)
 most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -100,6 +102,28 @@ def grandchild(to):
     return process
 
 
+def namespace(owner, users, to):
+    unshared, tell = os.pipe()
+    mapped, go = os.pipe()
+    process = os.fork()
+    if process == 0:
+        os.setresuid(owner, owner, owner)
+        if libc.unshare(CLONE_NEWUSER):
+            raise OSError(ctypes.get_errno(), "unshare")
+        os.write(tell, b".")
+        os.read(mapped, 1)
+        for uid in range(users):
+            os.setresuid(uid, 0, 0)
+            dial(to)
+        os.write(tell, b".")
+        wait_for_end()
+    os.read(unshared, 1)
+    write(f"/proc/{process}/uid_map", f"0 100000 {users}")
+    os.write(go, b".")
+    os.read(unshared, 1)
+    return process
+
+
 for line in sys.stdin:
     asked = json.loads(line)
     to, done, began = asked.get("dial"), 0, time.monotonic()
@@ -108,6 +132,8 @@ for line in sys.stdin:
             os.setresuid(uid, 0, 0)
             dial(to)
         os.setresuid(0, 0, 0)
+    elif "namespace" in asked:
+        done = namespace(asked["first"], asked["namespace"], to)
     elif "cgroups" in asked:
         for number in range(asked["cgroups"]):
             made = f"{asked['path']}/{number}"

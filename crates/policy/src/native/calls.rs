@@ -8,7 +8,7 @@ pub(super) struct NativeCharge {
     pub scope: [*mut of::Scope; 3],
     pub limits: [*const of::Limits; 3],
     pub top: *mut of::Party,
-    pub user: *mut of::Party,
+    pub part: *mut of::Party,
 }
 
 /// `native_sizes`, in bytes.
@@ -78,9 +78,9 @@ unsafe extern "C" {
     );
     pub(super) fn native_state(a: *const of::Attempt) -> u32;
     pub(super) fn native_blocked_on(a: *const of::Attempt) -> u32;
-    pub(super) fn native_refuse(c: *const NativeCharge, now: u64) -> u32;
+    pub(super) fn native_refuse(c: *const NativeCharge, met: i32, now: u64) -> u32;
     pub(super) fn native_begin(c: *const NativeCharge, a: *mut of::Attempt, mode: u32, now: u64) -> u32;
-    pub(super) fn native_known(c: *const NativeCharge, a: *mut of::Attempt);
+    pub(super) fn native_known(c: *const NativeCharge, a: *mut of::Attempt, now: u64);
     pub(super) fn native_recheck(c: *const NativeCharge, a: *mut of::Attempt, mode: u32, now: u64) -> u32;
     pub(super) fn native_resend(c: *const NativeCharge, a: *mut of::Attempt, mode: u32, now: u64) -> u32;
     pub(super) fn native_end(

@@ -12,7 +12,7 @@ pub(crate) struct Charged<'a> {
     pub own: Option<(&'a mut Scope, &'a Limits)>,
     pub interface: Option<(&'a mut Scope, &'a Limits)>,
     pub top: &'a mut Party,
-    pub user: &'a mut Party,
+    pub part: &'a mut Party,
 }
 
 /// Which of them.
@@ -89,17 +89,18 @@ impl Charged<'_> {
             scope: [host.0, own.0, interface.0],
             limits: [host.1, own.1, interface.1],
             top: self.top.at_mut(),
-            user: self.user.at_mut(),
+            part: self.part.at_mut(),
         }
     }
 
     /// Whether `connect()` fails at once; counted then.
-    pub fn refuse(&mut self, now: u64) -> Option<Refusal> {
+    pub fn refuse(&mut self, met: bool, now: u64) -> Option<Refusal> {
         let charge = self.pointers();
         // SAFETY: all that is pointed to is of the structures' sizes and borrowed by `self` for the call, each once.
-        match unsafe { calls::native_refuse(&raw const charge, now) } {
+        match unsafe { calls::native_refuse(&raw const charge, met.into(), now) } {
             0 => None,
             1 => Some(Refusal::QueueFull),
+            3 => Some(Refusal::Churn),
             _ => Some(Refusal::Blocked),
         }
     }
@@ -111,10 +112,10 @@ impl Charged<'_> {
     }
 
     /// A waiter's address has become known.
-    pub fn knows(&mut self, attempt: &mut Attempt) {
+    pub fn knows(&mut self, attempt: &mut Attempt, now: u64) {
         let charge = self.pointers();
         // SAFETY: as in begin().
-        unsafe { calls::native_known(&raw const charge, attempt.at_mut()) }
+        unsafe { calls::native_known(&raw const charge, attempt.at_mut(), now) }
     }
 
     pub fn recheck(&mut self, attempt: &mut Attempt, mode: Mode, now: u64) -> Verdict {

@@ -155,10 +155,14 @@ impl Host {
             first,
             named: self.named.contains(&dial.to),
             address: dial.to.to_bits().into(),
-            party: halfopen_policy::Party { top: cgroup.len() as u64, user: 0 },
+            party: halfopen_policy::Party { top: cgroup.len() as u64, part: 0 },
             ..Origin::default()
         };
-        assert_eq!(self.books.refuses(self.now, origin), None, "the queue is long enough");
+        if let Some(refusal) = self.books.refuses(self.now, origin) {
+            assert_eq!(refusal, halfopen_policy::Refusal::Churn, "the queue is long enough");
+            self.told.push(Told::Ended(number, false, Duration::ZERO));
+            return number;
+        }
         let (id, verdict) = self.books.begin(self.now, origin);
         let live = Live { id, origin, dial, began: self.now, known: !first, out: false, woken: false };
         self.live.insert(number, live);

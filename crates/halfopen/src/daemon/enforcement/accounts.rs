@@ -140,6 +140,7 @@ pub(super) fn name_of(
             identify(0, account.cgroup).cgroup.map_or(Whose::Cgroup(id), Whose::CgroupAt)
         }
         AccountOf::User(uid) => Whose::UserNamed(identify(uid, 0).user),
+        AccountOf::UserNamespace(number) => Whose::UserNamespace(number),
         AccountOf::Process { pid, .. } => {
             let program = programs.iter().find(|count| count.program.pid == pid);
             Whose::Process(pid, program.map_or_else(String::new, |count| count.program.comm.clone()))

@@ -77,6 +77,7 @@ fn is_of(account: &Account, whose: &Whose) -> bool {
     match (of, whose) {
         (AccountOf::Cgroup(id), Whose::Cgroup(number)) => account.cgroup == *number || id == *number,
         (AccountOf::User(uid), Whose::User(number)) => uid == *number,
+        (AccountOf::UserNamespace(of), Whose::UserNamespace(number)) => of == *number,
         (AccountOf::Process { pid, .. }, Whose::Process(number, _)) => pid == *number,
         _ => false,
     }
