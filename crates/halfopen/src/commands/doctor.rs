@@ -2,6 +2,7 @@
 
 use super::packet_socket::{PacketSocket, open_packet_sockets};
 use super::running_daemon;
+use crate::conntrack::Counts;
 use crate::{exit, output};
 use anyhow::Result;
 use halfopen_kernel::{Finding, Probe, probes};
@@ -12,6 +13,7 @@ pub fn doctor(cgroup: Option<&Path>) -> Result<u8> {
     for probe in &probes {
         output::line(&shown(probe))?;
     }
+    output::line(&shown(&conntrack()))?;
     for line in running_daemon::lines() {
         output::line(&line)?;
     }
@@ -28,6 +30,15 @@ pub fn doctor(cgroup: Option<&Path>) -> Result<u8> {
     )?;
     let missing = probes.iter().any(|probe| matches!(probe.finding, Finding::Missing(_)));
     Ok(if missing { exit::CANNOT } else { 0 })
+}
+
+fn conntrack() -> Probe {
+    let finding = match Counts::open().now() {
+        None => Finding::Good("not in use".to_owned()),
+        Some(found) if found.is_nearly_full() => Finding::Degraded(found.explain()),
+        Some(found) => Finding::Good(found.to_string()),
+    };
+    Probe { name: "connection tracking", finding }
 }
 
 fn shown(Probe { name, finding }: &Probe) -> String {

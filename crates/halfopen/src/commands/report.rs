@@ -295,6 +295,7 @@ mod tests {
             counting_for_s,
             trial: None,
             names: None,
+            conntrack: None,
             faults: vec![],
             degraded: vec![],
             pid: 1,

@@ -21,7 +21,7 @@ pub fn lines() -> Vec<String> {
         Client::ask(&directory, &Request::Status, Some(PATIENCE)).and_then(|mut client| client.answer());
     match asked {
         Ok(Answer::Status(status)) => {
-            let own = status.degraded.into_iter().filter(|found| !is_wanted(found.reason));
+            let own = status.degraded.into_iter().filter(|found| !is_said_elsewhere(found.reason));
             lines.extend(own.map(|found| format!("degraded  the running daemon: {}", found.explanation)));
         }
         Ok(_) => lines.push("degraded  the running daemon: it is of another version: restart it".to_owned()),
@@ -30,9 +30,9 @@ pub fn lines() -> Vec<String> {
     lines
 }
 
-/// Chosen by the user and not for want of something.
-fn is_wanted(reason: Degradation) -> bool {
-    matches!(reason, Degradation::Audit | Degradation::Off)
+/// Chosen by the user and not for want of something, or found by `doctor` itself.
+fn is_said_elsewhere(reason: Degradation) -> bool {
+    matches!(reason, Degradation::Audit | Degradation::Off | Degradation::ConntrackNearlyFull)
 }
 
 fn shown(pid: u32, status: &str) -> String {

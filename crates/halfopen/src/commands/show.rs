@@ -76,6 +76,7 @@ fn table(status: &Status) -> String {
     lines.extend(scopes.iter().filter_map(|scope| Some(format!("{}: {}", scope.name, scope.udp.as_ref()?))));
     lines.extend(status.deny.iter().map(ToString::to_string));
     lines.extend(status.names.iter().map(ToString::to_string));
+    lines.extend(status.conntrack.map(|found| format!("connection tracking: {found}")));
     lines.extend(program_table::lines(&status.programs, &status.others, MOST_HARMED));
     lines.extend(status.degraded.iter().map(|reason| format!("degraded: {}", reason.explanation)));
     let faults = status.faults.iter();
@@ -196,6 +197,7 @@ mod tests {
             counting_for_s: 60,
             trial: None,
             names: None,
+            conntrack: None,
             faults: vec![],
             degraded: vec![Degradation::Audit.into()],
             pid: 1,

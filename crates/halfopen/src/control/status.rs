@@ -1,6 +1,7 @@
 //! The numbers of `status` and `why`. The JSON of [`Status`] is a contract with scripts.
 
 use super::{DenyStatus, Harm, NamedStatus, NamesStatus, ProgramStatus, ScopeStatus, TrialStatus};
+use crate::conntrack::Conntrack;
 use crate::events::text::plain;
 use halfopen_kernel::{Attempt, AttemptState, FaultCount, Shortcoming};
 
@@ -42,6 +43,9 @@ pub struct Status {
     /// What became of DNS answers; `None` where they are not read.
     #[serde(default)]
     pub names: Option<NamesStatus>,
+    /// How full connection tracking is; `None` where nothing tracks connections.
+    #[serde(default)]
+    pub conntrack: Option<Conntrack>,
     /// What could not be done as intended.
     pub faults: Vec<FaultStatus>,
     /// Why the limit is not all it could be.
@@ -99,6 +103,8 @@ pub enum Degradation {
     NoResolver,
     /// Names count for who asked, and programs of this host have systemd-resolved ask for them.
     NamesAskedByOthers,
+    /// Connection tracking is nearly full, and held attempts take entries too.
+    ConntrackNearlyFull,
 }
 
 /// A [`Degradation`] with its explanation.
@@ -255,6 +261,7 @@ impl From<Degradation> for DegradedStatus {
                 "programs here resolve names by nss-resolve (/etc/nsswitch.conf), past systemd-resolved's stub: what it is \
                  answered counts for itself alone, and their first contacts as unnamed; names = \"host\" counts it for all"
             }
+            Degradation::ConntrackNearlyFull => "connection tracking is nearly full",
         };
         Self { reason, explanation: explanation.to_owned() }
     }
@@ -277,6 +284,12 @@ impl DegradedStatus {
     #[must_use]
     pub fn hook_not_attached(why: &str) -> Self {
         Self::because(Degradation::HookNotAttached, why)
+    }
+
+    /// Connection tracking that is nearly full, and how full.
+    #[must_use]
+    pub fn conntrack(found: Conntrack) -> Self {
+        Self::because(Degradation::ConntrackNearlyFull, &found.explain())
     }
 
     fn because(reason: Degradation, why: &str) -> Self {

@@ -6,6 +6,7 @@ mod files;
 pub mod rights;
 mod user;
 
+use crate::conntrack;
 use crate::control::Degradation;
 use rustix::thread::CapabilitySet;
 use std::fs;
@@ -41,7 +42,7 @@ pub enum ConfineError {
 /// What the confined process may still open, for reading.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// Files.
+    /// Files, and directories for all that is in them.
     pub files: Vec<PathBuf>,
 }
 
@@ -49,8 +50,9 @@ impl Needs {
     /// A daemon's.
     #[must_use]
     pub fn of_daemon() -> Self {
-        // libbpf asks how many processors there can be when it first reads counters that each of them has.
-        Self { files: vec!["/sys/devices/system/cpu/possible".into()] }
+        // libbpf asks how many processors there can be when it first reads counters that each of them has. Connection
+        // tracking may come to be in use later than the daemon: so the directory.
+        Self { files: vec!["/sys/devices/system/cpu/possible".into(), conntrack::DIRECTORY.into()] }
     }
 }
 

@@ -19,6 +19,7 @@ use super::fault_log::FaultLog;
 use super::hand::Hand;
 use super::poke::Pokes;
 use crate::config::{Effective, Key, Sources, setting};
+use crate::conntrack;
 use crate::control::{Degradation, DegradedStatus, FaultStatus, ScopeKind, Status, programs};
 use crate::events::record::written_time;
 use crate::events::{Identity, Waiter};
@@ -90,6 +91,8 @@ pub struct Enforcement {
     pokes: Pokes,
     pins_unmounted: bool,
     names: names::Names,
+    conntrack: conntrack::Counts,
+    conntrack_told: conntrack::Told,
     collected: Option<Duration>,
     /// Where events go.
     pub announcer: Announcer,
@@ -124,6 +127,8 @@ impl Enforcement {
             disturbances: 0,
             pins_unmounted: false,
             names: names::Names::default(),
+            conntrack: conntrack::Counts::open(),
+            conntrack_told: conntrack::Told::default(),
             collected: None,
             announcer,
         };
@@ -227,6 +232,10 @@ impl Enforcement {
             tracing::warn!("{}", DegradedStatus::from(Degradation::PinsUnmounted).explanation);
         }
         self.pins_unmounted = unmounted;
+        let told = self.conntrack.now().and_then(|found| self.conntrack_told.due(monotonic(), found));
+        if let Some(line) = told {
+            tracing::warn!("{line}");
+        }
         Ok(())
     }
 
@@ -367,6 +376,7 @@ impl Enforcement {
             counting_for_s: counting.as_secs(),
             trial: self.trial_status(),
             names: self.names_status()?,
+            conntrack: self.conntrack.now(),
             faults: faults.iter().map(FaultStatus::from).collect(),
             degraded: self.degraded(),
             pid: std::process::id(),
@@ -426,8 +436,15 @@ impl Enforcement {
         let unmet = unmet.iter().map(|why| DegradedStatus::unmet_rule(why));
         let scopes = self.effective.unmet_scopes();
         let unmet = unmet.chain(scopes.iter().map(|why| DegradedStatus::unmet_scope(why)));
+        let tracking = self.conntrack.now().filter(|found| found.is_nearly_full());
+        let tracking = tracking.map(DegradedStatus::conntrack);
         let all = mode.into_iter().chain(log).chain(kept).chain(pins).chain(kernel).chain(means).chain(poke);
-        all.map(DegradedStatus::from).chain(self.degraded_names()).chain(hooks).chain(unmet).collect()
+        all.map(DegradedStatus::from)
+            .chain(self.degraded_names())
+            .chain(hooks)
+            .chain(unmet)
+            .chain(tracking)
+            .collect()
     }
 }
 
