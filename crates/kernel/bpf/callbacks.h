@@ -87,7 +87,7 @@ static __always_inline struct attempt *new_attempt(struct bpf_sock_ops *op, stru
 	if (!a)
 		return NULL;
 	if (a->state != ATTEMPT_NONE)
-		end_attempt(sk, a, ENDING_OTHER);
+		end_attempt(sk, a, ENDING_CANCELLED);
 	__builtin_memcpy(a->addr, to.addr, sizeof(a->addr));
 	return a;
 }

@@ -219,12 +219,13 @@ static __always_inline int udp_leaves(struct __sk_buff *skb)
 	if (verdict == DATAGRAM_OF_UNKNOWN && find_sender(skb))
 		verdict = datagram_leaves(skb);
 	switch (verdict) {
-	case DATAGRAM_REFUSED:
-		return DATAGRAM_REFUSED;
 	case DATAGRAM_DROPPED:
 		return DATAGRAM_DROPPED;
-	default:
+	case LEAVES:
 		return LEAVES;
+	default:
+		/* Also where nothing can be noted of the socket: its program fills the memory for that. */
+		return DATAGRAM_REFUSED;
 	}
 }
 

@@ -117,12 +117,7 @@ __noinline int note_query(struct __sk_buff *skb)
 		return 0;
 	if (bpf_skb_load_bytes(skb, d.payload, header, DNS_HEADER) || !is_plain_query(header))
 		return 0;
-	/* Each bound by a comparison of its own, which verifiers before 6.8 need. */
-	length = d.length - DNS_HEADER;
-	if (length > DNS_QUESTION_MOST)
-		length = DNS_QUESTION_MOST;
-	barrier_var(length);
-	if (length < DNS_QUESTION_LEAST)
+	if (d.length < DNS_HEADER + DNS_QUESTION_LEAST)
 		return 0;
 	owner = mix(salt[0], client_of_packet(policy_in_force(), skb));
 	key = query_key(owner, skb, &d, *(__u16 *)header);
@@ -138,7 +133,13 @@ __noinline int note_query(struct __sk_buff *skb)
 	__builtin_memset(query->question, 0, sizeof(query->question));
 	query->head.date = now;
 	query->head.until = now + set_time(QUERY_LIFE_NS);
-	if (bpf_skb_load_bytes(skb, d.payload + DNS_HEADER, query->question, length))
+	/* Each bound by a comparison of its own, which verifiers before 6.8 need, and just before its use: they forget
+	 * the lower one of what was spilled. */
+	length = d.length - DNS_HEADER;
+	if (length > DNS_QUESTION_MOST)
+		length = DNS_QUESTION_MOST;
+	barrier_var(length);
+	if (length < DNS_QUESTION_LEAST || bpf_skb_load_bytes(skb, d.payload + DNS_HEADER, query->question, length))
 		print = PRINT_FREE;
 	publish(&query->head, print);
 	return 1;

@@ -175,7 +175,7 @@ static __always_inline void attempt_end(struct books *b, struct attempt *a, enum
 	touch(b, now);
 	if (queued) {
 		wait_no_more(b, a);
-		if (ending == ENDING_OTHER)
+		if (ending == ENDING_CANCELLED)
 			part_cancels(b, a, now);
 		party_leave(b, a);
 	}

@@ -16,8 +16,10 @@
 /* Each `*` may try every place of a name. */
 #define GLOB_STEPS (NAME_LEN * NAME_LEN)
 
-/* A cgroup being matched. Kept with its socket: a program may be interrupted by another one on the same CPU. */
+/* A cgroup being matched. */
 struct matching {
+	__u32 taken;
+	__u32 pad;
 	__u64 open; /* rules whose pattern fits so far, and goes on below */
 	__u64 fit;
 	__u32 policy;
@@ -31,13 +33,34 @@ struct matching {
 	char name[NAME_LEN];
 };
 
-/* sk_storage, no preallocation: there only while the socket's cgroup is being matched, under the socket's lock. */
+#define MATCHINGS 256
+#define MATCHINGS_TRIED 16
+
+/* array, 256 entries, taken by an atomic exchange for as long as a cgroup is being matched: no memory that a program
+ * could have used up. Not one for each CPU: a program may be interrupted by another one there. */
 struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MATCHINGS);
+	__type(key, __u32);
 	__type(value, struct matching);
 } matchings SEC(".maps");
+
+/* Those of the same CPU first. */
+static __always_inline struct matching *take_matching(void)
+{
+	__u32 from = bpf_get_smp_processor_id() * 4;
+	struct matching *m;
+
+	for (__u32 i = 0; i < MATCHINGS_TRIED; i++) {
+		__u32 key = (from + i) & (MATCHINGS - 1);
+
+		m = bpf_map_lookup_elem(&matchings, &key);
+		if (m && !__sync_lock_test_and_set(&m->taken, 1))
+			return m;
+	}
+	count_fault(FAULT_NO_STORAGE);
+	return NULL;
+}
 
 struct name_match {
 	struct matching *m;
@@ -122,29 +145,26 @@ static __noinline __u64 match_cgroup(struct matching *m, struct cgroup *cgroup)
 	return m->fit;
 }
 
-static __always_inline __u64 cgroup_rules_anew(const struct policy *p, __u32 policy, struct bpf_sock *sk,
-					       struct cgroup *cgroup)
+static __always_inline __u64 cgroup_rules_anew(const struct policy *p, __u32 policy, struct cgroup *cgroup)
 {
 	struct cgroup_rules found = { .generation = p->generation };
 	__u64 id = cgroup->kn->id;
 	struct matching *m;
 
-	m = bpf_sk_storage_get(&matchings, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!m) {
-		count_fault(FAULT_NO_STORAGE);
-		return 0;
-	}
+	m = take_matching();
+	/* Any rule's account is better than none. */
+	if (!m)
+		return p->rules.rules;
 	m->open = p->rules.rules & ~p->rules.any_cgroup;
 	m->fit = 0;
 	m->policy = policy;
 	found.rules = match_cgroup(m, cgroup);
-	bpf_sk_storage_delete(&matchings, sk);
+	__sync_lock_test_and_set(&m->taken, 0);
 	bpf_map_update_elem(&cgroups_known, &id, &found, BPF_ANY);
 	return found.rules;
 }
 
-static __always_inline __u64 rules_for_pattern(const struct policy *p, __u32 policy, struct bpf_sock *sk,
-					       struct cgroup *cgroup)
+static __always_inline __u64 rules_for_pattern(const struct policy *p, __u32 policy, struct cgroup *cgroup)
 {
 	struct cgroup_rules *known;
 	__u64 id;
@@ -155,7 +175,7 @@ static __always_inline __u64 rules_for_pattern(const struct policy *p, __u32 pol
 	known = bpf_map_lookup_elem(&cgroups_known, &id);
 	if (known && known->generation == p->generation)
 		return known->rules;
-	return cgroup_rules_anew(p, policy, sk, cgroup);
+	return cgroup_rules_anew(p, policy, cgroup);
 }
 
 static __always_inline __u64 rules_for_comm(__u32 policy, const struct task_struct *task)
@@ -179,7 +199,7 @@ static __always_inline __u64 rules_for(const struct policy *p, __u32 policy, str
 	if (rules & ~p->rules.any_comm)
 		rules &= p->rules.any_comm | rules_for_comm(policy, task);
 	if (rules & ~p->rules.any_cgroup)
-		rules &= p->rules.any_cgroup | rules_for_pattern(p, policy, sk, cgroup);
+		rules &= p->rules.any_cgroup | rules_for_pattern(p, policy, cgroup);
 	if (rules & ~p->rules.any_exe)
 		rules &= p->rules.any_exe | rules_for_exe(&rule_exes, policy, task);
 	return rules;

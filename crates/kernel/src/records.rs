@@ -194,7 +194,7 @@ pub struct ProgramCount {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
-    /// No memory to find out whose a socket is: it was charged to the host alone.
+    /// No memory to note whose a socket is: its UDP was refused, or its TCP charged by the first rule.
     NoStorage,
     /// The callbacks could not be switched on for a socket.
     CallbackFlags,
@@ -277,7 +277,9 @@ impl Fault {
     #[must_use]
     pub fn explain(self) -> &'static str {
         match self {
-            Self::NoStorage => "no memory to find out whose a socket is: it was charged to the host alone",
+            Self::NoStorage => {
+                "no memory to note whose a socket is: its UDP was refused, or its TCP charged by the first rule"
+            }
             Self::CallbackFlags => "callbacks could not be switched on for a socket: egress alone holds it",
             Self::CallbacksCleared => "another sock_ops program cleared our callbacks: switched on again",
             Self::DecidedAtEgress => "a re-check ran without its callback: egress decided",

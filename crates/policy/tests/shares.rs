@@ -259,7 +259,7 @@ fn churn(host: &mut Host, origin: Origin, each: u64, times: u32) -> u32 {
         }
         let (id, verdict) = host.books.begin(host.now, origin);
         assert_eq!(verdict, Verdict::Hold);
-        host.books.end(host.now, id, Ending::Other, 0);
+        host.books.end(host.now, id, Ending::Cancelled, 0);
         begun += 1;
     }
     begun
@@ -287,7 +287,7 @@ fn who_cancels_thousands_at_once_begins_one_at_a_time_for_two_minutes() {
     let begin = |host: &mut Host| host.books.begin(host.now, of(1, 1)).0;
     let many: Vec<_> = (0..5_000).map(|_| begin(&mut host)).collect();
     for id in many {
-        host.books.end(host.now, id, Ending::Other, 0);
+        host.books.end(host.now, id, Ending::Cancelled, 0);
     }
     for seconds in [2, 60, 118] {
         host.now = 2 * SECOND + seconds * SECOND;
@@ -316,7 +316,7 @@ proptest! {
                 host.books.begin(host.now, of(1, 1)).0
             }).collect();
             for id in waiting {
-                host.books.end(host.now, id, if cancelled { Ending::Other } else { Ending::TimedOut }, 0);
+                host.books.end(host.now, id, if cancelled { Ending::Cancelled } else { Ending::TimedOut }, 0);
             }
             if cancelled {
                 host.now += u64::from(number) * SECOND / 6;
