@@ -152,6 +152,7 @@ fn kernel(cgroup: &CgroupDir, namespace: &File, map: &MapHandle) {
         mode: Mode::Audit,
         raw_tcp: RawTcp::Allow,
         poke: false,
+        records: Settings::RECORDS,
         exempt: Vec::new(),
         essential: Vec::new(),
         enforce_until: None,

@@ -11,7 +11,7 @@ use halfopen_lab::{Family, HostKind, Lab, Limiter, require_lab};
 use rig::host;
 use rig::program::Program;
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::BTreeSet;

@@ -106,7 +106,7 @@ impl State {
     }
 
     /// A walk over sockets begins. Returns its number.
-    pub fn socket_walk_begins(&mut self, now_ns: u64) -> u32 {
+    pub fn socket_walk_begins(&self, now_ns: u64) -> u32 {
         let mapped = self.mapped.as_ptr();
         // SAFETY: as in policy_now(); aligned words that only user space writes.
         unsafe {

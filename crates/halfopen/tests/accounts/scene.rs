@@ -47,6 +47,7 @@ pub fn settings(scopes: Vec<ScopeRule>) -> Settings {
         enforce_until: None,
         raw_tcp: RawTcp::Allow,
         poke: false,
+        records: Settings::RECORDS,
         exempt: Vec::new(),
         essential: Vec::new(),
         host: limits(None),

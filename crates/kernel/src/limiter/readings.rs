@@ -117,10 +117,7 @@ impl Limiter {
     ///
     /// # Errors
     /// Where the count fails.
-    pub fn recount(
-        &mut self,
-        walk: impl FnOnce(BorrowedFd<'_>, &[u32]) -> Vec<u32>,
-    ) -> Result<(), KernelError> {
+    pub fn recount(&self, walk: impl FnOnce(BorrowedFd<'_>, &[u32]) -> Vec<u32>) -> Result<(), KernelError> {
         let namespaces = self.walks.namespaces()?;
         if !namespaces.is_empty() {
             let number = self.state.socket_walk_begins(settings::nanos(now()));
