@@ -9,5 +9,8 @@ mod desk;
 #[path = "../rig/mod.rs"]
 mod rig;
 
-mod scene;
+mod accounts;
+mod loops;
 mod memory;
+mod options;
+mod scene;

@@ -42,6 +42,8 @@ pub enum Rights {
     User(u32),
     /// Those that Docker gives, as root.
     Docker,
+    /// All, for what a plain user may do on other hosts alone.
+    Root,
 }
 
 /// Dropped, it ends the limiter before the lab.
@@ -223,6 +225,7 @@ fn give(command: &mut Command, rights: Rights) {
         Rights::User(user) => {
             command.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups"]);
         }
+        Rights::Root => {}
         Rights::Docker => {
             let given = "-all,+chown,+dac_override,+fsetid,+fowner,+mknod,+net_raw,+setgid,+setuid,+setfcap,\
                          +setpcap,+net_bind_service,+sys_chroot,+kill,+audit_write";
