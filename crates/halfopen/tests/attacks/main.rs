@@ -10,7 +10,10 @@ mod desk;
 mod rig;
 
 mod accounts;
+mod handed;
 mod loops;
 mod memory;
 mod options;
+mod raw;
 mod scene;
+mod twins;
