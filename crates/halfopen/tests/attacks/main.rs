@@ -14,6 +14,8 @@ mod handed;
 mod loops;
 mod memory;
 mod options;
+mod patience;
 mod raw;
 mod scene;
+mod trust;
 mod twins;

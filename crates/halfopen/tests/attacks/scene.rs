@@ -19,7 +19,7 @@ pub const INNOCENT: u32 = 5001;
 pub const WATCHED_S: u32 = 10;
 /// A scanner that knows nothing reaches some seventeen in a minute under the preset `adaptive`. Fewer than this is no more
 /// than that, whatever else the machine is at.
-pub const MOST: usize = 60;
+pub const MOST: usize = 40;
 /// Enough that they show what gets past.
 pub const DEAD: usize = 400;
 pub const LIVE: usize = 60;
@@ -60,8 +60,9 @@ pub struct Scene {
 pub struct Waits {
     pub asked: usize,
     pub connected: usize,
-    pub median: Duration,
-    pub longest: Duration,
+    /// None where nothing has connected.
+    pub median: Option<Duration>,
+    pub longest: Option<Duration>,
 }
 
 impl Scene {
@@ -206,7 +207,7 @@ impl Waits {
             .map(|ended| ended[1].as_f64().unwrap())
             .collect();
         waited.sort_by(f64::total_cmp);
-        let at = |index: usize| waited.get(index).map_or(Duration::MAX, |s| Duration::from_secs_f64(*s));
+        let at = |index: usize| waited.get(index).map(|seconds| Duration::from_secs_f64(*seconds));
         let (asked, connected) = (ended.len(), waited.len());
         Self { asked, connected, median: at(connected / 2), longest: at(connected.saturating_sub(1)) }
     }
@@ -216,7 +217,7 @@ impl Waits {
         let Self { asked, connected, median, longest } = self;
         println!("{what}: {connected} of {asked} connected, median {median:?}, longest {longest:?}");
         assert_eq!(connected, asked, "{what}: connected, of those that dialled");
-        assert!(*median < MEDIAN, "{what}: median {median:?}");
+        assert!(median.is_none_or(|median| median < MEDIAN), "{what}: median {median:?}");
     }
 }
 
