@@ -17,5 +17,6 @@ mod options;
 mod patience;
 mod raw;
 mod scene;
+mod segments;
 mod trust;
 mod twins;

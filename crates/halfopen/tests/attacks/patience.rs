@@ -55,8 +55,7 @@ fn with_an_account_for_each(more: &str) -> Scene {
     let rule = "[[scope]]\nname = \"given-away\"\nmatch = { cgroup = \"/*/attacker/*\" }\nper = \"cgroup\"\n\
                 first_contacts = 10\nreward = 4\nrecover = \"250ms\"\nrecover_most = \"512s\"\n";
     fs::write(&file, format!("preset = \"adaptive\"\n{more}\n{rule}")).unwrap();
-    let scene =
-        Scene::of(Mix { dead: DEAD, live: LIVE, ..Mix::default() }, |limiter| limiter.config(&file));
+    let scene = Scene::of(Mix { dead: DEAD, live: LIVE, ..Mix::default() }, |limiter| limiter.config(&file));
     for file in ["", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"] {
         chown(scene.attacker.path().join(file), Some(ATTACKER), Some(ATTACKER)).unwrap();
     }
@@ -65,7 +64,8 @@ fn with_an_account_for_each(more: &str) -> Scene {
 
 fn beside_cgroups(count: u32) {
     let scene = with_an_account_for_each("");
-    let asked = json!({"dead": scene.dead(), "cgroup": scene.attacker.path(), "count": count, "sockets": 10_000});
+    let asked =
+        json!({"dead": scene.dead(), "cgroup": scene.attacker.path(), "count": count, "sockets": 10_000});
     let attack = scene.attack(SOURCE, "many_cgroups", &asked);
     println!("{}", attack.hear(PATIENCE));
     let waits = scene.visit(&scene.live()[..15], 1);
@@ -100,7 +100,8 @@ fn the_host_s_queue_holds_for_those_who_wait_in_accounts() {
     const FLOOR: i64 = 10;
     require_lab!();
     let scene = with_an_account_for_each(&format!("[host]\nqueue = {QUEUE}\n"));
-    let asked = json!({"dead": scene.dead(), "cgroup": scene.attacker.path(), "count": ACCOUNTS, "each": 300});
+    let asked =
+        json!({"dead": scene.dead(), "cgroup": scene.attacker.path(), "count": ACCOUNTS, "each": 300});
     let attack = scene.attack(SOURCE, "fill_queue", &asked);
     let told = attack.hear(PATIENCE);
     let queued = scene.limiter.status().unwrap().host.queued;
@@ -140,7 +141,7 @@ fn connections_are_not_tracked_for_what_never_left() {
     let scene = Scene::adaptive();
     let client = scene.lab.client();
     client
-        .nft("table inet tracking { chain out { type filter hook output priority 0; ct state new counter; } }")
+        .nft("table inet tracking {\n chain out { type filter hook output priority 0; ct state new counter; }\n}")
         .unwrap();
     let entries = || {
         let counted = client.run(|| fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_count"));
@@ -151,7 +152,8 @@ fn connections_are_not_tracked_for_what_never_left() {
     let told = scene.carried_out(SOURCE, "connect_and_close", &json!({"dead": scene.dead(), "seconds": 4}));
     let made = entries().saturating_sub(before);
     let captured = capture.finish().unwrap();
-    let syns = captured.segments.iter().filter(|segment| matches!(segment.kind, halfopen_lab::Kind::Syn(_))).count();
+    let syns =
+        captured.segments.iter().filter(|segment| matches!(segment.kind, halfopen_lab::Kind::Syn(_))).count();
     println!("connect() and close() for 4 s: {told}, {syns} SYNs left, {made} conntrack entries");
     assert!(made <= 2 * syns as u64 + 50, "{made} entries for {syns} SYNs");
 }

@@ -68,7 +68,9 @@ pub struct Waits {
 impl Scene {
     /// Limited by the preset `adaptive`.
     pub fn adaptive() -> Self {
-        Self::of(Mix { dead: DEAD, live: LIVE, ..Mix::default() }, |limiter| limiter.set("preset", "adaptive"))
+        Self::of(Mix { dead: DEAD, live: LIVE, ..Mix::default() }, |limiter| {
+            limiter.set("preset", "adaptive")
+        })
     }
 
     /// The same with addresses of IPv6.
@@ -115,7 +117,14 @@ impl Scene {
         self.run(Rights::User(ATTACKER), &self.attacker, source, what, arguments)
     }
 
-    pub fn run(&self, rights: Rights, cgroup: &Cgroup, source: &str, what: &str, arguments: &Value) -> Program {
+    pub fn run(
+        &self,
+        rights: Rights,
+        cgroup: &Cgroup,
+        source: &str,
+        what: &str,
+        arguments: &Value,
+    ) -> Program {
         Self::run_in(self.lab.client(), rights, cgroup, source, what, arguments)
     }
 
@@ -201,11 +210,8 @@ impl Scene {
 impl Waits {
     pub fn of(said: &Value) -> Self {
         let ended = said.as_array().unwrap();
-        let mut waited: Vec<f64> = ended
-            .iter()
-            .filter(|ended| ended[0].is_null())
-            .map(|ended| ended[1].as_f64().unwrap())
-            .collect();
+        let mut waited: Vec<f64> =
+            ended.iter().filter(|ended| ended[0].is_null()).map(|ended| ended[1].as_f64().unwrap()).collect();
         waited.sort_by(f64::total_cmp);
         let at = |index: usize| waited.get(index).map(|seconds| Duration::from_secs_f64(*seconds));
         let (asked, connected) = (ended.len(), waited.len());

@@ -70,7 +70,11 @@ fn a_container_s_scan_reaches_a_few() {
     require_lab!();
     let scene = Scene::adaptive();
     let asked = json!({"dead": scene.dead(), "seconds": WATCHED_S});
-    let mut attack = scene.attack("def inside(dead, seconds):\n    container()\n    return scan(dead, seconds)\n", "inside", &asked);
+    let mut attack = scene.attack(
+        "def inside(dead, seconds):\n    container()\n    return scan(dead, seconds)\n",
+        "inside",
+        &asked,
+    );
     scene.connect(&mut attack);
     attack.hear(PATIENCE);
     assert!(scene.reached() >= 5, "it has no way out: nothing is shown");
@@ -135,7 +139,8 @@ fn the_table_of_named_addresses_flooded() {
     let server = Scene::run_in(scene.lab.world(), Rights::Root, &server, SOURCE, "name_server", &asked);
     server.hear(PATIENCE);
     let (innocent, live) = spent(&scene, "ask_and_stay");
-    let still_named = || live.iter().filter(|address| named_for(&scene.limiter, **address) == ["innocent"]).count();
+    let still_named =
+        || live.iter().filter(|address| named_for(&scene.limiter, **address) == ["innocent"]).count();
     assert_eq!(still_named(), KNOWN);
     let told = scene.carried_out(SOURCE, "name_others", &json!({"server": WORLD_V4, "count": 40_000}));
     println!("flood: {told}");
@@ -149,9 +154,10 @@ fn the_table_of_named_addresses_flooded() {
 fn neighbourhoods_used_up_for_others() {
     require_lab!();
     let served = |flooded: bool| {
-        let scene = Scene::of(Mix { dead: 250, live: 250, family: Family::V4, ..Mix::default() }, |limiter| {
-            limiter.set("preset", "adaptive")
-        });
+        let scene =
+            Scene::of(Mix { dead: 250, live: 250, family: Family::V4, ..Mix::default() }, |limiter| {
+                limiter.set("preset", "adaptive")
+            });
         if flooded {
             // 32 of each neighbourhood of the prefix.
             let asked = json!({"count": 65_536, "each": 8, "networks": 2});
