@@ -15,6 +15,10 @@
  * dialled, a handful a second. A loop of connect() and close() makes twenty thousand. */
 #define CHURN_BURST 24
 #define CHURN_INTERVAL_NS 166666667ULL /* six a second */
+/* One that has waited for a second counts for so little of that: dialers give up after some seconds, and who cancels
+ * many such needs a queue full of them; sixteen times six a second remember some eleven thousand SYNs. */
+#define CHURN_PATIENT_NS 1000000000ULL
+#define CHURN_PATIENT_PART 16
 /* Beyond that a part is in debt, for as long as a tracked SYN is remembered at the most: who cancels a full queue at
  * once fills the table once. */
 #define CHURN_DEBT_NS 120000000000ULL
@@ -26,12 +30,13 @@ static __always_inline int has_cancelled_too_much(const struct party *part, __u6
 	return part->paid_ns > now + (CHURN_BURST - 1) * CHURN_INTERVAL_NS;
 }
 
-static __always_inline void note_cancelled(struct party *part, __u64 now)
+/* One more, which began to wait then. */
+static __always_inline void note_cancelled(struct party *part, __u64 began, __u64 now)
 {
 	__u64 most = now + CHURN_BURST * CHURN_INTERVAL_NS + CHURN_DEBT_NS;
 	__u64 paid = part->paid_ns > now ? part->paid_ns : now;
 
-	paid += CHURN_INTERVAL_NS;
+	paid += now - began < CHURN_PATIENT_NS ? CHURN_INTERVAL_NS : CHURN_INTERVAL_NS / CHURN_PATIENT_PART;
 	part->paid_ns = paid < most ? paid : most;
 	part->cancelled_ns = now;
 }

@@ -190,7 +190,8 @@ static __always_inline int raw_leaves(struct __sk_buff *skb, __u32 raw_tcp)
 
 	if (raw_tcp == RAW_TCP_ALLOW || mode_now(policy_in_force()) == MODE_OFF)
 		return LEAVES;
-	if (!read_packet(skb, 1, &packet) || packet.protocol != IPPROTO_TCP)
+	/* What cannot be read may be TCP. */
+	if (read_packet(skb, 1, &packet) && packet.protocol != IPPROTO_TCP)
 		return LEAVES;
 	if (!bpf_skb_load_bytes(skb, packet.transport + TCP_FLAGS, &flags, 1) &&
 	    (flags & FLAG_RST || (flags & FLAG_ACK && !(flags & syn_fin_psh_urg))))

@@ -80,9 +80,9 @@ static __always_inline struct scope *sender_scope(const struct datagram_socket *
 {
 	struct scope *s = find_scope(d->scope, d->account);
 
-	if (s || !find_account(d->scope, d->account, d->account_cgroup))
+	if (s)
 		return s;
-	return find_scope(d->scope, d->account);
+	return find_scope(d->scope, find_account(d->scope, d->account, d->account_cgroup) ? d->account : 0);
 }
 
 static __always_inline int was_contacted(const struct datagram_contact *key, __u64 now, __u64 known_for_ns)

@@ -159,7 +159,7 @@ static __always_inline void part_cancels(struct books *b, const struct attempt *
 
 	if (!(a->flags & ATTEMPT_IN_PARTY) || !b->part)
 		return;
-	note_cancelled(b->part, now);
+	note_cancelled(b->part, a->began_ns, now);
 	if (has_cancelled_too_much(b->part, now) && host->churned_until_ns < b->part->paid_ns)
 		host->churned_until_ns = b->part->paid_ns;
 }

@@ -17,11 +17,15 @@ struct packet {
 
 #define IPV6_EXTENSIONS 6
 
+#define IPV6_FRAGMENT 44
+
 static __always_inline int is_ipv6_extension(__u8 header)
 {
-	return header == 0 || header == 43 || header == 60; /* hop by hop, routing, destination */
+	/* Hop by hop, routing, destination. */
+	return header == 0 || header == 43 || header == 60 || header == IPV6_FRAGMENT;
 }
 
+/* Whether its headers could be read. */
 static __always_inline int read_packet(struct __sk_buff *skb, int leaves, struct packet *packet)
 {
 	__u8 ip[40], extension[2];
@@ -43,8 +47,9 @@ static __always_inline int read_packet(struct __sk_buff *skb, int leaves, struct
 	for (int i = 0; i < IPV6_EXTENSIONS && is_ipv6_extension(packet->protocol); i++) {
 		if (bpf_skb_load_bytes(skb, packet->transport, extension, sizeof(extension)))
 			return 0;
+		/* The length of a fragment's is fixed, and the byte for it reserved. */
+		packet->transport += packet->protocol == IPV6_FRAGMENT ? 8 : (extension[1] + 1) * 8;
 		packet->protocol = extension[0];
-		packet->transport += (extension[1] + 1) * 8;
 	}
-	return 1;
+	return !is_ipv6_extension(packet->protocol);
 }

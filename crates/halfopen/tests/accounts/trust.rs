@@ -22,7 +22,7 @@ fn a_network_of_one_s_own_answers_for_nothing() {
     let scene = Scene::with(|_| vec![by_credit(Per::User)]);
     let account = || {
         let accounts = scene.accounts();
-        accounts.into_iter().find(|account| account.id.of() == Some(AccountOf::User(0))).unwrap()
+        accounts.into_iter().find(|account| account.trust.credit_foreign.is_some()).unwrap()
     };
     let mut program = scene.program(scene.lab.cgroup());
     program.ask(json!({ "elsewhere": scene.dead(Family::V4).port() }));

@@ -25,8 +25,12 @@ fn very_many_are_held() {
     let sockets = wanted as usize;
     let each = (raise_open_files(1 << 20) as usize - BESIDES).min(sockets);
     let lab = Lab::new().unwrap();
-    let first =
-        limiter(&lab).set("queue", 1_000_000).set("drain", format!("{DRAIN_PER_S}/s")).start().unwrap();
+    let first = limiter(&lab)
+        .set("queue", 1_000_000)
+        .set("records", 131_072)
+        .set("drain", format!("{DRAIN_PER_S}/s"))
+        .start()
+        .unwrap();
     let mut scene = Scene::begin(lab, first);
     let dead = scene.lab.draw(&Mix { dead: 500, ..Mix::default() }).unwrap().destinations();
     let before = slab();
