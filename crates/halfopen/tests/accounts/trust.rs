@@ -1,7 +1,7 @@
 //! What an account cannot do about the trust in it, nor to the memory of others.
 
 use crate::scene::{Scene, id_of, is, rule};
-use halfopen_kernel::{AccountOf, Per, ScopeRule};
+use halfopen_kernel::{Per, ScopeRule};
 use halfopen_lab::{Family, require_lab};
 use halfopen_policy::FirstContact;
 use serde_json::json;
