@@ -52,6 +52,9 @@ pub enum Skip {
         "no memory controller of cgroup version 1: `mount -t cgroup -o memory none /sys/fs/cgroup/memory`"
     )]
     NoMemoryController,
+    /// The kernel was built without it, or does not load it for this user.
+    #[error("this kernel has no {0}")]
+    NotInKernel(&'static str),
     /// There is no TUN device, which only a lab with a WAN needs.
     #[error("no /dev/net/tun: `modprobe tun`")]
     NoTun,
@@ -106,13 +109,13 @@ impl Lab {
     /// For [`require_lab!`](crate::require_lab): whether the calling test may go on.
     ///
     /// # Panics
-    /// If something is missing and the environment has `REQUIRE_PRIVILEGED=1`; not for what only benches install.
+    /// If something is missing and the environment has `REQUIRE_PRIVILEGED=1`; not for what only benches install or the kernel was built without.
     #[must_use]
     pub fn required(available: Result<(), Skip>) -> bool {
         match available {
             Ok(()) => true,
             Err(skip)
-                if !matches!(skip, Skip::NoProgramOfBenches { .. })
+                if !matches!(skip, Skip::NoProgramOfBenches { .. } | Skip::NotInKernel(_))
                     && std::env::var_os("REQUIRE_PRIVILEGED").is_some_and(|value| value == "1") =>
             {
                 panic!("REQUIRE_PRIVILEGED=1, but this test would be skipped: {skip}")

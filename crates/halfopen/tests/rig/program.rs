@@ -4,7 +4,7 @@ use halfopen_lab::{Cgroup, Namespace};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -20,7 +20,13 @@ impl Program {
     pub fn start(namespace: &Namespace, cgroup: &Cgroup, name: &str, arguments: &[String]) -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs").join(name);
         let mut command = namespace.command_in(cgroup, "python3");
-        command.arg(path).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.arg(path).args(arguments);
+        Self::spawn(command)
+    }
+
+    /// Runs a command that says lines of JSON.
+    pub fn spawn(mut command: Command) -> Self {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         let (line, said) = channel();

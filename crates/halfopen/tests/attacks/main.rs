@@ -1,0 +1,22 @@
+//! What a plain user of the host, or a container with a root of its own, may try to get past the limit or to make others
+//! wait. Each attack runs as a plain user in a cgroup of its own. It is judged by the far side (which dead addresses were
+//! reached) and by how long an innocent in another cgroup waits.
+
+#![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
+
+#[path = "../desk/mod.rs"]
+mod desk;
+#[path = "../rig/mod.rs"]
+mod rig;
+
+mod accounts;
+mod handed;
+mod loops;
+mod memory;
+mod options;
+mod patience;
+mod raw;
+mod scene;
+mod segments;
+mod trust;
+mod twins;
