@@ -8,7 +8,7 @@ use desk::kernel_objects::KernelObjects;
 use desk::own_options::{OwnOptions, SYN_COUNT, USER_TIMEOUT_MS, arguments};
 use desk::{PATIENCE, ask, has, limit, until};
 use halfopen_lab::invariant::{attempts, destinations};
-use halfopen_lab::{Capture, Lab, LabError, Limiter, Mix, Side, require_lab};
+use halfopen_lab::{Capture, Lab, Limiter, Mix, Side, require_lab};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::net::SocketAddr;
