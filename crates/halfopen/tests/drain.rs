@@ -82,7 +82,7 @@ fn a_thousand_that_gave_up_delay_the_next_by_two_turns_at_most() {
     let refused = |reports: &Vec<halfopen_lab::dial::Report>| {
         reports[0].outcome == Outcome::Errno(Errno::NOBUFS.raw_os_error())
     };
-    let reports = (0..100).map(|_| dial()).find(|reports| !refused(reports)).unwrap();
+    let reports = (0..1_000).map(|_| dial()).find(|reports| !refused(reports)).unwrap();
     assert_eq!(reports[0].outcome, Outcome::Connected);
     // Two turns, and a re-check's lateness.
     assert!(reports[0].waited() < Duration::from_millis(4_600), "{reports:?}");

@@ -8,7 +8,7 @@ use desk::kernel_objects::KernelObjects;
 use desk::own_options::{OwnOptions, SYN_COUNT, USER_TIMEOUT_MS, arguments};
 use desk::{PATIENCE, ask, has, limit, until};
 use halfopen_lab::invariant::{attempts, destinations};
-use halfopen_lab::{Capture, Lab, LabError, Limiter, Mix, Side, require_lab};
+use halfopen_lab::{Capture, Lab, Limiter, Mix, Side, require_lab};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -151,28 +151,22 @@ fn change_layout(pins: &Path, layout: u8) {
 }
 
 #[test]
-fn another_layout_is_refused_and_off_ends_it() {
+fn another_layout_is_ended_and_the_start_is_a_fresh_one() {
     require_lab!();
     if !has("bpftool", "bpftool") {
         return;
     }
-    let mut pinned = Pinned::new();
-    pinned.limiter.kill();
     // An older version's and a newer one's.
     for layout in [0, 99] {
+        let mut pinned = Pinned::new();
+        pinned.limiter.kill();
         change_layout(pinned.lab.pins(), layout);
-        match pinned.limiter.start_again() {
-            Err(LabError::NotReady { status, stderr, .. }) => {
-                assert_eq!(status.code(), Some(1), "{stderr}");
-                let told = format!("pinned maps of layout {layout} there and goes on limiting");
-                assert!(stderr.contains(&told) && stderr.contains("`halfopen off` first"), "{stderr}");
-            }
-            other => panic!("{other:?}"),
-        }
-        assert_eq!(pinned.asked() as u32, LIMIT, "the limit goes on");
+        pinned.limiter.start_again().unwrap();
+        let said = pinned.limiter.stderr();
+        assert!(said.contains(&format!("with another layout ({layout}, this version has")), "{said}");
+        assert!(pinned.lab.pins().exists(), "the limit is pinned anew");
+        let all = pinned.dead.len();
+        until("all that were held to be out", PATIENCE, || (pinned.asked() == all).then_some(()));
+        pinned.options_are_restored();
     }
-    let said = ask(&pinned.limiter, &["off"]);
-    assert_eq!(said.code, Some(0), "{said:?}");
-    pinned.is_over();
-    pinned.options_are_restored();
 }

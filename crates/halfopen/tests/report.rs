@@ -47,9 +47,12 @@ fn what_audit_counted_is_told_by_program() {
     let dialling = dial(&lab, 10);
     limiter.await_status("all to be counted", PATIENCE, |status| status.host.admitted == 12).unwrap();
     let (report, text) = told(&limiter);
-    assert_eq!((&report["would_have_waited"], &report["attempts"]), (&8.into(), &12.into()));
+    // The slots of those that have just ended are held for a moment.
+    let would_have_waited = report["would_have_waited"].as_u64().unwrap();
+    assert!((8..=10).contains(&would_have_waited), "{report}");
+    assert_eq!(report["attempts"], 12);
     let program = &report["programs"][0];
-    let expected = json!({ "comm": "lab-dial", "user": "root", "would_have_waited": 8, "held": 0, "pid": dialling.pid() });
+    let expected = json!({ "comm": "lab-dial", "user": "root", "would_have_waited": would_have_waited, "held": 0, "pid": dialling.pid() });
     for (name, value) in expected.as_object().unwrap() {
         assert_eq!(&program[name], value, "{name}");
     }
@@ -61,7 +64,7 @@ fn what_audit_counted_is_told_by_program() {
         (1, &0.into())
     );
     assert!(text.starts_with("gave up while queued: 0 of 12 attempts of this host"), "{text}");
-    assert!(text.contains("audit: 8 attempts found every slot taken"), "{text}");
+    assert!(text.contains(&format!("audit: {would_have_waited} attempts found every slot taken")), "{text}");
     assert_eq!(steps(&report), ["know_the_programs", "raise_half_open", "try_enforcing", "watch_on"]);
 }
 

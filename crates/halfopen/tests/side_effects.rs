@@ -78,7 +78,7 @@ fn mptcp_stays_if_its_turn_comes_soon_and_is_never_switched_off() {
         let mptcp = is_mptcp(&calls, &server, || {
             rig.until("a waiter", |scope| scope.queued == 1);
             wait_for("its re-checks", PATIENCE, || rechecks(&rig) >= before + in_vain);
-            drop(blocker);
+            rig.allow(2);
         });
         let at = rechecks(&rig) - before;
         println!("{in_vain} re-checks in vain, released at number {at}: MPTCP {mptcp}");
@@ -86,6 +86,8 @@ fn mptcp_stays_if_its_turn_comes_soon_and_is_never_switched_off() {
         assert_eq!(mptcp, at <= MPTCP_RECHECKS, "released at re-check {at}");
         assert!(in_vain > 0 || mptcp, "its turn had come before the first re-check");
         assert!(is_mptcp(&calls, &server, || ()), "switched off after re-check {at}");
+        rig.allow(1);
+        drop(blocker);
     }
     assert_eq!(rig.counter("MPTcpExt", "Blackhole"), 0);
     assert_eq!(rig::faults(&rig.limiter), [].into());

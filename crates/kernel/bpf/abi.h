@@ -275,6 +275,7 @@ enum attempt_flag {
 	ATTEMPT_FOREIGN = 16384,       /* from a network namespace that the first user namespace does not own */
 	ATTEMPT_REPEATS_LATE = 32768,  /* its next SYN leaves a second after the last one */
 	ATTEMPT_IN_ROUND = 65536,      /* counted among those of its part that wait for the host's turns */
+	ATTEMPT_ROUTED = 262144,       /* its program chooses the way of its packets: its address says nothing */
 	ATTEMPT_AT_EGRESS = 131072,    /* it began where its SYN leaves: no callback is on yet */
 };
 

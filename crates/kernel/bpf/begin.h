@@ -25,11 +25,11 @@ static __always_inline void note_contact_of(struct attempt *a, const struct poli
 	if (!(p->knows | p->names))
 		return;
 	now = bpf_ktime_get_ns();
-	if (p->knows && !is_known(a))
+	if (p->knows && (a->flags & ATTEMPT_ROUTED || !is_known(a)))
 		a->flags |= ATTEMPT_FIRST;
 	else if (p->becomes_known)
 		return;
-	if (p->names && !(a->flags & ATTEMPT_FOREIGN) && is_named(p, cgroup, a->addr, now))
+	if (p->names && !(a->flags & (ATTEMPT_FOREIGN | ATTEMPT_ROUTED)) && is_named(p, cgroup, a->addr, now))
 		a->flags |= ATTEMPT_NAMED;
 }
 
@@ -58,6 +58,11 @@ static __noinline int describe(struct attempt *a, __u32 policy, struct tcp_sock 
 	a->top = top_of(p, cgroup);
 	a->part = part_of(a->scope, a->account);
 	a->address = hash_of(a->addr);
+	if (is_source_routed(tp)) {
+		a->flags |= ATTEMPT_ROUTED;
+		/* In no working set. */
+		a->address = a->cookie | 1;
+	}
 	note_contact_of(a, p, cgroup);
 	return 0;
 }

@@ -56,7 +56,7 @@ __noinline int books_known(struct attempt *a)
 	struct books b;
 	__u64 now = bpf_ktime_get_ns();
 
-	if (!a || !is_known(a) || !open_scopes(&b, p, a->scope, a->account, a->interface))
+	if (!a || a->flags & ATTEMPT_ROUTED || !is_known(a) || !open_scopes(&b, p, a->scope, a->account, a->interface))
 		return 0;
 	if (a->flags & ATTEMPT_IN_PARTY)
 		find_parties(&b, a);

@@ -81,6 +81,7 @@ static __always_inline struct attempt *new_attempt(struct bpf_sock_ops *op, stru
 	struct attempt *a;
 
 	read_destination(op, &to);
+	/* Egress asks again where the packet really goes. */
 	if (is_exempt(&to))
 		return NULL;
 	a = claim_record(bpf_get_socket_cookie(op));

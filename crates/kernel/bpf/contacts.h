@@ -95,7 +95,7 @@ __noinline int note_known(struct attempt *a, __u64 for_ns)
 	struct known_set *set;
 	struct remembered *e;
 
-	if (!a)
+	if (!a || a->flags & ATTEMPT_ROUTED)
 		return 0;
 	owner = owner_of(a);
 	key = address_key_of(a, owner);

@@ -26,6 +26,18 @@ static __always_inline int is_foreign(const struct tcp_sock *tp)
 	return namespace_of(tp)->user_ns->level != 0;
 }
 
+/* Whether the program sends its packets by addresses of its own choice: they go to the first of these, not to the one
+ * that it connects to. */
+static __always_inline int is_source_routed(const struct tcp_sock *tp)
+{
+	const struct inet_sock *inet = &tp->inet_conn.icsk_inet;
+
+	if (BPF_CORE_READ(inet, inet_opt) && BPF_CORE_READ(inet, inet_opt, opt.srr))
+		return 1;
+	return bpf_core_field_exists(inet->pinet6) && BPF_CORE_READ(inet, pinet6) && BPF_CORE_READ(inet, pinet6, opt) &&
+	       BPF_CORE_READ(inet, pinet6, opt, srcrt);
+}
+
 /* Whether the destination is this very namespace. */
 static __always_inline int is_routed_here(const struct tcp_sock *tp)
 {
@@ -56,7 +68,7 @@ static __always_inline int came_in_by(struct bpf_sock_ops *op)
  * answered by this host, whatever the address: DNAT and REDIRECT look so. A socket in TCP_REPAIR has asked nobody. */
 static __noinline enum ending answered(struct tcp_sock *tp, int came_by)
 {
-	if (!tp || is_foreign(tp) || BPF_CORE_READ_BITFIELD(tp, repair) || is_routed_here(tp))
+	if (!tp || is_foreign(tp) || is_source_routed(tp) || BPF_CORE_READ_BITFIELD(tp, repair) || is_routed_here(tp))
 		return ENDING_NEUTRAL;
 	return came_by && came_by != LOOPBACK_IFINDEX ? ENDING_ESTABLISHED : ENDING_NEUTRAL;
 }

@@ -111,8 +111,26 @@ struct sock {
 	struct sock_cgroup_data sk_cgrp_data;
 };
 
+struct ip_options {
+	unsigned char srr;
+};
+
+struct ip_options_rcu {
+	struct ip_options opt;
+};
+
+struct ipv6_txoptions {
+	struct ipv6_rt_hdr *srcrt;
+};
+
+struct ipv6_pinfo {
+	struct ipv6_txoptions *opt;
+};
+
 struct inet_sock {
 	struct sock sk;
+	struct ip_options_rcu *inet_opt;
+	struct ipv6_pinfo *pinet6; /* where IPv6 is built in */
 };
 
 struct inet_connection_sock {

@@ -103,6 +103,14 @@ static __always_inline struct query_set *query_set_of(__u64 key)
 	return bpf_map_lookup_elem(&queries, &set);
 }
 
+/* Whether the socket's network namespace is one of a user's: he answers his questions himself; see is_foreign(). */
+static __always_inline int is_of_foreign(struct __sk_buff *skb)
+{
+	const struct sk_buff *packet = (const struct sk_buff *)skb;
+
+	return BPF_CORE_READ(packet, sk, __sk_common.skc_net.net, user_ns, level) != 0;
+}
+
 /* At egress of a UDP socket: a question is about to leave? Global, so that it is verified once. */
 __noinline int note_query(struct __sk_buff *skb)
 {
@@ -113,7 +121,7 @@ __noinline int note_query(struct __sk_buff *skb)
 	struct query_set *set;
 	struct query *query;
 
-	if (!read_datagram(skb, 1, &d) || !is_resolver(&d, policy_now & 1))
+	if (!read_datagram(skb, 1, &d) || !is_resolver(&d, policy_now & 1) || is_of_foreign(skb))
 		return 0;
 	if (bpf_skb_load_bytes(skb, d.payload, header, DNS_HEADER) || !is_plain_query(header))
 		return 0;
@@ -240,7 +248,7 @@ __noinline int hear_answer(struct __sk_buff *skb)
 	__u32 first = 0;
 	__u16 id;
 
-	if (!p->names || !read_datagram(skb, 0, &d) || !is_resolver(&d, policy_now & 1))
+	if (!p->names || !read_datagram(skb, 0, &d) || !is_resolver(&d, policy_now & 1) || is_of_foreign(skb))
 		return 0;
 	if (bpf_skb_load_bytes(skb, d.payload, &id, sizeof(id)))
 		return 0;

@@ -20,6 +20,9 @@ const SNAP: &str = "160";
 const MARK: u16 = 9;
 const FILTER: &str = "(tcp[tcpflags] & (tcp-syn|tcp-rst) != 0) or (ip6[6] == 6 and ip6[53] & 6 != 0) \
                       or icmp[icmptype] == icmp-unreach or (ip6[6] == 58 and ip6[40] == 1) or udp dst port 9";
+/// The same with all other segments of TCP.
+const EVERY_SEGMENT: &str = "tcp or (ip6[6] == 6) or icmp[icmptype] == icmp-unreach or (ip6[6] == 58 and ip6[40] == 1) \
+                             or udp dst port 9";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const HEADER: usize = 24;
@@ -46,6 +49,8 @@ pub enum Kind {
     SynAck,
     /// A RST.
     Reset,
+    /// Any other segment of a connection, with its flags. Only a recording of every segment has them.
+    Later(u8),
     /// An ICMP destination unreachable about a TCP packet. Its `from` and `to` are turned round to be those of an
     /// answer by the address asked.
     Unreachable,
@@ -90,6 +95,14 @@ pub struct Capture {
 
 impl Capture {
     pub(crate) fn start(namespace: &Namespace, peer: IpAddr) -> Result<Self, LabError> {
+        Self::start_with(namespace, peer, FILTER)
+    }
+
+    pub(crate) fn start_of_every_segment(namespace: &Namespace, peer: IpAddr) -> Result<Self, LabError> {
+        Self::start_with(namespace, peer, EVERY_SEGMENT)
+    }
+
+    fn start_with(namespace: &Namespace, peer: IpAddr, filter: &str) -> Result<Self, LabError> {
         let directory = tempfile::tempdir().map_err(LabError::io("make a directory for the recording"))?;
         let path = directory.path().join("lab.pcap");
         let mut command = namespace.command("tcpdump");
@@ -98,7 +111,7 @@ impl Capture {
             .args(["-i", LINK, "-n", "-p", "-U", "--immediate-mode", "--time-stamp-precision=nano"])
             .args(["-s", SNAP, "-B", BUFFER_KIB, "-Z", "root", "-w"])
             .arg(&path)
-            .arg(FILTER)
+            .arg(filter)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
@@ -220,6 +233,9 @@ impl Capture {
             }
             Some(Packet::SynAck { from, to }) => self.segments.push(segment(Kind::SynAck, from, to)),
             Some(Packet::Reset { from, to }) => self.segments.push(segment(Kind::Reset, from, to)),
+            Some(Packet::Later { from, to, flags }) => {
+                self.segments.push(segment(Kind::Later(flags), from, to));
+            }
             Some(Packet::Unreachable { from, to }) => {
                 self.segments.push(segment(Kind::Unreachable, to, from));
             }

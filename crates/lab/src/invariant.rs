@@ -81,10 +81,11 @@ impl fmt::Display for Violation {
 pub fn attempts(segments: &[Segment], ends: &[End]) -> Vec<Attempt> {
     let mut seen: Vec<(Duration, Seen, SocketAddr, SocketAddr)> = segments
         .iter()
-        .map(|Segment { at, kind, from, to }| match kind {
-            Kind::Syn(sequence) => (*at, Seen::Syn(*sequence), *from, *to),
-            Kind::SynAck | Kind::Reset => (*at, Seen::End, *to, *from),
-            Kind::Unreachable => (*at, Seen::Error, *to, *from),
+        .filter_map(|Segment { at, kind, from, to }| match kind {
+            Kind::Syn(sequence) => Some((*at, Seen::Syn(*sequence), *from, *to)),
+            Kind::SynAck | Kind::Reset => Some((*at, Seen::End, *to, *from)),
+            Kind::Unreachable => Some((*at, Seen::Error, *to, *from)),
+            Kind::Later(_) => None,
         })
         .chain(ends.iter().map(|end| (end.at, Seen::End, end.from, end.to)))
         .collect();

@@ -211,6 +211,18 @@ impl Lab {
         }
     }
 
+    /// The same with every segment of TCP in it, not only those that begin or end an attempt.
+    ///
+    /// # Errors
+    /// When the recorder does not start.
+    pub fn capture_every_segment(&self, side: Side) -> Result<Capture, LabError> {
+        let (namespace, peer) = match side {
+            Side::World => (&self.world, world::CLIENT_V4),
+            Side::Client => (&self.client, world::WORLD_V4),
+        };
+        Capture::start_of_every_segment(namespace, IpAddr::V4(peer))
+    }
+
     pub(crate) fn limiter_cgroup(&self) -> Result<Cgroup, LabError> {
         Cgroup::create(self.tag, &format!("limiter-{}", Tag::fresh()))
     }

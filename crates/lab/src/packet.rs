@@ -26,6 +26,12 @@ pub(crate) enum Packet<'a> {
         from: SocketAddr,
         to: SocketAddr,
     },
+    /// A TCP segment without SYN and RST.
+    Later {
+        from: SocketAddr,
+        to: SocketAddr,
+        flags: u8,
+    },
     /// An ICMP error about a TCP packet that `from` had sent to `to`.
     Unreachable {
         from: SocketAddr,
@@ -52,11 +58,12 @@ impl<'a> Packet<'a> {
         Some(match ip.protocol {
             TCP => {
                 let (from, to) = ip.ends()?;
-                match ip.payload.get(13)? & (SYN | RST | ACK) {
+                let flags = *ip.payload.get(13)?;
+                match flags & (SYN | RST | ACK) {
                     SYN => Self::Syn { from, to, sequence: ip.sequence()? },
-                    flags if flags & RST != 0 => Self::Reset { from, to },
-                    flags if flags & SYN != 0 => Self::SynAck { from, to },
-                    _ => Self::Other,
+                    begins if begins & RST != 0 => Self::Reset { from, to },
+                    begins if begins & SYN != 0 => Self::SynAck { from, to },
+                    _ => Self::Later { from, to, flags },
                 }
             }
             UDP => Self::Udp { to: ip.ends()?.1, payload: ip.payload.get(8..)? },
@@ -124,7 +131,7 @@ mod tests {
             (SYN | ACK, Packet::SynAck { from, to }),
             (RST, Packet::Reset { from, to }),
             (RST | ACK, Packet::Reset { from, to }),
-            (ACK, Packet::Other),
+            (ACK, Packet::Later { from, to, flags: ACK }),
         ] {
             assert_eq!(Packet::read(&tcp_v4(flags)), Some(packet), "{flags:#x}");
         }

@@ -9,13 +9,18 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot};
 use tokio::time::timeout;
 
 /// How long a client may take to send its request, and to read each answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Clients that may be at their request at once; more wait to be accepted.
+/// Clients of root that may be at their request at once; more wait to be accepted.
 const AT_ONCE: usize = 64;
+/// Connections of others, where they may connect at all, from beginning to end; more are closed at once, so that those of
+/// root never wait for them.
+const OF_OTHERS: usize = 16;
+/// Connections that last: of those who follow events, and of `exec`.
+const LASTING: usize = 256;
 
 /// What a connection asks of the limiter's owner.
 #[derive(Debug)]
@@ -68,8 +73,10 @@ pub enum Reply {
 
 /// Accepts connections for as long as `calls` are taken.
 pub async fn serve(listener: UnixListener, calls: mpsc::Sender<Call>) {
-    let at_once = Arc::new(Semaphore::new(AT_ONCE));
-    while let Ok(permit) = Arc::clone(&at_once).acquire_owned().await {
+    let of_root = Arc::new(Semaphore::new(AT_ONCE));
+    let of_others = Arc::new(Semaphore::new(OF_OTHERS));
+    let lasting = Arc::new(Semaphore::new(LASTING));
+    while !calls.is_closed() {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(e) => {
@@ -78,11 +85,19 @@ pub async fn serve(listener: UnixListener, calls: mpsc::Sender<Call>) {
                 continue;
             }
         };
-        let calls = calls.clone();
+        let is_root = stream.peer_cred().is_ok_and(|peer| peer.uid() == 0);
+        let permit = if is_root {
+            Arc::clone(&of_root).acquire_owned().await.ok()
+        } else {
+            Arc::clone(&of_others).try_acquire_owned().ok()
+        };
+        let Some(permit) = permit else { continue };
+        let (calls, lasting) = (calls.clone(), Arc::clone(&lasting));
         tokio::spawn(async move {
-            let mut connection = Connection::new(stream, calls);
+            let mut connection = Connection::new(stream, calls, lasting);
             let reply = connection.ask().await;
-            drop(permit);
+            // A client of root may take its time over the answer.
+            let _of_others = (!is_root).then_some(permit);
             if let Err(e) = connection.answer(reply).await {
                 tracing::debug!("a client of the control socket: {e}");
             }
@@ -95,18 +110,30 @@ struct Connection {
     read: BufReader<tokio::io::Take<OwnedReadHalf>>,
     write: OwnedWriteHalf,
     calls: mpsc::Sender<Call>,
+    lasting: Arc<Semaphore>,
+    /// To last, where that was asked for.
+    lasts: Option<OwnedSemaphorePermit>,
 }
 
 impl Connection {
-    fn new(stream: UnixStream, calls: mpsc::Sender<Call>) -> Self {
+    fn new(stream: UnixStream, calls: mpsc::Sender<Call>, lasting: Arc<Semaphore>) -> Self {
         let peer = stream.peer_cred().ok().and_then(|peer| peer.pid()).and_then(|pid| pid.try_into().ok());
         let (read, write) = stream.into_split();
-        Self { peer, read: BufReader::new(read.take(LONGEST_REQUEST)), write, calls }
+        let read = BufReader::new(read.take(LONGEST_REQUEST));
+        Self { peer, read, write, calls, lasting, lasts: None }
     }
 
     async fn ask(&mut self) -> Reply {
         match self.request().await {
             Ok(request) => {
+                if matches!(request, Request::Exec { .. } | Request::Events { follow: true, .. }) {
+                    let Ok(lasts) = Arc::clone(&self.lasting).try_acquire_owned() else {
+                        let message =
+                            format!("{LASTING} clients follow events or run commands of `exec` already");
+                        return Reply::Answer(Answer::Refused { kind: RefusalKind::Failed, message });
+                    };
+                    self.lasts = Some(lasts);
+                }
                 let peer = self.peer;
                 self.call(|reply| Call::Ask { request, peer, reply }).await
             }

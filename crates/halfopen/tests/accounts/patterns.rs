@@ -4,14 +4,12 @@ use crate::rig::PATIENCE;
 use crate::scene::{Scene, path_of, rule, settings, start};
 use halfopen_kernel::{InterfaceRule, Per, ScopeRule};
 use halfopen_lab::{Family, Lab, require_lab};
+use halfopen_policy::Limits;
 use serde_json::json;
 use std::process::{Child, Command, Stdio};
 
 fn by_cgroup(name: &str, cgroup: String) -> ScopeRule {
-    // The slot of a closed attempt is held for a moment: nobody is to wait for it.
-    let mut rule = ScopeRule { cgroup: Some(cgroup), ..rule(name, Per::Rule) };
-    rule.limits.half_open = None;
-    rule
+    ScopeRule { cgroup: Some(cgroup), ..rule(name, Per::Rule) }
 }
 
 #[test]
@@ -19,7 +17,7 @@ fn a_pattern_fits_the_names_it_should_from_the_first_connect_on() {
     require_lab!();
     let hex = "0123456789abcdef".repeat(4);
     let scene = Scene::with(|lab| {
-        vec![
+        [
             by_cgroup("exact", format!("{lab}/web")),
             by_cgroup("ends", format!("{lab}/docker-*.scope")),
             by_cgroup("twice", format!("{lab}/*a*ab")),
@@ -27,6 +25,12 @@ fn a_pattern_fits_the_names_it_should_from_the_first_connect_on() {
             by_cgroup("begins", format!("{lab}/batch*")),
             by_cgroup("one", format!("{lab}/one-*")),
         ]
+        .map(|rule| {
+            // The slot of a closed attempt is held for a moment: nobody is to wait for it.
+            let limits = Limits { half_open: None, ..rule.limits };
+            ScopeRule { limits, ..rule }
+        })
+        .into()
     });
     // Names as long as they may be, names that fit only if a `*` takes more than it first did, and near misses.
     let long = format!("docker-{}.scope", "x".repeat(255 - "docker-.scope".len()));

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 const SOURCE: &str = include_str!("../programs/attacks/loops.py");
 /// Ten slots of `xp-sp2`: reached with the first ten, and ten more each time that they come free, which is no sooner than a
-/// fifth of the 21 s that a slot lasts, whoever closes.
-const MOST_BY_SLOTS: usize = 10 + 10 * 5;
+/// seventh of the 21 s that a slot lasts, whoever closes.
+const MOST_BY_SLOTS: usize = 10 + 10 * 8;
 const LONGER_S: u32 = 20;
 
 fn adaptive(what: &str, more: &Value) {

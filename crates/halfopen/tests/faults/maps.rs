@@ -112,7 +112,8 @@ fn more_programs_wait_than_are_counted() {
     lab.client().ip(&format!("addr add {}/32 dev lo", crate::churn::OWN)).unwrap();
     let first = limiter(&lab).persist().start().unwrap();
     let mut scene = Scene::begin(lab, first);
-    let command = scene.lab.client().command_in(scene.lab.cgroup(), "python3");
+    let apart = scene.lab.cgroup().child("names").unwrap();
+    let command = scene.lab.client().command_in(&apart, "python3");
     let mut names = Churn::start(command, "names", count as u32, Path::new("-"));
     until("all names", 10 * PATIENCE, || names.is_done().then_some(()));
     scene.live_goes_on(1);

@@ -62,9 +62,12 @@ fn the_memory_limit_is_hit() {
     let first = limiter(&lab).set("queue", 100_000).persist().program(wrapper).start().unwrap();
     let mut scene = Scene::begin(lab, first);
     let dead = scene.lab.draw(&Mix { dead: 100, ..Mix::default() }).unwrap().destinations();
+    let apart = scene.lab.cgroup().child("flood").unwrap();
     for _ in 0..times {
         group.limit(&(group.read("memory.usage_in_bytes") + MORE).to_string());
+        // Below another top-level cgroup than the scene's dialers: who cancels so many is refused for a while.
         let flood = Dialer::new(&scene.lab)
+            .cgroup(&apart)
             .destinations(dead.iter().copied().cycle().take(SOCKETS))
             .patience(Duration::from_secs(5));
         let flood = flood.spawn().unwrap();

@@ -19,12 +19,15 @@ fn the_ring_buffer_runs_over() {
     let first = limiter(&lab).set("queue", 100_000).start().unwrap();
     let mut scene = Scene::begin(lab, first);
     let dead = scene.lab.draw(&Mix { dead: 100, ..Mix::default() }).unwrap().destinations();
+    let apart = scene.lab.cgroup().child("flood").unwrap();
     let mut lost = 0;
     for _ in 0..times {
         scene.limiter.signal(Signal::STOP).unwrap();
+        // Below another top-level cgroup than the scene's dialers: who cancels so many is refused for a while.
         let flood = Dialer::new(&scene.lab)
+            .cgroup(&apart)
             .destinations(dead.iter().copied().cycle().take(FIT + BEYOND))
-            .patience(Duration::from_secs(1));
+            .patience(Duration::from_secs(10));
         let flood = flood.spawn().unwrap();
         flood.await_all_dialled(PATIENCE).unwrap();
         flood.await_all_done(PATIENCE).unwrap();

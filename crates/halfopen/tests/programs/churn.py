@@ -10,6 +10,7 @@ Says each hundredth number, and "done".
 
 import collections
 import ctypes
+import errno
 import fcntl
 import os
 import socket
@@ -64,6 +65,10 @@ for number in range(count):
         dialled.connect((address, 9))
     except (BlockingIOError, ConnectionRefusedError):
         pass
+    except OSError as error:
+        # Its user cancels more than a few a second.
+        if error.errno != errno.ENOBUFS:
+            raise
     kept.append(dialled)
     if number % 100 == 99:
         print(number + 1, flush=True)

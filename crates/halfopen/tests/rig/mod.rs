@@ -51,6 +51,12 @@ pub fn block(lab: &Lab, cgroup: &Cgroup, limiter: &Limiter, count: u32) -> Diall
     dialling
 }
 
+/// See [`Rig::allow`].
+pub fn allow(limiter: &Limiter, half_open: u32) {
+    let mut set = limiter.command();
+    assert!(set.args(["set", "half_open", &half_open.to_string()]).status().unwrap().success());
+}
+
 /// Waits until the host's numbers are as wanted.
 pub fn until(limiter: &Limiter, what: &str, patience: Duration, wanted: impl Fn(&Scope) -> bool) -> Scope {
     let status = limiter.await_status(what, patience, |status| wanted(&status.host));
@@ -78,6 +84,11 @@ impl Rig {
     /// Occupies `count` slots.
     pub fn block(&self, count: u32) -> Dialling {
         block(&self.lab, self.lab.cgroup(), &self.limiter, count)
+    }
+
+    /// From now on so many attempts may be out: unlike the end of a blocker, whose SYN is on its way, this frees a slot at once.
+    pub fn allow(&self, half_open: u32) {
+        allow(&self.limiter, half_open);
     }
 
     /// A program in the limited cgroup.

@@ -1,0 +1,128 @@
+//! The control socket under a user who may not use it, and under one who may and crowds it.
+
+#![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
+
+mod desk;
+
+use desk::processes::state;
+use desk::{PATIENCE, ask_well, limit, until};
+use halfopen_lab::{Lab, Limiter, require_lab};
+use serde_json::{Value, json};
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// No user of any host that this runs on.
+const USER: &str = "4001";
+const CONNECTIONS: usize = 1_000;
+/// Of the flood's kinds of connections, the one that follows events.
+const FOLLOWS: usize = 6;
+/// root is answered within this, also on a busy machine; behind a thousand who are given up after 5 s each, 64 at a time, it
+/// would take a minute.
+const AT_ONCE: Duration = Duration::from_secs(10);
+
+/// Ended with the test.
+struct Flood {
+    child: Child,
+    said: Value,
+}
+
+impl Flood {
+    fn start(limiter: &Limiter, user: &str, kind: Option<usize>) -> Self {
+        let mut command = Command::new("python3");
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/control_flood.py"));
+        command.arg(user).arg(limiter.run_directory().join("control.sock")).arg(CONNECTIONS.to_string());
+        command.args(kind.map(|kind| kind.to_string()));
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let said = serde_json::from_str(&line);
+        let flood = Self { child, said: said.unwrap_or_default() };
+        assert!(!flood.said.is_null(), "{line}");
+        flood
+    }
+}
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Everybody may reach the runtime directory.
+fn open_directories(limiter: &Limiter) {
+    for directory in limiter.run_directory().ancestors().take(2) {
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+fn resident_kib(limiter: &Limiter) -> u64 {
+    let state = state(limiter.pid()).unwrap();
+    state["VmRSS"].split_whitespace().next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_plain_user_does_not_reach_it() {
+    require_lab!();
+    let lab = Lab::new().unwrap();
+    let limiter = limit(&lab, 3).start().unwrap();
+    open_directories(&limiter);
+    let flood = Flood::start(&limiter, USER, None);
+    assert_eq!(flood.said, json!({"connected": 0, "refused": CONNECTIONS}));
+    ask_well(&limiter, &["status"]);
+}
+
+/// Where the administrator lets others use it, they cannot keep root from it.
+#[test]
+fn one_who_may_use_it_cannot_keep_root_from_it() {
+    require_lab!();
+    let lab = Lab::new().unwrap();
+    let limiter = limit(&lab, 3).start().unwrap();
+    open_directories(&limiter);
+    let socket = limiter.run_directory().join("control.sock");
+    fs::set_permissions(&socket, fs::Permissions::from_mode(0o666)).unwrap();
+    for _ in 0..3 {
+        ask_well(&limiter, &["status"]);
+    }
+    let before = resident_kib(&limiter);
+    for _ in 0..3 {
+        let flood = Flood::start(&limiter, USER, None);
+        assert!(flood.said["connected"].as_u64() > Some(100), "{}", flood.said);
+        for _ in 0..5 {
+            let asked = Instant::now();
+            ask_well(&limiter, &["status", "--json"]);
+            assert!(asked.elapsed() < AT_ONCE, "root was answered after {:?}", asked.elapsed());
+        }
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", limiter.pid())).unwrap().count();
+        assert!(descriptors < 200, "{descriptors} descriptors");
+    }
+    let grown = resident_kib(&limiter).saturating_sub(before);
+    println!("{before} KiB before, {grown} more");
+    assert!(grown < 8 * 1024, "{grown} KiB more than the {before} before");
+    until("the user to be served too", PATIENCE, || {
+        let mut asking = limiter.command();
+        asking.args(["get", "half_open"]);
+        let asking = desk::said(&mut asking);
+        (asking.out == "3").then_some(())
+    });
+}
+
+/// Those that last, as followers of events, are no more than there is room for.
+#[test]
+fn followers_without_number_leave_room_for_others() {
+    require_lab!();
+    let lab = Lab::new().unwrap();
+    let limiter = limit(&lab, 3).start().unwrap();
+    let flood = Flood::start(&limiter, "0", Some(FOLLOWS));
+    let answered = until("root to be answered beside root", PATIENCE, || {
+        let asked = Instant::now();
+        ask_well(&limiter, &["status"]);
+        (asked.elapsed() < AT_ONCE).then_some(asked.elapsed())
+    });
+    println!("{} connected; answered within {answered:?}", flood.said);
+    let descriptors = fs::read_dir(format!("/proc/{}/fd", limiter.pid())).unwrap().count();
+    assert!(descriptors < 600, "{descriptors} descriptors");
+}
