@@ -127,6 +127,21 @@ __noinline int books_resend(struct attempt *a, __u32 mode)
 	return verdict;
 }
 
+/* See attempt_leaves_late(). */
+__noinline int books_leave_late(struct attempt *a)
+{
+	struct books b;
+	__u64 now;
+
+	if (!a || !open_books(&b, policy_in_force(), a))
+		return 0;
+	now = bpf_ktime_get_ns();
+	bpf_spin_lock(&host_of(&b)->lock);
+	attempt_leaves_late(&b, a, now);
+	bpf_spin_unlock(&host_of(&b)->lock);
+	return 1;
+}
+
 /* An attempt leaves SYN_SENT; nothing happens to one that is not in the books. Returns whether it made its account a
  * suspect. */
 __noinline int books_end(struct attempt *a, __u32 ending)

@@ -150,6 +150,8 @@ static __always_inline int syn_leaves(struct __sk_buff *skb, struct bpf_sock *sk
 		a->flags &= ~ATTEMPT_DECIDED;
 		if (a->state == ATTEMPT_QUEUED)
 			return withheld(a);
+		if (a->asked_ns - a->slot_ns > LATE_NS)
+			books_leave_late(a);
 		a->last_syn_ns = a->asked_ns;
 		return LEAVES;
 	}

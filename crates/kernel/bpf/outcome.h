@@ -62,6 +62,23 @@ static __always_inline void renew_slot(struct scope *s, const struct limits *l, 
 	slot_take(s, l, slot, now);
 }
 
+/* How long a SYN may be on its way from its verdict to egress before its slots are dated anew: less than a wheel's
+ * margin for a slot_life of a second. */
+#define LATE_NS 8000000ULL
+
+/* Its SYN leaves now, later than its slots were taken: its task was interrupted between. */
+static __always_inline void attempt_leaves_late(struct books *b, struct attempt *a, __u64 now)
+{
+	touch(b, now);
+	for_each_charged(i) {
+		if (!b->scope[i])
+			continue;
+		slot_give_back(b->scope[i], &a->slot[i]);
+		slot_take(b->scope[i], b->limits[i], &a->slot[i], now);
+	}
+	a->slot_ns = now;
+}
+
 static __always_inline int side_taken(const struct attempt *a)
 {
 	return a->flags & ATTEMPT_NEWEST ? SIDE_NEWEST : SIDE_OLDEST;
