@@ -32,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const QUICK: Duration = Duration::from_secs(2);
 /// One that has not answered in time is asked again after so long, or once it has.
 const SILENCE: Duration = Duration::from_secs(30);
+/// A request is asked anew so often, where the one who was asked has ended: several may have since the last one.
+const AGAIN: u32 = 8;
 /// Late answers that are taken out of the way at a time.
 const LATE: usize = 64;
 /// How long the walk over the sockets of all namespaces may take.
@@ -290,7 +292,7 @@ impl Hand {
         }
     }
 
-    /// Asks once more where the one who was asked has ended meanwhile: nothing is done twice that does harm.
+    /// Asks again where the one who was asked has ended meanwhile: nothing is done twice that does harm.
     fn exchange(
         &mut self,
         request: &Request,
@@ -307,14 +309,16 @@ impl Hand {
         };
         sockopt::set_socket_timeout(socket, sockopt::Timeout::Send, Some(QUICK))?;
         ask(&mut asked)?;
-        let mut again = false;
+        let mut again = 0;
         let answer = loop {
             // Zero would be for ever.
             let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
             sockopt::set_socket_timeout(socket, sockopt::Timeout::Recv, Some(left))?;
             match receive(socket) {
-                Ok(Received::Message(Numbered { number: NOBODY_S, message: Reply::Began }, _)) if !again => {
-                    again = true;
+                Ok(Received::Message(Numbered { number: NOBODY_S, message: Reply::Began }, _))
+                    if again < AGAIN =>
+                {
+                    again += 1;
                     if let Err(e) = ask(&mut asked) {
                         break Err(e);
                     }
