@@ -157,7 +157,7 @@ fn it_touches_nothing_but_what_it_was_started_for() {
 fn what_is_no_request_is_refused() {
     let place = tempfile::tempdir().unwrap();
     let hand = Asked::start(place.path(), Path::new("/nonexistent"));
-    let long = [b'a'; 40_000];
+    let long = vec![b'a'; 40_000];
     let numbered = br#"{"number":1,"message":{"run":"/bin/sh"}}"#;
     for (sent, why) in [
         (&br#"{"run":"/bin/sh"}"#[..], "no message"),

@@ -4,6 +4,7 @@ mod accounts;
 mod adoption;
 mod denials;
 mod exec_scopes;
+mod look_ups;
 mod names;
 mod pokes;
 mod release;
@@ -21,16 +22,17 @@ use super::poke::Pokes;
 use crate::config::{Effective, Key, Sources, setting};
 use crate::conntrack;
 use crate::control::{Degradation, DegradedStatus, FaultStatus, ScopeKind, Status, programs};
+use crate::events::Waiter;
 use crate::events::record::written_time;
-use crate::events::{Identity, Waiter};
 use crate::exit::explained;
 use anyhow::Result;
 use halfopen_kernel::{
-    AccountId, CgroupDir, EnforcementStopped, Fault, FaultCount, KernelError, Limiter, Program, ScopeId,
-    Settings, Shortcoming, Told, restore_here,
+    AccountId, CgroupDir, EnforcementStopped, Fault, FaultCount, KernelError, Limiter, ScopeId, Settings,
+    Shortcoming, Told, restore_here,
 };
 use halfopen_policy::{Limits, Mode};
 use jiff::Timestamp;
+pub use look_ups::LookUps;
 use rustix::time::{ClockId, clock_gettime};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -65,13 +67,8 @@ pub struct Means {
     pub local_file: PathBuf,
     /// What could not be given up.
     pub lacks: Vec<Degradation>,
-}
-
-impl Means {
-    /// What stands behind a program's numbers, as far as it can be found out.
-    fn identify(&mut self, program: &Program) -> Identity {
-        self.hand.identify(program).unwrap_or_else(|_| Identity::unknown(program.uid))
-    }
+    /// What finding out who programs are has taken.
+    pub look_ups: LookUps,
 }
 
 /// The name of the cgroup above those of `exec`, below the limited one.
@@ -173,7 +170,7 @@ impl Enforcement {
                 destination: held.destination,
                 audited: held.audited,
             };
-            announcer.episodes.waits(&waiter, |program| means.identify(program));
+            announcer.episodes.waits(&waiter, |program| means.identify_early(program));
         })?;
         for attempt in suspects {
             self.note_suspect(&rules, attempt);
@@ -264,7 +261,7 @@ impl Enforcement {
             if let Some(report) =
                 self.announcer.episodes.look(monotonic(), &name, waiting, ledger.last_waiter)
             {
-                self.announcer.announce(report, limit, ledger.queued);
+                self.announce(report, limit, ledger.queued);
             }
         }
         self.announce_suspects()?;

@@ -23,7 +23,7 @@ use alarm::Alarm;
 use announcer::Announcer;
 use anyhow::{Context, Result};
 use confine::{Needs, confine};
-use enforcement::{EXEC_PARENT, Enforcement, Means, monotonic};
+use enforcement::{EXEC_PARENT, Enforcement, LookUps, Means, monotonic};
 use halfopen_kernel::{CgroupDir, Keep, KernelError, Limiter};
 use hand::{Hand, Leave, Reach};
 use lock::Lock;
@@ -89,7 +89,7 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
         let local_file = std::path::absolute(save::local_file(sources.path()))?;
         let socket = bind(&directory)?;
         let announcer = Announcer::new(SystemLog::default(), &directory.events());
-        let means = Means { hand, cgroup, local_file, lacks: Vec::new() };
+        let means = Means { hand, cgroup, local_file, lacks: Vec::new(), look_ups: LookUps::default() };
         let mut enforcement = Enforcement::new(limiter, sources, effective, announcer, means);
         enforcement.is_confined(confine(&Needs::of_daemon())?);
         enforcement.follow_resolvers().context("naming the resolvers whose answers are read")?;

@@ -50,8 +50,8 @@ pub struct Waiter<'a> {
 pub struct Tally {
     /// Which.
     pub program: Program,
-    /// What was found out about it.
-    pub identity: Identity,
+    /// What was found out about it; `None` = it was not looked up yet.
+    pub identity: Option<Identity>,
     /// How many of its attempts began to wait.
     pub attempts: u64,
     /// The first few destinations.
@@ -113,8 +113,9 @@ pub struct Episodes {
 }
 
 impl Episodes {
-    /// Takes note of a waiter; `identify` is asked once for each program of an episode.
-    pub fn waits(&mut self, waiter: &Waiter<'_>, identify: impl FnOnce(&Program) -> Identity) {
+    /// Takes note of a waiter; `identify` is asked once for each program of an episode, and may put that off until it is
+    /// reported.
+    pub fn waits(&mut self, waiter: &Waiter<'_>, identify: impl FnOnce(&Program) -> Option<Identity>) {
         let scope = self.scopes.entry(waiter.scope.to_owned()).or_default();
         let episode = scope.at(waiter.at);
         let tallies = &mut episode.tallies;
@@ -133,6 +134,17 @@ impl Episodes {
         tally.attempts += 1;
         if tally.sample.len() < SAMPLE && !tally.sample.contains(&waiter.destination) {
             tally.sample.push(waiter.destination);
+        }
+    }
+
+    /// Takes note of what was found out about the programs of a report.
+    pub fn know(&mut self, report: &Report) {
+        let scope = self.scopes.get_mut(&report.scope);
+        let Some(episode) = scope.and_then(|scope| scope.current.as_mut()) else { return };
+        for told in &report.programs {
+            if let Some(tally) = episode.tallies.programs.get_mut(&told.program) {
+                tally.identity.clone_from(&told.identity);
+            }
         }
     }
 
@@ -253,8 +265,22 @@ mod tests {
         Program { pid, uid: 0, comm: format!("scan-{pid}"), cgroup_id: 1 }
     }
 
-    fn nobody(_: &Program) -> Identity {
-        Identity { exe: None, cgroup: None, user: "0".into() }
+    fn nobody(_: &Program) -> Option<Identity> {
+        None
+    }
+
+    #[test]
+    fn what_is_found_out_for_an_event_is_known_in_the_next() {
+        let mut host = Host::default();
+        host.waits("host", 1, 80);
+        host.seconds(1, "host", 0);
+        let mut reached = host.reports.pop().unwrap().1;
+        assert_eq!(reached.programs[0].identity, None);
+        reached.programs[0].identity = Some(Identity::unknown(7));
+        host.episodes.know(&reached);
+        host.seconds(20, "host", 0);
+        let cleared = host.reports.pop().unwrap().1;
+        assert_eq!((cleared.state, &cleared.programs), (State::Cleared, &reached.programs));
     }
 
     #[test]

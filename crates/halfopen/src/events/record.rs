@@ -1,6 +1,7 @@
 //! Events as they are written down: 4226, a limit is reached or no longer; 4227, an account's first contacts mostly fail;
 //! 4228, a rule of `[[deny]]` is met; 4229, first contacts over UDP were stopped.
 
+use super::Identity;
 use super::denials::DenialReport;
 use super::episode::{self, Report, Tally};
 use super::stopped_datagrams::StoppedReport;
@@ -377,12 +378,13 @@ impl ProgramRecord {
 
 impl From<Tally> for ProgramRecord {
     fn from(tally: Tally) -> Self {
+        let identity = tally.identity.unwrap_or_else(|| Identity::unknown(tally.program.uid));
         Self {
             pid: tally.program.pid,
             comm: tally.program.comm,
-            exe: tally.identity.exe,
-            cgroup: tally.identity.cgroup,
-            user: tally.identity.user,
+            exe: identity.exe,
+            cgroup: identity.cgroup,
+            user: identity.user,
             attempts: tally.attempts,
             sample: tally.sample.iter().map(ToString::to_string).collect(),
         }
@@ -400,11 +402,11 @@ pub(super) mod tests {
     fn tally() -> Tally {
         Tally {
             program: Program { pid: 4242, uid: 0, comm: "nmap\n".into(), cgroup_id: 9 },
-            identity: Identity {
+            identity: Some(Identity {
                 exe: Some("/usr/bin/nmap".into()),
                 cgroup: Some("/user.slice".into()),
                 user: "root".into(),
-            },
+            }),
             attempts: 244,
             sample: vec!["198.18.0.7:80".parse().unwrap(), "[2001:db8::1]:80".parse().unwrap()],
         }

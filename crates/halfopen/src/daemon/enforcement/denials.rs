@@ -25,7 +25,7 @@ impl Enforcement {
                     attempts: due.denied + due.would_have_denied,
                     sample: vec![due.last.destination],
                     program: due.last.program,
-                    identity,
+                    identity: Some(identity),
                 },
             });
         }

@@ -58,7 +58,7 @@ impl Enforcement {
         let Some(at) = self.scopes.iter().position(|scope| scope.name == name) else { return Ok(()) };
         let scope = self.scopes.swap_remove(at);
         if let Some(report) = self.announcer.episodes.remove(name) {
-            self.announcer.announce(report, scope.limits.half_open, 0);
+            self.announce(report, scope.limits.half_open, 0);
         }
         self.limiter.remove_scope(scope.id)?;
         self.means.hand.remove_exec_cgroup(name).with_context(|| format!("removing the cgroup of {name}"))

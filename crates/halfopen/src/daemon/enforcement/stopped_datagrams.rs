@@ -32,7 +32,7 @@ impl Enforcement {
             let program = stop.program.map(|program| Tally {
                 attempts: counts.stopped + counts.would_have_been_stopped,
                 sample: vec![stop.destination],
-                identity,
+                identity: Some(identity),
                 program,
             });
             let destination = stop.destination;

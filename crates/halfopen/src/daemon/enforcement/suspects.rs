@@ -28,7 +28,7 @@ impl Enforcement {
             }
             let last_waiter = if queued > 0 { monotonic() } else { ledger.last_waiter };
             if let Some(report) = self.announcer.episodes.look(monotonic(), &scope.name, 0, last_waiter) {
-                self.announcer.announce(report, scope.limits.half_open, queued);
+                self.announce(report, scope.limits.half_open, queued);
             }
         }
         Ok(waiting_in_rules)
@@ -39,7 +39,7 @@ impl Enforcement {
         let now = self.rule_scopes();
         for gone in before.iter().filter(|was| now.iter().all(|scope| scope.name != was.name)) {
             if let Some(report) = self.announcer.episodes.remove(&gone.name) {
-                self.announcer.announce(report, gone.limits.half_open, 0);
+                self.announce(report, gone.limits.half_open, 0);
             }
         }
     }
@@ -76,7 +76,7 @@ impl Enforcement {
                     attempts: 1,
                     sample: vec![due.attempt.destination],
                     program: due.attempt.program,
-                    identity,
+                    identity: Some(identity),
                 },
                 first_contacts: status.trust.first_contacts.unwrap_or_default(),
                 on_suspect: Action::of(first.on_suspect),

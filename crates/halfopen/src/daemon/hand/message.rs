@@ -239,7 +239,7 @@ mod tests {
         let (daemon, hand) = pair();
         let numbered = |message: String| Numbered { number: 1, message };
         send(daemon.as_fd(), &numbered("run_this".into()), &[]).unwrap();
-        rustix::net::send(&daemon, &[b'a'; LONGEST + 1], SendFlags::empty()).unwrap();
+        rustix::net::send(&daemon, &vec![b'a'; LONGEST + 1], SendFlags::empty()).unwrap();
         send(daemon.as_fd(), &Numbered { number: 2, message: Request::Restore }, &[]).unwrap();
         for malformed in ["no message", "longer than"] {
             match receive::<Request>(hand.as_fd()).unwrap() {
