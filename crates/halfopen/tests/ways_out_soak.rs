@@ -122,7 +122,7 @@ fn dial_at_random(lab: &Lab, hosts: &Hosts, random: &mut StdRng) -> bool {
     let chosen: Vec<SocketAddr> = chosen.filter(|to| !mapped || to.is_ipv4()).collect();
     let patience = Duration::from_millis(1 << random.random_range(0..12));
     // Each below a top-level cgroup of its own: who cancels so many is refused for a while.
-    let apart = lab.cgroup().child(&format!("soak-{:x}", random.random::<u64>())).unwrap();
+    let apart = lab.cgroup().child(format!("soak-{:x}", random.random::<u64>())).unwrap();
     let mut dialer = Dialer::new(lab).cgroup(&apart).destinations(chosen).patience(patience);
     if mapped {
         dialer = dialer.mapped();
