@@ -255,6 +255,9 @@ struct slot {
 	__u32 pad;
 };
 
+/* Where a record is: in records_beside its parties may count it, see beside.h. */
+enum record_kept { KEPT_IN_RECORDS, KEPT_BESIDE, KEPT_BESIDE_COUNTED };
+
 enum attempt_state { ATTEMPT_NONE, ATTEMPT_QUEUED, ATTEMPT_OUT };
 
 enum attempt_flag {
@@ -325,7 +328,7 @@ struct attempt {
 	__u8 own_syn_count;
 	__u8 deadline_set; /* TCP_USER_TIMEOUT is the end of the wait */
 	__u8 linear_timeouts;
-	__u8 pad;
+	__u8 kept; /* enum record_kept */
 	__u32 netns_inode;
 	/* Set where it waits, or would. */
 	struct place socket;
@@ -541,7 +544,7 @@ struct party {
 	__u32 queued;	     /* attempts that wait, wherever */
 	__u32 waiting_known; /* those of `waiters` that are no first contacts */
 	__u32 waiting_named; /* those of them that are first contacts with a named address */
-	__u32 pad;
+	__u32 beside;	    /* records that it has in records_beside, also of a top-level cgroup; added to atomically */
 	__u64 cancelled_ns; /* when one of its queued attempts was cancelled last */
 	__u64 paid_ns;	    /* when what it cancelled is paid for; see churn.h */
 	__u64 newcomer_ns;  /* the host's: when one that had just begun to wait last went out beside others that wait */

@@ -113,6 +113,10 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	if (p->exec_level || p->rules.rules || p->interfaces)
 		charge_of_connect(op, &charge, policy);
 	describe(a, policy, tp, &charge);
+	if (a->kept && !keep_beside(a)) {
+		free_record(a, a->cookie);
+		return;
+	}
 	verdict = books_begin(a, mode);
 	switch_callbacks_on(op);
 	if (verdict == VERDICT_GO)

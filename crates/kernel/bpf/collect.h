@@ -99,7 +99,7 @@ int collect_parties(struct bpf_iter__bpf_map_elem *ctx)
 	if (!host || !party)
 		return 0;
 	bpf_spin_lock(&host->lock);
-	if (!party->waiters && !party->waiting && !party->queued && party->paid_ns <= now_ns) {
+	if (!party->waiters && !party->waiting && !party->queued && !party->beside && party->paid_ns <= now_ns) {
 		if (!party->idle_since)
 			party->idle_since = now;
 		idle = now - party->idle_since > PARTY_IDLE;

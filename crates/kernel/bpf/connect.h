@@ -21,19 +21,6 @@
 #define ENOBUFS 105
 #define SOCK_STREAM 1
 
-/* An attempt of which no record can be made would not leave: its connect() fails at once, with a fault of its own. */
-static __always_inline int refuse_without_room(struct bpf_sock_addr *ctx, const struct prefix *to)
-{
-	struct tcp_sock *tp = ctx->sk ? bpf_skc_to_tcp_sock(ctx->sk) : NULL;
-
-	if (!tp || !is_of_program(tp) || is_exempt(to))
-		return 1;
-	count_fault(FAULT_NO_RECORD);
-	program_refused(tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup);
-	bpf_set_retval(-ENOBUFS);
-	return 0;
-}
-
 /* One that has never waited has no entry, and one for which there was no room shares one. */
 static __always_inline struct party *part_of_connect(__u64 top, __u64 part)
 {
@@ -62,16 +49,16 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 	struct tcp_sock *tp;
 	struct books b;
 	enum refusal refusal;
-	int asks;
+	int room, asks;
+	__u64 top = 0;
 
 	if (ctx->type != SOCK_STREAM || ctx->protocol != IPPROTO_TCP || !sk || mode_now(p) != MODE_ENFORCE)
 		return 1;
 	if (!open_scopes(&b, p, 0, 0, 0))
 		return 1;
-	if (!has_room_for(bpf_get_socket_cookie(ctx)))
-		return refuse_without_room(ctx, to);
+	room = has_room_for(bpf_get_socket_cookie(ctx));
 	/* Almost always nothing waits, in whatever scope: then no more is looked at. */
-	asks = asks_for_part(host_of(&b), b.limits[CHARGED_HOST]);
+	asks = !room || asks_for_part(host_of(&b), b.limits[CHARGED_HOST]);
 	if (!p->blocks && !asks && (!host_of(&b)->queued || (!p->exec_level && !p->rules.rules)))
 		return 1;
 	tp = bpf_skc_to_tcp_sock(sk);
@@ -87,18 +74,30 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 		release_scope(charge.scope, charge.account, p->released);
 	if (is_unreleased(p, host_of(&b)))
 		release_scope(0, 0, p->released);
-	if (asks)
-		b.part = part_of_connect(top_of(p, cgroup), part_of(charge.scope, charge.account));
+	if (asks) {
+		top = top_of(p, cgroup);
+		b.part = part_of_connect(top, part_of(charge.scope, charge.account));
+	}
+	/* Who has no party yet has no record beside. */
+	room = room || has_share_beside(find_party(top, WHOLE_TOP), b.part, beside, 0);
 	refusal = refusal_of(&b, asks && is_met(p, &charge, tp, to), bpf_ktime_get_ns());
-	if (refusal == REFUSAL_NONE || (p->essential.rules && is_essential(p, policy, cgroup)))
+	if (room && refusal == REFUSAL_NONE)
+		return 1;
+	if (p->essential.rules && (room || beside < beside_most) && is_essential(p, policy, cgroup))
 		return 1;
 	/* Ours are run in the order of their attachment, all of them whatever the first says: what [[deny]] refuses
 	 * is its own. */
 	if (is_denied(ctx, to))
 		return 1;
+	program_refused(cgroup);
+	/* Without a record its SYN would not leave. */
+	if (!room) {
+		count_fault(FAULT_NO_RECORD);
+		bpf_set_retval(-ENOBUFS);
+		return 0;
+	}
 	if (refusal == REFUSAL_CHURN)
 		count_fault(FAULT_CHURN_REFUSED);
-	program_refused(cgroup);
 	bpf_spin_lock(&host_of(&b)->lock);
 	count_refusal(&b, refusal);
 	bpf_spin_unlock(&host_of(&b)->lock);

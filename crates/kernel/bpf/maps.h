@@ -28,7 +28,8 @@ struct {
 } records SEC(".maps");
 
 /* hash, preallocated, a quarter as many entries: the records of attempts whose entry in `records` is another's, by
- * cookie. Made and removed by the CPU that begins or ends the attempt; written as those. */
+ * cookie. Made and removed by the CPU that begins or ends the attempt; written as those. Whose they are: see beside.h.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, RECORDS / 4);
@@ -80,7 +81,8 @@ struct {
 } accounts SEC(".maps");
 
 /* hash, no preallocation, 8192 entries: those of whom an attempt has waited. Made by the CPU whose attempt is the first
- * to wait, written under the same lock; the collector removes them. */
+ * to wait, or to have a record in records_beside; written under the same lock, but for `beside`, which is added to
+ * atomically; the collector removes them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

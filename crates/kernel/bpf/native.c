@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #define __always_inline inline
+#include "beside.h"
 #include "datagrams.h"
 #include "names_parse.h"
 #include "outcome.h"
@@ -287,6 +288,18 @@ int native_offer(const struct scope *s, const struct limits *l, __u32 purse, __u
 	number[1] = newest_goes(&then, &l->first);
 	number[2] = then.recover_ns;
 	return 1;
+}
+
+int native_beside_is_counted(__u32 by_all, __u32 most)
+{
+	return beside_is_counted(by_all, most);
+}
+
+int native_may_have_beside(__u32 most, __u32 by_all, __u32 by_top, __u32 by_part)
+{
+	struct beside_held held = { .most = most, .by_all = by_all, .by_top = by_top, .by_part = by_part };
+
+	return may_have_beside(&held);
 }
 
 __u32 native_silent_patience_ms(__u32 syn_count, __u32 linear, __u32 rto_max_ms)

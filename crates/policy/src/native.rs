@@ -4,6 +4,7 @@
 //! the size that C says it has, and is asked by functions.
 
 pub mod answer;
+pub mod beside;
 mod calls;
 mod charged;
 pub mod remembered;

@@ -16,6 +16,7 @@ mod memory;
 mod options;
 mod patience;
 mod raw;
+mod records;
 mod scene;
 mod segments;
 mod trust;

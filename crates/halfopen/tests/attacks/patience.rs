@@ -50,7 +50,7 @@ fn thousands_of_users_in_the_same_cgroup() {
 }
 
 /// The attacker's cgroups have an account each, as a host has them that gives away a subtree.
-fn with_an_account_for_each(more: &str) -> Scene {
+pub fn with_an_account_for_each(more: &str) -> Scene {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("halfopen.toml");
     let rule = "[[scope]]\nname = \"given-away\"\nmatch = { cgroup = \"/*/attacker/*\" }\nper = \"cgroup\"\n\

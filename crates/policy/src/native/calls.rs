@@ -107,6 +107,8 @@ unsafe extern "C" {
         now: u64,
         number: *mut [u64; 3],
     ) -> i32;
+    pub(super) fn native_beside_is_counted(by_all: u32, most: u32) -> i32;
+    pub(super) fn native_may_have_beside(most: u32, by_all: u32, by_top: u32, by_part: u32) -> i32;
     pub(super) fn native_silent_patience_ms(syn_count: u32, linear: u32, rto_max_ms: u32) -> u32;
     pub(super) fn native_syn_count_to_last(
         patience_ms: u32,
