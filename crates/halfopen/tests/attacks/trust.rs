@@ -5,7 +5,7 @@ use crate::desk::names::named_for;
 use crate::desk::{PATIENCE, ask_well};
 use crate::rig::program::Program;
 use crate::scene::{INNOCENT, MOST, Rights, Scene, WATCHED_S, Waits};
-use halfopen_lab::{Family, Mix, WORLD_V4, require_lab};
+use halfopen_lab::{CLIENT_V4, Family, Mix, WORLD_V4, require_lab};
 use rand::seq::SliceRandom;
 use serde_json::{Value, json};
 use std::net::IpAddr;
@@ -79,6 +79,40 @@ fn a_container_s_scan_reaches_a_few() {
     attack.hear(PATIENCE);
     assert!(scene.reached() >= 5, "it has no way out: nothing is shown");
     scene.reached_fewer_than(MOST, "a container's scan");
+}
+
+/// The host's own rules turn dead addresses to the host itself, which answers.
+fn answered_by_the_host_itself(rule: &str) {
+    let scene = Scene::adaptive();
+    let client = scene.lab.client();
+    let server = scene.lab.new_cgroup("server").unwrap();
+    let server = Scene::run_in(client, Rights::Root, &server, SOURCE, "answer_here", &json!({}));
+    server.hear(PATIENCE);
+    let chain = "type nat hook output priority -100;";
+    client
+        .nft(&format!("table ip here {{\n chain out {{ {chain} ip daddr 198.18.0.0/15 {rule}; }}\n}}"))
+        .unwrap();
+    let asked = json!({"dead": scene.dead(), "seconds": WATCHED_S});
+    let mut attack = scene.attack(SOURCE, "visit_and_scan", &asked);
+    let told = attack.hear(PATIENCE);
+    assert!(told["answered"].as_u64().unwrap() > 300, "they have not answered: {told}");
+    client.nft("delete table ip here").unwrap();
+    attack.tell(&json!("nobody answers"));
+    attack.hear(PATIENCE);
+    scene.reached_fewer_than(MOST, &format!("{rule} ({told})"));
+    assert!(scene.reached() >= 10, "the first ten are free: else nothing is shown");
+}
+
+#[test]
+fn answers_of_the_host_itself_by_redirect() {
+    require_lab!();
+    answered_by_the_host_itself("tcp dport 80 redirect");
+}
+
+#[test]
+fn answers_of_the_host_itself_by_translation() {
+    require_lab!();
+    answered_by_the_host_itself(&format!("dnat to {CLIENT_V4}"));
 }
 
 /// Exempt is where a packet goes.

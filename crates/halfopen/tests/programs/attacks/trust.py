@@ -178,3 +178,23 @@ def names_of_programs(dead, count, seconds):
             kept.pop(0).close()
     time.sleep(seconds)
     return {"names": count}
+
+
+def answer_here():
+    """Whatever is turned to this host is answered."""
+    listener = socket.socket()
+    listener.bind(("", PORT))
+    listener.listen(4096)
+    say({"ready": True})
+    while True:
+        accepted = listener.accept()[0]
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
+        accepted.close()
+
+
+def visit_and_scan(dead, seconds):
+    """Visits them while somebody answers for them, and scans them once told that nobody does any more."""
+    ended = visit(dead, 500, 2)
+    say({"answered": sum(error in (None, "ECONNRESET") for error, _ in ended)})
+    await_word()
+    return scan(dead, seconds)
