@@ -110,6 +110,23 @@ fn many_dials_at_once_beside_one_account_that_fills_the_table() {
     assert_eq!(told, json!({"kept": 15}));
 }
 
+/// ... but for the essential, who may have what there is.
+#[test]
+fn the_essential_have_more_than_a_share() {
+    const MANY: usize = 100;
+    require_lab!();
+    for (essential, had) in [(true, MANY..=MANY), (false, BESIDE / 16..=BESIDE / 16 + 1)] {
+        let rules = format!("[{{ user = {INNOCENT}, reason = \"a test\" }}]");
+        let scene = Scene::of(Mix { dead: DEAD, live: LIVE, ..Mix::default() }, |limiter| {
+            let limiter = limiter.set("preset", "adaptive").set("records", RECORDS);
+            if essential { limiter.set("essential", &rules) } else { limiter }
+        });
+        let _attack = attack(&scene);
+        let (_program, told) = fill(&scene, &scene.innocent, INNOCENT, &scene.dead(), MANY);
+        assert!(had.contains(&count(&told, "kept")), "essential: {essential}: {told}");
+    }
+}
+
 #[test]
 fn a_dozen_accounts_of_one_cgroup_that_fill_the_table() {
     const ACCOUNTS: u32 = 12;
