@@ -550,52 +550,56 @@ struct party {
 	__u64 newcomer_ns;  /* the host's: when one that had just begun to wait last went out beside others that wait */
 };
 
-/* One account. The host's lock guards every scope, so that an attempt is charged to all of its scopes at once. */
+/* One account. The host's lock guards every scope, so that an attempt is charged to all of its scopes at once. Slots,
+ * and what is counted of attempts that nothing holds, change without it too (at_once.h). What such an attempt asks for
+ * comes first, so that it is in few lines of the cache. */
 struct scope {
 	struct bpf_spin_lock lock;
-	__u32 queued;	    /* attempts that wait and are charged here */
-	__u32 waiting_here; /* those of them that this scope holds back */
-	__u32 out;	    /* attempts whose SYN is out, unanswered */
-	__u64 next_turn_ns;
+	__u32 waiting_here; /* attempts that wait, and that this scope holds back */
 	/* The slot wheel, see slots.h. */
+	__u64 slots; /* taken; above 32 bits whether they are closed */
 	__u64 tick;
 	__u32 grid;
 	__u32 slot_shift;
-	__u32 in_slots;
 	__u32 in_old_grid;
+	__u32 lingering; /* slots of closed attempts */
+	__u32 linger_tick;
+	/* The recount: what the walk numbered `walk` (host only) has seen so far. A walk goes on where that is odd. */
+	__u32 walk;
+	__u32 out; /* attempts whose SYN is out, unanswered */
+	__u32 pad_of_line;
+	/* Since the start. */
+	__u64 admitted;
+	__u64 established;
+	__u64 failed;
+	__u64 touched_ns; /* when an attempt began or ended last */
+	__u32 bucket[SLOT_BUCKETS];
 	__u32 oldest_grid;
 	__u32 queue_number;
 	__u64 old_grid_until_ns;
-	__u64 grid_ended_tick[OLD_GRIDS]; /* where the wheel stood when that grid was left */
-	__u32 bucket[SLOT_BUCKETS];
-	/* Slots of closed attempts, by the tick of LINGER_SHIFT in which they expire. */
-	__u32 lingering;
-	__u32 linger_tick;
-	__u32 linger_bucket[LINGER_BUCKETS];
-	/* Since the start. */
-	__u64 admitted;
+	__u64 grid_ended_tick[OLD_GRIDS];     /* where the wheel stood when that grid was left */
+	__u32 linger_bucket[LINGER_BUCKETS]; /* by the tick of LINGER_SHIFT in which they expire */
+	__u64 next_turn_ns;
+	__u32 queued; /* attempts that wait and are charged here */
+	__u32 more_pad;
 	__u64 released;
 	__u64 cancelled;
 	__u64 gave_up;
-	__u64 established;
-	__u64 failed;
 	__u64 refused;
 	__u64 would_have_waited;
 	__u64 longest_wait_ns;
 	__u64 last_waiter_ns;
-	/* The recount: what the walk numbered `walk` (host only) has seen so far. */
-	__u32 walk;
 	__u32 seen_queued;
 	__u32 seen_waiting_here;
 	__u32 seen_out;
+	__u32 pad_of_seen;
 	__u32 waiting_known; /* those of waiting_here that are no first contacts */
 	__u32 seen_waiting_known;
 	__u32 waiting_named; /* those of waiting_here that are first contacts with a named address */
 	__u32 seen_waiting_named;
 	__u32 waiting_foreign; /* those of waiting_here that are first contacts from foreign namespaces */
 	__u32 seen_waiting_foreign;
-	__u64 blocked;	  /* connect() refused because the account is blocked */
-	__u64 touched_ns; /* when an attempt began or ended last */
+	__u64 blocked; /* connect() refused because the account is blocked */
 	struct trust trust[PURSES];
 	struct party parties; /* the host's: whose turn it is */
 	/* Of `accounts`: whose this memory is. Set by who has made the entry; an entry that is collected may be

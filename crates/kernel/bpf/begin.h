@@ -18,13 +18,10 @@
 
 /* Whether its address is a known one, and else whether it was named; a scope that goes by addresses contacted instead
  * may ask for a name even so. */
-static __always_inline void note_contact_of(struct attempt *a, const struct policy *p, struct cgroup *cgroup)
+static __always_inline void note_contact_of(struct attempt *a, const struct policy *p, struct cgroup *cgroup, __u64 now)
 {
-	__u64 now;
-
 	if (!(p->knows | p->names))
 		return;
-	now = bpf_ktime_get_ns();
 	if (p->knows && (a->flags & ATTEMPT_ROUTED || !is_known(a)))
 		a->flags |= ATTEMPT_FIRST;
 	else if (p->becomes_known)
@@ -35,7 +32,8 @@ static __always_inline void note_contact_of(struct attempt *a, const struct poli
 
 /* Its record has its address and its first flags. Not within its callers: their frames, and those of what they call
  * after it, share 512 bytes. */
-static __noinline int describe(struct attempt *a, __u32 policy, struct tcp_sock *tp, const struct charge *charge)
+static __noinline int describe(struct attempt *a, __u32 policy, struct tcp_sock *tp, const struct charge *charge,
+			       __u64 now)
 {
 	const struct policy *p = &policies[policy & 1];
 	struct cgroup *cgroup = tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup;
@@ -63,7 +61,7 @@ static __noinline int describe(struct attempt *a, __u32 policy, struct tcp_sock 
 		/* In no working set. */
 		a->address = a->cookie | 1;
 	}
-	note_contact_of(a, p, cgroup);
+	note_contact_of(a, p, cgroup, now);
 	return 0;
 }
 
@@ -84,7 +82,7 @@ __noinline int describe_at_egress(struct __sk_buff *skb)
 		return 0;
 	if (charge.account && !find_account(charge.scope, charge.account, charge.cgroup_id))
 		charge.account = 0;
-	describe(a, policy, tp, &charge);
+	describe(a, policy, tp, &charge, bpf_ktime_get_ns());
 	note_place(a, &tp->inet_conn.icsk_inet.sk);
 	return 1;
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "at_once.h"
 #include "contacts.h"
 #include "decide.h"
 #include "maps.h"
@@ -21,24 +22,56 @@ struct queue_seen {
 	__u64 max_wait_ns;
 };
 
+/* See began_amid_walk(). */
+static __always_inline void see_late(struct books *b, struct attempt *a)
+{
+	bpf_spin_lock(&host_of(b)->lock);
+	attempt_seen(b, a);
+	bpf_spin_unlock(&host_of(b)->lock);
+}
+
+static __always_inline void unsee_late(struct books *b, const struct attempt *a)
+{
+	bpf_spin_lock(&host_of(b)->lock);
+	attempt_unseen(b, a);
+	bpf_spin_unlock(&host_of(b)->lock);
+}
+
+/* Around every decision to take slots. */
+static __always_inline void begin_to_decide(struct books *b)
+{
+	bpf_spin_lock(&host_of(b)->lock);
+	slots_close(host_of(b));
+}
+
+static __always_inline void end_deciding(struct books *b)
+{
+	slots_open(host_of(b));
+	bpf_spin_unlock(&host_of(b)->lock);
+}
+
 /* An attempt begins; who makes it, and what its address is, is noted already. Returns a verdict. */
-__noinline int books_begin(struct attempt *a, __u32 mode)
+__noinline int books_begin(struct attempt *a, __u32 mode, __u64 now)
 {
 	const struct policy *p = policy_in_force();
-	enum verdict verdict;
+	enum verdict verdict = VERDICT_GO;
 	struct books b;
-	__u64 now;
 
-	if (!a || !open_books(&b, p, a))
+	if (!a || !open_books(&b, p, a, now))
 		return VERDICT_GO;
-	if (is_bound(a, mode) && may_have_to_wait(&b)) {
-		make_parties(a);
-		find_parties(&b, a);
+	if (attempt_begins_at_once(&b, a, now)) {
+		if (began_amid_walk(&b, a))
+			see_late(&b, a);
+	} else {
+		if (is_bound(a, mode) && may_have_to_wait(&b)) {
+			make_parties(a);
+			find_parties(&b, a);
+		}
+		now = bpf_ktime_get_ns();
+		begin_to_decide(&b);
+		verdict = attempt_begin(&b, a, mode, now);
+		end_deciding(&b);
 	}
-	now = bpf_ktime_get_ns();
-	bpf_spin_lock(&host_of(&b)->lock);
-	verdict = attempt_begin(&b, a, mode, now);
-	bpf_spin_unlock(&host_of(&b)->lock);
 	a->last_syn_ns = now;
 	if (verdict != VERDICT_HOLD) {
 		note_tried(p, a);
@@ -74,16 +107,16 @@ __noinline int books_recheck(struct attempt *a, __u32 mode)
 	struct books b;
 	__u64 now;
 
-	if (!a || !open_books(&b, p, a))
+	if (!a || !open_books(&b, p, a, bpf_ktime_get_ns()))
 		return VERDICT_GO;
 	if (!(a->flags & ATTEMPT_IN_PARTY)) {
 		make_parties(a);
 		find_parties(&b, a);
 	}
 	now = bpf_ktime_get_ns();
-	bpf_spin_lock(&host_of(&b)->lock);
+	begin_to_decide(&b);
 	verdict = attempt_recheck(&b, a, mode, now);
-	bpf_spin_unlock(&host_of(&b)->lock);
+	end_deciding(&b);
 	if (verdict == VERDICT_GO) {
 		note_tried(p, a);
 		program_released(a, now);
@@ -112,16 +145,16 @@ __noinline int books_resend(struct attempt *a, __u32 mode)
 	struct books b;
 	__u64 now;
 
-	if (!a || !open_books(&b, policy_in_force(), a))
+	if (!a || !open_books(&b, policy_in_force(), a, bpf_ktime_get_ns()))
 		return VERDICT_GO;
 	if (is_bound(a, mode) && host_of(&b)->parties.waiting) {
 		make_parties(a);
 		find_parties(&b, a);
 	}
 	now = bpf_ktime_get_ns();
-	bpf_spin_lock(&host_of(&b)->lock);
+	begin_to_decide(&b);
 	verdict = attempt_resend(&b, a, mode, now);
-	bpf_spin_unlock(&host_of(&b)->lock);
+	end_deciding(&b);
 	if (verdict != VERDICT_TOO_EARLY && made_suspect(&b, a, now))
 		return verdict | RESEND_MADE_SUSPECT;
 	return verdict;
@@ -133,36 +166,40 @@ __noinline int books_leave_late(struct attempt *a)
 	struct books b;
 	__u64 now;
 
-	if (!a || !open_books(&b, policy_in_force(), a))
+	if (!a || !open_books(&b, policy_in_force(), a, bpf_ktime_get_ns()))
 		return 0;
 	now = bpf_ktime_get_ns();
-	bpf_spin_lock(&host_of(&b)->lock);
+	begin_to_decide(&b);
 	attempt_leaves_late(&b, a, now);
-	bpf_spin_unlock(&host_of(&b)->lock);
+	end_deciding(&b);
 	return 1;
 }
 
 /* An attempt leaves SYN_SENT; nothing happens to one that is not in the books. Returns whether it made its account a
  * suspect. */
-__noinline int books_end(struct attempt *a, __u32 ending)
+__noinline int books_end(struct attempt *a, __u32 ending, __u64 now)
 {
 	const struct policy *p = policy_in_force();
-	__u32 neighbours;
+	__u32 neighbours, walk;
 	__u8 waited, flags;
 	struct books b;
-	__u64 now;
 
-	if (!a || a->state == ATTEMPT_NONE || !open_books(&b, p, a))
+	if (!a || a->state == ATTEMPT_NONE || !open_books(&b, p, a, now))
 		return 0;
-	now = bpf_ktime_get_ns();
 	waited = a->state == ATTEMPT_QUEUED;
 	neighbours = note_end(p, a, ending, now);
 	if (waited)
 		program_ended_waiting(a, ending == ENDING_TIMED_OUT, now);
-	bpf_spin_lock(&host_of(&b)->lock);
 	flags = slots_of(&b, a);
-	attempt_end(&b, a, ending, neighbours, now);
-	bpf_spin_unlock(&host_of(&b)->lock);
+	if (attempt_ends_at_once(&b, a, ending, &walk, now)) {
+		if (ended_amid_walk(&b, walk))
+			unsee_late(&b, a);
+	} else {
+		now = bpf_ktime_get_ns();
+		bpf_spin_lock(&host_of(&b)->lock);
+		attempt_end(&b, a, ending, neighbours, now);
+		bpf_spin_unlock(&host_of(&b)->lock);
+	}
 	if (waited)
 		tell_turn(TOLD_LEFT, a, 0, now);
 	else if (host_of(&b)->queued)
@@ -178,7 +215,7 @@ __noinline int books_seen(struct attempt *a, struct queue_seen *seen)
 	struct books b;
 	__u64 turns;
 
-	if (!a || !seen || !open_books(&b, p, a))
+	if (!a || !seen || !open_books(&b, p, a, bpf_ktime_get_ns()))
 		return 0;
 	seen->waiting = waits_at(&b, a)->waiting_here;
 	if (a->flags & ATTEMPT_IN_ROUND && b.top && b.part) {

@@ -21,7 +21,9 @@
 
 #define ECONNABORTED 103 /* ss -K; see tcp_abort() */
 #define ETIMEDOUT 110
-#define CALLBACKS (BPF_SOCK_OPS_STATE_CB_FLAG | BPF_SOCK_OPS_RTO_CB_FLAG)
+/* Of every attempt, until it leaves SYN_SENT; and of one that waits, or has. */
+#define CALLBACK BPF_SOCK_OPS_STATE_CB_FLAG
+#define CALLBACKS_HELD (CALLBACK | BPF_SOCK_OPS_RTO_CB_FLAG)
 
 static __always_inline __u32 ms_to_jiffies(__u32 ms)
 {
@@ -30,10 +32,36 @@ static __always_inline __u32 ms_to_jiffies(__u32 ms)
 	return jiffies ? jiffies : 1;
 }
 
-static __always_inline void switch_callbacks_on(struct bpf_sock_ops *op)
+static __always_inline void switch_callbacks(struct bpf_sock_ops *op, int flags)
 {
-	if (bpf_sock_ops_cb_flags_set(op, op->bpf_sock_ops_cb_flags | CALLBACKS))
+	if (bpf_sock_ops_cb_flags_set(op, flags))
 		count_fault(FAULT_CALLBACK_FLAGS);
+}
+
+static __always_inline void switch_callbacks_on(struct bpf_sock_ops *op, int callbacks)
+{
+	switch_callbacks(op, op->bpf_sock_ops_cb_flags | callbacks);
+}
+
+/* Whether no other sock_ops program runs for sockets of this cgroup: it would come second. */
+static __always_inline int is_alone(struct cgroup *cgroup)
+{
+	__u64 hook = bpf_core_enum_value(enum cgroup_bpf_attach_type, CGROUP_SOCK_OPS);
+	struct bpf_prog_array *programs = NULL;
+
+	if (!cgroup || bpf_core_read(&programs, sizeof(programs), &cgroup->bpf.effective[hook]) || !programs)
+		return 0;
+	return !BPF_CORE_READ(programs, items[1].prog);
+}
+
+/* Nothing more is asked of a connection that is established. The flags are one set for all programs: where another one
+ * runs for this socket's cgroup they may be its own. */
+static __always_inline void switch_callbacks_off(struct bpf_sock_ops *op)
+{
+	struct tcp_sock *tp = op->sk ? bpf_skc_to_tcp_sock(op->sk) : NULL;
+
+	if (tp && is_alone(tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup))
+		switch_callbacks(op, op->bpf_sock_ops_cb_flags & ~CALLBACKS_HELD);
 }
 
 static __always_inline void read_destination(struct bpf_sock_ops *op, struct prefix *to)
@@ -60,7 +88,7 @@ static __always_inline void tell_suspect(struct attempt *a, struct bpf_sock *sk)
 
 static __always_inline void end_attempt(struct bpf_sock *sk, struct attempt *a, enum ending ending)
 {
-	if (books_end(a, ending))
+	if (books_end(a, ending, bpf_ktime_get_ns()))
 		tell_suspect(a, sk);
 }
 
@@ -102,23 +130,25 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	enum verdict verdict;
 	struct charge charge = {};
 	struct attempt *a;
+	__u64 now;
 
 	if (mode == MODE_OFF || !tp || !is_of_program(tp))
 		return;
 	a = new_attempt(op, sk);
 	if (!a)
 		return;
+	now = bpf_ktime_get_ns();
 	a->flags = ATTEMPT_DECIDED;
 	a->port = bpf_ntohl(op->remote_port);
 	if (p->exec_level || p->rules.rules || p->interfaces)
 		charge_of_connect(op, &charge, policy);
-	describe(a, policy, tp, &charge);
+	describe(a, policy, tp, &charge, now);
 	if (a->kept && !keep_beside(a)) {
 		free_record(a, a->cookie);
 		return;
 	}
-	verdict = books_begin(a, mode);
-	switch_callbacks_on(op);
+	verdict = books_begin(a, mode, now);
+	switch_callbacks_on(op, verdict == VERDICT_HOLD ? CALLBACKS_HELD : CALLBACK);
 	if (verdict == VERDICT_GO)
 		return;
 	note_place(a, &tp->inet_conn.icsk_inet.sk);
@@ -161,11 +191,12 @@ static __always_inline __u32 timer_of(struct bpf_sock *sk)
  * any other reply than the default would end the attempt early or late. */
 static __always_inline void on_timeout_init(struct bpf_sock_ops *op, struct bpf_sock *sk, struct attempt *a)
 {
+	int callbacks = a->state == ATTEMPT_QUEUED || a->flags & ATTEMPT_HELD_ONCE ? CALLBACKS_HELD : CALLBACK;
 	struct queue_seen seen = {};
 	__u32 ms;
 
-	if ((op->bpf_sock_ops_cb_flags & CALLBACKS) != CALLBACKS) {
-		switch_callbacks_on(op);
+	if ((op->bpf_sock_ops_cb_flags & callbacks) != callbacks) {
+		switch_callbacks_on(op, callbacks);
 		if (!(a->flags & ATTEMPT_AT_EGRESS))
 			count_fault(FAULT_CALLBACKS_CLEARED);
 		a->flags &= ~ATTEMPT_AT_EGRESS;
@@ -276,8 +307,6 @@ static __always_inline void on_state(struct bpf_sock_ops *op, struct bpf_sock *s
 	struct tcp_sock *tp;
 	int error;
 
-	if (op->args[1] == BPF_TCP_ESTABLISHED)
-		return;
 	if (op->args[1] == BPF_TCP_SYN_RECV) {
 		ending = ENDING_NEUTRAL;
 	} else {
@@ -317,6 +346,10 @@ int on_sock_op(struct bpf_sock_ops *op)
 		/* Its later states do not concern us. */
 		if (op->state != BPF_TCP_SYN_SENT)
 			return 1;
+		if (op->args[1] == BPF_TCP_ESTABLISHED) {
+			switch_callbacks_off(op);
+			return 1;
+		}
 		break;
 	case BPF_SOCK_OPS_TIMEOUT_INIT:
 	case BPF_SOCK_OPS_RTO_CB:

@@ -66,6 +66,12 @@ static __always_inline void join_walk(struct scope *s, __u32 walk)
 	s->seen_out = 0;
 }
 
+/* Of what is counted without the lock too. */
+static __always_inline void count_once(__u64 *number)
+{
+	__sync_fetch_and_add(number, 1);
+}
+
 /* The counters that a recount can correct; `seen` follows for attempts that the current walk has seen. */
 static __always_inline void count_queued(struct scope *s, int seen, __u32 by)
 {
@@ -144,11 +150,12 @@ static __always_inline void count_waiting_here(struct scope *s, const struct att
 
 static __always_inline void count_out(struct scope *s, int seen, __u32 by)
 {
-	s->out += by;
+	__sync_fetch_and_add(&s->out, by);
 	if (seen)
 		s->seen_out += by;
 }
 
+/* The walk that goes on has seen it. An odd number: one that begins while none does has an even one. */
 static __always_inline int is_seen(const struct books *b, const struct attempt *a)
 {
 	return a->walk == host_of(b)->walk;

@@ -172,7 +172,7 @@ static __always_inline void touch(struct books *b, __u64 now)
 			continue;
 		join_walk(s, host_of(b)->walk);
 		s->touched_ns = now;
-		if (!s->in_slots && now >> s->slot_shift > s->tick)
+		if (!slots_in_wheel(s) && now >> s->slot_shift > s->tick)
 			s->tick = now >> s->slot_shift;
 	}
 }
@@ -396,7 +396,7 @@ static __always_inline enum verdict attempt_begin(struct books *b, struct attemp
 
 		if (!s)
 			continue;
-		s->admitted++;
+		count_once(&s->admitted);
 		if (verdict == VERDICT_GO_AUDITED) {
 			s->would_have_waited++;
 			s->last_waiter_ns = now;

@@ -133,7 +133,7 @@ static __always_inline int unrecorded_syn_leaves(struct __sk_buff *skb, __u32 mo
 		free_record(a, a->cookie);
 		return WITHHELD_BACK_OFF;
 	}
-	verdict = books_begin(a, mode);
+	verdict = books_begin(a, mode, bpf_ktime_get_ns());
 	if (verdict != VERDICT_GO)
 		tell_held(TOLD_HELD, a, verdict == VERDICT_GO_AUDITED, a->began_ns);
 	return verdict == VERDICT_HOLD ? WITHHELD_BACK_OFF : LEAVES;
@@ -150,7 +150,8 @@ static __always_inline int syn_leaves(struct __sk_buff *skb, struct bpf_sock *sk
 	if (!a || a->state == ATTEMPT_NONE)
 		return unrecorded_syn_leaves(skb, mode);
 	a->asked_ns = bpf_ktime_get_ns();
-	if (a->flags & ATTEMPT_DECIDED) {
+	/* Of one that was never held no callback is told of the timer. */
+	if (a->flags & ATTEMPT_DECIDED && (a->flags & ATTEMPT_HELD_ONCE || !timer_has_run(sk))) {
 		a->flags &= ~ATTEMPT_DECIDED;
 		if (a->state == ATTEMPT_QUEUED)
 			return withheld(a);

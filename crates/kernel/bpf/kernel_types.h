@@ -13,7 +13,22 @@ struct kernfs_node {
 	const char *name;
 };
 
+struct bpf_prog_array_item {
+	struct bpf_prog *prog;
+};
+
+struct bpf_prog_array {
+	struct bpf_prog_array_item items[0];
+};
+
+enum cgroup_bpf_attach_type { CGROUP_SOCK_OPS = 3 };
+
+struct cgroup_bpf {
+	struct bpf_prog_array *effective[8]; /* more in the kernel */
+};
+
 struct cgroup {
+	struct cgroup_bpf bpf;
 	int level;
 	struct kernfs_node *kn;
 	struct cgroup *ancestors[];

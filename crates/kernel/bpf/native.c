@@ -9,6 +9,7 @@
 
 #define __always_inline inline
 #include "beside.h"
+#include "at_once.h"
 #include "datagrams.h"
 #include "names_parse.h"
 #include "outcome.h"
@@ -153,6 +154,8 @@ __u32 native_begin(const struct native_charge *c, struct attempt *a, __u32 mode,
 	struct books b = open_books(c);
 
 	settle_all(&b, a, now);
+	if (attempt_begins_at_once(&b, a, now))
+		return syn_leaves(a, VERDICT_GO, now);
 	return syn_leaves(a, attempt_begin(&b, a, mode, now), now);
 }
 
@@ -184,9 +187,11 @@ __u32 native_resend(const struct native_charge *c, struct attempt *a, __u32 mode
 void native_end(const struct native_charge *c, struct attempt *a, __u32 ending, __u32 neighbours, __u64 now)
 {
 	struct books b = open_books(c);
+	__u32 walk;
 
 	settle_all(&b, a, now);
-	attempt_end(&b, a, ending, neighbours, now);
+	if (!attempt_ends_at_once(&b, a, ending, &walk, now))
+		attempt_end(&b, a, ending, neighbours, now);
 }
 
 /* Whether a first contact over UDP may leave; it takes its turn then. */
@@ -208,6 +213,11 @@ void native_seen(const struct native_charge *c, struct attempt *a)
 	struct books b = open_books(c);
 
 	attempt_seen(&b, a);
+}
+
+void native_walk_is_over(struct scope *host)
+{
+	walk_is_over(host);
 }
 
 __u32 native_walk(const struct scope *host)
@@ -241,8 +251,8 @@ void native_ledger(const struct scope *s, __u64 now, __u64 number[17])
 	__u32 held;
 
 	slots_turn(&then, now);
-	if (now >= then.old_grid_until_ns)
-		then.in_old_grid = 0;
+	if (then.in_old_grid && now >= then.old_grid_until_ns)
+		count_slots(&then, -(__s64)then.in_old_grid);
 	/* The lump of an old grid may still count slots whose attempts have ended. */
 	held = slots_held(&then) < s->out ? slots_held(&then) : s->out;
 	number[0] = held;

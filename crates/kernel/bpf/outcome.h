@@ -21,8 +21,15 @@ static __always_inline int is_too_early(const struct attempt *a, __u64 now)
 #define RESEND_FREELY_PART 7
 
 /* Other: refused, unreachable. Cancelled: by the program, unanswered. An answer that is worth nothing is neutral: see
- * earned.h. */
-enum ending { ENDING_ESTABLISHED, ENDING_TIMED_OUT, ENDING_OTHER, ENDING_CANCELLED, ENDING_NEUTRAL };
+ * earned.h. Unseen: nobody knows when, so its slots are held until they expire. */
+enum ending {
+	ENDING_ESTABLISHED,
+	ENDING_TIMED_OUT,
+	ENDING_OTHER,
+	ENDING_CANCELLED,
+	ENDING_NEUTRAL,
+	ENDING_UNSEEN
+};
 
 static __always_inline __u64 early_ns(const struct limits *l)
 {
@@ -154,10 +161,12 @@ static __always_inline void end_out(struct scope *s, const struct limits *l, con
 	count_out(s, seen, -1);
 	if (ending == ENDING_CANCELLED && slot_is_held(s, slot))
 		slot_lingers(s, l, now);
+	if (ending == ENDING_UNSEEN)
+		slot->tick = 0;
 	slot_give_back(s, slot);
 	if (ending != ENDING_ESTABLISHED && ending != ENDING_NEUTRAL) {
 		note_silence(s, l, a, now);
-		s->failed++;
+		count_once(&s->failed);
 		return;
 	}
 	if (a->flags & ATTEMPT_PENDING)
@@ -166,7 +175,7 @@ static __always_inline void end_out(struct scope *s, const struct limits *l, con
 		contact_undone(trust_of(s, a), &l->first, purse_of(a), a->address, is_first(a), now);
 	else if (is_first(a) && l->first.credit)
 		contact_answered(trust_of(s, a), &l->first, purse_of(a), side_taken(a), neighbours, now);
-	s->established++;
+	count_once(&s->established);
 }
 
 /* connect() looks at parts only while some of them has cancelled too much. */

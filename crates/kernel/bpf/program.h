@@ -307,11 +307,10 @@ __noinline int settle_trust(__u32 number, __u64 account, __u32 purse)
 	return 1;
 }
 
-static __always_inline void settle_books(struct books *b, const struct policy *p, const struct attempt *a)
+static __always_inline void settle_books(struct books *b, const struct policy *p, const struct attempt *a, __u64 now)
 {
 	const __u32 number[CHARGED] = { 0, a->scope, a->interface };
 	const __u64 account[CHARGED] = { 0, a->account, 0 };
-	__u64 now = bpf_ktime_get_ns();
 
 	for_each_charged(i) {
 		if (b->scope[i] && is_unreleased(p, b->scope[i]))
@@ -332,11 +331,11 @@ static __always_inline void find_parties(struct books *b, const struct attempt *
 }
 
 /* Looks up what an attempt is charged to, and its parties where it is counted in them. */
-static __always_inline int open_books(struct books *b, const struct policy *p, const struct attempt *a)
+static __always_inline int open_books(struct books *b, const struct policy *p, const struct attempt *a, __u64 now)
 {
 	if (!open_scopes(b, p, a->scope, a->account, a->interface))
 		return 0;
-	settle_books(b, p, a);
+	settle_books(b, p, a, now);
 	if (a->flags & ATTEMPT_IN_PARTY)
 		find_parties(b, a);
 	return 1;

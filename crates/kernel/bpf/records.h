@@ -152,8 +152,9 @@ __noinline int free_beside(__u64 cookie)
 
 static __always_inline void free_record(struct attempt *a, __u64 cookie)
 {
+	/* Unless it is another's meanwhile: the recount may come late. */
 	if (record_at(cookie) == a)
-		__sync_lock_test_and_set(&a->cookie, 0);
+		__sync_val_compare_and_swap(&a->cookie, cookie, 0);
 	else
 		free_beside(cookie);
 }

@@ -32,10 +32,33 @@ static __always_inline void attempt_seen(struct books *b, struct attempt *a)
 	at->seen_waiting_foreign += queued && is_first(a) && is_from(a, PURSE_FOREIGN);
 }
 
-/* A walk over all live attempts begins. */
+/* One that the walk has seen has ended meanwhile. */
+static __always_inline void attempt_unseen(struct books *b, const struct attempt *a)
+{
+	if (!is_seen(b, a))
+		return;
+	for_each_charged(i) {
+		if (b->scope[i])
+			b->scope[i]->seen_out--;
+	}
+}
+
+/* Walks have odd numbers. */
+static __always_inline int walk_goes_on(__u32 walk)
+{
+	return walk & 1;
+}
+
+/* A walk over all live attempts begins; one that never ended is void. */
 static __always_inline void walk_begins(struct scope *host)
 {
-	join_walk(host, host->walk + 1);
+	join_walk(host, (host->walk + 1) | 1);
+}
+
+/* Its numbers are in all books. */
+static __always_inline void walk_is_over(struct scope *host)
+{
+	host->walk += walk_goes_on(host->walk);
 }
 
 /* The walk is complete: what it saw is what there is. Returns whether the books were wrong. */

@@ -6,7 +6,8 @@
  * A tick is slot_life / 64 to slot_life / 32 long. A changed slot_life may need ticks of another length: the slots of
  * the old grid are then kept as one lump until the last of them has expired, which can only hold a slot too long.
  *
- * Pure: no helper is called.
+ * Slots are taken and given back with and without the host scope's lock, so by atomic operations; the wheel is turned
+ * with it. Pure: no helper is called.
  */
 #pragma once
 
@@ -17,9 +18,53 @@
 /* The farthest expiry ahead of the wheel's tick: 64 for slot_life, one for each rounding, and the margin. */
 #define SLOT_REACH_TICKS (64 + 1 + SLOT_MARGIN_TICKS)
 
+/* Of `slots`, above the number: somebody decides with the lock held, and takers without it have to wait for that. */
+#define SLOTS_CLOSED (1ULL << 32)
+
+/* A bucket is a count, and above it the rotation of the wheel that it is of: what belongs to another one is never
+ * taken for its own. */
+#define BUCKET_ROTATION_SHIFT 22
+#define BUCKET_COUNT ((1u << BUCKET_ROTATION_SHIFT) - 1)
+
+/* So often an exchange is tried: each time it fails, that of another CPU has succeeded. */
+#define EXCHANGES_TRIED 8
+
+/* All that are taken: those in the wheel, in the lump of an old grid, and the lingering ones. */
 static __always_inline __u32 slots_held(const struct scope *s)
 {
-	return s->in_slots + s->in_old_grid + s->lingering;
+	return *(const volatile __u64 *)&s->slots;
+}
+
+static __always_inline void count_slots(struct scope *s, __s64 by)
+{
+	__sync_fetch_and_add(&s->slots, by);
+}
+
+/* Around decisions with the lock held: between a look at the host's slots and the taking of one nobody takes any
+ * without it. */
+static __always_inline void slots_close(struct scope *host)
+{
+	__sync_fetch_and_or(&host->slots, SLOTS_CLOSED);
+}
+
+static __always_inline void slots_open(struct scope *host)
+{
+	__sync_fetch_and_and(&host->slots, ~SLOTS_CLOSED);
+}
+
+static __always_inline __u32 rotation_of(__u64 tick)
+{
+	return tick / SLOT_BUCKETS << BUCKET_ROTATION_SHIFT;
+}
+
+static __always_inline __u32 *bucket_of(struct scope *s, __u64 tick)
+{
+	return &s->bucket[tick & (SLOT_BUCKETS - 1)];
+}
+
+static __always_inline __u32 bucket_now(const __u32 *bucket)
+{
+	return *(const volatile __u32 *)bucket;
 }
 
 /* A slot belongs to the SYN that is on its way, whoever closes the socket: one whose program ends the attempt
@@ -39,6 +84,11 @@ static __always_inline __u32 where_not_negative(__s64 number)
 {
 	asm volatile("" : "+r"(number));
 	return ~(__u32)(number >> 63);
+}
+
+static __always_inline __u32 where_equal(__u32 one, __u32 other)
+{
+	return where_not_negative(-(__s64)(one ^ other));
 }
 
 static __always_inline int lingering_is_unsettled(const struct scope *s, __u64 now)
@@ -61,10 +111,11 @@ static __always_inline void lingering_ends(struct scope *s, __u64 now)
 		*bucket &= ~due;
 	}
 	s->lingering -= ended;
+	count_slots(s, -(__s64)ended);
 	s->linger_tick = tick;
 }
 
-/* One more: the attempt that had it is closed. The scope is settled. */
+/* One more: the attempt that had it is closed. The scope is settled, its lock held. */
 static __always_inline void slot_lingers(struct scope *s, const struct limits *l, __u64 now)
 {
 	__u64 linger = l->slot_life_ns / LINGER_PART < LINGER_MOST_NS ? l->slot_life_ns / LINGER_PART : LINGER_MOST_NS;
@@ -74,30 +125,37 @@ static __always_inline void slot_lingers(struct scope *s, const struct limits *l
 		s->linger_tick = now >> LINGER_SHIFT;
 	s->linger_bucket[tick & (LINGER_BUCKETS - 1)]++;
 	s->lingering++;
+	count_slots(s, 1);
+}
+
+static __always_inline __u32 slots_in_wheel(const struct scope *s)
+{
+	return slots_held(s) - s->in_old_grid - s->lingering;
 }
 
 static __always_inline void slots_turn(struct scope *s, __u64 now)
 {
-	__u64 tick = now >> s->slot_shift;
-	__u64 behind = tick - s->tick;
+	__u64 tick = now >> s->slot_shift, from = s->tick;
+	__u64 behind = tick - from;
 	__u32 expired = 0;
 
 	lingering_ends(s, now);
-	if (tick <= s->tick)
+	if (tick <= from)
 		return;
 	if (behind > SLOT_BUCKETS)
 		behind = SLOT_BUCKETS;
-	if (s->in_slots) {
-		for (__u32 i = 1; i <= SLOT_BUCKETS; i++) {
-			__u32 *bucket = &s->bucket[(s->tick + i) & (SLOT_BUCKETS - 1)];
-			__u32 due = where_not_negative(behind - i);
+	/* Before the buckets: whoever gives a slot back finds it expired, or in its bucket still. */
+	*(volatile __u64 *)&s->tick = tick;
+	if (!slots_in_wheel(s))
+		return;
+	for (__u32 i = 1; i <= SLOT_BUCKETS; i++) {
+		__u32 *bucket = bucket_of(s, from + i);
+		__u32 due = where_not_negative(behind - i) & BUCKET_COUNT;
 
-			expired += *bucket & due;
-			*bucket &= ~due;
-		}
-		s->in_slots -= expired;
+		due &= where_equal(bucket_now(bucket) & ~BUCKET_COUNT, rotation_of(from + i));
+		expired += __sync_fetch_and_and(bucket, ~due) & due;
 	}
-	s->tick = tick;
+	count_slots(s, -(__s64)expired);
 }
 
 /* When the last of this grid's slots expires. There is one. */
@@ -106,7 +164,8 @@ static __always_inline __u64 last_expiry_ns(const struct scope *s)
 	__u32 ahead = 0;
 
 	for (__u32 i = 1; i <= SLOT_REACH_TICKS; i++) {
-		__u32 some = where_not_negative((__s64)s->bucket[(s->tick + i) & (SLOT_BUCKETS - 1)] - 1);
+		__u32 count = bucket_now(&s->bucket[(s->tick + i) & (SLOT_BUCKETS - 1)]) & BUCKET_COUNT;
+		__u32 some = where_not_negative((__s64)count - 1);
 
 		ahead = (ahead & ~some) | (i & some);
 	}
@@ -115,17 +174,18 @@ static __always_inline __u64 last_expiry_ns(const struct scope *s)
 
 static __always_inline void slots_change_grid(struct scope *s, __u32 shift, __u64 now)
 {
+	__u32 moved = 0;
 	__u64 until;
 
-	if (s->in_slots) {
+	if (slots_in_wheel(s)) {
 		until = last_expiry_ns(s);
 		if (!s->in_old_grid)
 			s->oldest_grid = s->grid;
 		if (!s->in_old_grid || s->old_grid_until_ns < until)
 			s->old_grid_until_ns = until;
-		s->in_old_grid += s->in_slots;
-		s->in_slots = 0;
-		__builtin_memset(s->bucket, 0, sizeof(s->bucket));
+		for (__u32 i = 0; i < SLOT_BUCKETS; i++)
+			moved += __sync_lock_test_and_set(&s->bucket[i], 0) & BUCKET_COUNT;
+		s->in_old_grid += moved;
 	}
 	s->grid_ended_tick[s->grid & (OLD_GRIDS - 1)] = s->tick;
 	s->grid++;
@@ -135,15 +195,17 @@ static __always_inline void slots_change_grid(struct scope *s, __u32 shift, __u6
 
 static __always_inline int slots_are_unsettled(const struct scope *s, __u64 now)
 {
-	return (s->in_slots && now >> s->slot_shift > s->tick) || lingering_is_unsettled(s, now);
+	return (slots_in_wheel(s) && now >> s->slot_shift > s->tick) || lingering_is_unsettled(s, now);
 }
 
 /* With slots_turn() before it, brings the wheel up to now. To be called before anything else here. */
 static __always_inline void grid_settle(struct scope *s, const struct limits *l, __u64 now)
 {
 	/* First: a further change must not hold on what has expired. */
-	if (s->in_old_grid && now >= s->old_grid_until_ns)
+	if (s->in_old_grid && now >= s->old_grid_until_ns) {
+		count_slots(s, -(__s64)s->in_old_grid);
 		s->in_old_grid = 0;
+	}
 	if (s->slot_shift != l->slot_shift)
 		slots_change_grid(s, l->slot_shift, now);
 }
@@ -160,27 +222,87 @@ static __always_inline int slot_is_held(const struct scope *s, const struct slot
 	       slot->tick > s->grid_ended_tick[slot->grid & (OLD_GRIDS - 1)];
 }
 
-static __always_inline void slot_take(struct scope *s, const struct limits *l, struct slot *slot, __u64 now)
+/* When a slot expires that is taken now: a tick. */
+static __always_inline __u64 expiry_of(const struct scope *s, const struct limits *l, __u64 now)
 {
 	__u64 ahead = ((now + l->slot_life_ns) >> s->slot_shift) - s->tick;
 
 	if (ahead > SLOT_REACH_TICKS - SLOT_MARGIN_TICKS)
 		ahead = SLOT_REACH_TICKS - SLOT_MARGIN_TICKS;
-	slot->tick = s->tick + ahead + SLOT_MARGIN_TICKS;
-	slot->grid = s->grid;
-	s->bucket[slot->tick & (SLOT_BUCKETS - 1)]++;
-	s->in_slots++;
+	return s->tick + ahead + SLOT_MARGIN_TICKS;
 }
 
+/* With the lock held. What is left in the bucket of an earlier rotation was put there too late for the wheel's turn. */
+static __always_inline void slot_take(struct scope *s, const struct limits *l, struct slot *slot, __u64 now)
+{
+	__u64 tick = expiry_of(s, l, now);
+	__u32 *bucket = bucket_of(s, tick), was = bucket_now(bucket);
+
+	slot->tick = tick;
+	slot->grid = s->grid;
+	count_slots(s, 1);
+	if ((was & ~BUCKET_COUNT) == rotation_of(tick))
+		__sync_fetch_and_add(bucket, 1);
+	else
+		count_slots(s, -(__s64)(__sync_lock_test_and_set(bucket, rotation_of(tick) | 1) & BUCKET_COUNT));
+}
+
+/* Takes one off the bucket of that tick, unless the wheel has. */
+static __always_inline int bucket_gives(struct scope *s, __u64 tick)
+{
+	__u32 *bucket = bucket_of(s, tick), was = bucket_now(bucket), found;
+
+	for (int i = 0; i < EXCHANGES_TRIED; i++) {
+		if ((was & ~BUCKET_COUNT) != rotation_of(tick) || !(was & BUCKET_COUNT))
+			return 0;
+		found = __sync_val_compare_and_swap(bucket, was, was - 1);
+		if (found == was)
+			return 1;
+		was = found;
+	}
+	/* It expires in its time. */
+	return 0;
+}
+
+/* Without the lock only for one of this grid. */
 static __always_inline void slot_give_back(struct scope *s, struct slot *slot)
 {
 	if (slot_is_held(s, slot)) {
-		if (slot->grid == s->grid) {
-			s->bucket[slot->tick & (SLOT_BUCKETS - 1)]--;
-			s->in_slots--;
-		} else {
+		if (slot->grid != s->grid) {
 			s->in_old_grid--;
+			count_slots(s, -1);
+		} else if (bucket_gives(s, slot->tick)) {
+			count_slots(s, -1);
 		}
 	}
 	slot->tick = 0;
+}
+
+/* Takes a slot without the lock, if nothing stands in the way: there is one, nobody decides with the lock held, and the
+ * wheel has been turned in this tick. Returns whether it has. */
+static __always_inline int slot_take_at_once(struct scope *s, const struct limits *l, struct slot *slot, __u64 now)
+{
+	__u64 was = *(volatile __u64 *)&s->slots, found, tick;
+	__u32 *bucket;
+
+	if (s->slot_shift != l->slot_shift || now >> s->slot_shift != *(volatile __u64 *)&s->tick)
+		return 0;
+	tick = expiry_of(s, l, now);
+	bucket = bucket_of(s, tick);
+	if ((bucket_now(bucket) & ~BUCKET_COUNT) != rotation_of(tick))
+		return 0;
+	for (int i = 0; i < EXCHANGES_TRIED; i++) {
+		/* Closed, the word is above every limit. */
+		if (was >= l->half_open)
+			return 0;
+		found = __sync_val_compare_and_swap(&s->slots, was, was + 1);
+		if (found == was) {
+			slot->tick = tick;
+			slot->grid = s->grid;
+			__sync_fetch_and_add(bucket, 1);
+			return 1;
+		}
+		was = found;
+	}
+	return 0;
 }

@@ -80,6 +80,9 @@ static __always_inline void finish_walk(void)
 		finish_walk_of(host, s);
 	}
 	bpf_for_each_map_elem(&accounts, finish_walk_of_account, NULL, 0);
+	bpf_spin_lock(&host->lock);
+	walk_is_over(host);
+	bpf_spin_unlock(&host->lock);
 }
 
 /* A live socket is heard of at each of its timers, which are at most two minutes apart (TCP_RTO_MAX), and once more
@@ -92,7 +95,7 @@ __noinline int books_see(__u64 cookie)
 	struct attempt *a = find_record(cookie);
 	struct books b;
 
-	if (!a || a->state == ATTEMPT_NONE || !open_books(&b, policy_in_force(), a))
+	if (!a || a->state == ATTEMPT_NONE || !open_books(&b, policy_in_force(), a, bpf_ktime_get_ns()))
 		return 0;
 	bpf_spin_lock(&host_of(&b)->lock);
 	attempt_seen(&b, a);
@@ -140,7 +143,7 @@ int recount(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 	if (!is_gone(a, bpf_ktime_get_ns()))
 		return books_see(cookie);
-	books_end(a, ENDING_OTHER);
+	books_end(a, ENDING_UNSEEN, bpf_ktime_get_ns());
 	free_record(a, cookie);
 	count_fault(FAULT_RECOUNTED);
 	return 0;

@@ -28,6 +28,11 @@ impl Books {
     pub fn walk_ends(&mut self) -> Vec<ScopeId> {
         let walk = self.scopes.accounts.first().map_or(0, |host| host.scope.walk());
         let each = self.scopes.accounts.iter_mut().enumerate();
-        each.filter_map(|(at, account)| account.scope.walk_ends(walk).then_some(ScopeId(at))).collect()
+        let wrong =
+            each.filter_map(|(at, account)| account.scope.walk_ends(walk).then_some(ScopeId(at))).collect();
+        if let Some(host) = self.scopes.accounts.first_mut() {
+            host.scope.walk_is_over();
+        }
+        wrong
     }
 }

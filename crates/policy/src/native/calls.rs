@@ -94,6 +94,7 @@ unsafe extern "C" {
     pub(super) fn native_walk_begins(host: *mut of::Scope);
     pub(super) fn native_seen(c: *const NativeCharge, a: *mut of::Attempt);
     pub(super) fn native_walk_ends(s: *mut of::Scope, walk: u32) -> i32;
+    pub(super) fn native_walk_is_over(host: *mut of::Scope);
     pub(super) fn native_walk(host: *const of::Scope) -> u32;
     #[cfg(test)]
     pub(super) fn native_drift(s: *mut of::Scope, queued: i32, waiting_here: i32, out: i32);

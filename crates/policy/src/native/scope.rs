@@ -166,6 +166,12 @@ impl Scope {
         unsafe { calls::native_walk_ends(self.at_mut(), walk) != 0 }
     }
 
+    /// Of the host's: what the walk has seen is in all books.
+    pub fn walk_is_over(&mut self) {
+        // SAFETY: the memory is of the structure's size, and borrowed for the call.
+        unsafe { calls::native_walk_is_over(self.at_mut()) }
+    }
+
     /// Makes the books wrong.
     #[cfg(test)]
     pub fn drift(&mut self, queued: i32, waiting_here: i32, out: i32) {

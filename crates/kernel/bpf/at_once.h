@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * An attempt that nothing holds begins and ends without the host scope's lock: where nobody waits, slots are free and no
+ * credit is to be spent or earned, the answer is clear, and exact numbers are all that is needed.
+ *
+ * A recount goes by the counters as they are under the lock. While a walk goes on nothing here is done; one that begins
+ * meanwhile is seen afterwards, by began_amid_walk() and ended_amid_walk().
+ *
+ * Pure: no helper is called.
+ */
+#pragma once
+
+#include "outcome.h"
+#include "recount.h"
+
+/* To the last tick of the clock that somebody used it. */
+#define TOUCHED_NS (1ULL << 24)
+
+/* After all that was written before. */
+static __always_inline __u32 walk_now(struct scope *host)
+{
+	return __sync_fetch_and_or(&host->walk, 0);
+}
+
+static __always_inline int asks_for_credit(const struct limits *l, const struct attempt *a)
+{
+	return l->first.credit && (is_first(a) || l->first.working_set);
+}
+
+static __always_inline void touch_at_once(struct scope *s, __u64 now)
+{
+	if (now - s->touched_ns >= TOUCHED_NS)
+		s->touched_ns = now;
+}
+
+/* A newcomer, as attempt_begin() judges it. Returns whether it is out; else nothing has changed. */
+static __always_inline int attempt_begins_at_once(struct books *b, struct attempt *a, __u64 now)
+{
+	__u32 walk = host_of(b)->walk;
+	int taken = 1;
+
+	if (walk_goes_on(walk))
+		return 0;
+	tell_first(b, a);
+	for_each_charged(i) {
+		if (b->scope[i] && (b->scope[i]->waiting_here || asks_for_credit(b->limits[i], a)))
+			return 0;
+	}
+	/* The host's is the last: once it is taken, who decides with the lock held sees all of them. */
+	for_each_charged(i) {
+		a->slot[i].tick = 0;
+		if (b->scope[i] && taken)
+			taken = slot_take_at_once(b->scope[i], b->limits[i], &a->slot[i], now);
+	}
+	if (!taken) {
+		for_each_charged(i) {
+			if (b->scope[i] && a->slot[i].tick)
+				slot_give_back(b->scope[i], &a->slot[i]);
+		}
+		return 0;
+	}
+	a->began_ns = now;
+	a->slot_ns = now;
+	a->out_ns = now;
+	a->walk = walk;
+	for_each_charged(i) {
+		if (!b->scope[i])
+			continue;
+		touch_at_once(b->scope[i], now);
+		count_once(&b->scope[i]->admitted);
+		__sync_fetch_and_add(&b->scope[i]->out, 1);
+	}
+	*(volatile __u8 *)&a->state = ATTEMPT_OUT;
+	return 1;
+}
+
+/* Whether a walk has begun since, and may have passed it by: then it is to be seen with the lock held. */
+static __always_inline int began_amid_walk(struct books *b, const struct attempt *a)
+{
+	return walk_now(host_of(b)) != a->walk;
+}
+
+static __always_inline int has_slot_of_grid(const struct scope *s, const struct slot *slot)
+{
+	return !slot->tick || slot->grid == s->grid;
+}
+
+/* One that is out ends, as attempt_end() has it. `walk` is the number that was found. Returns whether it has ended. */
+static __always_inline int attempt_ends_at_once(struct books *b, struct attempt *a, enum ending ending, __u32 *walk,
+						__u64 now)
+{
+	*walk = host_of(b)->walk;
+	if (a->state != ATTEMPT_OUT || walk_goes_on(*walk) || a->flags & ATTEMPT_PENDING)
+		return 0;
+	if (ending == ENDING_CANCELLED || ending == ENDING_UNSEEN)
+		return 0;
+	for_each_charged(i) {
+		if (!b->scope[i])
+			continue;
+		if (asks_for_credit(b->limits[i], a) || !has_slot_of_grid(b->scope[i], &a->slot[i]))
+			return 0;
+	}
+	for_each_charged(i) {
+		struct scope *s = b->scope[i];
+
+		if (!s)
+			continue;
+		touch_at_once(s, now);
+		slot_give_back(s, &a->slot[i]);
+		__sync_fetch_and_add(&s->out, -1);
+		count_once(ending == ENDING_ESTABLISHED || ending == ENDING_NEUTRAL ? &s->established : &s->failed);
+	}
+	*(volatile __u8 *)&a->state = ATTEMPT_NONE;
+	return 1;
+}
+
+/* Whether a walk has begun since, and may have seen it before it ended. */
+static __always_inline int ended_amid_walk(struct books *b, __u32 walk)
+{
+	return walk_now(host_of(b)) != walk;
+}
