@@ -51,8 +51,25 @@ pub struct Peak {
     pub half_open: usize,
     /// The first such instant.
     pub at: Duration,
-    /// Which were: client's address, address asked.
-    pub attempts: Vec<(SocketAddr, SocketAddr)>,
+    /// Which were, by the client's address.
+    pub attempts: Vec<HalfOpen>,
+}
+
+/// An attempt that was half-open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HalfOpen {
+    /// The client's address.
+    pub from: SocketAddr,
+    /// The address asked.
+    pub to: SocketAddr,
+    /// How long before its last SYN had left.
+    pub since_syn: Duration,
+}
+
+impl fmt::Display for HalfOpen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}>{} ({:.1} ms after its SYN)", self.from, self.to, self.since_syn.as_secs_f64() * 1e3)
+    }
 }
 
 /// More attempts were half-open than may be.
@@ -68,7 +85,7 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Peak { half_open, at, attempts } = &self.peak;
         write!(f, "{half_open} attempts half-open at {:.6} s, {} allowed:", at.as_secs_f64(), self.limit)?;
-        attempts.iter().take(20).try_for_each(|(from, to)| write!(f, " {from}>{to}"))?;
+        attempts.iter().take(20).try_for_each(|attempt| write!(f, " {attempt}"))?;
         if attempts.len() > 20 { write!(f, " and {} more", attempts.len() - 20) } else { Ok(()) }
     }
 }
@@ -127,6 +144,12 @@ enum Seen {
 }
 
 impl Attempt {
+    fn at(&self, instant: Duration) -> HalfOpen {
+        let before = self.syns.iter().rev().find(|syn| **syn <= instant);
+        let since_syn = before.map_or(Duration::ZERO, |syn| instant.saturating_sub(*syn));
+        HalfOpen { from: self.from, to: self.to, since_syn }
+    }
+
     /// When it was half-open: from each SYN on for `slot_life`, or until its end; overlapping times joined.
     fn half_open(&self, slot_life: Duration) -> Vec<(Duration, Duration)> {
         let mut spans: Vec<(Duration, Duration)> = Vec::new();
@@ -165,8 +188,8 @@ pub fn peak(attempts: &[Attempt], slot_life: Duration) -> Peak {
             at_peak = now.iter().copied().collect();
         }
     }
-    at_peak.sort_unstable();
-    peak.attempts = at_peak.into_iter().map(|index| (attempts[index].from, attempts[index].to)).collect();
+    peak.attempts = at_peak.into_iter().map(|index| attempts[index].at(peak.at)).collect();
+    peak.attempts.sort_unstable();
     peak
 }
 
