@@ -181,10 +181,11 @@ struct cgroup_pattern {
 	char text[CGROUP_PATTERN_LEN];
 };
 
-/* The rules of a policy that ask for this cgroup or one above it. */
+/* The rules of a policy that ask for this cgroup or one above it: of `[[scope]]`, and of `essential`. */
 struct cgroup_rules {
 	__u64 generation;
 	__u64 rules;
+	__u64 essential;
 };
 
 struct comm_key {
@@ -555,7 +556,7 @@ struct party {
  * comes first, so that it is in few lines of the cache. */
 struct scope {
 	struct bpf_spin_lock lock;
-	__u32 waiting_here; /* attempts that wait, and that this scope holds back */
+	__u32 queued; /* attempts that wait and are charged here */
 	/* The slot wheel, see slots.h. */
 	__u64 slots; /* taken; above 32 bits whether they are closed */
 	__u64 tick;
@@ -567,7 +568,7 @@ struct scope {
 	/* The recount: what the walk numbered `walk` (host only) has seen so far. A walk goes on where that is odd. */
 	__u32 walk;
 	__u32 out; /* attempts whose SYN is out, unanswered */
-	__u32 pad_of_line;
+	__u32 waiting_here; /* attempts of `queued` that this scope holds back */
 	/* Since the start. */
 	__u64 admitted;
 	__u64 established;
@@ -580,8 +581,6 @@ struct scope {
 	__u64 grid_ended_tick[OLD_GRIDS];     /* where the wheel stood when that grid was left */
 	__u32 linger_bucket[LINGER_BUCKETS]; /* by the tick of LINGER_SHIFT in which they expire */
 	__u64 next_turn_ns;
-	__u32 queued; /* attempts that wait and are charged here */
-	__u32 more_pad;
 	__u64 released;
 	__u64 cancelled;
 	__u64 gave_up;

@@ -9,11 +9,11 @@
 #include "books.h"
 #include "contacts.h"
 #include "earned.h"
-#include "essential.h"
 #include "maps.h"
 #include "names.h"
 #include "program.h"
 #include "records.h"
+#include "rules.h"
 #include "told.h"
 
 /* Whether its address is a known one, and else whether it was named; a scope that goes by addresses contacted instead

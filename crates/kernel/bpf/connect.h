@@ -9,12 +9,12 @@
 #include "decide.h"
 #include "denied.h"
 #include "earned.h"
-#include "essential.h"
 #include "maps.h"
 #include "names.h"
 #include "program.h"
 #include "programs.h"
 #include "records.h"
+#include "rules.h"
 #include "refuse.h"
 
 #define EPERM 1

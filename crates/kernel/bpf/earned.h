@@ -32,9 +32,9 @@ static __always_inline int is_source_routed(const struct tcp_sock *tp)
 {
 	const struct inet_sock *inet = &tp->inet_conn.icsk_inet;
 
-	if (BPF_CORE_READ(inet, inet_opt) && BPF_CORE_READ(inet, inet_opt, opt.srr))
+	if (inet->inet_opt && BPF_CORE_READ(inet, inet_opt, opt.srr))
 		return 1;
-	return bpf_core_field_exists(inet->pinet6) && BPF_CORE_READ(inet, pinet6) && BPF_CORE_READ(inet, pinet6, opt) &&
+	return bpf_core_field_exists(inet->pinet6) && inet->pinet6 && inet->pinet6->opt &&
 	       BPF_CORE_READ(inet, pinet6, opt, srcrt);
 }
 
@@ -47,10 +47,10 @@ static __always_inline int is_routed_here(const struct tcp_sock *tp)
 	/* IPv6 forgets it after a while. */
 	if (!route)
 		return 0;
-	if (BPF_CORE_READ(route, dev, flags) & IFF_LOOPBACK)
+	if (route->dev->flags & IFF_LOOPBACK)
 		return 1;
 	/* A mapped address is IPv4's. */
-	if (BPF_CORE_READ(route, ops, family) == AF_INET)
+	if (route->ops->family == AF_INET)
 		return BPF_CORE_READ((struct rtable *)route, rt_type) == RTN_LOCAL;
 	return bpf_core_field_exists(six->rt6i_flags) && BPF_CORE_READ(six, rt6i_flags) & (RTF_LOCAL | RTF_ANYCAST);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Who is never held: programs that the host cannot do without, by cgroup, user and executable. Never by the task's
- * name, which is its own choice.
+ * What rules ask of a task: its user, its executable, and of `essential` its cgroup by name. Never the task's name, which
+ * is its own choice.
  */
 #pragma once
 
@@ -54,19 +54,4 @@ static __always_inline __u64 rules_for_cgroup(__u32 policy, struct cgroup *cgrou
 		step.from = place->number;
 	}
 	return rules;
-}
-
-/* Whether the task that connects from a socket of this cgroup is essential. */
-static __always_inline int is_essential(const struct policy *p, __u32 policy, struct cgroup *cgroup)
-{
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
-	__u64 rules = p->essential.rules;
-
-	if (rules & ~p->essential.any_user)
-		rules &= p->essential.any_user | rules_for_user(&essential_users, policy, task);
-	if (rules & ~p->essential.any_exe)
-		rules &= p->essential.any_exe | rules_for_exe(&essential_exes, policy, task);
-	if (rules & ~p->essential.any_cgroup)
-		rules &= p->essential.any_cgroup | rules_for_cgroup(policy, cgroup);
-	return rules != 0;
 }

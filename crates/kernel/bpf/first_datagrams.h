@@ -8,7 +8,6 @@
 #include "accounts.h"
 #include "contacts.h"
 #include "datagrams.h"
-#include "essential.h"
 #include "maps.h"
 #include "packet.h"
 #include "program.h"

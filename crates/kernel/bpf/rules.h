@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Which rule of `[[scope]]` an attempt is charged to: the first that holds of its cgroup, user, executable and name.
+ * Which rule of `[[scope]]` an attempt is charged to: the first that holds of its cgroup, user, executable and name. And
+ * who is never held: programs that the host cannot do without.
  *
  * Patterns of cgroups are matched here and not by user space, so that a cgroup's first process has its account from its
  * first connect on. What was found is remembered by the cgroup's id for as long as the rules stay.
@@ -145,37 +146,50 @@ static __noinline __u64 match_cgroup(struct matching *m, struct cgroup *cgroup)
 	return m->fit;
 }
 
-static __always_inline __u64 cgroup_rules_anew(const struct policy *p, __u32 policy, struct cgroup *cgroup)
+static __always_inline int match_patterns(const struct policy *p, __u32 policy, struct cgroup *cgroup, __u64 *rules)
 {
-	struct cgroup_rules found = { .generation = p->generation };
-	__u64 id = cgroup->kn->id;
 	struct matching *m;
 
+	*rules = p->rules.rules & ~p->rules.any_cgroup;
+	if (!*rules)
+		return 1;
 	m = take_matching();
 	/* Any rule's account is better than none. */
 	if (!m)
-		return p->rules.rules;
-	m->open = p->rules.rules & ~p->rules.any_cgroup;
+		return 0;
+	m->open = *rules;
 	m->fit = 0;
 	m->policy = policy;
-	found.rules = match_cgroup(m, cgroup);
+	*rules = match_cgroup(m, cgroup);
 	__sync_lock_test_and_set(&m->taken, 0);
-	bpf_map_update_elem(&cgroups_known, &id, &found, BPF_ANY);
-	return found.rules;
+	return 1;
 }
 
-static __always_inline __u64 rules_for_pattern(const struct policy *p, __u32 policy, struct cgroup *cgroup)
+static __noinline void find_cgroup_rules(const struct policy *p, __u32 policy, struct cgroup *cgroup,
+					 struct cgroup_rules *found)
 {
-	struct cgroup_rules *known;
+	__u64 id = cgroup->kn->id;
+
+	found->generation = p->generation;
+	found->essential = p->essential.rules ? rules_for_cgroup(policy, cgroup) : 0;
+	if (match_patterns(p, policy, cgroup, &found->rules))
+		bpf_map_update_elem(&cgroups_known, &id, found, BPF_ANY);
+}
+
+/* What asks for this cgroup. */
+static __always_inline struct cgroup_rules rules_for_known(const struct policy *p, __u32 policy, struct cgroup *cgroup)
+{
+	struct cgroup_rules found = {}, *known;
 	__u64 id;
 
 	if (!cgroup)
-		return 0;
+		return found;
 	id = cgroup->kn->id;
 	known = bpf_map_lookup_elem(&cgroups_known, &id);
 	if (known && known->generation == p->generation)
-		return known->rules;
-	return cgroup_rules_anew(p, policy, cgroup);
+		return *known;
+	find_cgroup_rules(p, policy, cgroup, &found);
+	return found;
 }
 
 static __always_inline __u64 rules_for_comm(__u32 policy, const struct task_struct *task)
@@ -199,10 +213,26 @@ static __always_inline __u64 rules_for(const struct policy *p, __u32 policy, str
 	if (rules & ~p->rules.any_comm)
 		rules &= p->rules.any_comm | rules_for_comm(policy, task);
 	if (rules & ~p->rules.any_cgroup)
-		rules &= p->rules.any_cgroup | rules_for_pattern(p, policy, cgroup);
+		rules &= p->rules.any_cgroup | rules_for_known(p, policy, cgroup).rules;
 	if (rules & ~p->rules.any_exe)
 		rules &= p->rules.any_exe | rules_for_exe(&rule_exes, policy, task);
 	return rules;
+}
+
+/* Whether the task that connects from a socket of this cgroup is essential. The cgroup is asked for first: most are in
+ * no rule's, and the answer is remembered. */
+static __always_inline int is_essential(const struct policy *p, __u32 policy, struct cgroup *cgroup)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
+	__u64 rules = p->essential.rules;
+
+	if (rules & ~p->essential.any_cgroup)
+		rules &= p->essential.any_cgroup | rules_for_known(p, policy, cgroup).essential;
+	if (rules & ~p->essential.any_user)
+		rules &= p->essential.any_user | rules_for_user(&essential_users, policy, task);
+	if (rules & ~p->essential.any_exe)
+		rules &= p->essential.any_exe | rules_for_exe(&essential_exes, policy, task);
+	return rules != 0;
 }
 
 /* The number of the lowest bit of a word that has one. clang 14 cannot compile its builtin for BPF. */
