@@ -5,6 +5,7 @@
  * What is in a structure is known here alone. Over there each is so many bytes (native_sizes), zeroed at first, as the
  * kernel has them in its maps and sockets.
  */
+#include <sched.h>
 #include <stddef.h>
 
 #define __always_inline inline
@@ -192,6 +193,69 @@ void native_end(const struct native_charge *c, struct attempt *a, __u32 ending, 
 	settle_all(&b, a, now);
 	if (!attempt_ends_at_once(&b, a, ending, &walk, now))
 		attempt_end(&b, a, ending, neighbours, now);
+}
+
+/* The host's lock, of those that share books between threads. */
+static void lock_word(__u32 *lock)
+{
+	while (__sync_lock_test_and_set(lock, 1))
+		sched_yield();
+}
+
+static void unlock_word(__u32 *lock)
+{
+	__sync_lock_release(lock);
+}
+
+static void settle_shared(struct books *b, const struct attempt *a, __u32 *lock, __u64 now)
+{
+	int unsettled = 0;
+
+	for_each_charged(i)
+		unsettled |= b->scope[i] && (slots_are_unsettled(b->scope[i], now) ||
+					     grid_or_turns_are_unsettled(b->scope[i], b->limits[i], now));
+	if (!unsettled)
+		return;
+	lock_word(lock);
+	settle_all(b, a, now);
+	unlock_word(lock);
+}
+
+/* As books_begin() does, of books that several threads use at once. */
+__u32 native_begin_shared(const struct native_charge *c, struct attempt *a, __u32 *lock, __u32 mode, __u64 now)
+{
+	struct books b = open_books(c);
+	enum verdict verdict;
+
+	settle_shared(&b, a, lock, now);
+	if (attempt_begins_at_once(&b, a, now))
+		return VERDICT_GO;
+	lock_word(lock);
+	slots_close(host_of(&b));
+	verdict = attempt_begin(&b, a, mode, now);
+	slots_open(host_of(&b));
+	unlock_word(lock);
+	return verdict;
+}
+
+/* Likewise as books_end(). Returns whether it was at once. */
+int native_end_shared(const struct native_charge *c, struct attempt *a, __u32 *lock, __u32 ending, __u64 now)
+{
+	struct books b = open_books(c);
+	__u32 walk;
+
+	settle_shared(&b, a, lock, now);
+	if (attempt_ends_at_once(&b, a, ending, &walk, now))
+		return 1;
+	lock_word(lock);
+	attempt_end(&b, a, ending, 0, now);
+	unlock_word(lock);
+	return 0;
+}
+
+__u64 native_slots(const struct scope *s)
+{
+	return s->slots;
 }
 
 /* Whether a first contact over UDP may leave; it takes its turn then. */

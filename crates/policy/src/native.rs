@@ -9,6 +9,7 @@ mod calls;
 mod charged;
 pub mod remembered;
 mod scope;
+pub mod shared;
 pub mod timers;
 
 pub(crate) use calls::{Constants, Sizes};

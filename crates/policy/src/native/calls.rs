@@ -91,6 +91,21 @@ unsafe extern "C" {
         now: u64,
     );
     pub(super) fn native_datagram(s: *mut of::Scope, l: *const of::Limits, now: u64) -> i32;
+    pub(super) fn native_begin_shared(
+        c: *const NativeCharge,
+        a: *mut of::Attempt,
+        lock: *mut u32,
+        mode: u32,
+        now: u64,
+    ) -> u32;
+    pub(super) fn native_end_shared(
+        c: *const NativeCharge,
+        a: *mut of::Attempt,
+        lock: *mut u32,
+        ending: u32,
+        now: u64,
+    ) -> i32;
+    pub(super) fn native_slots(s: *const of::Scope) -> u64;
     pub(super) fn native_walk_begins(host: *mut of::Scope);
     pub(super) fn native_seen(c: *const NativeCharge, a: *mut of::Attempt);
     pub(super) fn native_walk_ends(s: *mut of::Scope, walk: u32) -> i32;

@@ -32,6 +32,17 @@ fn mode_number(mode: Mode) -> u32 {
     }
 }
 
+/// `enum ending` of bpf/outcome.h.
+pub(super) fn ending_number(ending: Ending) -> u32 {
+    match ending {
+        Ending::Established => 0,
+        Ending::TimedOut => 1,
+        Ending::Other => 2,
+        Ending::Cancelled => 3,
+        Ending::Neutral => 4,
+    }
+}
+
 /// `enum verdict` of bpf/decide.h.
 fn verdict(number: u32) -> Verdict {
     match number {
@@ -131,17 +142,9 @@ impl Charged<'_> {
     }
 
     pub fn end(&mut self, attempt: &mut Attempt, ending: Ending, neighbours: u32, now: u64) {
-        // `enum ending` of bpf/outcome.h.
-        let ending = match ending {
-            Ending::Established => 0,
-            Ending::TimedOut => 1,
-            Ending::Other => 2,
-            Ending::Cancelled => 3,
-            Ending::Neutral => 4,
-        };
         let charge = self.pointers();
         // SAFETY: as in begin().
-        unsafe { calls::native_end(&raw const charge, attempt.at_mut(), ending, neighbours, now) }
+        unsafe { calls::native_end(&raw const charge, attempt.at_mut(), ending_number(ending), neighbours, now) }
     }
 
     /// The walk over all live attempts meets this one.

@@ -1,0 +1,118 @@
+//! Several threads begin and end attempts in the same books, as processors do: the limit holds at every instant, and no
+//! slot is lost or made.
+
+#![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
+
+use halfopen_policy::shared::{Shared, SharedAttempt};
+use halfopen_policy::{Ending, Limits, Origin, Party, Standing};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+const THREADS: u64 = 6;
+const ROUNDS: usize = 200_000;
+const LIMIT: u32 = 4;
+const SLOT_LIFE: Duration = Duration::from_secs(1);
+const BEGAN_NS: u64 = 1_000_000_000_000;
+
+fn limits(half_open: Option<u32>) -> Limits {
+    Limits { half_open, slot_life: SLOT_LIFE, drain: None, ..Limits::xp_sp2() }
+}
+
+fn origin(address: u64) -> Origin {
+    Origin {
+        standing: Standing::Bound,
+        own: None,
+        interface: None,
+        party: Party { top: 1, part: 2 },
+        first: false,
+        named: false,
+        foreign: false,
+        address,
+    }
+}
+
+fn on_threads(work: impl Fn(u64) + Sync) {
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let work = &work;
+            scope.spawn(move || work(thread));
+        }
+    });
+}
+
+/// `host` and `own` are the limits of the host and of the account: one of them is [`LIMIT`].
+fn never_more_than_the_limit(host: Option<u32>, own: Option<u32>) {
+    let books = Shared::new(&limits(host), &limits(own));
+    let (out, most, refused, at_once) =
+        (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+    on_threads(|thread| {
+        let mut random = StdRng::seed_from_u64(thread);
+        let mut held: Vec<SharedAttempt> = Vec::new();
+        for round in 0..ROUNDS {
+            match books.begin(&origin(round as u64), BEGAN_NS) {
+                Some(attempt) => {
+                    // Counted after it has begun, and no more before it ends: never more than there are.
+                    most.fetch_max(out.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    held.push(attempt);
+                }
+                None => drop(refused.fetch_add(1, Ordering::SeqCst)),
+            }
+            while held.len() > random.random_range(0..3) {
+                out.fetch_sub(1, Ordering::SeqCst);
+                let ended = books.end(&mut held.swap_remove(0), Ending::Established, BEGAN_NS);
+                at_once.fetch_add(ended.into(), Ordering::SeqCst);
+            }
+        }
+        for mut attempt in held {
+            out.fetch_sub(1, Ordering::SeqCst);
+            books.end(&mut attempt, Ending::Established, BEGAN_NS);
+        }
+    });
+    assert!(most.into_inner() <= LIMIT as usize, "the limit was passed");
+    assert!(refused.into_inner() > 0, "the limit was never reached");
+    assert!(at_once.into_inner() > 0, "every attempt took the lock");
+    assert_eq!(books.slots(), [0, 0], "slots are lost or made");
+}
+
+#[test]
+fn no_more_than_the_host_s_limit_are_ever_out() {
+    never_more_than_the_limit(Some(LIMIT), None);
+}
+
+#[test]
+fn no_more_than_the_account_s_limit_are_ever_out() {
+    never_more_than_the_limit(None, Some(LIMIT));
+}
+
+#[test]
+fn slots_expire_while_others_are_given_back_and_none_is_lost() {
+    let books = Shared::new(&limits(Some(40)), &limits(None));
+    let clock = AtomicU64::new(BEGAN_NS);
+    on_threads(|thread| {
+        let mut random = StdRng::seed_from_u64(thread);
+        let mut held: Vec<SharedAttempt> = Vec::new();
+        for round in 0..ROUNDS {
+            // A slot lives for some hundred steps of all threads.
+            let now = clock.fetch_add(random.random_range(0..3_000_000), Ordering::SeqCst);
+            held.extend(books.begin(&origin(round as u64), now));
+            while held.len() > random.random_range(0..60) {
+                let at = random.random_range(0..held.len());
+                let ending = [Ending::Established, Ending::Other, Ending::TimedOut, Ending::Cancelled]
+                    [random.random_range(0..4)];
+                books.end(&mut held.swap_remove(at), ending, now);
+            }
+        }
+        for mut attempt in held {
+            books.end(&mut attempt, Ending::Other, clock.load(Ordering::SeqCst));
+        }
+    });
+    // One that comes when all slots have expired turns the wheels.
+    let later = clock.into_inner() + 10 * SLOT_LIFE.as_nanos() as u64;
+    let mut last = books.begin(&origin(1), later).unwrap();
+    assert_eq!(books.slots(), [1, 1], "slots are lost or made");
+    books.end(&mut last, Ending::Established, later);
+    assert_eq!(books.slots(), [0, 0], "slots are lost or made");
+}
