@@ -5,7 +5,7 @@
 
 mod desk;
 
-use desk::other_program::{Attached, Does, attach};
+use desk::other_program::{Attached, Does, attach, attach_counting};
 use desk::{PATIENCE, has, limit, program, until, waiting};
 use halfopen_lab::dial::{Outcome, Report};
 use halfopen_lab::invariant::{Invariant, attempts, destinations};
@@ -148,4 +148,35 @@ fn who_waits_keeps_its_patience_though_egress_alone_decides() {
     assert_eq!(report.outcome, Outcome::Connected, "{report:?}");
     assert!(report.waited() > Duration::from_secs(9), "{report:?}");
     assert_eq!((host.released, host.gave_up_while_queued), (1, 0), "{host:?}");
+}
+
+/// Ours wants to hear no more of an established connection; the other one does, by the same flag.
+#[test]
+fn one_that_hears_of_the_ends_of_connections() {
+    const CONNECTIONS: usize = 30;
+    require_lab!();
+    if !has("bpftool", "bpftool") {
+        return;
+    }
+    for place in [Where::Above, Where::BeforeOurs, Where::AfterOurs, Where::Below] {
+        let lab = Lab::new().unwrap();
+        let middle = lab.cgroup().child("middle").unwrap();
+        let below = middle.child("below").unwrap();
+        let start = || Limiter::builder(&lab).program(program()).limited(&middle).start().unwrap();
+        let early = (place == Where::AfterOurs).then(start);
+        let ends = attach_counting(match place {
+            Where::Above => lab.cgroup(),
+            Where::BeforeOurs | Where::AfterOurs => &middle,
+            Where::Below => &below,
+        });
+        let _limiter = early.unwrap_or_else(start);
+        let hosts = lab.draw(&Mix { live: CONNECTIONS, ..Mix::default() }).unwrap();
+        let dialer = Dialer::new(&lab).cgroup(&below).destinations(hosts.destinations());
+        let dialling = dialer.close_when_connected().spawn().unwrap();
+        let reports = dialling.await_reports(CONNECTIONS, PATIENCE).unwrap();
+        assert!(reports.iter().all(|report| report.outcome == Outcome::Connected), "{place:?}: {reports:?}");
+        until(&format!("{place:?}: the other to hear of every end"), PATIENCE, || {
+            (ends.count() == CONNECTIONS as u64).then_some(())
+        });
+    }
 }

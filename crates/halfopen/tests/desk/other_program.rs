@@ -16,6 +16,7 @@ pub enum Does {
     SetsFirstTimer = 3,
     ReturnsZero = 4,
     ClearsFlags = 5,
+    CountsEnds = 6,
 }
 
 /// Whom it lets beside it on its hook.
@@ -39,6 +40,32 @@ pub fn attach(does: Does, cgroup: &Cgroup, attached: Attached) {
         attach.arg("multi");
     }
     run(&mut attach);
+}
+
+/// What one that `CountsEnds` has counted.
+pub struct Ends(Pin);
+
+impl Ends {
+    /// How many connections that began since it was attached have left ESTABLISHED.
+    pub fn count(&self) -> u64 {
+        let mut lookup = Command::new("bpftool");
+        lookup.args(["-j", "map", "lookup", "pinned"]).arg(self.0.0.join("ends"));
+        let output = lookup.args(["key", "0", "0", "0", "0"]).output().unwrap();
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        found["formatted"]["value"].as_u64().unwrap()
+    }
+}
+
+/// Attaches one that `CountsEnds` to `cgroup`, beside others; it stays as long as that is there.
+pub fn attach_counting(cgroup: &Cgroup) -> Ends {
+    let directory = tempfile::tempdir().unwrap();
+    let object = compile("other.bpf.c", &format!("DOES={}", Does::CountsEnds as u32), directory.path());
+    let (pins, maps) = (Pin::fresh(), Pin::fresh());
+    run(Command::new("bpftool").args(["prog", "load"]).arg(object).arg(&pins.0).arg("pinmaps").arg(&maps.0));
+    let mut attach = Command::new("bpftool");
+    attach.args(["cgroup", "attach"]).arg(cgroup.path()).args(["sock_ops", "pinned"]);
+    run(attach.arg(&pins.0).arg("multi"));
+    Ends(maps)
 }
 
 /// Attaches programs to `cgroup` that drop what goes to and comes from `denied` (`tests/programs/deny.bpf.c`), beside
@@ -70,7 +97,7 @@ fn compile(source: &str, define: &str, directory: &Path) -> PathBuf {
     // Debian keeps asm/types.h apart by architecture.
     let multiarch = format!("-I/usr/include/{}-linux-gnu", std::env::consts::ARCH);
     let mut clang = Command::new(std::env::var_os("CLANG").unwrap_or("clang".into()));
-    clang.args(["-O2", "-target", "bpf", "-Wall", "-Werror", &multiarch]);
+    clang.args(["-O2", "-g", "-target", "bpf", "-Wall", "-Werror", &multiarch]);
     run(clang.arg(format!("-D{define}")).arg("-c").arg(source).arg("-o").arg(&object));
     object
 }
