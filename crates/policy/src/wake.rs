@@ -2,15 +2,22 @@
 //!
 //! A waiter that is woken asks a little later, once and for all: if it finds no turn it is back on its own timers. So
 //! those are woken whose turn it is in the round (`bpf/parties.h`), and no more of them than there are turns: those that are there, and those that will be
-//! by the time they ask. No clock and no kernel: it is told what happened, and when.
+//! by the time they ask. Where wakes are lost none are sent, but now and then. No clock and no kernel: it is told what
+//! happened, and when.
 
 mod account;
 mod answers;
+mod effect;
+mod reading;
 mod round;
 
-use crate::{Contact, Limits, Party, Purse};
+pub use effect::Lost;
+pub use reading::{CreditReading, Credits, Ended, Reading};
+
+use crate::{Contact, Party, Purse};
 use account::Account;
 use answers::Answers;
+use effect::{Effects, Outcome, Target};
 use round::Rounds;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -41,87 +48,39 @@ pub struct Lane {
     pub own: AccountId,
     /// Whose they are: the host's turns go round among parties.
     pub party: Party,
+    /// The network namespace that they are woken in, by inode number.
+    pub netns: u32,
 }
+
+impl Lane {
+    fn target(&self) -> Target {
+        Target { party: self.party, netns: self.netns }
+    }
+}
+
 const MS: u64 = 1_000_000;
 /// The books are read again after so long while somebody waits: slots may have expired, limits changed.
 const STALE: u64 = 100 * MS;
 /// A waiter that was woken and has not asked for so long will not.
 const NO_EFFECT: u64 = 60 * MS;
-/// After so many wakes in a row without effect, and so long after the last that had one, waking is taken for useless: a
-/// wave of wakes on a busy machine may come late as one.
-const USELESS: u32 = 32;
-const USELESS_FOR: u64 = 500 * MS;
 /// A waiter that asked in vain asks again so much later, by TCP's timer, within a margin.
 const ASKS_AGAIN: u64 = 512 * MS;
 const ASKS_AGAIN_WITHIN: u64 = 36 * MS;
 /// What passes between a wake and its effect at 250 ticks a second, at the least.
 const FIRST_LEAD: u64 = 8 * MS;
 
-/// How an attempt that was out has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ended {
-    /// When its first SYN left.
-    pub out_at: u64,
-    /// Whether the peer accepted.
-    pub established: bool,
-    /// Whether it had the host's slot until then.
-    pub host_slot: bool,
-    /// Whether it had the slot of its own scope until then.
-    pub own_slot: bool,
-}
-
-/// The books of one scope, as they were read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reading {
-    /// When.
-    pub at: u64,
-    /// What was in force; `half_open` without a limit lets every waiter go.
-    pub limits: Limits,
-    /// Slots that were held.
-    pub in_use: u32,
-    /// When the next turn falls due; only means something with a rate.
-    pub next_turn: u64,
-    /// The credit for first contacts, where they cost some.
-    pub credit: Option<Credits>,
-}
-
-/// The credit of one scope in its purses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Credits {
-    /// For named addresses.
-    pub named: CreditReading,
-    /// For others.
-    pub strangers: CreditReading,
-    /// For foreign network namespaces.
-    pub foreign: CreditReading,
-}
-
-impl Credits {
-    fn of(&self, purse: Purse) -> &CreditReading {
-        match purse {
-            Purse::Named => &self.named,
-            Purse::Strangers => &self.strangers,
-            Purse::Foreign => &self.foreign,
-        }
-    }
-}
-
-/// The credit of one purse, as it was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CreditReading {
-    /// Whole credits.
-    pub credits: u32,
-    /// When the next comes back by itself, if one does.
-    pub recovers_at: Option<u64>,
-    /// Whether it is the newest waiter's turn, not the oldest's.
-    pub newest: bool,
-}
-
 #[derive(Debug, Clone, Copy)]
 struct Waiter {
     lane: Lane,
     place: u64,
-    woken: Option<u64>,
+    woken: Option<Woken>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Woken {
+    at: u64,
+    /// Nobody knew whether it would have an effect.
+    is_trial: bool,
 }
 
 /// Who waits, who was woken, and what is known of the turns to come. All times are nanoseconds of one clock.
@@ -140,10 +99,7 @@ pub struct Wakes {
     answers: Answers,
     begun: u64,
     lead: Option<u64>,
-    in_vain: u32,
-    /// When the first of them was.
-    in_vain_since: u64,
-    in_vain_until: u64,
+    effects: Effects,
 }
 
 fn charged(own: AccountId) -> impl Iterator<Item = AccountId> {
@@ -156,6 +112,7 @@ impl Wakes {
         let place = self.begun;
         self.begun += 1;
         self.forget(waiter);
+        let lane = Lane { netns: self.effects.joins(lane.target()).netns, ..lane };
         self.waiters.insert(waiter, Waiter { lane, place, woken: None });
         self.asleep.entry(lane).or_default().insert(place, waiter);
         self.rounds.joins(lane.party);
@@ -163,8 +120,9 @@ impl Wakes {
 
     /// It has asked in vain, and asks by itself from now on.
     pub fn asked(&mut self, at: u64, waiter: WaiterId) {
-        if let Some(Waiter { lane: Lane { own, .. }, woken: Some(_), .. }) = self.forget(waiter) {
-            self.in_vain = 0;
+        if let Some(Waiter { lane, woken: Some(woken), .. }) = self.forget(waiter) {
+            let own = lane.own;
+            self.effects.told(at, lane.target(), woken, Outcome::Effect);
             self.answers.disappointed(at);
             self.again.insert((at + ASKS_AGAIN, waiter), own);
             self.again_at.insert(waiter, at + ASKS_AGAIN);
@@ -183,18 +141,29 @@ impl Wakes {
     }
 
     /// It waits no more, without having had its turn.
-    pub fn left(&mut self, waiter: WaiterId) {
-        self.forget(waiter);
+    pub fn left(&mut self, at: u64, waiter: WaiterId) {
+        self.decided(at, waiter, Outcome::Unknown);
+    }
+
+    /// It was to be woken, and no packet could be sent to it.
+    pub fn not_sent(&mut self, at: u64, waiter: WaiterId) {
+        self.decided(at, waiter, Outcome::NotSent);
+    }
+
+    fn decided(&mut self, at: u64, waiter: WaiterId, outcome: Outcome) {
+        if let Some(Waiter { lane, woken: Some(woken), .. }) = self.forget(waiter) {
+            self.effects.told(at, lane.target(), woken, outcome);
+        }
     }
 
     /// An attempt, a waiter or not, went out.
     pub fn went_out(&mut self, at: u64, attempt: WaiterId, own: AccountId, had_waited: bool) {
         let waiter = self.forget(attempt);
         let contact = waiter.map_or(Contact::Known, |waiter| waiter.lane.contact);
-        if let Some(woken) = waiter.and_then(|waiter| waiter.woken) {
-            self.in_vain = 0;
+        if let Some(Waiter { lane, woken: Some(woken), .. }) = waiter {
+            self.effects.told(at, lane.target(), woken, Outcome::Effect);
             self.answers.confirmed();
-            self.learn_lead(at.saturating_sub(woken));
+            self.learn_lead(at.saturating_sub(woken.at));
         }
         for id in charged(own) {
             if let Some(account) = self.accounts.get_mut(&id) {
@@ -218,8 +187,10 @@ impl Wakes {
     /// The scopes whose books should be read now: somebody waits there.
     #[must_use]
     pub fn unread(&self, now: u64) -> Vec<AccountId> {
-        let owns = self.asleep.keys().map(|lane| lane.own);
-        let host = (!self.asleep.is_empty()).then_some(HOST);
+        let woken =
+            || self.asleep.keys().filter(|lane| self.effects.rests_until(now, lane.target()).is_none());
+        let owns = woken().map(|lane| lane.own);
+        let host = woken().next().map(|_| HOST);
         let stale = |id: &AccountId| self.accounts.get(id).is_none_or(|account| account.is_stale(now, STALE));
         let charged: BTreeSet<AccountId> = host.into_iter().chain(owns).filter(stale).collect();
         charged.into_iter().collect()
@@ -236,13 +207,33 @@ impl Wakes {
         self.asleep.is_empty()
     }
 
-    /// Whether the last wakes all had no effect: something keeps them from their sockets.
+    /// Until when none of those who wait is woken, as their wakes are lost.
     #[must_use]
-    pub fn is_useless(&self) -> bool {
-        self.in_vain >= USELESS && self.in_vain_until - self.in_vain_since >= USELESS_FOR
+    pub fn rest_until(&self, now: u64) -> Option<u64> {
+        let all: Option<Vec<u64>> =
+            self.asleep.keys().map(|lane| self.effects.rests_until(now, lane.target())).collect();
+        all?.into_iter().min().filter(|_| self.woken.is_empty())
     }
 
-    /// Nobody waits any more, whatever was told; what was learned of answers stays.
+    /// Whether one that begins to wait there would not be woken, as wakes are lost there.
+    #[must_use]
+    pub fn would_rest(&self, now: u64, lane: &Lane) -> bool {
+        self.effects.would_rest(now, lane.target())
+    }
+
+    /// Where the last wakes were lost on their way.
+    #[must_use]
+    pub fn lost(&self) -> Lost {
+        self.effects.lost(true)
+    }
+
+    /// Where the last wakes could not be sent.
+    #[must_use]
+    pub fn unsendable(&self) -> Lost {
+        self.effects.lost(false)
+    }
+
+    /// Nobody waits any more, whatever was told; what was learned of answers and of lost wakes stays.
     pub fn clear(&mut self) {
         self.waiters.clear();
         self.asleep.clear();
@@ -250,6 +241,7 @@ impl Wakes {
         self.woken.clear();
         self.again.clear();
         self.again_at.clear();
+        self.effects.nobody_waits();
     }
 
     /// The waiters to wake now, `most` of them at most.
@@ -284,6 +276,7 @@ impl Wakes {
             let next = self
                 .asleep
                 .iter()
+                .filter(|(lane, _)| self.effects.may_be_woken(now, lane.target()))
                 .filter(|(lane, _)| has_turn(&open, lane) && has_credit(&credit, lane))
                 .filter_map(|(lane, queue)| {
                     let (place, id) = self.next_of(lane, queue)?;
@@ -304,7 +297,8 @@ impl Wakes {
             self.rounds.takes(lane.party);
             self.out_of_queue(lane, place);
             if let Some(waiter) = self.waiters.get_mut(&id) {
-                waiter.woken = Some(now);
+                let is_trial = self.effects.wakes(now, lane.target());
+                waiter.woken = Some(Woken { at: now, is_trial });
             }
             self.woken.insert((now, id));
             chosen.push(id);
@@ -383,17 +377,11 @@ impl Wakes {
         }
     }
 
-    fn expire(&mut self, now: u64) {
+    /// Notes what has not happened until `now`.
+    pub fn expire(&mut self, now: u64) {
         while let Some(&(at, id)) = self.woken.first().filter(|(at, _)| at + NO_EFFECT <= now) {
             self.woken.remove(&(at, id));
-            if let Some(waiter) = self.waiters.remove(&id) {
-                self.rounds.leaves(waiter.lane.party);
-            }
-            if self.in_vain == 0 {
-                self.in_vain_since = at;
-            }
-            self.in_vain_until = at;
-            self.in_vain = self.in_vain.saturating_add(1);
+            self.decided(now, id, Outcome::None);
         }
         while let Some((&(at, id), _)) =
             self.again.first_key_value().filter(|((at, _), _)| at + ASKS_AGAIN_WITHIN <= now)
@@ -402,6 +390,7 @@ impl Wakes {
             self.again_at.remove(&id);
         }
         self.answers.expire(now);
+        self.effects.expire(now);
     }
 
     fn forget(&mut self, id: WaiterId) -> Option<Waiter> {
@@ -410,8 +399,9 @@ impl Wakes {
         }
         let waiter = self.waiters.remove(&id)?;
         self.rounds.leaves(waiter.lane.party);
+        self.effects.leaves(waiter.lane.target());
         match waiter.woken {
-            Some(at) => drop(self.woken.remove(&(at, id))),
+            Some(woken) => drop(self.woken.remove(&(woken.at, id))),
             None => self.out_of_queue(waiter.lane, waiter.place),
         }
         Some(waiter)

@@ -248,29 +248,21 @@ fn dead_peers_wake_nobody_in_vain() {
     assert!(in_vain <= 12, "{in_vain} were woken in vain");
 }
 
-#[test]
-fn without_effect_it_says_so() {
-    let mut wakes = Wakes::default();
-    let reading = Reading { at: 0, limits: limits(1, None), in_use: 0, next_turn: 0, credit: None };
-    for waiter in 0..100 {
-        wakes.began(waiter, Lane::default());
-    }
-    let mut now = 0;
-    while !wakes.is_useless() {
-        wakes.read(AccountId::HOST, Reading { at: now, ..reading });
-        assert!(wakes.due(now, 10).len() <= 1);
-        now += 10 * MS;
-        assert!(now < 10 * S);
-    }
-    wakes.asked(now, 99);
-    assert!(wakes.is_useless(), "it was not woken");
-    wakes.clear();
-    assert!(wakes.is_idle());
+/// A party's first wake is a trial; it had an effect. No slot is free afterwards.
+fn had_an_effect(wakes: &mut Wakes, lane: Lane) {
+    let one = WaiterId::MAX;
+    let read = |in_use| Reading { at: 0, limits: limits(1, None), in_use, next_turn: 0, credit: None };
+    wakes.began(one, lane);
+    wakes.read(AccountId::HOST, read(0));
+    assert_eq!(wakes.due(0, 1), [one]);
+    wakes.asked(0, one);
+    wakes.read(AccountId::HOST, read(1));
 }
 
 #[test]
 fn the_oldest_whose_scopes_have_room_goes_first() {
     let mut wakes = Wakes::default();
+    had_an_effect(&mut wakes, Lane::default());
     let read = |half_open, in_use| Reading {
         at: 1,
         limits: limits(half_open, None),
@@ -281,7 +273,7 @@ fn the_oldest_whose_scopes_have_room_goes_first() {
     for (waiter, own) in [(1, 7), (2, 0), (3, 9), (4, 0), (5, 9)] {
         wakes.began(waiter, Lane { own: account(own), ..Lane::default() });
     }
-    assert_eq!(wakes.unread(2), [0, 7, 9].map(account));
+    assert_eq!(wakes.unread(200 * MS), [0, 7, 9].map(account));
     assert!(wakes.due(2, 10).is_empty(), "nothing is known of the scopes");
     wakes.read(AccountId::HOST, read(10, 7));
     wakes.read(account(7), read(2, 2));
@@ -289,7 +281,7 @@ fn the_oldest_whose_scopes_have_room_goes_first() {
     assert_eq!(wakes.due(2, 10), [2, 3, 4]);
     assert!(wakes.due(2, 10).is_empty(), "three are on their way to three slots");
     wakes.asked(2, 3);
-    wakes.left(1);
+    wakes.left(2, 1);
     assert_eq!(wakes.due(3, 10), [5]);
     assert!(wakes.is_idle());
 }
@@ -358,6 +350,7 @@ proptest! {
 fn the_round_comes_before_rank_and_age() {
     let mut wakes = Wakes::default();
     let of = |top, contact| Lane { contact, party: Party { top, part: 7 }, ..Lane::default() };
+    (1..3).for_each(|top| had_an_effect(&mut wakes, of(top, Contact::Known)));
     let stranger = Contact::First(Purse::Strangers);
     wakes.began(1, of(1, stranger));
     (2..5).for_each(|waiter| wakes.began(waiter, of(1, Contact::Known)));

@@ -4,7 +4,7 @@ use super::{DenyStatus, Harm, NamedStatus, NamesStatus, ProgramStatus, ScopeStat
 use crate::conntrack::Conntrack;
 use crate::events::text::plain;
 use halfopen_kernel::{Attempt, AttemptState, FaultCount, Shortcoming};
-
+use halfopen_policy::wake::Lost;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -83,9 +83,9 @@ pub enum Degradation {
     EventsNotKept,
     /// The kernel cannot set `TCP_RTO_MAX_MS`.
     LongWaits,
-    /// The packets that wake waiters cannot be sent.
+    /// The packets that wake waiters cannot be sent, to all or to some.
     PokesNotSent,
-    /// The packets that wake waiters do not reach them.
+    /// The packets that wake waiters do not reach some of them.
     PokesWithoutEffect,
     /// The BPF file system that holds the pins is unmounted.
     PinsUnmounted,
@@ -106,6 +106,9 @@ pub enum Degradation {
     /// Connection tracking is nearly full, and held attempts take entries too.
     ConntrackNearlyFull,
 }
+
+/// Network namespaces that are named where wakes are lost.
+const SHOWN: usize = 3;
 
 /// A [`Degradation`] with its explanation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -224,11 +227,12 @@ impl From<Degradation> for DegradedStatus {
             }
             Degradation::LongWaits => Shortcoming::RtoMaxNotSettable.explain(),
             Degradation::PokesNotSent => {
-                "the packets that wake waiting attempts cannot be sent (the log says why): they ask by themselves"
+                "the packets that wake waiting attempts cannot be sent (with RUST_LOG=debug the log says why): they ask \
+                 by themselves"
             }
             Degradation::PokesWithoutEffect => {
-                "the packets that wake waiting attempts have no effect, as where a firewall drops them on lo: \
-                 attempts ask by themselves"
+                "the packets that wake waiting attempts have no effect, as where a firewall drops them on lo, or a \
+                 socket's filter: they ask by themselves"
             }
             Degradation::PinsUnmounted => {
                 "the BPF file system that holds the pins is unmounted: the limit may end with this daemon, and the next \
@@ -290,6 +294,22 @@ impl DegradedStatus {
     #[must_use]
     pub fn conntrack(found: Conntrack) -> Self {
         Self::because(Degradation::ConntrackNearlyFull, &found.explain())
+    }
+
+    /// Waiters that are not woken, and where.
+    #[must_use]
+    pub fn where_wakes_are_lost(reason: Degradation, lost: &Lost) -> Self {
+        let mut shown: Vec<String> = lost.namespaces.iter().take(SHOWN).map(u32::to_string).collect();
+        if lost.and_others || lost.namespaces.len() > SHOWN {
+            shown.push("...".to_owned());
+        }
+        let at_least = if lost.and_others { "at least " } else { "" };
+        let namespaces = lost.namespaces.len() + usize::from(lost.and_others);
+        let (accounts, shown) = (lost.parties, shown.join(", "));
+        Self::because(
+            reason,
+            &format!("accounts: {accounts}; network namespaces: {at_least}{namespaces} ({shown})"),
+        )
     }
 
     fn because(reason: Degradation, why: &str) -> Self {

@@ -427,7 +427,6 @@ impl Enforcement {
         let kernel = self.shortcomings.iter().map(|found| Degradation::from(*found));
         let pins = self.pins_unmounted.then_some(Degradation::PinsUnmounted);
         let means = self.means.lacks.iter().copied();
-        let poke = self.pokes.degradation();
         let hooks = self.limiter.not_attached().map(|(_, why)| DegradedStatus::hook_not_attached(why));
         let unmet = self.effective.unmet_rules();
         let unmet = unmet.iter().map(|why| DegradedStatus::unmet_rule(why));
@@ -435,8 +434,9 @@ impl Enforcement {
         let unmet = unmet.chain(scopes.iter().map(|why| DegradedStatus::unmet_scope(why)));
         let tracking = self.conntrack.now().filter(|found| found.is_nearly_full());
         let tracking = tracking.map(DegradedStatus::conntrack);
-        let all = mode.into_iter().chain(log).chain(kept).chain(pins).chain(kernel).chain(means).chain(poke);
+        let all = mode.into_iter().chain(log).chain(kept).chain(pins).chain(kernel).chain(means);
         all.map(DegradedStatus::from)
+            .chain(self.pokes.degradations())
             .chain(self.degraded_names())
             .chain(hooks)
             .chain(unmet)

@@ -1,11 +1,11 @@
 //! Waking waiters when their turn comes (docs/decisions/0013). Only ever makes them faster: without it, or where it has
-//! no effect, each asks by itself.
+//! no effect (docs/decisions/0032), each asks by itself.
 
 use super::hand::Hand;
-use crate::control::Degradation;
+use crate::control::{Degradation, DegradedStatus};
 use halfopen_kernel::{AccountId, Became, KernelError, Limiter, Poker, ScopeId, Told, Turn, Waiter};
 use halfopen_policy::Limits;
-use halfopen_policy::wake::{self, Ended, Lane, Reading, WaiterId, Wakes};
+use halfopen_policy::wake::{self, Ended, Lane, Lost, Reading, WaiterId, Wakes};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -18,10 +18,17 @@ const EACH: Duration = Duration::from_micros(100);
 const AT_ONCE: u32 = 250;
 /// After which some of those that were not allowed are.
 const MORE: Duration = Duration::from_millis(5);
-/// So many sends that fail in a row are taken for a lasting trouble.
-const FAILURES: u32 = 32;
-/// After which waking is tried again where it had no effect.
-const PAUSE: Duration = Duration::from_mins(5);
+/// How often it is said at most that wakes are lost.
+const SAID_EVERY: Duration = Duration::from_mins(1);
+
+/// Why nobody is woken though it is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pause {
+    /// Nobody makes raw sockets.
+    NoHand,
+    /// The wakes of all who wait are lost; until then, or until others wait.
+    Useless { until: Duration },
+}
 
 /// Those who wait, and the means to wake them.
 pub struct Pokes {
@@ -37,8 +44,9 @@ pub struct Pokes {
     paid_at: Duration,
     /// More were due than were allowed at once.
     more: bool,
-    failures: u32,
-    paused: Option<(Duration, Degradation)>,
+    paused: Option<Pause>,
+    /// How many parties' wakes were lost when that was said last.
+    said: (Duration, usize),
 }
 
 impl Pokes {
@@ -54,15 +62,23 @@ impl Pokes {
             fresh: false,
             paid_at: Duration::ZERO,
             more: false,
-            failures: 0,
             paused: None,
+            said: (Duration::ZERO, 0),
         }
     }
 
-    /// Why waiters are not woken though they should be.
-    #[must_use]
-    pub fn degradation(&self) -> Option<Degradation> {
-        self.paused.map(|(_, why)| why)
+    /// Why, and where, waiters are not woken though they should be.
+    pub fn degradations(&self) -> impl Iterator<Item = DegradedStatus> {
+        let no_hand = self.paused == Some(Pause::NoHand);
+        let found = |reason, lost: &Lost| {
+            (self.wanted && lost.parties > 0).then(|| DegradedStatus::where_wakes_are_lost(reason, lost))
+        };
+        let unsendable = if no_hand {
+            Some(Degradation::PokesNotSent.into())
+        } else {
+            found(Degradation::PokesNotSent, &self.wakes.unsendable())
+        };
+        unsendable.into_iter().chain(found(Degradation::PokesWithoutEffect, &self.wakes.lost()))
     }
 
     fn is_on(&self) -> bool {
@@ -74,12 +90,18 @@ impl Pokes {
     ///
     /// # Errors
     /// Where the walk over the attempts fails.
-    pub fn tend(&mut self, limiter: &mut Limiter, wanted: bool, now: Duration) -> Result<(), KernelError> {
+    pub fn tend(
+        &mut self,
+        limiter: &mut Limiter,
+        hand_is_there: bool,
+        wanted: bool,
+        now: Duration,
+    ) -> Result<(), KernelError> {
         let was_on = self.is_on();
         self.wanted = wanted;
-        if self.paused.is_some_and(|(until, _)| now >= until) {
-            self.paused = None;
-        }
+        self.wakes.expire(nanos(now));
+        self.paused = self.pause(hand_is_there, now);
+        self.say(now);
         if !self.is_on() {
             self.forget(limiter);
             return Ok(());
@@ -92,24 +114,43 @@ impl Pokes {
         Ok(())
     }
 
+    fn pause(&self, hand_is_there: bool, now: Duration) -> Option<Pause> {
+        if !hand_is_there {
+            return Some(Pause::NoHand);
+        }
+        let still = self.paused.filter(|pause| matches!(pause, Pause::Useless { until } if now < *until));
+        let rest = || self.wakes.rest_until(nanos(now)).map(Duration::from_nanos);
+        still.or_else(|| rest().map(|until| Pause::Useless { until }))
+    }
+
+    /// Others may begin to be lost each second: it is said again once a minute.
+    fn say(&mut self, now: Duration) {
+        let lost = self.wakes.lost().parties + self.wakes.unsendable().parties;
+        if lost == self.said.1 || now < self.said.0 + SAID_EVERY {
+            return;
+        }
+        self.said = (now, lost);
+        for found in self.degradations() {
+            tracing::warn!("{}", found.explanation);
+        }
+    }
+
     /// Takes note of those who wait already, the oldest first.
     fn take_over(&mut self, limiter: &Limiter) -> Result<(), KernelError> {
         let mut live = limiter.attempts()?;
         live.sort_by_key(|attempt| std::cmp::Reverse(attempt.age));
         for attempt in &live {
             if let Some(waiter) = Waiter::of(attempt) {
-                let (own, party) = (account(attempt.own), attempt.party);
-                self.began(waiter, Lane { contact: attempt.contact, own, party });
+                let (own, party, netns) = (account(attempt.own), attempt.party, waiter.place.netns);
+                self.began(waiter, Lane { contact: attempt.contact, own, party, netns });
             }
         }
         Ok(())
     }
 
     fn forget(&mut self, limiter: &mut Limiter) {
-        if !self.waiters.is_empty() || self.fresh {
-            limiter.waiters_are_woken(Duration::ZERO);
-        }
-        self.wakes = Wakes::default();
+        limiter.waiters_are_woken(Duration::ZERO);
+        self.wakes.clear();
         self.waiters.clear();
         self.strangers_to.clear();
         self.fresh = false;
@@ -126,18 +167,27 @@ impl Pokes {
 
     /// Takes note of what the kernel part told.
     pub fn hear(&mut self, told: &Told) {
-        if !self.is_on() {
-            return;
-        }
         match told {
             Told::Held(held) if held.audited => {}
             Told::Held(held) => {
                 let waiter = Waiter { pid: held.program.pid, place: held.place, peer: held.destination };
-                let (own, party) = (account(held.own), held.party);
-                self.began(waiter, Lane { contact: held.contact, own, party });
+                let (own, party, netns) = (account(held.own), held.party, held.place.netns);
+                let lane = Lane { contact: held.contact, own, party, netns };
+                if self.is_on() {
+                    self.began(waiter, lane);
+                } else if !self.wakes.would_rest(nanos(held.at), &lane) {
+                    self.end_pause();
+                }
             }
-            Told::Suspect(_) => {}
-            Told::Turn(turn) => self.hear_turn(turn),
+            Told::Turn(turn) if self.is_on() => self.hear_turn(turn),
+            Told::Suspect(_) | Told::Turn(_) => {}
+        }
+    }
+
+    /// All are taken note of with the next second: one waits who may be woken, or nobody does.
+    fn end_pause(&mut self) {
+        if let Some(Pause::Useless { until }) = &mut self.paused {
+            *until = Duration::ZERO;
         }
     }
 
@@ -147,7 +197,7 @@ impl Pokes {
         self.fresh = true;
         match turn.became {
             Became::Asked => self.wakes.asked(at, cookie),
-            Became::Left => self.wakes.left(cookie),
+            Became::Left => self.wakes.left(at, cookie),
             Became::Out { released } => {
                 self.wakes.went_out(at, cookie, own, released);
                 // Who repeats it reaches nobody new.
@@ -172,6 +222,7 @@ impl Pokes {
 
     /// Nobody waits, by the books: whoever is still noted here has left unnoticed.
     pub fn nobody_waits(&mut self) {
+        self.end_pause();
         self.waiters.clear();
         self.strangers_to.clear();
         if !self.wakes.is_idle() {
@@ -233,32 +284,21 @@ impl Pokes {
             self.paid_at += EACH;
             self.poke(hand, now, waiter);
         }
-        if self.wakes.is_useless() {
-            self.pause(now, Degradation::PokesWithoutEffect);
-        }
         Ok(())
     }
 
-    fn poke(&mut self, hand: &mut Hand, now: Duration, waiter: WaiterId) {
-        let Some(waiter) = self.waiters.remove(&waiter) else { return };
+    fn poke(&mut self, hand: &mut Hand, now: Duration, id: WaiterId) {
+        let Some(waiter) = self.waiters.remove(&id) else { return };
         let mut open = |pid, netns: u32, family| hand.raw_socket(pid, netns.into(), family);
-        match self.poker.wake(now, &waiter, &mut open) {
-            Ok(()) => self.failures = 0,
-            Err(e) => {
-                self.failures += 1;
-                tracing::debug!("waking an attempt to {}: {e}", waiter.peer);
-                if self.failures >= FAILURES {
-                    tracing::warn!("{FAILURES} waiting attempts in a row could not be woken: {e}");
-                    self.pause(now, Degradation::PokesNotSent);
-                }
-            }
+        let Err(e) = self.poker.wake(now, &waiter, &mut open) else { return };
+        tracing::debug!("waking an attempt to {}: {e}", waiter.peer);
+        if hand.is_there() {
+            self.wakes.not_sent(nanos(now), id);
+            // The turn is another's at once.
+            self.fresh = true;
+        } else {
+            self.paused = Some(Pause::NoHand);
         }
-    }
-
-    fn pause(&mut self, now: Duration, why: Degradation) {
-        self.failures = 0;
-        self.paused = Some((now + PAUSE, why));
-        tracing::warn!("waiting attempts are not woken for {PAUSE:?}: they ask by themselves ({why:?})");
     }
 }
 

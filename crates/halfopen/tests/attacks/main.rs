@@ -12,6 +12,7 @@ mod rig;
 mod accounts;
 mod handed;
 mod loops;
+mod lost_wakes;
 mod memory;
 mod options;
 mod patience;

@@ -24,6 +24,6 @@ impl Enforcement {
 
     pub(super) fn tend_pokes(&mut self) -> Result<(), KernelError> {
         let wanted = self.effective.settings().poke;
-        self.pokes.tend(&mut self.limiter, wanted, monotonic())
+        self.pokes.tend(&mut self.limiter, self.means.hand.is_there(), wanted, monotonic())
     }
 }
