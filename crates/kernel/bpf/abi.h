@@ -567,7 +567,7 @@ struct scope {
 	__u32 linger_tick;
 	/* The recount: what the walk numbered `walk` (host only) has seen so far. A walk goes on where that is odd. */
 	__u32 walk;
-	__u32 out; /* attempts whose SYN is out, unanswered */
+	__u32 out;	    /* attempts whose SYN is out, unanswered */
 	__u32 waiting_here; /* attempts of `queued` that this scope holds back */
 	/* Since the start. */
 	__u64 admitted;
@@ -578,7 +578,7 @@ struct scope {
 	__u32 oldest_grid;
 	__u32 queue_number;
 	__u64 old_grid_until_ns;
-	__u64 grid_ended_tick[OLD_GRIDS];     /* where the wheel stood when that grid was left */
+	__u64 grid_ended_tick[OLD_GRIDS];    /* where the wheel stood when that grid was left */
 	__u32 linger_bucket[LINGER_BUCKETS]; /* by the tick of LINGER_SHIFT in which they expire */
 	__u64 next_turn_ns;
 	__u64 released;

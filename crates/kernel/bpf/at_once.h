@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * An attempt that nothing holds begins and ends without the host scope's lock: where nobody waits, slots are free and no
- * credit is to be spent or earned, the answer is clear, and exact numbers are all that is needed.
+ * An attempt that nothing holds begins and ends without the host scope's lock: where nobody waits, slots are free and
+ * no credit is to be spent or earned, the answer is clear, and exact numbers are all that is needed.
  *
  * A recount goes by the counters as they are under the lock. While a walk goes on nothing here is done; one that begins
  * meanwhile is seen afterwards, by began_amid_walk() and ended_amid_walk().

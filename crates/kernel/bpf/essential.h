@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * What rules ask of a task: its user, its executable, and of `essential` its cgroup by name. Never the task's name, which
- * is its own choice.
+ * What rules ask of a task: its user, its executable, and of `essential` its cgroup by name. Never the task's name,
+ * which is its own choice.
  */
 #pragma once
 

@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <stddef.h>
 
+#undef __always_inline
 #define __always_inline inline
 #include "beside.h"
 #include "at_once.h"

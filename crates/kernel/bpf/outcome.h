@@ -22,14 +22,7 @@ static __always_inline int is_too_early(const struct attempt *a, __u64 now)
 
 /* Other: refused, unreachable. Cancelled: by the program, unanswered. An answer that is worth nothing is neutral: see
  * earned.h. Unseen: nobody knows when, so its slots are held until they expire. */
-enum ending {
-	ENDING_ESTABLISHED,
-	ENDING_TIMED_OUT,
-	ENDING_OTHER,
-	ENDING_CANCELLED,
-	ENDING_NEUTRAL,
-	ENDING_UNSEEN
-};
+enum ending { ENDING_ESTABLISHED, ENDING_TIMED_OUT, ENDING_OTHER, ENDING_CANCELLED, ENDING_NEUTRAL, ENDING_UNSEEN };
 
 static __always_inline __u64 early_ns(const struct limits *l)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Which rule of `[[scope]]` an attempt is charged to: the first that holds of its cgroup, user, executable and name. And
- * who is never held: programs that the host cannot do without.
+ * Which rule of `[[scope]]` an attempt is charged to: the first that holds of its cgroup, user, executable and name.
+ * And who is never held: programs that the host cannot do without.
  *
  * Patterns of cgroups are matched here and not by user space, so that a cgroup's first process has its account from its
  * first connect on. What was found is remembered by the cgroup's id for as long as the rules stay.

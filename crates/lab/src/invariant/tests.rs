@@ -33,13 +33,13 @@ fn a_slot_counts_until_it_is_aged_and_not_a_moment_longer() {
     assert_eq!(check(1, &[syn(0, 1, 1), syn(1000, 2, 2)]).unwrap().half_open, 1);
     let violation = check(1, &[syn(0, 1, 1), syn(999, 2, 2)]).unwrap_err();
     assert_eq!(violation.peak.at, ms(999));
-    let half_open = |number, since| HalfOpen {
-        from: client(number),
-        to: host(number as u8),
-        since_syn: ms(since),
-    };
+    let half_open =
+        |number, since| HalfOpen { from: client(number), to: host(number as u8), since_syn: ms(since) };
     assert_eq!(violation.peak.attempts, [half_open(1, 999), half_open(2, 0)]);
-    assert!(violation.to_string().contains("10.77.0.1:1>198.18.0.1:80 (999.0 ms after its SYN)"), "{violation}");
+    assert!(
+        violation.to_string().contains("10.77.0.1:1>198.18.0.1:80 (999.0 ms after its SYN)"),
+        "{violation}"
+    );
 }
 
 #[test]

@@ -144,7 +144,9 @@ impl Charged<'_> {
     pub fn end(&mut self, attempt: &mut Attempt, ending: Ending, neighbours: u32, now: u64) {
         let charge = self.pointers();
         // SAFETY: as in begin().
-        unsafe { calls::native_end(&raw const charge, attempt.at_mut(), ending_number(ending), neighbours, now) }
+        unsafe {
+            calls::native_end(&raw const charge, attempt.at_mut(), ending_number(ending), neighbours, now);
+        }
     }
 
     /// The walk over all live attempts meets this one.

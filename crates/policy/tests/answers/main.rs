@@ -31,7 +31,9 @@ fn never_names_more(bytes: &[u8], question: &[u8]) -> Result<bool, TestCaseError
     let ((outcome, ours), theirs) = both(bytes, question);
     match (outcome, theirs) {
         // An alias is followed where an address comes after it: the library looks at the last one too.
-        (Outcome::Read, None) => prop_assert!(ours.is_empty(), "named, though the library refuses it: {ours:?}"),
+        (Outcome::Read, None) => {
+            prop_assert!(ours.is_empty(), "named, though the library refuses it: {ours:?}");
+        }
         (Outcome::Read, Some(theirs)) => {
             prop_assert_eq!(&ours, &theirs);
             return Ok(!ours.is_empty());
