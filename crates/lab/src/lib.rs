@@ -50,7 +50,7 @@ pub use names::{Names, Record};
 pub use namespace::Namespace;
 pub use prefix::{Prefix, PrefixError};
 pub use privilege::Skip;
-pub use processor::stay_on_last_processor;
+pub use processor::{stay_on_last_processor, stay_on_processor};
 pub use service::Service;
 pub use spread::Spread;
 pub use wan::{Wan, WanTally};

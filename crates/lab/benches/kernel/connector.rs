@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use halfopen_lab::{Cgroup, Namespace, stay_on_last_processor};
+use halfopen_lab::{Cgroup, Namespace, stay_on_last_processor, stay_on_processor};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use socket2::SockRef;
 
@@ -81,6 +81,11 @@ impl Connector {
         }
     }
 
+    /// Has it run on that processor; otherwise it is the last.
+    pub fn stay_on(&mut self, processor: usize) -> Result<()> {
+        self.order(&format!("stay {processor}")).map(drop)
+    }
+
     /// Moves it into `cgroup`.
     pub fn move_to(&self, cgroup: &Cgroup) -> Result<()> {
         Ok(cgroup.adopt(self.child.id())?)
@@ -112,6 +117,10 @@ pub fn serve(arguments: &[String]) -> Result<()> {
                 listeners.push(listen(address)?);
                 enter(&dials)?;
                 println!("listening");
+            }
+            ["stay", processor] => {
+                stay_on_processor(processor.parse()?)?;
+                println!("staying");
             }
             ["connect", listener, time_ms] => {
                 let listener = listeners.get(listener.parse::<usize>()?).context("no such listener")?;

@@ -13,7 +13,7 @@ const DIALS: usize = 500;
 const SLOTS: usize = 10;
 const ONE_WAY: Duration = Duration::from_millis(25);
 const REPETITIONS: usize = 5;
-const MOST_WOKEN: f64 = 1.1;
+const MOST_WOKEN: f64 = 1.08;
 const MOST_ASKING: f64 = 1.5;
 const PATIENCE: Duration = Duration::from_mins(1);
 /// The daemon takes up a change within a second, and its promise to waiters ends after three.

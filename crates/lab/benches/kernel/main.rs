@@ -18,6 +18,7 @@ mod program_cost;
 mod report;
 mod spinner;
 mod throughput;
+mod two_dialers;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -30,8 +31,9 @@ use crate::report::{Report, Row};
 /// A name to ask for it by, and how it is measured.
 type Measurement = (&'static str, fn() -> Result<Vec<Row>>);
 
-const MEASUREMENTS: [Measurement; 9] = [
+const MEASUREMENTS: [Measurement; 10] = [
     ("connections", connections::measure),
+    ("two-dialers", two_dialers::measure),
     ("program-cost", program_cost::measure),
     ("packet-test-run", packet_cost::by_test_runs),
     ("packet-cost", packet_cost::by_statistics),

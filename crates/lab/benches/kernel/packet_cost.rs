@@ -15,7 +15,7 @@ use crate::idle_programs::{self, IdlePrograms};
 use crate::report::{Aim, Row};
 use crate::throughput::{Server, flow};
 
-const MOST_NS: f64 = 12.0;
+const MOST_NS: f64 = 15.0;
 const TEST_RUNS: usize = 30;
 const REPEATS: &str = "200000";
 const FLOWS: usize = 8;
