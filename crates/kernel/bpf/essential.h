@@ -32,8 +32,9 @@ static __always_inline __u64 rules_for_exe(void *exes, __u32 policy, const struc
 	return rules ? *rules : 0;
 }
 
-/* Goes down from the root for as long as some rule names the way. */
-static __always_inline __u64 rules_for_cgroup(__u32 policy, struct cgroup *cgroup)
+/* Goes down from the root for as long as some rule names the way. Not within its callers: their frames, and those of
+ * what they call after it, share 512 bytes. */
+static __noinline __u64 rules_for_cgroup(__u32 policy, struct cgroup *cgroup)
 {
 	struct cgroup_step step = { .from = policy };
 	int depth = cgroup ? cgroup->level : 0;
