@@ -312,16 +312,17 @@ __u32 native_waiting_here(const struct scope *s)
 /* The books of one scope as they would be if somebody asked now, in the order of native/scope.rs. */
 void native_ledger(const struct scope *s, __u64 now, __u64 number[17])
 {
+	/* Too low by one until the next recount where a walk was missed; see at_once.h. */
+	__u32 out = (__s32)s->out < 0 ? 0 : s->out, held;
 	struct scope then = *s;
-	__u32 held;
 
 	slots_turn(&then, now);
 	if (then.in_old_grid && now >= then.old_grid_until_ns)
 		count_slots(&then, -(__s64)then.in_old_grid);
 	/* The lump of an old grid may still count slots whose attempts have ended. */
-	held = slots_held(&then) < s->out ? slots_held(&then) : s->out;
+	held = slots_held(&then) < out ? slots_held(&then) : out;
 	number[0] = held;
-	number[1] = s->out - held;
+	number[1] = out - held;
 	number[2] = s->queued;
 	number[3] = s->admitted;
 	number[4] = s->released;
