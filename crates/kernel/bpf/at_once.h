@@ -16,6 +16,23 @@
 /* To the last tick of the clock that somebody used it. */
 #define TOUCHED_NS (1ULL << 24)
 
+/* Around every decision to take slots, with the lock held. */
+static __always_inline void close_all(struct books *b)
+{
+	for_each_charged(i) {
+		if (b->scope[i])
+			slots_close(b->scope[i]);
+	}
+}
+
+static __always_inline void open_all(struct books *b)
+{
+	for_each_charged(i) {
+		if (b->scope[i])
+			slots_open(b->scope[i]);
+	}
+}
+
 /* After all that was written before. */
 static __always_inline __u32 walk_now(struct scope *host)
 {
@@ -46,7 +63,6 @@ static __always_inline int attempt_begins_at_once(struct books *b, struct attemp
 		if (b->scope[i] && (b->scope[i]->waiting_here || asks_for_credit(b->limits[i], a)))
 			return 0;
 	}
-	/* The host's is the last: once it is taken, who decides with the lock held sees all of them. */
 	for_each_charged(i) {
 		a->slot[i].tick = 0;
 		if (b->scope[i] && taken)
@@ -54,8 +70,8 @@ static __always_inline int attempt_begins_at_once(struct books *b, struct attemp
 	}
 	if (!taken) {
 		for_each_charged(i) {
-			if (b->scope[i] && a->slot[i].tick)
-				slot_give_back(b->scope[i], &a->slot[i]);
+			if (b->scope[i])
+				slot_give_back_at_once(b->scope[i], &a->slot[i]);
 		}
 		return 0;
 	}
@@ -106,7 +122,7 @@ static __always_inline int attempt_ends_at_once(struct books *b, struct attempt 
 		if (!s)
 			continue;
 		touch_at_once(s, now);
-		slot_give_back(s, &a->slot[i]);
+		slot_give_back_at_once(s, &a->slot[i]);
 		__sync_fetch_and_add(&s->out, -1);
 		count_once(ending == ENDING_ESTABLISHED || ending == ENDING_NEUTRAL ? &s->established : &s->failed);
 	}

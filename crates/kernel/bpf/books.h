@@ -41,12 +41,12 @@ static __always_inline void unsee_late(struct books *b, const struct attempt *a)
 static __always_inline void begin_to_decide(struct books *b)
 {
 	bpf_spin_lock(&host_of(b)->lock);
-	slots_close(host_of(b));
+	close_all(b);
 }
 
 static __always_inline void end_deciding(struct books *b)
 {
-	slots_open(host_of(b));
+	open_all(b);
 	bpf_spin_unlock(&host_of(b)->lock);
 }
 

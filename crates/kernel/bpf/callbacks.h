@@ -99,7 +99,7 @@ static __always_inline void end_and_free(struct bpf_sock_ops *op, struct bpf_soc
 	end_attempt(sk, a, ending);
 	if (a->flags & ATTEMPT_HELD_ONCE)
 		restore_options(op, a);
-	free_record(a, a->cookie);
+	free_record(a, bpf_get_socket_cookie(op));
 }
 
 /* The record of the attempt that begins; what the socket had going before is over. NULL where none is kept. */

@@ -232,9 +232,9 @@ __u32 native_begin_shared(const struct native_charge *c, struct attempt *a, __u3
 	if (attempt_begins_at_once(&b, a, now))
 		return VERDICT_GO;
 	lock_word(lock);
-	slots_close(host_of(&b));
+	close_all(&b);
 	verdict = attempt_begin(&b, a, mode, now);
-	slots_open(host_of(&b));
+	open_all(&b);
 	unlock_word(lock);
 	return verdict;
 }

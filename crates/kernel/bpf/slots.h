@@ -40,16 +40,16 @@ static __always_inline void count_slots(struct scope *s, __s64 by)
 	__sync_fetch_and_add(&s->slots, by);
 }
 
-/* Around decisions with the lock held: between a look at the host's slots and the taking of one nobody takes any
- * without it. */
-static __always_inline void slots_close(struct scope *host)
+/* Around decisions with the lock held: between a look at the slots and the taking of one nobody takes any without it.
+ */
+static __always_inline void slots_close(struct scope *s)
 {
-	__sync_fetch_and_or(&host->slots, SLOTS_CLOSED);
+	__sync_fetch_and_or(&s->slots, SLOTS_CLOSED);
 }
 
-static __always_inline void slots_open(struct scope *host)
+static __always_inline void slots_open(struct scope *s)
 {
-	__sync_fetch_and_and(&host->slots, ~SLOTS_CLOSED);
+	__sync_fetch_and_and(&s->slots, ~SLOTS_CLOSED);
 }
 
 static __always_inline __u32 rotation_of(__u64 tick)
@@ -84,11 +84,6 @@ static __always_inline __u32 where_not_negative(__s64 number)
 {
 	asm volatile("" : "+r"(number));
 	return ~(__u32)(number >> 63);
-}
-
-static __always_inline __u32 where_equal(__u32 one, __u32 other)
-{
-	return where_not_negative(-(__s64)(one ^ other));
 }
 
 static __always_inline int lingering_is_unsettled(const struct scope *s, __u64 now)
@@ -148,11 +143,11 @@ static __always_inline void slots_turn(struct scope *s, __u64 now)
 	*(volatile __u64 *)&s->tick = tick;
 	if (!slots_in_wheel(s))
 		return;
+	/* Whatever its rotation: it may hold one that came too late for the last turn, and none that is to come. */
 	for (__u32 i = 1; i <= SLOT_BUCKETS; i++) {
 		__u32 *bucket = bucket_of(s, from + i);
 		__u32 due = where_not_negative(behind - i) & BUCKET_COUNT;
 
-		due &= where_equal(bucket_now(bucket) & ~BUCKET_COUNT, rotation_of(from + i));
 		expired += __sync_fetch_and_and(bucket, ~due) & due;
 	}
 	count_slots(s, -(__s64)expired);
@@ -264,7 +259,15 @@ static __always_inline int bucket_gives(struct scope *s, __u64 tick)
 	return 0;
 }
 
-/* Without the lock only for one of this grid. */
+/* Without the lock: one of an old grid expires with that. */
+static __always_inline void slot_give_back_at_once(struct scope *s, struct slot *slot)
+{
+	if (slot->tick && slot->grid == s->grid && slot->tick > s->tick && bucket_gives(s, slot->tick))
+		count_slots(s, -1);
+	slot->tick = 0;
+}
+
+/* With the lock held. */
 static __always_inline void slot_give_back(struct scope *s, struct slot *slot)
 {
 	if (slot_is_held(s, slot)) {
