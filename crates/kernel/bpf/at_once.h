@@ -4,7 +4,7 @@
  * no credit is to be spent or earned, the answer is clear, and exact numbers are all that is needed.
  *
  * A recount goes by the counters as they are under the lock. While a walk goes on nothing here is done; one that begins
- * meanwhile is seen afterwards, by began_amid_walk() and ended_amid_walk().
+ * meanwhile is seen afterwards, by has_walked_since().
  *
  * Pure: no helper is called.
  */
@@ -33,10 +33,11 @@ static __always_inline void open_all(struct books *b)
 	}
 }
 
-/* After all that was written before. */
-static __always_inline __u32 walk_now(struct scope *host)
+/* Whether a walk has begun since it had that number. Asked after all that was written before. One that began amid it
+ * may have passed the attempt by, one that ended amid it may have been seen: that is mended with the lock held. */
+static __always_inline int has_walked_since(struct books *b, __u32 walk)
 {
-	return __sync_fetch_and_or(&host->walk, 0);
+	return __sync_fetch_and_or(&host_of(b)->walk, 0) != walk;
 }
 
 static __always_inline int asks_for_credit(const struct limits *l, const struct attempt *a)
@@ -90,12 +91,6 @@ static __always_inline int attempt_begins_at_once(struct books *b, struct attemp
 	return 1;
 }
 
-/* Whether a walk has begun since, and may have passed it by: then it is to be seen with the lock held. */
-static __always_inline int began_amid_walk(struct books *b, const struct attempt *a)
-{
-	return walk_now(host_of(b)) != a->walk;
-}
-
 static __always_inline int has_slot_of_grid(const struct scope *s, const struct slot *slot)
 {
 	return !slot->tick || slot->grid == s->grid;
@@ -124,14 +119,8 @@ static __always_inline int attempt_ends_at_once(struct books *b, struct attempt 
 		touch_at_once(s, now);
 		slot_give_back_at_once(s, &a->slot[i]);
 		__sync_fetch_and_add(&s->out, -1);
-		count_once(ending == ENDING_ESTABLISHED || ending == ENDING_NEUTRAL ? &s->established : &s->failed);
+		count_once(is_answer(ending) ? &s->established : &s->failed);
 	}
 	*(volatile __u8 *)&a->state = ATTEMPT_NONE;
 	return 1;
-}
-
-/* Whether a walk has begun since, and may have seen it before it ended. */
-static __always_inline int ended_amid_walk(struct books *b, __u32 walk)
-{
-	return walk_now(host_of(b)) != walk;
 }

@@ -22,7 +22,7 @@ struct queue_seen {
 	__u64 max_wait_ns;
 };
 
-/* See began_amid_walk(). */
+/* See has_walked_since(). */
 static __always_inline void see_late(struct books *b, struct attempt *a)
 {
 	bpf_spin_lock(&host_of(b)->lock);
@@ -60,7 +60,7 @@ __noinline int books_begin(struct attempt *a, __u32 mode, __u64 now)
 	if (!a || !open_books(&b, p, a, now))
 		return VERDICT_GO;
 	if (attempt_begins_at_once(&b, a, now)) {
-		if (began_amid_walk(&b, a))
+		if (has_walked_since(&b, a->walk))
 			see_late(&b, a);
 	} else {
 		if (is_bound(a, mode) && may_have_to_wait(&b)) {
@@ -177,10 +177,11 @@ __noinline int books_leave_late(struct attempt *a)
 
 /* An attempt leaves SYN_SENT; nothing happens to one that is not in the books. Returns whether it made its account a
  * suspect. */
-__noinline int books_end(struct attempt *a, __u32 ending, __u64 now)
+__noinline int books_end(struct attempt *a, __u32 ending)
 {
 	const struct policy *p = policy_in_force();
 	__u32 neighbours, walk;
+	__u64 now = bpf_ktime_get_ns();
 	__u8 waited, flags;
 	struct books b;
 
@@ -192,7 +193,7 @@ __noinline int books_end(struct attempt *a, __u32 ending, __u64 now)
 		program_ended_waiting(a, ending == ENDING_TIMED_OUT, now);
 	flags = slots_of(&b, a);
 	if (attempt_ends_at_once(&b, a, ending, &walk, now)) {
-		if (ended_amid_walk(&b, walk))
+		if (has_walked_since(&b, walk))
 			unsee_late(&b, a);
 	} else {
 		now = bpf_ktime_get_ns();

@@ -9,7 +9,6 @@
 #include "books.h"
 #include "contacts.h"
 #include "earned.h"
-#include "essential.h"
 #include "maps.h"
 #include "names.h"
 #include "options.h"
@@ -88,7 +87,7 @@ static __always_inline void tell_suspect(struct attempt *a, struct bpf_sock *sk)
 
 static __always_inline void end_attempt(struct bpf_sock *sk, struct attempt *a, enum ending ending)
 {
-	if (books_end(a, ending, bpf_ktime_get_ns()))
+	if (books_end(a, ending))
 		tell_suspect(a, sk);
 }
 
@@ -143,10 +142,8 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	if (p->exec_level || p->rules.rules || p->interfaces)
 		charge_of_connect(op, &charge, policy);
 	describe(a, policy, tp, &charge, now);
-	if (a->kept && !keep_beside(a)) {
-		free_record(a, a->cookie);
+	if (!keep_record(a))
 		return;
-	}
 	verdict = books_begin(a, mode, now);
 	switch_callbacks_on(op, verdict == VERDICT_HOLD ? CALLBACKS_HELD : CALLBACK);
 	if (verdict == VERDICT_GO)

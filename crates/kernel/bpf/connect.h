@@ -14,8 +14,8 @@
 #include "program.h"
 #include "programs.h"
 #include "records.h"
-#include "rules.h"
 #include "refuse.h"
+#include "rules.h"
 
 #define EPERM 1
 #define ENOBUFS 105

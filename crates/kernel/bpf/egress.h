@@ -129,10 +129,8 @@ static __always_inline int unrecorded_syn_leaves(struct __sk_buff *skb, __u32 mo
 	a = find_record(bpf_get_socket_cookie(skb));
 	if (!a)
 		return WITHHELD_BACK_OFF;
-	if (a->kept && !keep_beside(a)) {
-		free_record(a, a->cookie);
+	if (!keep_record(a))
 		return WITHHELD_BACK_OFF;
-	}
 	verdict = books_begin(a, mode, bpf_ktime_get_ns());
 	if (verdict != VERDICT_GO)
 		tell_held(TOLD_HELD, a, verdict == VERDICT_GO_AUDITED, a->began_ns);

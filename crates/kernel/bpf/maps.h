@@ -62,7 +62,8 @@ struct {
 } walked SEC(".maps");
 
 /* array, 128 entries, the host's first: the books. Written by every CPU under the spin lock in entry 0, which guards
- * all entries; user space writes an entry only while no attempt is charged to it. */
+ * all entries; slots, and what at_once.h counts, by atomic operations without it too. User space writes an entry only
+ * while no attempt is charged to it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, SCOPES);
@@ -71,7 +72,7 @@ struct {
 } scopes SEC(".maps");
 
 /* hash, no preallocation, 16384 entries: the books of accounts that rules make. Made by the CPU whose attempt is the
- * first; written under the spin lock of the host's entry in `scopes`. */
+ * first; written as the entries of `scopes`. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -225,7 +226,7 @@ struct {
 	__type(value, struct cgroup_pattern);
 } rule_cgroups SEC(".maps");
 
-/* LRU hash, 16384 entries: which patterns a cgroup fits, found out at its first connect. Written by every CPU. */
+/* LRU hash, 16384 entries: the rules that ask for a cgroup, found out at its first connect. Written by every CPU. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, ACCOUNTS);

@@ -10,8 +10,8 @@
 
 #undef __always_inline
 #define __always_inline inline
-#include "beside.h"
 #include "at_once.h"
+#include "beside.h"
 #include "datagrams.h"
 #include "names_parse.h"
 #include "outcome.h"

@@ -24,6 +24,11 @@ static __always_inline int is_too_early(const struct attempt *a, __u64 now)
  * earned.h. Unseen: nobody knows when, so its slots are held until they expire. */
 enum ending { ENDING_ESTABLISHED, ENDING_TIMED_OUT, ENDING_OTHER, ENDING_CANCELLED, ENDING_NEUTRAL, ENDING_UNSEEN };
 
+static __always_inline int is_answer(enum ending ending)
+{
+	return ending == ENDING_ESTABLISHED || ending == ENDING_NEUTRAL;
+}
+
 static __always_inline __u64 early_ns(const struct limits *l)
 {
 	return l->slot_life_ns / RESEND_FREELY_PART;
@@ -157,7 +162,7 @@ static __always_inline void end_out(struct scope *s, const struct limits *l, con
 	if (ending == ENDING_UNSEEN)
 		slot->tick = 0;
 	slot_give_back(s, slot);
-	if (ending != ENDING_ESTABLISHED && ending != ENDING_NEUTRAL) {
+	if (!is_answer(ending)) {
 		note_silence(s, l, a, now);
 		count_once(&s->failed);
 		return;

@@ -113,7 +113,7 @@ static __always_inline void begin_anew(struct attempt *a)
 }
 
 /* The record of the socket's attempt, a new one where there is none; NULL where there is no room for it. One that was
- * freed is in no state and holds no slot. Where it is kept beside, keep_beside() is to be asked. */
+ * freed is in no state and holds no slot. keep_record() is to be asked, once it is described. */
 static __always_inline struct attempt *claim_record(__u64 cookie)
 {
 	struct attempt *a = find_record(cookie);
@@ -157,6 +157,15 @@ static __always_inline void free_record(struct attempt *a, __u64 cookie)
 		__sync_val_compare_and_swap(&a->cookie, cookie, 0);
 	else
 		free_beside(cookie);
+}
+
+/* Whether a described attempt may keep the record that it has claimed; one that may not has none any more. */
+static __always_inline int keep_record(struct attempt *a)
+{
+	if (!a->kept || keep_beside(a))
+		return 1;
+	free_record(a, a->cookie);
+	return 0;
 }
 
 /* Asked in connect(), where an error can still be returned: whether there is room whoever asks. */

@@ -8,9 +8,9 @@
  */
 #pragma once
 
-#include "essential.h"
 #include "kernel_types.h"
 #include "maps.h"
+#include "rule_keys.h"
 
 /* NAME_MAX and its zero: indices of it are bytes, so that no verifier loses their bounds. */
 #define NAME_LEN 256
@@ -177,7 +177,7 @@ static __noinline void find_cgroup_rules(const struct policy *p, __u32 policy, s
 }
 
 /* What asks for this cgroup. */
-static __always_inline struct cgroup_rules rules_for_known(const struct policy *p, __u32 policy, struct cgroup *cgroup)
+static __always_inline struct cgroup_rules cgroup_rules_of(const struct policy *p, __u32 policy, struct cgroup *cgroup)
 {
 	struct cgroup_rules found = {}, *known;
 	__u64 id;
@@ -213,7 +213,7 @@ static __always_inline __u64 rules_for(const struct policy *p, __u32 policy, str
 	if (rules & ~p->rules.any_comm)
 		rules &= p->rules.any_comm | rules_for_comm(policy, task);
 	if (rules & ~p->rules.any_cgroup)
-		rules &= p->rules.any_cgroup | rules_for_known(p, policy, cgroup).rules;
+		rules &= p->rules.any_cgroup | cgroup_rules_of(p, policy, cgroup).rules;
 	if (rules & ~p->rules.any_exe)
 		rules &= p->rules.any_exe | rules_for_exe(&rule_exes, policy, task);
 	return rules;
@@ -227,7 +227,7 @@ static __always_inline int is_essential(const struct policy *p, __u32 policy, st
 	__u64 rules = p->essential.rules;
 
 	if (rules & ~p->essential.any_cgroup)
-		rules &= p->essential.any_cgroup | rules_for_known(p, policy, cgroup).essential;
+		rules &= p->essential.any_cgroup | cgroup_rules_of(p, policy, cgroup).essential;
 	if (rules & ~p->essential.any_user)
 		rules &= p->essential.any_user | rules_for_user(&essential_users, policy, task);
 	if (rules & ~p->essential.any_exe)

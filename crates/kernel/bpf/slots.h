@@ -57,6 +57,11 @@ static __always_inline __u32 rotation_of(__u64 tick)
 	return tick / SLOT_BUCKETS << BUCKET_ROTATION_SHIFT;
 }
 
+static __always_inline int is_of_rotation(__u32 bucket, __u64 tick)
+{
+	return (bucket & ~BUCKET_COUNT) == rotation_of(tick);
+}
+
 static __always_inline __u32 *bucket_of(struct scope *s, __u64 tick)
 {
 	return &s->bucket[tick & (SLOT_BUCKETS - 1)];
@@ -236,7 +241,7 @@ static __always_inline void slot_take(struct scope *s, const struct limits *l, s
 	slot->tick = tick;
 	slot->grid = s->grid;
 	count_slots(s, 1);
-	if ((was & ~BUCKET_COUNT) == rotation_of(tick))
+	if (is_of_rotation(was, tick))
 		__sync_fetch_and_add(bucket, 1);
 	else
 		count_slots(s, -(__s64)(__sync_lock_test_and_set(bucket, rotation_of(tick) | 1) & BUCKET_COUNT));
@@ -248,7 +253,7 @@ static __always_inline int bucket_gives(struct scope *s, __u64 tick)
 	__u32 *bucket = bucket_of(s, tick), was = bucket_now(bucket), found;
 
 	for (int i = 0; i < EXCHANGES_TRIED; i++) {
-		if ((was & ~BUCKET_COUNT) != rotation_of(tick) || !(was & BUCKET_COUNT))
+		if (!is_of_rotation(was, tick) || !(was & BUCKET_COUNT))
 			return 0;
 		found = __sync_val_compare_and_swap(bucket, was, was - 1);
 		if (found == was)
@@ -270,15 +275,11 @@ static __always_inline void slot_give_back_at_once(struct scope *s, struct slot 
 /* With the lock held. */
 static __always_inline void slot_give_back(struct scope *s, struct slot *slot)
 {
-	if (slot_is_held(s, slot)) {
-		if (slot->grid != s->grid) {
-			s->in_old_grid--;
-			count_slots(s, -1);
-		} else if (bucket_gives(s, slot->tick)) {
-			count_slots(s, -1);
-		}
+	if (slot->grid != s->grid && slot_is_held(s, slot)) {
+		s->in_old_grid--;
+		count_slots(s, -1);
 	}
-	slot->tick = 0;
+	slot_give_back_at_once(s, slot);
 }
 
 /* Takes a slot without the lock, if nothing stands in the way: there is one, nobody decides with the lock held, and the
@@ -292,7 +293,7 @@ static __always_inline int slot_take_at_once(struct scope *s, const struct limit
 		return 0;
 	tick = expiry_of(s, l, now);
 	bucket = bucket_of(s, tick);
-	if ((bucket_now(bucket) & ~BUCKET_COUNT) != rotation_of(tick))
+	if (!is_of_rotation(bucket_now(bucket), tick))
 		return 0;
 	for (int i = 0; i < EXCHANGES_TRIED; i++) {
 		/* Closed, the word is above every limit. */

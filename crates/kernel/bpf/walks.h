@@ -143,7 +143,7 @@ int recount(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 	if (!is_gone(a, bpf_ktime_get_ns()))
 		return books_see(cookie);
-	books_end(a, ENDING_UNSEEN, bpf_ktime_get_ns());
+	books_end(a, ENDING_UNSEEN);
 	free_record(a, cookie);
 	count_fault(FAULT_RECOUNTED);
 	return 0;

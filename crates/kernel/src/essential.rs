@@ -1,4 +1,4 @@
-//! Who is never held, in the form that `bpf/essential.h` looks up: each rule a bit, each condition a table of the rules
+//! Who is never held, in the form that `bpf/rules.h` looks up: each rule a bit, each condition a table of the rules
 //! that it meets. The tables hold the rules of both policies, told apart by the policy's number.
 
 use crate::executable::Executable;
@@ -13,7 +13,7 @@ const RULES: usize = 64;
 /// `CGROUP_NAME_LEN` of bpf/abi.h, less the zero at its end and one that tells a name cut short.
 const LONGEST_NAME: usize = 58;
 const NAME: usize = 60;
-/// `CGROUP_DEPTH` of bpf/essential.h.
+/// `CGROUP_DEPTH` of bpf/abi.h.
 const DEEPEST: usize = 12;
 
 /// The tables of one policy.

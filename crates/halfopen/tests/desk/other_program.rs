@@ -30,10 +30,19 @@ pub enum Attached {
 
 /// Attaches it to `cgroup`, where it stays as long as that is there.
 pub fn attach(does: Does, cgroup: &Cgroup, attached: Attached) {
+    attach_and_pin_maps(does, cgroup, attached, None);
+}
+
+fn attach_and_pin_maps(does: Does, cgroup: &Cgroup, attached: Attached, maps: Option<&Pin>) {
     let directory = tempfile::tempdir().unwrap();
     let object = compile("other.bpf.c", &format!("DOES={}", does as u32), directory.path());
     let pin = Pin::fresh();
-    run(Command::new("bpftool").args(["prog", "load"]).arg(object).arg(&pin.0));
+    let mut load = Command::new("bpftool");
+    load.args(["prog", "load"]).arg(object).arg(&pin.0);
+    if let Some(maps) = maps {
+        load.arg("pinmaps").arg(&maps.0);
+    }
+    run(&mut load);
     let mut attach = Command::new("bpftool");
     attach.args(["cgroup", "attach"]).arg(cgroup.path()).args(["sock_ops", "pinned"]).arg(&pin.0);
     if attached == Attached::BesideOthers {
@@ -58,13 +67,8 @@ impl Ends {
 
 /// Attaches one that `CountsEnds` to `cgroup`, beside others; it stays as long as that is there.
 pub fn attach_counting(cgroup: &Cgroup) -> Ends {
-    let directory = tempfile::tempdir().unwrap();
-    let object = compile("other.bpf.c", &format!("DOES={}", Does::CountsEnds as u32), directory.path());
-    let (pins, maps) = (Pin::fresh(), Pin::fresh());
-    run(Command::new("bpftool").args(["prog", "load"]).arg(object).arg(&pins.0).arg("pinmaps").arg(&maps.0));
-    let mut attach = Command::new("bpftool");
-    attach.args(["cgroup", "attach"]).arg(cgroup.path()).args(["sock_ops", "pinned"]);
-    run(attach.arg(&pins.0).arg("multi"));
+    let maps = Pin::fresh();
+    attach_and_pin_maps(Does::CountsEnds, cgroup, Attached::BesideOthers, Some(&maps));
     Ends(maps)
 }
 

@@ -24,7 +24,7 @@ pub(crate) enum Said {
 }
 
 /// `enum mode` of bpf/abi.h.
-fn mode_number(mode: Mode) -> u32 {
+pub(super) fn mode_number(mode: Mode) -> u32 {
     match mode {
         Mode::Enforce => 0,
         Mode::Audit => 1,
@@ -44,7 +44,7 @@ pub(super) fn ending_number(ending: Ending) -> u32 {
 }
 
 /// `enum verdict` of bpf/decide.h.
-fn verdict(number: u32) -> Verdict {
+pub(super) fn verdict(number: u32) -> Verdict {
     match number {
         1 => Verdict::Go,
         2 => Verdict::GoAudited,

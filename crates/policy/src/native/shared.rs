@@ -1,8 +1,10 @@
 //! `bpf/at_once.h`: books that several threads use at once, as the kernel's processors do.
 
 use super::calls::{self, NativeCharge};
+use super::charged::{ending_number, mode_number, verdict};
 use super::{Attempt, Limits, Native, Scope, of};
-use crate::attempt::{Ending, Origin};
+use crate::attempt::{Ending, Origin, Verdict};
+use crate::limits::Mode;
 use std::cell::UnsafeCell;
 use std::ptr;
 
@@ -53,13 +55,18 @@ impl Shared {
     /// `connect()` at `now` (nanoseconds), in enforce mode. Returns the attempt if it goes out; one that would have to
     /// wait is given up at once.
     pub fn begin(&self, origin: &Origin, now: u64) -> Option<SharedAttempt> {
-        const GO: u32 = 1;
         let (charge, mut attempt) = (self.charge(), Attempt::new(origin));
         // SAFETY: all that is pointed to is of the structures' sizes; the books are `self`'s, which lasts.
-        let verdict = unsafe {
-            calls::native_begin_shared(&raw const charge, attempt.at_mut(), self.lock.get(), 0, now)
+        let said = unsafe {
+            calls::native_begin_shared(
+                &raw const charge,
+                attempt.at_mut(),
+                self.lock.get(),
+                mode_number(Mode::Enforce),
+                now,
+            )
         };
-        if verdict == GO {
+        if verdict(said) == Verdict::Go {
             return Some(SharedAttempt(attempt));
         }
         self.end(&mut SharedAttempt(attempt), Ending::Cancelled, now);
@@ -75,7 +82,7 @@ impl Shared {
                 &raw const charge,
                 attempt.0.at_mut(),
                 self.lock.get(),
-                super::charged::ending_number(ending),
+                ending_number(ending),
                 now,
             ) != 0
         }

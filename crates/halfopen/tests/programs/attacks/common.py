@@ -52,6 +52,16 @@ def connect(made, address, port=PORT):
     return None if error in (0, errno.EINPROGRESS) else errno.errorcode.get(error, str(error))
 
 
+def keep(kept, made, address, port=PORT):
+    """Connects, and closes what fails at once. Returns the name of that errno."""
+    error = connect(made, address, port)
+    if error:
+        made.close()
+    else:
+        kept.append(made)
+    return error
+
+
 def scan(addresses, seconds, prepare=None, protocol=0, port=PORT):
     """Calls connect() for all of them and keeps the sockets for so long; which errors came at once, and how often."""
     kept, failed = [], collections.Counter()

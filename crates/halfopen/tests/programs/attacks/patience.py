@@ -70,13 +70,9 @@ def fill_queue(dead, cgroup, count, each):
         os.mkdir(f"{cgroup}/{number}")
         write(f"{cgroup}/{number}/cgroup.procs", "0")
         for other in range(each):
-            made = new_socket(dead[0])
-            error = connect(made, dead[(number + other) % len(dead)], 1000 + number)
+            error = keep(kept, new_socket(dead[0]), dead[(number + other) % len(dead)], 1000 + number)
             if error:
                 failed[error] += 1
-                made.close()
-            else:
-                kept.append(made)
     say({"waiting": len(kept), "failed": failed})
     time.sleep(3600)
 

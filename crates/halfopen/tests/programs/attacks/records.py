@@ -4,13 +4,8 @@
 def begin(dead, count, port, kept, ended):
     """So many attempts more, kept; counts which errors connect() gave."""
     for number in range(count):
-        made = new_socket(dead[0])
-        error = connect(made, dead[number % len(dead)], port + number // len(dead))
+        error = keep(kept, new_socket(dead[0]), dead[number % len(dead)], port + number // len(dead))
         ended[error or "kept"] += 1
-        if error:
-            made.close()
-        else:
-            kept.append(made)
 
 
 def fill(dead, count):
