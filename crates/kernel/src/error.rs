@@ -135,6 +135,11 @@ pub enum KernelError {
         /// The room.
         most: usize,
     },
+    /// More patterns of cgroups than there is room for.
+    #[error(
+        "there is room for {0} patterns of cgroups in all [[scope]] together, a rule without any counting as one: name fewer"
+    )]
+    TooManyPatterns(usize),
     /// No number is free.
     #[error(
         "attempts of rules that are gone still take up the {most} scopes there are: try again once they have ended"

@@ -1,5 +1,5 @@
-//! Whose attempts have a scope of their own, in the form that `bpf/rules.h` looks up: each rule a bit, each condition a
-//! table of the rules that it meets.
+//! Whose attempts have a scope of their own, in the form that `bpf/rules.h` looks up: each rule a bit, or one for each of
+//! its patterns, all of its scope; each condition a table of the bits that it meets.
 
 use crate::executable::Executable;
 use crate::limiter::{RULE_SCOPES, ScopeId};
@@ -22,7 +22,7 @@ struct Tables {
     masks: types::rules,
     shared: Conditions,
     comms: BTreeMap<String, u64>,
-    /// By the rule's number.
+    /// By the number of the bit.
     cgroups: BTreeMap<u32, types::cgroup_pattern>,
 }
 
@@ -53,14 +53,23 @@ fn tables(
 ) -> Result<Tables, KernelError> {
     let mut tables = Tables::default();
     tables.masks.ended = (1 << RULES) - 1;
-    for (number, ((rule, scope), file)) in rules.iter().zip(scopes).zip(files).enumerate() {
+    let of_rules = rules.iter().zip(scopes).zip(files);
+    let bits = of_rules.flat_map(|((rule, scope), file)| {
+        let none = rule.cgroups.is_empty().then_some(None);
+        let patterns = none.into_iter().chain(rule.cgroups.iter().map(Some));
+        patterns.map(move |cgroup| (rule, cgroup, scope, file))
+    });
+    for (number, (rule, cgroup, scope, file)) in bits.enumerate() {
+        if number >= RULES {
+            return Err(KernelError::TooManyPatterns(RULES));
+        }
         let bit = 1 << number;
         tables.shared.add(bit, rule.user, rule.exe.as_ref(), *file);
         match &rule.comm {
             None => tables.masks.any_comm |= bit,
             Some(comm) => *tables.comms.entry(comm.clone()).or_default() |= bit,
         }
-        let pattern = rule.cgroup.as_deref().map(pattern).transpose()?;
+        let pattern = cgroup.map(|text| pattern(text)).transpose()?;
         let depth = pattern.as_ref().map_or(top_level, |pattern| pattern.depth).min(u8::MAX.into()) as u8;
         match pattern.filter(|pattern| pattern.depth > 0) {
             None => tables.masks.any_cgroup |= bit,
@@ -108,10 +117,10 @@ mod tests {
     use super::*;
     use halfopen_policy::Limits;
 
-    fn rule(cgroup: Option<&str>, per: Per) -> ScopeRule {
+    fn rule(cgroups: &[&str], per: Per) -> ScopeRule {
         ScopeRule {
             name: "a".to_owned(),
-            cgroup: cgroup.map(ToOwned::to_owned),
+            cgroups: cgroups.iter().map(ToString::to_string).collect(),
             user: None,
             exe: None,
             comm: None,
@@ -123,9 +132,9 @@ mod tests {
     #[test]
     fn a_rule_s_bit_stands_where_its_conditions_are_met() {
         let rules = [
-            ScopeRule { user: Some(7), ..rule(Some("/a.slice/b*"), Per::Cgroup) },
-            ScopeRule { comm: Some("curl".to_owned()), ..rule(None, Per::Cgroup) },
-            rule(Some("/"), Per::User),
+            ScopeRule { user: Some(7), ..rule(&["/a.slice/b*"], Per::Cgroup) },
+            ScopeRule { comm: Some("curl".to_owned()), ..rule(&[], Per::Cgroup) },
+            rule(&["/"], Per::User),
         ];
         let tables = tables(&rules, &[66, 64, 65].map(ScopeId), &[None; 3], 1).unwrap();
         assert_eq!((tables.masks.rules, tables.masks.any_exe), (0b111, 0b111));
@@ -142,7 +151,24 @@ mod tests {
     }
 
     #[test]
+    fn each_pattern_of_a_rule_has_a_bit_and_all_have_its_scope() {
+        let several = ScopeRule { user: Some(7), ..rule(&["/a/*/c", "/b", "/"], Per::Cgroup) };
+        let rules = [several, rule(&["/z"], Per::Rule)];
+        let tables = tables(&rules, &[64, 65].map(ScopeId), &[None; 2], 1).unwrap();
+        let of = tables.masks.rule[..4].iter().map(|rule| (rule.per, rule.depth, rule.scope));
+        assert_eq!(of.collect::<Vec<_>>(), [(1, 3, 64), (1, 1, 64), (1, 0, 64), (0, 1, 65)]);
+        assert_eq!((tables.masks.rules, tables.masks.any_cgroup, tables.masks.any_user), (15, 4, 8));
+        assert_eq!(tables.shared.users, [(7, 7)].into());
+        assert_eq!(tables.cgroups.keys().copied().collect::<Vec<_>>(), [0, 1, 3]);
+    }
+
+    #[test]
     fn what_the_kernel_part_cannot_hold_is_refused() {
+        let most = vec!["/a"; RULES];
+        let of = |rules: &[ScopeRule]| tables(rules, &[64, 65].map(ScopeId), &[None; 2], 1).map(drop);
+        assert!(of(&[rule(&most, Per::Rule)]).is_ok());
+        let beyond = of(&[rule(&most, Per::Rule), rule(&[], Per::Rule)]);
+        assert!(matches!(beyond, Err(KernelError::TooManyPatterns(RULES))));
         let long = format!("/{}", "x".repeat(LONGEST_PATTERN + 1));
         for wrong in ["", "a.slice", &long, &"/x".repeat(DEEPEST + 1)] {
             assert!(matches!(pattern(wrong), Err(KernelError::CgroupPattern(_))), "{wrong}");

@@ -25,9 +25,10 @@ pub struct Essential {
 pub struct ScopeRule {
     /// Its name; where a rule of that name was in force, its books go on.
     pub name: String,
-    /// In a cgroup whose path, or the beginning of whose path, fits this pattern: names with `*` for any characters
-    /// but `/`. `/` is every cgroup.
-    pub cgroup: Option<String>,
+    /// In a cgroup whose path, or the beginning of whose path, fits one of these patterns: names with `*` for any
+    /// characters but `/`. `/` is every cgroup. The first that fits counts; none are no condition. The kernel part has
+    /// room for 48 in all, a rule without any being one.
+    pub cgroups: Vec<String>,
     /// Run by this user, as the first user namespace numbers it.
     pub user: Option<u32>,
     /// Run from this file: known by inode and device.
@@ -46,8 +47,8 @@ pub enum Per {
     /// All of them.
     #[default]
     Rule,
-    /// Those of one cgroup: of the one, at the depth of the pattern, that they are in or below. Without a pattern, of the
-    /// one directly below what is limited.
+    /// Those of one cgroup: of the one, at the depth of the pattern that fits, that they are in or below. Without patterns,
+    /// of the one directly below what is limited.
     Cgroup,
     /// Those of one user.
     User,

@@ -120,6 +120,17 @@ pub enum Wrong {
         /// The room.
         most: usize,
     },
+    /// More patterns than the kernel part has room for.
+    #[error(
+        "{rule} is one too many: at most {most} rules in [[scope]], those of the preset among them, and each pattern of a list \
+         counts as one"
+    )]
+    TooManyPatterns {
+        /// The first that has no room.
+        rule: RuleName,
+        /// The room.
+        most: usize,
+    },
     /// A `[[deny]]` that refuses nothing and changes nothing either.
     #[error(
         "deny {0:?} has no to: say which destinations it refuses, as to = [\"10.0.0.0/8\"]; without it, it may only change a \

@@ -50,6 +50,12 @@ impl CgroupPattern {
         self::names(&self.0).all(|pattern| names.next().is_some_and(|name| name_fits(pattern, name)))
     }
 
+    /// Whether every path that fits `other` fits this one. What a `*` of the other's takes, one of this one's has to take.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self.fits(&other.0)
+    }
+
     /// Whether some path fits both: it may say so although none does.
     #[must_use]
     pub fn may_meet(&self, other: &Self) -> bool {
@@ -136,6 +142,21 @@ mod tests {
             ("/b*", "/ab"),
         ] {
             assert!(!fits(pattern, path), "{pattern} and {path}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_covers_one_that_it_leaves_nothing_to() {
+        let covers = |one: &str, two: &str| {
+            CgroupPattern::read(one).unwrap().covers(&CgroupPattern::read(two).unwrap())
+        };
+        for (one, two) in
+            [("/", "/"), ("/", "/a"), ("/a", "/a/*"), ("/*", "/a*"), ("/*/*", "/x*y/z"), ("/a*c", "/ab*bc")]
+        {
+            assert!(covers(one, two), "{one} and {two}");
+        }
+        for (one, two) in [("/a", "/"), ("/*/*", "/*"), ("/a", "/*"), ("/a*", "/*a"), ("/ab", "/a*b")] {
+            assert!(!covers(one, two), "{one} and {two}");
         }
     }
 

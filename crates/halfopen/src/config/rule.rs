@@ -98,7 +98,7 @@ fn read(is_scope: bool, name: String, table: &DeTable<'_>, span: Range<usize>) -
     }
     match who {
         Some((who, at)) => {
-            if who.cgroup().is_none() && matches!(per, Some((Per::Cgroup, _))) {
+            if who.cgroups().is_empty() && matches!(per, Some((Per::Cgroup, _))) {
                 return Err((at, Wrong::Rule { rule, wrong: NO_DEPTH }));
             }
             let per = per.map(|(per, _)| per).unwrap_or_default();

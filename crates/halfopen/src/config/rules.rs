@@ -13,7 +13,7 @@ use halfopen_policy::{FirstContact, Limits};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// `RULES` and `INTERFACES` of the kernel part's table.
+/// `RULES` and `INTERFACES` of the kernel part's table; each pattern of a rule's list takes the room of one.
 const MOST_SCOPES: usize = 48;
 const MOST_INTERFACES: usize = 16;
 
@@ -109,14 +109,18 @@ impl Rules {
     /// # Errors
     /// The first thing that is.
     pub fn check(&self, host: &Limits) -> Result<(), (Wrong, Origin)> {
-        let rooms = [
-            (self.scopes().nth(MOST_SCOPES), MOST_SCOPES),
-            (self.interfaces.get(MOST_INTERFACES), MOST_INTERFACES),
-        ];
-        for (beyond, most) in rooms {
-            if let Some(rule) = beyond {
-                return Err((Wrong::TooMany { rule: rule.name.clone(), most }, rule.origin.clone()));
-            }
+        let mut taken = 0;
+        let mut is_beyond = |rule: &&Rule| {
+            taken += rule.whose.as_ref().map_or(0, |(who, _)| who.cgroups().len()).max(1);
+            taken > MOST_SCOPES
+        };
+        if let Some(rule) = self.scopes().find(|rule| is_beyond(rule)) {
+            let (rule, origin) = (rule.name.clone(), rule.origin.clone());
+            return Err((Wrong::TooManyPatterns { rule, most: MOST_SCOPES }, origin));
+        }
+        if let Some(rule) = self.interfaces.get(MOST_INTERFACES) {
+            let too_many = Wrong::TooMany { rule: rule.name.clone(), most: MOST_INTERFACES };
+            return Err((too_many, rule.origin.clone()));
         }
         for rule in &self.interfaces {
             if self.scopes().any(|scope| scope.name.leaf() == rule.name.leaf()) {
@@ -241,7 +245,7 @@ impl Rule {
         let (who, per) = self.whose.as_ref()?;
         Some(ScopeRule {
             name: self.name.leaf().to_owned(),
-            cgroup: who.cgroup().map(ToString::to_string),
+            cgroups: who.cgroups().iter().map(ToString::to_string).collect(),
             user: who.user().ok()?,
             exe: who.exe().cloned(),
             comm: who.comm().map(ToOwned::to_owned),

@@ -12,6 +12,8 @@ use std::path::PathBuf;
 use toml::de::{DeTable, DeValue};
 use toml_edit::InlineTable;
 
+const PATTERNS: &str = "expected a pattern of cgroups, as \"/system.slice/x*.service\", or a list of them, the first that \
+                        fits counting";
 const KEYS: [&str; 4] = ["cgroup", "user", "exe", "comm"];
 /// What the kernel keeps of a thread's name, without the end mark.
 const LONGEST_COMM: usize = 15;
@@ -23,7 +25,8 @@ const EMPTY: &str = "a rule for everybody would be a second [host]: name a cgrou
 /// Who meets all conditions that are given, at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Who {
-    cgroup: Option<CgroupPattern>,
+    /// Whoever fits one; none are no condition.
+    cgroups: Vec<CgroupPattern>,
     user: Option<User>,
     exe: Option<PathBuf>,
     comm: Option<String>,
@@ -33,7 +36,7 @@ impl Who {
     pub(super) fn read(rule: &str, value: &DeValue<'_>, span: Range<usize>) -> Result<Self, WrongValue> {
         let DeValue::Table(table) = value else { return Err(wrong(rule, "", value, span, EXPECTED)) };
         let who = Self::of_table(rule, table)?;
-        if who.cgroup.is_none() && who.user.is_none() && who.exe.is_none() && who.comm.is_none() {
+        if who.cgroups.is_empty() && who.user.is_none() && who.exe.is_none() && who.comm.is_none() {
             return Err(wrong(rule, "", value, span, EMPTY));
         }
         Ok(who)
@@ -41,14 +44,14 @@ impl Who {
 
     fn of_table(rule: &str, table: &DeTable<'_>) -> Result<Self, WrongValue> {
         let accounts = Accounts::known();
-        let mut who = Self { cgroup: None, user: None, exe: None, comm: None };
+        let mut who = Self { cgroups: Vec::new(), user: None, exe: None, comm: None };
         for (name, value) in table {
             let refused =
                 |accepted: &str| wrong(rule, name.get_ref(), value.get_ref(), value.span(), accepted);
             let text = value.get_ref().as_str();
             match name.get_ref().as_ref() {
                 "cgroup" => {
-                    who.cgroup = Some(CgroupPattern::read(text.unwrap_or_default()).map_err(refused)?);
+                    who.cgroups = patterns(rule, value.get_ref(), value.span())?;
                 }
                 "user" => {
                     let user = User::read(value.get_ref(), &accounts);
@@ -79,20 +82,25 @@ impl Who {
     /// As a file writes it.
     pub(super) fn value(&self) -> toml_edit::Value {
         let mut table = InlineTable::new();
-        let mut put = |key: &str, value: Option<String>| {
+        let mut put = |key: &str, value: Option<toml_edit::Value>| {
             if let Some(value) = value {
-                table.insert(key, value.into());
+                table.insert(key, value);
             }
         };
-        put("cgroup", self.cgroup.as_ref().map(ToString::to_string));
-        put("user", self.user.as_ref().map(|user| user.name.clone()));
-        put("exe", self.exe.as_ref().map(|exe| exe.to_string_lossy().into_owned()));
-        put("comm", self.comm.clone());
+        let cgroup = match self.cgroups.as_slice() {
+            [] => None,
+            [one] => Some(one.to_string().into()),
+            several => Some(several.iter().map(ToString::to_string).collect::<toml_edit::Value>()),
+        };
+        put("cgroup", cgroup);
+        put("user", self.user.as_ref().map(|user| user.name.clone().into()));
+        put("exe", self.exe.as_ref().map(|exe| exe.to_string_lossy().into_owned().into()));
+        put("comm", self.comm.clone().map(Into::into));
         table.into()
     }
 
-    pub(super) fn cgroup(&self) -> Option<&CgroupPattern> {
-        self.cgroup.as_ref()
+    pub(super) fn cgroups(&self) -> &[CgroupPattern] {
+        &self.cgroups
     }
 
     /// The user's number: `Err` where this host has no such user, so that nobody is meant.
@@ -111,17 +119,18 @@ impl Who {
     /// Whether every program in the cgroup at `path` is meant, whatever else it is.
     pub(super) fn is_all_of(&self, path: &str) -> bool {
         let alone = self.user.is_none() && self.exe.is_none() && self.comm.is_none();
-        alone && self.cgroup.as_ref().is_some_and(|pattern| pattern.fits(path))
+        alone && self.cgroups.iter().any(|pattern| pattern.fits(path))
     }
 
     /// Whether a program could be meant by both, whatever it calls itself: it may say so although none can.
     pub(super) fn may_share_with(&self, other: &Self) -> bool {
-        let both = |one: &Option<CgroupPattern>, two: &Option<CgroupPattern>| {
-            one.as_ref().zip(two.as_ref()).is_none_or(|(one, two)| one.may_meet(two))
-        };
+        let (ours, theirs) = (&self.cgroups, &other.cgroups);
+        let cgroups = ours.is_empty()
+            || theirs.is_empty()
+            || ours.iter().any(|one| theirs.iter().any(|two| one.may_meet(two)));
         let users = self.user.as_ref().zip(other.user.as_ref());
         // Two paths may name one file.
-        both(&self.cgroup, &other.cgroup) && users.is_none_or(|(one, two)| one.id == two.id)
+        cgroups && users.is_none_or(|(one, two)| one.id == two.id)
     }
 
     /// What keeps it from meeting anybody on this host.
@@ -135,6 +144,33 @@ impl Who {
         let exe = self.exe.as_ref().filter(is_missing)?;
         Some(format!("there is no {}", exe.display()))
     }
+}
+
+/// One pattern or a list of them.
+fn patterns(rule: &str, value: &DeValue<'_>, span: Range<usize>) -> Result<Vec<CgroupPattern>, WrongValue> {
+    let refused = |value: &DeValue<'_>, span, accepted: &str| wrong(rule, "cgroup", value, span, accepted);
+    let read = |value: &DeValue<'_>, span: Range<usize>| {
+        let text = value.as_str().ok_or_else(|| refused(value, span.clone(), PATTERNS))?;
+        CgroupPattern::read(text).map_err(|accepted| refused(value, span, accepted))
+    };
+    let list = match value {
+        DeValue::Array(list) if list.is_empty() => return Err(refused(value, span, PATTERNS)),
+        DeValue::Array(list) => list,
+        one => return read(one, span).map(|pattern| vec![pattern]),
+    };
+    let mut patterns: Vec<CgroupPattern> = Vec::with_capacity(list.len());
+    for item in list {
+        let pattern = read(item.get_ref(), item.span())?;
+        if let Some(earlier) = patterns.iter().find(|earlier| earlier.covers(&pattern)) {
+            let hint = format!(
+                "it never counts, as {:?} before it fits all that it does: put it before that one, or leave it out",
+                earlier.to_string()
+            );
+            return Err(refused(item.get_ref(), item.span(), &hint));
+        }
+        patterns.push(pattern);
+    }
+    Ok(patterns)
 }
 
 fn wrong(rule: &str, key: &str, value: &DeValue<'_>, span: Range<usize>, accepted: &str) -> WrongValue {

@@ -16,8 +16,8 @@ fn the_next_daemon_knows_rules_by_name_and_their_accounts() {
     let keep = Keep { pins: lab.pins().to_owned(), persist: true };
     let below = path_of(lab.cgroup());
     let by_cgroup = |name: &str, path: &str| {
-        let cgroup = Some(format!("{below}/{path}"));
-        ScopeRule { cgroup, ..rule(name, Per::Cgroup) }
+        let cgroups = vec![format!("{below}/{path}")];
+        ScopeRule { cgroups, ..rule(name, Per::Cgroup) }
     };
     let (web, mail) = (by_cgroup("web", "web*"), by_cgroup("mail", "mail"));
     let limiter = start(&lab, &settings(vec![web.clone(), mail.clone()]), Some(&keep));

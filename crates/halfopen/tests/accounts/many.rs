@@ -22,8 +22,8 @@ fn each_of_ten_thousand_cgroups_has_its_account() {
     const CGROUPS: u32 = 10_000;
     require_lab!();
     let scene = Scene::with(|lab| {
-        let pattern = Some(format!("{lab}/many/*"));
-        vec![halfopen_kernel::ScopeRule { cgroup: pattern, ..rule("many", Per::Cgroup) }]
+        let pattern = format!("{lab}/many/*");
+        vec![halfopen_kernel::ScopeRule { cgroups: vec![pattern], ..rule("many", Per::Cgroup) }]
     });
     let many = scene.lab.cgroup().child("many").unwrap();
     let mut program = scene.program(&many);

@@ -9,7 +9,7 @@ use serde_json::json;
 use std::process::{Child, Command, Stdio};
 
 fn by_cgroup(name: &str, cgroup: String) -> ScopeRule {
-    ScopeRule { cgroup: Some(cgroup), ..rule(name, Per::Rule) }
+    ScopeRule { cgroups: vec![cgroup], ..rule(name, Per::Rule) }
 }
 
 #[test]
@@ -103,6 +103,48 @@ fn the_first_rule_that_holds_counts_until_rules_change() {
     scene.limiter.apply(&settings(vec![elsewhere, narrow(&lab), all])).unwrap();
     programs[0].dial();
     assert_eq!(["narrow", "all"].map(|name| scene.of_rule(name)), [(1, 1), (1, 3)]);
+}
+
+#[test]
+fn a_rule_s_patterns_give_accounts_at_their_depths_all_with_its_limits() {
+    require_lab!();
+    let by = |patterns: &[String]| {
+        settings(vec![ScopeRule { cgroups: patterns.to_vec(), ..rule("each", Per::Cgroup) }])
+    };
+    let lab = Lab::new().unwrap();
+    let below = path_of(lab.cgroup());
+    let patterns = ["pods/*/*", "own", "*"].map(|pattern| format!("{below}/{pattern}"));
+    let mut scene = Scene { limiter: start(&lab, &by(&patterns), None), lab };
+    let child = |above: &halfopen_lab::Cgroup, name| above.child(name).unwrap();
+    let pods = child(scene.lab.cgroup(), "pods");
+    let class = child(&pods, "class");
+    let (pod, other_pod) = (child(&class, "pod-1"), child(&class, "pod-2"));
+    let container = child(&pod, "container");
+    let own = child(scene.lab.cgroup(), "own");
+    let unit = child(scene.lab.cgroup(), "unit");
+    let within = child(&unit, "within");
+    let places = [&container, &pod, &other_pod, &own, &within, &unit];
+    let mut programs = places.map(|cgroup| scene.program(cgroup));
+    programs.iter_mut().for_each(crate::scene::Dials::dial);
+    let found = |scene: &Scene| [&pod, &other_pod, &own, &unit].map(|cgroup| scene.of_cgroup(cgroup));
+    assert_eq!(found(&scene), [(1, 1), (1, 0), (1, 0), (1, 1)]);
+    assert_eq!(scene.of_rule("each"), (0, 0), "each has an account of its own");
+    let ids = |scene: &Scene| scene.accounts().into_iter().map(|account| account.id).collect::<Vec<_>>();
+    let before = ids(&scene);
+    assert_eq!(before.len(), 4);
+
+    // The last pattern fits this one too, at the same depth: its account stays.
+    scene.limiter.apply(&by(&[patterns[0].clone(), patterns[2].clone()])).unwrap();
+    programs[3].dial();
+    assert_eq!((found(&scene)[2], ids(&scene)), ((1, 1), before));
+    // The limits are the rule's, and so every account's.
+    let mut wider = by(&patterns);
+    wider.scopes[0].limits.half_open = Some(2);
+    scene.limiter.apply(&wider).unwrap();
+    [1, 2, 5].into_iter().for_each(|at| programs[at].dial());
+    assert_eq!(found(&scene)[1], (2, 0));
+    crate::scene::is("all accounts to have two", &[2; 4], || found(&scene).map(|(out, _)| out));
+    scene.recount_agrees();
 }
 
 /// A shell that dials and waits, run from `program`.

@@ -32,7 +32,7 @@ pub fn limits(half_open: Option<u32>) -> Limits {
 pub fn rule(name: &str, per: Per) -> ScopeRule {
     ScopeRule {
         name: name.to_owned(),
-        cgroup: None,
+        cgroups: Vec::new(),
         user: None,
         exe: None,
         comm: None,

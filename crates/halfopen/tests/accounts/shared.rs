@@ -9,7 +9,7 @@ use serde_json::json;
 fn a_cgroup_shares_with_those_below_it_and_not_with_those_beside_it() {
     require_lab!();
     let scene = Scene::with(|lab| {
-        vec![ScopeRule { cgroup: Some(format!("{lab}/web-*")), ..rule("web", Per::Cgroup) }]
+        vec![ScopeRule { cgroups: vec![format!("{lab}/web-*")], ..rule("web", Per::Cgroup) }]
     });
     // Made after the rule: its first process is held.
     let first = scene.lab.cgroup().child("web-1").unwrap();

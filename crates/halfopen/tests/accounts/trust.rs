@@ -44,7 +44,7 @@ fn a_network_of_one_s_own_answers_for_nothing() {
 fn a_cgroup_made_anew_has_the_account_of_its_name() {
     require_lab!();
     let scene =
-        Scene::with(|lab| vec![ScopeRule { cgroup: Some(format!("{lab}/*")), ..by_credit(Per::Cgroup) }]);
+        Scene::with(|lab| vec![ScopeRule { cgroups: vec![format!("{lab}/*")], ..by_credit(Per::Cgroup) }]);
     let unit = || scene.lab.cgroup().child("unit").unwrap();
     let mut ids = Vec::new();
     for _ in 0..3 {

@@ -26,7 +26,7 @@ fn the_contract_s_rules_are_taken_as_they_stand() {
     let settings = host.load(&[]).unwrap().settings();
     let torrent = ScopeRule {
         name: "torrent".into(),
-        cgroup: Some("/system.slice/transmission*.service".into()),
+        cgroups: vec!["/system.slice/transmission*.service".into()],
         user: None,
         exe: None,
         comm: None,
@@ -84,6 +84,27 @@ fn later_files_add_rules_replace_them_in_their_place_and_change_single_limits() 
 }
 
 #[test]
+fn a_rule_takes_a_list_of_patterns_in_their_order() {
+    let rule = scope("x", "cgroup = [\"/a/*/c\", # why\n  \"/b/\",\n \"/*\"], user = 7", "per = \"cgroup\"");
+    let effective = Host::with(&rule).load(&[]).unwrap();
+    let settings = effective.settings();
+    assert_eq!(settings.scopes[0].cgroups, ["/a/*/c", "/b", "/*"]);
+    assert_eq!(Host::with(&effective.to_toml()).load(&[]).unwrap().settings(), settings);
+    let other = Host::with(&rule.replace("/b/", "/c")).load(&[]).unwrap();
+    assert_ne!(other.hash(), effective.hash());
+    let one = Host::with(&scope("x", "cgroup = [\"/a\"]", "")).load(&[]).unwrap();
+    assert!(one.to_toml().contains("match = { cgroup = \"/a\" }"), "{}", one.to_toml());
+    // Each pattern takes the room of a rule.
+    let patterns = |count: usize| {
+        let list = (0..count).map(|at| format!("\"/{at}\"")).collect::<Vec<_>>().join(", ");
+        scope("x", &format!("cgroup = [{list}]"), "") + &scope("y", "user = 1", "")
+    };
+    assert!(Host::with(&patterns(47)).load(&[]).is_ok());
+    let beyond = Host::with(&patterns(48)).error();
+    assert!(beyond.contains("scope.y is one too many: at most 48 rules"), "{beyond}");
+}
+
+#[test]
 fn every_wrong_rule_is_refused_at_its_place() {
     let wrong = [
         ("scope = 3", "1:9:", "write [[scope]] on a line of its own"),
@@ -106,6 +127,15 @@ fn every_wrong_rule_is_refused_at_its_place() {
         ("[[scope]]\nname = \"x\"\nmatch = { pid = 1 }", "3:11:", "match has cgroup, user, exe, comm"),
         ("[[scope]]\nname = \"x\"\nmatch = { cgroup = \"/a/**\" }", "3:20:", "** has no meaning"),
         ("[[scope]]\nname = \"x\"\nmatch = { cgroup = \"a\" }", "3:20:", "from the root of the hierarchy"),
+        ("[[scope]]\nname = \"x\"\nmatch = { cgroup = [] }", "3:20:", "or a list of them"),
+        ("[[scope]]\nname = \"x\"\nmatch = { cgroup = 7 }", "3:20:", "or a list of them"),
+        ("[[scope]]\nname = \"x\"\nmatch = { cgroup = [\"/a\", 7] }", "3:27:", "or a list of them"),
+        ("[[scope]]\nname = \"x\"\nmatch = { cgroup = [\"/a\", \"b\"] }", "3:27:", "from the root"),
+        (
+            "[[scope]]\nname = \"x\"\nmatch = { cgroup = [\"/a\", \"/*\", \"/b/*\"] }",
+            "3:33:",
+            "as \"/*\" before it fits all",
+        ),
         ("[[scope]]\nname = \"x\"\nmatch = { exe = \"a\" }", "3:17:", "whole path"),
         ("[[scope]]\nname = \"x\"\nmatch = { user = -1 }", "3:18:", "a user's name or number"),
         ("[[scope]]\nname = \"x\"\nmatch = { comm = \"sixteen-letters-\" }", "3:18:", "1 to 15 bytes"),
