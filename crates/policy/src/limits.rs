@@ -134,6 +134,9 @@ pub fn parse_time(text: &str) -> Result<Duration, NotANumber> {
 /// Writes a time the way [`parse_time`] reads it, in the largest unit that loses nothing.
 #[must_use]
 pub fn show_time(time: Duration) -> String {
+    if time.is_zero() {
+        return "0s".to_owned();
+    }
     let micros = time.as_micros();
     for (unit, size) in [("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1_000)] {
         if micros >= size && micros.is_multiple_of(size) {

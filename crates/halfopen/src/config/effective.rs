@@ -25,6 +25,9 @@ const KNOWN_FOR: Duration = Duration::from_hours(1);
 /// How long an address that an answer named stays so.
 const NAMES_FOR: Duration = Duration::from_hours(1);
 
+/// How long somebody must have waited until event 4226 is sent.
+const EVENT_AFTER: Duration = Duration::from_secs(1);
+
 /// Every key and rule with its value and origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effective {
@@ -63,6 +66,7 @@ impl Effective {
             Setting::Names(NameTrust::default()),
             Setting::NamesFor(NAMES_FOR),
             Setting::Resolvers(Resolvers::default()),
+            Setting::EventAfter(EVENT_AFTER),
         ];
         let base = settings.into_iter().chain(host).map(Said::Setting);
         // Its text names the preset that it starts from itself; it is its own.
@@ -206,6 +210,15 @@ impl Effective {
         match self.get(Key::Resolvers) {
             Some((Setting::Resolvers(resolvers), _)) => resolvers.clone(),
             _ => Resolvers::default(),
+        }
+    }
+
+    /// How long somebody must have waited until event 4226 is sent.
+    #[must_use]
+    pub fn event_after(&self) -> Duration {
+        match self.get(Key::EventAfter) {
+            Some((Setting::EventAfter(time), _)) => *time,
+            _ => EVENT_AFTER,
         }
     }
 

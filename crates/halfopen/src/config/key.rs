@@ -121,13 +121,15 @@ pub enum Key {
     NamesFor,
     /// Whose answers count.
     Resolvers,
+    /// From which wait on event 4226 is sent.
+    EventAfter,
     /// A limit of the host scope.
     Host(LimitKey),
 }
 
 impl Key {
     /// The keys outside any table, in the order of the sample file.
-    pub const TOP: [Self; 12] = [
+    pub const TOP: [Self; 13] = [
         Self::Preset,
         Self::Mode,
         Self::Persist,
@@ -140,6 +142,7 @@ impl Key {
         Self::Names,
         Self::NamesFor,
         Self::Resolvers,
+        Self::EventAfter,
     ];
 
     /// All keys, in the order of the sample file.
@@ -163,6 +166,7 @@ impl Key {
             Self::Names => "names",
             Self::NamesFor => "names_for",
             Self::Resolvers => "resolvers",
+            Self::EventAfter => "event_after",
             Self::Host(limit) => limit.name(),
         }
     }

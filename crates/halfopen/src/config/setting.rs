@@ -42,6 +42,8 @@ pub enum Setting {
     NamesFor(Duration),
     /// Whose answers count.
     Resolvers(Resolvers),
+    /// Within [`EVENT_AFTER`].
+    EventAfter(Duration),
     /// A limit of the host scope.
     Host(Limit),
 }
@@ -52,6 +54,8 @@ pub const RECORDS: RangeInclusive<u32> = 1_024..=2_097_152;
 pub const KNOWN_FOR: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(24));
 /// The shortest and the longest time for which an address that an answer named may stay so.
 pub const NAMES_FOR: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(24));
+/// The shortest and the longest wait from which on event 4226 may be sent.
+pub const EVENT_AFTER: (Duration, Duration) = (Duration::ZERO, Duration::from_hours(24));
 const PREFIXES: &str = "expected a list of prefixes, as [\"10.0.0.0/8\", \"2001:db8::/32\", \"192.0.2.7\"]";
 
 impl Setting {
@@ -74,6 +78,7 @@ impl Setting {
             Key::Names => Self::Names(written.choice(&NAMES).map_err(wrong)?),
             Key::NamesFor => Self::NamesFor(written.time(NAMES_FOR, "1h").map_err(wrong)?),
             Key::Resolvers => Self::Resolvers(Resolvers::read(&written, &key.to_string())?),
+            Key::EventAfter => Self::EventAfter(written.time(EVENT_AFTER, "1s").map_err(wrong)?),
             Key::Essential => Self::Essential(EssentialList::read(value, written.span)?),
             Key::Host(limit) => Self::Host(Limit::read(limit, &key.to_string(), &written)?),
         })
@@ -106,6 +111,7 @@ impl Setting {
             Self::Names(_) => Key::Names,
             Self::NamesFor(_) => Key::NamesFor,
             Self::Resolvers(_) => Key::Resolvers,
+            Self::EventAfter(_) => Key::EventAfter,
             Self::Host(limit) => Key::Host(limit.key()),
         }
     }
@@ -121,7 +127,7 @@ impl Setting {
             Self::Essential(list) => list.value(),
             Self::RawTcp(raw_tcp) => name_of(&RAW_TCP, raw_tcp).into(),
             Self::Records(number) => i64::from(*number).into(),
-            Self::KnownFor(time) | Self::NamesFor(time) => show_time(*time).into(),
+            Self::KnownFor(time) | Self::NamesFor(time) | Self::EventAfter(time) => show_time(*time).into(),
             Self::Names(trust) => name_of(&NAMES, trust).into(),
             Self::Resolvers(resolvers) => resolvers.names().collect(),
             Self::Host(limit) => limit.value(),
@@ -153,7 +159,7 @@ impl Setting {
     /// Puts it into `settings`.
     pub fn apply(&self, settings: &mut Settings) {
         match self {
-            Self::Preset(_) | Self::Persist(_) | Self::Resolvers(_) => {}
+            Self::Preset(_) | Self::Persist(_) | Self::Resolvers(_) | Self::EventAfter(_) => {}
             Self::Mode(mode) => settings.mode = *mode,
             Self::Exempt(prefixes) => settings.exempt.clone_from(prefixes),
             Self::Essential(list) => settings.essential = list.apply(),

@@ -4,6 +4,7 @@ mod accounts;
 mod adoption;
 mod denials;
 mod exec_scopes;
+mod long_waits;
 mod look_ups;
 mod names;
 mod pokes;
@@ -91,6 +92,7 @@ pub struct Enforcement {
     conntrack: conntrack::Counts,
     conntrack_told: conntrack::Told,
     collected: Option<Duration>,
+    counted: long_waits::Counted,
     /// Where events go.
     pub announcer: Announcer,
 }
@@ -127,8 +129,13 @@ impl Enforcement {
             conntrack: conntrack::Counts::open(),
             conntrack_told: conntrack::Told::default(),
             collected: None,
+            counted: long_waits::Counted::default(),
             announcer,
         };
+        enforcement.announcer.episodes.set_event_after(enforcement.effective.event_after());
+        if let Err(e) = enforcement.know_failed() {
+            tracing::error!("{}", e.in_full());
+        }
         if let Some(adopted) = enforcement.limiter.adopted().cloned() {
             enforcement.take_over(&adopted);
         }
@@ -243,6 +250,8 @@ impl Enforcement {
     pub fn look(&mut self) -> Result<(), KernelError> {
         self.look_after_hand();
         self.take_held()?;
+        self.look_up_long_waits()?;
+        self.look_up_failed()?;
         // Narrower scopes first: the host's queue counts their waiters too, which are no sign that the host is full.
         let mut waiting_below = self.look_at_rules()?;
         let execs = self.scopes.iter().map(|scope| (scope.id, scope.name.clone(), scope.limits.half_open));

@@ -1,7 +1,7 @@
 //! Rules of `[[deny]]` that are met: one event a minute for a rule at most, the others counted in the next. Pure: the caller
 //! tells the time, on the kernel's monotonic clock.
 
-use super::episode::Tally;
+use super::Tally;
 use halfopen_kernel::{Denied, DenyCount};
 use std::collections::BTreeMap;
 use std::time::Duration;

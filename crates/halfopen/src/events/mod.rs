@@ -8,6 +8,7 @@ pub mod record;
 pub mod stopped_datagrams;
 pub mod suspects;
 pub mod system_log;
+mod tallies;
 pub mod text;
 
 pub use denials::{Denial, DenialReport, Denials};
@@ -18,3 +19,4 @@ pub use record::{Event, ProgramRecord, State};
 pub use stopped_datagrams::{StoppedDatagrams, StoppedReport};
 pub use suspects::{Suspect, SuspectReport, Suspects};
 pub use system_log::SystemLog;
+pub use tallies::Tally;

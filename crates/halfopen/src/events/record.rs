@@ -2,8 +2,9 @@
 //! 4228, a rule of `[[deny]]` is met; 4229, first contacts over UDP were stopped.
 
 use super::Identity;
+use super::Tally;
 use super::denials::DenialReport;
-use super::episode::{self, Report, Tally};
+use super::episode::{self, Report};
 use super::stopped_datagrams::StoppedReport;
 use super::suspects::SuspectReport;
 use super::text::plain;
@@ -147,6 +148,11 @@ pub struct SuspectRecord {
     pub suspects: u64,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 /// A program in an [`Event`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProgramRecord {
@@ -162,6 +168,9 @@ pub struct ProgramRecord {
     pub user: String,
     /// How many of its attempts waited.
     pub attempts: u64,
+    /// How many were refused; not written where none was.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub refused: u64,
     /// Some of their destinations.
     pub sample: Vec<String>,
 }
@@ -345,6 +354,9 @@ impl fmt::Display for Event {
         if let Some(destination) = top.sample.first() {
             write!(f, ", such as {destination}")?;
         }
+        if top.refused > 0 {
+            write!(f, ", and {} refused", top.refused)?;
+        }
         match self.programs.len() {
             1 => Ok(()),
             2 => f.write_str("; and by one program more"),
@@ -386,6 +398,7 @@ impl From<Tally> for ProgramRecord {
             cgroup: identity.cgroup,
             user: identity.user,
             attempts: tally.attempts,
+            refused: tally.refused,
             sample: tally.sample.iter().map(ToString::to_string).collect(),
         }
     }
@@ -408,6 +421,7 @@ pub(super) mod tests {
                 user: "root".into(),
             }),
             attempts: 244,
+            refused: 0,
             sample: vec!["198.18.0.7:80".parse().unwrap(), "[2001:db8::1]:80".parse().unwrap()],
         }
     }

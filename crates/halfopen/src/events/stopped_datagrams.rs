@@ -2,7 +2,7 @@
 //! together, so that many accounts cannot flood the log; the others are counted in the account's next. Pure: the caller
 //! tells the time, on the kernel's monotonic clock.
 
-use super::episode::Tally;
+use super::Tally;
 use halfopen_kernel::{AccountId, StoppedDatagram};
 use halfopen_policy::{DatagramCounts, Excess};
 use std::collections::{BTreeMap, VecDeque};

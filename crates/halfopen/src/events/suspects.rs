@@ -1,7 +1,7 @@
 //! Accounts that have become suspects: one event a minute for a scope at most, the others counted in the next. Pure: the
 //! caller tells the time, on the kernel's monotonic clock.
 
-use super::episode::Tally;
+use super::Tally;
 use crate::config::limit::Action;
 use halfopen_kernel::{AccountId, HeldAttempt};
 use std::collections::BTreeMap;

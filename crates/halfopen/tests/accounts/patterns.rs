@@ -141,7 +141,9 @@ fn a_rule_s_patterns_give_accounts_at_their_depths_all_with_its_limits() {
     let mut wider = by(&patterns);
     wider.scopes[0].limits.half_open = Some(2);
     scene.limiter.apply(&wider).unwrap();
-    [1, 2, 5].into_iter().for_each(|at| programs[at].dial());
+    for at in [1, 2, 5] {
+        programs[at].dial();
+    }
     assert_eq!(found(&scene)[1], (2, 0));
     crate::scene::is("all accounts to have two", &[2; 4], || found(&scene).map(|(out, _)| out));
     scene.recount_agrees();

@@ -5,7 +5,7 @@ use super::{Enforcement, monotonic};
 use crate::config::setting::mode_name;
 use crate::control::{DeniedStatus, DenyStatus};
 use crate::events::DenialReport;
-use crate::events::episode::Tally;
+use crate::events::Tally;
 use halfopen_kernel::{Denied, DenyRule, KernelError};
 use halfopen_policy::Mode;
 use std::net::IpAddr;
@@ -23,6 +23,7 @@ impl Enforcement {
                 protocol: protocol(&due.last),
                 program: Tally {
                     attempts: due.denied + due.would_have_denied,
+                    refused: 0,
                     sample: vec![due.last.destination],
                     program: due.last.program,
                     identity: Some(identity),

@@ -3,7 +3,7 @@
 use super::accounts::on_the_wall;
 use super::{Enforcement, monotonic};
 use crate::control::{ScopeStatus, StoppedStatus, UdpStatus};
-use crate::events::episode::Tally;
+use crate::events::Tally;
 use crate::events::{Identity, StoppedReport};
 use halfopen_kernel::{AccountId, KernelError, Program, StoppedDatagram};
 use std::collections::HashMap;
@@ -31,6 +31,7 @@ impl Enforcement {
             let cgroup = identity.cgroup.clone();
             let program = stop.program.map(|program| Tally {
                 attempts: counts.stopped + counts.would_have_been_stopped,
+                refused: 0,
                 sample: vec![stop.destination],
                 identity: Some(identity),
                 program,

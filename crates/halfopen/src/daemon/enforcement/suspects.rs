@@ -5,7 +5,7 @@ use super::{Enforcement, HOST, monotonic};
 use crate::config::limit::Action;
 use crate::control::ScopeKind;
 use crate::events::SuspectReport;
-use crate::events::episode::Tally;
+use crate::events::Tally;
 use halfopen_kernel::{AccountId, HeldAttempt, KernelError, ScopeId};
 use halfopen_policy::OnSuspect;
 
@@ -74,6 +74,7 @@ impl Enforcement {
                 account: status.name.clone(),
                 program: Tally {
                     attempts: 1,
+                    refused: 0,
                     sample: vec![due.attempt.destination],
                     program: due.attempt.program,
                     identity: Some(identity),
