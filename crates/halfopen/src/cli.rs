@@ -119,7 +119,7 @@ pub enum Command {
     /// `halfopen status` and event 4227 name it. Without [...] all suspects of that scope are let go.
     #[command(group = clap::ArgGroup::new("whom").required(true))]
     #[command(
-        after_help = "Example: halfopen release 'second[/system.slice/foo.service]'\n         halfopen release --all"
+        after_help = "Example: halfopen release 'adaptive[/system.slice/foo.service]'\n         halfopen release --all"
     )]
     Release {
         /// A scope, or one account of it, as status shows it

@@ -27,7 +27,7 @@ fn without_a_daemon_it_says_how_to_start_one() {
         &["why", "1"],
         &["exec", "--", "true"],
         &["release", "--all"],
-        &["release", "second[user root]"],
+        &["release", "adaptive[user root]"],
     ] {
         let (code, out, error) = output(arguments);
         assert_eq!((code, out.as_str()), (Some(1), ""), "{arguments:?}");

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const SCANNED: usize = 10_000;
 
@@ -69,7 +69,7 @@ fn it_names_program_process_executable_cgroup_user_and_destinations() {
 /// A scan in waves, which give up and leave the queue empty between them.
 fn scanner_makes_one_pair(queue: usize) {
     let lab = Lab::new().unwrap();
-    let limiter = limit(&lab, 5).set("queue", queue).start().unwrap();
+    let limiter = limit(&lab, 5).set("queue", queue).set("event_after", "0s").start().unwrap();
     let dead = lab.draw(&Mix { dead: SCANNED, ..Mix::default() }).unwrap().destinations();
     let mut listener = limiter.command();
     listener.args(["events", "--follow", "--json"]).stdout(std::process::Stdio::piped());
@@ -112,6 +112,62 @@ fn a_scanner_of_ten_thousand_makes_two_events() {
 fn a_scanner_that_overruns_the_queue_makes_two_events() {
     require_lab!();
     scanner_makes_one_pair(100);
+}
+
+#[test]
+fn waits_are_told_of_when_they_are_long_and_while_they_last() {
+    require_lab!();
+    let lab = Lab::new().unwrap();
+    let limiter = limit(&lab, 1).set("slot_life", "10m").start().unwrap();
+    let dead = lab.draw(&Mix { dead: 3, ..Mix::default() }).unwrap().destinations();
+    // The only slot is this one's for longer than the test.
+    let holder = Dialer::new(&lab).destinations(dead[..1].iter().copied()).spawn().unwrap();
+    holder.await_all_dialled(PATIENCE).unwrap();
+    // Again and again for long enough that it would be told of with 0s.
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(4) {
+        let dialer = Dialer::new(&lab).destinations(dead.iter().copied());
+        let impatient = dialer.patience(Duration::from_millis(300)).spawn().unwrap();
+        impatient.await_all_done(PATIENCE).unwrap();
+    }
+    let host = limiter.status().unwrap().host;
+    assert!(host.cancelled > 4 && host.queued == 0, "{host:?}");
+    assert!((1..1_000).contains(&host.longest_wait_ms), "the machine is too busy for this test: {host:?}");
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(limiter.events().unwrap(), []);
+
+    let waiting = Dialer::new(&lab).destinations(dead).spawn().unwrap();
+    waiting.await_all_dialled(PATIENCE).unwrap();
+    let event = await_events(&limiter, 1).remove(0);
+    let host = limiter.status().unwrap().host;
+    assert_eq!((host.queued, host.released), (3, 0), "they wait still");
+    assert_eq!((event.state.as_str(), event.scope.as_str(), event.queued), ("reached", "host", 3));
+    let named = event.programs.iter().find(|program| program.pid == waiting.pid()).unwrap();
+    assert_eq!(named.attempts, 3);
+    assert!(event.programs.iter().all(|program| program.pid != holder.pid()), "it has not waited");
+}
+
+#[test]
+fn a_refused_attempt_is_told_of_at_once() {
+    require_lab!();
+    let lab = Lab::new().unwrap();
+    let limiter = limit(&lab, 1).set("queue", 8).start().unwrap();
+    assert_eq!(limiter.get("event_after").unwrap(), "1s");
+    limiter.set("event_after", "1h").unwrap();
+    let dead = lab.draw(&Mix { dead: 30, ..Mix::default() }).unwrap().destinations();
+    let dialling = Dialer::new(&lab).destinations(dead[..9].iter().copied()).spawn().unwrap();
+    limiter.await_status("all to wait", PATIENCE, |status| status.host.queued == 8).unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(limiter.events().unwrap(), [], "nobody has waited for an hour");
+    let refused = Dialer::new(&lab).destinations(dead[9..].iter().copied()).spawn().unwrap();
+    let event = await_events(&limiter, 1).remove(0);
+    assert_eq!((event.state.as_str(), event.scope.as_str(), event.queued), ("reached", "host", 8));
+    let json = ask_well(&limiter, &["events", "--json"]);
+    let json: Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
+    let programs = json["programs"].as_array().unwrap();
+    let of = |pid: u32| programs.iter().find(|program| program["pid"] == pid).unwrap();
+    assert_eq!(of(dialling.pid())["attempts"], 8);
+    assert!(of(refused.pid())["refused"].as_u64().unwrap() > 0, "{programs:?}");
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn found(whose: Whose) -> Result<Whose> {
         Whose::CgroupAt(path) => {
             let root = CgroupDir::root()?;
             let name = unescaped(path.trim_start_matches('/')).with_context(|| {
-                format!("{path} is cut: name the account by its number, as second[cgroup 4242]")
+                format!("{path} is cut: name the account by its number, as adaptive[cgroup 4242]")
             })?;
             let directory = root.path().join(OsStr::from_bytes(&name));
             let metadata = fs::metadata(&directory).with_context(|| {

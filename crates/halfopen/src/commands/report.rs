@@ -312,7 +312,7 @@ mod tests {
         let mut status = status("enforce", harmed, 60);
         assert!(steps(&status).contains(&Step::RaiseHalfOpen));
         let ledger = Ledger::default();
-        let account = ScopeStatus::new("second[/a]", ScopeKind::Account, &Limits::xp_sp2(), &ledger);
+        let account = ScopeStatus::new("adaptive[/a]", ScopeKind::Account, &Limits::xp_sp2(), &ledger);
         let trust = TrustStatus { credit: Some(3), ..TrustStatus::default() };
         status.scopes.push(ScopeStatus { trust, ..account });
         let steps = steps(&status);

@@ -181,7 +181,7 @@ mod tests {
             &Limits { half_open: None, ..Limits::xp_sp2() },
             &ledger,
         );
-        let account = ScopeStatus::new("second[/a]", ScopeKind::Account, &Limits::xp_sp2(), &ledger);
+        let account = ScopeStatus::new("adaptive[/a]", ScopeKind::Account, &Limits::xp_sp2(), &ledger);
         let status = Status {
             mode: "enforce".into(),
             preset: "xp-sp2".into(),
@@ -206,7 +206,7 @@ mod tests {
         let lines: Vec<&str> = table.lines().collect();
         assert_eq!(lines[1].split_whitespace().collect::<Vec<_>>(), ["host", "exec-1"]);
         assert_eq!(lines[2], "gave up while queued              7             7");
-        let account = "second[/a]: queued 244, half-open 0 of 10, gave up while queued 7";
+        let account = "adaptive[/a]: queued 244, half-open 0 of 10, gave up while queued 7";
         let at = lines.iter().position(|line| *line == account).unwrap();
         assert_eq!(lines[at + 1], "and 9936 accounts more of which there is less to say");
         assert!(table.contains("unlimited") && lines.last().unwrap().starts_with("degraded: "));

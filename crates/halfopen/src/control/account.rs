@@ -1,4 +1,4 @@
-//! The names of accounts: `torrent`, `second[/system.slice/foo.service]`, `web[user www-data]`, `dialers[pid 7 nmap]`.
+//! The names of accounts: `torrent`, `adaptive[/system.slice/foo.service]`, `web[user www-data]`, `dialers[pid 7 nmap]`.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -94,9 +94,9 @@ mod tests {
     fn names_are_read_as_they_are_shown() {
         for text in [
             "torrent",
-            "second[/system.slice/a b.service]",
-            "second[/]",
-            "second[cgroup 4242]",
+            "adaptive[/system.slice/a b.service]",
+            "adaptive[/]",
+            "adaptive[cgroup 4242]",
             "web[user www-data]",
             "web[user 33]",
             "dialers[pid 7]",

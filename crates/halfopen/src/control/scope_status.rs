@@ -234,16 +234,16 @@ mod tests {
             credit_foreign: None,
             blocked_until: None,
         };
-        let new = ScopeStatus::new("second[/a\n]", ScopeKind::Account, &open, &ledger);
+        let new = ScopeStatus::new("adaptive[/a\n]", ScopeKind::Account, &open, &ledger);
         let scope = ScopeStatus { trust, ..new };
         assert_eq!(
             scope.credit_waited_for(),
-            "credit: it is a first contact, and second[/a\\x0a] has spent what it had on others, which is a suspect since \
+            "credit: it is a first contact, and adaptive[/a\\x0a] has spent what it had on others, which is a suspect since \
              1970-01-01T00:00:00.000Z; answers earn some, and time does; 3 attempts wait"
         );
         assert_eq!(
             scope.in_short(),
-            "second[/a\\x0a]: queued 3, half-open 0, credit 0, for named 9, first contacts 40, refused, blocked 2, SUSPECT since \
+            "adaptive[/a\\x0a]: queued 3, half-open 0, credit 0, for named 9, first contacts 40, refused, blocked 2, SUSPECT since \
              1970-01-01T00:00:00.000Z"
         );
         let sent = serde_json::to_string(&scope).unwrap();

@@ -484,7 +484,7 @@ pub(super) mod tests {
     #[test]
     fn a_suspect_s_event_has_a_number_of_its_own() {
         let report = SuspectReport {
-            account: "second[/system.slice/x.service]".into(),
+            account: "adaptive[/system.slice/x.service]".into(),
             program: tally(),
             first_contacts: 40,
             on_suspect: Action::Block,
@@ -503,7 +503,7 @@ pub(super) mod tests {
             event.to_string(),
             "event 4227: First contacts mostly fail, as a scan's do. Its connects fail until 1970-01-01T00:10:00.000Z \
              (on_suspect = block). Other suspects of its scope without an event of their own: 2. Scope: \
-             second[/system.slice/x.service]. First contacts so far: 40. Its latest was of nmap\\x0a (pid 4242, \
+             adaptive[/system.slice/x.service]. First contacts so far: 40. Its latest was of nmap\\x0a (pid 4242, \
              /usr/bin/nmap, cgroup /user.slice, user root), to 198.18.0.7:80"
         );
     }
