@@ -122,7 +122,7 @@ fn check_shows_rules_with_their_origin() {
         assert!(line.starts_with(says) && line.ends_with(&origin), "{says}{origin} in {line}");
     }
     assert!(
-        out.lines().any(|line| line.starts_with("name = \"root\" ") && line.ends_with("# preset")),
+        out.lines().any(|line| line.starts_with("name = \"adaptive\" ") && line.ends_with("# preset")),
         "{out}"
     );
 }

@@ -61,11 +61,10 @@ impl Tallies {
         }
     }
 
-    /// Counts `others` in.
+    /// Counts in those of an episode of the same scope. Whether attempts were only counted is as of this one.
     pub fn take_in(&mut self, others: Self) {
         self.attempts += others.attempts;
         self.untracked |= others.untracked;
-        self.audited |= others.audited;
         self.earlier += others.earlier;
         for (program, other) in others.programs {
             let Some(tally) = self.of(&program, |_| other.identity) else { continue };

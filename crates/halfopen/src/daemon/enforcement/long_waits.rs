@@ -12,11 +12,12 @@ use std::time::Duration;
 /// A program without the number of its process.
 type ProgramKey = (u64, u32, String);
 
-/// Attempts refused and given up in a scope, its accounts among it.
+/// Attempts refused and given up in a scope, its accounts among it. Programs' refusals are counted with those by a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Failed {
     refused: u64,
     gave_up: u64,
+    blocked: u64,
 }
 
 /// What had been counted when it was last looked at.
@@ -66,8 +67,9 @@ impl Enforcement {
         let mut of_host = self.counted.new_in(ScopeId::HOST, host);
         let mut refused_in = Vec::new();
         for (id, name, failed) in self.failed_in_narrower()? {
-            let new = self.counted.new_in(id, failed);
-            if new == Failed::default() || !self.announcer.episodes.is_open(&name) {
+            // Where accounts were collected it cannot be more than the host has.
+            let new = self.counted.new_in(id, failed).at_most(of_host);
+            if (new.refused == 0 && new.gave_up == 0) || !self.announcer.episodes.is_open(&name) {
                 continue;
             }
             of_host = of_host.less(new);
@@ -161,17 +163,31 @@ impl Counted {
 
 impl Failed {
     fn of(ledger: &Ledger) -> Self {
-        Self { refused: ledger.refused_overflow, gave_up: ledger.gave_up_while_queued }
+        let (refused, gave_up) = (ledger.refused_overflow, ledger.gave_up_while_queued);
+        Self { refused, gave_up, blocked: ledger.blocked }
     }
 
     fn and(self, other: Self) -> Self {
-        Self { refused: self.refused + other.refused, gave_up: self.gave_up + other.gave_up }
+        Self {
+            refused: self.refused + other.refused,
+            gave_up: self.gave_up + other.gave_up,
+            blocked: self.blocked + other.blocked,
+        }
+    }
+
+    fn at_most(self, other: Self) -> Self {
+        Self {
+            refused: self.refused.min(other.refused),
+            gave_up: self.gave_up.min(other.gave_up),
+            blocked: self.blocked.min(other.blocked),
+        }
     }
 
     fn less(self, other: Self) -> Self {
         Self {
             refused: self.refused.saturating_sub(other.refused),
             gave_up: self.gave_up.saturating_sub(other.gave_up),
+            blocked: self.blocked.saturating_sub(other.blocked),
         }
     }
 }
@@ -183,7 +199,7 @@ mod tests {
     #[test]
     fn what_is_counted_is_new_once() {
         let mut counted = Counted::default();
-        let failed = |refused, gave_up| Failed { refused, gave_up };
+        let failed = |refused, gave_up| Failed { refused, gave_up, blocked: 0 };
         assert_eq!(counted.new_in(ScopeId::HOST, failed(3, 1)), failed(3, 1));
         assert_eq!(counted.new_in(ScopeId::HOST, failed(3, 1)), failed(0, 0));
         assert_eq!(counted.new_in(ScopeId::HOST, failed(5, 1)), failed(2, 0));
