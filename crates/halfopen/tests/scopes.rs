@@ -122,6 +122,27 @@ fn a_rule_holds_those_it_is_for_and_is_changed_live() {
 }
 
 #[test]
+fn a_full_queue_of_an_account_is_told_of_its_rule_and_not_of_the_host() {
+    require_lab!();
+    let host = Host::with(
+        "preset = \"none\"\nevent_after = \"1h\"\n[host]\nslot_life = \"10m\"\n\
+         [[scope]]\nname = \"each\"\nper = \"cgroup\"\nhalf_open = 1\nqueue = 2\n\
+         match = { cgroup = [\"CGROUP/deeper/*\", \"CGROUP\"] }\n",
+    );
+    let dialling = host.dial_dead(8);
+    let account = host.until_scope("each[", 1, 2);
+    assert_eq!(account["refused_overflow"], 5, "{account}");
+    let events = until("the event", PATIENCE, || {
+        Some(host.limiter.events().unwrap()).filter(|events| !events.is_empty())
+    });
+    let [event] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!((event.scope.as_str(), event.queued, event.programs.len()), ("each", 2, 1));
+    assert_eq!((event.programs[0].pid, event.programs[0].attempts), (dialling.pid(), 2));
+    host.limiter.set("scope.each.half_open", 2).unwrap();
+    host.until_scope("each[", 2, 1);
+}
+
+#[test]
 fn who_waits_for_an_address_that_another_has_reached_costs_nothing() {
     require_lab!();
     let rule = "[[scope]]\nname = \"mine\"\nmatch = { cgroup = \"CGROUP\" }\nfirst_contacts = 1\nreward = 1\n\
