@@ -33,11 +33,12 @@ pub fn carry_out(workload: &Workload, limiter: &dyn Limiter, seed: u64) -> Resul
         .map(|(dialer, cgroup)| meet(&lab, dialer, cgroup, limiter.name()))
         .collect::<Result<Vec<_>, _>>()?;
 
+    let virtual_only = || TrialError::VirtualClockOnly { workload: workload.name.clone() };
     let zero = SystemTime::now().duration_since(UNIX_EPOCH)?;
     let end = Instant::now() + workload.run_for;
     for (dialling, dialer) in dialling.iter_mut().zip(&workload.dialers) {
         for stream in &dialer.streams {
-            dialling.also(&spec(stream))?;
+            dialling.also(&spec(stream).ok_or_else(virtual_only)?)?;
         }
     }
     for dialling in &dialling {
@@ -66,7 +67,7 @@ fn hosts(workload: &Workload) -> Vec<Host> {
 
 /// Starts a dialer, which meets whom it is to know, and waits until the time for the rest has come.
 fn meet(lab: &Lab, dialer: &DialerPlan, cgroup: &Cgroup, limiter: &str) -> Result<Dialling, TrialError> {
-    let meets = dialer.meets.iter().map(|address| socket_address(*address));
+    let meets = dialer.meets.iter().map(|address| socket_address(*address, PORT));
     let dialling =
         Dialer::new(lab).cgroup(cgroup).destinations(meets).blocking(1).close_when_connected().spawn()?;
     let reports = dialling.await_all_done(MEETING)?;
@@ -81,22 +82,24 @@ fn meet(lab: &Lab, dialer: &DialerPlan, cgroup: &Cgroup, limiter: &str) -> Resul
     Ok(dialling)
 }
 
-fn socket_address(address: Ipv4Addr) -> SocketAddr {
-    SocketAddr::new(IpAddr::V4(address), PORT)
+fn socket_address(address: Ipv4Addr, port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(address), port)
 }
 
-fn spec(stream: &Stream) -> Spec {
+/// `None` where the lab's dialers cannot keep its pace.
+fn spec(stream: &Stream) -> Option<Spec> {
     let (style, times) = match &stream.pace {
         Pace::AtOnce => (Style::AtOnce, &[][..]),
         Pace::Threads(threads) => (Style::Blocking(*threads), &[][..]),
         Pace::At(times) => (Style::AtOnce, &times[..]),
         Pace::Forks { dials, children } => (Style::Forks { dials: *dials, children: *children }, &[][..]),
+        Pace::Collect { .. } | Pace::Rounds { .. } => return None,
     };
-    Spec {
-        destinations: stream.dials.iter().map(|dial| socket_address(dial.to)).collect(),
+    Some(Spec {
+        destinations: stream.dials.iter().map(|dial| socket_address(dial.to, dial.port)).collect(),
         style,
         at_us: times.iter().map(|time| time.as_micros() as u64).collect(),
         patience_ms: stream.patience.map(|patience| patience.as_millis() as u64),
         ..Spec::default()
-    }
+    })
 }

@@ -16,6 +16,12 @@ pub enum TrialError {
         /// The limiter's name.
         limiter: String,
     },
+    /// Its dials follow a pace that the lab's dialers do not have.
+    #[error("workload {workload} is carried out on a virtual clock only")]
+    VirtualClockOnly {
+        /// The workload's name.
+        workload: String,
+    },
     /// A limiter could not be put into a lab, asked or taken out.
     #[error("the limiter {limiter}: {what}")]
     Limiter {

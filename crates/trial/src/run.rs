@@ -125,6 +125,7 @@ impl Who {
             Peer::Known => "known",
             Peer::Stranger => "strangers",
             Peer::Dead => "dead",
+            Peer::Target => "targets",
         };
         format!("{}, {peer}", self.cgroup)
     }
@@ -295,7 +296,9 @@ fn begun<'a>(stream: &Stream, reports: impl Iterator<Item = &'a Report>, run_for
     match &stream.pace {
         Pace::AtOnce => stream.dials.len(),
         Pace::At(times) => times.iter().filter(|time| **time < run_for).count(),
-        Pace::Threads(_) | Pace::Forks { .. } => reports.map(|report| report.index + 1).max().unwrap_or(0),
+        Pace::Threads(_) | Pace::Forks { .. } | Pace::Collect { .. } | Pace::Rounds { .. } => {
+            reports.map(|report| report.index + 1).max().unwrap_or(0)
+        }
     }
 }
 

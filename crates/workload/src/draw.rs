@@ -8,7 +8,16 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 
-use crate::{Dial, Peer, Workload};
+use crate::{Dial, PORT, Peer, Workload};
+
+/// Which ports are dialled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ports {
+    /// This one.
+    One(u16),
+    /// Of each address one at random, 1,024 to 65,535.
+    Random,
+}
 
 /// A block of IPv4 addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +31,8 @@ pub struct Prefix {
 impl Prefix {
     /// What the lab's world owns, RFC 2544's range for benches: 131,072 addresses.
     pub const WORLD: Self = Self { network: Ipv4Addr::new(198, 18, 0, 0), length: 15 };
-    /// 16,777,216 addresses, for what needs more than [`WORLD`](Self::WORLD) has; on a virtual clock only.
-    pub const VAST: Self = Self { network: Ipv4Addr::new(10, 0, 0, 0), length: 8 };
+    /// 2^28 addresses, for what needs more than [`WORLD`](Self::WORLD) has; on a virtual clock only.
+    pub const VAST: Self = Self { network: Ipv4Addr::new(16, 0, 0, 0), length: 4 };
 
     /// How many addresses it has.
     #[must_use]
@@ -49,11 +58,25 @@ pub(crate) struct Draw {
     random: StdRng,
     prefix: Prefix,
     taken: HashSet<Ipv4Addr>,
+    ports: Ports,
 }
 
 impl Draw {
     pub(crate) fn new(seed: u64, prefix: Prefix) -> Self {
-        Self { random: StdRng::seed_from_u64(seed), prefix, taken: HashSet::new() }
+        Self { random: StdRng::seed_from_u64(seed), prefix, taken: HashSet::new(), ports: Ports::One(PORT) }
+    }
+
+    /// The same, whose dials go to these ports from here on.
+    pub(crate) fn on(self, ports: Ports) -> Self {
+        Self { ports, ..self }
+    }
+
+    /// The same, which draws only of a block of this length within its prefix from here on.
+    pub(crate) fn within_one(mut self, length: u8) -> Self {
+        let network = Prefix { network: self.anywhere(), length };
+        let mask = u32::MAX << (32 - u32::from(length));
+        self.prefix = Prefix { network: Ipv4Addr::from_bits(network.network.to_bits() & mask), length };
+        self
     }
 
     /// Of the prefix of a workload, nothing that it dials.
@@ -68,17 +91,62 @@ impl Draw {
     /// If the prefix has not so many left.
     pub(crate) fn dials(&mut self, peer: Peer, count: usize) -> Vec<Dial> {
         assert!(self.taken.len() + count <= self.prefix.size(), "{:?} has too few addresses", self.prefix);
-        (0..count).map(|_| Dial { to: self.address(), peer }).collect()
+        (0..count).map(|_| self.dial(peer)).collect()
+    }
+
+    fn dial(&mut self, peer: Peer) -> Dial {
+        let to = self.address();
+        let port = match self.ports {
+            Ports::One(port) => port,
+            Ports::Random => self.random.random_range(1_024..=u16::MAX),
+        };
+        Dial { to, port, peer }
+    }
+
+    fn anywhere(&mut self) -> Ipv4Addr {
+        let index = self.random.random_range(0..self.prefix.size()) as u32;
+        Ipv4Addr::from_bits(self.prefix.network.to_bits() | index)
     }
 
     fn address(&mut self) -> Ipv4Addr {
         loop {
-            let index = self.random.random_range(0..self.prefix.size()) as u32;
-            let address = Ipv4Addr::from_bits(self.prefix.network.to_bits() | index);
+            let address = self.anywhere();
             if self.taken.insert(address) {
                 return address;
             }
         }
+    }
+
+    /// Addresses not drawn before, of which none shares its /24 with another until each /24 of the prefix has one.
+    pub(crate) fn dials_of_many_networks(&mut self, peer: Peer, count: usize) -> Vec<Dial> {
+        let networks = self.prefix.size() >> 8;
+        let mut used = HashSet::new();
+        let mut dials = Vec::with_capacity(count);
+        while dials.len() < count {
+            if used.len() == networks {
+                used.clear();
+            }
+            let dial = self.dial(peer);
+            if used.insert(dial.to.to_bits() >> 8) {
+                dials.push(dial);
+            } else {
+                self.taken.remove(&dial.to);
+            }
+        }
+        dials
+    }
+
+    /// So many dials of which this many in a hundred are to live ones, at random among the others.
+    pub(crate) fn mixed(&mut self, live: Peer, count: usize, percent: usize) -> Vec<Dial> {
+        let living = count * percent / 100;
+        let mut dials = [self.dials(Peer::Dead, count - living), self.dials(live, living)].concat();
+        self.shuffle(&mut dials);
+        dials
+    }
+
+    /// A time shorter than this one.
+    pub(crate) fn phase(&mut self, of: Duration) -> Duration {
+        of.mul_f64(self.random.random())
     }
 
     pub(crate) fn shuffle(&mut self, dials: &mut [Dial]) {
@@ -138,6 +206,38 @@ mod tests {
             times.windows(2).filter(|pair| pair[1].abs_diff(pair[0]) < Duration::from_millis(693)).count();
         let share = short * 100 / times.len();
         assert!((47..=53).contains(&share), "{share} % of the gaps below the median of the distribution");
+    }
+
+    #[test]
+    fn each_of_the_many_networks_has_one_before_any_has_two() {
+        let networks = |count: usize| {
+            let dials = Draw::new(3, Prefix::WORLD).dials_of_many_networks(Peer::Stranger, count);
+            dials.iter().map(|dial| dial.to.to_bits() >> 8).collect::<HashSet<_>>().len()
+        };
+        assert_eq!([networks(300), networks(512), networks(700)], [300, 512, 512]);
+    }
+
+    #[test]
+    fn one_block_within_the_prefix_is_drawn_and_all_of_it_is_there() {
+        let mut draw = Draw::new(4, Prefix::WORLD).on(Ports::One(443)).within_one(24);
+        let dials = draw.dials(Peer::Dead, 256);
+        assert!(dials.iter().all(|dial| draw.prefix.contains(dial.to) && dial.port == 443));
+        assert!(Prefix::WORLD.contains(draw.prefix.network) && draw.prefix.network.octets()[3] == 0);
+    }
+
+    #[test]
+    fn random_ports_are_hardly_ever_the_same() {
+        let dials = Draw::new(5, Prefix::WORLD).on(Ports::Random).dials(Peer::Dead, 1_000);
+        let ports: HashSet<_> = dials.iter().map(|dial| dial.port).collect();
+        assert!(ports.len() > 950 && ports.iter().all(|port| *port >= 1_024), "{} ports", ports.len());
+    }
+
+    #[test]
+    fn so_many_in_a_hundred_are_live() {
+        let dials = Draw::new(6, Prefix::WORLD).mixed(Peer::Stranger, 10_000, 15);
+        let live = |dials: &[Dial]| dials.iter().filter(|dial| dial.peer.is_live()).count();
+        assert_eq!(live(&dials), 1_500);
+        assert!((650..850).contains(&live(&dials[..5_000])), "{} in the first half", live(&dials[..5_000]));
     }
 
     #[test]

@@ -2,7 +2,9 @@
 //! on the running kernel by the lab and on a virtual clock by the policy's own tests, from the same definitions.
 //!
 //! A [`Workload`] is drawn by a seed, which repeats it. All its addresses are different ones, drawn at random, so that
-//! neither address nor order tells whether one is live. [`NAMES`] lists those that are compared, [`named`] draws one.
+//! neither address nor order tells whether one is live. [`NAMES`] lists those that are compared, [`PEERS`] those of
+//! honest programs of whose peers some are dead, [`SCANS`] those of scanners of whose addresses some answer; [`named`]
+//! draws one.
 //!
 //! To carry one out: have each [`DialerPlan`] connect to the addresses it `meets`, one after the other, and close each
 //! connection; wait [`MET_BEFORE`]. That is time zero. From then on each dialer, one process in its cgroup, works off
@@ -13,6 +15,9 @@
 
 mod catalogue;
 mod draw;
+mod gathering;
+mod monitoring;
+mod probing;
 mod scanners;
 mod storms;
 
@@ -20,13 +25,18 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-pub use catalogue::{NAMES, named};
-pub use draw::Prefix;
+pub use catalogue::{NAMES, PEERS, SCANS, named};
+pub use draw::{Ports, Prefix};
+pub use gathering::{Start, bitcoin_day, start};
+pub use monitoring::{Placement, health_checks, scrapes};
+pub use probing::{Probe, probe, two_ports};
 pub use scanners::{PATIENCE, THREADS, company, farmer, forker, scanner, slow_scanner};
 pub use storms::{Order, crowd, half_dead, storm};
 
 /// How long before time zero the known addresses were met.
 pub const MET_BEFORE: Duration = Duration::from_secs(10);
+/// The port that is dialled where none in particular is meant.
+pub const PORT: u16 = 80;
 /// The cgroup of the dialer that makes the workload what it is.
 pub const VICTIM: &str = "victim";
 /// The cgroup of one that only happens to run on the same host.
@@ -51,7 +61,7 @@ pub struct DialerPlan {
     /// The name of its cgroup, [`VICTIM`] or [`INNOCENT`]: siblings, and at depth 2 below the root of the cgroup tree,
     /// as services and containers are.
     pub cgroup: &'static str,
-    /// Live addresses it connects to before time zero.
+    /// Live addresses it connects to before time zero, on [`PORT`].
     pub meets: Vec<Ipv4Addr>,
     /// What it works off from time zero on, all side by side.
     pub streams: Vec<Stream>,
@@ -60,7 +70,7 @@ pub struct DialerPlan {
 /// Dials that share a pace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stream {
-    /// Where to, in this order.
+    /// Where to, in this order; each once, but with [`Pace::Rounds`] once in each round.
     pub dials: Vec<Dial>,
     /// When each dial begins.
     pub pace: Pace,
@@ -71,8 +81,10 @@ pub struct Stream {
 /// One connect().
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Dial {
-    /// The address; which port does not matter.
+    /// The address.
     pub to: Ipv4Addr,
+    /// The port. A live peer answers there.
+    pub port: u16,
     /// Who is there.
     pub peer: Peer,
 }
@@ -86,6 +98,8 @@ pub enum Peer {
     Known,
     /// Live, and never met by this dialer; dialled once.
     Stranger,
+    /// Live, never met before time zero, and dialled again in each round.
+    Target,
 }
 
 /// When the dials of a [`Stream`] begin.
@@ -105,6 +119,24 @@ pub enum Pace {
         dials: usize,
         /// How many children are at work at a time.
         children: usize,
+    },
+    /// A program that collects peers: from time zero on it dials the next address each `every`, unless `at_a_time` dials
+    /// are under way, until `wanted` have been established. Those under way then are left to their patience.
+    Collect {
+        /// From one dial to the next.
+        every: Duration,
+        /// How many dials may be under way; without it, any number.
+        at_a_time: Option<usize>,
+        /// How many peers it wants; without it, all it can get.
+        wanted: Option<usize>,
+    },
+    /// Each is dialled in each round, whatever became of it in those before: in round k, counted from 0, at k times
+    /// `every` and its phase after time zero, until the workload ends.
+    Rounds {
+        /// From one round to the next; longer than the stream's patience.
+        every: Duration,
+        /// As many as dials, each shorter than `every`.
+        phases: Vec<Duration>,
     },
 }
 

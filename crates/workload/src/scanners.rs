@@ -86,16 +86,16 @@ fn scan(dials: Vec<Dial>) -> Stream {
     Stream { dials, pace: Pace::Threads(THREADS), patience: Some(PATIENCE) }
 }
 
-fn one(streams: Vec<Stream>) -> DialerPlan {
+pub(crate) fn one(streams: Vec<Stream>) -> DialerPlan {
     DialerPlan { cgroup: VICTIM, meets: Vec::new(), streams }
 }
 
-fn rounds_within(run_for: Duration) -> usize {
+pub(crate) fn rounds_within(run_for: Duration) -> usize {
     run_for.as_millis().div_ceil(PATIENCE.as_millis()) as usize
 }
 
 /// How many dead addresses a scanner gets to at most, one round to spare.
-fn dead_within(run_for: Duration) -> usize {
+pub(crate) fn dead_within(run_for: Duration) -> usize {
     THREADS * (rounds_within(run_for) + 1)
 }
 
