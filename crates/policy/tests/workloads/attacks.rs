@@ -1,6 +1,6 @@
 //! Scanners that know the rules and have accomplices: live addresses that answer whenever they like.
 
-use halfopen_workload::{Dial, DialerPlan, PATIENCE, Pace, Peer, Stream, VICTIM, Workload};
+use halfopen_workload::{Dial, DialerPlan, PATIENCE, PORT, Pace, Peer, Stream, VICTIM, Workload};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -10,12 +10,16 @@ const RUN: Duration = Duration::from_mins(10);
 pub fn accomplices(count: u32, to_a_neighbourhood: u32) -> Vec<Dial> {
     let first = Ipv4Addr::new(11, 0, 0, 0).to_bits();
     let at = |number: u32| first + ((number / to_a_neighbourhood) << 8) + 1 + number % to_a_neighbourhood;
-    (0..count).map(|number| Dial { to: Ipv4Addr::from_bits(at(number)), peer: Peer::Stranger }).collect()
+    (0..count).map(|number| dial(at(number), Peer::Stranger)).collect()
 }
 
 pub fn dead(count: u32) -> Vec<Dial> {
     let first = Ipv4Addr::new(12, 0, 0, 0).to_bits();
-    (0..count).map(|number| Dial { to: Ipv4Addr::from_bits(first + number), peer: Peer::Dead }).collect()
+    (0..count).map(|number| dial(first + number, Peer::Dead)).collect()
+}
+
+fn dial(to: u32, peer: Peer) -> Dial {
+    Dial { to: Ipv4Addr::from_bits(to), port: PORT, peer }
 }
 
 pub fn attack(name: &str, streams: Vec<Stream>) -> Workload {

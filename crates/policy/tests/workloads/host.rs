@@ -145,26 +145,29 @@ impl Host {
         scopes.flat_map(of).flatten().min()
     }
 
-    pub fn connect(&mut self, cgroup: &'static str, dial: Dial, patience: Option<Duration>) -> Number {
-        self.numbers += 1;
-        let number = self.numbers;
-        let own = self.account(cgroup);
-        let first = self.known.is_first(dial.to, self.now);
-        let origin = Origin {
-            own,
-            first,
+    /// What a dial, with its address and port, is to the policy.
+    fn origin(&mut self, cgroup: &'static str, dial: Dial) -> Origin {
+        Origin {
+            own: self.account(cgroup),
+            first: self.known.is_first(dial.to, self.now),
             named: self.named.contains(&dial.to),
             address: dial.to.to_bits().into(),
             party: halfopen_policy::Party { top: cgroup.len() as u64, part: 0 },
             ..Origin::default()
-        };
+        }
+    }
+
+    pub fn connect(&mut self, cgroup: &'static str, dial: Dial, patience: Option<Duration>) -> Number {
+        self.numbers += 1;
+        let number = self.numbers;
+        let origin = self.origin(cgroup, dial);
         if let Some(refusal) = self.books.refuses(self.now, origin) {
             assert_eq!(refusal, halfopen_policy::Refusal::Churn, "the queue is long enough");
             self.told.push(Told::Ended(number, false, Duration::ZERO));
             return number;
         }
         let (id, verdict) = self.books.begin(self.now, origin);
-        let live = Live { id, origin, dial, began: self.now, known: !first, out: false, woken: false };
+        let live = Live { id, origin, dial, began: self.now, known: !origin.first, out: false, woken: false };
         self.live.insert(number, live);
         if let Some(patience) = patience {
             self.plan(self.now + patience.as_nanos() as u64, Event::GiveUp(number));

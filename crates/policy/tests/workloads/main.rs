@@ -5,12 +5,15 @@
 #![allow(clippy::unwrap_used)]
 
 mod aims;
+mod aims_of_peers;
 mod attacks;
+mod draws;
 mod gaming;
 mod host;
 mod known;
 mod limiter;
 mod names;
 mod outcome;
+mod peers_table;
 mod run;
 mod table;

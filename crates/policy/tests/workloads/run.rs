@@ -3,7 +3,7 @@
 use crate::host::{Event, Host, Number, Told};
 use crate::limiter::Limiter;
 use crate::outcome::{Connected, Outcome};
-use halfopen_workload::{Dial, MET_BEFORE, Pace, Peer, Stream, Workload};
+use halfopen_workload::{Dial, MET_BEFORE, PORT, Pace, Peer, Stream, Workload};
 use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -16,6 +16,7 @@ struct Job<'a> {
     cgroup: &'static str,
     stream: &'a Stream,
     next: usize,
+    established: usize,
     workers: Vec<Worker>,
 }
 
@@ -24,6 +25,16 @@ struct Worker {
     /// Dials that it will begin before it waits for all.
     to_begin: usize,
     under_way: usize,
+    /// Of its target.
+    rounds_begun: u32,
+}
+
+/// A dial under way.
+struct UnderWay {
+    job: usize,
+    worker: usize,
+    round: u32,
+    dial: Dial,
 }
 
 impl Job<'_> {
@@ -31,7 +42,7 @@ impl Job<'_> {
     fn share(&self) -> usize {
         match self.stream.pace {
             Pace::AtOnce => self.stream.dials.len(),
-            Pace::Threads(_) | Pace::At(_) => 1,
+            Pace::Threads(_) | Pace::At(_) | Pace::Collect { .. } | Pace::Rounds { .. } => 1,
             Pace::Forks { dials, .. } => dials,
         }
     }
@@ -39,13 +50,23 @@ impl Job<'_> {
     fn goes_on(&self) -> bool {
         matches!(self.stream.pace, Pace::Threads(_) | Pace::Forks { .. })
     }
+
+    /// Whether it has no use for more peers.
+    fn is_content(&self) -> bool {
+        matches!(self.stream.pace, Pace::Collect { wanted: Some(wanted), .. } if self.established >= wanted)
+    }
+
+    /// Whether it begins no dial any more.
+    fn is_through(&self) -> bool {
+        self.next == self.stream.dials.len() || self.is_content()
+    }
 }
 
 struct Run<'a> {
     host: Host,
     jobs: Vec<Job<'a>>,
     /// Whose dial it is.
-    dials: HashMap<Number, (usize, usize, Dial)>,
+    dials: HashMap<Number, UnderWay>,
     zero: u64,
     outcome: Outcome,
 }
@@ -55,47 +76,92 @@ impl<'a> Run<'a> {
         let job = self.jobs.len();
         let one_by_one = |workers: usize| (0..workers as u64).map(|worker| worker * CONNECT).collect();
         let begins: Vec<u64> = match &stream.pace {
-            Pace::AtOnce => vec![0],
+            Pace::AtOnce | Pace::Collect { .. } => vec![0],
             Pace::Threads(workers) | Pace::Forks { children: workers, .. } => one_by_one(*workers),
-            Pace::At(times) => times.iter().map(|time| time.as_nanos() as u64).collect(),
+            Pace::At(times) | Pace::Rounds { phases: times, .. } => {
+                times.iter().map(|time| time.as_nanos() as u64).collect()
+            }
         };
-        self.jobs.push(Job { cgroup, stream, next: 0, workers: vec![Worker::default(); begins.len()] });
+        let workers = vec![Worker::default(); begins.len()];
+        self.jobs.push(Job { cgroup, stream, next: 0, established: 0, workers });
         for (worker, after) in begins.into_iter().enumerate() {
             self.host.plan(self.host.now + after, Event::Begin { job, worker });
         }
     }
 
     fn begin(&mut self, number: usize, at: usize) {
+        match self.jobs[number].stream.pace {
+            Pace::Collect { every, at_a_time, .. } => self.collect(number, every, at_a_time),
+            Pace::Rounds { every, .. } => self.begin_round(number, at, every),
+            Pace::AtOnce | Pace::Threads(_) | Pace::At(_) | Pace::Forks { .. } => self.begin_next(number, at),
+        }
+    }
+
+    fn begin_next(&mut self, number: usize, at: usize) {
         let job = &mut self.jobs[number];
         let Some(dial) = job.stream.dials.get(job.next).copied() else { return };
         job.next += 1;
         let share = job.share();
         let worker = &mut job.workers[at];
         worker.to_begin = if worker.to_begin == 0 { share } else { worker.to_begin } - 1;
-        worker.under_way += 1;
         if worker.to_begin > 0 {
             self.host.plan(self.host.now + CONNECT, Event::Begin { job: number, worker: at });
         }
+        self.dial(number, at, 0, dial);
+    }
+
+    fn collect(&mut self, number: usize, every: Duration, at_a_time: Option<usize>) {
+        let job = &self.jobs[number];
+        if job.is_through() {
+            return;
+        }
+        let room = at_a_time.is_none_or(|most| job.workers[0].under_way < most);
+        self.host.plan(self.host.now + every.as_nanos() as u64, Event::Begin { job: number, worker: 0 });
+        if room {
+            self.begin_next(number, 0);
+        }
+    }
+
+    fn begin_round(&mut self, number: usize, target: usize, every: Duration) {
+        let job = &mut self.jobs[number];
+        let dial = job.stream.dials[target];
+        let round = job.workers[target].rounds_begun;
+        job.workers[target].rounds_begun += 1;
+        self.host.plan(self.host.now + every.as_nanos() as u64, Event::Begin { job: number, worker: target });
+        self.dial(number, target, round, dial);
+    }
+
+    fn dial(&mut self, job: usize, worker: usize, round: u32, dial: Dial) {
+        let job_of = &mut self.jobs[job];
+        job_of.workers[worker].under_way += 1;
         self.outcome.live_dialled += usize::from(dial.peer.is_live());
-        let under_way = self.host.connect(job.cgroup, dial, job.stream.patience);
-        self.dials.insert(under_way, (number, at, dial));
+        let under_way = self.host.connect(job_of.cgroup, dial, job_of.stream.patience);
+        self.dials.insert(under_way, UnderWay { job, worker, round, dial });
+    }
+
+    fn since_zero(&self) -> Duration {
+        Duration::from_nanos(self.host.now.saturating_sub(self.zero))
     }
 
     fn hear(&mut self) {
         for told in std::mem::take(&mut self.host.told) {
             match told {
-                Told::Reached(dial) => self.outcome.reach(dial),
+                Told::Reached(dial) => self.outcome.reach(dial, self.since_zero()),
                 Told::Ended(number, established, took) => self.ended(number, established, took),
             }
         }
     }
 
     fn ended(&mut self, number: Number, established: bool, took: Duration) {
-        let Some((job, worker, dial)) = self.dials.remove(&number) else { return };
+        let Some(UnderWay { job, worker, round, dial }) = self.dials.remove(&number) else { return };
         if established {
+            self.jobs[job].established += 1;
             self.outcome.connected.push(Connected {
                 cgroup: self.jobs[job].cgroup,
+                to: dial.to,
                 peer: dial.peer,
+                round,
+                at: self.since_zero(),
                 took,
                 dead_before: self.outcome.dead(),
             });
@@ -110,7 +176,7 @@ impl<'a> Run<'a> {
     }
 
     fn is_over(&self) -> bool {
-        self.dials.is_empty() && self.jobs.iter().all(|job| job.next == job.stream.dials.len())
+        self.dials.is_empty() && self.jobs.iter().all(Job::is_through)
     }
 
     /// Until all dials have ended, or so long.
@@ -144,7 +210,8 @@ pub fn run_named(workload: &Workload, limiter: &Limiter, named: HashSet<Ipv4Addr
         .dialers
         .iter()
         .map(|dialer| {
-            let dials = dialer.meets.iter().map(|to| Dial { to: *to, peer: Peer::Known }).collect();
+            let dials =
+                dialer.meets.iter().map(|to| Dial { to: *to, port: PORT, peer: Peer::Known }).collect();
             (dialer.cgroup, Stream { dials, pace: Pace::Threads(1), patience: None })
         })
         .collect();
@@ -158,7 +225,7 @@ pub fn run_named(workload: &Workload, limiter: &Limiter, named: HashSet<Ipv4Addr
     }
     run.zero = run.host.now + MET_BEFORE.as_nanos() as u64;
     run.host.now = run.zero;
-    run.outcome = Outcome::default();
+    run.outcome = Outcome::of(workload);
     for dialer in &workload.dialers {
         for stream in &dialer.streams {
             run.start(dialer.cgroup, stream);

@@ -1,0 +1,70 @@
+//! How often a workload is drawn, and what comes of all draws together.
+
+use crate::limiter::Limiter;
+use crate::outcome::Outcome;
+use crate::run::run;
+use halfopen_workload::{Pace, Workload, named};
+use std::time::Duration;
+
+/// Unless the environment's `DRAWS` says otherwise.
+const DRAWS: u64 = 40;
+/// Of what takes seconds each.
+const DRAWS_OF_AN_HOUR: u64 = 3;
+
+pub fn draws() -> u64 {
+    std::env::var("DRAWS").map_or(DRAWS, |draws| draws.parse().unwrap())
+}
+
+pub fn draws_of_an_hour() -> u64 {
+    (DRAWS_OF_AN_HOUR * draws()).div_ceil(DRAWS)
+}
+
+pub fn all(name: &str, limiter: &Limiter) -> Vec<Outcome> {
+    (0..draws()).map(|seed| run(&named(name, seed).unwrap(), limiter)).collect()
+}
+
+/// How many peers a workload's collector wants.
+pub fn wanted(workload: &Workload) -> usize {
+    let streams = workload.dialers.iter().flat_map(|dialer| &dialer.streams);
+    let wanted = streams.filter_map(|stream| match stream.pace {
+        Pace::Collect { wanted, .. } => wanted,
+        _ => None,
+    });
+    wanted.sum()
+}
+
+/// From one round to the next, of a workload that has rounds.
+pub fn interval(workload: &Workload) -> Option<Duration> {
+    let mut streams = workload.dialers.iter().flat_map(|dialer| &dialer.streams);
+    streams.find_map(|stream| match stream.pace {
+        Pace::Rounds { every, .. } => Some(every),
+        _ => None,
+    })
+}
+
+/// Times of some draws, ascending; a draw without one counts as for ever.
+pub struct Times(Vec<Duration>);
+
+impl Times {
+    pub fn of(times: impl IntoIterator<Item = Option<Duration>>) -> Self {
+        let mut times: Vec<_> = times.into_iter().map(|time| time.unwrap_or(Duration::MAX)).collect();
+        times.sort_unstable();
+        Self(times)
+    }
+
+    /// How many draws have one.
+    pub fn had(&self) -> usize {
+        self.0.iter().filter(|time| **time != Duration::MAX).count()
+    }
+
+    pub fn draws(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Infinite, if those are without.
+    pub fn seconds(&self, percent: usize) -> f64 {
+        let place = (self.0.len() * percent / 100).min(self.0.len() - 1);
+        let time = self.0[place];
+        if time == Duration::MAX { f64::INFINITY } else { time.as_secs_f64() }
+    }
+}
