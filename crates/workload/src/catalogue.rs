@@ -6,7 +6,8 @@ use crate::gathering::start_named;
 use crate::monitoring::monitoring_named;
 use crate::probing::{probe_named, two_ports_named};
 use crate::{
-    Order, Peer, Workload, bitcoin_day, company, crowd, farmer, forker, half_dead, slow_scanner, storm,
+    Order, Peer, Workload, bitcoin_day, company, crowd, dense_network, farmer, forker, half_dead, mail,
+    sasser, slow_scanner, storm, swarm,
 };
 
 const SCAN: Duration = Duration::from_secs(45);
@@ -31,7 +32,7 @@ pub const NAMES: [&str; 15] = [
 ];
 
 /// The names of those of honest programs of whose peers some are dead.
-pub const PEERS: [&str; 33] = [
+pub const PEERS: [&str; 35] = [
     "p-8-2",
     "p-8-2-ports",
     "p-8-20",
@@ -65,10 +66,12 @@ pub const PEERS: [&str; 33] = [
     "m-check-near-73",
     "m-check-near-100",
     "b",
+    "t",
+    "n",
 ];
 
 /// The names of those of scanners of whose addresses some answer.
-pub const SCANS: [&str; 15] = [
+pub const SCANS: [&str; 17] = [
     "scanner-0-threads",
     "scanner-0-100ms",
     "scanner-0-1s",
@@ -84,6 +87,8 @@ pub const SCANS: [&str; 15] = [
     "q-1-2",
     "q-2-3",
     "q-1-1",
+    "w",
+    "l",
 ];
 
 /// The workload of this name, drawn by this seed; `None` if there is none. An innocent second dialer is to be had
@@ -105,6 +110,10 @@ pub fn named(name: &str, seed: u64) -> Option<Workload> {
         "i" => Some(forker(seed, SCAN)),
         "j" => Some(slow_scanner(seed, Duration::from_mins(10))),
         "b" => Some(bitcoin_day(seed)),
+        "l" => Some(dense_network(seed, SCAN)),
+        "n" => Some(mail(seed)),
+        "t" => Some(swarm(seed)),
+        "w" => Some(sasser(seed, SCAN)),
         _ => match name.split_once('-')? {
             ("a", order) => storm(Peer::Known, order),
             ("c", order) => storm(Peer::Stranger, order),

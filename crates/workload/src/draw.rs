@@ -90,17 +90,20 @@ impl Draw {
     /// # Panics
     /// If the prefix has not so many left.
     pub(crate) fn dials(&mut self, peer: Peer, count: usize) -> Vec<Dial> {
-        assert!(self.taken.len() + count <= self.prefix.size(), "{:?} has too few addresses", self.prefix);
+        let taken = self.taken.iter().filter(|address| self.prefix.contains(**address)).count();
+        assert!(taken + count <= self.prefix.size(), "{:?} has too few addresses", self.prefix);
         (0..count).map(|_| self.dial(peer)).collect()
     }
 
     fn dial(&mut self, peer: Peer) -> Dial {
-        let to = self.address();
-        let port = match self.ports {
+        Dial { to: self.address(), port: self.port(), peer }
+    }
+
+    fn port(&mut self) -> u16 {
+        match self.ports {
             Ports::One(port) => port,
             Ports::Random => self.random.random_range(1_024..=u16::MAX),
-        };
-        Dial { to, port, peer }
+        }
     }
 
     fn anywhere(&mut self) -> Ipv4Addr {
@@ -142,6 +145,22 @@ impl Draw {
         let mut dials = [self.dials(Peer::Dead, count - living), self.dials(live, living)].concat();
         self.shuffle(&mut dials);
         dials
+    }
+
+    /// These addresses in this order, this many in a hundred of them live, at random among the others.
+    pub(crate) fn some_live(&mut self, live: Peer, addresses: &[Ipv4Addr], percent: usize) -> Vec<Dial> {
+        let living = addresses.len() * percent / 100;
+        let mut peers: Vec<_> =
+            (0..addresses.len()).map(|place| if place < living { live } else { Peer::Dead }).collect();
+        peers.shuffle(&mut self.random);
+        let dials = addresses.iter().zip(peers);
+        dials.map(|(to, peer)| Dial { to: *to, port: self.port(), peer }).collect()
+    }
+
+    /// The first address of the first of so many /24s in a row.
+    pub(crate) fn first_of(&mut self, networks: usize) -> Ipv4Addr {
+        let network = self.random.random_range(0..=(self.prefix.size() >> 8) - networks) as u32;
+        Ipv4Addr::from_bits(self.prefix.network.to_bits() + (network << 8))
     }
 
     /// A time shorter than this one.

@@ -11,6 +11,11 @@ use crate::{PATIENCE, Pace, Peer, Stream, Workload};
 const BITCOIN: u16 = 8333;
 /// After so long a node's start has failed.
 const START: Duration = Duration::from_mins(5);
+/// What libtorrent has by itself: connection_speed, peer_connect_timeout; and what was a usual bound on half-open
+/// connections.
+const SWARM_DIALS_A_SECOND: u32 = 30;
+const SWARM_PATIENCE: Duration = Duration::from_secs(15);
+const SWARM_AT_A_TIME: usize = 50;
 /// What Bitcoin's feelers and lost peers come to.
 const ATTEMPTS_AN_HOUR: usize = 57;
 const LIVE_PERCENT_OF_BITCOIN: usize = 20;
@@ -50,6 +55,17 @@ pub fn bitcoin_day(seed: u64) -> Workload {
     let dials = draw.mixed(Peer::Stranger, times.len(), LIVE_PERCENT_OF_BITCOIN);
     let stream = Stream { dials, pace: Pace::At(times), patience: Some(PATIENCE) };
     alone("b".to_owned(), one(vec![stream]), day)
+}
+
+/// Workload t: a BitTorrent client dials a swarm of 200 peers of which 40 answer, on random ports: 30 a second and 50 at
+/// a time at most, each for 15 s at most.
+#[must_use]
+pub fn swarm(seed: u64) -> Workload {
+    let dials = Draw::new(seed, Prefix::WORLD).on(Ports::Random).mixed(Peer::Stranger, 200, 20);
+    let every = Duration::from_secs(1) / SWARM_DIALS_A_SECOND;
+    let pace = Pace::Collect { every, at_a_time: Some(SWARM_AT_A_TIME), wanted: None };
+    let stream = Stream { dials, pace, patience: Some(SWARM_PATIENCE) };
+    alone("t".to_owned(), one(vec![stream]), Duration::from_mins(5))
 }
 
 pub(crate) fn start_named(name: &str, of: &str, seed: u64) -> Option<Workload> {

@@ -16,6 +16,7 @@
 mod catalogue;
 mod draw;
 mod gathering;
+mod mail;
 mod monitoring;
 mod probing;
 mod scanners;
@@ -27,9 +28,10 @@ use std::time::Duration;
 
 pub use catalogue::{NAMES, PEERS, SCANS, named};
 pub use draw::{Ports, Prefix};
-pub use gathering::{Start, bitcoin_day, start};
+pub use gathering::{Start, bitcoin_day, start, swarm};
+pub use mail::mail;
 pub use monitoring::{Placement, health_checks, scrapes};
-pub use probing::{Probe, probe, two_ports};
+pub use probing::{Probe, dense_network, probe, sasser, two_ports};
 pub use scanners::{PATIENCE, THREADS, company, farmer, forker, scanner, slow_scanner};
 pub use storms::{Order, crowd, half_dead, storm};
 
@@ -49,6 +51,8 @@ pub struct Workload {
     pub name: String,
     /// Each is a process of its own.
     pub dialers: Vec<DialerPlan>,
+    /// Those of the addresses that a DNS answer has named to the host before time zero.
+    pub named: BTreeSet<Ipv4Addr>,
     /// How long a live peer's answer takes. Zero is a wire: as soon as the kernel can.
     pub round_trip: Duration,
     /// When it ends at the latest, counted from time zero.

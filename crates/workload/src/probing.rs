@@ -1,12 +1,16 @@
 //! Scanners of addresses of which some answer.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::draw::{Draw, Ports, Prefix};
 use crate::scanners::{dead_within, one};
 use crate::storms::alone;
-use crate::{PATIENCE, Pace, Peer, Stream, THREADS, Workload};
+use crate::{Dial, PATIENCE, Pace, Peer, Stream, THREADS, Workload};
 
+/// The addresses of a /24 that hosts have, and how many in a hundred of a dense one answer.
+const HOSTS_OF_A_NETWORK: u32 = 254;
+const LIVE_PERCENT_OF_A_DENSE_NETWORK: usize = 30;
 const SMB: u16 = 445;
 const SSH: u16 = 22;
 const HTTPS: u16 = 443;
@@ -76,8 +80,45 @@ pub fn two_ports(seed: u64, live: usize, dead: usize, run_for: Duration) -> Work
     let scanned = draw.on(Ports::One(SSH)).dials(Peer::Dead, turns * dead);
     let turns = farmed.chunks(live).zip(scanned.chunks(dead));
     let dials = turns.flat_map(|(farmed, scanned)| [farmed, scanned].concat()).collect();
-    let stream = Stream { dials, pace: Pace::Threads(THREADS), patience: Some(PATIENCE) };
-    alone(format!("q-{live}-{dead}"), one(vec![stream]), run_for)
+    alone(format!("q-{live}-{dead}"), one(vec![by_threads(dials)]), run_for)
+}
+
+/// Workload w: Sasser's choice of addresses: half of them anywhere, a quarter each in one /8 and in one /16 of that; one
+/// in a hundred answers. On a virtual clock only.
+#[must_use]
+pub fn sasser(seed: u64, run_for: Duration) -> Workload {
+    let quarter = (dead_within(run_for) * 100 / 99 + THREADS).div_ceil(4);
+    let mut draw = Draw::new(seed, Prefix::VAST).on(Ports::One(SMB));
+    let anywhere = draw.mixed(Peer::Stranger, 2 * quarter, 1);
+    let mut draw = draw.within_one(8);
+    let in_the_same_eighth = draw.mixed(Peer::Stranger, quarter, 1);
+    let mut draw = draw.within_one(16);
+    let in_the_same_sixteenth = draw.mixed(Peer::Stranger, quarter, 1);
+    let mut dials = [anywhere, in_the_same_eighth, in_the_same_sixteenth].concat();
+    draw.shuffle(&mut dials);
+    alone("w".to_owned(), one(vec![by_threads(dials)]), run_for)
+}
+
+/// Workload l: a scanner of one network after the other, address by address: 30 % of the first /24 answer, 1 % of those
+/// after it.
+#[must_use]
+pub fn dense_network(seed: u64, run_for: Duration) -> Workload {
+    let count = dead_within(run_for) * 100 / 99 + 2 * HOSTS_OF_A_NETWORK as usize;
+    let networks = count.div_ceil(HOSTS_OF_A_NETWORK as usize);
+    let mut draw = Draw::new(seed, Prefix::with_room_for(count)).on(Ports::One(SMB));
+    let first = draw.first_of(networks).to_bits();
+    let at = |place: u32| first + ((place / HOSTS_OF_A_NETWORK) << 8) + 1 + place % HOSTS_OF_A_NETWORK;
+    let addresses: Vec<_> = (0..count as u32).map(|place| Ipv4Addr::from_bits(at(place))).collect();
+    let (dense, others) = addresses.split_at(HOSTS_OF_A_NETWORK as usize);
+    let dials = [
+        draw.some_live(Peer::Stranger, dense, LIVE_PERCENT_OF_A_DENSE_NETWORK),
+        draw.some_live(Peer::Stranger, others, 1),
+    ];
+    alone("l".to_owned(), one(vec![by_threads(dials.concat())]), run_for)
+}
+
+fn by_threads(dials: Vec<Dial>) -> Stream {
+    Stream { dials, pace: Pace::Threads(THREADS), patience: Some(PATIENCE) }
 }
 
 pub(crate) fn probe_named(of: &str, seed: u64) -> Option<Workload> {
@@ -104,6 +145,31 @@ mod tests {
         assert!(dead >= THREADS * 721 && live.abs_diff(dead / 99) < 10, "{live} live, {dead} dead");
         let slow = probe(1, 2, Probe::Each(Duration::from_secs(5)), Duration::from_hours(1));
         assert_eq!((slow.live().len(), slow.dead().len()), (14, 706));
+    }
+
+    #[test]
+    fn half_are_anywhere_and_a_quarter_each_near() {
+        let workload = sasser(3, Duration::from_secs(45));
+        let most_of = |length: u32| {
+            let mut counts = std::collections::HashMap::<u32, usize>::new();
+            for (_, dial) in workload.dials() {
+                *counts.entry(dial.to.to_bits() >> (32 - length)).or_default() += 1;
+            }
+            counts.into_values().max().unwrap() * 100 / workload.dials().count()
+        };
+        assert!((50..60).contains(&most_of(8)) && (25..28).contains(&most_of(16)));
+        assert!((10..20).contains(&workload.live().len()), "{} live", workload.live().len());
+    }
+
+    #[test]
+    fn a_dense_network_comes_before_the_sparse_ones() {
+        let workload = dense_network(4, Duration::from_secs(45));
+        let dials: Vec<_> = workload.dials().map(|(_, dial)| dial).collect();
+        let (dense, others) = dials.split_at(254);
+        let live = |dials: &[Dial]| dials.iter().filter(|dial| dial.peer.is_live()).count();
+        assert_eq!((live(dense), live(others)), (76, others.len() / 100));
+        assert!(dense.iter().all(|dial| dial.to.to_bits() >> 8 == dense[0].to.to_bits() >> 8));
+        assert!(dials.iter().all(|dial| Prefix::WORLD.contains(dial.to)));
     }
 
     #[test]

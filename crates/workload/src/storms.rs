@@ -1,5 +1,6 @@
 //! Dials that all begin together.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::draw::{Draw, Prefix};
@@ -78,7 +79,7 @@ pub fn half_dead(seed: u64) -> Workload {
 
 /// A workload of one dialer on a wire.
 pub(crate) fn alone(name: String, dialer: DialerPlan, run_for: Duration) -> Workload {
-    Workload { name, dialers: vec![dialer], round_trip: Duration::ZERO, run_for }
+    Workload { name, dialers: vec![dialer], named: BTreeSet::new(), round_trip: Duration::ZERO, run_for }
 }
 
 #[cfg(test)]
@@ -105,7 +106,7 @@ mod tests {
     fn known_ones_are_met_before_and_strangers_are_not() {
         let known = storm(Peer::Known, Order::Shuffled, 4);
         let dialer = &known.dialers[0];
-        let live: std::collections::BTreeSet<_> = dialer.meets.iter().copied().collect();
+        let live: BTreeSet<_> = dialer.meets.iter().copied().collect();
         assert_eq!((live.len(), live), (20, known.live()));
         let strangers = storm(Peer::Stranger, Order::Shuffled, 4);
         assert_eq!((strangers.dialers[0].meets.len(), strangers.live().len()), (0, 20));

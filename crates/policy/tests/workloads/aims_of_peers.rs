@@ -4,7 +4,7 @@ use crate::draws::{Times, all, draws_of_an_hour, interval, wanted};
 use crate::limiter::{self, adaptive};
 use crate::outcome::Outcome;
 use crate::run::run;
-use halfopen_workload::{PEERS, Probe, Workload, named, probe, two_ports};
+use halfopen_workload::{PEERS, Probe, Workload, forker, named, probe, sasser, two_ports};
 use std::time::Duration;
 
 const SCAN: Duration = Duration::from_secs(45);
@@ -114,6 +114,28 @@ fn a_bitcoin_node_loses_no_peer_in_a_day() {
     }
 }
 
+#[test]
+#[ignore = "the sequential test is not in yet"]
+fn a_client_of_a_swarm_reaches_all_that_are_alive_and_takes_a_tenth_longer_at_most() {
+    let [without, with] = [limiter::none(), adaptive()].map(|limiter| all("t", &limiter));
+    assert_no_suspect("t", &with);
+    for (seed, (without, with)) in without.iter().zip(&with).enumerate() {
+        assert_eq!(with.connected.len(), with.live_listed, "draw {seed}");
+        let [without, with] =
+            [without, with].map(|one| one.when_connected(one.live_listed).unwrap().as_secs_f64());
+        assert!(with <= 1.1 * without, "draw {seed}: {with:.1} s, {without:.1} s without a limiter");
+    }
+}
+
+#[test]
+fn mail_reaches_all_that_are_alive() {
+    let outcomes = all("n", &adaptive());
+    assert_no_suspect("n", &outcomes);
+    for (seed, one) in outcomes.iter().enumerate() {
+        assert_eq!(one.connected.len(), one.live_listed, "draw {seed}");
+    }
+}
+
 /// Those of an hour each.
 fn of_an_hour(draw: impl Fn(u64) -> Workload) -> Vec<Outcome> {
     (0..draws_of_an_hour()).map(|seed| run(&draw(seed), &adaptive())).collect()
@@ -147,6 +169,12 @@ fn a_scanner_of_whose_addresses_two_in_a_hundred_answer_reaches_few_in_an_hour()
             assert!(one.suspect.is_some_and(|at| at <= suspect_within), "{name}: suspect {:?}", one.suspect);
         }
     }
+}
+
+#[test]
+fn where_a_scanner_looks_and_who_dials_for_it_makes_no_difference() {
+    assert_stopped("w", &of_an_hour(|seed| sasser(seed, HOUR)));
+    assert_stopped("i", &of_an_hour(|seed| forker(seed, HOUR)));
 }
 
 #[test]

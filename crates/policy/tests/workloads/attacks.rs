@@ -1,6 +1,7 @@
 //! Scanners that know the rules and have accomplices: live addresses that answer whenever they like.
 
 use halfopen_workload::{Dial, DialerPlan, PATIENCE, PORT, Pace, Peer, Stream, VICTIM, Workload};
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -24,7 +25,13 @@ fn dial(to: u32, peer: Peer) -> Dial {
 
 pub fn attack(name: &str, streams: Vec<Stream>) -> Workload {
     let dialers = vec![DialerPlan { cgroup: VICTIM, meets: Vec::new(), streams }];
-    Workload { name: name.to_owned(), dialers, round_trip: Duration::from_millis(20), run_for: RUN }
+    Workload {
+        name: name.to_owned(),
+        dialers,
+        named: BTreeSet::new(),
+        round_trip: Duration::from_millis(20),
+        run_for: RUN,
+    }
 }
 
 /// All accomplices at once, again every `period` a part of them, `dead_per_live` dead right after each part.

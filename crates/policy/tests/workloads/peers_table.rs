@@ -7,7 +7,7 @@ use crate::draws::{Times, all, draws, draws_of_an_hour, interval, wanted};
 use crate::limiter::{self, Limiter};
 use crate::outcome::Outcome;
 use crate::run::run;
-use halfopen_workload::{PEERS, Probe, SCANS, Workload, named, probe, two_ports};
+use halfopen_workload::{PEERS, Probe, SCANS, Workload, dense_network, named, probe, sasser, two_ports};
 use std::time::Duration;
 
 const SCAN: Duration = Duration::from_secs(45);
@@ -72,6 +72,8 @@ fn scans_of_an_hour() {
     for (live, dead) in [(1, 2), (2, 3), (1, 1)] {
         row(&|seed| two_ports(seed, live, dead, HOUR));
     }
+    row(&|seed| sasser(seed, HOUR));
+    row(&|seed| dense_network(seed, HOUR));
 }
 
 fn times(what: &str, times: impl Iterator<Item = Option<Duration>>) {

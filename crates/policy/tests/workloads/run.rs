@@ -204,7 +204,7 @@ pub fn run(workload: &Workload, limiter: &Limiter) -> Outcome {
     run_named(workload, limiter, HashSet::new())
 }
 
-/// The same where DNS answers have named some of the addresses.
+/// The same where DNS answers have named these addresses too.
 pub fn run_named(workload: &Workload, limiter: &Limiter, named: HashSet<Ipv4Addr>) -> Outcome {
     let meetings: Vec<_> = workload
         .dialers
@@ -217,6 +217,7 @@ pub fn run_named(workload: &Workload, limiter: &Limiter, named: HashSet<Ipv4Addr
         .collect();
     let mut host = Host::new(limiter, workload.round_trip);
     host.named = named;
+    host.named.extend(&workload.named);
     let zero = host.now;
     let mut run = Run { host, jobs: Vec::new(), dials: HashMap::new(), zero, outcome: Outcome::default() };
     for (cgroup, stream) in meetings.iter().filter(|(_, stream)| !stream.dials.is_empty()) {
