@@ -31,6 +31,12 @@ pub struct Spec {
     /// Begin at most so many dials a second, evenly spread; without it all begin as fast as they can.
     #[serde(default)]
     pub dials_per_s: Option<f64>,
+    /// Begin none while so many are under way; those after it then begin as much later. For [`Style::AtOnce`] alone.
+    #[serde(default)]
+    pub at_a_time: Option<usize>,
+    /// Begin no more once so many have connected. For [`Style::AtOnce`] alone.
+    #[serde(default)]
+    pub enough: Option<usize>,
     /// When each dial begins, in microseconds after the task does, ascending; those without a time follow the last one
     /// that has one.
     #[serde(default)]

@@ -50,6 +50,18 @@ impl<'a> Dialer<'a> {
         self
     }
 
+    /// Has no more than so many dials under way.
+    pub fn at_a_time(mut self, most: usize) -> Self {
+        self.spec.at_a_time = Some(most);
+        self
+    }
+
+    /// Begins no more dials once so many have connected.
+    pub fn enough(mut self, connected: usize) -> Self {
+        self.spec.enough = Some(connected);
+        self
+    }
+
     /// Closes connections once they are established.
     pub fn close_when_connected(mut self) -> Self {
         self.spec.keep = false;

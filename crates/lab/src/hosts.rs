@@ -11,7 +11,8 @@ use crate::{LabError, Prefix};
 /// How an address of the world answers a SYN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HostKind {
-    /// SYN-ACK at once; a listener on [`PORT`], a reset on other ports.
+    /// SYN-ACK at once; a listener on [`PORT`], a reset on other ports unless
+    /// [`LabBuilder::every_port`](crate::LabBuilder::every_port) is asked for.
     Live,
     /// Nothing ever.
     Dead,

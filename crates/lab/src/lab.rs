@@ -35,6 +35,7 @@ pub struct LabBuilder {
     seed: Option<u64>,
     wan: Option<Wan>,
     echo: bool,
+    every_port: bool,
     slow_drops: u8,
 }
 
@@ -54,6 +55,12 @@ impl LabBuilder {
     /// Makes live hosts send back what they get; else they only read it.
     pub fn echo(mut self) -> Self {
         self.echo = true;
+        self
+    }
+
+    /// Makes live and slow hosts listen on every port, not on [`PORT`](crate::PORT) alone.
+    pub fn every_port(mut self) -> Self {
+        self.every_port = true;
         self
     }
 
@@ -79,6 +86,9 @@ impl LabBuilder {
             None => world::link_by_veth(&client, &world).map(|()| None)?,
         };
         world::address(&client, &world, self.slow_drops)?;
+        if self.every_port {
+            world::listen_on_every_port(&world)?;
+        }
         let listener = Listener::start(&world, self.echo)?;
         let cgroup = Cgroup::create(tag, "client")?;
         let (draw, pins) = (Mutex::new(Draw::new(seed)), Pins::named(tag));
@@ -111,7 +121,7 @@ impl Lab {
 
     /// A lab of another kind.
     pub fn builder() -> LabBuilder {
-        LabBuilder { seed: None, wan: None, echo: false, slow_drops: 1 }
+        LabBuilder { seed: None, wan: None, echo: false, every_port: false, slow_drops: 1 }
     }
 
     /// The seed of its draws and losses.

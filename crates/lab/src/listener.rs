@@ -104,6 +104,8 @@ fn listen() -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::IPV6, Type::STREAM, None)?;
     socket.set_only_v6(false)?;
     socket.set_reuse_address(true)?;
+    // Else it is not given what is for other ports.
+    socket.set_ip_transparent_v6(true)?;
     socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, PORT)).into())?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;

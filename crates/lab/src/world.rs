@@ -130,6 +130,20 @@ fn rules(slow_drops: u8) -> String {
     rules
 }
 
+/// Hands what is for another port to the listener on [`PORT`], as if that listened there too: the connection keeps its
+/// address and port at both ends.
+pub(crate) fn listen_on_every_port(world: &Namespace) -> Result<(), LabError> {
+    let mut rules = String::from(
+        "table inet lab_ports {\nchain prerouting { type filter hook prerouting priority mangle; policy accept;\n",
+    );
+    for (family, prefix) in [("ip", Prefix::WORLD_V4), ("ip6", Prefix::WORLD_V6)] {
+        let _ =
+            writeln!(rules, "{family} daddr {prefix} tcp dport != {PORT} tproxy {family} to :{PORT} accept");
+    }
+    rules.push_str("}\n}\n");
+    world.nft(&rules).map(drop)
+}
+
 /// Makes drawn hosts answer as their kind does.
 pub(crate) fn install(world: &Namespace, hosts: &[Host]) -> Result<(), LabError> {
     let mut script = String::new();

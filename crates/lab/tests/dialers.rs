@@ -53,6 +53,33 @@ fn blocking_dials_take_turns_in_the_order_given() {
 }
 
 #[test]
+fn who_has_enough_dials_no_more() {
+    require_lab!();
+    let lab = Lab::new().unwrap();
+    let hosts = lab.draw(&Mix { live: 40, ..Mix::default() }).unwrap();
+    let dialer = Dialer::new(&lab).destinations(hosts.destinations()).dials_per_s(20.0).enough(10);
+    let reports = dialer.spawn().unwrap().await_all_done(PATIENCE).unwrap();
+    assert_eq!(reports.len(), 10);
+}
+
+#[test]
+fn so_many_at_a_time_are_under_way_and_those_after_them_keep_their_distance() {
+    require_lab!();
+    let lab = Lab::new().unwrap();
+    let hosts = lab.draw(&Mix { dead: 20, ..Mix::default() }).unwrap();
+    let dialer = Dialer::new(&lab).destinations(hosts.destinations()).dials_per_s(100.0).at_a_time(5);
+    let reports =
+        dialer.patience(Duration::from_millis(500)).spawn().unwrap().await_all_done(PATIENCE).unwrap();
+    let mut started: Vec<_> = reports.iter().map(|report| report.started()).collect();
+    started.sort_unstable();
+    let gap = |from: usize, to: usize| started[to] - started[from];
+    for place in 0..15 {
+        assert!(gap(place, place + 5) >= Duration::from_millis(495), "{:?}", gap(place, place + 5));
+    }
+    assert!(started.windows(2).all(|pair| pair[1] - pair[0] >= Duration::from_millis(5)), "{started:?}");
+}
+
+#[test]
 fn many_threads_wait_on_dead_hosts_side_by_side() {
     require_lab!();
     let lab = Lab::new().unwrap();

@@ -80,6 +80,24 @@ fn slow_hosts_lose_as_many_syns_as_told() {
 }
 
 #[test]
+fn hosts_that_listen_on_every_port_answer_there_as_their_kind_does() {
+    require_lab!();
+    let lab = Lab::builder().every_port().build().unwrap();
+    let hosts = lab.draw(&Mix { live: 20, dead: 20, family: Family::Both, ..Mix::default() }).unwrap();
+    let ports = [22, 443, 8333, 61_234].into_iter().cycle();
+    let destinations: Vec<_> =
+        hosts.all().iter().zip(ports).map(|(host, port)| (host.address, port).into()).collect();
+    let dialer = Dialer::new(&lab).destinations(destinations).patience(Duration::from_secs(2));
+    for report in dialer.spawn().unwrap().await_all_done(PATIENCE).unwrap() {
+        let live = hosts.kind(report.destination.ip()) == Some(HostKind::Live);
+        let expected = if live { Outcome::Connected } else { Outcome::Cancelled };
+        assert_eq!(report.outcome, expected, "{report:?}");
+    }
+    let accepted = lab.listener().accepted();
+    assert!(hosts.of(HostKind::Live).iter().all(|place| accepted.get(&place.ip()) == Some(&1)));
+}
+
+#[test]
 fn a_host_can_die_and_come_back() {
     require_lab!();
     let lab = Lab::new().unwrap();

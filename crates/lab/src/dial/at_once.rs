@@ -24,25 +24,35 @@ pub(super) fn dial<W: Write>(spec: &Spec, task: usize, voice: &Voice<W>) -> Resu
         open: HashMap::new(),
         by_age: VecDeque::new(),
         kept: Vec::new(),
+        connected: 0,
     };
-    let start = Instant::now();
-    let mut next = 0;
+    let mut start = Instant::now();
+    let (mut next, mut all_dialled, mut delayed) = (0, false, false);
     loop {
         for _ in 0..BATCH {
-            if next == spec.destinations.len() || start.elapsed() < due(spec, next) {
+            let due_at = start + due(spec, next);
+            if next == spec.destinations.len() || Instant::now() < due_at || dialling.has_enough() {
                 break;
+            }
+            if dialling.is_full() {
+                delayed = true;
+                break;
+            }
+            if std::mem::take(&mut delayed) {
+                start += due_at.elapsed();
             }
             dialling.begin(next);
             next += 1;
-            if next == spec.destinations.len() {
-                voice.say(&Line::AllDialled(task));
-            }
         }
         dialling.give_up();
-        if next == spec.destinations.len() && dialling.open.is_empty() {
+        let through = next == spec.destinations.len() || dialling.has_enough();
+        if through && !std::mem::replace(&mut all_dialled, true) {
+            voice.say(&Line::AllDialled(task));
+        }
+        if through && dialling.open.is_empty() {
             return Ok(dialling.kept);
         }
-        let next_dial = (next < spec.destinations.len()).then(|| start + due(spec, next));
+        let next_dial = (!through && !dialling.is_full()).then(|| start + due(spec, next));
         dialling.await_outcomes(next_dial)?;
     }
 }
@@ -56,9 +66,18 @@ struct Dialling<'a, W> {
     /// All are given the same patience, so the oldest loses it first.
     by_age: VecDeque<(Instant, u64)>,
     kept: Vec<Socket>,
+    connected: usize,
 }
 
 impl<W: Write> Dialling<'_, W> {
+    fn is_full(&self) -> bool {
+        self.spec.at_a_time.is_some_and(|most| self.open.len() >= most)
+    }
+
+    fn has_enough(&self) -> bool {
+        self.spec.enough.is_some_and(|enough| self.connected >= enough)
+    }
+
     fn begin(&mut self, index: usize) {
         let dial = Dial::begin(self.spec, self.task, index);
         let socket = dial.socket(self.spec).and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
@@ -84,6 +103,7 @@ impl<W: Write> Dialling<'_, W> {
 
     fn finish(&mut self, dial: &Dial, socket: Socket, outcome: Outcome) {
         self.voice.say(&dial.end(Some(&socket), outcome));
+        self.connected += usize::from(outcome == Outcome::Connected);
         if outcome == Outcome::Connected && self.spec.keep {
             // It stays in the epoll else, where it is writable for ever.
             if let Err(error) = epoll::delete(&self.epoll, &socket) {
