@@ -3,7 +3,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use halfopen_lab::dial::{Outcome, Spec, Style};
 use halfopen_lab::{Cgroup, Dialer, Dialling, Host, HostKind, Lab, PORT, Side, Wan};
-use halfopen_workload::{DialerPlan, MET_BEFORE, Pace, Stream, Workload};
+use halfopen_workload::{DialerPlan, MET_BEFORE, Pace, Prefix, Stream, Workload};
 
 use crate::run::Recorded;
 use crate::{Limiter, Run, TrialError};
@@ -14,9 +14,17 @@ const MEETING: Duration = Duration::from_mins(2);
 /// Carries a workload out in a lab of its own. `seed` is that of the lab, and is kept with the results.
 ///
 /// # Errors
-/// When the lab or the limiter fails, or known hosts cannot be met with it in force.
+/// When the lab or the limiter fails, the workload dials what is not the lab's, or known hosts cannot be met with the
+/// limiter in force.
 pub fn carry_out(workload: &Workload, limiter: &dyn Limiter, seed: u64) -> Result<Run, TrialError> {
+    let workload = &workload.unrolled();
+    if workload.dials().any(|(_, dial)| !Prefix::WORLD.contains(dial.to)) {
+        return Err(TrialError::NotOfTheLab { workload: workload.name.clone() });
+    }
     let mut builder = Lab::builder().seed(seed);
+    if workload.dials().any(|(_, dial)| dial.port != PORT) {
+        builder = builder.every_port();
+    }
     if !workload.round_trip.is_zero() {
         builder = builder.wan(Wan { delay: workload.round_trip / 2, loss: 0.0 });
     }
@@ -33,12 +41,11 @@ pub fn carry_out(workload: &Workload, limiter: &dyn Limiter, seed: u64) -> Resul
         .map(|(dialer, cgroup)| meet(&lab, dialer, cgroup, limiter.name()))
         .collect::<Result<Vec<_>, _>>()?;
 
-    let virtual_only = || TrialError::VirtualClockOnly { workload: workload.name.clone() };
     let zero = SystemTime::now().duration_since(UNIX_EPOCH)?;
     let end = Instant::now() + workload.run_for;
     for (dialling, dialer) in dialling.iter_mut().zip(&workload.dialers) {
         for stream in &dialer.streams {
-            dialling.also(&spec(stream).ok_or_else(virtual_only)?)?;
+            dialling.also(&spec(stream))?;
         }
     }
     for dialling in &dialling {
@@ -86,20 +93,27 @@ fn socket_address(address: Ipv4Addr, port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(address), port)
 }
 
-/// `None` where the lab's dialers cannot keep its pace.
-fn spec(stream: &Stream) -> Option<Spec> {
-    let (style, times) = match &stream.pace {
-        Pace::AtOnce => (Style::AtOnce, &[][..]),
-        Pace::Threads(threads) => (Style::Blocking(*threads), &[][..]),
-        Pace::At(times) => (Style::AtOnce, &times[..]),
-        Pace::Forks { dials, children } => (Style::Forks { dials: *dials, children: *children }, &[][..]),
-        Pace::Collect { .. } | Pace::Rounds { .. } => return None,
-    };
-    Some(Spec {
+/// Its rounds are written out already.
+fn spec(stream: &Stream) -> Spec {
+    let spec = Spec {
         destinations: stream.dials.iter().map(|dial| socket_address(dial.to, dial.port)).collect(),
-        style,
-        at_us: times.iter().map(|time| time.as_micros() as u64).collect(),
         patience_ms: stream.patience.map(|patience| patience.as_millis() as u64),
         ..Spec::default()
-    })
+    };
+    match &stream.pace {
+        Pace::AtOnce => spec,
+        Pace::Threads(threads) => Spec { style: Style::Blocking(*threads), ..spec },
+        Pace::At(times) | Pace::Rounds { phases: times, .. } => {
+            Spec { at_us: times.iter().map(|time| time.as_micros() as u64).collect(), ..spec }
+        }
+        Pace::Forks { dials, children } => {
+            Spec { style: Style::Forks { dials: *dials, children: *children }, ..spec }
+        }
+        Pace::Collect { every, at_a_time, wanted } => Spec {
+            dials_per_s: Some(every.as_secs_f64().recip()),
+            at_a_time: *at_a_time,
+            enough: *wanted,
+            ..spec
+        },
+    }
 }

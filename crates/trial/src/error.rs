@@ -16,9 +16,11 @@ pub enum TrialError {
         /// The limiter's name.
         limiter: String,
     },
-    /// Its dials follow a pace that the lab's dialers do not have.
-    #[error("workload {workload} is carried out on a virtual clock only")]
-    VirtualClockOnly {
+    /// It dials addresses that are not the lab's.
+    #[error(
+        "workload {workload} is carried out on a virtual clock only: the lab does not have its addresses"
+    )]
+    NotOfTheLab {
         /// The workload's name.
         workload: String,
     },

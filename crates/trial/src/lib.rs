@@ -16,5 +16,5 @@ mod schedule;
 pub use carry_out::carry_out;
 pub use error::TrialError;
 pub use limiter::{InForce, Limiter, NONE, Preset};
-pub use run::{Group, Point, Run, Saw, Who};
+pub use run::{Group, Peers, Point, Run, Saw, Who};
 pub use schedule::work_off;

@@ -40,11 +40,22 @@ pub struct Run {
     pub curve: Vec<Point>,
     /// When the dials of a list that threads or children work off had all ended, if they had.
     pub list_ended: Option<Duration>,
+    /// Of a program that wants so many peers.
+    pub peers: Option<Peers>,
     /// What the dialling programs saw, of all dials.
     pub saw: Saw,
     /// What makes the numbers doubtful.
     pub faults: Vec<String>,
     status: Value,
+}
+
+/// What became of a program that collects peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peers {
+    /// How many it wants.
+    pub wanted: usize,
+    /// When it had them, since time zero; `None` if it never did.
+    pub had_at: Option<Duration>,
 }
 
 /// Whose dials, and to whom.
@@ -197,6 +208,13 @@ impl Run {
         for group in groups.values_mut() {
             group.connected_at.sort_unstable();
         }
+        let peers = wanted(workload).map(|wanted| {
+            let connected = groups.values().flat_map(|group| &group.connected_at);
+            let mut connected: Vec<_> = connected.copied().collect();
+            connected.sort_unstable();
+            let had_at = wanted.checked_sub(1).and_then(|last| connected.get(last).copied());
+            Peers { wanted, had_at }
+        });
         let mut faults = Vec::new();
         if captured.lost > 0 {
             faults.push(format!("{} packets missing in the recording", captured.lost));
@@ -213,6 +231,7 @@ impl Run {
             curve: curve(&dead_reached, &live_answered),
             groups,
             list_ended,
+            peers,
             saw,
             faults,
             status,
@@ -223,6 +242,12 @@ impl Run {
     #[must_use]
     pub fn line(&self) -> String {
         let mut line = format!("{} with {}: {} dead reached", self.workload, self.limiter, self.dead_reached);
+        if let Some(Peers { wanted, had_at }) = self.peers {
+            let _ = match had_at {
+                Some(at) => write!(line, "; {wanted} peers after {:.1} s", at.as_secs_f64()),
+                None => write!(line, "; {wanted} peers never"),
+            };
+        }
         for (who, group) in &self.groups {
             let _ = write!(line, "; {}: {} of {} live", who.shown(), group.waits.len(), group.begun);
         }
@@ -241,6 +266,9 @@ impl Run {
                 "connected_all_s": group.connected_by(1.0).as_ref().map(Duration::as_secs_f64),
             })
         });
+        let peers = self.peers.map(|peers| {
+            json!({ "wanted": peers.wanted, "had_s": peers.had_at.as_ref().map(Duration::as_secs_f64) })
+        });
         let curve = self
             .curve
             .iter()
@@ -248,6 +276,7 @@ impl Run {
         json!({
             "workload": self.workload, "limiter": self.limiter, "seed": self.seed,
             "dead_reached": self.dead_reached, "syns": self.syns, "live": groups.collect::<Vec<_>>(),
+            "peers": peers,
             "list_ended_s": self.list_ended.as_ref().map(Duration::as_secs_f64), "saw": self.saw.ended, "saw_waiting": self.saw.waiting, "faults": self.faults,
             "curve_s_dead_live": curve.collect::<Vec<_>>(), "status": self.status,
         })
@@ -300,6 +329,14 @@ fn begun<'a>(stream: &Stream, reports: impl Iterator<Item = &'a Report>, run_for
             reports.map(|report| report.index + 1).max().unwrap_or(0)
         }
     }
+}
+
+fn wanted(workload: &Workload) -> Option<usize> {
+    let mut streams = workload.dialers.iter().flat_map(|dialer| &dialer.streams);
+    streams.find_map(|stream| match stream.pace {
+        Pace::Collect { wanted, .. } => wanted,
+        _ => None,
+    })
 }
 
 fn when_list_ended(dialer: &DialerPlan, reports: &[Report], zero: Duration) -> Option<Duration> {

@@ -152,7 +152,33 @@ impl Peer {
     }
 }
 
+impl Stream {
+    /// The same dials until then, where rounds are written out: each dial of each round has its own place and time.
+    #[must_use]
+    pub fn unrolled(&self, until: Duration) -> Self {
+        let Pace::Rounds { every, phases } = &self.pace else { return self.clone() };
+        let rounds = until.as_nanos().div_ceil(every.as_nanos()) as u32;
+        let of_round = |round: u32| {
+            self.dials.iter().zip(phases).map(move |(dial, phase)| (*every * round + *phase, *dial))
+        };
+        let mut due: Vec<_> = (0..rounds).flat_map(of_round).filter(|(at, _)| *at < until).collect();
+        due.sort_by_key(|(at, _)| *at);
+        let (times, dials) = due.into_iter().unzip();
+        Self { dials, pace: Pace::At(times), patience: self.patience }
+    }
+}
+
 impl Workload {
+    /// The same where the rounds of all streams are written out, see [`Stream::unrolled`].
+    #[must_use]
+    pub fn unrolled(&self) -> Self {
+        let mut workload = self.clone();
+        for stream in workload.dialers.iter_mut().flat_map(|dialer| &mut dialer.streams) {
+            *stream = stream.unrolled(self.run_for);
+        }
+        workload
+    }
+
     /// All dials, with the cgroup of the dialer; those before time zero are not among them.
     pub fn dials(&self) -> impl Iterator<Item = (&'static str, Dial)> + '_ {
         self.dialers.iter().flat_map(|dialer| {

@@ -111,6 +111,17 @@ mod tests {
     }
 
     #[test]
+    fn written_out_each_target_is_dialled_in_each_round_at_its_phase() {
+        let workload = health_checks(3, Placement::Near, 100);
+        let unrolled = workload.unrolled();
+        assert_eq!((unrolled.dials().count(), unrolled.live()), (220 * 30, workload.live()));
+        let (stream, rounds) = (&workload.dialers[0].streams[0], &unrolled.dialers[0].streams[0]);
+        let Pace::At(times) = &rounds.pace else { panic!("{:?}", rounds.pace) };
+        assert!(times.is_sorted() && times.iter().all(|at| *at < workload.run_for));
+        assert!(rounds.dials.chunks(220).all(|round| round == stream.dials));
+    }
+
+    #[test]
     fn each_target_is_due_once_in_each_interval() {
         for workload in [scrapes(2, Placement::Spread, 150), health_checks(2, Placement::Near, 73)] {
             let stream = &workload.dialers[0].streams[0];

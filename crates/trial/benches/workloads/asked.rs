@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use halfopen_trial::{NONE, Preset, Run, carry_out};
-use halfopen_workload::{NAMES, named};
+use halfopen_workload::{NAMES, PEERS, SCANS, named};
 
 const LIMITERS: [&str; 5] = [NONE, "xp-sp2", "vista-home", "virus-throttle", "adaptive"];
 /// How often a workload is drawn unless told.
@@ -123,11 +123,12 @@ fn workloads(name: &str) -> Result<Vec<String>> {
     if named(name, 0).is_some() {
         return Ok(vec![name.to_owned()]);
     }
-    let all: Vec<_> = NAMES.iter().filter(|known| known.starts_with(&format!("{name}-"))).collect();
+    let known = || NAMES.into_iter().chain(PEERS).chain(SCANS);
+    let all: Vec<_> = known().filter(|known| known.starts_with(&format!("{name}-"))).collect();
     ensure!(
         !all.is_empty(),
         "there is no workload {name:?}: name some of {}, or none for all",
-        NAMES.join(", ")
+        known().collect::<Vec<_>>().join(", ")
     );
     Ok(all.into_iter().map(ToString::to_string).collect())
 }

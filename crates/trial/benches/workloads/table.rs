@@ -79,6 +79,13 @@ fn common_notes(draws: &[&Run]) -> Vec<String> {
     if let Some(ended) = draws.iter().filter_map(|run| run.list_ended).max() {
         notes.push(format!("the whole list was done after {:.1} s", ended.as_secs_f64()));
     }
+    if let Some(wanted) = draws.iter().find_map(|run| run.peers).map(|peers| peers.wanted) {
+        let had = draws.iter().filter_map(|run| run.peers?.had_at).map(|at| at.as_secs_f64());
+        let times = Spread::of(had.clone());
+        let after =
+            if times.count() > 0 { format!(", after {:.1} s", times.median()) } else { String::new() };
+        notes.push(format!("{wanted} peers in {} of {}{after}", times.count(), draws.len()));
+    }
     notes
 }
 
