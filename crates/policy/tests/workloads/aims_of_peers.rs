@@ -95,11 +95,17 @@ fn a_monitor_sees_all_that_are_up_one_interval_later_at_most() {
         let [without, with] = [limiter::none(), adaptive()].map(|limiter| {
             let outcomes = all(name, &limiter);
             assert_no_suspect(name, &outcomes);
-            outcomes.iter().map(|one| one.full_round(live)).collect::<Vec<_>>()
+            outcomes
         });
-        for (seed, (without, with)) in without.into_iter().zip(with).enumerate() {
-            let (without, with) = (without.unwrap(), with.unwrap_or(u32::MAX));
-            assert!(with <= without + 1, "{name}, draw {seed}: full in round {with}, every {every:?}");
+        for (seed, (without, with)) in without.iter().zip(&with).enumerate() {
+            let expected = without.full_round(live).unwrap() + 1;
+            let full = with.full_round(live);
+            assert!(full.is_some_and(|full| full <= expected), "{name}, draw {seed}: full in round {full:?}");
+            let up = with.up_in_rounds();
+            let last = (workload.run_for.as_nanos() / every.as_nanos()) as u32;
+            for round in expected..last {
+                assert_eq!(up.get(&round), Some(&live), "{name}, draw {seed}, round {round}");
+            }
         }
     }
 }
@@ -189,8 +195,17 @@ fn a_scanner_of_whose_addresses_two_in_a_hundred_answer_reaches_few_in_a_day() {
 #[test]
 #[ignore = "the sequential test is not in yet"]
 fn what_a_scanner_farms_on_another_port_gains_it_nothing() {
+    let most = |outcomes: &[Outcome], within| {
+        outcomes.iter().map(|one| one.dead_within(within)).max().unwrap_or_default()
+    };
+    let alone = of_an_hour(|seed| probe(seed, 0, Probe::Threads, HOUR));
     for (live, dead) in [(1, 2), (2, 3), (1, 1)] {
-        let outcomes = of_an_hour(|seed| two_ports(seed, live, dead, HOUR));
-        assert_stopped(&format!("{live} live for {dead} dead"), &outcomes);
+        let farming = of_an_hour(|seed| two_ports(seed, live, dead, HOUR));
+        let name = format!("{live} live for {dead} dead");
+        assert_stopped(&name, &farming);
+        for within in [SCAN, HOUR] {
+            let [farming, alone] = [&farming, &alone].map(|outcomes| most(outcomes, within));
+            assert!(farming <= alone, "{name}: {farming} dead in {within:?}, {alone} alone");
+        }
     }
 }
