@@ -85,8 +85,12 @@ fn times(what: &str, times: impl Iterator<Item = Option<Duration>>) {
 fn rounds(workload: &Workload, outcomes: &[Outcome]) {
     let listed = workload.live().len();
     times("all seen", outcomes.iter().map(|one| one.when_all_seen(listed)));
-    let full = outcomes.iter().map(|one| one.full_round(listed)).max().flatten();
-    print!("  full round by {full:?}  up in rounds");
+    let full: Vec<_> = outcomes.iter().filter_map(|one| one.full_round(listed)).collect();
+    print!("  full in {}", full.len());
+    if let Some(last) = full.iter().max() {
+        print!(" by round {last}");
+    }
+    print!("  up in rounds");
     let mean = |round| {
         outcomes.iter().map(|one| one.up_in_rounds().get(&round).copied().unwrap_or(0)).sum::<usize>()
             / outcomes.len()
@@ -109,7 +113,7 @@ fn dead_and_suspects(outcomes: &[Outcome], within: &[Duration]) {
         dead.sort_unstable();
         print!(" {} / {} in {time:?},", dead[dead.len() / 2], dead[dead.len() - 1]);
     }
-    let suspects = Times::of(outcomes.iter().map(|one| one.suspect));
+    let suspects = Times::of(outcomes.iter().filter_map(|one| one.suspect).map(Some));
     print!("  suspect in {}", suspects.had());
     if suspects.had() > 0 {
         print!(", median at {:.0} s, last at {:.0} s", suspects.seconds(50), suspects.seconds(100));
