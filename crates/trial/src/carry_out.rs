@@ -5,6 +5,7 @@ use halfopen_lab::dial::{Outcome, Spec, Style};
 use halfopen_lab::{Cgroup, Dialer, Dialling, Host, HostKind, Lab, PORT, Side, Wan};
 use halfopen_workload::{DialerPlan, MET_BEFORE, Pace, Prefix, Stream, Workload};
 
+use crate::named::ask_for_names;
 use crate::run::Recorded;
 use crate::{Limiter, Run, TrialError};
 
@@ -36,6 +37,7 @@ pub fn carry_out(workload: &Workload, limiter: &dyn Limiter, seed: u64) -> Resul
         .iter()
         .map(|dialer| lab.cgroup().child(dialer.cgroup))
         .collect::<Result<Vec<_>, _>>()?;
+    let _names = ask_for_names(&lab, &cgroups, &workload.named)?;
     let mut capture = lab.capture(Side::Client)?;
     let mut dialling = (workload.dialers.iter().zip(&cgroups))
         .map(|(dialer, cgroup)| meet(&lab, dialer, cgroup, limiter.name()))

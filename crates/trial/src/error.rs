@@ -24,6 +24,12 @@ pub enum TrialError {
         /// The workload's name.
         workload: String,
     },
+    /// Names of addresses were asked for before time zero, and not all answered.
+    #[error("not all addresses could be named: {said}")]
+    NotNamed {
+        /// What the program that asked said.
+        said: String,
+    },
     /// A limiter could not be put into a lab, asked or taken out.
     #[error("the limiter {limiter}: {what}")]
     Limiter {

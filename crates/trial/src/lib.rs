@@ -10,6 +10,7 @@
 mod carry_out;
 mod error;
 mod limiter;
+mod named;
 mod run;
 mod schedule;
 
