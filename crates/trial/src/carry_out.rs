@@ -18,6 +18,7 @@ const MEETING: Duration = Duration::from_mins(2);
 /// When the lab or the limiter fails, the workload dials what is not the lab's, or known hosts cannot be met with the
 /// limiter in force.
 pub fn carry_out(workload: &Workload, limiter: &dyn Limiter, seed: u64) -> Result<Run, TrialError> {
+    let interval = workload.interval();
     let workload = &workload.unrolled();
     if workload.dials().any(|(_, dial)| !Prefix::WORLD.contains(dial.to)) {
         return Err(TrialError::NotOfTheLab { workload: workload.name.clone() });
@@ -64,7 +65,7 @@ pub fn carry_out(workload: &Workload, limiter: &dyn Limiter, seed: u64) -> Resul
     let reports = dialling.into_iter().map(Dialling::kill).collect::<Vec<_>>();
     in_force.take_out(&lab)?;
     let overrun = lab.wan().map_or(0, |tally| tally.overrun);
-    let recorded = Recorded { zero, reports: &reports, captured: &captured, overrun, status };
+    let recorded = Recorded { zero, reports: &reports, captured: &captured, overrun, status, interval };
     Ok(Run::of(workload, limiter.name(), seed, recorded))
 }
 

@@ -12,10 +12,12 @@ mod error;
 mod limiter;
 mod named;
 mod run;
+mod saw;
 mod schedule;
 
 pub use carry_out::carry_out;
 pub use error::TrialError;
 pub use limiter::{InForce, Limiter, NONE, Preset};
-pub use run::{Group, Peers, Point, Run, Saw, Who};
+pub use run::{Group, Peers, Point, Run, Who};
+pub use saw::Saw;
 pub use schedule::work_off;

@@ -6,8 +6,9 @@ use std::time::Duration;
 use halfopen_lab::dial::{Outcome, Report};
 use halfopen_lab::{Captured, Kind, Segment, Spread};
 use halfopen_workload::{DialerPlan, Pace, Peer, Stream, Workload};
-use rustix::io::Errno;
 use serde_json::{Value, json};
+
+use crate::saw::Saw;
 
 /// What was recorded of it.
 pub(crate) struct Recorded<'a> {
@@ -20,6 +21,8 @@ pub(crate) struct Recorded<'a> {
     pub overrun: u64,
     /// What the limiter says at the end.
     pub status: Value,
+    /// From one round to the next, of a workload that had rounds before they were written out.
+    pub interval: Option<Duration>,
 }
 
 /// One workload with one limiter.
@@ -42,6 +45,8 @@ pub struct Run {
     pub list_ended: Option<Duration>,
     /// Of a program that wants so many peers.
     pub peers: Option<Peers>,
+    /// How many targets were up in each round, of a program that dials in rounds.
+    pub up_in_rounds: Vec<usize>,
     /// What the dialling programs saw, of all dials.
     pub saw: Saw,
     /// What makes the numbers doubtful.
@@ -89,43 +94,6 @@ pub struct Point {
     pub dead_reached: usize,
     /// Distinct live ones that had answered by then.
     pub live_answered: usize,
-}
-
-/// How many dials ended how, as the program that made them saw it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Saw {
-    /// By the name of the errno; `ok` is none, `gave up` the program's own patience.
-    pub ended: BTreeMap<String, usize>,
-    /// Those that had not ended at the end.
-    pub waiting: usize,
-}
-
-impl Saw {
-    fn add(&mut self, outcome: Outcome) {
-        let name = match outcome {
-            Outcome::Connected => "ok".to_owned(),
-            Outcome::Refused => "ECONNREFUSED".to_owned(),
-            Outcome::Unreachable => "EHOSTUNREACH".to_owned(),
-            Outcome::TimedOut => "ETIMEDOUT".to_owned(),
-            Outcome::Cancelled => "gave up".to_owned(),
-            Outcome::Errno(number) => errno_name(number),
-        };
-        *self.ended.entry(name).or_default() += 1;
-    }
-}
-
-/// The errnos that a limiter may answer with, by name.
-fn errno_name(number: i32) -> String {
-    const NAMES: [(Errno, &str); 6] = [
-        (Errno::PERM, "EPERM"),
-        (Errno::ACCESS, "EACCES"),
-        (Errno::AGAIN, "EAGAIN"),
-        (Errno::NOBUFS, "ENOBUFS"),
-        (Errno::CONNRESET, "ECONNRESET"),
-        (Errno::ADDRNOTAVAIL, "EADDRNOTAVAIL"),
-    ];
-    let name = NAMES.iter().find(|(errno, _)| errno.raw_os_error() == number);
-    name.map_or_else(|| format!("errno {number}"), |(_, name)| (*name).to_owned())
 }
 
 impl Who {
@@ -182,7 +150,7 @@ impl Group {
 
 impl Run {
     pub(crate) fn of(workload: &Workload, limiter: &str, seed: u64, recorded: Recorded) -> Self {
-        let Recorded { zero, reports, captured, overrun, status } = recorded;
+        let Recorded { zero, reports, captured, overrun, status, interval } = recorded;
         let end = zero + workload.run_for;
         let within = captured.segments.iter().filter(|segment| (zero..=end).contains(&segment.at));
         let syns = within.clone().filter(|segment| matches!(segment.kind, Kind::Syn(_)));
@@ -192,7 +160,7 @@ impl Run {
         let answers = answers.map(|answer| (since_zero(answer), answer.from.ip()));
         let live_answered = firsts(workload.live(), answers);
         let mut groups = BTreeMap::new();
-        let (mut list_ended, mut saw) = (None, Saw::default());
+        let (mut list_ended, mut saw, mut up_in_rounds) = (None, Saw::default(), Vec::new());
         for (dialer, reports) in workload.dialers.iter().zip(reports) {
             // What ended after the end is an accident of when the dialer was stopped.
             let in_time = reports.iter().filter(|report| report.started() + report.waited() <= end);
@@ -203,12 +171,13 @@ impl Run {
                 let begun = begun(stream, of_stream(&in_time, number), workload.run_for);
                 saw.waiting += begun.saturating_sub(ended);
             }
+            up_in_rounds.extend(interval.map(|every| up(dialer, &in_time, every)).unwrap_or_default());
             list_ended = list_ended.max(when_list_ended(dialer, &in_time, zero));
         }
         for group in groups.values_mut() {
             group.connected_at.sort_unstable();
         }
-        let peers = wanted(workload).map(|wanted| {
+        let peers = workload.wanted().map(|wanted| {
             let connected = groups.values().flat_map(|group| &group.connected_at);
             let mut connected: Vec<_> = connected.copied().collect();
             connected.sort_unstable();
@@ -232,6 +201,7 @@ impl Run {
             groups,
             list_ended,
             peers,
+            up_in_rounds,
             saw,
             faults,
             status,
@@ -247,6 +217,9 @@ impl Run {
                 Some(at) => write!(line, "; {wanted} peers after {:.1} s", at.as_secs_f64()),
                 None => write!(line, "; {wanted} peers never"),
             };
+        }
+        if !self.up_in_rounds.is_empty() {
+            let _ = write!(line, "; up in rounds {:?}", self.up_in_rounds);
         }
         for (who, group) in &self.groups {
             let _ = write!(line, "; {}: {} of {} live", who.shown(), group.waits.len(), group.begun);
@@ -276,7 +249,7 @@ impl Run {
         json!({
             "workload": self.workload, "limiter": self.limiter, "seed": self.seed,
             "dead_reached": self.dead_reached, "syns": self.syns, "live": groups.collect::<Vec<_>>(),
-            "peers": peers,
+            "peers": peers, "up_in_rounds": self.up_in_rounds,
             "list_ended_s": self.list_ended.as_ref().map(Duration::as_secs_f64), "saw": self.saw.ended, "saw_waiting": self.saw.waiting, "faults": self.faults,
             "curve_s_dead_live": curve.collect::<Vec<_>>(), "status": self.status,
         })
@@ -331,12 +304,19 @@ fn begun<'a>(stream: &Stream, reports: impl Iterator<Item = &'a Report>, run_for
     }
 }
 
-fn wanted(workload: &Workload) -> Option<usize> {
-    let mut streams = workload.dialers.iter().flat_map(|dialer| &dialer.streams);
-    streams.find_map(|stream| match stream.pace {
-        Pace::Collect { wanted, .. } => wanted,
-        _ => None,
-    })
+/// How many dials of each round connected: a dial that was due in the interval of a round belongs to it.
+fn up(dialer: &DialerPlan, reports: &[Report], interval: Duration) -> Vec<usize> {
+    let mut up = Vec::new();
+    for (number, stream) in dialer.streams.iter().enumerate() {
+        let Pace::At(times) = &stream.pace else { continue };
+        let connected = of_stream(reports, number).filter(|report| report.outcome == Outcome::Connected);
+        for report in connected {
+            let round = (times[report.index].as_nanos() / interval.as_nanos()) as usize;
+            up.resize(up.len().max(round + 1), 0);
+            up[round] += 1;
+        }
+    }
+    up
 }
 
 fn when_list_ended(dialer: &DialerPlan, reports: &[Report], zero: Duration) -> Option<Duration> {
@@ -379,16 +359,5 @@ mod tests {
         assert_eq!(group(3, &[2, 1]).to_bits(), 2.0_f64.to_bits());
         assert!(group(3, &[1]).is_infinite());
         assert!(group(0, &[]).is_nan());
-    }
-
-    #[test]
-    fn what_a_program_saw_has_the_names_of_errnos() {
-        let mut saw = Saw::default();
-        let outcomes = [Outcome::Connected, Outcome::Errno(105), Outcome::Errno(105), Outcome::Errno(7)];
-        for outcome in outcomes {
-            saw.add(outcome);
-        }
-        let seen: Vec<_> = saw.ended.iter().map(|(name, count)| (name.as_str(), *count)).collect();
-        assert_eq!(seen, [("ENOBUFS", 2), ("errno 7", 1), ("ok", 1)]);
     }
 }

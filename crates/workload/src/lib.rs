@@ -186,6 +186,28 @@ impl Workload {
         })
     }
 
+    fn streams(&self) -> impl Iterator<Item = &Stream> {
+        self.dialers.iter().flat_map(|dialer| &dialer.streams)
+    }
+
+    /// How many peers its collector wants.
+    #[must_use]
+    pub fn wanted(&self) -> Option<usize> {
+        self.streams().find_map(|stream| match stream.pace {
+            Pace::Collect { wanted, .. } => wanted,
+            _ => None,
+        })
+    }
+
+    /// From one round to the next.
+    #[must_use]
+    pub fn interval(&self) -> Option<Duration> {
+        self.streams().find_map(|stream| match stream.pace {
+            Pace::Rounds { every, .. } => Some(every),
+            _ => None,
+        })
+    }
+
     /// The addresses that answer.
     #[must_use]
     pub fn live(&self) -> BTreeSet<Ipv4Addr> {

@@ -1,6 +1,6 @@
 //! The aims of `adaptive` for programs of whose peers some are dead, and for scanners of whose addresses some answer.
 
-use crate::draws::{Times, all, draws_of_an_hour, interval, wanted};
+use crate::draws::{Times, all, draws_of_an_hour};
 use crate::limiter::{self, adaptive};
 use crate::outcome::Outcome;
 use crate::run::run;
@@ -16,7 +16,7 @@ const DEAD_IN_A_DAY: usize = 500;
 
 /// How long a node's start takes without a limiter and with it.
 fn starts(name: &str) -> [Times; 2] {
-    let peers = wanted(&named(name, 0).unwrap());
+    let peers = named(name, 0).unwrap().wanted().unwrap();
     [limiter::none(), adaptive()].map(|limiter| {
         let outcomes = all(name, &limiter);
         assert_no_suspect(name, &outcomes);
@@ -91,7 +91,7 @@ fn a_node_that_dials_random_ports_of_which_eight_in_a_hundred_answer_starts_as_w
 fn a_monitor_sees_all_that_are_up_one_interval_later_at_most() {
     for name in names("m-") {
         let workload = named(name, 0).unwrap();
-        let (live, every) = (workload.live().len(), interval(&workload).unwrap());
+        let (live, every) = (workload.live().len(), workload.interval().unwrap());
         let [without, with] = [limiter::none(), adaptive()].map(|limiter| {
             let outcomes = all(name, &limiter);
             assert_no_suspect(name, &outcomes);

@@ -3,7 +3,7 @@
 use crate::limiter::Limiter;
 use crate::outcome::Outcome;
 use crate::run::run;
-use halfopen_workload::{Pace, Workload, named};
+use halfopen_workload::named;
 use std::time::Duration;
 
 /// Unless the environment's `DRAWS` says otherwise.
@@ -21,25 +21,6 @@ pub fn draws_of_an_hour() -> u64 {
 
 pub fn all(name: &str, limiter: &Limiter) -> Vec<Outcome> {
     (0..draws()).map(|seed| run(&named(name, seed).unwrap(), limiter)).collect()
-}
-
-/// How many peers a workload's collector wants.
-pub fn wanted(workload: &Workload) -> usize {
-    let streams = workload.dialers.iter().flat_map(|dialer| &dialer.streams);
-    let wanted = streams.filter_map(|stream| match stream.pace {
-        Pace::Collect { wanted, .. } => wanted,
-        _ => None,
-    });
-    wanted.sum()
-}
-
-/// From one round to the next, of a workload that has rounds.
-pub fn interval(workload: &Workload) -> Option<Duration> {
-    let mut streams = workload.dialers.iter().flat_map(|dialer| &dialer.streams);
-    streams.find_map(|stream| match stream.pace {
-        Pace::Rounds { every, .. } => Some(every),
-        _ => None,
-    })
 }
 
 /// Times of some draws, ascending; a draw without one counts as for ever.

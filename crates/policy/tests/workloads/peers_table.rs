@@ -3,7 +3,7 @@
 //!
 //! `DRAWS=200 cargo test -p halfopen-policy --test workloads peers_table -- --ignored --nocapture`
 
-use crate::draws::{Times, all, draws, draws_of_an_hour, interval, wanted};
+use crate::draws::{Times, all, draws, draws_of_an_hour};
 use crate::limiter::{self, Limiter};
 use crate::outcome::Outcome;
 use crate::run::run;
@@ -26,10 +26,9 @@ fn programs() {
             print!("{name:20} {:9}", limiter.name);
             let outcomes = all(name, &limiter);
             let workload = named(name, 0).unwrap();
-            if interval(&workload).is_some() {
+            if workload.interval().is_some() {
                 rounds(&workload, &outcomes);
-            } else if wanted(&workload) > 0 {
-                let peers = wanted(&workload);
+            } else if let Some(peers) = workload.wanted() {
                 times(&format!("{peers} peers"), outcomes.iter().map(|one| one.when_connected(peers)));
             } else {
                 times("all live", outcomes.iter().map(|one| one.when_connected(one.live_listed)));

@@ -79,6 +79,9 @@ fn common_notes(draws: &[&Run]) -> Vec<String> {
     if let Some(ended) = draws.iter().filter_map(|run| run.list_ended).max() {
         notes.push(format!("the whole list was done after {:.1} s", ended.as_secs_f64()));
     }
+    for run in draws.iter().filter(|run| !run.up_in_rounds.is_empty()) {
+        notes.push(format!("up in rounds {:?}", run.up_in_rounds));
+    }
     if let Some(wanted) = draws.iter().find_map(|run| run.peers).map(|peers| peers.wanted) {
         let had = draws.iter().filter_map(|run| run.peers?.had_at).map(|at| at.as_secs_f64());
         let times = Spread::of(had.clone());
