@@ -96,20 +96,26 @@ static __always_inline int has_slot_of_grid(const struct scope *s, const struct 
 	return !slot->tick || slot->grid == s->grid;
 }
 
-/* One that is out ends, as attempt_end() has it. `walk` is the number that was found. Returns whether it has ended. */
-static __always_inline int attempt_ends_at_once(struct books *b, struct attempt *a, enum ending ending, __u32 *walk,
-						__u64 now)
+/* What came of an end without the lock. Amid a decision: whoever decides may begin to wait for the slot that was given
+ * back, and is to be seen once the lock has been his. */
+enum at_once { AT_ONCE_NOT, AT_ONCE_ENDED, AT_ONCE_AMID_DECISION };
+
+/* One that is out ends, as attempt_end() has it. `walk` is the number that was found. */
+static __always_inline enum at_once attempt_ends_at_once(struct books *b, struct attempt *a, enum ending ending,
+							 __u32 *walk, __u64 now)
 {
+	int closed = 0;
+
 	*walk = host_of(b)->walk;
 	if (a->state != ATTEMPT_OUT || walk_goes_on(*walk) || a->flags & ATTEMPT_PENDING)
-		return 0;
+		return AT_ONCE_NOT;
 	if (ending == ENDING_CANCELLED || ending == ENDING_UNSEEN)
-		return 0;
+		return AT_ONCE_NOT;
 	for_each_charged(i) {
 		if (!b->scope[i])
 			continue;
 		if (asks_for_credit(b->limits[i], a) || !has_slot_of_grid(b->scope[i], &a->slot[i]))
-			return 0;
+			return AT_ONCE_NOT;
 	}
 	for_each_charged(i) {
 		struct scope *s = b->scope[i];
@@ -117,10 +123,10 @@ static __always_inline int attempt_ends_at_once(struct books *b, struct attempt 
 		if (!s)
 			continue;
 		touch_at_once(s, now);
-		slot_give_back_at_once(s, &a->slot[i]);
+		closed |= slot_give_back_at_once(s, &a->slot[i]);
 		__sync_fetch_and_add(&s->out, -1);
 		count_once(is_answer(ending) ? &s->established : &s->failed);
 	}
 	*(volatile __u8 *)&a->state = ATTEMPT_NONE;
-	return 1;
+	return closed ? AT_ONCE_AMID_DECISION : AT_ONCE_ENDED;
 }

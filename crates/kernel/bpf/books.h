@@ -50,6 +50,13 @@ static __always_inline void end_deciding(struct books *b)
 	bpf_spin_unlock(&host_of(b)->lock);
 }
 
+/* Whoever decides now has. */
+static __always_inline void await_decision(struct books *b)
+{
+	bpf_spin_lock(&host_of(b)->lock);
+	bpf_spin_unlock(&host_of(b)->lock);
+}
+
 /* An attempt begins; who makes it, and what its address is, is noted already. Returns a verdict. */
 __noinline int books_begin(struct attempt *a, __u32 mode, __u64 now)
 {
@@ -182,6 +189,7 @@ __noinline int books_end(struct attempt *a, __u32 ending)
 	const struct policy *p = policy_in_force();
 	__u32 neighbours, walk;
 	__u64 now = bpf_ktime_get_ns();
+	enum at_once at_once;
 	__u8 waited, flags;
 	struct books b;
 
@@ -192,9 +200,12 @@ __noinline int books_end(struct attempt *a, __u32 ending)
 	if (waited)
 		program_ended_waiting(a, ending == ENDING_TIMED_OUT, now);
 	flags = slots_of(&b, a);
-	if (attempt_ends_at_once(&b, a, ending, &walk, now)) {
+	at_once = attempt_ends_at_once(&b, a, ending, &walk, now);
+	if (at_once) {
 		if (has_walked_since(&b, walk))
 			unsee_late(&b, a);
+		if (at_once == AT_ONCE_AMID_DECISION)
+			await_decision(&b);
 	} else {
 		now = bpf_ktime_get_ns();
 		bpf_spin_lock(&host_of(&b)->lock);

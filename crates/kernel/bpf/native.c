@@ -239,19 +239,22 @@ __u32 native_begin_shared(const struct native_charge *c, struct attempt *a, __u3
 	return verdict;
 }
 
-/* Likewise as books_end(). Returns whether it was at once. */
+/* Likewise as books_end(). Returns whether it was at once (1), and whether somebody is then seen to wait (2). */
 int native_end_shared(const struct native_charge *c, struct attempt *a, __u32 *lock, __u32 ending, __u64 now)
 {
 	struct books b = open_books(c);
+	enum at_once at_once;
 	__u32 walk;
 
 	settle_shared(&b, a, lock, now);
-	if (attempt_ends_at_once(&b, a, ending, &walk, now))
-		return 1;
-	lock_word(lock);
-	attempt_end(&b, a, ending, 0, now);
-	unlock_word(lock);
-	return 0;
+	at_once = attempt_ends_at_once(&b, a, ending, &walk, now);
+	if (at_once != AT_ONCE_ENDED)
+		lock_word(lock);
+	if (!at_once)
+		attempt_end(&b, a, ending, 0, now);
+	if (at_once != AT_ONCE_ENDED)
+		unlock_word(lock);
+	return !!at_once | (*(volatile __u32 *)&host_of(&b)->queued ? 2 : 0);
 }
 
 __u64 native_slots(const struct scope *s)

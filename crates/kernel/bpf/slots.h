@@ -35,9 +35,10 @@ static __always_inline __u32 slots_held(const struct scope *s)
 	return *(const volatile __u64 *)&s->slots;
 }
 
-static __always_inline void count_slots(struct scope *s, __s64 by)
+/* Returns the word as it was. */
+static __always_inline __u64 count_slots(struct scope *s, __s64 by)
 {
-	__sync_fetch_and_add(&s->slots, by);
+	return __sync_fetch_and_add(&s->slots, by);
 }
 
 /* Around decisions with the lock held: between a look at the slots and the taking of one nobody takes any without it.
@@ -264,12 +265,16 @@ static __always_inline int bucket_gives(struct scope *s, __u64 tick)
 	return 0;
 }
 
-/* Without the lock: one of an old grid expires with that. */
-static __always_inline void slot_give_back_at_once(struct scope *s, struct slot *slot)
+/* Without the lock: one of an old grid expires with that. Returns whether somebody decides with the lock held, who may
+ * have found none free before. */
+static __always_inline int slot_give_back_at_once(struct scope *s, struct slot *slot)
 {
+	__u64 was = 0;
+
 	if (slot->tick && slot->grid == s->grid && slot->tick > s->tick && bucket_gives(s, slot->tick))
-		count_slots(s, -1);
+		was = count_slots(s, -1);
 	slot->tick = 0;
+	return !!(was & SLOTS_CLOSED);
 }
 
 /* With the lock held. */

@@ -7,7 +7,8 @@ use halfopen_policy::shared::{Shared, SharedAttempt};
 use halfopen_policy::{Ending, Limits, Origin, Party, Standing};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::hint;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -63,7 +64,7 @@ fn never_more_than_the_limit(host: Option<u32>, own: Option<u32>) {
             while held.len() > random.random_range(0..3) {
                 out.fetch_sub(1, Ordering::SeqCst);
                 let ended = books.end(&mut held.swap_remove(0), Ending::Established, BEGAN_NS);
-                at_once.fetch_add(ended.into(), Ordering::SeqCst);
+                at_once.fetch_add(ended.at_once.into(), Ordering::SeqCst);
             }
         }
         for mut attempt in held {
@@ -85,6 +86,48 @@ fn no_more_than_the_host_s_limit_are_ever_out() {
 #[test]
 fn no_more_than_the_account_s_limit_are_ever_out() {
     never_more_than_the_limit(None, Some(LIMIT));
+}
+
+/// Two threads go on together each time.
+fn meet(met: &AtomicUsize, meeting: usize) {
+    met.fetch_add(1, Ordering::SeqCst);
+    while met.load(Ordering::SeqCst) < 2 * meeting {
+        thread::yield_now();
+    }
+}
+
+/// One gives its slot back while another one begins: this one goes out, or the other one can tell that it waits.
+#[test]
+fn who_begins_to_wait_is_seen_by_whoever_gives_a_slot_back() {
+    const TIMES: usize = 100_000;
+    let books = Shared::new(&limits(Some(1)), &limits(None));
+    let (met, waits, waited) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for time in 0..TIMES {
+                meet(&met, 3 * time + 1);
+                let (mut attempt, goes) = books.begin_or_wait(&origin(2), BEGAN_NS);
+                waits.store(!goes, Ordering::SeqCst);
+                waited.fetch_add((!goes).into(), Ordering::SeqCst);
+                meet(&met, 3 * time + 2);
+                books.end(&mut attempt, Ending::Established, BEGAN_NS);
+                meet(&met, 3 * time + 3);
+            }
+        });
+        let mut random = StdRng::seed_from_u64(1);
+        let unseen = (0..TIMES).filter(|time| {
+            let mut attempt = books.begin(&origin(1), BEGAN_NS).unwrap();
+            meet(&met, 3 * time + 1);
+            (0..random.random_range(0..100)).for_each(|_| hint::spin_loop());
+            let ended = books.end(&mut attempt, Ending::Established, BEGAN_NS);
+            meet(&met, 3 * time + 2);
+            let unseen = waits.load(Ordering::SeqCst) && !ended.sees_waiter;
+            meet(&met, 3 * time + 3);
+            unseen
+        });
+        assert_eq!(unseen.count(), 0, "nobody is told to wake them");
+    });
+    assert!((1..TIMES).contains(&waited.into_inner()), "they never met");
 }
 
 #[test]

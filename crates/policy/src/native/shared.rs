@@ -28,6 +28,15 @@ unsafe impl Send for Shared {}
 #[derive(Debug)]
 pub struct SharedAttempt(Attempt);
 
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SharedEnd {
+    /// Without the lock.
+    pub at_once: bool,
+    /// Somebody waits, as far as whoever ended it can tell: he is told to be woken.
+    pub sees_waiter: bool,
+}
+
 impl Shared {
     /// Empty books of a host and an account with these limits.
     #[must_use]
@@ -55,6 +64,16 @@ impl Shared {
     /// `connect()` at `now` (nanoseconds), in enforce mode. Returns the attempt if it goes out; one that would have to
     /// wait is given up at once.
     pub fn begin(&self, origin: &Origin, now: u64) -> Option<SharedAttempt> {
+        let (mut attempt, goes) = self.begin_or_wait(origin, now);
+        if goes {
+            return Some(attempt);
+        }
+        self.end(&mut attempt, Ending::Cancelled, now);
+        None
+    }
+
+    /// The same of one that waits where it has to. Returns whether it goes out.
+    pub fn begin_or_wait(&self, origin: &Origin, now: u64) -> (SharedAttempt, bool) {
         let (charge, mut attempt) = (self.charge(), Attempt::new(origin));
         // SAFETY: all that is pointed to is of the structures' sizes; the books are `self`'s, which lasts.
         let said = unsafe {
@@ -66,32 +85,29 @@ impl Shared {
                 now,
             )
         };
-        if verdict(said) == Verdict::Go {
-            return Some(SharedAttempt(attempt));
-        }
-        self.end(&mut SharedAttempt(attempt), Ending::Cancelled, now);
-        None
+        (SharedAttempt(attempt), verdict(said) == Verdict::Go)
     }
 
-    /// Returns whether that was without the lock.
-    pub fn end(&self, attempt: &mut SharedAttempt, ending: Ending, now: u64) -> bool {
+    /// An attempt leaves the books.
+    pub fn end(&self, attempt: &mut SharedAttempt, ending: Ending, now: u64) -> SharedEnd {
         let charge = self.charge();
-        // SAFETY: as in begin().
-        unsafe {
+        // SAFETY: as in begin_or_wait().
+        let said = unsafe {
             calls::native_end_shared(
                 &raw const charge,
                 attempt.0.at_mut(),
                 self.lock.get(),
                 ending_number(ending),
                 now,
-            ) != 0
-        }
+            )
+        };
+        SharedEnd { at_once: said & 1 != 0, sees_waiter: said & 2 != 0 }
     }
 
     /// How many slots are taken, the host's and the account's. Exact while no thread is at work.
     #[must_use]
     pub fn slots(&self) -> [u64; 2] {
-        // SAFETY: as in begin(); only read.
+        // SAFETY: as in begin_or_wait(); only read.
         [self.host, self.own].map(|scope| unsafe { calls::native_slots(scope) })
     }
 }
