@@ -10,6 +10,19 @@
 
 #undef __always_inline
 #define __always_inline inline
+#define __noinline static
+
+/* So many exchanges of this thread find that another one has come first, and added one. */
+static __thread unsigned int others_first;
+#define __sync_val_compare_and_swap(at, was, to)                                                                       \
+	({                                                                                                             \
+		if (others_first) {                                                                                    \
+			others_first--;                                                                                \
+			__sync_fetch_and_add(at, 1);                                                                   \
+		}                                                                                                      \
+		__sync_val_compare_and_swap(at, was, to);                                                              \
+	})
+
 #include "at_once.h"
 #include "beside.h"
 #include "datagrams.h"
@@ -255,6 +268,11 @@ int native_end_shared(const struct native_charge *c, struct attempt *a, __u32 *l
 	if (at_once != AT_ONCE_ENDED)
 		unlock_word(lock);
 	return !!at_once | (*(volatile __u32 *)&host_of(&b)->queued ? 2 : 0);
+}
+
+void native_others_come_first(__u32 times)
+{
+	others_first = times;
 }
 
 __u64 native_slots(const struct scope *s)

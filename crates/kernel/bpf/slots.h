@@ -26,8 +26,10 @@
 #define BUCKET_ROTATION_SHIFT 22
 #define BUCKET_COUNT ((1u << BUCKET_ROTATION_SHIFT) - 1)
 
-/* So often an exchange is tried: each time it fails, that of another CPU has succeeded. */
+/* So often an exchange is tried: each time it fails, that of another CPU has succeeded. Who gives a slot back without
+ * the lock has nothing else to try. */
 #define EXCHANGES_TRIED 8
+#define EXCHANGES_TRIED_MOST 128
 
 /* All that are taken: those in the wheel, in the lump of an old grid, and the lingering ones. */
 static __always_inline __u32 slots_held(const struct scope *s)
@@ -248,12 +250,12 @@ static __always_inline void slot_take(struct scope *s, const struct limits *l, s
 		count_slots(s, -(__s64)(__sync_lock_test_and_set(bucket, rotation_of(tick) | 1) & BUCKET_COUNT));
 }
 
-/* Takes one off the bucket of that tick, unless the wheel has. */
-static __always_inline int bucket_gives(struct scope *s, __u64 tick)
+/* Takes one off the bucket of that tick, unless the wheel has. Where every try fails, it expires in its time. */
+static __always_inline int takes_off(__u32 *bucket, __u64 tick, int tries)
 {
-	__u32 *bucket = bucket_of(s, tick), was = bucket_now(bucket), found;
+	__u32 was = bucket_now(bucket), found;
 
-	for (int i = 0; i < EXCHANGES_TRIED; i++) {
+	for (int i = 0; i < tries; i++) {
 		if (!is_of_rotation(was, tick) || !(was & BUCKET_COUNT))
 			return 0;
 		found = __sync_val_compare_and_swap(bucket, was, was - 1);
@@ -261,8 +263,18 @@ static __always_inline int bucket_gives(struct scope *s, __u64 tick)
 			return 1;
 		was = found;
 	}
-	/* It expires in its time. */
 	return 0;
+}
+
+/* Not to be called with the lock held. Global: the verifier goes through its tries once. */
+__noinline int bucket_gives(__u32 *bucket, __u64 tick)
+{
+	return bucket ? takes_off(bucket, tick, EXCHANGES_TRIED_MOST) : 0;
+}
+
+static __always_inline int is_in_wheel(const struct scope *s, const struct slot *slot)
+{
+	return slot->tick && slot->grid == s->grid && slot->tick > s->tick;
 }
 
 /* Without the lock: one of an old grid expires with that. Returns whether somebody decides with the lock held, who may
@@ -271,7 +283,7 @@ static __always_inline int slot_give_back_at_once(struct scope *s, struct slot *
 {
 	__u64 was = 0;
 
-	if (slot->tick && slot->grid == s->grid && slot->tick > s->tick && bucket_gives(s, slot->tick))
+	if (is_in_wheel(s, slot) && bucket_gives(bucket_of(s, slot->tick), slot->tick))
 		was = count_slots(s, -1);
 	slot->tick = 0;
 	return !!(was & SLOTS_CLOSED);
@@ -280,11 +292,14 @@ static __always_inline int slot_give_back_at_once(struct scope *s, struct slot *
 /* With the lock held. */
 static __always_inline void slot_give_back(struct scope *s, struct slot *slot)
 {
-	if (slot->grid != s->grid && slot_is_held(s, slot)) {
+	if (is_in_wheel(s, slot)) {
+		if (takes_off(bucket_of(s, slot->tick), slot->tick, EXCHANGES_TRIED))
+			count_slots(s, -1);
+	} else if (slot->grid != s->grid && slot_is_held(s, slot)) {
 		s->in_old_grid--;
 		count_slots(s, -1);
 	}
-	slot_give_back_at_once(s, slot);
+	slot->tick = 0;
 }
 
 /* Takes a slot without the lock, if nothing stands in the way: there is one, nobody decides with the lock held, and the

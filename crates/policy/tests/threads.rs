@@ -130,6 +130,16 @@ fn who_begins_to_wait_is_seen_by_whoever_gives_a_slot_back() {
     assert!((1..TIMES).contains(&waited.into_inner()), "they never met");
 }
 
+/// ... on ever so many processors: each exchange that fails is another one's that succeeds.
+#[test]
+fn a_slot_is_given_back_however_many_come_first() {
+    let books = Shared::new(&limits(Some(LIMIT)), &limits(None));
+    let mut attempt = books.begin(&origin(1), BEGAN_NS).unwrap();
+    Shared::others_come_first(100);
+    assert!(books.end(&mut attempt, Ending::Established, BEGAN_NS).at_once);
+    assert_eq!(books.slots(), [0, 0], "kept until it expires");
+}
+
 #[test]
 fn slots_expire_while_others_are_given_back_and_none_is_lost() {
     let books = Shared::new(&limits(Some(40)), &limits(None));

@@ -105,6 +105,7 @@ unsafe extern "C" {
         ending: u32,
         now: u64,
     ) -> i32;
+    pub(super) fn native_others_come_first(times: u32);
     pub(super) fn native_slots(s: *const of::Scope) -> u64;
     pub(super) fn native_walk_begins(host: *mut of::Scope);
     pub(super) fn native_seen(c: *const NativeCharge, a: *mut of::Attempt);

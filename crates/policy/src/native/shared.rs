@@ -104,6 +104,12 @@ impl Shared {
         SharedEnd { at_once: said & 1 != 0, sees_waiter: said & 2 != 0 }
     }
 
+    /// So many of this thread's next exchanges find that another one has come first, and added one to the word.
+    pub fn others_come_first(times: u32) {
+        // SAFETY: sets a number of the thread's own.
+        unsafe { calls::native_others_come_first(times) }
+    }
+
     /// How many slots are taken, the host's and the account's. Exact while no thread is at work.
     #[must_use]
     pub fn slots(&self) -> [u64; 2] {
