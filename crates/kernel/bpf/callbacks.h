@@ -192,6 +192,8 @@ static __always_inline void on_timeout_init(struct bpf_sock_ops *op, struct bpf_
 	struct queue_seen seen = {};
 	__u32 ms;
 
+	/* One that was never held is heard of nowhere else where there is no route. */
+	a->asked_ns = bpf_ktime_get_coarse_ns();
 	if ((op->bpf_sock_ops_cb_flags & callbacks) != callbacks) {
 		switch_callbacks_on(op, callbacks);
 		if (!(a->flags & ATTEMPT_AT_EGRESS))

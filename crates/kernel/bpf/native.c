@@ -301,6 +301,15 @@ void native_seen(const struct native_charge *c, struct attempt *a)
 	attempt_seen(&b, a);
 }
 
+/* Whether an attempt with these numbers is taken for one whose socket has ended. */
+int native_is_gone(__u64 began_ns, __u64 asked_ns, int met, int has_walked, __u64 walk_ns, __u64 now)
+{
+	const __u32 walk = 7;
+	const struct attempt a = { .began_ns = began_ns, .asked_ns = asked_ns, .met = met ? walk : walk - 1 };
+
+	return is_gone(&a, has_walked, walk, walk_ns, now);
+}
+
 void native_walk_is_over(struct scope *host)
 {
 	walk_is_over(host);

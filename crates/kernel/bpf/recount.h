@@ -43,6 +43,18 @@ static __always_inline void attempt_unseen(struct books *b, const struct attempt
 	}
 }
 
+/* A live socket is heard of at its timers, which are at most two minutes apart (TCP_RTO_MAX). */
+#define GONE_NS 300000000000ULL
+
+/* Whether the socket of an attempt must have ended: the last walk over sockets, if it has gone through the attempt's
+ * namespace and began later, has not met it. Where it could not go, it has not been heard of for too long. */
+static __always_inline int is_gone(const struct attempt *a, int has_walked, __u32 walk, __u64 walk_ns, __u64 now)
+{
+	if (has_walked)
+		return a->met != walk && a->began_ns < walk_ns;
+	return now - a->began_ns > GONE_NS && now - a->asked_ns > GONE_NS;
+}
+
 /* Walks have odd numbers. */
 static __always_inline int walk_goes_on(__u32 walk)
 {

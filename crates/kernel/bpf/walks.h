@@ -85,10 +85,6 @@ static __always_inline void finish_walk(void)
 	bpf_spin_unlock(&host->lock);
 }
 
-/* A live socket is heard of at each of its timers, which are at most two minutes apart (TCP_RTO_MAX), and once more
- * after as long again where another program has cleared our callbacks and there is no route. */
-#define GONE_NS 300000000000ULL
-
 /* Global, as those in books.h are: it finds the record anew, for an argument of theirs is no iterator's value. */
 __noinline int books_see(__u64 cookie)
 {
@@ -103,15 +99,11 @@ __noinline int books_see(__u64 cookie)
 	return 0;
 }
 
-/* Whether the socket of an attempt must have ended: a walk through its namespace, which began after the attempt, has
- * not met it; or it has not been heard of for too long. */
-static __always_inline int is_gone(const struct attempt *a, __u64 now)
+static __always_inline int socket_is_gone(const struct attempt *a)
 {
 	__u32 netns = a->netns_inode, *through = bpf_map_lookup_elem(&walked, &netns);
 
-	if (now - a->began_ns > GONE_NS && now - a->asked_ns > GONE_NS)
-		return 1;
-	return through && *through == socket_walk && a->met != socket_walk && a->began_ns < socket_walk_ns;
+	return is_gone(a, through && *through == socket_walk, socket_walk, socket_walk_ns, bpf_ktime_get_ns());
 }
 
 /* A walk over all records begins. Runs once for each read, over a map that has one entry; so does its end. */
@@ -141,7 +133,7 @@ int recount(struct bpf_iter__bpf_map_elem *ctx)
 	cookie = a->cookie;
 	if (!cookie || a->state == ATTEMPT_NONE)
 		return 0;
-	if (!is_gone(a, bpf_ktime_get_ns()))
+	if (!socket_is_gone(a))
 		return books_see(cookie);
 	books_end(a, ENDING_UNSEEN);
 	free_record(a, cookie);

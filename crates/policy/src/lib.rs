@@ -20,7 +20,7 @@ pub mod scope;
 pub mod slots;
 pub mod wake;
 
-pub use native::{answer, beside, remembered, shared, timers};
+pub use native::{answer, beside, gone, remembered, shared, timers};
 
 pub use attempt::{AttemptId, Ending, Origin, Party, Refusal, Standing, Verdict};
 pub use books::Books;

@@ -7,6 +7,7 @@ pub mod answer;
 pub mod beside;
 mod calls;
 mod charged;
+pub mod gone;
 pub mod remembered;
 mod scope;
 pub mod shared;

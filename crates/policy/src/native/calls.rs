@@ -109,6 +109,14 @@ unsafe extern "C" {
     pub(super) fn native_slots(s: *const of::Scope) -> u64;
     pub(super) fn native_walk_begins(host: *mut of::Scope);
     pub(super) fn native_seen(c: *const NativeCharge, a: *mut of::Attempt);
+    pub(super) fn native_is_gone(
+        began_ns: u64,
+        asked_ns: u64,
+        met: i32,
+        has_walked: i32,
+        walk_ns: u64,
+        now: u64,
+    ) -> i32;
     pub(super) fn native_walk_ends(s: *mut of::Scope, walk: u32) -> i32;
     pub(super) fn native_walk_is_over(host: *mut of::Scope);
     pub(super) fn native_walk(host: *const of::Scope) -> u32;
