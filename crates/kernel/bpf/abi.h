@@ -294,13 +294,15 @@ struct place {
 	__u32 more_pad;
 };
 
+/* Of a record's cookie: the recount ends this attempt, and its socket does not find it any more. No socket's cookie has
+ * this bit. */
+#define RECORD_ENDS (1ULL << 63)
+
 /* One outbound connect. Written under its socket's lock; its counts in the ledger under the host scope's lock. */
 struct attempt {
 	__u64 cookie; /* its socket's: whose record this is. 0 = nobody's; see records.h */
 	__u32 flags;
-	__u8 state;
-	__u8 blocked_on; /* enum charged, while queued */
-	__u16 port;	 /* host order */
+	__u32 state;	 /* enum attempt_state; whoever ends it takes it out of there, see ends() */
 	__u32 scope;	 /* of CHARGED_OWN; 0 = none */
 	__u32 interface; /* the scope of CHARGED_INTERFACE; 0 = none */
 	__u64 account;	 /* of its scope: account_key's id */
@@ -331,6 +333,9 @@ struct attempt {
 	__u8 linear_timeouts;
 	__u8 kept; /* enum record_kept */
 	__u32 netns_inode;
+	__u8 blocked_on; /* enum charged, while queued */
+	__u8 pad;
+	__u16 port; /* host order */
 	/* Set where it waits, or would. */
 	struct place socket;
 	__u8 spare[16]; /* zero: room for later versions of the same layout */

@@ -87,7 +87,7 @@ static __always_inline int attempt_begins_at_once(struct books *b, struct attemp
 		count_once(&b->scope[i]->admitted);
 		__sync_fetch_and_add(&b->scope[i]->out, 1);
 	}
-	*(volatile __u8 *)&a->state = ATTEMPT_OUT;
+	*(volatile __u32 *)&a->state = ATTEMPT_OUT;
 	return 1;
 }
 
@@ -117,6 +117,8 @@ static __always_inline enum at_once attempt_ends_at_once(struct books *b, struct
 		if (asks_for_credit(b->limits[i], a) || !has_slot_of_grid(b->scope[i], &a->slot[i]))
 			return AT_ONCE_NOT;
 	}
+	if (ends(a) != ATTEMPT_OUT)
+		return AT_ONCE_ENDED;
 	for_each_charged(i) {
 		struct scope *s = b->scope[i];
 
@@ -127,6 +129,5 @@ static __always_inline enum at_once attempt_ends_at_once(struct books *b, struct
 		__sync_fetch_and_add(&s->out, -1);
 		count_once(is_answer(ending) ? &s->established : &s->failed);
 	}
-	*(volatile __u8 *)&a->state = ATTEMPT_NONE;
 	return closed ? AT_ONCE_AMID_DECISION : AT_ONCE_ENDED;
 }

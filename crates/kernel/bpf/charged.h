@@ -94,6 +94,12 @@ static __always_inline int is_first(const struct attempt *a)
 	return !!(a->flags & ATTEMPT_FIRST);
 }
 
+/* It leaves the books. Returns the state that it was in: of two that end it at once, one finds ATTEMPT_NONE. */
+static __always_inline __u32 ends(struct attempt *a)
+{
+	return __sync_lock_test_and_set(&a->state, ATTEMPT_NONE);
+}
+
 /* As a number below PURSES, for a verifier that knows of a number only how far it goes. */
 static __always_inline __u32 purse_within(__u64 purse)
 {

@@ -192,9 +192,10 @@ static __always_inline void part_cancels(struct books *b, const struct attempt *
 static __always_inline void attempt_end(struct books *b, struct attempt *a, enum ending ending, __u32 neighbours,
 					__u64 now)
 {
-	int seen = is_seen(b, a), queued = a->state == ATTEMPT_QUEUED;
+	__u32 was = ends(a);
+	int seen = is_seen(b, a), queued = was == ATTEMPT_QUEUED;
 
-	if (a->state == ATTEMPT_NONE)
+	if (was == ATTEMPT_NONE)
 		return;
 	touch(b, now);
 	if (queued) {
@@ -213,5 +214,4 @@ static __always_inline void attempt_end(struct books *b, struct attempt *a, enum
 		else
 			end_out(s, b->limits[i], a, &a->slot[i], seen, ending, neighbours, now);
 	}
-	a->state = ATTEMPT_NONE;
 }

@@ -30,7 +30,8 @@ static __always_inline struct attempt *find_record(__u64 cookie)
 
 	if (a && a->cookie == cookie)
 		return a;
-	return beside ? bpf_map_lookup_elem(&records_beside, &cookie) : NULL;
+	a = beside ? bpf_map_lookup_elem(&records_beside, &cookie) : NULL;
+	return a && a->cookie == cookie ? a : NULL;
 }
 
 /* A party that was collected in the moment in which it was counted in has lost count. */
@@ -131,13 +132,13 @@ static __always_inline struct attempt *claim_record(__u64 cookie)
 	return a;
 }
 
-__noinline int free_beside(__u64 cookie)
+__noinline int free_beside(__u64 cookie, __u64 held_as)
 {
 	struct attempt *a = bpf_map_lookup_elem(&records_beside, &cookie);
 	__u64 top, part;
 	int counted;
 
-	if (!a)
+	if (!a || __sync_val_compare_and_swap(&a->cookie, held_as, 0) != held_as)
 		return 0;
 	counted = a->kept == KEPT_BESIDE_COUNTED;
 	top = a->top;
@@ -150,13 +151,30 @@ __noinline int free_beside(__u64 cookie)
 	return 1;
 }
 
+/* It is held as its socket's, by the cookie, or by the recount. */
+static __always_inline void free_held_as(struct attempt *a, __u64 cookie, __u64 held_as)
+{
+	if (record_at(cookie) == a)
+		__sync_val_compare_and_swap(&a->cookie, held_as, 0);
+	else
+		free_beside(cookie, held_as);
+}
+
 static __always_inline void free_record(struct attempt *a, __u64 cookie)
 {
-	/* Unless it is another's meanwhile: the recount may come late. */
-	if (record_at(cookie) == a)
-		__sync_val_compare_and_swap(&a->cookie, cookie, 0);
-	else
-		free_beside(cookie);
+	free_held_as(a, cookie, cookie);
+}
+
+/* For the recount, which comes upon a record while its socket may free it, and another claim it. Returns whether it is
+ * held now: free_seized() is to follow. */
+static __always_inline int seize_record(struct attempt *a, __u64 cookie)
+{
+	return __sync_val_compare_and_swap(&a->cookie, cookie, cookie | RECORD_ENDS) == cookie;
+}
+
+static __always_inline void free_seized(struct attempt *a, __u64 cookie)
+{
+	free_held_as(a, cookie, cookie | RECORD_ENDS);
 }
 
 /* Whether a described attempt may keep the record that it has claimed; one that may not has none any more. */

@@ -91,7 +91,7 @@ static __always_inline void tell_turn(enum told kind, const struct attempt *a, _
 	r->account = a->account;
 	r->at_ns = now;
 	r->out_ns = a->out_ns;
-	r->cookie = a->cookie;
+	r->cookie = a->cookie & ~RECORD_ENDS;
 	__builtin_memcpy(r->addr, a->addr, sizeof(r->addr));
 	bpf_ringbuf_submit(r, 0);
 }

@@ -135,8 +135,10 @@ int recount(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 	if (!socket_is_gone(a))
 		return books_see(cookie);
+	if (!seize_record(a, cookie))
+		return 0;
 	books_end(a, ENDING_UNSEEN);
-	free_record(a, cookie);
+	free_seized(a, cookie);
 	count_fault(FAULT_RECOUNTED);
 	return 0;
 }

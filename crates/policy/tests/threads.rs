@@ -9,6 +9,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::hint;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -63,13 +64,13 @@ fn never_more_than_the_limit(host: Option<u32>, own: Option<u32>) {
             }
             while held.len() > random.random_range(0..3) {
                 out.fetch_sub(1, Ordering::SeqCst);
-                let ended = books.end(&mut held.swap_remove(0), Ending::Established, BEGAN_NS);
+                let ended = books.end(&held.swap_remove(0), Ending::Established, BEGAN_NS);
                 at_once.fetch_add(ended.at_once.into(), Ordering::SeqCst);
             }
         }
-        for mut attempt in held {
+        for attempt in held {
             out.fetch_sub(1, Ordering::SeqCst);
-            books.end(&mut attempt, Ending::Established, BEGAN_NS);
+            books.end(&attempt, Ending::Established, BEGAN_NS);
         }
     });
     assert!(most.into_inner() <= LIMIT as usize, "the limit was passed");
@@ -106,20 +107,20 @@ fn who_begins_to_wait_is_seen_by_whoever_gives_a_slot_back() {
         scope.spawn(|| {
             for time in 0..TIMES {
                 meet(&met, 3 * time + 1);
-                let (mut attempt, goes) = books.begin_or_wait(&origin(2), BEGAN_NS);
+                let (attempt, goes) = books.begin_or_wait(&origin(2), BEGAN_NS);
                 waits.store(!goes, Ordering::SeqCst);
                 waited.fetch_add((!goes).into(), Ordering::SeqCst);
                 meet(&met, 3 * time + 2);
-                books.end(&mut attempt, Ending::Established, BEGAN_NS);
+                books.end(&attempt, Ending::Established, BEGAN_NS);
                 meet(&met, 3 * time + 3);
             }
         });
         let mut random = StdRng::seed_from_u64(1);
         let unseen = (0..TIMES).filter(|time| {
-            let mut attempt = books.begin(&origin(1), BEGAN_NS).unwrap();
+            let attempt = books.begin(&origin(1), BEGAN_NS).unwrap();
             meet(&met, 3 * time + 1);
             (0..random.random_range(0..100)).for_each(|_| hint::spin_loop());
-            let ended = books.end(&mut attempt, Ending::Established, BEGAN_NS);
+            let ended = books.end(&attempt, Ending::Established, BEGAN_NS);
             meet(&met, 3 * time + 2);
             let unseen = waits.load(Ordering::SeqCst) && !ended.sees_waiter;
             meet(&met, 3 * time + 3);
@@ -130,13 +131,40 @@ fn who_begins_to_wait_is_seen_by_whoever_gives_a_slot_back() {
     assert!((1..TIMES).contains(&waited.into_inner()), "they never met");
 }
 
+/// A socket and the recount end the same attempt, while another one has a slot of the same tick.
+#[test]
+fn of_two_that_end_an_attempt_one_gives_its_slots_back() {
+    const TIMES: usize = 100_000;
+    let books = Shared::new(&limits(Some(LIMIT)), &limits(None));
+    let _other = books.begin(&origin(1), BEGAN_NS).unwrap();
+    let (met, twice) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let begun: Mutex<Option<Arc<SharedAttempt>>> = Mutex::new(None);
+    let end = |time| {
+        meet(&met, 3 * time + 1);
+        let attempt = begun.lock().unwrap().clone().unwrap();
+        meet(&met, 3 * time + 2);
+        books.end(&attempt, Ending::Established, BEGAN_NS);
+        meet(&met, 3 * time + 3);
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| (0..TIMES).for_each(end));
+        for time in 0..TIMES {
+            let attempt = books.begin(&origin(2), BEGAN_NS).map(Arc::new);
+            *begun.lock().unwrap() = attempt;
+            end(time);
+            twice.fetch_add((books.slots() != [1, 1]).into(), Ordering::SeqCst);
+        }
+    });
+    assert_eq!((twice.into_inner(), books.slots()), (0, [1, 1]), "another one's slot was given back");
+}
+
 /// ... on ever so many processors: each exchange that fails is another one's that succeeds.
 #[test]
 fn a_slot_is_given_back_however_many_come_first() {
     let books = Shared::new(&limits(Some(LIMIT)), &limits(None));
-    let mut attempt = books.begin(&origin(1), BEGAN_NS).unwrap();
+    let attempt = books.begin(&origin(1), BEGAN_NS).unwrap();
     Shared::others_come_first(100);
-    assert!(books.end(&mut attempt, Ending::Established, BEGAN_NS).at_once);
+    assert!(books.end(&attempt, Ending::Established, BEGAN_NS).at_once);
     assert_eq!(books.slots(), [0, 0], "kept until it expires");
 }
 
@@ -155,17 +183,17 @@ fn slots_expire_while_others_are_given_back_and_none_is_lost() {
                 let at = random.random_range(0..held.len());
                 let ending = [Ending::Established, Ending::Other, Ending::TimedOut, Ending::Cancelled]
                     [random.random_range(0..4)];
-                books.end(&mut held.swap_remove(at), ending, now);
+                books.end(&held.swap_remove(at), ending, now);
             }
         }
-        for mut attempt in held {
-            books.end(&mut attempt, Ending::Other, clock.load(Ordering::SeqCst));
+        for attempt in held {
+            books.end(&attempt, Ending::Other, clock.load(Ordering::SeqCst));
         }
     });
     // One that comes when all slots have expired turns the wheels.
     let later = clock.into_inner() + 10 * SLOT_LIFE.as_nanos() as u64;
-    let mut last = books.begin(&origin(1), later).unwrap();
+    let last = books.begin(&origin(1), later).unwrap();
     assert_eq!(books.slots(), [1, 1], "slots are lost or made");
-    books.end(&mut last, Ending::Established, later);
+    books.end(&last, Ending::Established, later);
     assert_eq!(books.slots(), [0, 0], "slots are lost or made");
 }

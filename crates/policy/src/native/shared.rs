@@ -24,9 +24,25 @@ unsafe impl Sync for Shared {}
 // SAFETY: the memory is the value's own.
 unsafe impl Send for Shared {}
 
-/// An attempt of one thread's.
+/// An attempt, which several threads may end.
 #[derive(Debug)]
-pub struct SharedAttempt(Attempt);
+pub struct SharedAttempt {
+    at: *mut of::Attempt,
+    /// Whose memory that is.
+    _attempt: Attempt,
+}
+
+// SAFETY: one thread begins it; of those that end it the header's functions let one change it.
+unsafe impl Sync for SharedAttempt {}
+// SAFETY: the memory is the value's own.
+unsafe impl Send for SharedAttempt {}
+
+impl SharedAttempt {
+    fn new(origin: &Origin) -> Self {
+        let mut attempt = Attempt::new(origin);
+        Self { at: attempt.at_mut(), _attempt: attempt }
+    }
+}
 
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,38 +80,38 @@ impl Shared {
     /// `connect()` at `now` (nanoseconds), in enforce mode. Returns the attempt if it goes out; one that would have to
     /// wait is given up at once.
     pub fn begin(&self, origin: &Origin, now: u64) -> Option<SharedAttempt> {
-        let (mut attempt, goes) = self.begin_or_wait(origin, now);
+        let (attempt, goes) = self.begin_or_wait(origin, now);
         if goes {
             return Some(attempt);
         }
-        self.end(&mut attempt, Ending::Cancelled, now);
+        self.end(&attempt, Ending::Cancelled, now);
         None
     }
 
     /// The same of one that waits where it has to. Returns whether it goes out.
     pub fn begin_or_wait(&self, origin: &Origin, now: u64) -> (SharedAttempt, bool) {
-        let (charge, mut attempt) = (self.charge(), Attempt::new(origin));
+        let (charge, attempt) = (self.charge(), SharedAttempt::new(origin));
         // SAFETY: all that is pointed to is of the structures' sizes; the books are `self`'s, which lasts.
         let said = unsafe {
             calls::native_begin_shared(
                 &raw const charge,
-                attempt.at_mut(),
+                attempt.at,
                 self.lock.get(),
                 mode_number(Mode::Enforce),
                 now,
             )
         };
-        (SharedAttempt(attempt), verdict(said) == Verdict::Go)
+        (attempt, verdict(said) == Verdict::Go)
     }
 
     /// An attempt leaves the books.
-    pub fn end(&self, attempt: &mut SharedAttempt, ending: Ending, now: u64) -> SharedEnd {
+    pub fn end(&self, attempt: &SharedAttempt, ending: Ending, now: u64) -> SharedEnd {
         let charge = self.charge();
         // SAFETY: as in begin_or_wait().
         let said = unsafe {
             calls::native_end_shared(
                 &raw const charge,
-                attempt.0.at_mut(),
+                attempt.at,
                 self.lock.get(),
                 ending_number(ending),
                 now,
