@@ -64,6 +64,11 @@ static __always_inline int attempt_begins_at_once(struct books *b, struct attemp
 		if (b->scope[i] && (b->scope[i]->waiting_here || asks_for_credit(b->limits[i], a)))
 			return 0;
 	}
+	/* First: of whom some are out, that account is in use (collect.h). */
+	for_each_charged(i) {
+		if (b->scope[i])
+			__sync_fetch_and_add(&b->scope[i]->out, 1);
+	}
 	for_each_charged(i) {
 		a->slot[i].tick = 0;
 		if (b->scope[i] && taken)
@@ -71,8 +76,10 @@ static __always_inline int attempt_begins_at_once(struct books *b, struct attemp
 	}
 	if (!taken) {
 		for_each_charged(i) {
-			if (b->scope[i])
-				slot_give_back_at_once(b->scope[i], &a->slot[i]);
+			if (!b->scope[i])
+				continue;
+			slot_give_back_at_once(b->scope[i], &a->slot[i]);
+			__sync_fetch_and_add(&b->scope[i]->out, -1);
 		}
 		return 0;
 	}
@@ -85,7 +92,6 @@ static __always_inline int attempt_begins_at_once(struct books *b, struct attemp
 			continue;
 		touch_at_once(b->scope[i], now);
 		count_once(&b->scope[i]->admitted);
-		__sync_fetch_and_add(&b->scope[i]->out, 1);
 	}
 	*(volatile __u32 *)&a->state = ATTEMPT_OUT;
 	return 1;

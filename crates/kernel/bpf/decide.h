@@ -171,6 +171,7 @@ static __always_inline void touch(struct books *b, __u64 now)
 		if (!s)
 			continue;
 		join_walk(s, host_of(b)->walk);
+		slots_mend(s);
 		s->touched_ns = now;
 		if (!slots_in_wheel(s) && now >> s->slot_shift > s->tick)
 			s->tick = now >> s->slot_shift;

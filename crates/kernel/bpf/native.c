@@ -12,10 +12,14 @@
 #define __always_inline inline
 #define __noinline static
 
-/* So many exchanges of this thread find that another one has come first, and added one. */
-static __thread unsigned int others_first;
+/* So many exchanges of this thread find that another one has come first, and added one; and what was to be read then.
+ */
+static __thread unsigned int others_first, read_then;
+static __thread const unsigned int *to_read;
 #define __sync_val_compare_and_swap(at, was, to)                                                                       \
 	({                                                                                                             \
+		if (to_read)                                                                                           \
+			read_then = *to_read;                                                                          \
 		if (others_first) {                                                                                    \
 			others_first--;                                                                                \
 			__sync_fetch_and_add(at, 1);                                                                   \
@@ -273,6 +277,26 @@ int native_end_shared(const struct native_charge *c, struct attempt *a, __u32 *l
 void native_others_come_first(__u32 times)
 {
 	others_first = times;
+}
+
+/* How many were out at this thread's last exchange since it was asked; the first time 0. */
+__u32 native_out_at_exchange(const struct scope *s)
+{
+	__u32 was = read_then;
+
+	to_read = &s->out;
+	read_then = 0;
+	return was;
+}
+
+void native_drift_slots(struct scope *s, __s64 by)
+{
+	count_slots(s, by);
+}
+
+__u32 native_out(const struct scope *s)
+{
+	return s->out;
 }
 
 __u64 native_slots(const struct scope *s)

@@ -31,16 +31,36 @@
 #define EXCHANGES_TRIED 8
 #define EXCHANGES_TRIED_MOST 128
 
-/* All that are taken: those in the wheel, in the lump of an old grid, and the lingering ones. */
+/* All ones where a number is not negative, else zero: the loops below have no branches, for the verifier would walk
+ * each way through them, and the compiler must not see what it could make one of. */
+static __always_inline __u32 where_not_negative(__s64 number)
+{
+	asm volatile("" : "+r"(number));
+	return ~(__u32)(number >> 63);
+}
+
+/* All that are taken: those in the wheel, in the lump of an old grid, and the lingering ones. Fewer than none are none:
+ * see slots_mend(). */
 static __always_inline __u32 slots_held(const struct scope *s)
 {
-	return *(const volatile __u64 *)&s->slots;
+	__s32 taken = *(const volatile __u64 *)&s->slots;
+
+	return taken & where_not_negative(taken);
 }
 
 /* Returns the word as it was. */
 static __always_inline __u64 count_slots(struct scope *s, __s64 by)
 {
 	return __sync_fetch_and_add(&s->slots, by);
+}
+
+/* An account's memory was made another's between a taking and the bucket: what expires there was never counted. */
+static __always_inline void slots_mend(struct scope *s)
+{
+	__s32 taken = *(const volatile __u64 *)&s->slots;
+
+	if (taken < 0)
+		count_slots(s, -(__s64)taken);
 }
 
 /* Around decisions with the lock held: between a look at the slots and the taking of one nobody takes any without it.
@@ -85,14 +105,6 @@ static __always_inline __u32 bucket_now(const __u32 *bucket)
 #define LINGER_SHIFT 29
 
 _Static_assert((LINGER_MOST_NS >> LINGER_SHIFT) + 3 <= LINGER_BUCKETS, "no bucket is used twice");
-
-/* All ones where a number is not negative, else zero: the loops below have no branches, for the verifier would walk
- * each way through them, and the compiler must not see what it could make one of. */
-static __always_inline __u32 where_not_negative(__s64 number)
-{
-	asm volatile("" : "+r"(number));
-	return ~(__u32)(number >> 63);
-}
 
 static __always_inline int lingering_is_unsettled(const struct scope *s, __u64 now)
 {

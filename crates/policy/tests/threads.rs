@@ -77,6 +77,7 @@ fn never_more_than_the_limit(host: Option<u32>, own: Option<u32>) {
     assert!(refused.into_inner() > 0, "the limit was never reached");
     assert!(at_once.into_inner() > 0, "every attempt took the lock");
     assert_eq!(books.slots(), [0, 0], "slots are lost or made");
+    assert_eq!(books.out(), [0, 0], "attempts are lost or made");
 }
 
 #[test]
@@ -156,6 +157,7 @@ fn of_two_that_end_an_attempt_one_gives_its_slots_back() {
         }
     });
     assert_eq!((twice.into_inner(), books.slots()), (0, [1, 1]), "another one's slot was given back");
+    assert_eq!(books.out(), [1, 1], "another one was counted out");
 }
 
 /// ... on ever so many processors: each exchange that fails is another one's that succeeds.
@@ -166,6 +168,26 @@ fn a_slot_is_given_back_however_many_come_first() {
     Shared::others_come_first(100);
     assert!(books.end(&attempt, Ending::Established, BEGAN_NS).at_once);
     assert_eq!(books.slots(), [0, 0], "kept until it expires");
+}
+
+/// An account of which some are out is not collected.
+#[test]
+fn whoever_takes_a_slot_is_counted_before() {
+    let books = Shared::new(&limits(Some(LIMIT)), &limits(None));
+    // The first turns the wheel, with the lock held.
+    let _first = books.begin(&origin(1), BEGAN_NS).unwrap();
+    assert_eq!(books.out_at_exchange(|| drop(books.begin(&origin(1), BEGAN_NS).unwrap())), 2);
+}
+
+/// Its memory was another account's between the two.
+#[test]
+fn an_account_of_fewer_slots_than_none_has_as_many_as_any() {
+    for fewer in 1..3 {
+        let books = Shared::new(&limits(Some(LIMIT)), &limits(None));
+        books.drift_slots(-fewer);
+        let out = (0..2 * LIMIT).filter_map(|_| books.begin(&origin(1), BEGAN_NS)).count();
+        assert_eq!((out, books.slots()), (LIMIT as usize, [LIMIT.into(); 2]), "{fewer} fewer");
+    }
 }
 
 #[test]

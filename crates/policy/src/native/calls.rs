@@ -106,6 +106,9 @@ unsafe extern "C" {
         now: u64,
     ) -> i32;
     pub(super) fn native_others_come_first(times: u32);
+    pub(super) fn native_out_at_exchange(s: *const of::Scope) -> u32;
+    pub(super) fn native_drift_slots(s: *mut of::Scope, by: i64);
+    pub(super) fn native_out(s: *const of::Scope) -> u32;
     pub(super) fn native_slots(s: *const of::Scope) -> u64;
     pub(super) fn native_walk_begins(host: *mut of::Scope);
     pub(super) fn native_seen(c: *const NativeCharge, a: *mut of::Attempt);

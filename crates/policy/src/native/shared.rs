@@ -126,6 +126,28 @@ impl Shared {
         unsafe { calls::native_others_come_first(times) }
     }
 
+    /// How many attempts of the host were out when `work` last exchanged a word.
+    pub fn out_at_exchange(&self, work: impl FnOnce()) -> u32 {
+        // SAFETY: as in begin_or_wait(); only read.
+        let at_exchange = || unsafe { calls::native_out_at_exchange(self.host) };
+        at_exchange();
+        work();
+        at_exchange()
+    }
+
+    /// Makes the books wrong: that many slots of the host more are taken.
+    pub fn drift_slots(&self, by: i64) {
+        // SAFETY: as in begin_or_wait().
+        unsafe { calls::native_drift_slots(self.host, by) }
+    }
+
+    /// How many attempts are out, the host's and the account's. Exact while no thread is at work.
+    #[must_use]
+    pub fn out(&self) -> [u32; 2] {
+        // SAFETY: as in begin_or_wait(); only read.
+        [self.host, self.own].map(|scope| unsafe { calls::native_out(scope) })
+    }
+
     /// How many slots are taken, the host's and the account's. Exact while no thread is at work.
     #[must_use]
     pub fn slots(&self) -> [u64; 2] {
