@@ -7,7 +7,7 @@ mod rig;
 use halfopen_lab::{Cgroup, Family, HostKind, WORLD_V4, require_lab};
 use rig::calls::{Calls, IPPROTO_MPTCP, address};
 use rig::program::Program;
-use rig::{AT_ONCE, PATIENCE, Rig, host, until, wait_for};
+use rig::{AT_ONCE, PATIENCE, Rig, faults, host, until, wait_for};
 use rustix::io::Errno;
 use serde_json::{Value, json};
 use std::net::{IpAddr, SocketAddr};
@@ -238,4 +238,28 @@ fn each_recheck_counts_as_a_repeated_syn() {
     }
     assert!(after.iter().zip(before).all(|(after, before)| *after > before), "{before:?} to {after:?}");
     assert!(calls.info("it", "rtt") < 50_000, "{} us", calls.info("it", "rtt"));
+}
+
+/// Addressed to an exempt host and translated, it begins where its SYN leaves; its first timer has no callback, and it is
+/// released there too.
+#[test]
+fn one_that_begins_and_is_released_where_its_syn_leaves_keeps_its_options() {
+    require_lab!();
+    let rig = Rig::new(1, &[("max_wait", "60s")]);
+    let (exempt, dead) = (rig.host(HostKind::Live), rig.host(HostKind::Dead));
+    rig.limiter.set("exempt", json!([format!("{}/32", exempt.ip())])).unwrap();
+    let (chain, rule) = ("type nat hook output priority -100;", format!("dnat to {}", dead.ip()));
+    let table = format!("table ip here {{\n chain out {{ {chain} ip daddr {} {rule}; }}\n}}", exempt.ip());
+    rig.lab.client().nft(&table).unwrap();
+    let _blocker = rig.block(1);
+    let calls = rig.calls();
+    calls.open("it", exempt);
+    let own = calls.budget("it");
+    calls.connect_on("it", exempt);
+    rig.until("a waiter", |scope| scope.queued == 1);
+    rig.allow(2);
+    rig.until("its release", |scope| (scope.half_open, scope.queued) == (2, 0));
+    assert!(faults(&rig.limiter).contains_key("DecidedAtEgress"), "it asked elsewhere: nothing is shown");
+    wait_for("its timers", PATIENCE, || calls.info("it", "retransmits") >= 3);
+    assert_eq!(calls.budget("it"), own);
 }

@@ -166,7 +166,9 @@ static __always_inline int syn_leaves(struct __sk_buff *skb, struct bpf_sock *sk
 		a->rechecks++;
 		if (ask_again(a, mode) != VERDICT_GO)
 			return WITHHELD_RECHECK;
-		a->flags |= ATTEMPT_OPTIONS_PENDING;
+		/* Of one that began here, and was never asked elsewhere, none were changed. */
+		if (a->flags & ATTEMPT_HELD_ONCE)
+			a->flags |= ATTEMPT_OPTIONS_PENDING;
 		a->last_syn_ns = a->asked_ns;
 		return LEAVES;
 	}

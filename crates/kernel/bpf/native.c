@@ -271,7 +271,7 @@ int native_end_shared(const struct native_charge *c, struct attempt *a, __u32 *l
 		attempt_end(&b, a, ending, 0, now);
 	if (at_once != AT_ONCE_ENDED)
 		unlock_word(lock);
-	return !!at_once | (*(volatile __u32 *)&host_of(&b)->queued ? 2 : 0);
+	return (at_once ? 1 : 0) | (*(volatile __u32 *)&host_of(&b)->queued ? 2 : 0);
 }
 
 void native_others_come_first(__u32 times)

@@ -103,7 +103,7 @@ def get_option(name, level, option):
 def info(name):
     raw = sockets[name].getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_BYTES)
     words = struct.unpack_from(f"{len(TCP_INFO_WORDS)}I", raw, TCP_INFO_HEAD)
-    return dict(zip(TCP_INFO_WORDS, words)) | {"state": raw[0], "options": raw[5]}
+    return dict(zip(TCP_INFO_WORDS, words)) | {"state": raw[0], "retransmits": raw[2], "options": raw[5]}
 
 
 def bind(name, host, port):
