@@ -345,10 +345,10 @@ int on_sock_op(struct bpf_sock_ops *op)
 		/* Its later states do not concern us. */
 		if (op->state != BPF_TCP_SYN_SENT)
 			return 1;
-		if (op->args[1] == BPF_TCP_ESTABLISHED) {
+		if (op->args[1] == BPF_TCP_ESTABLISHED || op->args[1] == BPF_TCP_SYN_RECV)
 			switch_callbacks_off(op);
+		if (op->args[1] == BPF_TCP_ESTABLISHED)
 			return 1;
-		}
 		break;
 	case BPF_SOCK_OPS_TIMEOUT_INIT:
 	case BPF_SOCK_OPS_RTO_CB:

@@ -1,9 +1,11 @@
 //! Single segments: those that must leave, those that somebody forges, and ports that are used again.
 
-use crate::desk::PATIENCE;
+use crate::desk::other_program::callbacks_on;
+use crate::desk::{PATIENCE, has};
+use crate::rig::Rig;
 use crate::rig::program::Program;
 use crate::scene::{ATTACKER, MOST, Rights, Scene, WATCHED_S};
-use halfopen_lab::{CLIENT_V4, Cgroup, Kind, LabError, Mix, Side, WORLD_V4, require_lab};
+use halfopen_lab::{CLIENT_V4, Cgroup, HostKind, Kind, LabError, Mix, Side, WORLD_V4, require_lab};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -190,6 +192,26 @@ fn multipath_tcp() {
 fn simultaneous_opens_with_oneself_earn_nothing() {
     require_lab!();
     scanned("call_oneself", &json!({"source": CLIENT_V4}));
+}
+
+/// Nothing more is asked of what has connected, in whichever way.
+#[test]
+fn connections_have_no_callbacks() {
+    require_lab!();
+    if !has("bpftool", "bpftool") {
+        return;
+    }
+    let rig = Rig::new(10, &[]);
+    let calls = rig.calls();
+    calls.dial("another", rig.host(HostKind::Live));
+    calls.ends("another", Ok(()));
+    // Its own SYN answers it.
+    let itself = SocketAddr::from((CLIENT_V4, 40_000));
+    calls.open("itself", itself);
+    calls.call("bind", "itself", &json!({"host": CLIENT_V4.to_string(), "port": itself.port()})).unwrap();
+    calls.connect_blocking("itself", itself);
+    calls.ends("itself", Ok(()));
+    assert_eq!(callbacks_on(rig.lab.client()), [0, 0]);
 }
 
 /// The far side tells of more addresses that it says it has, and the kernel calls there by itself.

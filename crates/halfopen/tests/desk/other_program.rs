@@ -1,6 +1,6 @@
 //! Programs of somebody else (`tests/programs/*.bpf.c`), compiled, loaded and attached.
 
-use halfopen_lab::Cgroup;
+use halfopen_lab::{Cgroup, Namespace};
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -93,6 +93,15 @@ pub fn attach_deny(denied: Ipv4Addr, cgroup: &Cgroup) {
         attach.args(["cgroup", "attach"]).arg(cgroup.path()).args([hook, "pinned"]);
         run(attach.arg(pins.0.join(program)).arg("multi"));
     }
+}
+
+/// Which callbacks are on for each established connection of that namespace (`tests/programs/callbacks.bpf.c`).
+pub fn callbacks_on(namespace: &Namespace) -> Vec<u8> {
+    let directory = tempfile::tempdir().unwrap();
+    let object = compile("callbacks.bpf.c", "ITERATES", directory.path());
+    let pin = Pin::fresh();
+    run(Command::new("bpftool").args(["iter", "pin"]).arg(object).arg(&pin.0));
+    namespace.run(|| fs::read(&pin.0)).unwrap().unwrap()
 }
 
 fn compile(source: &str, define: &str, directory: &Path) -> PathBuf {
