@@ -183,7 +183,7 @@ struct cgroup_pattern {
 
 /* The rules of a policy that ask for this cgroup or one above it: of `[[scope]]`, and of `essential`. */
 struct cgroup_rules {
-	__u64 generation;
+	__u64 seal; /* see seal_of() */
 	__u64 rules;
 	__u64 essential;
 };

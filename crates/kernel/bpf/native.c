@@ -500,6 +500,11 @@ int native_found_address(const struct dns_reading *m, __u32 at, __u8 addr[16], _
 
 _Static_assert(sizeof(struct known_set) == 16 * sizeof(__u64), "as Set has it in native/remembered.rs");
 
+__u64 native_seal(__u64 cgroup, __u64 generation, __u64 rules, __u64 essential)
+{
+	return seal_of(cgroup, generation, rules, essential);
+}
+
 __u64 native_print(__u64 owner, __u64 key)
 {
 	return print_of(owner, key);

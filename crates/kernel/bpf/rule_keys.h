@@ -37,12 +37,11 @@ static __always_inline __u64 rules_for_exe(void *exes, __u32 policy, const struc
 static __noinline __u64 rules_for_cgroup(__u32 policy, struct cgroup *cgroup)
 {
 	struct cgroup_step step = { .from = policy };
-	int depth = cgroup ? cgroup->level : 0;
 	struct cgroup_place *place;
 	struct cgroup *ancestor;
 	__u64 rules = 0;
 
-	for (int level = 1; level <= CGROUP_DEPTH && level <= depth; level++) {
+	for (int level = 1; cgroup && level <= CGROUP_DEPTH && level <= cgroup->level; level++) {
 		if (bpf_core_read(&ancestor, sizeof(ancestor), &cgroup->ancestors[level]) || !ancestor)
 			break;
 		__builtin_memset(step.name, 0, sizeof(step.name));

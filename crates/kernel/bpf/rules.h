@@ -10,6 +10,7 @@
 
 #include "kernel_types.h"
 #include "maps.h"
+#include "remembered.h"
 #include "rule_keys.h"
 
 /* NAME_MAX and its zero: indices of it are bytes, so that no verifier loses their bounds. */
@@ -165,30 +166,39 @@ static __always_inline int match_patterns(const struct policy *p, __u32 policy, 
 	return 1;
 }
 
+/* Neither this nor the next within its callers: see rules_for_cgroup(). */
+static __noinline void remember_cgroup_rules(__u64 generation, __u64 id, struct cgroup_rules *found)
+{
+	found->seal = seal_of(id, generation, found->rules, found->essential);
+	bpf_map_update_elem(&cgroups_known, &id, found, BPF_ANY);
+}
+
+static __noinline int recall_cgroup_rules(__u64 generation, __u64 id, struct cgroup_rules *found)
+{
+	volatile struct cgroup_rules *known = bpf_map_lookup_elem(&cgroups_known, &id);
+
+	if (!known)
+		return 0;
+	found->rules = known->rules;
+	found->essential = known->essential;
+	return known->seal == seal_of(id, generation, found->rules, found->essential);
+}
+
 static __noinline void find_cgroup_rules(const struct policy *p, __u32 policy, struct cgroup *cgroup,
 					 struct cgroup_rules *found)
 {
-	__u64 id = cgroup->kn->id;
-
-	found->generation = p->generation;
 	found->essential = p->essential.rules ? rules_for_cgroup(policy, cgroup) : 0;
 	if (match_patterns(p, policy, cgroup, &found->rules))
-		bpf_map_update_elem(&cgroups_known, &id, found, BPF_ANY);
+		remember_cgroup_rules(p->generation, cgroup->kn->id, found);
 }
 
 /* What asks for this cgroup. */
 static __always_inline struct cgroup_rules cgroup_rules_of(const struct policy *p, __u32 policy, struct cgroup *cgroup)
 {
-	struct cgroup_rules found = {}, *known;
-	__u64 id;
+	struct cgroup_rules found = {};
 
-	if (!cgroup)
-		return found;
-	id = cgroup->kn->id;
-	known = bpf_map_lookup_elem(&cgroups_known, &id);
-	if (known && known->generation == p->generation)
-		return *known;
-	find_cgroup_rules(p, policy, cgroup, &found);
+	if (cgroup && !recall_cgroup_rules(p->generation, cgroup->kn->id, &found))
+		find_cgroup_rules(p, policy, cgroup, &found);
 	return found;
 }
 

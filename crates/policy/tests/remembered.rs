@@ -1,6 +1,6 @@
 //! A set of a table of what is remembered: who has to leave, and what is never found.
 
-use halfopen_policy::remembered::{PLACES, Print, Set};
+use halfopen_policy::remembered::{CgroupRules, PLACES, Print, Set};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -144,4 +144,23 @@ fn nothing_is_found_with_another_s_time() {
             }
         }
     });
+}
+
+proptest! {
+    /// The map gives an entry's memory to another cgroup while it is being read.
+    #[test]
+    fn what_was_read_in_half_is_not_believed(
+        (cgroup, generation) in (1..100_u64, 0..3_u64),
+        (other_cgroup, other_generation) in (1..100_u64, 0..3_u64),
+        before in (0..8_u64, 0..8_u64),
+        after in (0..8_u64, 0..8_u64),
+        from_other in any::<[bool; 3]>(),
+    ) {
+        let before = CgroupRules::new(cgroup, generation, before.0, before.1);
+        let after = CgroupRules::new(other_cgroup, other_generation, after.0, after.1);
+        let from = |word: usize| if from_other[word] { after } else { before };
+        let read = CgroupRules { seal: from(0).seal, rules: from(1).rules, essential: from(2).essential };
+        let same = (cgroup, generation) == (other_cgroup, other_generation);
+        prop_assert_eq!(read.is_of(cgroup, generation), read == before || (same && read == after));
+    }
 }

@@ -176,6 +176,7 @@ unsafe extern "C" {
         addr: *mut [u8; 16],
         ttl_s: *mut u32,
     ) -> i32;
+    pub(super) fn native_seal(cgroup: u64, generation: u64, rules: u64, essential: u64) -> u64;
     pub(super) fn native_print(owner: u64, key: u64) -> u64;
     pub(super) fn native_set_find(set: *mut [u64; 16], print: u64, now: u32, until: *mut u32) -> i32;
     pub(super) fn native_set_claim(set: *mut [u64; 16], print: u64, now: u32) -> u32;

@@ -61,3 +61,30 @@ impl Claimed<'_> {
         unsafe { calls::native_set_publish(self.set.0.get(), place, print, now, until) }
     }
 }
+
+/// `struct cgroup_rules`: what is remembered of a cgroup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CgroupRules {
+    /// Of the rest, and of the cgroup and the generation of rules that it is of.
+    pub seal: u64,
+    /// Those of `[[scope]]` that ask for it.
+    pub rules: u64,
+    /// Those of `essential`.
+    pub essential: u64,
+}
+
+impl CgroupRules {
+    /// The rules of that generation that ask for the cgroup of that id.
+    #[must_use]
+    pub fn new(cgroup: u64, generation: u64, rules: u64, essential: u64) -> Self {
+        // SAFETY: it takes and returns numbers.
+        let seal = unsafe { calls::native_seal(cgroup, generation, rules, essential) };
+        Self { seal, rules, essential }
+    }
+
+    /// Whether this is believed to be that cgroup's, under that generation.
+    #[must_use]
+    pub fn is_of(self, cgroup: u64, generation: u64) -> bool {
+        self == Self::new(cgroup, generation, self.rules, self.essential)
+    }
+}
