@@ -293,12 +293,10 @@ static __always_inline int is_in_wheel(const struct scope *s, const struct slot 
  * have found none free before. */
 static __always_inline int slot_give_back_at_once(struct scope *s, struct slot *slot)
 {
-	__u64 was = 0;
+	__u32 gives = is_in_wheel(s, slot) ? bucket_gives(bucket_of(s, slot->tick), slot->tick) : 0;
 
-	if (is_in_wheel(s, slot) && bucket_gives(bucket_of(s, slot->tick), slot->tick))
-		was = count_slots(s, -1);
 	slot->tick = 0;
-	return !!(was & SLOTS_CLOSED);
+	return !!(count_slots(s, -(__s64)gives) & SLOTS_CLOSED);
 }
 
 /* With the lock held. */
