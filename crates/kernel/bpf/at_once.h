@@ -124,7 +124,7 @@ static __always_inline enum at_once attempt_ends_at_once(struct books *b, struct
 			return AT_ONCE_NOT;
 	}
 	if (ends(a) != ATTEMPT_OUT)
-		return AT_ONCE_ENDED;
+		return AT_ONCE_NOT;
 	for_each_charged(i) {
 		struct scope *s = b->scope[i];
 
