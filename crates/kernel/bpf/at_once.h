@@ -61,7 +61,12 @@ static __always_inline int attempt_begins_at_once(struct books *b, struct attemp
 		return 0;
 	tell_first(b, a);
 	for_each_charged(i) {
-		if (b->scope[i] && (b->scope[i]->waiting_here || asks_for_credit(b->limits[i], a)))
+		if (!b->scope[i])
+			continue;
+		if (b->scope[i]->waiting_here || asks_for_credit(b->limits[i], a))
+			return 0;
+		/* Or closed: else who is refused would be counted as out for a moment. */
+		if (*(volatile __u64 *)&b->scope[i]->slots >= b->limits[i]->half_open)
 			return 0;
 	}
 	/* First: of whom some are out, that account is in use (collect.h). */
