@@ -141,7 +141,11 @@ impl Draw {
 
     /// So many dials of which this many in a hundred are to live ones, at random among the others.
     pub(crate) fn mixed(&mut self, live: Peer, count: usize, percent: usize) -> Vec<Dial> {
-        let living = count * percent / 100;
+        self.shuffled(live, count, count * percent / 100)
+    }
+
+    /// So many dials of which `living` are to live ones, at random among the others.
+    pub(crate) fn shuffled(&mut self, live: Peer, count: usize, living: usize) -> Vec<Dial> {
         let mut dials = [self.dials(Peer::Dead, count - living), self.dials(live, living)].concat();
         self.shuffle(&mut dials);
         dials

@@ -54,7 +54,7 @@ impl Placement {
 #[must_use]
 pub fn scrapes(seed: u64, placement: Placement, live: usize) -> Workload {
     let mut draw = placement.draw(seed, EXPORTER, SCRAPED);
-    let dials = targets(&mut draw, SCRAPED, live);
+    let dials = draw.shuffled(Peer::Target, SCRAPED, live);
     let phases = dials.iter().map(|_| draw.phase(SCRAPE_EVERY)).collect();
     let pace = Pace::Rounds { every: SCRAPE_EVERY, phases };
     let stream = Stream { dials, pace, patience: Some(SCRAPE_PATIENCE) };
@@ -67,18 +67,12 @@ pub fn scrapes(seed: u64, placement: Placement, live: usize) -> Workload {
 #[must_use]
 pub fn health_checks(seed: u64, placement: Placement, live: usize) -> Workload {
     let mut draw = placement.draw(seed, SERVICE, CHECKED);
-    let dials = targets(&mut draw, CHECKED, live);
+    let dials = draw.shuffled(Peer::Target, CHECKED, live);
     let phases = (0..CHECKED as u32).map(|place| CHECK_EVERY * place / CHECKED as u32).collect();
     let pace = Pace::Rounds { every: CHECK_EVERY, phases };
     let stream = Stream { dials, pace, patience: Some(CHECK_PATIENCE) };
     let name = format!("m-check-{}-{live}", placement.name());
     alone(name, one(vec![stream]), Duration::from_mins(1))
-}
-
-fn targets(draw: &mut Draw, count: usize, live: usize) -> Vec<crate::Dial> {
-    let mut dials = [draw.dials(Peer::Dead, count - live), draw.dials(Peer::Target, live)].concat();
-    draw.shuffle(&mut dials);
-    dials
 }
 
 pub(crate) fn monitoring_named(of: &str, seed: u64) -> Option<Workload> {

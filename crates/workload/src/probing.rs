@@ -4,9 +4,9 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::draw::{Draw, Ports, Prefix};
-use crate::scanners::{dead_within, one};
+use crate::scanners::{dead_within, one, scan};
 use crate::storms::alone;
-use crate::{Dial, PATIENCE, Pace, Peer, Stream, THREADS, Workload};
+use crate::{PATIENCE, Pace, Peer, Stream, THREADS, Workload};
 
 /// The addresses of a /24 that hosts have, and how many in a hundred of a dense one answer.
 const HOSTS_OF_A_NETWORK: u32 = 254;
@@ -80,7 +80,7 @@ pub fn two_ports(seed: u64, live: usize, dead: usize, run_for: Duration) -> Work
     let scanned = draw.on(Ports::One(SSH)).dials(Peer::Dead, turns * dead);
     let turns = farmed.chunks(live).zip(scanned.chunks(dead));
     let dials = turns.flat_map(|(farmed, scanned)| [farmed, scanned].concat()).collect();
-    alone(format!("q-{live}-{dead}"), one(vec![by_threads(dials)]), run_for)
+    alone(format!("q-{live}-{dead}"), one(vec![scan(dials)]), run_for)
 }
 
 /// Workload w: Sasser's choice of addresses: half of them anywhere, a quarter each in one /8 and in one /16 of that; one
@@ -96,7 +96,7 @@ pub fn sasser(seed: u64, run_for: Duration) -> Workload {
     let in_the_same_sixteenth = draw.mixed(Peer::Stranger, quarter, 1);
     let mut dials = [anywhere, in_the_same_eighth, in_the_same_sixteenth].concat();
     draw.shuffle(&mut dials);
-    alone("w".to_owned(), one(vec![by_threads(dials)]), run_for)
+    alone("w".to_owned(), one(vec![scan(dials)]), run_for)
 }
 
 /// Workload l: a scanner of one network after the other, address by address: 30 % of the first /24 answer, 1 % of those
@@ -114,11 +114,7 @@ pub fn dense_network(seed: u64, run_for: Duration) -> Workload {
         draw.some_live(Peer::Stranger, dense, LIVE_PERCENT_OF_A_DENSE_NETWORK),
         draw.some_live(Peer::Stranger, others, 1),
     ];
-    alone("l".to_owned(), one(vec![by_threads(dials.concat())]), run_for)
-}
-
-fn by_threads(dials: Vec<Dial>) -> Stream {
-    Stream { dials, pace: Pace::Threads(THREADS), patience: Some(PATIENCE) }
+    alone("l".to_owned(), one(vec![scan(dials.concat())]), run_for)
 }
 
 pub(crate) fn probe_named(of: &str, seed: u64) -> Option<Workload> {
@@ -137,6 +133,7 @@ pub(crate) fn two_ports_named(of: &str, seed: u64) -> Option<Workload> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Dial;
 
     #[test]
     fn one_in_a_hundred_answers_and_none_is_lacking() {

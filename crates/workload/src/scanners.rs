@@ -82,7 +82,7 @@ pub fn slow_scanner(seed: u64, run_for: Duration) -> Workload {
     alone("j".to_owned(), one(streams), run_for)
 }
 
-fn scan(dials: Vec<Dial>) -> Stream {
+pub(crate) fn scan(dials: Vec<Dial>) -> Stream {
     Stream { dials, pace: Pace::Threads(THREADS), patience: Some(PATIENCE) }
 }
 

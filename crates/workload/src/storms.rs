@@ -69,9 +69,7 @@ pub fn crowd(seed: u64) -> Workload {
 /// Workload f: a dialer of 1,000 addresses, half of them dead, 200 at a time, each for 5 s at most.
 #[must_use]
 pub fn half_dead(seed: u64) -> Workload {
-    let mut draw = Draw::new(seed, Prefix::WORLD);
-    let mut dials = [draw.dials(Peer::Dead, 500), draw.dials(Peer::Stranger, 500)].concat();
-    draw.shuffle(&mut dials);
+    let dials = Draw::new(seed, Prefix::WORLD).mixed(Peer::Stranger, 1_000, 50);
     let streams = vec![Stream { dials, pace: Pace::Threads(200), patience: Some(PATIENCE) }];
     let dialer = DialerPlan { cgroup: VICTIM, meets: Vec::new(), streams };
     alone("f".to_owned(), dialer, Duration::from_mins(1))

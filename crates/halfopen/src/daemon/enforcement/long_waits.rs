@@ -120,13 +120,16 @@ impl Enforcement {
 
     fn failed_in_narrower(&self) -> Result<Vec<(ScopeId, String, Failed)>, KernelError> {
         let has_accounts = |scope: &RuleScope| scope.kind == ScopeKind::Rule;
-        let accounts =
-            if self.rule_scopes().iter().any(has_accounts) { self.limiter.accounts()? } else { Vec::new() };
+        let mut of_accounts: HashMap<ScopeId, Failed> = HashMap::new();
+        if self.rule_scopes().iter().any(has_accounts) {
+            for account in self.limiter.accounts()? {
+                let of_scope = of_accounts.entry(account.id.scope).or_default();
+                *of_scope = of_scope.and(Failed::of(&account.ledger));
+            }
+        }
         let failed = self.narrower_scopes().into_iter().map(|(id, name)| {
-            let of_accounts = accounts.iter().filter(|account| account.id.scope == id);
-            let all = of_accounts.map(|account| Failed::of(&account.ledger));
             let own = Failed::of(&self.limiter.ledger(id)?);
-            Ok((id, name, all.fold(own, Failed::and)))
+            Ok((id, name, own.and(of_accounts.get(&id).copied().unwrap_or_default())))
         });
         failed.collect()
     }
@@ -168,26 +171,22 @@ impl Failed {
     }
 
     fn and(self, other: Self) -> Self {
-        Self {
-            refused: self.refused + other.refused,
-            gave_up: self.gave_up + other.gave_up,
-            blocked: self.blocked + other.blocked,
-        }
+        self.each_with(other, |one, other| one + other)
     }
 
     fn at_most(self, other: Self) -> Self {
-        Self {
-            refused: self.refused.min(other.refused),
-            gave_up: self.gave_up.min(other.gave_up),
-            blocked: self.blocked.min(other.blocked),
-        }
+        self.each_with(other, u64::min)
     }
 
     fn less(self, other: Self) -> Self {
+        self.each_with(other, u64::saturating_sub)
+    }
+
+    fn each_with(self, other: Self, of: impl Fn(u64, u64) -> u64) -> Self {
         Self {
-            refused: self.refused.saturating_sub(other.refused),
-            gave_up: self.gave_up.saturating_sub(other.gave_up),
-            blocked: self.blocked.saturating_sub(other.blocked),
+            refused: of(self.refused, other.refused),
+            gave_up: of(self.gave_up, other.gave_up),
+            blocked: of(self.blocked, other.blocked),
         }
     }
 }
