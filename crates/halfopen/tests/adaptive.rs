@@ -1,4 +1,4 @@
-//! The preset `adaptive`: a scan reaches a handful of addresses, while those who share its host, its cgroup or even its
+//! The preset `adaptive`: a scan reaches what its answers are worth, while those who share its host, its cgroup or even its
 //! process with it are served. `cargo bench --bench workloads` measures the same and more.
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
@@ -74,13 +74,14 @@ fn scan(met: bool, most_dead: usize) {
 }
 
 #[test]
-fn a_scan_reaches_a_handful_while_its_own_process_reaches_those_it_knows() {
+fn a_scan_reaches_what_its_answers_are_worth_while_its_own_process_reaches_those_it_knows() {
     require_lab!();
-    scan(true, 25);
+    // One in eleven answers, as to a program that looks for peers.
+    scan(true, 95);
 }
 
 #[test]
 fn strangers_that_come_after_the_dead_are_reached_too() {
     require_lab!();
-    scan(false, 40);
+    scan(false, 140);
 }

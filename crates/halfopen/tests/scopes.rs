@@ -145,8 +145,8 @@ fn a_full_queue_of_an_account_is_told_of_its_rule_and_not_of_the_host() {
 #[test]
 fn who_waits_for_an_address_that_another_has_reached_costs_nothing() {
     require_lab!();
-    let rule = "[[scope]]\nname = \"mine\"\nmatch = { cgroup = \"CGROUP\" }\nfirst_contacts = 1\nreward = 1\n\
-                recover = \"5s\"\nrecover_most = \"5s\"\n";
+    let rule = "[[scope]]\nname = \"mine\"\nmatch = { cgroup = \"CGROUP\" }\nfirst_contacts = 1\n\
+                credit_rate = \"1/5s\"\n";
     let host = Host::with(&[OPEN, rule].concat());
     let dead = host.dial_dead(1);
     host.until_scope("mine", 1, 0);

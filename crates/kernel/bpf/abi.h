@@ -8,7 +8,7 @@
 #include <linux/types.h>
 
 /* Of everything that is pinned: a daemon adopts only what has its own number. */
-#define LAYOUT 5
+#define LAYOUT 6
 
 /* The scopes of the table: the host's, those of `exec`, those of rules, those of interfaces. */
 #define SCOPES 128
@@ -32,7 +32,7 @@
 #define RESOLVERS 64
 /* Sets of what is remembered; powers of two. */
 #define KNOWN_SETS 8192
-#define NEIGHBOURHOOD_SETS 1024
+#define NEIGHBOURHOOD_SETS 2048
 #define NAMED_SETS 1024
 #define QUERY_SETS 256
 
@@ -53,15 +53,15 @@ enum order { ORDER_OLDEST, ORDER_EITHER };
 /* What first contacts cost in a scope. */
 struct first_contact {
 	__u32 credit; /* in parts of CREDIT; 0 = they are attempts like any other */
-	__u32 refund; /* what an answer earns: its cost ... */
-	__u32 bonus;  /* ... and what halves with each earlier one from its neighbourhood */
+	__u32 worth;  /* of an answer, in silences, as parts of CREDIT; 0 = nothing speaks for or against anybody */
 	__u8 working_set;
 	__u8 order;
-	__u8 throttle; /* suspects earn no bonus and recover as slowly as can be */
+	__u8 throttle; /* suspects earn no more than the cost and recover as slowly as can be */
 	__u8 pad;
-	__u64 recover_ns;
-	__u64 recover_most_ns;
-	__u64 block_ns; /* 0 = suspects are not blocked */
+	__u16 of_a_scan; /* in a thousand; user space's alone: what `worth` comes from */
+	__u16 of_peers;
+	__u64 recover_ns; /* between two credits that come back, where nothing speaks against it */
+	__u64 block_ns;	  /* 0 = suspects are not blocked */
 };
 
 struct limits {
@@ -281,6 +281,7 @@ enum attempt_flag {
 	ATTEMPT_IN_ROUND = 65536,      /* counted among those of its part that wait for the host's turns */
 	ATTEMPT_ROUTED = 262144,       /* its program chooses the way of its packets: its address says nothing */
 	ATTEMPT_AT_EGRESS = 131072,    /* it began where its SYN leaves: no callback is on yet */
+	ATTEMPT_NEIGHBOUR = 524288,    /* no first contact only because its neighbourhood lets it */
 };
 
 /* Where a socket is: what a packet for it needs. */
@@ -334,43 +335,48 @@ struct attempt {
 	__u8 kept; /* enum record_kept */
 	__u32 netns_inode;
 	__u8 blocked_on; /* enum charged, while queued */
-	__u8 pad;
-	__u16 port; /* host order */
+	__u8 cell;	 /* of its port: see port_cell() */
+	__u16 port;	 /* host order */
 	/* Set where it waits, or would. */
 	struct place socket;
 	__u8 spare[16]; /* zero: room for later versions of the same layout */
 };
 
-/* What a contact is; see contact_of(). */
-enum contact { CONTACT_KNOWN, CONTACT_NAMED, CONTACT_STRANGER, CONTACT_FOREIGN };
+/* What a contact is; see contact_of(). With a stranger: this and the cell of its port. */
+enum contact { CONTACT_KNOWN, CONTACT_NAMED, CONTACT_FOREIGN, CONTACT_STRANGER };
 
-/* The credit of an account: for addresses that a DNS answer has named lately, and for all others; and one for all that
- * is dialled from network namespaces that the first user namespace does not own, where answers are worth nothing. */
-enum purse { PURSE_STRANGERS, PURSE_NAMED, PURSE_FOREIGN, PURSES };
-/* The second one rests at so many times the other's credit, as a power of two: a page of today is made of thirty names,
+/* The credit of an account, each with its own evidence. For strangers: by the destination's port, of which several may
+ * have one cell in common, and beside it one for the ports together. For addresses that a DNS answer has named lately.
+ * For all that is dialled from network namespaces that the first user namespace does not own, where answers are worth
+ * nothing.
+ */
+#define PORT_CELLS 16
+enum purse { PURSE_PORTS, PURSE_NAMED = PORT_CELLS, PURSE_FOREIGN, PURSE_ALL_PORTS, PURSES };
+/* The named one rests at so many times the others' credit, as a power of two: a page of today is made of thirty names,
  * of which a browser asks for all at once. */
-#define NAMED_SHIFT 2
+#define NAMED_SHIFT 1
 
-/* What the first contacts that one purse of an account paid for have come to; see credit.h. Numbers are of contacts
- * unless they are in parts of CREDIT. */
+/* What the first contacts that one purse of an account paid for have come to; see credit.h. */
 struct trust {
 	__u32 credit;	  /* in parts of CREDIT */
-	__u32 answered;	  /* lately: halves every other second */
-	__u32 silent;	  /* lately */
-	__u32 pending;	  /* out, neither answered nor silent for long enough */
-	__u64 halved_ns;  /* when these halved last; 0 = nothing is known yet */
+	__u32 steps;	  /* of evidence that it is a scanner's, in parts of CREDIT */
+	__u32 answered;	  /* contacts, lately: halves every second */
+	__u32 pending;	  /* contacts that are out, neither answered nor silent for long enough */
+	__u64 settled_ns; /* when these halved last; 0 = nothing is known yet */
 	__u64 recover_ns; /* when the next credit comes back; 0 = none is missing */
 	__u64 offered_ns; /* since when there has been credit that nobody took */
 	__u64 suspect_ns; /* since when it is a suspect; 0 = it is none */
-	__u32 steps;	  /* towards being a suspect */
 	__u32 oldest;	  /* place among those who wait for credit, or where that was */
 	__u32 newest;
-	__u32 places; /* that were given out */
+	__u32 places;  /* that were given out */
+	__u32 waiting; /* attempts that wait for it here */
+	__u32 seen_waiting;
+	__u16 heard_answers; /* of the last hundred contacts or so */
+	__u16 heard_silences;
 	__u8 side;    /* whose turn it is, the newest's (1) or the oldest's */
-	__u8 pad[3];
-	__u32 released;			/* policy's, when it was last looked whether this account was */
-	__u64 first_contacts;		/* let out since the start */
-	__u64 working_set[WORKING_SET]; /* hashes of addresses, the latest first */
+	__u8 proven;  /* seconds with answers, lately */
+	__u8 answers; /* in this second there was one */
+	__u8 pad[5];
 };
 
 /* A configured resolver. `policy` is the number of the policy that has it. */
@@ -505,10 +511,12 @@ struct datagram_stop {
 	__u8 spare[16];
 };
 
-/* First contacts of an account answered from one neighbourhood: an IPv4 /24 or an IPv6 /64. */
+/* What an account has been answered from one neighbourhood, an IPv4 /24 or an IPv6 /64: from all its ports, or from
+ * one. */
 struct neighbourhood {
 	struct remembered head;
-	__u64 answered;
+	__u32 answered; /* of all: first contacts, which makes the next worth less elsewhere */
+	__s32 credit;	/* of one: contacts; see neighbourhood.h */
 };
 
 struct neighbourhood_set {
@@ -599,12 +607,12 @@ struct scope {
 	__u32 pad_of_seen;
 	__u32 waiting_known; /* those of waiting_here that are no first contacts */
 	__u32 seen_waiting_known;
-	__u32 waiting_named; /* those of waiting_here that are first contacts with a named address */
-	__u32 seen_waiting_named;
-	__u32 waiting_foreign; /* those of waiting_here that are first contacts from foreign namespaces */
-	__u32 seen_waiting_foreign;
 	__u64 blocked; /* connect() refused because the account is blocked */
 	struct trust trust[PURSES];
+	__u64 working_set[WORKING_SET]; /* hashes of addresses contacted, the latest first */
+	__u64 first_contacts;		/* let out since the start */
+	__u32 releases;			/* policy's, when it was last looked whether this account was released */
+	__u32 pad_of_releases;
 	struct party parties; /* the host's: whose turn it is */
 	/* Of `accounts`: whose this memory is. Set by who has made the entry; an entry that is collected may be
 	 * another's at once. */
@@ -691,7 +699,7 @@ struct held_record {
 	__u32 uid;
 	char comm[COMM_LEN];
 	__u8 addr[16];
-	__u8 contact; /* enum contact */
+	__u8 contact; /* see contact_of() */
 	__u8 pad[7];
 	struct place place;
 };
@@ -725,7 +733,7 @@ struct attempt_record {
 	__u8 state;
 	__u8 in_slot;
 	__u8 blocked_on; /* enum charged */
-	__u8 contact;	 /* enum contact */
+	__u8 contact;	 /* see contact_of() */
 	__u16 port;
 	__u8 named; /* a DNS answer had named its address */
 	__u8 pad;

@@ -11,6 +11,7 @@
 #include "earned.h"
 #include "maps.h"
 #include "names.h"
+#include "ports.h"
 #include "program.h"
 #include "records.h"
 #include "rules.h"
@@ -28,6 +29,14 @@ static __always_inline void note_contact_of(struct attempt *a, const struct poli
 		return;
 	if (p->names && !(a->flags & (ATTEMPT_FOREIGN | ATTEMPT_ROUTED)) && is_named(p, cgroup, a->addr, now))
 		a->flags |= ATTEMPT_NAMED;
+	if (is_first(a) && neighbourhood_lets_out(a))
+		a->flags &= ~ATTEMPT_FIRST;
+}
+
+/* Global, as those in books.h are: its ways would multiply those of its callers. */
+__noinline __u32 cell_of(__u64 account, __u16 port)
+{
+	return port_cell(account, port);
 }
 
 /* Its record has its address and its first flags. Not within its callers: their frames, and those of what they call
@@ -55,6 +64,7 @@ static __noinline int describe(struct attempt *a, __u32 policy, struct tcp_sock 
 	note_program(a, cgroup);
 	a->top = top_of(p, cgroup);
 	a->part = part_of(a->scope, a->account);
+	a->cell = cell_of(a->account, a->port);
 	a->address = hash_of(a->addr);
 	if (is_source_routed(tp)) {
 		a->flags |= ATTEMPT_ROUTED;

@@ -8,6 +8,7 @@
 #include "at_once.h"
 #include "contacts.h"
 #include "decide.h"
+#include "heard.h"
 #include "maps.h"
 #include "outcome.h"
 #include "program.h"
@@ -70,7 +71,7 @@ __noinline int books_begin(struct attempt *a, __u32 mode, __u64 now)
 		if (has_walked_since(&b, a->walk))
 			see_late(&b, a);
 	} else {
-		if (is_bound(a, mode) && may_have_to_wait(&b)) {
+		if (is_bound(a, mode) && may_have_to_wait(&b, a)) {
 			make_parties(a);
 			find_parties(&b, a);
 		}
@@ -89,14 +90,16 @@ __noinline int books_begin(struct attempt *a, __u32 mode, __u64 now)
 	return verdict;
 }
 
-/* Asked before a queued attempt asks: has its address become known while it waited? */
+/* Asked before a queued attempt asks: has its address become known while it waited, or do others near it let it out? */
 __noinline int books_known(struct attempt *a)
 {
 	const struct policy *p = policy_in_force();
 	struct books b;
 	__u64 now = bpf_ktime_get_ns();
 
-	if (!a || a->flags & ATTEMPT_ROUTED || !is_known(a) || !open_scopes(&b, p, a->scope, a->account, a->interface))
+	if (!a || a->flags & ATTEMPT_ROUTED || !open_scopes(&b, p, a->scope, a->account, a->interface))
+		return 0;
+	if (!is_known(a) && !neighbourhood_lets_out(a))
 		return 0;
 	if (a->flags & ATTEMPT_IN_PARTY)
 		find_parties(&b, a);
@@ -142,6 +145,58 @@ static __always_inline enum verdict ask_again(struct attempt *a, __u32 mode)
 	return books_recheck(a, mode);
 }
 
+static __always_inline __u32 scope_charged(const struct attempt *a, __u32 charged)
+{
+	if (charged == CHARGED_HOST)
+		return 0;
+	return (charged == CHARGED_OWN ? a->scope : a->interface) & (SCOPES - 1);
+}
+
+/* One of its scopes hears in one of its purses, `beside` or its own, what it has come to. Not with the rest of what
+ * happens to it: the ways would multiply. Returns whether that made the scope a suspect. */
+__noinline int books_hear(struct attempt *a, __u32 charged, __u32 beside, __u32 heard, __u32 neighbours)
+{
+	__u32 number, purse;
+	const struct limits *l;
+	struct scope *host, *s;
+	__u64 now;
+	int made;
+
+	if (!a)
+		return 0;
+	number = scope_charged(a, charged);
+	if (!number && charged != CHARGED_HOST)
+		return 0;
+	l = limits_of(policy_in_force(), number);
+	host = host_scope();
+	s = find_scope(number, charged == CHARGED_OWN ? a->account : 0);
+	if (!host || !s || !l->first.credit)
+		return 0;
+	purse = beside ? purse_beside(a) : purse_of(a);
+	now = bpf_ktime_get_ns();
+	bpf_spin_lock(&host->lock);
+	trust_hears(s, l, a, purse, heard, neighbours, now);
+	made = s->trust[purse_within(purse)].suspect_ns == now;
+	bpf_spin_unlock(&host->lock);
+	return made;
+}
+
+/* Returns whether it made one of its accounts a suspect. */
+static __always_inline int all_hear(struct attempt *a, enum heard heard, __u32 neighbours)
+{
+	int made = 0;
+
+	if (heard == HEARD_NOTHING)
+		return 0;
+	for_each_charged(i) {
+		made |= books_hear(a, i, 0, heard, neighbours);
+		if (is_stranger(a))
+			made |= books_hear(a, i, 1, heard, neighbours);
+	}
+	a->flags &= ~ATTEMPT_PENDING;
+	return made;
+}
+
 #define RESEND_MADE_SUSPECT 16
 
 /* One that is out wants to send its SYN again. Returns a verdict, with RESEND_MADE_SUSPECT where its silence made its
@@ -150,10 +205,12 @@ __noinline int books_resend(struct attempt *a, __u32 mode)
 {
 	enum verdict verdict;
 	struct books b;
+	int suspect;
 	__u64 now;
 
 	if (!a || !open_books(&b, policy_in_force(), a, bpf_ktime_get_ns()))
 		return VERDICT_GO;
+	suspect = all_hear(a, heard_at_resend(a, bpf_ktime_get_ns()), 0);
 	if (is_bound(a, mode) && host_of(&b)->parties.waiting) {
 		make_parties(a);
 		find_parties(&b, a);
@@ -162,9 +219,7 @@ __noinline int books_resend(struct attempt *a, __u32 mode)
 	begin_to_decide(&b);
 	verdict = attempt_resend(&b, a, mode, now);
 	end_deciding(&b);
-	if (verdict != VERDICT_TOO_EARLY && made_suspect(&b, a, now))
-		return verdict | RESEND_MADE_SUSPECT;
-	return verdict;
+	return suspect ? verdict | RESEND_MADE_SUSPECT : verdict;
 }
 
 /* See attempt_leaves_late(). */
@@ -192,6 +247,7 @@ __noinline int books_end(struct attempt *a, __u32 ending)
 	enum at_once at_once;
 	__u8 waited, flags;
 	struct books b;
+	int suspect;
 
 	if (!a || a->state == ATTEMPT_NONE || !open_books(&b, p, a, now))
 		return 0;
@@ -200,6 +256,7 @@ __noinline int books_end(struct attempt *a, __u32 ending)
 	if (waited)
 		program_ended_waiting(a, ending == ENDING_TIMED_OUT, now);
 	flags = slots_of(&b, a);
+	suspect = all_hear(a, heard_at_end(a, ending), neighbours);
 	at_once = attempt_ends_at_once(&b, a, ending, &walk, now);
 	if (at_once) {
 		if (has_walked_since(&b, walk))
@@ -209,14 +266,14 @@ __noinline int books_end(struct attempt *a, __u32 ending)
 	} else {
 		now = bpf_ktime_get_ns();
 		bpf_spin_lock(&host_of(&b)->lock);
-		attempt_end(&b, a, ending, neighbours, now);
+		attempt_end(&b, a, ending, now);
 		bpf_spin_unlock(&host_of(&b)->lock);
 	}
 	if (waited)
 		tell_turn(TOLD_LEFT, a, 0, now);
 	else if (host_of(&b)->queued)
 		tell_turn(TOLD_ENDED, a, ending == ENDING_ESTABLISHED ? flags | TURN_ESTABLISHED : flags, now);
-	return made_suspect(&b, a, now);
+	return suspect;
 }
 
 /* What a queued attempt has before it: where turns go round, not all who wait there. */

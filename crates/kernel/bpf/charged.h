@@ -34,24 +34,6 @@ static __always_inline struct scope *host_of(const struct books *b)
 	return b->scope[CHARGED_HOST];
 }
 
-/* Whether a newcomer may find no slot, no credit or somebody who waits. May be asked without the lock: one that is
- * queued all the same joins its part at its first re-check. */
-static __always_inline int may_have_to_wait(const struct books *b)
-{
-	int may = 0;
-
-	for_each_charged(i) {
-		const struct scope *s = b->scope[i];
-
-		if (!s)
-			continue;
-		may |= s->waiting_here || slots_held(s) >= b->limits[i]->half_open;
-		may |= b->limits[i]->first.credit &&
-		       (s->trust[PURSE_STRANGERS].credit < CREDIT || s->trust[PURSE_NAMED].credit < CREDIT);
-	}
-	return may;
-}
-
 /* A scope joins the host's current walk when it is next touched. */
 static __always_inline void join_walk(struct scope *s, __u32 walk)
 {
@@ -61,8 +43,8 @@ static __always_inline void join_walk(struct scope *s, __u32 walk)
 	s->seen_queued = 0;
 	s->seen_waiting_here = 0;
 	s->seen_waiting_known = 0;
-	s->seen_waiting_named = 0;
-	s->seen_waiting_foreign = 0;
+	for (int i = 0; i < PURSES; i++)
+		s->trust[i].seen_waiting = 0;
 	s->seen_out = 0;
 }
 
@@ -101,35 +83,56 @@ static __always_inline __u32 ends(struct attempt *a)
 }
 
 /* As a number below PURSES, for a verifier that knows of a number only how far it goes. */
+#define PURSES_SHIFT 5
+_Static_assert(PURSES <= 1 << PURSES_SHIFT, "each has a number of its own");
 static __always_inline __u32 purse_within(__u64 purse)
 {
+	purse = ((purse << PURSES_SHIFT) + PURSES - 1) / PURSES;
 #ifdef __bpf__
-	asm volatile("%0 &= 3" : "+r"(purse));
+	asm volatile("%0 &= 31" : "+r"(purse));
 #else
-	purse &= 3;
+	purse &= 31;
 #endif
-	return (purse * 3 + 2) >> 2;
+	return purse * PURSES >> PURSES_SHIFT;
 }
 
-/* The credit that it would cost. A number, not a way: the verifier would walk both. */
+static __always_inline __u32 is_named_one(const struct attempt *a)
+{
+	return !!(a->flags & ATTEMPT_NAMED);
+}
+
+static __always_inline __u32 is_foreign_one(const struct attempt *a)
+{
+	return !!(a->flags & ATTEMPT_FOREIGN);
+}
+
+/* Neither. */
+static __always_inline __u32 is_stranger(const struct attempt *a)
+{
+	return !(a->flags & (ATTEMPT_NAMED | ATTEMPT_FOREIGN));
+}
+
+/* The credit that it would cost. A number, not a way: the verifier would walk each. */
 static __always_inline __u32 purse_of(const struct attempt *a)
 {
-	_Static_assert(ATTEMPT_FOREIGN == ATTEMPT_NAMED * PURSE_FOREIGN, "one division for both");
-	return purse_within(a->flags / ATTEMPT_NAMED);
+	return purse_within(is_stranger(a) * (PURSE_PORTS + a->cell) + is_named_one(a) * PURSE_NAMED +
+			    is_foreign_one(a) * PURSE_FOREIGN);
 }
 
-static __always_inline __u32 is_from(const struct attempt *a, enum purse purse)
+/* The one that it would cost beside: a stranger's, of all ports. Else the same. */
+static __always_inline __u32 purse_beside(const struct attempt *a)
 {
-	return a->flags / ATTEMPT_NAMED / purse & 1;
+	return purse_within(is_stranger(a) * PURSE_ALL_PORTS + is_named_one(a) * PURSE_NAMED +
+			    is_foreign_one(a) * PURSE_FOREIGN);
 }
 
-static __always_inline enum contact contact_of(const struct attempt *a)
+static __always_inline __u8 contact_of(const struct attempt *a)
 {
 	if (!is_first(a))
 		return CONTACT_KNOWN;
-	if (is_from(a, PURSE_FOREIGN))
+	if (is_foreign_one(a))
 		return CONTACT_FOREIGN;
-	return is_from(a, PURSE_NAMED) ? CONTACT_NAMED : CONTACT_STRANGER;
+	return is_named_one(a) ? CONTACT_NAMED : CONTACT_STRANGER + a->cell;
 }
 
 static __always_inline struct trust *trust_of(struct scope *s, const struct attempt *a)
@@ -137,21 +140,45 @@ static __always_inline struct trust *trust_of(struct scope *s, const struct atte
 	return &s->trust[purse_of(a)];
 }
 
+static __always_inline struct trust *trust_beside(struct scope *s, const struct attempt *a)
+{
+	return &s->trust[purse_beside(a)];
+}
+
+static __always_inline int has_credit_for(const struct scope *s, const struct attempt *a)
+{
+	return has_credit(&s->trust[purse_of(a)]) & has_credit(&s->trust[purse_beside(a)]);
+}
+
+/* Whether a newcomer may find no slot, no credit or somebody who waits. May be asked without the lock: one that is
+ * queued all the same joins its part at its first re-check. */
+static __always_inline int may_have_to_wait(const struct books *b, const struct attempt *a)
+{
+	int may = 0;
+
+	for_each_charged(i) {
+		const struct scope *s = b->scope[i];
+
+		if (!s)
+			continue;
+		may |= s->waiting_here || slots_held(s) >= b->limits[i]->half_open;
+		may |= b->limits[i]->first.credit && !has_credit_for(s, a);
+	}
+	return may;
+}
+
 static __always_inline void count_waiting_here(struct scope *s, const struct attempt *a, int seen, __u32 by)
 {
-	__u32 first = is_first(a), known = by * !first, named = by * (first & is_from(a, PURSE_NAMED));
-	__u32 foreign = by * (first & is_from(a, PURSE_FOREIGN));
+	__u32 first = is_first(a), known = by * !first;
 
 	s->waiting_here += by;
 	s->waiting_known += known;
-	s->waiting_named += named;
-	s->waiting_foreign += foreign;
+	trust_of(s, a)->waiting += by * first;
 	if (!seen)
 		return;
 	s->seen_waiting_here += by;
 	s->seen_waiting_known += known;
-	s->seen_waiting_named += named;
-	s->seen_waiting_foreign += foreign;
+	trust_of(s, a)->seen_waiting += by * first;
 }
 
 static __always_inline void count_out(struct scope *s, int seen, __u32 by)

@@ -25,7 +25,7 @@ static __always_inline int is_trusted(const struct scope *s, const struct limits
 	for (int i = 0; i < PURSES; i++) {
 		const struct trust *t = &s->trust[i];
 
-		trusted &= !t->halved_ns || (t->credit >= rest_of(&l->first, i) && !t->suspect_ns);
+		trusted &= !t->settled_ns || (t->credit >= rest_of(&l->first, i) && !t->suspect_ns);
 	}
 	return trusted || !l->first.credit;
 }
@@ -58,9 +58,8 @@ int collect_accounts(struct bpf_iter__bpf_map_elem *ctx)
 	l = limits_of(p, key.scope);
 	ended = p->rules.ended >> ((key.scope - RULE_SCOPES) & 63) & 1;
 	/* Credit that came back while nobody asked. */
-	settle_trust(key.scope, key.id, PURSE_STRANGERS);
-	settle_trust(key.scope, key.id, PURSE_NAMED);
-	settle_trust(key.scope, key.id, PURSE_FOREIGN);
+	for (int i = 0; i < PURSES; i++)
+		settle_trust(key.scope, key.id, i);
 	host = host_scope();
 	s = bpf_map_lookup_elem(&accounts, &key);
 	if (!host || !s)

@@ -4,7 +4,9 @@
  */
 #pragma once
 
+#include "charged.h"
 #include "maps.h"
+#include "neighbourhood.h"
 #include "remembered.h"
 
 /* An address that was contacted is no first contact again for this long: who repeats an attempt reaches nobody new. */
@@ -87,8 +89,9 @@ static __always_inline int is_known(const struct attempt *a)
 	return is_known_to(a->scope, a->account, a->netns, half_of(a->addr), half_of(a->addr + 8));
 }
 
-/* The address is known for so long; for no time at all, no more. Not written anew where that makes no difference. */
-__noinline int note_known(struct attempt *a, __u64 for_ns)
+/* The address is known for so long, or for longer if it was and `at_least`; for no time at all, no more. Not written
+ * anew where that makes no difference. */
+__noinline int note_known(struct attempt *a, __u64 for_ns, int at_least)
 {
 	__u32 now = set_time(bpf_ktime_get_ns()), until = now + set_time(for_ns) + 1;
 	__u64 owner, key, print;
@@ -111,6 +114,8 @@ __noinline int note_known(struct attempt *a, __u64 for_ns)
 	}
 	if (e && until - e->until <= set_time(for_ns) >> 5)
 		return 0;
+	if (e && at_least && !is_past(e->until, until))
+		return 0;
 	e = claim_in(set, sizeof(*e), print, now);
 	if (!e) {
 		count_fault(FAULT_CONTACT_UNKNOWN);
@@ -122,32 +127,72 @@ __noinline int note_known(struct attempt *a, __u64 for_ns)
 	return 1;
 }
 
-/* How many first contacts of this neighbourhood the account has had answered lately, this one not counted. Counts it.
- * Global likewise. */
-__noinline int neighbours_answered(struct attempt *a)
+/* No port has so many bits. */
+#define ALL_OF_ITS_PORTS 0x10000ULL
+
+/* Of an attempt's neighbourhood: that of the port, or of all. */
+static __always_inline __u64 neighbourhood_key(const struct attempt *a, __u64 owner, __u64 port)
 {
-	__u32 now = set_time(bpf_ktime_get_ns()), at;
-	__u64 owner, key, print, prefix;
+	const __u32 *words = (const __u32 *)a->addr;
+	__u64 prefix = *(const __u64 *)a->addr;
+
+	if (!words[0] && !words[1] && words[2] == bpf_htonl(0xffff))
+		prefix = words[3] & bpf_htonl(0xffffff00);
+	return key_of(a, owner, prefix, port);
+}
+
+static __always_inline struct neighbourhood_set *neighbourhood_set_of(__u64 key)
+{
+	__u32 at = key & (NEIGHBOURHOOD_SETS - 1);
+
+	return bpf_map_lookup_elem(&neighbourhoods, &at);
+}
+
+/* Whether what its neighbourhood has answered on its port lets the attempt out, which is then no first contact. Global,
+ * as those in books.h are. */
+__noinline int neighbourhood_lets_out(struct attempt *a)
+{
 	struct neighbourhood_set *set;
 	struct neighbourhood *n;
-	const __u32 *words;
+	__u64 owner, key;
+
+	if (!a || !is_stranger(a) || a->flags & ATTEMPT_ROUTED)
+		return 0;
+	owner = owner_of(a);
+	key = neighbourhood_key(a, owner, a->port);
+	set = neighbourhood_set_of(key);
+	if (!set)
+		return 0;
+	n = (struct neighbourhood *)find_in(set, sizeof(*n), print_of(owner, key), set_time(bpf_ktime_get_ns()));
+	if (!n || !neighbourhood_lets(n))
+		return 0;
+	a->flags |= ATTEMPT_NEIGHBOUR;
+	return 1;
+}
+
+/* The neighbourhood has answered, on that port or on whichever. Returns how many first contacts of it were answered to
+ * the account lately, this one not counted. Global likewise. */
+__noinline int note_neighbour(struct attempt *a, __u64 port)
+{
+	__u32 now = set_time(bpf_ktime_get_ns()), answered;
+	struct neighbourhood_set *set;
+	struct neighbourhood *n;
+	__u64 owner, key, print;
 
 	if (!a)
 		return 0;
-	words = (const __u32 *)a->addr;
-	prefix = *(const __u64 *)a->addr;
-	if (!words[0] && !words[1] && words[2] == bpf_htonl(0xffff))
-		prefix = words[3] & bpf_htonl(0xffffff00);
 	owner = owner_of(a);
-	key = key_of(a, owner, prefix, 0);
+	key = neighbourhood_key(a, owner, port);
 	print = print_of(owner, key);
-	at = key & (NEIGHBOURHOOD_SETS - 1);
-	set = bpf_map_lookup_elem(&neighbourhoods, &at);
+	set = neighbourhood_set_of(key);
 	if (!set)
 		return 0;
 	n = (struct neighbourhood *)find_in(set, sizeof(*n), print, now);
-	if (n)
-		return __sync_fetch_and_add(&n->answered, 1) & 0xff;
+	if (n) {
+		neighbourhood_earns(n);
+		answered = __sync_fetch_and_add(&n->answered, 1);
+		return answered < SHIFT_MOST ? answered : SHIFT_MOST;
+	}
 	n = (struct neighbourhood *)claim_in(set, sizeof(*n), print, now);
 	if (!n) {
 		count_fault(FAULT_CONTACT_UNKNOWN);
@@ -156,6 +201,7 @@ __noinline int neighbours_answered(struct attempt *a)
 	n->head.date = now;
 	n->head.until = now + set_time(NEIGHBOURS_NS);
 	n->answered = 1;
+	n->credit = NEIGHBOUR_WORTH;
 	publish(&n->head, print);
 	return 0;
 }
@@ -163,6 +209,6 @@ __noinline int neighbours_answered(struct attempt *a)
 /* A first contact goes out. */
 static __always_inline void note_tried(const struct policy *p, struct attempt *a)
 {
-	if (p->knows && a->flags & ATTEMPT_FIRST)
-		note_known(a, TRIED_NS);
+	if (p->knows && a->flags & (ATTEMPT_FIRST | ATTEMPT_NEIGHBOUR))
+		note_known(a, TRIED_NS, 1);
 }

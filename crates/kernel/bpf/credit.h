@@ -8,15 +8,25 @@
 
 #include "abi.h"
 
-#define HALVE_NS 2000000000ULL
-/* Silence takes one step towards being a suspect, an answer so many back, and time one whenever so many low bits of the
- * clock are over. So many steps double the pause after which credit comes back. */
-#define ANSWER_STEPS 2
-#define SUSPECT_STEPS 12
-#define STEPS_MOST 24
-#define STEPS_TO_DOUBLE 2
+#define PERIOD_NS 1000000000ULL
+/* The sequential test of Jung 2004: a silence takes one step, an answer so many back as it is worth. So many steps make
+ * a suspect: the likelihoods of what was heard, from a scanner and from another program, are then as 39 to 1, of 2 %
+ * and 10 %. */
+#define SUSPECT_STEPS (43 * CREDIT)
+#define STEPS_MOST (240 * CREDIT)
+/* So many double the pause after which credit comes back. */
+#define STEPS_TO_DOUBLE (12 * CREDIT)
+#define RECOVER_MOST_NS 512000000000ULL
+/* Time takes a step back whenever so many low bits of the clock are over. */
 #define FORGET_SHIFT 39
-#define UNANSWERED_MOST 3
+/* Evidence of all ports together is worth less, as a power of two. */
+#define ALL_PORTS_SHIFT 3
+/* Credit that answers have brought lasts: what so many are worth, and one more for each second in which some came
+ * lately.
+ */
+#define BANK_ANSWERS 2
+#define PROVEN_MOST 8
+#define HEARD_MOST 128
 #define WIDEN_SHIFT 25
 #define WIDEN_MOST 16
 #define SHIFT_MOST 31
@@ -29,7 +39,13 @@ enum side { SIDE_OLDEST, SIDE_NEWEST };
 /* What a purse begins with and recovers to. */
 static __always_inline __u32 rest_of(const struct first_contact *f, __u32 purse)
 {
-	return f->credit << (purse & PURSE_NAMED) * NAMED_SHIFT;
+	return f->credit << (purse == PURSE_NAMED) * NAMED_SHIFT;
+}
+
+/* What answers may bring it to. */
+static __always_inline __u32 bank_of(const struct trust *t, const struct first_contact *f, __u32 purse)
+{
+	return rest_of(f, purse) + f->worth * (BANK_ANSWERS + t->proven);
 }
 
 static __always_inline int is_throttled(const struct trust *t, const struct first_contact *f)
@@ -37,12 +53,17 @@ static __always_inline int is_throttled(const struct trust *t, const struct firs
 	return f->throttle && t->suspect_ns;
 }
 
-/* Until the next credit comes back. */
+/* Until the next credit comes back: doubled by so many steps, and in between by their share. */
 static __always_inline __u64 pause_ns(const struct trust *t, const struct first_contact *f)
 {
-	__u64 pause = f->recover_ns << (t->steps / STEPS_TO_DOUBLE & 15);
+	__u32 steps = t->steps < STEPS_MOST ? t->steps : STEPS_MOST;
+	__u64 pause = f->recover_ns << (steps / STEPS_TO_DOUBLE);
+	__u64 most = f->recover_ns > RECOVER_MOST_NS ? f->recover_ns : RECOVER_MOST_NS;
 
-	return is_throttled(t, f) || pause > f->recover_most_ns ? f->recover_most_ns : pause;
+	if (!f->worth)
+		return f->recover_ns;
+	pause += pause / STEPS_TO_DOUBLE * (steps % STEPS_TO_DOUBLE);
+	return is_throttled(t, f) || pause > most ? most : pause;
 }
 
 static __always_inline void gain_credit(struct trust *t, __u32 earned, __u64 now)
@@ -91,14 +112,14 @@ static __always_inline void absolve(struct trust *t, const struct first_contact 
 static __always_inline void trust_settle(struct trust *t, const struct first_contact *f, __u32 purse, __u64 now)
 {
 	__u64 periods, until, forgotten;
-	__u32 rest = rest_of(f, purse), excess, shift;
+	__u32 rest = rest_of(f, purse), excess, shift, bank;
 
 	if (!f->credit)
 		return;
-	if (!t->halved_ns) {
+	if (!t->settled_ns) {
 		t->credit = rest;
 		t->side = SIDE_NEWEST;
-		t->halved_ns = now | !now;
+		t->settled_ns = now | !now;
 		return;
 	}
 	if (f->block_ns && t->suspect_ns && now >= t->suspect_ns + f->block_ns) {
@@ -108,18 +129,22 @@ static __always_inline void trust_settle(struct trust *t, const struct first_con
 	READ_AGAIN();
 	credit_recovers(t, f, rest, now);
 	READ_AGAIN();
-	periods = now > t->halved_ns ? (now - t->halved_ns) / HALVE_NS : 0;
+	periods = now > t->settled_ns ? (now - t->settled_ns) / PERIOD_NS : 0;
 	if (!periods)
 		return;
 	shift = periods < SHIFT_MOST ? periods : SHIFT_MOST;
 	t->answered >>= shift;
-	t->silent >>= shift;
-	excess = t->credit > rest ? t->credit - rest : 0;
+	t->proven += t->answers && t->proven < PROVEN_MOST;
+	t->proven >>= shift - t->answers;
+	t->answers = 0;
+	bank = bank_of(t, f, purse);
+	excess = t->credit > bank ? t->credit - bank : 0;
 	t->credit -= excess - (excess >> shift);
-	until = t->halved_ns + periods * HALVE_NS;
-	forgotten = (until >> FORGET_SHIFT) - (t->halved_ns >> FORGET_SHIFT);
+	until = t->settled_ns + periods * PERIOD_NS;
+	forgotten = (until >> FORGET_SHIFT) - (t->settled_ns >> FORGET_SHIFT);
+	forgotten = forgotten < STEPS_MOST ? forgotten * CREDIT : STEPS_MOST;
 	t->steps -= forgotten < t->steps ? forgotten : t->steps;
-	t->halved_ns = until;
+	t->settled_ns = until;
 	absolve(t, f);
 }
 
@@ -129,7 +154,7 @@ static __always_inline int trust_is_unsettled(const struct trust *t, const struc
 {
 	if (!f->credit)
 		return 0;
-	if (!t->halved_ns || now >= t->halved_ns + HALVE_NS || (t->credit >= rest_of(f, purse)) != !t->recover_ns)
+	if (!t->settled_ns || now >= t->settled_ns + PERIOD_NS || (t->credit >= rest_of(f, purse)) != !t->recover_ns)
 		return 1;
 	return (t->recover_ns && now >= t->recover_ns) ||
 	       (f->block_ns && t->suspect_ns && now >= t->suspect_ns + f->block_ns);
@@ -144,31 +169,6 @@ static __always_inline int has_credit(const struct trust *t)
 static __always_inline int newest_goes(const struct trust *t, const struct first_contact *f)
 {
 	return f->order == ORDER_EITHER && t->side == SIDE_NEWEST;
-}
-
-/* Whether the address, by its hash, is in the working set. */
-static __always_inline int works_with(const struct trust *t, const struct first_contact *f, __u64 address)
-{
-	__u32 found = 0;
-
-	for (__u32 i = 0; i < WORKING_SET; i++)
-		found |= (t->working_set[i] == address) << i;
-	return found & ((1u << (f->working_set & 15)) - 1);
-}
-
-static __always_inline void note_contact(struct trust *t, const struct first_contact *f, __u64 address)
-{
-	__u64 moved = address, next;
-
-	if (!f->working_set)
-		return;
-	for (int i = 0; i < WORKING_SET; i++) {
-		next = t->working_set[i];
-		t->working_set[i] = moved;
-		if (next == address)
-			break;
-		moved = next;
-	}
 }
 
 /* The place of one that begins to wait. */
@@ -234,17 +234,32 @@ static __always_inline void credit_spend(struct trust *t, const struct first_con
 {
 	t->credit -= t->credit < CREDIT ? t->credit : CREDIT;
 	t->pending++;
-	t->first_contacts++;
 	t->offered_ns = now;
 	if (!t->recover_ns && t->credit < rest_of(f, purse))
 		t->recover_ns = now + pause_ns(t, f);
 }
 
-/* Of late, and counting those that have not had the time: then answers earn more than they cost, and it is no suspect.
- */
-static __always_inline int is_answered_enough(const struct trust *t)
+/* What was heard counts, not when: of the last hundred contacts or so. */
+static __always_inline void hear(struct trust *t, __u32 answers)
 {
-	return UNANSWERED_MOST * (__u64)t->answered >= (__u64)t->pending + t->silent;
+	t->heard_answers += answers;
+	t->heard_silences += 1 - answers;
+	if (t->heard_answers + t->heard_silences > HEARD_MOST) {
+		t->heard_answers >>= 1;
+		t->heard_silences >>= 1;
+	}
+}
+
+/* The same test over what was heard at all: one that its answers spoke for until a moment ago has not much that speaks
+ * against it. They weigh two thirds, that a scan of which some are answered is not missed. */
+static __always_inline int is_hardly_answered(const struct trust *t, const struct first_contact *f)
+{
+	return t->heard_silences * CREDIT >= SUSPECT_STEPS + t->heard_answers * f->worth * 2 / 3;
+}
+
+static __always_inline __u32 weight_shift(__u32 purse)
+{
+	return (purse == PURSE_ALL_PORTS) * ALL_PORTS_SHIFT;
 }
 
 /* One that was out is answered or silent. */
@@ -257,45 +272,45 @@ static __always_inline void pending_no_more(struct trust *t)
 static __always_inline void contact_answered(struct trust *t, const struct first_contact *f, __u32 purse, int side,
 					     __u32 neighbours, __u64 now)
 {
-	__u32 bonus = f->bonus >> (neighbours < SHIFT_MOST ? neighbours : SHIFT_MOST), most = rest_of(f, purse), room;
+	__u32 worth = f->worth >> (neighbours < SHIFT_MOST ? neighbours : SHIFT_MOST);
+	__u32 most, room, back, cost = f->worth ? CREDIT : 0;
 
+	hear(t, 1);
 	t->answered++;
-	t->steps -= t->steps < ANSWER_STEPS ? t->steps : ANSWER_STEPS;
+	t->answers = 1;
+	if (worth < cost)
+		worth = cost;
+	back = worth >> weight_shift(purse);
+	t->steps -= t->steps < back ? t->steps : back;
 	absolve(t, f);
-	if (is_throttled(t, f) || !is_answered_enough(t))
-		bonus = 0;
+	if (is_throttled(t, f))
+		worth = cost;
+	most = bank_of(t, f, purse);
 	if (t->answered > t->pending && (t->answered - t->pending) * CREDIT > most)
 		most = (t->answered - t->pending) * CREDIT;
 	room = most > t->credit ? most - t->credit : 0;
-	bonus += f->refund;
-	gain_credit(t, bonus < room ? bonus : room, now);
+	gain_credit(t, worth < room ? worth : room, now);
 	t->side = side;
 }
 
-/* What has answered proves nothing: the contact costs nothing, but its address is as unknown as it was. */
-static __always_inline void contact_undone(struct trust *t, const struct first_contact *f, __u32 purse, __u64 address,
-					   int first, __u64 now)
+/* What has answered proves nothing: the contact costs nothing. */
+static __always_inline void contact_undone(struct trust *t, const struct first_contact *f, __u32 purse, __u64 now)
 {
 	__u32 rest = rest_of(f, purse), room = rest > t->credit ? rest - t->credit : 0;
+	__u32 cost = f->worth ? CREDIT : 0;
 
-	for (int i = 0; i < WORKING_SET; i++)
-		t->working_set[i] &= -(__u64)(t->working_set[i] != address);
-	if (first)
-		gain_credit(t, f->refund < room ? f->refund : room, now);
+	gain_credit(t, cost < room ? cost : room, now);
 }
 
 /* One that went out from `side` is not answered in time, or ended without an answer. */
-static __always_inline void contact_silent(struct trust *t, const struct first_contact *f, int side, __u64 now)
+static __always_inline void contact_silent(struct trust *t, const struct first_contact *f, __u32 purse, int side,
+					   __u64 now)
 {
-	t->silent++;
-	t->steps += t->steps < STEPS_MOST;
+	hear(t, 0);
+	if (f->worth && t->steps < STEPS_MOST)
+		t->steps += CREDIT >> weight_shift(purse);
 	if (f->order == ORDER_EITHER && side == t->side)
 		t->side = !side;
-	if (t->steps >= SUSPECT_STEPS && !t->suspect_ns && !is_answered_enough(t))
+	if (t->steps >= SUSPECT_STEPS && !t->suspect_ns && is_hardly_answered(t, f))
 		t->suspect_ns = now | !now;
-}
-
-static __always_inline int is_blocked(const struct trust *t, const struct first_contact *f, __u64 now)
-{
-	return f->block_ns && t->suspect_ns && now < t->suspect_ns + f->block_ns;
 }

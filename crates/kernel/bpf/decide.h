@@ -33,10 +33,24 @@ static __always_inline int turn_is_due(const struct scope *s, const struct limit
 /* Those of its own kind that wait here. */
 static __always_inline __u32 waiting_alike(const struct scope *s, const struct attempt *a)
 {
-	__u32 of_strangers = s->waiting_here - s->waiting_known - s->waiting_named - s->waiting_foreign;
+	__u32 named = s->trust[PURSE_NAMED].waiting, foreign = s->trust[PURSE_FOREIGN].waiting;
+	__u32 of_strangers = s->waiting_here - s->waiting_known - named - foreign;
 
-	return of_strangers + is_from(a, PURSE_NAMED) * (s->waiting_named - of_strangers) +
-	       is_from(a, PURSE_FOREIGN) * (s->waiting_foreign - of_strangers);
+	return is_stranger(a) * of_strangers + is_named_one(a) * named + is_foreign_one(a) * foreign;
+}
+
+/* Those that wait here for the same credit. */
+static __always_inline __u32 waiting_for_credit(const struct scope *s, const struct attempt *a)
+{
+	return s->trust[purse_of(a)].waiting;
+}
+
+/* Whether some that a DNS answer has named wait, and have the credit. */
+static __always_inline __u32 named_wait(const struct scope *s)
+{
+	const struct trust *named = &s->trust[PURSE_NAMED];
+
+	return some(named->waiting) & some(named->credit / CREDIT);
 }
 
 /* Whether some of better rank wait here for the same slots and turns: for a first contact known ones, and for one with
@@ -45,7 +59,8 @@ static __always_inline int yields(const struct scope *s, const struct limits *l,
 {
 	__u32 named_wait_for_slots = (1 - some(l->first.credit)) | some(s->trust[PURSE_NAMED].credit / CREDIT);
 
-	return some(s->waiting_known) | ((1 - is_from(a, PURSE_NAMED)) & some(s->waiting_named) & named_wait_for_slots);
+	return some(s->waiting_known) |
+	       ((1 - is_named_one(a)) & some(s->trust[PURSE_NAMED].waiting) & named_wait_for_slots);
 }
 
 /* In a scope of its own a newcomer goes out at once only past an empty queue. Those who wait for credit are passed by
@@ -59,9 +74,9 @@ static __always_inline int may_admit(struct scope *s, const struct limits *l, co
 	passes = !yields(s, l, a);
 	if (!l->first.credit)
 		return lets_all_go(l) || (passes && !waiting_alike(s, a) && has_slot);
-	if (passes && waiting_alike(s, a))
+	if (passes && waiting_for_credit(s, a))
 		passes = newest_goes(trust_of(s, a), &l->first);
-	return passes && has_credit(trust_of(s, a)) && has_slot;
+	return passes && has_credit_for(s, a) && has_slot;
 }
 
 /* Who takes them all at once has them all back at once: newcomers would wait for up to slot_life. While some come
@@ -101,7 +116,7 @@ static __always_inline __u32 waiting_before(const struct party *part, const stru
 {
 	if (!is_first(a))
 		return part->waiting_known;
-	return purse_of(a) ? part->waiting_known + part->waiting_named : part->waiters;
+	return is_stranger(a) ? part->waiters : part->waiting_known + part->waiting_named;
 }
 
 /* At the host a newcomer yields to its own part's waiters only; past those of others it takes a turn like any of them.
@@ -112,11 +127,11 @@ static __always_inline int may_admit_at_host(struct books *b, const struct attem
 	struct scope *s = host_of(b);
 
 	if (is_first(a) && l->first.credit) {
-		if ((1 - purse_of(a)) & some(s->waiting_named) & some(s->trust[PURSE_NAMED].credit / CREDIT))
+		if ((1 - is_named_one(a)) & named_wait(s))
 			return 0;
-		if (waiting_alike(s, a) && !newest_goes(trust_of(s, a), &l->first))
+		if (waiting_for_credit(s, a) && !newest_goes(trust_of(s, a), &l->first))
 			return 0;
-		if (!has_credit(trust_of(s, a)))
+		if (!has_credit_for(s, a))
 			return 0;
 	}
 	if (lets_all_go(l))
@@ -212,7 +227,7 @@ static __always_inline void count_in_part(struct party *part, const struct attem
 	__u32 first = is_first(a);
 
 	part->waiting_known += by * !first;
-	part->waiting_named += by * (first & purse_of(a));
+	part->waiting_named += by * (first & is_named_one(a));
 }
 
 /* Whether it waits for the host's turn. Who waits for the host's credit does not: no turn is kept for it. */
@@ -293,6 +308,37 @@ static __always_inline void is_first_no_more(struct books *b, struct attempt *a,
 		enter_round(b, a, now);
 }
 
+/* Whether the address, by its hash, is in the working set. */
+static __always_inline int works_with(const struct scope *s, const struct first_contact *f, __u64 address)
+{
+	__u32 found = 0;
+
+	for (__u32 i = 0; i < WORKING_SET; i++)
+		found |= (s->working_set[i] == address) << i;
+	return found & ((1u << (f->working_set & 15)) - 1);
+}
+
+static __always_inline void note_contact(struct scope *s, const struct first_contact *f, __u64 address)
+{
+	__u64 moved = address, next;
+
+	if (!f->working_set)
+		return;
+	for (int i = 0; i < WORKING_SET; i++) {
+		next = s->working_set[i];
+		s->working_set[i] = moved;
+		if (next == address)
+			break;
+		moved = next;
+	}
+}
+
+static __always_inline void forget_contact(struct scope *s, __u64 address)
+{
+	for (int i = 0; i < WORKING_SET; i++)
+		s->working_set[i] &= -(__u64)(s->working_set[i] != address);
+}
+
 /* Whether this attempt waits for its turn like any other. */
 static __always_inline int is_bound(const struct attempt *a, __u32 mode)
 {
@@ -304,9 +350,13 @@ static __always_inline void contact(struct scope *s, const struct limits *l, con
 {
 	if (!l->first.credit || a->flags & ATTEMPT_ESSENTIAL)
 		return;
-	if (is_first(a))
+	if (is_first(a)) {
 		credit_spend(trust_of(s, a), &l->first, purse_of(a), now);
-	note_contact(trust_of(s, a), &l->first, a->address);
+		if (is_stranger(a))
+			credit_spend(trust_beside(s, a), &l->first, PURSE_ALL_PORTS, now);
+		s->first_contacts++;
+	}
+	note_contact(s, &l->first, a->address);
 }
 
 static __always_inline void go_out(struct books *b, struct attempt *a, __u64 now)
@@ -339,7 +389,7 @@ static __always_inline void tell_first(struct books *b, struct attempt *a)
 		if (told || !s || !b->limits[i]->first.credit)
 			continue;
 		told = 1;
-		first = b->limits[i]->first.working_set ? !works_with(trust_of(s, a), &b->limits[i]->first, a->address)
+		first = b->limits[i]->first.working_set ? !works_with(s, &b->limits[i]->first, a->address)
 							: is_first(a);
 	}
 	a->flags = first ? a->flags | ATTEMPT_FIRST : a->flags & ~ATTEMPT_FIRST;
@@ -351,7 +401,7 @@ static __always_inline void enqueue(struct scope *s, const struct limits *l, str
 	s->last_waiter_ns = now;
 	*place = 0;
 	if (is_first(a) && l->first.credit)
-		*place = queue_for_credit(trust_of(s, a), !waiting_alike(s, a));
+		*place = queue_for_credit(trust_of(s, a), !waiting_for_credit(s, a));
 }
 
 /* connect() was called: out at once only if every scope has a free slot, credit for a first contact, and nothing of
@@ -426,7 +476,7 @@ static __always_inline int may_release(struct scope *s, const struct limits *l, 
 		return 1;
 	if (yields(s, l, a))
 		return 0;
-	return !l->first.credit || side_of(trust_of(s, a), place, now) != NO_SIDE;
+	return !l->first.credit || (has_credit(trust_beside(s, a)) && side_of(trust_of(s, a), place, now) != NO_SIDE);
 }
 
 static __always_inline int may_take_turn(struct books *b, const struct attempt *a, __u64 now)
@@ -453,13 +503,13 @@ static __always_inline int may_release_at_host(struct books *b, const struct att
 	if (!kept && !lets_all_go(l) && l->strict && !has_free_slot_at_host(b, now))
 		return 0;
 	if (is_first(a) && a->flags & ATTEMPT_IN_PARTY && b->part) {
-		if (b->part->waiting_known | ((1 - purse_of(a)) & some(b->part->waiting_named)))
+		if (b->part->waiting_known | ((1 - is_named_one(a)) & some(b->part->waiting_named)))
 			return 0;
 	}
 	if (is_first(a) && l->first.credit) {
-		if ((1 - purse_of(a)) & some(s->waiting_named) & some(s->trust[PURSE_NAMED].credit / CREDIT))
+		if ((1 - is_named_one(a)) & named_wait(s))
 			return 0;
-		if (side_of(trust_of(s, a), a->place[CHARGED_HOST], now) == NO_SIDE)
+		if (!has_credit(trust_beside(s, a)) || side_of(trust_of(s, a), a->place[CHARGED_HOST], now) == NO_SIDE)
 			return 0;
 	}
 	return kept || may_take_turn(b, a, now);

@@ -149,7 +149,7 @@ struct {
 /* What a new entry begins as: a lock may be in no constant of its own type. */
 const volatile __u8 no_stop[sizeof(struct datagram_stop)];
 
-/* array, 1024 sets of 8 neighbourhoods, 192 KiB: whose answers an account has had. Written by every CPU, see
+/* array, 2048 sets of 8 neighbourhoods, 384 KiB: whose answers an account has had. Written by every CPU, see
  * remembered.h. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -30,9 +30,12 @@ static __thread const unsigned int *to_read;
 #include "at_once.h"
 #include "beside.h"
 #include "datagrams.h"
+#include "heard.h"
 #include "names_parse.h"
+#include "neighbourhood.h"
 #include "outcome.h"
 #include "patience.h"
+#include "ports.h"
 #include "recount.h"
 #include "refuse.h"
 #include "remembered.h"
@@ -88,14 +91,12 @@ void native_limit_queue(struct limits *l, __u32 queue, int overflow_waits, __u64
 	l->max_wait_ns = max_wait_ns;
 }
 
-/* Credit and what an answer earns, its own cost included, in whole credits. */
-void native_limit_credit(struct limits *l, __u32 credit, __u32 reward, __u64 recover_ns, __u64 recover_most_ns)
+/* Whole credits; what an answer is worth in parts of CREDIT. */
+void native_limit_credit(struct limits *l, __u32 credit, __u32 worth, __u64 recover_ns)
 {
 	l->first.credit = credit * CREDIT;
-	l->first.refund = reward ? CREDIT : 0;
-	l->first.bonus = reward ? (reward - 1) * CREDIT : 0;
+	l->first.worth = worth;
 	l->first.recover_ns = recover_ns;
-	l->first.recover_most_ns = recover_most_ns;
 }
 
 void native_limit_contacts(struct limits *l, __u32 working_set, int either, int throttle, __u64 block_ns)
@@ -112,12 +113,13 @@ void native_limit_datagrams(struct limits *l, __u64 interval_ns, int dropped)
 	l->datagram_dropped = !!dropped;
 }
 
-void native_describe(struct attempt *a, int essential, int first, int named, int foreign, __u64 address)
+void native_describe(struct attempt *a, int essential, int first, int named, int foreign, __u64 address, __u16 port)
 {
 	a->flags = (essential ? ATTEMPT_ESSENTIAL : 0) | (first ? ATTEMPT_FIRST : 0) | (named ? ATTEMPT_NAMED : 0);
 	if (foreign)
 		a->flags = (a->flags & ~ATTEMPT_NAMED) | ATTEMPT_FOREIGN;
 	a->address = address;
+	a->cell = port_cell(a->account, port);
 }
 
 __u32 native_state(const struct attempt *a)
@@ -146,6 +148,8 @@ static void settle_all(struct books *b, const struct attempt *a, __u64 now)
 		}
 		if (s && trust_is_unsettled(trust_of(s, a), &l->first, purse_of(a), now))
 			trust_settle(trust_of(s, a), &l->first, purse_of(a), now);
+		if (s && trust_is_unsettled(trust_beside(s, a), &l->first, purse_beside(a), now))
+			trust_settle(trust_beside(s, a), &l->first, purse_beside(a), now);
 	}
 }
 
@@ -195,11 +199,27 @@ __u32 native_recheck(const struct native_charge *c, struct attempt *a, __u32 mod
 	return syn_leaves(a, attempt_recheck(&b, a, mode, now), now);
 }
 
+/* As all_hear() of books.h. */
+static void all_hear(struct books *b, struct attempt *a, enum heard heard, __u32 neighbours, __u64 now)
+{
+	if (heard == HEARD_NOTHING)
+		return;
+	for_each_charged(i) {
+		if (!b->scope[i])
+			continue;
+		trust_hears(b->scope[i], b->limits[i], a, purse_of(a), heard, neighbours, now);
+		if (is_stranger(a))
+			trust_hears(b->scope[i], b->limits[i], a, PURSE_ALL_PORTS, heard, neighbours, now);
+	}
+	a->flags &= ~ATTEMPT_PENDING;
+}
+
 __u32 native_resend(const struct native_charge *c, struct attempt *a, __u32 mode, __u64 now)
 {
 	struct books b = open_books(c);
 
 	settle_all(&b, a, now);
+	all_hear(&b, a, heard_at_resend(a, now), 0, now);
 	return syn_leaves(a, attempt_resend(&b, a, mode, now), now);
 }
 
@@ -209,8 +229,9 @@ void native_end(const struct native_charge *c, struct attempt *a, __u32 ending, 
 	__u32 walk;
 
 	settle_all(&b, a, now);
+	all_hear(&b, a, heard_at_end(a, ending), neighbours, now);
 	if (!attempt_ends_at_once(&b, a, ending, &walk, now))
-		attempt_end(&b, a, ending, neighbours, now);
+		attempt_end(&b, a, ending, now);
 }
 
 /* The host's lock, of those that share books between threads. */
@@ -268,7 +289,7 @@ int native_end_shared(const struct native_charge *c, struct attempt *a, __u32 *l
 	if (at_once != AT_ONCE_ENDED)
 		lock_word(lock);
 	if (!at_once)
-		attempt_end(&b, a, ending, 0, now);
+		attempt_end(&b, a, ending, now);
 	if (at_once != AT_ONCE_ENDED)
 		unlock_word(lock);
 	return (at_once ? 1 : 0) | (*(volatile __u32 *)&host_of(&b)->queued ? 2 : 0);
@@ -394,15 +415,25 @@ void native_ledger(const struct scope *s, __u64 now, __u64 number[17])
 	number[16] = s->datagrams_audited;
 }
 
-/* Credits, first contacts, those pending, and since when it is a suspect. */
+__u32 native_port_cell(__u64 account, __u16 port)
+{
+	return port_cell(account, port);
+}
+
+/* Credits and contacts pending of a purse, first contacts of all, and since when one of its purses makes the scope a
+ * suspect. */
 void native_repute(const struct scope *s, __u32 purse, __u64 number[4])
 {
 	const struct trust *t = &s->trust[purse % PURSES];
 
 	number[0] = t->credit / CREDIT;
-	number[1] = t->first_contacts;
+	number[1] = s->first_contacts;
 	number[2] = t->pending;
-	number[3] = t->suspect_ns;
+	number[3] = 0;
+	for (int i = 0; i < PURSES; i++) {
+		if (s->trust[i].suspect_ns && (!number[3] || s->trust[i].suspect_ns < number[3]))
+			number[3] = s->trust[i].suspect_ns;
+	}
 }
 
 /* Credits, whether the newest goes first, and when the next one comes back (0 = none is missing), were somebody to ask
@@ -534,4 +565,22 @@ void native_set_publish(struct known_set *set, __u32 place, __u64 print, __u32 n
 	set->of[place].date = now;
 	set->of[place].until = until;
 	publish(&set->of[place], print);
+}
+
+/* As the kernel part keeps one: whether it lets one more out, and that it has answered. */
+int native_neighbourhood_lets(__s32 *credit)
+{
+	struct neighbourhood n = { .credit = *credit };
+	int lets = neighbourhood_lets(&n);
+
+	*credit = n.credit;
+	return lets;
+}
+
+void native_neighbourhood_earns(__s32 *credit)
+{
+	struct neighbourhood n = { .credit = *credit };
+
+	neighbourhood_earns(&n);
+	*credit = n.credit;
 }

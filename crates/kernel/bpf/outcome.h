@@ -84,27 +84,13 @@ static __always_inline void attempt_leaves_late(struct books *b, struct attempt 
 	a->slot_ns = now;
 }
 
-static __always_inline int side_taken(const struct attempt *a)
-{
-	return a->flags & ATTEMPT_NEWEST ? SIDE_NEWEST : SIDE_OLDEST;
-}
-
-static __always_inline void note_silence(struct scope *s, const struct limits *l, const struct attempt *a, __u64 now)
-{
-	if (!(a->flags & ATTEMPT_PENDING))
-		return;
-	pending_no_more(trust_of(s, a));
-	if (l->first.credit)
-		contact_silent(trust_of(s, a), &l->first, side_taken(a), now);
-}
-
 /* An attempt that is out wants to send its SYN again. An aged one needs a slot and a turn like any other, and comes
  * after those that were never asked; who still has its slot keeps it slot_life longer, so late re-sends yield to
  * waiters. */
 static __always_inline enum verdict attempt_resend(struct books *b, struct attempt *a, __u32 mode, __u64 now)
 {
 	__u64 slot_age = now - a->slot_ns;
-	int aged = 0, may = 1, silent = now - a->last_syn_ns >= SYN_GAP_NS;
+	int aged = 0, may = 1;
 
 	if (is_too_early(a, now))
 		return VERDICT_TOO_EARLY;
@@ -115,15 +101,11 @@ static __always_inline enum verdict attempt_resend(struct books *b, struct attem
 
 		if (!s)
 			continue;
-		if (silent)
-			note_silence(s, b->limits[i], a, now);
 		if (!is_bound(a, mode) || !may)
 			continue;
 		may = i == CHARGED_HOST ? may_resend_at_host(b, a, slot_age, now)
 					: may_resend(s, b->limits[i], &a->slot[i], slot_age, now);
 	}
-	if (silent)
-		a->flags &= ~ATTEMPT_PENDING;
 	if (!may)
 		return VERDICT_HOLD;
 	if (is_bound(a, mode) && host_of(b)->parties.waiting && slot_age > early_ns(b->limits[CHARGED_HOST]))
@@ -153,8 +135,8 @@ static __always_inline void end_queued(struct scope *s, const struct limits *l, 
 		s->cancelled++;
 }
 
-static __always_inline void end_out(struct scope *s, const struct limits *l, const struct attempt *a, struct slot *slot,
-				    int seen, enum ending ending, __u32 neighbours, __u64 now)
+static __always_inline void end_out(struct scope *s, const struct limits *l, struct slot *slot, int seen,
+				    enum ending ending, __u64 now)
 {
 	count_out(s, seen, -1);
 	if (ending == ENDING_CANCELLED && slot_is_held(s, slot))
@@ -162,18 +144,7 @@ static __always_inline void end_out(struct scope *s, const struct limits *l, con
 	if (ending == ENDING_UNSEEN)
 		slot->tick = 0;
 	slot_give_back(s, slot);
-	if (!is_answer(ending)) {
-		note_silence(s, l, a, now);
-		count_once(&s->failed);
-		return;
-	}
-	if (a->flags & ATTEMPT_PENDING)
-		pending_no_more(trust_of(s, a));
-	if (ending == ENDING_NEUTRAL && l->first.credit)
-		contact_undone(trust_of(s, a), &l->first, purse_of(a), a->address, is_first(a), now);
-	else if (is_first(a) && l->first.credit)
-		contact_answered(trust_of(s, a), &l->first, purse_of(a), side_taken(a), neighbours, now);
-	count_once(&s->established);
+	count_once(is_answer(ending) ? &s->established : &s->failed);
 }
 
 /* connect() looks at parts only while some of them has cancelled too much. */
@@ -188,9 +159,8 @@ static __always_inline void part_cancels(struct books *b, const struct attempt *
 		host->churned_until_ns = b->part->paid_ns;
 }
 
-/* The attempt left SYN_SENT, whichever way. So many other first contacts of its neighbourhood were answered lately. */
-static __always_inline void attempt_end(struct books *b, struct attempt *a, enum ending ending, __u32 neighbours,
-					__u64 now)
+/* The attempt left SYN_SENT, whichever way. What that says of who made it was heard before: see heard.h. */
+static __always_inline void attempt_end(struct books *b, struct attempt *a, enum ending ending, __u64 now)
 {
 	__u32 was = ends(a);
 	int seen = is_seen(b, a), queued = was == ATTEMPT_QUEUED;
@@ -212,6 +182,6 @@ static __always_inline void attempt_end(struct books *b, struct attempt *a, enum
 		if (queued)
 			end_queued(s, b->limits[i], a, a->place[i], seen, ending, now);
 		else
-			end_out(s, b->limits[i], a, &a->slot[i], seen, ending, neighbours, now);
+			end_out(s, b->limits[i], &a->slot[i], seen, ending, now);
 	}
 }

@@ -216,23 +216,24 @@ static __always_inline int open_scopes(struct books *b, const struct policy *p, 
 
 static __always_inline int is_unreleased(const struct policy *p, const struct scope *s)
 {
-	return s->trust[0].released != p->released;
+	return s->releases != p->released;
 }
 
 /* All but what the attempts that live count on. */
 static __always_inline void trust_begins_anew(struct trust *t)
 {
 	t->credit = 0;
+	t->steps = 0;
 	t->answered = 0;
-	t->silent = 0;
-	t->halved_ns = 0;
+	t->settled_ns = 0;
 	t->recover_ns = 0;
 	t->offered_ns = 0;
 	t->suspect_ns = 0;
-	t->steps = 0;
+	t->heard_answers = 0;
+	t->heard_silences = 0;
 	t->side = 0;
-	for (int i = 0; i < WORKING_SET; i++)
-		t->working_set[i] = 0;
+	t->proven = 0;
+	t->answers = 0;
 }
 
 /* Some account was released by hand since this one was last asked for: this one? */
@@ -249,16 +250,16 @@ __noinline int release_scope(__u32 number, __u64 account, __u32 released)
 	if (!host || !s)
 		return 0;
 	at = bpf_map_lookup_elem(&releases, &key);
-	is_it = at && (__s32)(*at - s->trust[0].released) > 0;
+	is_it = at && (__s32)(*at - s->releases) > 0;
 	key.id = ALL_ACCOUNTS;
 	at = bpf_map_lookup_elem(&releases, &key);
-	is_it |= at && (__s32)(*at - s->trust[0].released) > 0;
+	is_it |= at && (__s32)(*at - s->releases) > 0;
 	bpf_spin_lock(&host->lock);
-	for (int i = 0; i < PURSES; i++) {
-		if (is_it)
-			trust_begins_anew(&s->trust[i]);
-		s->trust[i].released = released;
-	}
+	for (int i = 0; is_it && i < PURSES; i++)
+		trust_begins_anew(&s->trust[i]);
+	for (int i = 0; is_it && i < WORKING_SET; i++)
+		s->working_set[i] = 0;
+	s->releases = released;
 	bpf_spin_unlock(&host->lock);
 	return is_it;
 }
@@ -321,6 +322,9 @@ static __always_inline void settle_books(struct books *b, const struct policy *p
 			settle_grid_and_turns(number[i], account[i]);
 		if (b->scope[i] && trust_is_unsettled(trust_of(b->scope[i], a), &b->limits[i]->first, purse_of(a), now))
 			settle_trust(number[i], account[i], purse_of(a));
+		if (b->scope[i] &&
+		    trust_is_unsettled(trust_beside(b->scope[i], a), &b->limits[i]->first, purse_beside(a), now))
+			settle_trust(number[i], account[i], purse_beside(a));
 	}
 }
 

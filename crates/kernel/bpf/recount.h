@@ -28,8 +28,7 @@ static __always_inline void attempt_seen(struct books *b, struct attempt *a)
 	}
 	at->seen_waiting_here += queued;
 	at->seen_waiting_known += queued && !is_first(a);
-	at->seen_waiting_named += queued && is_first(a) && is_from(a, PURSE_NAMED);
-	at->seen_waiting_foreign += queued && is_first(a) && is_from(a, PURSE_FOREIGN);
+	trust_of(at, a)->seen_waiting += queued && is_first(a);
 }
 
 /* One that the walk has seen has ended meanwhile. */
@@ -83,15 +82,13 @@ static __always_inline int walk_ends(struct scope *s, __u32 walk)
 	drifted |= s->out ^ s->seen_out;
 	drifted |= s->waiting_here ^ s->seen_waiting_here;
 	drifted |= s->waiting_known ^ s->seen_waiting_known;
-	drifted |= s->waiting_named ^ s->seen_waiting_named;
-	drifted |= s->waiting_foreign ^ s->seen_waiting_foreign;
 	s->queued = s->seen_queued;
 	s->waiting_here = s->seen_waiting_here;
 	s->waiting_known = s->seen_waiting_known;
-	s->waiting_named = s->seen_waiting_named;
-	s->waiting_foreign = s->seen_waiting_foreign;
 	s->out = s->seen_out;
 	for (int i = 0; i < PURSES; i++) {
+		drifted |= s->trust[i].waiting ^ s->trust[i].seen_waiting;
+		s->trust[i].waiting = s->trust[i].seen_waiting;
 		if (s->trust[i].pending > s->out)
 			s->trust[i].pending = s->out;
 	}

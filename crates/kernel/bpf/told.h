@@ -113,17 +113,17 @@ static __always_inline void tell_out(const struct books *b, const struct attempt
 		tell_turn(TOLD_OUT, a, flags, now);
 }
 
-/* Whether the silence of an attempt just now made one of its accounts a suspect. */
-static __always_inline int made_suspect(const struct books *b, const struct attempt *a, __u64 now)
-{
-	int made = 0;
-
-	for_each_charged(i)
-		made |= b->scope[i] && trust_of(b->scope[i], a)->suspect_ns == now;
-	return made;
-}
-
 #define SILENT_NS 1000000000ULL
+
+/* Returns how many answers of its neighbourhood make this one worth less. */
+static __always_inline __u32 note_answer_nearby(struct attempt *a)
+{
+	if (!(a->flags & (ATTEMPT_FIRST | ATTEMPT_NEIGHBOUR)))
+		return 0;
+	if (is_stranger(a))
+		note_neighbour(a, a->port);
+	return note_neighbour(a, ALL_OF_ITS_PORTS);
+}
 
 /* What the end of an attempt tells of its address. */
 static __always_inline __u32 note_end(const struct policy *p, struct attempt *a, enum ending ending, __u64 now)
@@ -131,13 +131,15 @@ static __always_inline __u32 note_end(const struct policy *p, struct attempt *a,
 	if (!p->knows || a->state != ATTEMPT_OUT)
 		return 0;
 	if (ending == ENDING_ESTABLISHED) {
-		note_known(a, p->known_for_ns);
-		return is_first(a) ? neighbours_answered(a) : 0;
+		note_known(a, p->known_for_ns, 0);
+		return note_answer_nearby(a);
 	}
 	/* It goes elsewhere once its route does. */
 	if (ending == ENDING_NEUTRAL && is_first(a))
-		note_known(a, 0);
-	if (ending != ENDING_NEUTRAL && now - a->out_ns >= SILENT_NS)
-		note_known(a, TRIED_NS);
+		note_known(a, 0, 0);
+	/* Given up sooner than an answer may come, a known one stays so; and one that is dialled again and again,
+	 * tried. */
+	if (ending != ENDING_NEUTRAL)
+		note_known(a, TRIED_NS, now - a->out_ns < SILENT_NS);
 	return 0;
 }

@@ -3,7 +3,7 @@
 use crate::limiter::{ScopeId, bpf};
 use crate::skeleton::types;
 use crate::{AccountId, KernelError, ledger, plain, settings};
-use halfopen_policy::Ledger;
+use halfopen_policy::{Ledger, PortCell, Purse};
 use libbpf_rs::{MapCore, MapFlags};
 use std::time::Duration;
 
@@ -58,8 +58,11 @@ impl AccountId {
 /// What an account's first contacts have come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Trust {
-    /// First contacts that it may make at once. What comes back with time is only added when an attempt begins or ends.
+    /// First contacts with strangers that it may make at once, whatever the port. What comes back with time is only added
+    /// when an attempt begins or ends.
     pub credit: u32,
+    /// The same for the ports of each cell; `None` before the first.
+    pub credit_of_ports: [Option<u32>; PortCell::COUNT as usize],
     /// The same for addresses that a DNS answer has named lately, which have credit of their own; `None` before the first.
     pub credit_named: Option<u32>,
     /// The same for network namespaces that the first user namespace does not own; `None` before the first.
@@ -70,6 +73,28 @@ pub struct Trust {
     pub suspect_since: Option<Duration>,
     /// Attempts refused because it was blocked.
     pub refused_blocked: u64,
+}
+
+impl Trust {
+    /// First contacts of that kind that it may make at once; `None` where there was none yet.
+    #[must_use]
+    pub fn credit_for(&self, purse: Purse) -> Option<u32> {
+        match purse {
+            Purse::Named => self.credit_named,
+            Purse::Foreign => self.credit_foreign,
+            Purse::Strangers => Some(self.credit),
+            Purse::Port(cell) => {
+                let of_port = *self.credit_of_ports.get(usize::from(cell.number()))?;
+                of_port.map(|credit| credit.min(self.credit))
+            }
+        }
+    }
+
+    /// First contacts with strangers that it may make at once on the port on which it has spent most.
+    #[must_use]
+    pub fn least_credit(&self) -> u32 {
+        self.credit_of_ports.iter().flatten().copied().fold(self.credit, u32::min)
+    }
 }
 
 /// An account that a rule has made.
@@ -85,14 +110,20 @@ pub struct Account {
     pub trust: Trust,
 }
 
+/// Of a purse; `None` before its first contact.
+fn credit(trust: &types::trust) -> Option<u32> {
+    (trust.settled_ns != 0).then_some(trust.credit / settings::CREDIT)
+}
+
 pub(crate) fn trust(scope: &types::scope) -> Trust {
-    let [strangers, named, foreign] = &scope.trust;
+    let [ports @ .., named, foreign, all_ports] = &scope.trust;
     let since = scope.trust.iter().map(|trust| trust.suspect_ns).filter(|since| *since != 0).min();
     Trust {
-        credit: strangers.credit / settings::CREDIT,
-        credit_named: (named.halved_ns != 0).then_some(named.credit / settings::CREDIT),
-        credit_foreign: (foreign.halved_ns != 0).then_some(foreign.credit / settings::CREDIT),
-        first_contacts: strangers.first_contacts + named.first_contacts + foreign.first_contacts,
+        credit: credit(all_ports).unwrap_or_default(),
+        credit_of_ports: ports.each_ref().map(credit),
+        credit_named: credit(named),
+        credit_foreign: credit(foreign),
+        first_contacts: scope.first_contacts,
         suspect_since: since.map(Duration::from_nanos),
         refused_blocked: scope.blocked,
     }

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 pub const PINS: &str = "/sys/fs/bpf/halfopen";
 
 /// `LAYOUT` of bpf/abi.h.
-pub(crate) const LAYOUT: u32 = 5;
+pub(crate) const LAYOUT: u32 = 6;
 
 /// The links of the hooks, in the order in which they are attached: egress first, since what `sock_ops` queues must be
 /// held from its first SYN on.

@@ -3,7 +3,7 @@
 use crate::records::{Place, Program};
 use crate::skeleton::types;
 use crate::text::escaped;
-use halfopen_policy::{Contact, Purse};
+use halfopen_policy::{Contact, PortCell, Purse};
 use libbpf_rs::{MapCore, MapFlags};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -161,8 +161,8 @@ pub(crate) fn contact(number: u8) -> Contact {
     match number {
         0 => Contact::Known,
         1 => Contact::First(Purse::Named),
-        3 => Contact::First(Purse::Foreign),
-        _ => Contact::First(Purse::Strangers),
+        2 => Contact::First(Purse::Foreign),
+        _ => Contact::First(PortCell::numbered(number - 3).map_or(Purse::Strangers, Purse::Port)),
     }
 }
 

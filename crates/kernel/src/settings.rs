@@ -2,7 +2,8 @@
 
 use crate::skeleton::types;
 use halfopen_policy::{
-    Excess, FirstContact, FirstDatagrams, Limits, Mode, OnSuspect, Order, Overflow, Rate, RawTcp, slots,
+    Excess, FirstContact, FirstDatagrams, Limits, Mode, OnSuspect, Order, Overflow, Rate, RawTcp, Share,
+    slots,
 };
 use ipnet::IpNet;
 use std::ops::RangeInclusive;
@@ -186,13 +187,13 @@ pub(crate) const CREDIT: u32 = 16;
 fn first_contact(first: &FirstContact) -> types::first_contact {
     types::first_contact {
         credit: first.credit.min(FirstContact::MOST) * CREDIT,
-        refund: first.reward.min(1) * CREDIT,
-        bonus: first.reward.saturating_sub(1).min(FirstContact::MOST) * CREDIT,
+        worth: first.worth_in_parts(),
+        of_a_scan: first.answers_of_a_scan.map_or(0, Share::in_a_thousand),
+        of_peers: first.answers_of_peers.in_a_thousand(),
         working_set: first.working_set.min(FirstContact::WORKING_SET_MOST) as u8,
         order: (first.order == Order::Either).into(),
         throttle: (first.on_suspect == OnSuspect::Throttle).into(),
-        recover_ns: nanos(first.recover),
-        recover_most_ns: nanos(first.recover_most),
+        recover_ns: first.rate.interval_ns(),
         block_ns: match first.on_suspect {
             OnSuspect::Block(time) => nanos(time),
             OnSuspect::Notify | OnSuspect::Throttle => 0,
@@ -204,9 +205,9 @@ fn first_contact(first: &FirstContact) -> types::first_contact {
 fn first_contact_of(first: &types::first_contact) -> Option<FirstContact> {
     (first.credit != 0).then(|| FirstContact {
         credit: first.credit / CREDIT,
-        reward: (first.refund + first.bonus) / CREDIT,
-        recover: Duration::from_nanos(first.recover_ns),
-        recover_most: Duration::from_nanos(first.recover_most_ns),
+        answers_of_a_scan: Share::new(first.of_a_scan),
+        answers_of_peers: Share::new(first.of_peers).unwrap_or(FirstContact::adaptive().answers_of_peers),
+        rate: Rate::of_interval(Duration::from_nanos(first.recover_ns)),
         working_set: first.working_set.into(),
         order: if first.order == 0 { Order::Oldest } else { Order::Either },
         on_suspect: match (first.throttle, first.block_ns) {

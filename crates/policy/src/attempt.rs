@@ -1,5 +1,6 @@
 //! One outbound connect, and what is said to it.
 
+use crate::first_contact::{PortCell, Purse};
 use crate::scope::ScopeId;
 
 /// Names an attempt in [`crate::Books`]; never used twice.
@@ -83,4 +84,18 @@ pub struct Origin {
     pub foreign: bool,
     /// A hash of its address, for working sets.
     pub address: u64,
+    /// The destination's.
+    pub port: u16,
+}
+
+impl Origin {
+    /// The credit that it would cost, were its address unknown. What [`crate::Books`] charge has no account's number.
+    #[must_use]
+    pub fn purse(&self) -> Purse {
+        match (self.foreign, self.named) {
+            (true, _) => Purse::Foreign,
+            (_, true) => Purse::Named,
+            _ => Purse::Port(PortCell::of(0, self.port)),
+        }
+    }
 }

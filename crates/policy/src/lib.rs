@@ -20,13 +20,13 @@ pub mod scope;
 pub mod slots;
 pub mod wake;
 
-pub use native::{answer, beside, gone, remembered, shared, timers};
+pub use native::{answer, beside, gone, neighbourhood, remembered, shared, timers};
 
 pub use attempt::{AttemptId, Ending, Origin, Party, Refusal, Standing, Verdict};
 pub use books::Books;
 pub use credit::{Offer, Repute};
 pub use datagram::{DatagramTurns, Excess, FirstDatagrams};
-pub use first_contact::{Contact, FirstContact, OnSuspect, Order, Purse};
+pub use first_contact::{Contact, FirstContact, NotAShare, OnSuspect, Order, PortCell, Purse, Share};
 pub use ledger::{DatagramCounts, Ledger};
 pub use limits::{Limits, Mode, Overflow, Rate, RawTcp};
 pub use scope::ScopeId;

@@ -58,6 +58,21 @@ impl Rate {
         in_range.then_some(Self { interval_ns })
     }
 
+    /// One release in each `interval`, which is put into the range of [`Rate::new`].
+    #[must_use]
+    pub const fn of_interval(interval: Duration) -> Self {
+        let nanos = interval.as_nanos();
+        let slowest = Self::SLOWEST.as_nanos();
+        let interval_ns = if nanos < 1_000 {
+            1_000
+        } else if nanos > slowest {
+            slowest
+        } else {
+            nanos
+        };
+        Self { interval_ns: interval_ns as u64 }
+    }
+
     /// The time between two releases, in nanoseconds.
     #[must_use]
     pub fn interval_ns(self) -> u64 {

@@ -8,8 +8,10 @@ pub mod beside;
 mod calls;
 mod charged;
 pub mod gone;
+pub mod neighbourhood;
 pub mod remembered;
 mod scope;
+pub(crate) use scope::port_cell;
 pub mod shared;
 pub mod timers;
 

@@ -198,7 +198,7 @@ impl Wakes {
 
     /// The books of a scope were read.
     pub fn read(&mut self, id: AccountId, reading: Reading) {
-        self.accounts.insert(id, Account::new(reading));
+        self.accounts.insert(id, Account::new(&reading));
     }
 
     /// Whether nobody is left to be woken.
@@ -258,19 +258,22 @@ impl Wakes {
         let asks_at = now + self.lead();
         let each = self.accounts.keys().map(|id| (*id, self.open_turns(*id, now, asks_at)));
         let mut open: BTreeMap<AccountId, u64> = each.collect();
-        let each = self.accounts.iter().flat_map(|(id, account)| {
-            let of = |purse| ((*id, purse), self.open_credit(*id, purse, account, asks_at));
-            Purse::ALL.map(of)
-        });
-        let mut credit: BTreeMap<(AccountId, Purse), u64> = each.collect();
+        let mut credit: BTreeMap<(AccountId, Purse), u64> = BTreeMap::new();
+        for lane in self.asleep.keys() {
+            for (id, purse) in charged(lane.own).flat_map(|id| lane.contact.purses().map(move |of| (id, of)))
+            {
+                if let Some(account) = self.accounts.get(&id) {
+                    let left = || self.open_credit(id, purse, account, asks_at);
+                    credit.entry((id, purse)).or_insert_with(left);
+                }
+            }
+        }
         let has_turn = |open: &BTreeMap<AccountId, u64>, lane: &Lane| {
             charged(lane.own).all(|id| open.get(&id).is_some_and(|turns| *turns > 0))
         };
-        let has_credit = |credit: &BTreeMap<_, u64>, lane: &Lane| match lane.contact {
-            Contact::Known => true,
-            Contact::First(purse) => {
-                charged(lane.own).all(|id| credit.get(&(id, purse)).is_some_and(|left| *left > 0))
-            }
+        let has_credit = |credit: &BTreeMap<_, u64>, lane: &Lane| {
+            let has = |key| credit.get(&key).is_some_and(|left| *left > 0);
+            charged(lane.own).all(|id| lane.contact.purses().all(|purse| has((id, purse))))
         };
         while chosen.len() < most && open.get(&HOST).is_some_and(|turns| *turns > 0) {
             let next = self
@@ -280,18 +283,18 @@ impl Wakes {
                 .filter(|(lane, _)| has_turn(&open, lane) && has_credit(&credit, lane))
                 .filter_map(|(lane, queue)| {
                     let (place, id) = self.next_of(lane, queue)?;
-                    Some((self.rounds.order_of(lane.party), lane.contact, place, *lane, id))
+                    Some((self.rounds.order_of(lane.party), lane.contact.rank(), place, *lane, id))
                 })
                 .min();
-            let Some((_, contact, place, lane, id)) = next else { break };
+            let Some((_, _, place, lane, id)) = next else { break };
             for charged in charged(lane.own) {
                 if let Some(turns) = open.get_mut(&charged) {
                     *turns -= 1;
                 }
-                if let Contact::First(purse) = contact
-                    && let Some(left) = credit.get_mut(&(charged, purse))
-                {
-                    *left -= 1;
+                for purse in lane.contact.purses() {
+                    if let Some(left) = credit.get_mut(&(charged, purse)) {
+                        *left -= 1;
+                    }
                 }
             }
             self.rounds.takes(lane.party);
@@ -340,7 +343,7 @@ impl Wakes {
     fn open_credit(&self, id: AccountId, purse: Purse, account: &Account, asks_at: u64) -> u64 {
         let undecided = self.woken.iter().filter_map(|(_, woken)| self.waiters.get(woken));
         let takes = |waiter: &&Waiter| {
-            waiter.lane.contact == Contact::First(purse) && (id == HOST || waiter.lane.own == id)
+            waiter.lane.contact.purses().any(|of| of == purse) && (id == HOST || waiter.lane.own == id)
         };
         account.open_credit(purse, asks_at).saturating_sub(undecided.filter(takes).count() as u64)
     }

@@ -20,7 +20,7 @@ fn asking(rules: FirstContact) -> Books {
 }
 
 fn one_a_second() -> FirstContact {
-    FirstContact { credit: 1, recover: Duration::from_secs(1), ..FirstContact::adaptive() }
+    FirstContact { credit: 1, rate: Rate::of_interval(Duration::from_secs(1)), ..FirstContact::adaptive() }
 }
 
 fn go(books: &mut Books, now: u64, origin: Origin) -> AttemptId {
@@ -37,10 +37,10 @@ fn hold(books: &mut Books, now: u64, origin: Origin) -> AttemptId {
 
 #[test]
 fn what_an_answer_earns_above_its_cost_halves_with_each_answered_neighbour() {
-    for (neighbours, credit) in [(0, 10), (1, 8), (2, 7), (6, 7)] {
+    for (neighbours, credit) in [(0, 46), (1, 37), (2, 32), (6, 29)] {
         let mut books = asking(FirstContact::adaptive());
         let contacts: Vec<_> = (0..4).map(|address| go(&mut books, START, stranger(address))).collect();
-        assert_eq!(books.repute(ScopeId::HOST, Purse::Strangers).credit, 6);
+        assert_eq!(books.repute(ScopeId::HOST, Purse::Strangers).credit, 28);
         books.end(START, contacts[0], Ending::Established, neighbours);
         assert_eq!(books.repute(ScopeId::HOST, Purse::Strangers).credit, credit, "{neighbours} neighbours");
     }
@@ -48,15 +48,16 @@ fn what_an_answer_earns_above_its_cost_halves_with_each_answered_neighbour() {
 
 #[test]
 fn to_a_throttled_suspect_credit_comes_back_as_slowly_as_it_can() {
-    // One after a quarter of a second, for there was no silence yet. Then twelve steps: each 16 s, or 512 s.
-    for (on_suspect, credit) in [(OnSuspect::Notify, 88 + 1 + 6), (OnSuspect::Throttle, 88 + 1)] {
+    // One after half a second, for there was no silence yet. Then 43 steps: each after 6.3 s, or 512 s.
+    for (on_suspect, credit) in [(OnSuspect::Notify, 57 + 1 + 15), (OnSuspect::Throttle, 57 + 1)] {
         let mut books = asking(FirstContact { credit: 100, on_suspect, ..FirstContact::adaptive() });
-        for address in 0..12 {
+        for address in 0..43 {
             let id = go(&mut books, START, stranger(address));
             books.end(START, id, Ending::TimedOut, 0);
         }
         assert_eq!(books.repute(ScopeId::HOST, Purse::Strangers).suspect_since, Some(START));
-        let offer = books.offer(ScopeId::HOST, Purse::Strangers, START + 100 * SECOND);
+        let purse = stranger(0).purse();
+        let offer = books.offer(ScopeId::HOST, purse, START + 100 * SECOND);
         assert_eq!(offer.map(|offer| offer.credit), Some(credit), "{on_suspect:?}");
     }
 }
@@ -151,35 +152,35 @@ fn foreign(address: u64) -> Origin {
 #[test]
 fn what_foreign_namespaces_spend_is_a_purse_of_their_own() {
     let mut books = asking(FirstContact::adaptive());
-    for address in 0..10 {
+    for address in 0..32 {
         go(&mut books, START, foreign(address));
     }
-    hold(&mut books, START, Origin { named: true, ..foreign(10) });
+    hold(&mut books, START, Origin { named: true, ..foreign(32) });
     assert_eq!(books.repute(ScopeId::HOST, Purse::Foreign).credit, 0);
     for purse in [Purse::Named, Purse::Strangers] {
-        assert_eq!(books.repute(ScopeId::HOST, purse).first_contacts, 0, "{purse:?}");
+        assert_eq!(books.repute(ScopeId::HOST, purse).pending, 0, "{purse:?}");
     }
     // Who waits there is in nobody's way.
-    for address in 100..110 {
+    for address in 100..132 {
         go(&mut books, START, stranger(address));
     }
-    hold(&mut books, START, stranger(110));
+    hold(&mut books, START, stranger(132));
 }
 
 #[test]
 fn an_answer_that_proves_nothing_gives_back_its_cost_and_absolves_of_nothing() {
     for origin in [stranger, foreign] {
-        let purse = if origin(0).foreign { Purse::Foreign } else { Purse::Strangers };
+        let purse = origin(0).purse();
         let mut books = asking(FirstContact::adaptive());
         for address in 0..1_000 {
             let id = go(&mut books, START, origin(address));
             books.end(START, id, Ending::Neutral, 0);
             let repute = books.repute(ScopeId::HOST, purse);
-            assert_eq!((repute.credit, repute.pending), (10, 0));
+            assert_eq!((repute.credit, repute.pending), (32, 0));
         }
-        // Twelve silences make a suspect, whatever came between.
+        // So many silences make a suspect, whatever came between.
         let mut now = START;
-        for address in 1_000..1_012 {
+        for address in 1_000..1_050 {
             let id = go(&mut books, now, origin(address));
             books.end(now, id, Ending::TimedOut, 0);
             let id = go(&mut books, now + 20 * SECOND, origin(address + 1_000));

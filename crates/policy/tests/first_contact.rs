@@ -3,7 +3,7 @@
 use halfopen_policy::books::SYN_GAP_NS;
 use halfopen_policy::{
     AttemptId, Books, Ending, FirstContact, Limits, Mode, OnSuspect, Order, Origin, Party, Purse, Rate,
-    ScopeId, Verdict,
+    ScopeId, Share, Verdict,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -58,11 +58,13 @@ fn some_life() -> impl Strategy<Value = Vec<(u64, Act)>> {
 fn some_rules() -> impl Strategy<Value = FirstContact> {
     let on_suspect =
         select(vec![OnSuspect::Notify, OnSuspect::Throttle, OnSuspect::Block(Duration::from_mins(1))]);
-    (1..30u32, 0..6u32, 10..2_000u64, select(&[Order::Oldest, Order::Either][..]), on_suspect).prop_map(
-        |(credit, reward, recover, order, on_suspect)| FirstContact {
+    let shares = select(vec![(0, 100), (20, 100), (1, 500)]);
+    (1..30u32, shares, 10..2_000u64, select(&[Order::Oldest, Order::Either][..]), on_suspect).prop_map(
+        |(credit, shares, recover, order, on_suspect)| FirstContact {
             credit,
-            reward,
-            recover: Duration::from_millis(recover),
+            answers_of_a_scan: Share::new(shares.0),
+            answers_of_peers: Share::new(shares.1).expect("a share"),
+            rate: Rate::of_interval(Duration::from_millis(recover)),
             order,
             on_suspect,
             ..FirstContact::adaptive()
@@ -152,15 +154,16 @@ proptest! {
         let began = watched.now;
         for (step, act) in &life {
             watched.act(*step, act);
-            let recovered = (watched.now - began) / rules.recover.as_nanos() as u64;
-            let most = u64::from(rules.credit) + watched.answered * u64::from(rules.reward) + recovered;
+            let recovered = (watched.now - began) / rules.rate.interval_ns();
+            let earned = (watched.answered * u64::from(rules.worth_in_parts())).div_ceil(16);
+            let most = u64::from(rules.credit) + earned + recovered;
             prop_assert!(watched.out <= most, "{} of {most}", watched.out);
             prop_assert_eq!(watched.books.repute(watched.own, Purse::Strangers).first_contacts, watched.out);
         }
     }
 
     #[test]
-    fn credit_stays_below_what_it_starts_with_or_what_was_answered(
+    fn credit_stays_below_what_nine_answers_earn_or_what_was_answered(
         rules in some_rules(),
         life in some_life(),
     ) {
@@ -168,7 +171,8 @@ proptest! {
         for (step, act) in &life {
             watched.act(*step, act);
             let credit = u64::from(watched.books.repute(watched.own, Purse::Strangers).credit);
-            let most = u64::from(rules.credit).max(watched.answered);
+            let banked = u64::from(rules.worth_in_parts()) * 9 / 16;
+            let most = (u64::from(rules.credit) + banked + 1).max(watched.answered);
             prop_assert!(credit <= most, "{credit} of {most}");
         }
     }
@@ -189,15 +193,13 @@ proptest! {
     /// Nothing more is begun; whatever has happened, credit comes back and whoever waits goes out.
     #[test]
     fn nobody_waits_for_ever(rules in some_rules(), life in some_life()) {
-        let rules = FirstContact { recover_most: Duration::from_mins(1), ..rules };
         let mut watched = Watched::new(rules);
         for (step, act) in &life {
             watched.act(*step, act);
         }
         let waiting = watched.live.values().filter(|live| !live.out).count() as u64;
-        let until = watched.now + (waiting + 2) * 62 * SECOND;
-        while watched.now < until {
-            watched.act(SECOND / 2, &Act::AllTimers);
+        for _ in 0..waiting + 2 {
+            watched.act(513 * SECOND, &Act::AllTimers);
         }
         let starved = watched.live.values().filter(|live| !live.out).count();
         prop_assert_eq!(starved, 0, "of {}", waiting);

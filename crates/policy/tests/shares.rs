@@ -194,8 +194,11 @@ impl Host {
 /// Where the host itself asks for credit, who waits for that keeps no turn from another's known ones.
 #[test]
 fn who_waits_for_the_host_s_credit_blocks_nobody_s_known_ones() {
-    let first_contact =
-        Some(FirstContact { credit: 1, recover: Duration::from_mins(10), ..FirstContact::adaptive() });
+    let first_contact = Some(FirstContact {
+        credit: 1,
+        rate: Rate::of_interval(Duration::from_mins(10)),
+        ..FirstContact::adaptive()
+    });
     let mut host = Host::new(Limits { first_contact, half_open: Some(2), ..full(false) });
     host.books.begin(host.now, stranger(of(1, 1)));
     for _ in 0..100 {

@@ -33,6 +33,7 @@ fn origin(address: u64) -> Origin {
         named: false,
         foreign: false,
         address,
+        port: 0,
     }
 }
 

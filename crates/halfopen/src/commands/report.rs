@@ -257,9 +257,9 @@ fn know(what: &str) -> String {
     )
 }
 
-const RAISE_FIRST_CONTACTS: &str = "Where you trust one of them: give it a [[scope]] of its own with a little more of \
-    first_contacts and reward, look whether it comes back, and only then raise them again. `halfopen why PID` says whether \
-    it waits for credit or for a slot.";
+const RAISE_FIRST_CONTACTS: &str = "Where you trust one of them: give it a [[scope]] of its own more first_contacts or \
+    lower answers_of_peers, and look whether it comes back before you change them again. `halfopen why PID` says whether it \
+    waits for credit or for a slot.";
 
 /// What the makers of patches for the original advised.
 fn raise(limit: Option<u32>) -> String {

@@ -53,6 +53,12 @@ fn laxer(one: &Limits, other: &Limits) -> Option<&'static str> {
     found.or_else(|| (!at_most(udp(one), udp(other))).then_some("udp_first_contacts"))
 }
 
+/// By which what an answer is worth differs. Without a test answers earn nothing, but silence slows nobody: neither is the
+/// laxer one.
+fn differing_share(one: &FirstContact, other: &FirstContact) -> &'static str {
+    if one.answers_of_a_scan == other.answers_of_a_scan { "answers_of_peers" } else { "answers_of_a_scan" }
+}
+
 fn laxer_with_first_contacts(one: &FirstContact, other: &FirstContact) -> Option<&'static str> {
     let block = |first: &FirstContact| match first.on_suspect {
         OnSuspect::Block(time) => Some(time),
@@ -60,9 +66,11 @@ fn laxer_with_first_contacts(one: &FirstContact, other: &FirstContact) -> Option
     };
     let found = [
         ("first_contacts", one.credit <= other.credit),
-        ("reward", one.reward <= other.reward),
-        ("recover", one.recover >= other.recover),
-        ("recover_most", one.recover_most >= other.recover_most),
+        (
+            differing_share(one, other),
+            one.worth().is_some() == other.worth().is_some() && one.worth() <= other.worth(),
+        ),
+        ("credit_rate", one.rate.interval_ns() >= other.rate.interval_ns()),
         // Known are those that answered, or those that were contacted: neither is the laxer one.
         (
             "working_set",

@@ -93,11 +93,11 @@ impl Effective {
         }
         effective.said = said;
         let host = effective.host();
-        if host.first_contact.is_some_and(|first| first.recover_most < first.recover) {
-            let latest = [LimitKey::Recover, LimitKey::RecoverMost]
+        if host.first_contact.is_some_and(|first| !first.is_a_test()) {
+            let latest = [LimitKey::AnswersOfAScan, LimitKey::AnswersOfPeers]
                 .map(|key| effective.get(Key::Host(key)).map(|(_, origin)| origin.clone()));
             let origin = latest.into_iter().flatten().max_by_key(|origin| *origin != Origin::Preset);
-            return Err(error(Wrong::RecoverMost("host".into()), &origin.unwrap_or(Origin::Live), None));
+            return Err(error(Wrong::NoTest("host".into()), &origin.unwrap_or(Origin::Live), None));
         }
         let checked = effective.rules.check(&host).and_then(|()| effective.deny.check());
         checked.map_err(|(wrong, origin)| error(wrong, &origin, None))?;

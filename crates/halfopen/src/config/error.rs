@@ -169,9 +169,12 @@ pub enum Wrong {
          account; leave per out"
     )]
     CommPer(RuleName),
-    /// Pauses that begin longer than they may get.
-    #[error("{0}: recover_most is shorter than recover, which it is the longest of")]
-    RecoverMost(String),
+    /// Scans that are answered as often as peers.
+    #[error(
+        "{0}: answers_of_a_scan is not below answers_of_peers, and nothing would tell a scan from a program that looks for \
+         peers; write a lower one, or \"off\""
+    )]
+    NoTest(String),
     /// A limit on UDP in an `[[interface]]`.
     #[error(
         "{0}: first contacts over UDP are counted by who sends, not by interface; limit them in [host] or a [[scope]]"

@@ -3,7 +3,7 @@
 use super::deny_rules;
 use super::disk::Disk;
 use super::error::{ConfigError, Wrong};
-use super::key::{Key, LimitKey, did_you_mean, nearest};
+use super::key::{Key, LimitKey, did_you_mean, limit_meant, nearest};
 use super::place::Place;
 use super::rule;
 use super::said::Said;
@@ -92,11 +92,11 @@ pub fn parse(path: &Path, text: &str) -> Result<Layer, ConfigError> {
 }
 
 fn unknown_in_host(given: &str) -> Wrong {
-    let hint = match nearest(given, LimitKey::ALL.into_iter().map(LimitKey::name)) {
+    let hint = match limit_meant(given, LimitKey::ALL.into_iter().map(LimitKey::name)) {
         _ if Key::TOP.iter().any(|key| key.leaf() == given) => {
             format!("{given} stands above the first table, not in [host]")
         }
-        Some(name) => did_you_mean(name),
+        Some(hint) => hint,
         None => format!("[host] has {}", LimitKey::ALL.map(LimitKey::name).join(", ")),
     };
     Wrong::UnknownKey { key: format!("host.{given}"), hint }

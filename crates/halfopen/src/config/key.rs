@@ -21,12 +21,12 @@ pub enum LimitKey {
     MaxWait,
     /// First contacts that may go out before any was answered.
     FirstContacts,
-    /// What an answered first contact earns.
-    Reward,
-    /// After what time a credit comes back.
-    Recover,
-    /// The longest that this doubles to.
-    RecoverMost,
+    /// How many of a scan's first contacts are answered.
+    AnswersOfAScan,
+    /// How many of those of a program that looks for peers.
+    AnswersOfPeers,
+    /// How many credits come back in a time.
+    CreditRate,
     /// Addresses that count as known although they never answered.
     WorkingSet,
     /// Which waiting first contact goes out next.
@@ -52,9 +52,9 @@ impl LimitKey {
         Self::Overflow,
         Self::MaxWait,
         Self::FirstContacts,
-        Self::Reward,
-        Self::Recover,
-        Self::RecoverMost,
+        Self::AnswersOfAScan,
+        Self::AnswersOfPeers,
+        Self::CreditRate,
         Self::WorkingSet,
         Self::Order,
         Self::OnSuspect,
@@ -75,9 +75,9 @@ impl LimitKey {
             Self::Overflow => "overflow",
             Self::MaxWait => "max_wait",
             Self::FirstContacts => "first_contacts",
-            Self::Reward => "reward",
-            Self::Recover => "recover",
-            Self::RecoverMost => "recover_most",
+            Self::AnswersOfAScan => "answers_of_a_scan",
+            Self::AnswersOfPeers => "answers_of_peers",
+            Self::CreditRate => "credit_rate",
             Self::WorkingSet => "working_set",
             Self::Order => "order",
             Self::OnSuspect => "on_suspect",
@@ -188,8 +188,28 @@ pub fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<
         .map(|(name, _)| name)
 }
 
+/// What to write in place of a key that earlier versions had.
+fn replaced(given: &str) -> Option<&'static str> {
+    match given {
+        "reward" => Some(
+            "what an answer earns follows from answers_of_a_scan and answers_of_peers: write those, as \"2%\" and \"10%\"; \
+             answers_of_a_scan = \"off\" in place of reward = 0",
+        ),
+        "recover" => Some("write credit_rate, as \"2/s\" in place of recover = \"500ms\""),
+        "recover_most" => Some(
+            "leave it out: credit_rate halves with every twelve first contacts that meet silence, to 1/512s",
+        ),
+        _ => None,
+    }
+}
+
 /// The hint that goes with [`nearest`].
 #[must_use]
 pub fn did_you_mean(name: &str) -> String {
     format!("did you mean {name}?")
+}
+
+/// What a limit that nothing has may have been meant for; `known` are those and other names that may stand there.
+pub fn limit_meant<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    replaced(given).map(str::to_owned).or_else(|| nearest(given, known).map(did_you_mean))
 }

@@ -3,7 +3,9 @@
 use super::key::LimitKey;
 use super::value::{Expected, Written, WrongValue, name_of, show, with_toml_or_string};
 use halfopen_policy::limits::{parse_time, show_time};
-use halfopen_policy::{Excess, FirstContact, FirstDatagrams, Limits, OnSuspect, Order, Overflow, Rate};
+use halfopen_policy::{
+    Excess, FirstContact, FirstDatagrams, Limits, OnSuspect, Order, Overflow, Rate, Share,
+};
 use std::time::Duration;
 
 /// A key with its value.
@@ -25,12 +27,12 @@ pub enum Limit {
     MaxWait(Option<Duration>),
     /// 1 to [`FirstContact::MOST`]; `None` = first contacts are attempts like any other.
     FirstContacts(Option<u32>),
-    /// 0 to [`FirstContact::MOST`].
-    Reward(u32),
-    /// Within [`FirstContact::RECOVER`].
-    Recover(Duration),
-    /// Within [`FirstContact::RECOVER`].
-    RecoverMost(Duration),
+    /// `None` = a scan is not told from anything.
+    AnswersOfAScan(Option<Share>),
+    /// More than a scan's.
+    AnswersOfPeers(Share),
+    /// Where nothing was silent.
+    CreditRate(Rate),
     /// 0 to [`FirstContact::WORKING_SET_MOST`].
     WorkingSet(u32),
     /// Which waiter goes out when a credit is there.
@@ -70,6 +72,9 @@ const ACTION: [(&str, Action); 3] =
 const EXCESS: [(&str, Excess); 2] = [("refuse", Excess::Refuse), ("drop", Excess::Drop)];
 const MAX_WAIT: &str = "expected a time above 0, as \"30s\", or \"program\" for the program's own patience";
 const DRAIN: &str = "expected releases per time, as \"10/s\" or \"1/4s\", or \"unlimited\"";
+const CREDIT_RATE: &str = "expected first contacts per time, as \"2/s\" or \"1/4s\"";
+const OF_A_SCAN: &str = "expected a percentage from \"0.1%\" to \"99.9%\", as \"2%\", or \"off\"";
+const OF_PEERS: &str = "expected a percentage from \"0.1%\" to \"99.9%\", as \"10%\"";
 const UDP: &str = "expected addresses per time, as \"20/s\" or \"1/4s\", or \"off\"";
 
 impl Limit {
@@ -79,7 +84,6 @@ impl Limit {
 
     fn of_value(key: LimitKey, written: &Written<'_, '_>) -> Result<Self, Expected> {
         const UNLIMITED: &str = "unlimited";
-        let recover = |such| written.time(FirstContact::RECOVER, such);
         Ok(match key {
             LimitKey::HalfOpen if written.is(UNLIMITED) => Self::HalfOpen(None),
             LimitKey::HalfOpen => Self::HalfOpen(Some(written.number(1..=u32::MAX, Some(UNLIMITED))?)),
@@ -99,9 +103,10 @@ impl Limit {
             LimitKey::FirstContacts => {
                 Self::FirstContacts(Some(written.number(1..=FirstContact::MOST, Some("off"))?))
             }
-            LimitKey::Reward => Self::Reward(written.number(0..=FirstContact::MOST, None)?),
-            LimitKey::Recover => Self::Recover(recover("250ms")?),
-            LimitKey::RecoverMost => Self::RecoverMost(recover("512s")?),
+            LimitKey::AnswersOfAScan if written.is("off") => Self::AnswersOfAScan(None),
+            LimitKey::AnswersOfAScan => Self::AnswersOfAScan(Some(share(written, OF_A_SCAN)?)),
+            LimitKey::AnswersOfPeers => Self::AnswersOfPeers(share(written, OF_PEERS)?),
+            LimitKey::CreditRate => Self::CreditRate(rate(written, CREDIT_RATE)?),
             LimitKey::WorkingSet => {
                 Self::WorkingSet(written.number(0..=FirstContact::WORKING_SET_MOST, None)?)
             }
@@ -161,9 +166,9 @@ impl Limit {
             LimitKey::Overflow => Self::Overflow(limits.overflow),
             LimitKey::MaxWait => Self::MaxWait(limits.max_wait),
             LimitKey::FirstContacts => Self::FirstContacts(limits.first_contact.map(|first| first.credit)),
-            LimitKey::Reward => Self::Reward(first.reward),
-            LimitKey::Recover => Self::Recover(first.recover),
-            LimitKey::RecoverMost => Self::RecoverMost(first.recover_most),
+            LimitKey::AnswersOfAScan => Self::AnswersOfAScan(first.answers_of_a_scan),
+            LimitKey::AnswersOfPeers => Self::AnswersOfPeers(first.answers_of_peers),
+            LimitKey::CreditRate => Self::CreditRate(first.rate),
             LimitKey::WorkingSet => Self::WorkingSet(first.working_set),
             LimitKey::Order => Self::Order(first.order),
             LimitKey::OnSuspect => Self::OnSuspect(Action::of(first.on_suspect)),
@@ -187,9 +192,9 @@ impl Limit {
             Self::Overflow(_) => LimitKey::Overflow,
             Self::MaxWait(_) => LimitKey::MaxWait,
             Self::FirstContacts(_) => LimitKey::FirstContacts,
-            Self::Reward(_) => LimitKey::Reward,
-            Self::Recover(_) => LimitKey::Recover,
-            Self::RecoverMost(_) => LimitKey::RecoverMost,
+            Self::AnswersOfAScan(_) => LimitKey::AnswersOfAScan,
+            Self::AnswersOfPeers(_) => LimitKey::AnswersOfPeers,
+            Self::CreditRate(_) => LimitKey::CreditRate,
             Self::WorkingSet(_) => LimitKey::WorkingSet,
             Self::Order(_) => LimitKey::Order,
             Self::OnSuspect(_) => LimitKey::OnSuspect,
@@ -205,18 +210,20 @@ impl Limit {
         match self {
             Self::HalfOpen(None) | Self::Drain(None) | Self::Queue(QUEUE_UNLIMITED) => "unlimited".into(),
             Self::MaxWait(None) => "program".into(),
-            Self::FirstContacts(None) | Self::UdpFirstContacts(None) => "off".into(),
+            Self::FirstContacts(None) | Self::AnswersOfAScan(None) | Self::UdpFirstContacts(None) => {
+                "off".into()
+            }
             Self::HalfOpen(Some(number))
             | Self::Queue(number)
             | Self::FirstContacts(Some(number))
-            | Self::Reward(number)
             | Self::WorkingSet(number) => i64::from(*number).into(),
-            Self::SlotLife(time)
-            | Self::MaxWait(Some(time))
-            | Self::Recover(time)
-            | Self::RecoverMost(time)
-            | Self::BlockFor(time) => show_time(*time).into(),
-            Self::Drain(Some(rate)) | Self::UdpFirstContacts(Some(rate)) => rate.to_string().into(),
+            Self::SlotLife(time) | Self::MaxWait(Some(time)) | Self::BlockFor(time) => {
+                show_time(*time).into()
+            }
+            Self::Drain(Some(rate)) | Self::CreditRate(rate) | Self::UdpFirstContacts(Some(rate)) => {
+                rate.to_string().into()
+            }
+            Self::AnswersOfAScan(Some(share)) | Self::AnswersOfPeers(share) => share.to_string().into(),
             Self::Strict(strict) => (*strict).into(),
             Self::Overflow(overflow) => name_of(&OVERFLOW, overflow).into(),
             Self::Order(order) => name_of(&ORDER, order).into(),
@@ -265,9 +272,9 @@ impl Limit {
 
     fn apply_to_first_contacts(&self, first: &mut FirstContact) {
         match *self {
-            Self::Reward(reward) => first.reward = reward,
-            Self::Recover(recover) => first.recover = recover,
-            Self::RecoverMost(recover_most) => first.recover_most = recover_most,
+            Self::AnswersOfAScan(share) => first.answers_of_a_scan = share,
+            Self::AnswersOfPeers(share) => first.answers_of_peers = share,
+            Self::CreditRate(rate) => first.rate = rate,
             Self::WorkingSet(working_set) => first.working_set = working_set,
             Self::Order(order) => first.order = order,
             Self::OnSuspect(Action::Notify) => first.on_suspect = OnSuspect::Notify,
@@ -306,6 +313,10 @@ impl Action {
 fn rate(written: &Written<'_, '_>, expected: &str) -> Result<Rate, Expected> {
     let text = written.value.as_str().ok_or(expected)?;
     text.parse().map_err(|e| format!("{expected} ({e})"))
+}
+
+fn share(written: &Written<'_, '_>, expected: &str) -> Result<Share, Expected> {
+    written.value.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| expected.to_owned())
 }
 
 fn block_for(on_suspect: OnSuspect) -> Duration {

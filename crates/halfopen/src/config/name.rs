@@ -1,7 +1,7 @@
 //! What `get`, `set` and `--set` can name.
 
 use super::deny::DenyKey;
-use super::key::{Key, LimitKey, did_you_mean, nearest};
+use super::key::{Key, LimitKey, did_you_mean, limit_meant, nearest};
 use std::fmt;
 
 /// A rule of the configuration.
@@ -98,13 +98,16 @@ impl Name {
             let names: Vec<String> = Key::all().map(|key| key.to_string()).chain([ORIGINAL.into()]).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let leaves: Vec<&str> = LimitKey::ALL.map(LimitKey::name).to_vec();
-            let hint = nearest(text, names.iter().chain(&leaves).copied()).map_or_else(
-                || {
-                    let names = names.join(", ");
-                    format!("the names are {names}, scope.NAME.half_open, interface.NAME.half_open and deny.NAME.mode")
-                },
-                did_you_mean,
-            );
+            let limit = text.strip_prefix("host.").unwrap_or(text);
+            let meant = limit_meant(limit, std::iter::empty());
+            let meant =
+                meant.or_else(|| nearest(text, names.iter().chain(&leaves).copied()).map(did_you_mean));
+            let hint = meant.unwrap_or_else(|| {
+                let names = names.join(", ");
+                format!(
+                    "the names are {names}, scope.NAME.half_open, interface.NAME.half_open and deny.NAME.mode"
+                )
+            });
             NoSuchName::Unknown { given: text.to_owned(), hint }
         })
     }
@@ -158,10 +161,8 @@ fn value_of_deny(text: &str) -> Option<Result<Name, NoSuchName>> {
 
 /// What a limit that nothing has may have been meant for.
 fn no_such_limit(given: &str) -> String {
-    nearest(given, LimitKey::ALL.into_iter().map(LimitKey::name)).map_or_else(
-        || format!("the limits are {}", LimitKey::ALL.map(LimitKey::name).join(", ")),
-        did_you_mean,
-    )
+    limit_meant(given, LimitKey::ALL.into_iter().map(LimitKey::name))
+        .unwrap_or_else(|| format!("the limits are {}", LimitKey::ALL.map(LimitKey::name).join(", ")))
 }
 
 /// Whether an interface could have that name: as the kernel's `dev_valid_name()`.

@@ -1,7 +1,7 @@
 //! `[[scope]]` and `[[interface]]` as they stand in a file.
 
 use super::error::Wrong;
-use super::key::{Key, LimitKey, did_you_mean, nearest};
+use super::key::{Key, LimitKey, limit_meant};
 use super::limit::Limit;
 use super::name::{RuleName, is_interface, is_of_exec};
 use super::said::Said;
@@ -116,11 +116,11 @@ fn read(is_scope: bool, name: String, table: &DeTable<'_>, span: Range<usize>) -
 fn unknown(rule: &RuleName, given: &str) -> Wrong {
     let own: &[&str] = if matches!(rule, RuleName::Scope(_)) { &["name", "match", "per"] } else { &["name"] };
     let known = || own.iter().copied().chain(LimitKey::ALL.into_iter().map(LimitKey::name));
-    let hint = match nearest(given, known()) {
+    let hint = match limit_meant(given, known()) {
         _ if Key::TOP.iter().any(|key| key.leaf() == given) => {
             format!("{given} stands above the first table")
         }
-        Some(name) => did_you_mean(name),
+        Some(hint) => hint,
         None => format!("[[{}]] has {}", rule.table(), known().collect::<Vec<_>>().join(", ")),
     };
     Wrong::UnknownKey { key: format!("{rule}.{given}"), hint }

@@ -131,8 +131,8 @@ impl Rules {
             return Err((Wrong::UdpByInterface(rule.name.to_string()), rule.origin.clone()));
         }
         for rule in self.all() {
-            if rule.limits(host).first_contact.is_some_and(|first| first.recover_most < first.recover) {
-                return Err((Wrong::RecoverMost(rule.name.to_string()), rule.origin.clone()));
+            if rule.limits(host).first_contact.is_some_and(|first| !first.is_a_test()) {
+                return Err((Wrong::NoTest(rule.name.to_string()), rule.origin.clone()));
             }
         }
         check_comm(&self.scopes().collect::<Vec<_>>(), host)

@@ -34,7 +34,7 @@ pub struct TrustStatus {
     /// Until when its connects fail; `None` = it is not blocked.
     #[serde(default)]
     pub blocked_until: Option<String>,
-    /// First contacts that may go out now.
+    /// First contacts with strangers that may go out now, on the port on which most was spent.
     #[serde(default)]
     pub credit: Option<u32>,
     /// First contacts let out so far.

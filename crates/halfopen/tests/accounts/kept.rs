@@ -3,7 +3,7 @@
 use crate::scene::{Scene, is, path_of, rule, settings, start};
 use halfopen_kernel::{AccountOf, Fault, Keep, Per, ScopeRule};
 use halfopen_lab::{Lab, require_lab};
-use halfopen_policy::{FirstContact, OnSuspect, Order};
+use halfopen_policy::{FirstContact, OnSuspect, Order, Rate};
 use libbpf_rs::{MapCore, MapFlags, MapHandle};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
@@ -48,12 +48,11 @@ fn a_release_gives_a_new_account_s_credit() {
     require_lab!();
     let once = FirstContact {
         credit: 1,
-        reward: 0,
-        recover: Duration::from_hours(1),
-        recover_most: Duration::from_hours(1),
+        rate: Rate::of_interval(Duration::from_hours(1)),
         working_set: 1,
         order: Order::Oldest,
         on_suspect: OnSuspect::Notify,
+        ..FirstContact::virus_throttle()
     };
     let mut users = rule("users", Per::User);
     users.limits.half_open = Some(100);
@@ -154,12 +153,11 @@ fn an_idle_account_is_collected_unless_it_has_trust_to_gain() {
     credit.limits.half_open = None;
     credit.limits.first_contact = Some(FirstContact {
         credit: 2,
-        reward: 0,
-        recover: Duration::from_hours(12),
-        recover_most: Duration::from_hours(12),
+        rate: Rate::of_interval(Duration::from_hours(1)),
         working_set: 1,
         order: Order::Oldest,
         on_suspect: OnSuspect::Notify,
+        ..FirstContact::virus_throttle()
     });
     let limiter = start(&lab, &settings(vec![plain, credit]), Some(&keep));
     let scene = Scene { limiter, lab };

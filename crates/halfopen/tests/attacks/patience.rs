@@ -54,7 +54,7 @@ pub fn with_an_account_for_each(more: &str) -> Scene {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("halfopen.toml");
     let rule = "[[scope]]\nname = \"given-away\"\nmatch = { cgroup = \"/*/attacker/*\" }\nper = \"cgroup\"\n\
-                first_contacts = 10\nreward = 4\nrecover = \"250ms\"\nrecover_most = \"512s\"\n";
+                first_contacts = 10\nanswers_of_a_scan = \"2%\"\n";
     fs::write(&file, format!("preset = \"adaptive\"\n{more}\n{rule}")).unwrap();
     let scene = Scene::of(Mix { dead: DEAD, live: LIVE, ..Mix::default() }, |limiter| limiter.config(&file));
     for file in ["", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"] {

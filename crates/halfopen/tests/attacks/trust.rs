@@ -35,7 +35,7 @@ fn names_in_a_namespace_of_one_s_own() {
     let scene = with_names();
     let asked = json!({"dead": scene.dead(), "seconds": WATCHED_S, "server": WORLD_V4});
     let told = scene.carried_out(SOURCE, "named_elsewhere", &asked);
-    // Names that the network gave are worth four times the credit of strangers; these are worth nothing.
+    // Names that the network gave are worth twice the credit of strangers; these are worth nothing.
     scene.reached_fewer_than(MOST, &format!("named elsewhere ({told})"));
 }
 

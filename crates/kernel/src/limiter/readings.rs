@@ -93,12 +93,12 @@ impl Limiter {
             }
         };
         Ok(books.map(|books| {
-            let [strangers, named, foreign] = books.trust.each_ref().map(credit);
+            let [ports @ .., named, foreign, strangers] = books.trust.each_ref().map(credit);
             Turns {
                 at,
                 in_use: ledger::ledger(&books, u64::try_from(at.as_nanos()).unwrap_or(u64::MAX)).half_open,
                 next_turn: Duration::from_nanos(books.next_turn_ns),
-                credits: Credits { named, strangers, foreign },
+                credits: Credits { named, strangers, ports, foreign },
             }
         }))
     }

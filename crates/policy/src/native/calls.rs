@@ -53,13 +53,7 @@ unsafe extern "C" {
         interval_ns: u64,
         max_wait_ns: u64,
     );
-    pub(super) fn native_limit_credit(
-        l: *mut of::Limits,
-        credit: u32,
-        reward: u32,
-        recover_ns: u64,
-        recover_most_ns: u64,
-    );
+    pub(super) fn native_limit_credit(l: *mut of::Limits, credit: u32, worth: u32, recover_ns: u64);
     pub(super) fn native_limit_contacts(
         l: *mut of::Limits,
         working_set: u32,
@@ -75,7 +69,9 @@ unsafe extern "C" {
         named: i32,
         foreign: i32,
         address: u64,
+        port: u16,
     );
+    pub(super) fn native_port_cell(account: u64, port: u16) -> u32;
     pub(super) fn native_state(a: *const of::Attempt) -> u32;
     pub(super) fn native_blocked_on(a: *const of::Attempt) -> u32;
     pub(super) fn native_refuse(c: *const NativeCharge, met: i32, now: u64) -> u32;
@@ -181,4 +177,6 @@ unsafe extern "C" {
     pub(super) fn native_set_find(set: *mut [u64; 16], print: u64, now: u32, until: *mut u32) -> i32;
     pub(super) fn native_set_claim(set: *mut [u64; 16], print: u64, now: u32) -> u32;
     pub(super) fn native_set_publish(set: *mut [u64; 16], place: u32, print: u64, now: u32, until: u32);
+    pub(super) fn native_neighbourhood_lets(credit: *mut i32) -> i32;
+    pub(super) fn native_neighbourhood_earns(credit: *mut i32);
 }

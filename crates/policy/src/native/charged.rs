@@ -65,6 +65,7 @@ impl Attempt {
                 origin.named.into(),
                 origin.foreign.into(),
                 origin.address,
+                origin.port,
             );
         }
         attempt

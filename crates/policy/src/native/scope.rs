@@ -15,10 +15,17 @@ fn nanos(time: Duration) -> u64 {
 /// `enum purse` of bpf/abi.h.
 fn purse_number(purse: Purse) -> u32 {
     match purse {
-        Purse::Strangers => 0,
-        Purse::Named => 1,
-        Purse::Foreign => 2,
+        Purse::Port(cell) => cell.number().into(),
+        Purse::Named => 16,
+        Purse::Foreign => 17,
+        Purse::Strangers => 18,
     }
+}
+
+/// `port_cell()` of bpf/ports.h.
+pub(crate) fn port_cell(account: u64, port: u16) -> u8 {
+    // SAFETY: takes and returns integers, any are allowed.
+    unsafe { calls::native_port_cell(account, port) as u8 }
 }
 
 impl From<&crate::Limits> for Limits {
@@ -61,15 +68,13 @@ impl Limits {
             OnSuspect::Block(time) => nanos(time),
             OnSuspect::Notify | OnSuspect::Throttle => 0,
         };
-        let (recover, recover_most) = (nanos(first.recover), nanos(first.recover_most));
         // SAFETY: the memory is of the structure's size, and borrowed for the calls.
         unsafe {
             calls::native_limit_credit(
                 self.at_mut(),
                 most(first.credit),
-                most(first.reward),
-                recover,
-                recover_most,
+                first.worth_in_parts(),
+                first.rate.interval_ns(),
             );
             calls::native_limit_contacts(
                 self.at_mut(),

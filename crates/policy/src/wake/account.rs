@@ -1,8 +1,9 @@
 //! What is known of one scope's slots and turns: the last reading of its books, and what has happened since.
 
-use super::{CreditReading, Reading};
+use super::{CreditReading, Credits, Reading};
 use crate::scope::TURN_TOLERANCE_NS;
 use crate::{Contact, Purse, Rate};
+use std::collections::BTreeMap;
 
 /// Faster turns are taken by those that ask by themselves: so many do then that none has to be woken.
 const FASTEST: u64 = 10_000_000;
@@ -13,14 +14,20 @@ pub(super) struct Account {
     in_use: u32,
     next_turn: u64,
     /// Credit that was spent since the reading.
-    spent: [u32; 3],
+    spent: BTreeMap<Purse, u32>,
     /// Its credit may have changed since the reading.
     credit_changed: bool,
 }
 
 impl Account {
-    pub fn new(read: Reading) -> Self {
-        Self { read, in_use: read.in_use, next_turn: read.next_turn, spent: [0; 3], credit_changed: false }
+    pub fn new(read: &Reading) -> Self {
+        Self {
+            read: *read,
+            in_use: read.in_use,
+            next_turn: read.next_turn,
+            spent: BTreeMap::new(),
+            credit_changed: false,
+        }
     }
 
     pub fn read_at(&self) -> u64 {
@@ -45,8 +52,8 @@ impl Account {
         if at <= self.read.at {
             return;
         }
-        if let Contact::First(purse) = contact {
-            self.spent[purse as usize] += 1;
+        for purse in contact.purses() {
+            *self.spent.entry(purse).or_default() += 1;
         }
         self.in_use = self.in_use.saturating_add(1);
         if let Some(interval) = self.interval().filter(|_| had_waited) {
@@ -63,8 +70,9 @@ impl Account {
 
     /// When the next turn falls due, where there is a rate, and when credit comes back.
     pub fn next_turns(&self) -> impl Iterator<Item = u64> + use<> {
-        let purses = Purse::ALL.map(|purse| self.credit(purse).and_then(|credit| credit.recovers_at));
-        self.interval().map(|_| self.next_turn).into_iter().chain(purses.into_iter().flatten())
+        let credits = self.read.credit.iter().flat_map(Credits::all);
+        let recovers: Vec<u64> = credits.filter_map(|credit| credit.recovers_at).collect();
+        self.interval().map(|_| self.next_turn).into_iter().chain(recovers)
     }
 
     fn credit(&self, purse: Purse) -> Option<&CreditReading> {
@@ -79,7 +87,7 @@ impl Account {
     /// For how many first contacts there will be credit at `at`.
     pub fn open_credit(&self, purse: Purse, at: u64) -> u64 {
         let Some(credit) = self.credit(purse) else { return u64::MAX };
-        let left = credit.credits.saturating_sub(self.spent[purse as usize]);
+        let left = credit.credits.saturating_sub(self.spent.get(&purse).copied().unwrap_or(0));
         u64::from(left) + u64::from(credit.recovers_at.is_some_and(|recovers| recovers <= at))
     }
 

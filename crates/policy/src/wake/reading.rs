@@ -1,6 +1,6 @@
 //! What those who wake are told of the books: how an attempt ended, and what stands in a scope's.
 
-use crate::{Limits, Purse};
+use crate::{Limits, PortCell, Purse};
 
 /// How an attempt that was out has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,17 +35,24 @@ pub struct Reading {
 pub struct Credits {
     /// For named addresses.
     pub named: CreditReading,
-    /// For others.
+    /// For others, whatever the port.
     pub strangers: CreditReading,
+    /// For those, by port.
+    pub ports: [CreditReading; PortCell::COUNT as usize],
     /// For foreign network namespaces.
     pub foreign: CreditReading,
 }
 
 impl Credits {
+    pub(super) fn all(&self) -> impl Iterator<Item = &CreditReading> {
+        [&self.named, &self.strangers, &self.foreign].into_iter().chain(&self.ports)
+    }
+
     pub(super) fn of(&self, purse: Purse) -> &CreditReading {
         match purse {
             Purse::Named => &self.named,
             Purse::Strangers => &self.strangers,
+            Purse::Port(cell) => &self.ports[usize::from(cell.number())],
             Purse::Foreign => &self.foreign,
         }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 /// Unless the environment's `DRAWS` says otherwise.
 const DRAWS: u64 = 40;
+const MANY_DRAWS: u64 = 200;
 /// Of what takes seconds each.
 const DRAWS_OF_AN_HOUR: u64 = 3;
 
@@ -20,7 +21,16 @@ pub fn draws_of_an_hour() -> u64 {
 }
 
 pub fn all(name: &str, limiter: &Limiter) -> Vec<Outcome> {
-    (0..draws()).map(|seed| run(&named(name, seed).unwrap(), limiter)).collect()
+    drawn(name, limiter, draws())
+}
+
+/// Of what chance decides more of.
+pub fn many(name: &str, limiter: &Limiter) -> Vec<Outcome> {
+    drawn(name, limiter, draws().max(MANY_DRAWS))
+}
+
+fn drawn(name: &str, limiter: &Limiter, draws: u64) -> Vec<Outcome> {
+    (0..draws).map(|seed| run(&named(name, seed).unwrap(), limiter)).collect()
 }
 
 /// Times of some draws, ascending; a draw without one counts as for ever.

@@ -2,7 +2,7 @@
 
 use crate::known::Known;
 use crate::limiter::Limiter;
-use halfopen_policy::{AttemptId, Books, Ending, Origin, Purse, ScopeId, Verdict};
+use halfopen_policy::{AttemptId, Books, Contact, Ending, Origin, Purse, ScopeId, Verdict};
 use halfopen_workload::Dial;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
@@ -44,11 +44,20 @@ struct Live {
     origin: Origin,
     dial: Dial,
     began: u64,
-    /// Still known, or first.
+    /// Still known.
     known: bool,
-    out: bool,
-    /// Whether the daemon has poked it and it has not asked since.
-    woken: bool,
+    /// A first contact, or let out by others near it.
+    new: bool,
+    place: Place,
+}
+
+/// Where a dial is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Asleep,
+    /// The daemon has poked it, and it has not asked since.
+    Woken,
+    Out,
 }
 
 /// What the host tells whoever dials.
@@ -71,16 +80,13 @@ pub struct Host {
     round_trip: u64,
     /// Those who wait and have not been woken, by who holds them back.
     asleep: BTreeMap<(ScopeId, Purse), BTreeSet<Number>>,
-    /// Woken, and not yet asked.
+    /// Woken, and not yet asked: all, and by the credit that they would cost.
+    woken: usize,
     waking: HashMap<(ScopeId, Purse), usize>,
     /// Addresses that a DNS answer has named.
     pub named: HashSet<Ipv4Addr>,
     next_look: Option<u64>,
     pub told: Vec<Told>,
-}
-
-fn purse_of(origin: &Origin) -> Purse {
-    if origin.named { Purse::Named } else { Purse::Strangers }
 }
 
 impl Host {
@@ -97,6 +103,7 @@ impl Host {
             planned: 0,
             round_trip: (round_trip.as_nanos() as u64).max(QUICKEST),
             asleep: BTreeMap::new(),
+            woken: 0,
             waking: HashMap::new(),
             named: HashSet::new(),
             next_look: None,
@@ -152,6 +159,7 @@ impl Host {
             first: self.known.is_first(dial.to, self.now),
             named: self.named.contains(&dial.to),
             address: dial.to.to_bits().into(),
+            port: dial.port,
             party: halfopen_policy::Party { top: cgroup.len() as u64, part: 0 },
             ..Origin::default()
         }
@@ -166,8 +174,11 @@ impl Host {
             self.told.push(Told::Ended(number, false, Duration::ZERO));
             return number;
         }
+        let new = origin.first;
+        let let_out = origin.first && !origin.named && self.known.is_let_out(dial);
+        let origin = Origin { first: origin.first && !let_out, ..origin };
         let (id, verdict) = self.books.begin(self.now, origin);
-        let live = Live { id, origin, dial, began: self.now, known: !origin.first, out: false, woken: false };
+        let live = Live { id, origin, dial, began: self.now, known: !new, new, place: Place::Asleep };
         self.live.insert(number, live);
         if let Some(patience) = patience {
             self.plan(self.now + patience.as_nanos() as u64, Event::GiveUp(number));
@@ -176,7 +187,7 @@ impl Host {
             self.go_out(number);
         } else if self.limiter.wakes {
             let at = self.books.held_back_by(id).unwrap_or(ScopeId::HOST);
-            self.asleep.entry((at, purse_of(&origin))).or_default().insert(number);
+            self.asleep.entry((at, origin.purse())).or_default().insert(number);
             self.wake();
         } else {
             let spread = number * 331_804_129 % (488 * MS);
@@ -187,7 +198,7 @@ impl Host {
 
     fn go_out(&mut self, number: Number) {
         let Some(live) = self.live.get_mut(&number) else { return };
-        live.out = true;
+        live.place = Place::Out;
         let dial = live.dial;
         self.known.contact(dial.to, self.now);
         self.told.push(Told::Reached(dial));
@@ -200,10 +211,12 @@ impl Host {
     fn ask(&mut self, number: Number) {
         let Some(live) = self.live.get_mut(&number) else { return };
         let (id, began) = (live.id, live.began);
-        if std::mem::take(&mut live.woken) {
+        if live.place == Place::Woken {
+            live.place = Place::Asleep;
             let origin = live.origin;
-            self.woken_no_more(&origin);
+            self.count_woken(&origin, -1);
         }
+        self.look_around(number);
         if self.books.recheck(self.now, id) == Verdict::Go {
             self.go_out(number);
         } else {
@@ -233,15 +246,20 @@ impl Host {
     fn end(&mut self, number: Number, ending: Ending) {
         let Some(live) = self.live.remove(&number) else { return };
         let established = ending == Ending::Established;
-        let neighbours =
-            if established { self.known.answer(live.dial.to, live.origin.first, self.now) } else { 0 };
-        if !live.out {
+        let mut neighbours = 0;
+        if established {
+            self.known.answer(live.dial.to, self.now);
+            if live.new {
+                neighbours = self.known.answer_of_new(live.dial, live.origin.named, self.now);
+            }
+        }
+        if live.place != Place::Out {
             for asleep in self.asleep.values_mut() {
                 asleep.remove(&number);
             }
-            if live.woken {
-                self.woken_no_more(&live.origin);
-            }
+        }
+        if live.place == Place::Woken {
+            self.count_woken(&live.origin, -1);
         }
         self.books.end(self.now, live.id, ending, neighbours);
         let took = Duration::from_nanos(self.now - live.began);
@@ -249,10 +267,38 @@ impl Host {
         self.wake();
     }
 
-    fn woken_no_more(&mut self, origin: &Origin) {
-        for scope in origin.own.into_iter().chain([ScopeId::HOST]) {
-            *self.waking.entry((scope, purse_of(origin))).or_default() -= 1;
+    /// Whether the address of one that waits has become known, or others near it let it out.
+    fn look_around(&mut self, number: Number) {
+        let Some(live) = self.live.get_mut(&number).filter(|live| live.origin.first) else { return };
+        let known = !self.known.is_first(live.dial.to, self.now);
+        if known || (!live.origin.named && self.known.is_let_out(live.dial)) {
+            self.books.knows(self.now, live.id);
+            live.origin.first = false;
+            live.new = !known;
         }
+    }
+
+    /// One more is woken, or one less.
+    fn count_woken(&mut self, origin: &Origin, one: isize) {
+        self.woken = self.woken.saturating_add_signed(one);
+        for scope in origin.own.into_iter().chain([ScopeId::HOST]) {
+            for purse in Contact::First(origin.purse()).purses() {
+                let waking = self.waking.entry((scope, purse)).or_default();
+                *waking = waking.saturating_add_signed(one);
+            }
+        }
+    }
+
+    /// For how many more there is credit; all, where none is asked.
+    fn open_credit(&self, scope: ScopeId, purse: Purse) -> usize {
+        let open = |purse| {
+            let offer = self.books.offer(scope, purse, self.now)?;
+            Some(
+                (offer.credit as usize)
+                    .saturating_sub(self.waking.get(&(scope, purse)).copied().unwrap_or(0)),
+            )
+        };
+        Contact::First(purse).purses().filter_map(open).min().unwrap_or(usize::MAX)
     }
 
     /// Wakes as many as there are credits and slots for, from the end whose turn it is.
@@ -260,10 +306,6 @@ impl Host {
         if self.asleep.values().all(BTreeSet::is_empty) {
             return;
         }
-        let taken = |waking: &HashMap<_, usize>, queue| waking.get(&queue).copied().unwrap_or(0);
-        let woken = |waking: &HashMap<_, usize>| -> usize {
-            Purse::ALL.into_iter().map(|purse| taken(waking, (ScopeId::HOST, purse))).sum()
-        };
         let slots = self.limiter.host.half_open.map_or(usize::MAX, |limit| {
             let in_use = self.books.ledger(ScopeId::HOST, self.now).half_open as usize;
             (limit as usize).saturating_sub(in_use)
@@ -271,26 +313,23 @@ impl Host {
         let mut look = self.limiter.host.half_open.map(|_| self.now + LOOK);
         let queues: Vec<_> = self.asleep.keys().copied().collect();
         for queue @ (scope, purse) in queues {
-            let offer = self.books.offer(scope, purse, self.now);
-            loop {
-                let open = slots.saturating_sub(woken(&self.waking)).min(
-                    offer
-                        .map_or(usize::MAX, |offer| offer.credit as usize)
-                        .saturating_sub(taken(&self.waking, queue)),
-                );
-                let Some(asleep) = self.asleep.get_mut(&queue).filter(|_| open > 0) else { break };
-                let newest = offer.is_some_and(|offer| offer.newest_first);
+            let offers: Vec<_> = Contact::First(purse)
+                .purses()
+                .filter_map(|purse| self.books.offer(scope, purse, self.now))
+                .collect();
+            let newest = offers.first().is_some_and(|offer| offer.newest_first);
+            while slots > self.woken && self.open_credit(scope, purse) > 0 {
+                let Some(asleep) = self.asleep.get_mut(&queue) else { break };
                 let chosen = if newest { asleep.pop_last() } else { asleep.pop_first() };
                 let Some(number) = chosen else { break };
                 let Some(live) = self.live.get_mut(&number) else { continue };
-                live.woken = true;
-                for charged in live.origin.own.into_iter().chain([ScopeId::HOST]) {
-                    *self.waking.entry((charged, purse)).or_default() += 1;
-                }
+                live.place = Place::Woken;
+                let origin = live.origin;
+                self.count_woken(&origin, 1);
                 self.plan(self.now + WAKE, Event::Ask(number));
             }
             if !self.asleep[&queue].is_empty() {
-                look = look.into_iter().chain(offer.and_then(|offer| offer.recovers_at)).min();
+                look = look.into_iter().chain(offers.iter().filter_map(|offer| offer.recovers_at)).min();
             }
         }
         if let Some(at) = look.map(|at| at.max(self.now + MS))

@@ -1,5 +1,7 @@
 //! Which addresses the host knows, as the kernel part remembers them.
 
+use halfopen_policy::neighbourhood::Neighbourhood;
+use halfopen_workload::Dial;
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
@@ -14,7 +16,9 @@ pub struct Known {
     answered: HashMap<Ipv4Addr, u64>,
     contacted: HashMap<Ipv4Addr, u64>,
     /// First contacts that were answered, by /24.
-    neighbourhoods: HashMap<u32, Vec<u64>>,
+    answers: HashMap<u32, Vec<u64>>,
+    /// What those may be spent on, by /24 and port.
+    neighbourhoods: HashMap<(u32, u16), Neighbourhood>,
 }
 
 fn lately(at: Option<&u64>, now: u64, within: u64) -> bool {
@@ -33,17 +37,26 @@ impl Known {
         }
     }
 
-    /// Returns how many first contacts of its neighbourhood were answered before.
-    pub fn answer(&mut self, to: Ipv4Addr, first: bool, now: u64) -> u32 {
+    /// Whether others near it let it out.
+    pub fn is_let_out(&mut self, dial: Dial) -> bool {
+        self.neighbourhoods.get_mut(&(dial.to.to_bits() >> 8, dial.port)).is_some_and(Neighbourhood::lets)
+    }
+
+    /// Of a first contact, or of what others have let out. Returns how many of its neighbourhood were answered before.
+    pub fn answer_of_new(&mut self, dial: Dial, named: bool, now: u64) -> u32 {
+        let prefix = dial.to.to_bits() >> 8;
+        if !named {
+            self.neighbourhoods.entry((prefix, dial.port)).or_default().earns();
+        }
+        let answers = self.answers.entry(prefix).or_default();
+        answers.retain(|at| lately(Some(at), now, ANSWERED_FOR));
+        answers.push(now);
+        answers.len() as u32 - 1
+    }
+
+    pub fn answer(&mut self, to: Ipv4Addr, now: u64) {
         self.contacted.remove(&to);
         self.answered.insert(to, now);
-        let neighbours = self.neighbourhoods.entry(to.to_bits() >> 8).or_default();
-        neighbours.retain(|at| lately(Some(at), now, ANSWERED_FOR));
-        let before = neighbours.len() as u32;
-        if first {
-            neighbours.push(now);
-        }
-        before
     }
 
     pub fn silence(&mut self, to: Ipv4Addr) {

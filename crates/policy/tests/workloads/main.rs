@@ -17,3 +17,4 @@ mod outcome;
 mod peers_table;
 mod run;
 mod table;
+mod trust_page;

@@ -43,9 +43,9 @@ fn who_dials_names_is_not_held_up_by_a_scanner_in_its_account() {
     assert_eq!(named.len(), page.len());
     // The round trip, and no wait.
     assert!(longest(&named) < Duration::from_millis(25), "{:?}", longest(&named));
-    // By addresses that no answer named it would wait behind the scan.
+    // By addresses that no answer named it waits behind the scan, until their answers have earned enough.
     let unnamed = waits(&workload, HashSet::new());
-    assert!(unnamed.len() < page.len() || longest(&unnamed) > Duration::from_secs(10));
+    assert!(unnamed.len() < page.len() || longest(&unnamed) > Duration::from_secs(1));
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_zone_of_its_own_gains_a_scanner_one_purse() {
     println!("{plain} dead unnamed, {} named, {both} both", all_named.dead());
     // What the purse holds at the beginning, and no more for long: whoever owns a zone, or uses one that answers with
     // the address spelt in the name.
-    let purse = 4 * FirstContact::adaptive().credit as usize;
+    let purse = 2 * FirstContact::adaptive().credit as usize;
     assert!(all_named.dead() <= purse + 10, "{} named", all_named.dead());
     assert!(both <= plain + purse + 10, "{both} against {plain}");
 }

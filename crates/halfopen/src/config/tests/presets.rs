@@ -151,10 +151,10 @@ fn first_contacts_of_a_scope_of_exec_cost_what_they_would_without() {
         first.map(|first| first.credit)
     };
     assert_eq!(costs(""), None);
-    assert_eq!(costs("preset = \"adaptive\""), Some(10));
+    assert_eq!(costs("preset = \"adaptive\""), Some(32));
     assert_eq!(costs("preset = \"virus-throttle\""), Some(1));
     let elsewhere =
         "preset = \"adaptive\"\n[[scope]]\nname = \"x\"\nmatch = { cgroup = \"/a\" }\nfirst_contacts = 3";
-    assert_eq!(costs(elsewhere), Some(10));
+    assert_eq!(costs(elsewhere), Some(32));
     assert_eq!(costs(&elsewhere.replace("/a", "/halfopen*")), Some(3));
 }

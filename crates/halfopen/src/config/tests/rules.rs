@@ -150,7 +150,12 @@ fn every_wrong_rule_is_refused_at_its_place() {
         ("[[interface]]\nname = \"eth0\"\nmatch = { user = 1 }", "3:1:", "unknown key"),
         ("[[interface]]\nhalf_open = 1", "1:1:", "a rule has a name"),
         ("[[scpoe]]\nname = \"x\"", "1:3:", "did you mean [[scope]]?"),
-        ("[host]\nfirst_contacts = 1\nrecover = \"1h\"", "3:11:", "recover_most is shorter"),
+        (
+            "[host]\nfirst_contacts = 1\nanswers_of_a_scan = \"10%\"",
+            "3:21:",
+            "answers_of_a_scan is not below answers_of_peers",
+        ),
+        ("[[scope]]\nname = \"x\"\nmatch = { user = 1 }\nreward = 1", "4:1:", "answers_of_a_scan = \"off\""),
     ];
     for (text, place, named) in wrong {
         let error = Host::with(text).error();
@@ -212,7 +217,13 @@ fn a_rule_by_name_may_not_be_laxer_than_what_it_would_be_without() {
     let credit = scope("later", "user = 7", first);
     taken(&[&by_name(first), &credit]);
     refused(&[&by_name("half_open = 1"), &credit], "its first_contacts");
-    let keys = ["reward = 5", "recover = \"100ms\"", "recover_most = \"1s\"", "working_set = 3"];
+    let keys = [
+        "answers_of_a_scan = \"1%\"",
+        "answers_of_a_scan = \"off\"",
+        "answers_of_peers = \"9%\"",
+        "credit_rate = \"3/s\"",
+        "working_set = 3",
+    ];
     for laxer in keys {
         let key = laxer.split(' ').next().unwrap();
         refused(&[&by_name(&[first, laxer].concat()), &credit], &format!("its {key} is"));

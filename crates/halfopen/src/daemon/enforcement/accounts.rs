@@ -26,6 +26,7 @@ pub(super) struct RuleScope {
 pub(super) struct Charged {
     pub status: ScopeStatus,
     pub limits: Limits,
+    pub trust: Trust,
 }
 
 impl Enforcement {
@@ -87,7 +88,7 @@ impl Enforcement {
             let name = name_of(&mut self.means, account, &scope.name, &programs);
             let new = ScopeStatus::new(&name, ScopeKind::Account, &scope.limits, &account.ledger);
             let status = ScopeStatus { trust: trust_status(&account.trust, &scope.limits), ..new };
-            Some((account.id, Charged { status, limits: scope.limits }))
+            Some((account.id, Charged { status, limits: scope.limits, trust: account.trust }))
         });
         Ok(charged.collect())
     }
@@ -106,7 +107,8 @@ impl Enforcement {
         let mut charged = HashMap::new();
         for (scope, name, kind, limits) in scopes {
             let status = self.scope_status(scope, &name, kind, &limits)?;
-            charged.insert(AccountId::of_scope(scope), Charged { status, limits });
+            let trust = self.limiter.trust(scope)?;
+            charged.insert(AccountId::of_scope(scope), Charged { status, limits, trust });
         }
         if !named.is_empty() {
             let mut accounts = self.limiter.accounts()?;
@@ -158,7 +160,7 @@ fn trust_status(trust: &Trust, limits: &Limits) -> TrustStatus {
     TrustStatus {
         suspect_since: trust.suspect_since.map(on_the_wall),
         blocked_until: blocked_until.map(on_the_wall),
-        credit: Some(trust.credit),
+        credit: Some(trust.least_credit()),
         credit_named: trust.credit_named,
         credit_foreign: trust.credit_foreign,
         first_contacts: Some(trust.first_contacts),

@@ -66,7 +66,7 @@ impl Enforcement {
         for due in self.announcer.suspects.due(monotonic()) {
             let charged = self.charged(std::iter::once(due.account))?;
             // It may have been released, or its rule be gone, since.
-            let Some(Charged { status, limits }) = charged.get(&due.account) else { continue };
+            let Some(Charged { status, limits, .. }) = charged.get(&due.account) else { continue };
             let Some(first) = &limits.first_contact else { continue };
             let identity = self.means.identify(&due.attempt.program);
             let block_for = if let OnSuspect::Block(time) = first.on_suspect { Some(time) } else { None };

@@ -5,7 +5,7 @@ use super::{Enforcement, HOST};
 use crate::control::{AttemptStatus, ScopeKind, Subject, Why};
 use anyhow::Result;
 use halfopen_kernel::{AccountId, Attempt, AttemptState, ScopeId};
-use halfopen_policy::{Contact, Mode, Purse};
+use halfopen_policy::{Contact, Mode};
 use std::collections::HashMap;
 use std::net::IpAddr;
 
@@ -71,14 +71,12 @@ fn explained(attempt: &Attempt, charged: &HashMap<AccountId, Charged>) -> Attemp
             Some(own) if own.scope == attempt.held_back_by => own,
             _ => AccountId::of_scope(attempt.held_back_by),
         };
-        let Some(Charged { status, limits }) = charged.get(&held_back_by) else {
+        let Some(Charged { status, limits, trust }) = charged.get(&held_back_by) else {
             return "its next re-check: the scope that it waited for has ended".to_owned();
         };
         let credit = match attempt.contact {
             Contact::Known => None,
-            Contact::First(Purse::Named) => status.trust.credit_named,
-            Contact::First(Purse::Foreign) => status.trust.credit_foreign,
-            Contact::First(Purse::Strangers) => status.trust.credit,
+            Contact::First(purse) => limits.first_contact.and_then(|_| trust.credit_for(purse)),
         };
         if credit == Some(0) { status.credit_waited_for() } else { status.waited_for(limits.strict) }
     });

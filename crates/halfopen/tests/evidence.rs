@@ -1,0 +1,75 @@
+//! Evidence belongs to a port, and what a network answers is spent within it: the preset `adaptive` with real sockets. What
+//! comes of whole programs is measured by `cargo bench -p halfopen-trial --bench workloads`.
+
+#![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
+
+mod desk;
+
+use desk::{PATIENCE, until};
+use halfopen_lab::dial::Outcome;
+use halfopen_lab::{Dialer, Dialling, HostKind, Lab, Limiter, Mix, require_lab};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use std::net::SocketAddr;
+const HTTPS: u16 = 443;
+const SSH: u16 = 22;
+
+fn limited(lab: &Lab) -> Limiter {
+    let limiter = Limiter::builder(lab).program(env!("CARGO_BIN_EXE_halfopen").into());
+    limiter.set("preset", "adaptive").start().unwrap()
+}
+
+fn on_port(destinations: &[SocketAddr], port: u16) -> Vec<SocketAddr> {
+    destinations.iter().map(|to| SocketAddr::new(to.ip(), port)).collect()
+}
+
+fn dial(lab: &Lab, to: &[SocketAddr]) -> Dialling {
+    Dialer::new(lab).destinations(to.iter().copied()).spawn().unwrap()
+}
+
+/// How many are connected once so many have been, or after `PATIENCE`.
+fn connected(dialling: &Dialling, most: usize) -> usize {
+    let _ = dialling.await_reports(most, PATIENCE);
+    dialling.reports().iter().filter(|report| report.outcome == Outcome::Connected).count()
+}
+
+/// Sixty answers are worth a hundred first contacts and more, on their own port.
+fn waiting_behind_sixty_answers(scanned: u16) -> i64 {
+    const DEAD: usize = 150;
+    const LIVE: usize = 60;
+    let lab = Lab::builder().every_port().build().unwrap();
+    let hosts = lab.draw(&Mix { live: LIVE, dead: DEAD, ..Mix::default() }).unwrap();
+    let limiter = limited(&lab);
+    let farmed = dial(&lab, &on_port(&hosts.of(HostKind::Live), HTTPS));
+    assert_eq!(connected(&farmed, LIVE), LIVE);
+    let _scan = dial(&lab, &on_port(&hosts.of(HostKind::Dead), scanned));
+    until("the scan to be begun", PATIENCE, || {
+        let host = limiter.status().unwrap().host;
+        (host.admitted + host.released + host.queued == i64::try_from(LIVE + DEAD).unwrap())
+            .then_some(host.queued)
+    })
+}
+
+#[test]
+fn what_one_port_has_answered_buys_nothing_on_another() {
+    require_lab!();
+    let (elsewhere, there) = (waiting_behind_sixty_answers(SSH), waiting_behind_sixty_answers(HTTPS));
+    assert!(
+        elsewhere >= 100 && there < elsewhere - 30,
+        "{elsewhere} wait on another port, {there} on the same"
+    );
+}
+
+#[test]
+fn who_looks_after_a_network_of_which_two_thirds_are_down_sees_all_that_are_up() {
+    const LIVE: usize = 80;
+    require_lab!();
+    let lab = Lab::new().unwrap();
+    let within = Some("198.18.7.0/24".parse().unwrap());
+    let hosts = lab.draw(&Mix { live: LIVE, dead: 160, within, ..Mix::default() }).unwrap();
+    let _limiter = limited(&lab);
+    let mut targets = hosts.destinations();
+    targets.shuffle(&mut rand::rngs::StdRng::seed_from_u64(7));
+    let checks = dial(&lab, &targets);
+    assert_eq!(connected(&checks, LIVE), LIVE);
+}
