@@ -10,6 +10,7 @@ mod hydra;
 mod java;
 mod masscan;
 mod nmap;
+mod prometheus;
 
 use crate::program::Program;
 
@@ -22,6 +23,7 @@ pub const PROGRAMS: &[Program] = &[
     apt::UPDATE_AND_DOWNLOAD,
     go::CLIENT,
     java::CLIENT,
+    prometheus::TARGETS,
     aria2::HALF_DEAD,
     aria2::MOSTLY_DEAD,
     hydra::WRONG_PASSWORDS,
