@@ -8,6 +8,7 @@ mod git;
 mod go;
 mod hydra;
 mod java;
+mod libp2p;
 mod masscan;
 mod nmap;
 mod prometheus;
@@ -26,6 +27,7 @@ pub const PROGRAMS: &[Program] = &[
     prometheus::TARGETS,
     aria2::HALF_DEAD,
     aria2::MOSTLY_DEAD,
+    libp2p::PEERS,
     hydra::WRONG_PASSWORDS,
     nmap::PORTS,
     nmap::CONNECT_SCAN,
