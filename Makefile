@@ -5,6 +5,8 @@ TEST_THREADS ?= 3
 # They wait for TCP to give up, and run beside all else.
 LONG_TESTS := takes_minutes::
 HALFOPEN := $(CURDIR)/target/release/halfopen
+# Not a member of the workspace.
+LIBP2P_NODE := crates/programs/libp2p-node/Cargo.toml
 # What the benches measure. Tests run the program that was built with them.
 bench bench-peers bench-programs: export HALFOPEN_BIN := $(HALFOPEN)
 
@@ -69,11 +71,14 @@ bench-programs: build
 lint:
 	tools/packages build
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path $(LIBP2P_NODE) --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked --manifest-path $(LIBP2P_NODE) --target-dir target/libp2p-node -- -D warnings
 	tools/packages lint
 	clang-format --dry-run -Werror crates/kernel/bpf/*.[ch]
 	command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
 	$(CARGO) deny check
+	$(CARGO) deny --manifest-path $(LIBP2P_NODE) check
 
 # The Debian package; its path is the last line.
 deb:
