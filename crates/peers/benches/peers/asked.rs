@@ -12,7 +12,7 @@ use halfopen_trial::{Run, carry_out};
 use crate::page_load::{Beside, PageLoad};
 
 /// The workloads of `halfopen-workload` that peers are compared by.
-pub const WORKLOADS: [&str; 10] = [
+pub const WORKLOADS: [&str; 12] = [
     "a-live-first",
     "a-shuffled",
     "a-live-last",
@@ -23,6 +23,8 @@ pub const WORKLOADS: [&str; 10] = [
     "d-c-shuffled",
     "e",
     "f",
+    "p-15-20",
+    "scanner-0-threads",
 ];
 /// What to ask for page loads and for costs by.
 const PAGE: &str = "g";
