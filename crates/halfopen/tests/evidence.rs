@@ -5,12 +5,14 @@
 
 mod desk;
 
-use desk::{PATIENCE, until};
+use desk::{PATIENCE, ask_well, until};
 use halfopen_lab::dial::Outcome;
 use halfopen_lab::{Dialer, Dialling, HostKind, Lab, Limiter, Mix, require_lab};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
+use serde_json::Value;
 use std::net::SocketAddr;
+use std::time::Duration;
 const HTTPS: u16 = 443;
 const SSH: u16 = 22;
 
@@ -58,6 +60,37 @@ fn what_one_port_has_answered_buys_nothing_on_another() {
         elsewhere >= 100 && there < elsewhere - 30,
         "{elsewhere} wait on another port, {there} on the same"
     );
+}
+
+/// An address that was dialled on a port on which answers are to be had is as unknown as before on any other.
+#[test]
+fn an_address_that_was_tried_on_one_port_is_a_first_contact_on_another() {
+    const DEAD: usize = 90;
+    require_lab!();
+    let lab = Lab::builder().every_port().build().unwrap();
+    let hosts = lab.draw(&Mix { live: 40, dead: DEAD, ..Mix::default() }).unwrap();
+    let limiter = limited(&lab);
+    let farmed = dial(&lab, &on_port(&hosts.of(HostKind::Live), HTTPS));
+    assert_eq!(connected(&farmed, 40), 40);
+    let first_contacts = || {
+        let status: Value = serde_json::from_str(&ask_well(&limiter, &["status", "--json"])).unwrap();
+        let scopes = status["scopes"].as_array().unwrap().iter();
+        scopes.filter_map(|scope| scope["first_contacts"].as_u64()).sum::<u64>()
+    };
+    let before = first_contacts();
+    let tried = Dialer::new(&lab)
+        .patience(Duration::from_millis(200))
+        .destinations(on_port(&hosts.of(HostKind::Dead), HTTPS))
+        .spawn()
+        .unwrap();
+    tried.await_all_done(PATIENCE).unwrap();
+    let there = first_contacts() - before;
+    let _scan = dial(&lab, &on_port(&hosts.of(HostKind::Dead), SSH));
+    let waiting = until("the scan to be held", PATIENCE, || {
+        let queued = limiter.status().unwrap().host.queued;
+        (queued > 0).then_some(queued)
+    });
+    assert!(there > 40 && waiting >= 30, "{there} were tried, {waiting} wait");
 }
 
 #[test]

@@ -282,6 +282,7 @@ enum attempt_flag {
 	ATTEMPT_ROUTED = 262144,       /* its program chooses the way of its packets: its address says nothing */
 	ATTEMPT_AT_EGRESS = 131072,    /* it began where its SYN leaves: no callback is on yet */
 	ATTEMPT_NEIGHBOUR = 524288,    /* no first contact only because its neighbourhood lets it */
+	ATTEMPT_TRIED = 1048576,       /* no first contact: one was, lately, and its silence was heard */
 };
 
 /* Where a socket is: what a packet for it needs. */

@@ -94,13 +94,17 @@ __noinline int books_begin(struct attempt *a, __u32 mode, __u64 now)
 __noinline int books_known(struct attempt *a)
 {
 	const struct policy *p = policy_in_force();
+	enum how_known how;
 	struct books b;
 	__u64 now = bpf_ktime_get_ns();
 
 	if (!a || a->flags & ATTEMPT_ROUTED || !open_scopes(&b, p, a->scope, a->account, a->interface))
 		return 0;
-	if (!is_known(a) && !neighbourhood_lets_out(a))
+	how = how_known(a);
+	if (how == KNOWN_NOT && !neighbourhood_lets_out(a))
 		return 0;
+	if (how == KNOWN_TRIED)
+		a->flags |= ATTEMPT_TRIED;
 	if (a->flags & ATTEMPT_IN_PARTY)
 		find_parties(&b, a);
 	bpf_spin_lock(&host_of(&b)->lock);
@@ -170,7 +174,7 @@ __noinline int books_hear(struct attempt *a, __u32 charged, __u32 beside, __u32 
 	l = limits_of(policy_in_force(), number);
 	host = host_scope();
 	s = find_scope(number, charged == CHARGED_OWN ? a->account : 0);
-	if (!host || !s || !l->first.credit)
+	if (!host || !s || !l->first.credit || !(is_evident(a) || l->first.working_set))
 		return 0;
 	purse = beside ? purse_beside(a) : purse_of(a);
 	now = bpf_ktime_get_ns();

@@ -323,8 +323,10 @@ static __always_inline void on_state(struct bpf_sock_ops *op, struct bpf_sock *s
 static __always_inline void on_established(struct bpf_sock_ops *op, struct bpf_sock *sk, struct attempt *a)
 {
 	int window_is_ours = a->flags & ATTEMPT_HELD_ONCE && a->rechecks >= 2;
+	enum ending ending = answered(bpf_skc_to_tcp_sock(sk), came_in_by(op));
 
-	end_and_free(op, sk, a, answered(bpf_skc_to_tcp_sock(sk), came_in_by(op)));
+	/* Its options may have gone since it began. */
+	end_and_free(op, sk, a, a->flags & ATTEMPT_ROUTED ? ENDING_NEUTRAL : ending);
 	if (window_is_ours && op->snd_cwnd < INITIAL_WINDOW && set_option(op, TCP_BPF_IW, INITIAL_WINDOW))
 		count_fault(FAULT_INITIAL_WINDOW);
 }

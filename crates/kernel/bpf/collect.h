@@ -25,7 +25,7 @@ static __always_inline int is_trusted(const struct scope *s, const struct limits
 	for (int i = 0; i < PURSES; i++) {
 		const struct trust *t = &s->trust[i];
 
-		trusted &= !t->settled_ns || (t->credit >= rest_of(&l->first, i) && !t->suspect_ns);
+		trusted &= !t->settled_ns || (t->credit >= rest_of(&l->first, i) && !t->suspect_ns && !t->steps);
 	}
 	return trusted || !l->first.credit;
 }

@@ -30,10 +30,10 @@ static __always_inline struct party *part_of_connect(__u64 top, __u64 part)
 }
 
 static __always_inline int is_met(const struct policy *p, const struct charge *charge, const struct tcp_sock *tp,
-				  const struct prefix *to)
+				  const struct prefix *to, __u16 port)
 {
-	if (p->knows && is_known_to(charge->scope, charge->account, namespace_of(tp)->net_cookie, half_of(to->addr),
-				    half_of(to->addr + 8)))
+	if (p->knows && is_known_to((__u64)charge->scope << PORT_BITS | port, charge->account,
+				    namespace_of(tp)->net_cookie, half_of(to->addr), half_of(to->addr + 8)))
 		return 1;
 	return p->names && !is_foreign(tp) &&
 	       is_named(p, tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup, to->addr, bpf_ktime_get_ns());
@@ -80,7 +80,8 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 	}
 	/* Who has no party yet has no record beside. */
 	room = room || has_share_beside(find_party(top, WHOLE_TOP), b.part, beside, 0);
-	refusal = refusal_of(&b, asks && is_met(p, &charge, tp, to), bpf_ktime_get_ns());
+	refusal = refusal_of(&b, asks && is_met(p, &charge, tp, to, bpf_ntohs((__u16)ctx->user_port)),
+			     bpf_ktime_get_ns());
 	if (room && refusal == REFUSAL_NONE)
 		return 1;
 	if (p->essential.rules && (room || beside < beside_most) && is_essential(p, policy, cgroup))

@@ -9,8 +9,7 @@
 #include "neighbourhood.h"
 #include "remembered.h"
 
-/* An address that was contacted is no first contact again for this long: who repeats an attempt reaches nobody new. */
-#define TRIED_NS 600000000000ULL
+#define TRIED_LEAST_NS 600000000000ULL
 #define NEIGHBOURS_NS 3600000000000ULL
 
 /* A hash for working sets; never zero. */
@@ -58,9 +57,10 @@ static __always_inline __u64 half_of(const __u8 *addr)
 	return (__u64)words[0] << 32 | words[1];
 }
 
-static __always_inline __u64 address_key_of(const struct attempt *a, __u64 owner)
+/* Of an address on that port: what another port has answered says nothing. */
+static __always_inline __u64 known_key_of(const struct attempt *a, __u64 owner, __u64 what)
 {
-	return key_of(a, owner, half_of(a->addr), half_of(a->addr + 8));
+	return mix(key_of(a, owner, half_of(a->addr), half_of(a->addr + 8)), what);
 }
 
 static __always_inline struct known_set *known_set_of(__u64 key)
@@ -70,11 +70,15 @@ static __always_inline struct known_set *known_set_of(__u64 key)
 	return bpf_map_lookup_elem(&known, &set);
 }
 
-/* Whether the address has answered this account in this namespace lately, or been tried. Global, as those in books.h
- * are. */
-__noinline int is_known_to(__u32 scope, __u64 account, __u64 netns, __u64 high, __u64 low)
+/* Well known is an address on a port that has answered, or of which nothing was heard that an answer could outweigh. */
+enum how_known { KNOWN_NOT, KNOWN_TRIED, KNOWN_WELL };
+
+#define PORT_BITS 16
+/* In a key, beside the port. */
+#define TRIED_ONCE (1ULL << PORT_BITS)
+
+static __always_inline int is_remembered(__u64 owner, __u64 key)
 {
-	__u64 owner = owner_of_account(scope, account), key = key_within(netns, owner, high, low);
 	struct known_set *set = known_set_of(key);
 	struct remembered *e;
 
@@ -84,37 +88,50 @@ __noinline int is_known_to(__u32 scope, __u64 account, __u64 netns, __u64 high, 
 	return e && is_still(e, print_of(owner, key));
 }
 
-static __always_inline int is_known(const struct attempt *a)
+/* How an address is known to an account in a network namespace; the scope's number stands above the port. Global, as
+ * those in books.h are. */
+__noinline int is_known_to(__u64 scope_and_port, __u64 account, __u64 netns, __u64 high, __u64 low)
 {
-	return is_known_to(a->scope, a->account, a->netns, half_of(a->addr), half_of(a->addr + 8));
+	__u64 owner = owner_of_account(scope_and_port >> PORT_BITS, account), port = (__u16)scope_and_port;
+	__u64 key = key_within(netns, owner, high, low);
+
+	if (is_remembered(owner, mix(key, port)))
+		return KNOWN_WELL;
+	return is_remembered(owner, mix(key, port | TRIED_ONCE)) ? KNOWN_TRIED : KNOWN_NOT;
 }
 
-/* The address is known for so long, or for longer if it was and `at_least`; for no time at all, no more. Not written
- * anew where that makes no difference. */
-__noinline int note_known(struct attempt *a, __u64 for_ns, int at_least)
+static __always_inline enum how_known how_known(const struct attempt *a)
+{
+	return is_known_to((__u64)a->scope << PORT_BITS | a->port, a->account, a->netns, half_of(a->addr),
+			   half_of(a->addr + 8));
+}
+
+/* That is remembered for so long, well or as TRIED_ONCE; for no time at all, no more. Not written anew where that makes
+ * no difference. Returns whether it was not remembered before. */
+__noinline int note_known(struct attempt *a, __u64 as, __u64 for_ns)
 {
 	__u32 now = set_time(bpf_ktime_get_ns()), until = now + set_time(for_ns) + 1;
 	__u64 owner, key, print;
 	struct known_set *set;
 	struct remembered *e;
+	int is_new;
 
 	if (!a || a->flags & ATTEMPT_ROUTED)
 		return 0;
 	owner = owner_of(a);
-	key = address_key_of(a, owner);
+	key = known_key_of(a, owner, a->port | as);
 	print = print_of(owner, key);
 	set = known_set_of(key);
 	if (!set)
 		return 0;
 	e = find_in(set, sizeof(*e), print, now);
+	is_new = !e;
 	if (!for_ns) {
 		if (e)
 			e->until = now;
 		return 0;
 	}
 	if (e && until - e->until <= set_time(for_ns) >> 5)
-		return 0;
-	if (e && at_least && !is_past(e->until, until))
 		return 0;
 	e = claim_in(set, sizeof(*e), print, now);
 	if (!e) {
@@ -124,21 +141,32 @@ __noinline int note_known(struct attempt *a, __u64 for_ns, int at_least)
 	e->date = now;
 	e->until = until;
 	publish(e, print);
-	return 1;
+	return is_new;
 }
 
-/* No port has so many bits. */
-#define ALL_OF_ITS_PORTS 0x10000ULL
+/* In a key: no port has so many bits. */
+#define ALL_OF_ITS_PORTS (1ULL << PORT_BITS)
+#define OF_IPV4 (2ULL << PORT_BITS)
 
-/* Of an attempt's neighbourhood: that of the port, or of all. */
+/* Mapped, or behind a translator of RFC 6052. */
+static __always_inline int is_ipv4(const __u32 words[4])
+{
+	if (words[1])
+		return 0;
+	return (!words[0] && words[2] == bpf_htonl(0xffff)) || (words[0] == bpf_htonl(0x64ff9b) && !words[2]);
+}
+
+/* Of an attempt's neighbourhood: that of the port, a /64 in IPv6, or of all, a /48 there: who has one has all its /64s.
+ */
 static __always_inline __u64 neighbourhood_key(const struct attempt *a, __u64 owner, __u64 port)
 {
 	const __u32 *words = (const __u32 *)a->addr;
-	__u64 prefix = *(const __u64 *)a->addr;
 
-	if (!words[0] && !words[1] && words[2] == bpf_htonl(0xffff))
-		prefix = words[3] & bpf_htonl(0xffffff00);
-	return key_of(a, owner, prefix, port);
+	if (is_ipv4(words))
+		return key_of(a, owner, words[3] & bpf_htonl(0xffffff00), port | OF_IPV4);
+	return key_of(a, owner,
+		      (__u64)words[0] << 32 | (port & ALL_OF_ITS_PORTS ? words[1] & bpf_htonl(0xffff0000) : words[1]),
+		      port);
 }
 
 static __always_inline struct neighbourhood_set *neighbourhood_set_of(__u64 key)
@@ -190,6 +218,7 @@ __noinline int note_neighbour(struct attempt *a, __u64 port)
 	n = (struct neighbourhood *)find_in(set, sizeof(*n), print, now);
 	if (n) {
 		neighbourhood_earns(n);
+		n->head.until = now + set_time(NEIGHBOURS_NS);
 		answered = __sync_fetch_and_add(&n->answered, 1);
 		return answered < SHIFT_MOST ? answered : SHIFT_MOST;
 	}
@@ -206,9 +235,21 @@ __noinline int note_neighbour(struct attempt *a, __u64 port)
 	return 0;
 }
 
-/* A first contact goes out. */
+/* Who dials an address again reaches nobody new. */
+static __always_inline __u64 tried_for_ns(const struct policy *p)
+{
+	return p->known_for_ns > TRIED_LEAST_NS ? p->known_for_ns : TRIED_LEAST_NS;
+}
+
+/* What it is remembered as while nothing has answered: where its silence counts, its answer will. */
+static __always_inline __u64 tried_as(const struct attempt *a)
+{
+	return a->flags & (ATTEMPT_FIRST | ATTEMPT_TRIED) ? TRIED_ONCE : 0;
+}
+
+/* It goes out. */
 static __always_inline void note_tried(const struct policy *p, struct attempt *a)
 {
 	if (p->knows && a->flags & (ATTEMPT_FIRST | ATTEMPT_NEIGHBOUR))
-		note_known(a, TRIED_NS, 1);
+		note_known(a, tried_as(a), tried_for_ns(p));
 }

@@ -13,7 +13,7 @@
  * a suspect: the likelihoods of what was heard, from a scanner and from another program, are then as 39 to 1, of 2 %
  * and 10 %. */
 #define SUSPECT_STEPS (43 * CREDIT)
-#define STEPS_MOST (240 * CREDIT)
+#define STEPS_MOST (132 * CREDIT)
 /* So many double the pause after which credit comes back. */
 #define STEPS_TO_DOUBLE (12 * CREDIT)
 #define RECOVER_MOST_NS 512000000000ULL
@@ -35,6 +35,12 @@
 #define READ_AGAIN() asm volatile("" ::: "memory")
 
 enum side { SIDE_OLDEST, SIDE_NEWEST };
+
+/* By how much less evidence weighs there. */
+static __always_inline __u32 weight_shift(__u32 purse)
+{
+	return (purse == PURSE_ALL_PORTS) * ALL_PORTS_SHIFT;
+}
 
 /* What a purse begins with and recovers to. */
 static __always_inline __u32 rest_of(const struct first_contact *f, __u32 purse)
@@ -142,7 +148,7 @@ static __always_inline void trust_settle(struct trust *t, const struct first_con
 	t->credit -= excess - (excess >> shift);
 	until = t->settled_ns + periods * PERIOD_NS;
 	forgotten = (until >> FORGET_SHIFT) - (t->settled_ns >> FORGET_SHIFT);
-	forgotten = forgotten < STEPS_MOST ? forgotten * CREDIT : STEPS_MOST;
+	forgotten = forgotten < STEPS_MOST ? forgotten * CREDIT >> weight_shift(purse) : STEPS_MOST;
 	t->steps -= forgotten < t->steps ? forgotten : t->steps;
 	t->settled_ns = until;
 	absolve(t, f);
@@ -257,11 +263,6 @@ static __always_inline int is_hardly_answered(const struct trust *t, const struc
 	return t->heard_silences * CREDIT >= SUSPECT_STEPS + t->heard_answers * f->worth * 2 / 3;
 }
 
-static __always_inline __u32 weight_shift(__u32 purse)
-{
-	return (purse == PURSE_ALL_PORTS) * ALL_PORTS_SHIFT;
-}
-
 /* One that was out is answered or silent. */
 static __always_inline void pending_no_more(struct trust *t)
 {
@@ -275,13 +276,15 @@ static __always_inline void contact_answered(struct trust *t, const struct first
 	__u32 worth = f->worth >> (neighbours < SHIFT_MOST ? neighbours : SHIFT_MOST);
 	__u32 most, room, back, cost = f->worth ? CREDIT : 0;
 
-	hear(t, 1);
+	/* What is farmed in one network is hardly heard. */
+	if (worth >= CREDIT)
+		hear(t, 1);
 	t->answered++;
 	t->answers = 1;
-	if (worth < cost)
-		worth = cost;
 	back = worth >> weight_shift(purse);
 	t->steps -= t->steps < back ? t->steps : back;
+	if (worth < cost)
+		worth = cost;
 	absolve(t, f);
 	if (is_throttled(t, f))
 		worth = cost;

@@ -15,6 +15,12 @@ static __always_inline int side_taken(const struct attempt *a)
 	return a->flags & ATTEMPT_NEWEST ? SIDE_NEWEST : SIDE_OLDEST;
 }
 
+/* Whether what comes of it is evidence: of one that was tried before its answer, since its silence was. */
+static __always_inline int is_evident(const struct attempt *a)
+{
+	return !!(a->flags & (ATTEMPT_FIRST | ATTEMPT_TRIED));
+}
+
 /* Where an attempt that is out wants to send its SYN again. */
 static __always_inline enum heard heard_at_resend(const struct attempt *a, __u64 now)
 {
@@ -30,7 +36,7 @@ static __always_inline enum heard heard_at_end(const struct attempt *a, enum end
 		return a->flags & ATTEMPT_PENDING ? HEARD_SILENCE : HEARD_NOTHING;
 	if (ending == ENDING_NEUTRAL)
 		return HEARD_NEUTRAL;
-	return is_first(a) ? HEARD_ANSWER : HEARD_NOTHING;
+	return is_evident(a) ? HEARD_ANSWER : HEARD_NOTHING;
 }
 
 /* One of its purses hears it; so many other first contacts of its neighbourhood were answered lately. */
@@ -44,7 +50,7 @@ static __always_inline void trust_hears(struct scope *s, const struct limits *l,
 	/* Its address is as unknown as it was. */
 	if (heard == HEARD_NEUTRAL)
 		forget_contact(s, a->address);
-	if (!is_first(a))
+	if (!is_evident(a))
 		return;
 	if (a->flags & ATTEMPT_PENDING)
 		pending_no_more(t);
@@ -52,6 +58,6 @@ static __always_inline void trust_hears(struct scope *s, const struct limits *l,
 		contact_silent(t, &l->first, purse, side_taken(a), now);
 	else if (heard == HEARD_ANSWER)
 		contact_answered(t, &l->first, purse, side_taken(a), neighbours, now);
-	else
+	else if (is_first(a))
 		contact_undone(t, &l->first, purse, now);
 }

@@ -113,13 +113,17 @@ void native_limit_datagrams(struct limits *l, __u64 interval_ns, int dropped)
 	l->datagram_dropped = !!dropped;
 }
 
-void native_describe(struct attempt *a, int essential, int first, int named, int foreign, __u64 address, __u16 port)
+void native_describe(struct attempt *a, int essential, int first, int tried, int named, int foreign, __u64 address,
+		     __u16 port)
 {
 	a->flags = (essential ? ATTEMPT_ESSENTIAL : 0) | (first ? ATTEMPT_FIRST : 0) | (named ? ATTEMPT_NAMED : 0);
+	a->flags |= tried ? ATTEMPT_TRIED : 0;
 	if (foreign)
 		a->flags = (a->flags & ~ATTEMPT_NAMED) | ATTEMPT_FOREIGN;
 	a->address = address;
 	a->cell = port_cell(a->account, port);
+	if (a->cell > CELL_NAMED_MOST)
+		a->flags &= ~ATTEMPT_NAMED;
 }
 
 __u32 native_state(const struct attempt *a)

@@ -113,33 +113,31 @@ static __always_inline void tell_out(const struct books *b, const struct attempt
 		tell_turn(TOLD_OUT, a, flags, now);
 }
 
-#define SILENT_NS 1000000000ULL
-
 /* Returns how many answers of its neighbourhood make this one worth less. */
 static __always_inline __u32 note_answer_nearby(struct attempt *a)
 {
-	if (!(a->flags & (ATTEMPT_FIRST | ATTEMPT_NEIGHBOUR)))
+	if (!(a->flags & (ATTEMPT_FIRST | ATTEMPT_TRIED | ATTEMPT_NEIGHBOUR)))
 		return 0;
 	if (is_stranger(a))
 		note_neighbour(a, a->port);
 	return note_neighbour(a, ALL_OF_ITS_PORTS);
 }
 
-/* What the end of an attempt tells of its address. */
+/* What the end of an attempt tells of its address. One that is dialled again and again stays tried. */
 static __always_inline __u32 note_end(const struct policy *p, struct attempt *a, enum ending ending, __u64 now)
 {
 	if (!p->knows || a->state != ATTEMPT_OUT)
 		return 0;
 	if (ending == ENDING_ESTABLISHED) {
-		note_known(a, p->known_for_ns, 0);
+		/* An answer is heard once, however many dial at a time. */
+		if (!note_known(a, 0, p->known_for_ns))
+			a->flags &= ~ATTEMPT_TRIED;
 		return note_answer_nearby(a);
 	}
-	/* It goes elsewhere once its route does. */
-	if (ending == ENDING_NEUTRAL && is_first(a))
-		note_known(a, 0, 0);
-	/* Given up sooner than an answer may come, a known one stays so; and one that is dialled again and again,
-	 * tried. */
 	if (ending != ENDING_NEUTRAL)
-		note_known(a, TRIED_NS, now - a->out_ns < SILENT_NS);
+		note_known(a, tried_as(a), tried_for_ns(p));
+	/* It goes elsewhere once its route does. */
+	else if (a->flags & (ATTEMPT_FIRST | ATTEMPT_NEIGHBOUR))
+		note_known(a, tried_as(a), 0);
 	return 0;
 }

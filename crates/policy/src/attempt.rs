@@ -67,6 +67,7 @@ pub struct Party {
 
 /// What an attempt is: who makes it, where to, what it is charged to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the kernel part's record")]
 pub struct Origin {
     /// Whether it waits for its turn.
     pub standing: Standing,
@@ -78,6 +79,8 @@ pub struct Origin {
     pub party: Party,
     /// Whether its address has not answered lately.
     pub first: bool,
+    /// None, though it would have been one, but for another that met silence there lately.
+    pub tried: bool,
     /// Whether a DNS answer has named it lately.
     pub named: bool,
     /// Whether it comes from a network namespace that the first user namespace does not own.
@@ -92,10 +95,11 @@ impl Origin {
     /// The credit that it would cost, were its address unknown. What [`crate::Books`] charge has no account's number.
     #[must_use]
     pub fn purse(&self) -> Purse {
+        let cell = PortCell::of(0, self.port);
         match (self.foreign, self.named) {
             (true, _) => Purse::Foreign,
-            (_, true) => Purse::Named,
-            _ => Purse::Port(PortCell::of(0, self.port)),
+            (_, true) if cell.takes_names() => Purse::Named,
+            _ => Purse::Port(cell),
         }
     }
 }

@@ -115,6 +115,12 @@ impl PortCell {
         (number < Self::COUNT).then_some(Self(number))
     }
 
+    /// Whether a name is worth more than an address there: `CELL_NAMED_MOST` of bpf/ports.h.
+    #[must_use]
+    pub fn takes_names(self) -> bool {
+        self.0 <= 2
+    }
+
     /// Below [`PortCell::COUNT`].
     #[must_use]
     pub fn number(self) -> u8 {
@@ -207,7 +213,7 @@ impl FirstContact {
     #[must_use]
     #[allow(clippy::cast_sign_loss, reason = "with fewer answers of a scan than of peers it is above zero")]
     pub fn worth_in_parts(&self) -> u32 {
-        self.worth().map_or(0, |worth| (worth * 16.0).round() as u32)
+        self.worth().map_or(0, |worth| ((worth * 16.0).round() as u32).max(1))
     }
 
     /// The preset `adaptive`'s. Held against its aims by the workloads of this crate's simulation.

@@ -62,6 +62,24 @@ fn to_a_throttled_suspect_credit_comes_back_as_slowly_as_it_can() {
     }
 }
 
+/// Each is worth less; what it is worth at least is its own cost, and no step back.
+#[test]
+fn many_answers_of_one_network_take_no_steps_back() {
+    let mut books = asking(FirstContact { credit: 1_000, ..FirstContact::adaptive() });
+    let mut now = START;
+    for address in 0..200 {
+        let dead = go(&mut books, now, stranger(address));
+        books.end(now, dead, Ending::TimedOut, 0);
+        if books.repute(ScopeId::HOST, Purse::Strangers).suspect_since.is_some() {
+            return;
+        }
+        let live = go(&mut books, now, stranger(1_000 + address));
+        books.end(now, live, Ending::Established, 31);
+        now += 10 * SECOND;
+    }
+    panic!("it is not a suspect");
+}
+
 #[test]
 fn a_working_set_is_of_the_addresses_contacted_last() {
     let mut books = asking(FirstContact::virus_throttle());

@@ -187,11 +187,21 @@ fn a_blocked_suspect_is_refused_for_as_long_as_was_said() {
 }
 
 #[test]
+fn a_name_is_no_more_than_an_address_on_ports_that_worms_ask_for() {
+    for (port, takes) in
+        [(443, true), (80, true), (25, true), (22, false), (445, false), (8080, false), (8333, false)]
+    {
+        let named = Origin { first: true, named: true, port, ..Origin::default() };
+        assert_eq!(named.purse() == Purse::Named, takes, "port {port}");
+    }
+}
+
+#[test]
 fn each_first_contact_costs_a_credit_of_its_purse() {
     let first_contact = Some(FirstContact { credit: 3, ..FirstContact::adaptive() });
     let mut host = Host::new(Mode::Enforce, Limits { first_contact, half_open: None, ..Limits::xp_sp2() });
     for (named, credits) in [(false, 3), (true, 2 * 3)] {
-        let origin = Origin { first: true, named, ..Origin::default() };
+        let origin = Origin { first: true, named, port: 443, ..Origin::default() };
         let verdicts = (0..50).map(|_| host.books.begin(host.clock, origin).1);
         assert_eq!(verdicts.filter(|verdict| *verdict == Verdict::Go).count(), credits, "named: {named}");
     }

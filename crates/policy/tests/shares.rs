@@ -135,7 +135,7 @@ fn rank_orders_within_one_part_only() {
         assert_eq!(verdict, Verdict::Hold);
         id
     };
-    let named = |origin| Origin { first: true, named: true, ..origin };
+    let named = |origin| Origin { first: true, named: true, port: 443, ..origin };
     let [a, b] = [of(1, 7), of(2, 7)];
     let waiters = [stranger(a), named(a), a, stranger(b)].map(&mut begin);
     let mut order = Vec::new();

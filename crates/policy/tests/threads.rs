@@ -30,6 +30,7 @@ fn origin(address: u64) -> Origin {
         interface: None,
         party: Party { top: 1, part: 2 },
         first: false,
+        tried: false,
         named: false,
         foreign: false,
         address,

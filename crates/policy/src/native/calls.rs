@@ -66,6 +66,7 @@ unsafe extern "C" {
         a: *mut of::Attempt,
         essential: i32,
         first: i32,
+        tried: i32,
         named: i32,
         foreign: i32,
         address: u64,

@@ -62,6 +62,7 @@ impl Attempt {
                 attempt.at_mut(),
                 (origin.standing == Standing::Essential).into(),
                 origin.first.into(),
+                origin.tried.into(),
                 origin.named.into(),
                 origin.foreign.into(),
                 origin.address,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-const RUN: Duration = Duration::from_mins(10);
+pub const RUN: Duration = Duration::from_mins(10);
 
 /// The accomplices: each in a /24 of its own, or so many to one.
 pub fn accomplices(count: u32, to_a_neighbourhood: u32) -> Vec<Dial> {
@@ -32,6 +32,13 @@ pub fn attack(name: &str, streams: Vec<Stream>) -> Workload {
         round_trip: Duration::from_millis(20),
         run_for: RUN,
     }
+}
+
+/// 128 threads, and never the same port twice in a row.
+pub fn on_random_ports() -> Workload {
+    let dials = dead(20_000).into_iter().zip((1024..=u16::MAX).cycle());
+    let dials = dials.map(|(dial, port)| Dial { port, ..dial }).collect();
+    attack("ports", vec![Stream { dials, pace: Pace::Threads(128), patience: Some(PATIENCE) }])
 }
 
 /// All accomplices at once, again every `period` a part of them, `dead_per_live` dead right after each part.

@@ -1,10 +1,10 @@
 //! What a scanner gets that knows the rules: nineteen dead for each accomplice that it uses up on the scanned port, and
 //! next to nothing without.
 
-use crate::attacks::{accomplices, alternating, drip, pulses};
+use crate::attacks::{RUN, accomplices, alternating, drip, on_random_ports, pulses};
 use crate::limiter::adaptive;
 use crate::run::run;
-use halfopen_workload::Workload;
+use halfopen_workload::{Workload, named};
 use std::time::Duration;
 
 /// What any scanner reaches in these ten minutes.
@@ -15,6 +15,19 @@ fn dead(name: &str, attack: &Workload) -> usize {
     let dead = run(attack, &adaptive()).dead();
     println!("{name}: {dead} dead");
     dead
+}
+
+/// Cells hide nothing from the evidence of all ports, though that weighs an eighth.
+#[test]
+fn another_port_for_each_address_gains_a_scanner_eight_times_at_most() {
+    let scanned = run(&named("scanner-0-threads", 1).unwrap(), &adaptive());
+    let spread = run(&on_random_ports(), &adaptive());
+    for within in [Duration::from_secs(45), RUN] {
+        let (one, many) = (scanned.dead_within(within), spread.dead_within(within));
+        println!("{within:?}: {one} dead on one port, {many} on many");
+        assert!(many <= 8 * one, "{within:?}: {many} dead, {one} on one port");
+    }
+    assert!(spread.suspect.is_some());
 }
 
 #[test]

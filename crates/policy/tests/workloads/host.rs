@@ -1,6 +1,6 @@
 //! A host on a virtual clock: TCP's timers, the peers' answers, and a daemon that wakes waiters.
 
-use crate::known::Known;
+use crate::known::{HowKnown, Known};
 use crate::limiter::Limiter;
 use halfopen_policy::{AttemptId, Books, Contact, Ending, Origin, Purse, ScopeId, Verdict};
 use halfopen_workload::Dial;
@@ -44,9 +44,7 @@ struct Live {
     origin: Origin,
     dial: Dial,
     began: u64,
-    /// Still known.
-    known: bool,
-    /// A first contact, or let out by others near it.
+    /// A first contact, one to an address that was tried, or let out by others near it.
     new: bool,
     place: Place,
 }
@@ -156,7 +154,8 @@ impl Host {
     fn origin(&mut self, cgroup: &'static str, dial: Dial) -> Origin {
         Origin {
             own: self.account(cgroup),
-            first: self.known.is_first(dial.to, self.now),
+            first: self.known.how(dial, self.now) == HowKnown::Not,
+            tried: self.known.how(dial, self.now) == HowKnown::Tried,
             named: self.named.contains(&dial.to),
             address: dial.to.to_bits().into(),
             port: dial.port,
@@ -174,11 +173,11 @@ impl Host {
             self.told.push(Told::Ended(number, false, Duration::ZERO));
             return number;
         }
-        let new = origin.first;
+        let new = origin.first || origin.tried;
         let let_out = origin.first && !origin.named && self.known.is_let_out(dial);
         let origin = Origin { first: origin.first && !let_out, ..origin };
         let (id, verdict) = self.books.begin(self.now, origin);
-        let live = Live { id, origin, dial, began: self.now, known: !new, new, place: Place::Asleep };
+        let live = Live { id, origin, dial, began: self.now, new, place: Place::Asleep };
         self.live.insert(number, live);
         if let Some(patience) = patience {
             self.plan(self.now + patience.as_nanos() as u64, Event::GiveUp(number));
@@ -199,8 +198,10 @@ impl Host {
     fn go_out(&mut self, number: Number) {
         let Some(live) = self.live.get_mut(&number) else { return };
         live.place = Place::Out;
-        let dial = live.dial;
-        self.known.contact(dial.to, self.now);
+        let (dial, new, first, tried) = (live.dial, live.new, live.origin.first, live.origin.tried);
+        if new && !tried {
+            self.known.contact(dial, first, self.now);
+        }
         self.told.push(Told::Reached(dial));
         self.plan(self.now + SECOND, Event::Resend(number, 1));
         if dial.peer.is_live() {
@@ -229,9 +230,6 @@ impl Host {
 
     fn resend(&mut self, number: Number, sent: u32) {
         let Some(live) = self.live.get_mut(&number) else { return };
-        if std::mem::take(&mut live.known) {
-            self.known.silence(live.dial.to);
-        }
         let id = live.id;
         let next = if self.books.resend(self.now, id) == Verdict::Go {
             let gap = SECOND << sent.saturating_sub(4).min(5);
@@ -247,11 +245,8 @@ impl Host {
         let Some(live) = self.live.remove(&number) else { return };
         let established = ending == Ending::Established;
         let mut neighbours = 0;
-        if established {
-            self.known.answer(live.dial.to, self.now);
-            if live.new {
-                neighbours = self.known.answer_of_new(live.dial, live.origin.named, self.now);
-            }
+        if established && self.known.answer(live.dial, self.now) && live.new {
+            neighbours = self.known.answer_of_new(live.dial, live.origin.named, self.now);
         }
         if live.place != Place::Out {
             for asleep in self.asleep.values_mut() {
@@ -270,11 +265,11 @@ impl Host {
     /// Whether the address of one that waits has become known, or others near it let it out.
     fn look_around(&mut self, number: Number) {
         let Some(live) = self.live.get_mut(&number).filter(|live| live.origin.first) else { return };
-        let known = !self.known.is_first(live.dial.to, self.now);
-        if known || (!live.origin.named && self.known.is_let_out(live.dial)) {
+        let how = self.known.how(live.dial, self.now);
+        if how != HowKnown::Not || (!live.origin.named && self.known.is_let_out(live.dial)) {
             self.books.knows(self.now, live.id);
             live.origin.first = false;
-            live.new = !known;
+            live.new = how == HowKnown::Not;
         }
     }
 

@@ -9,12 +9,20 @@ const SECOND: u64 = 1_000_000_000;
 /// An address that answered is known for so long.
 const ANSWERED_FOR: u64 = 3600 * SECOND;
 /// One that was contacted in vain costs no second credit for so long.
-const CONTACTED_FOR: u64 = 600 * SECOND;
+const TRIED_FOR: u64 = 3600 * SECOND;
+
+/// As `enum how_known` of bpf/contacts.h.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HowKnown {
+    Not,
+    Tried,
+    Well,
+}
 
 #[derive(Debug, Default)]
 pub struct Known {
-    answered: HashMap<Ipv4Addr, u64>,
-    contacted: HashMap<Ipv4Addr, u64>,
+    well: HashMap<(Ipv4Addr, u16), u64>,
+    tried: HashMap<(Ipv4Addr, u16), u64>,
     /// First contacts that were answered, by /24.
     answers: HashMap<u32, Vec<u64>>,
     /// What those may be spent on, by /24 and port.
@@ -26,15 +34,21 @@ fn lately(at: Option<&u64>, now: u64, within: u64) -> bool {
 }
 
 impl Known {
-    pub fn is_first(&self, to: Ipv4Addr, now: u64) -> bool {
-        !lately(self.answered.get(&to), now, ANSWERED_FOR)
-            && !lately(self.contacted.get(&to), now, CONTACTED_FOR)
+    pub fn how(&self, dial: Dial, now: u64) -> HowKnown {
+        let at = (dial.to, dial.port);
+        if lately(self.well.get(&at), now, ANSWERED_FOR) {
+            HowKnown::Well
+        } else if lately(self.tried.get(&at), now, TRIED_FOR) {
+            HowKnown::Tried
+        } else {
+            HowKnown::Not
+        }
     }
 
-    pub fn contact(&mut self, to: Ipv4Addr, now: u64) {
-        if !lately(self.answered.get(&to), now, ANSWERED_FOR) {
-            self.contacted.insert(to, now);
-        }
+    /// It goes out, or has met silence: where that is evidence, its answer will be.
+    pub fn contact(&mut self, dial: Dial, evident: bool, now: u64) {
+        let of = if evident { &mut self.tried } else { &mut self.well };
+        of.insert((dial.to, dial.port), now);
     }
 
     /// Whether others near it let it out.
@@ -54,12 +68,10 @@ impl Known {
         answers.len() as u32 - 1
     }
 
-    pub fn answer(&mut self, to: Ipv4Addr, now: u64) {
-        self.contacted.remove(&to);
-        self.answered.insert(to, now);
-    }
-
-    pub fn silence(&mut self, to: Ipv4Addr) {
-        self.answered.remove(&to);
+    /// Whether it was not well known before.
+    pub fn answer(&mut self, dial: Dial, now: u64) -> bool {
+        let before = self.how(dial, now);
+        self.well.insert((dial.to, dial.port), now);
+        before != HowKnown::Well
     }
 }
