@@ -91,9 +91,11 @@ void native_limit_queue(struct limits *l, __u32 queue, int overflow_waits, __u64
 	l->max_wait_ns = max_wait_ns;
 }
 
-/* Whole credits; what an answer is worth in parts of CREDIT. */
-void native_limit_credit(struct limits *l, __u32 credit, __u32 worth, __u64 recover_ns)
+/* Whole credits; what an answer is worth in parts of CREDIT, and the shares that it comes from in a thousand. */
+void native_limit_credit(struct limits *l, __u32 credit, __u32 worth, __u16 of_a_scan, __u16 of_peers, __u64 recover_ns)
 {
+	l->first.of_a_scan = of_a_scan;
+	l->first.of_peers = of_peers;
 	l->first.credit = credit * CREDIT;
 	l->first.worth = worth;
 	l->first.recover_ns = recover_ns;

@@ -219,5 +219,5 @@ fn the_preset_of_the_virus_throttle_lets_its_working_set_out_first() {
 #[test]
 fn adaptive_spends_its_credit() {
     require_lab!();
-    at_once("adaptive", 10..=20);
+    at_once("adaptive", 30..=45);
 }

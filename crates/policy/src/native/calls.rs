@@ -53,7 +53,14 @@ unsafe extern "C" {
         interval_ns: u64,
         max_wait_ns: u64,
     );
-    pub(super) fn native_limit_credit(l: *mut of::Limits, credit: u32, worth: u32, recover_ns: u64);
+    pub(super) fn native_limit_credit(
+        l: *mut of::Limits,
+        credit: u32,
+        worth: u32,
+        of_a_scan: u16,
+        of_peers: u16,
+        recover_ns: u64,
+    );
     pub(super) fn native_limit_contacts(
         l: *mut of::Limits,
         working_set: u32,

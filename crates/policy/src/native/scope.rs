@@ -2,7 +2,7 @@
 
 use super::{Limits, Native, Scope, calls};
 use crate::credit::{Offer, Repute};
-use crate::first_contact::{FirstContact, OnSuspect, Order, Purse};
+use crate::first_contact::{FirstContact, OnSuspect, Order, Purse, Share};
 use crate::ledger::{DatagramCounts, Ledger};
 use crate::limits::{Overflow, Rate};
 use crate::{Excess, slots};
@@ -74,6 +74,8 @@ impl Limits {
                 self.at_mut(),
                 most(first.credit),
                 first.worth_in_parts(),
+                first.answers_of_a_scan.map_or(0, Share::in_a_thousand),
+                first.answers_of_peers.in_a_thousand(),
                 first.rate.interval_ns(),
             );
             calls::native_limit_contacts(
