@@ -21,19 +21,19 @@
  * may ask for a name even so. */
 static __always_inline void note_contact_of(struct attempt *a, const struct policy *p, struct cgroup *cgroup, __u64 now)
 {
-	enum how_known how = KNOWN_NOT;
+	enum how_known how = KNOWN_WELL;
 
 	if (!(p->knows | p->names))
 		return;
-	if (p->knows && !(a->flags & ATTEMPT_ROUTED))
-		how = how_known(a);
-	if (p->knows && how == KNOWN_NOT)
+	if (p->knows)
+		how = a->flags & ATTEMPT_ROUTED ? KNOWN_NOT : how_known(a);
+	if (how == KNOWN_NOT)
 		a->flags |= ATTEMPT_FIRST;
-	else if (p->knows && how == KNOWN_TRIED)
+	else if (how == KNOWN_TRIED)
 		a->flags |= ATTEMPT_TRIED;
 	else if (p->becomes_known)
 		return;
-	if (p->names && a->cell <= CELL_NAMED_MOST && !(a->flags & (ATTEMPT_FOREIGN | ATTEMPT_ROUTED)) &&
+	if (p->names && takes_names(a->cell) && !(a->flags & (ATTEMPT_FOREIGN | ATTEMPT_ROUTED)) &&
 	    is_named(p, cgroup, a->addr, now))
 		a->flags |= ATTEMPT_NAMED;
 	if (is_first(a) && neighbourhood_lets_out(a))

@@ -256,7 +256,7 @@ __noinline int books_end(struct attempt *a, __u32 ending)
 	if (!a || a->state == ATTEMPT_NONE || !open_books(&b, p, a, now))
 		return 0;
 	waited = a->state == ATTEMPT_QUEUED;
-	neighbours = note_end(p, a, ending, now);
+	neighbours = note_end(p, a, ending);
 	if (waited)
 		program_ended_waiting(a, ending == ENDING_TIMED_OUT, now);
 	flags = slots_of(&b, a);

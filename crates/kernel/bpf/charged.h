@@ -96,6 +96,12 @@ static __always_inline __u32 purse_within(__u64 purse)
 	return purse * PURSES >> PURSES_SHIFT;
 }
 
+/* Whether what comes of it is evidence: of one that was tried before its answer, since its silence was. */
+static __always_inline int is_evident(const struct attempt *a)
+{
+	return !!(a->flags & (ATTEMPT_FIRST | ATTEMPT_TRIED));
+}
+
 static __always_inline __u32 is_named_one(const struct attempt *a)
 {
 	return !!(a->flags & ATTEMPT_NAMED);

@@ -244,7 +244,7 @@ static __always_inline __u64 tried_for_ns(const struct policy *p)
 /* What it is remembered as while nothing has answered: where its silence counts, its answer will. */
 static __always_inline __u64 tried_as(const struct attempt *a)
 {
-	return a->flags & (ATTEMPT_FIRST | ATTEMPT_TRIED) ? TRIED_ONCE : 0;
+	return is_evident(a) ? TRIED_ONCE : 0;
 }
 
 /* It goes out. */

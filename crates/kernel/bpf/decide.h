@@ -465,6 +465,12 @@ static __always_inline void leave_queue(struct scope *s, const struct attempt *a
 		s->longest_wait_ns = now - a->began_ns;
 }
 
+/* Whether there is credit for a waiter, and it is its turn to have it. */
+static __always_inline int may_have_credit(struct scope *s, const struct attempt *a, __u32 place, __u64 now)
+{
+	return has_credit(trust_beside(s, a)) && side_of(trust_of(s, a), place, now) != NO_SIDE;
+}
+
 /* A first contact needs credit too, yields to those of better rank, and to others of its kind that are nearer to their
  * turn. */
 static __always_inline int may_release(struct scope *s, const struct limits *l, const struct attempt *a, __u32 place,
@@ -476,7 +482,7 @@ static __always_inline int may_release(struct scope *s, const struct limits *l, 
 		return 1;
 	if (yields(s, l, a))
 		return 0;
-	return !l->first.credit || (has_credit(trust_beside(s, a)) && side_of(trust_of(s, a), place, now) != NO_SIDE);
+	return !l->first.credit || may_have_credit(s, a, place, now);
 }
 
 static __always_inline int may_take_turn(struct books *b, const struct attempt *a, __u64 now)
@@ -509,7 +515,7 @@ static __always_inline int may_release_at_host(struct books *b, const struct att
 	if (is_first(a) && l->first.credit) {
 		if ((1 - is_named_one(a)) & named_wait(s))
 			return 0;
-		if (!has_credit(trust_beside(s, a)) || side_of(trust_of(s, a), a->place[CHARGED_HOST], now) == NO_SIDE)
+		if (!may_have_credit(s, a, a->place[CHARGED_HOST], now))
 			return 0;
 	}
 	return kept || may_take_turn(b, a, now);

@@ -15,12 +15,6 @@ static __always_inline int side_taken(const struct attempt *a)
 	return a->flags & ATTEMPT_NEWEST ? SIDE_NEWEST : SIDE_OLDEST;
 }
 
-/* Whether what comes of it is evidence: of one that was tried before its answer, since its silence was. */
-static __always_inline int is_evident(const struct attempt *a)
-{
-	return !!(a->flags & (ATTEMPT_FIRST | ATTEMPT_TRIED));
-}
-
 /* Where an attempt that is out wants to send its SYN again. */
 static __always_inline enum heard heard_at_resend(const struct attempt *a, __u64 now)
 {

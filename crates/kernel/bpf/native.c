@@ -124,7 +124,7 @@ void native_describe(struct attempt *a, int essential, int first, int tried, int
 		a->flags = (a->flags & ~ATTEMPT_NAMED) | ATTEMPT_FOREIGN;
 	a->address = address;
 	a->cell = port_cell(a->account, port);
-	if (a->cell > CELL_NAMED_MOST)
+	if (!takes_names(a->cell))
 		a->flags &= ~ATTEMPT_NAMED;
 }
 
@@ -424,6 +424,11 @@ void native_ledger(const struct scope *s, __u64 now, __u64 number[17])
 __u32 native_port_cell(__u64 account, __u16 port)
 {
 	return port_cell(account, port);
+}
+
+int native_takes_names(__u8 cell)
+{
+	return takes_names(cell);
 }
 
 /* Credits and contacts pending of a purse, first contacts of all, and since when one of its purses makes the scope a

@@ -21,7 +21,10 @@ enum port_cell {
 };
 
 /* Names are told of servers on these alone: on others a name is no more than an address. */
-#define CELL_NAMED_MOST CELL_PUBLIC
+static __always_inline int takes_names(__u8 cell)
+{
+	return cell <= CELL_PUBLIC;
+}
 
 static __always_inline int is_among(__u16 port, const __u16 *ports, unsigned int count)
 {

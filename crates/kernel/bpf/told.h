@@ -116,7 +116,7 @@ static __always_inline void tell_out(const struct books *b, const struct attempt
 /* Returns how many answers of its neighbourhood make this one worth less. */
 static __always_inline __u32 note_answer_nearby(struct attempt *a)
 {
-	if (!(a->flags & (ATTEMPT_FIRST | ATTEMPT_TRIED | ATTEMPT_NEIGHBOUR)))
+	if (!is_evident(a) && !(a->flags & ATTEMPT_NEIGHBOUR))
 		return 0;
 	if (is_stranger(a))
 		note_neighbour(a, a->port);
@@ -124,7 +124,7 @@ static __always_inline __u32 note_answer_nearby(struct attempt *a)
 }
 
 /* What the end of an attempt tells of its address. One that is dialled again and again stays tried. */
-static __always_inline __u32 note_end(const struct policy *p, struct attempt *a, enum ending ending, __u64 now)
+static __always_inline __u32 note_end(const struct policy *p, struct attempt *a, enum ending ending)
 {
 	if (!p->knows || a->state != ATTEMPT_OUT)
 		return 0;

@@ -1,7 +1,7 @@
 //! What a scope asks of contacts with addresses that are not known to it: the numbers of a configuration.
 
 use crate::limits::Rate;
-use crate::native::port_cell;
+use crate::native::{port_cell, takes_names};
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -90,11 +90,6 @@ pub enum Purse {
     Foreign,
 }
 
-impl Purse {
-    /// Those that are not of some ports alone.
-    pub const ALL: [Self; 3] = [Self::Named, Self::Strangers, Self::Foreign];
-}
-
 /// Ports that share their evidence in an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PortCell(u8);
@@ -115,10 +110,10 @@ impl PortCell {
         (number < Self::COUNT).then_some(Self(number))
     }
 
-    /// Whether a name is worth more than an address there: `CELL_NAMED_MOST` of bpf/ports.h.
+    /// Whether a name is worth more than an address there.
     #[must_use]
     pub fn takes_names(self) -> bool {
-        self.0 <= 2
+        takes_names(self.0)
     }
 
     /// Below [`PortCell::COUNT`].

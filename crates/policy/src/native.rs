@@ -11,7 +11,7 @@ pub mod gone;
 pub mod neighbourhood;
 pub mod remembered;
 mod scope;
-pub(crate) use scope::port_cell;
+pub(crate) use scope::{port_cell, takes_names};
 pub mod shared;
 pub mod timers;
 

@@ -80,6 +80,7 @@ unsafe extern "C" {
         port: u16,
     );
     pub(super) fn native_port_cell(account: u64, port: u16) -> u32;
+    pub(super) fn native_takes_names(cell: u8) -> i32;
     pub(super) fn native_state(a: *const of::Attempt) -> u32;
     pub(super) fn native_blocked_on(a: *const of::Attempt) -> u32;
     pub(super) fn native_refuse(c: *const NativeCharge, met: i32, now: u64) -> u32;

@@ -28,6 +28,12 @@ pub(crate) fn port_cell(account: u64, port: u16) -> u8 {
     unsafe { calls::native_port_cell(account, port) as u8 }
 }
 
+/// `takes_names()` of bpf/ports.h.
+pub(crate) fn takes_names(cell: u8) -> bool {
+    // SAFETY: takes and returns integers, any are allowed.
+    unsafe { calls::native_takes_names(cell) != 0 }
+}
+
 impl From<&crate::Limits> for Limits {
     fn from(limits: &crate::Limits) -> Self {
         let mut native = Native::zeroed();

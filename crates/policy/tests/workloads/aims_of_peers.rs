@@ -1,15 +1,12 @@
 //! The aims of `adaptive` for programs of whose peers some are dead, and for scanners of whose addresses some answer.
 
-use crate::draws::{Times, all, draws_of_an_hour, many};
+use crate::draws::{DAY, HOUR, SCAN, Times, all, many, mean_dead, of_an_hour};
 use crate::limiter::{self, adaptive};
 use crate::outcome::Outcome;
 use crate::run::run;
-use halfopen_workload::{PEERS, Probe, Workload, forker, named, probe, sasser, two_ports};
+use halfopen_workload::{PEERS, Probe, forker, named, probe, sasser, two_ports};
 use std::time::Duration;
 
-const SCAN: Duration = Duration::from_secs(45);
-const HOUR: Duration = Duration::from_hours(1);
-const DAY: Duration = Duration::from_hours(24);
 const DEAD_IN_A_DAY: usize = 500;
 
 /// The most that scanners reach on average, of whose addresses so many in a hundred answer, on the scanned port.
@@ -164,17 +161,8 @@ fn mail_reaches_all_that_are_alive() {
     }
 }
 
-/// Those of an hour each.
-fn of_an_hour(draw: impl Fn(u64) -> Workload) -> Vec<Outcome> {
-    (0..draws_of_an_hour()).map(|seed| run(&draw(seed), &adaptive())).collect()
-}
-
-fn mean(outcomes: &[Outcome], within: Duration) -> usize {
-    outcomes.iter().map(|one| one.dead_within(within)).sum::<usize>() / outcomes.len()
-}
-
 fn assert_stopped(name: &str, outcomes: &[Outcome], bound: &Bound) {
-    let (soon, late) = (mean(outcomes, SCAN), mean(outcomes, HOUR));
+    let (soon, late) = (mean_dead(outcomes, SCAN), mean_dead(outcomes, HOUR));
     assert!(soon <= bound.in_a_scan, "{name}: {soon} dead in 45 s");
     assert!(late <= bound.in_an_hour, "{name}: {late} dead in an hour");
 }
@@ -192,7 +180,7 @@ fn probes() -> impl Iterator<Item = (&'static Bound, Probe, Duration)> {
 #[test]
 fn a_scanner_of_whose_addresses_two_in_a_hundred_answer_reaches_few_in_an_hour() {
     for (bound, how, suspect_within) in probes() {
-        let outcomes = of_an_hour(|seed| probe(seed, bound.live_percent, how, HOUR));
+        let outcomes = of_an_hour(&adaptive(), |seed| probe(seed, bound.live_percent, how, HOUR));
         let name = format!("{} %, {}", bound.live_percent, how.name());
         assert_stopped(&name, &outcomes, bound);
         for one in &outcomes {
@@ -204,8 +192,8 @@ fn a_scanner_of_whose_addresses_two_in_a_hundred_answer_reaches_few_in_an_hour()
 #[test]
 fn where_a_scanner_looks_and_who_dials_for_it_makes_no_difference() {
     // Of its own network's addresses some answer.
-    assert_stopped("w", &of_an_hour(|seed| sasser(seed, HOUR)), &BOUNDS[1]);
-    assert_stopped("i", &of_an_hour(|seed| forker(seed, HOUR)), &BOUNDS[0]);
+    assert_stopped("w", &of_an_hour(&adaptive(), |seed| sasser(seed, HOUR)), &BOUNDS[1]);
+    assert_stopped("i", &of_an_hour(&adaptive(), |seed| forker(seed, HOUR)), &BOUNDS[0]);
 }
 
 #[test]
@@ -223,9 +211,9 @@ fn what_a_scanner_farms_on_another_port_gains_it_nothing() {
     let most = |outcomes: &[Outcome], within| {
         outcomes.iter().map(|one| one.dead_within(within)).max().unwrap_or_default()
     };
-    let alone = of_an_hour(|seed| probe(seed, 0, Probe::Threads, HOUR));
+    let alone = of_an_hour(&adaptive(), |seed| probe(seed, 0, Probe::Threads, HOUR));
     for (live, dead) in [(1, 2), (2, 3), (1, 1)] {
-        let farming = of_an_hour(|seed| two_ports(seed, live, dead, HOUR));
+        let farming = of_an_hour(&adaptive(), |seed| two_ports(seed, live, dead, HOUR));
         let name = format!("{live} live for {dead} dead");
         assert_stopped(&name, &farming, &BOUNDS[0]);
         for within in [SCAN, HOUR] {

@@ -3,9 +3,13 @@
 use crate::limiter::Limiter;
 use crate::outcome::Outcome;
 use crate::run::run;
-use halfopen_workload::named;
+use halfopen_workload::{Workload, named};
 use std::time::Duration;
 
+/// How long scans are watched.
+pub const SCAN: Duration = Duration::from_secs(45);
+pub const HOUR: Duration = Duration::from_hours(1);
+pub const DAY: Duration = Duration::from_hours(24);
 /// Unless the environment's `DRAWS` says otherwise.
 const DRAWS: u64 = 40;
 const MANY_DRAWS: u64 = 200;
@@ -21,16 +25,26 @@ pub fn draws_of_an_hour() -> u64 {
 }
 
 pub fn all(name: &str, limiter: &Limiter) -> Vec<Outcome> {
-    drawn(name, limiter, draws())
+    drawn(limiter, draws(), |seed| named(name, seed).unwrap())
 }
 
 /// Of what chance decides more of.
 pub fn many(name: &str, limiter: &Limiter) -> Vec<Outcome> {
-    drawn(name, limiter, draws().max(MANY_DRAWS))
+    drawn(limiter, draws().max(MANY_DRAWS), |seed| named(name, seed).unwrap())
 }
 
-fn drawn(name: &str, limiter: &Limiter, draws: u64) -> Vec<Outcome> {
-    (0..draws).map(|seed| run(&named(name, seed).unwrap(), limiter)).collect()
+/// Of what takes an hour of the virtual clock.
+pub fn of_an_hour(limiter: &Limiter, draw: impl Fn(u64) -> Workload) -> Vec<Outcome> {
+    drawn(limiter, draws_of_an_hour(), draw)
+}
+
+pub fn drawn(limiter: &Limiter, draws: u64, draw: impl Fn(u64) -> Workload) -> Vec<Outcome> {
+    (0..draws).map(|seed| run(&draw(seed), limiter)).collect()
+}
+
+/// How many dead were reached within this time, on average.
+pub fn mean_dead(outcomes: &[Outcome], within: Duration) -> usize {
+    outcomes.iter().map(|one| one.dead_within(within)).sum::<usize>() / outcomes.len()
 }
 
 /// Times of some draws, ascending; a draw without one counts as for ever.

@@ -2,7 +2,7 @@
 
 use crate::known::{HowKnown, Known};
 use crate::limiter::Limiter;
-use halfopen_policy::{AttemptId, Books, Contact, Ending, Origin, Purse, ScopeId, Verdict};
+use halfopen_policy::{AttemptId, Books, Contact, Ending, Offer, Origin, Purse, ScopeId, Verdict};
 use halfopen_workload::Dial;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
@@ -146,8 +146,7 @@ impl Host {
     /// Since when a scope of this host has been a suspect.
     pub fn suspect_since(&self) -> Option<u64> {
         let scopes = self.accounts.values().chain([&ScopeId::HOST]);
-        let of = |scope: &ScopeId| Purse::ALL.map(|purse| self.books.repute(*scope, purse).suspect_since);
-        scopes.flat_map(of).flatten().min()
+        scopes.filter_map(|scope| self.books.repute(*scope, Purse::Strangers).suspect_since).min()
     }
 
     /// What a dial, with its address and port, is to the policy.
@@ -284,18 +283,6 @@ impl Host {
         }
     }
 
-    /// For how many more there is credit; all, where none is asked.
-    fn open_credit(&self, scope: ScopeId, purse: Purse) -> usize {
-        let open = |purse| {
-            let offer = self.books.offer(scope, purse, self.now)?;
-            Some(
-                (offer.credit as usize)
-                    .saturating_sub(self.waking.get(&(scope, purse)).copied().unwrap_or(0)),
-            )
-        };
-        Contact::First(purse).purses().filter_map(open).min().unwrap_or(usize::MAX)
-    }
-
     /// Wakes as many as there are credits and slots for, from the end whose turn it is.
     fn wake(&mut self) {
         if self.asleep.values().all(BTreeSet::is_empty) {
@@ -308,12 +295,13 @@ impl Host {
         let mut look = self.limiter.host.half_open.map(|_| self.now + LOOK);
         let queues: Vec<_> = self.asleep.keys().copied().collect();
         for queue @ (scope, purse) in queues {
-            let offers: Vec<_> = Contact::First(purse)
-                .purses()
-                .filter_map(|purse| self.books.offer(scope, purse, self.now))
-                .collect();
-            let newest = offers.first().is_some_and(|offer| offer.newest_first);
-            while slots > self.woken && self.open_credit(scope, purse) > 0 {
+            let offer = |purse| Some((purse, self.books.offer(scope, purse, self.now)?));
+            let offers: Vec<_> = Contact::First(purse).purses().filter_map(offer).collect();
+            let newest = offers.first().is_some_and(|(_, offer)| offer.newest_first);
+            let has_credit = |waking: &HashMap<_, usize>, (purse, offer): &(Purse, Offer)| {
+                waking.get(&(scope, *purse)).copied().unwrap_or(0) < offer.credit as usize
+            };
+            while slots > self.woken && offers.iter().all(|offer| has_credit(&self.waking, offer)) {
                 let Some(asleep) = self.asleep.get_mut(&queue) else { break };
                 let chosen = if newest { asleep.pop_last() } else { asleep.pop_first() };
                 let Some(number) = chosen else { break };
@@ -324,7 +312,7 @@ impl Host {
                 self.plan(self.now + WAKE, Event::Ask(number));
             }
             if !self.asleep[&queue].is_empty() {
-                look = look.into_iter().chain(offers.iter().filter_map(|offer| offer.recovers_at)).min();
+                look = look.into_iter().chain(offers.iter().filter_map(|(_, offer)| offer.recovers_at)).min();
             }
         }
         if let Some(at) = look.map(|at| at.max(self.now + MS))

@@ -3,15 +3,11 @@
 //!
 //! `DRAWS=200 cargo test -p halfopen-policy --test workloads peers_table -- --ignored --nocapture`
 
-use crate::draws::{Times, all, draws, draws_of_an_hour};
+use crate::draws::{HOUR, SCAN, Times, all, draws, draws_of_an_hour, of_an_hour};
 use crate::limiter::{self, Limiter};
 use crate::outcome::Outcome;
-use crate::run::run;
 use halfopen_workload::{PEERS, Probe, SCANS, Workload, dense_network, named, probe, sasser, two_ports};
 use std::time::Duration;
-
-const SCAN: Duration = Duration::from_secs(45);
-const HOUR: Duration = Duration::from_hours(1);
 
 fn limiters() -> [Limiter; 2] {
     [limiter::none(), limiter::adaptive()]
@@ -58,8 +54,7 @@ fn scans_of_an_hour() {
     println!("{} draws of an hour", draws_of_an_hour());
     let row = |draw: &dyn Fn(u64) -> Workload| {
         print!("{:20} {:9}", draw(0).name, limiter::adaptive().name);
-        let outcomes: Vec<_> =
-            (0..draws_of_an_hour()).map(|seed| run(&draw(seed), &limiter::adaptive())).collect();
+        let outcomes = of_an_hour(&limiter::adaptive(), draw);
         live(&outcomes);
         dead_and_suspects(&outcomes, &[SCAN, HOUR]);
     };

@@ -2,20 +2,15 @@
 //!
 //! `cargo test --release -p halfopen-policy --test workloads trust_page -- --ignored --nocapture` writes them there.
 
-use crate::draws::{Times, draws};
+use crate::draws::{DAY, HOUR, SCAN, Times, all, drawn, draws, mean_dead};
 use crate::limiter::{self, Limiter};
-use crate::outcome::Outcome;
-use crate::run::run;
 use halfopen_policy::{FirstContact, Rate, Share};
-use halfopen_workload::{Probe, Workload, named, probe};
+use halfopen_workload::{Probe, named, probe};
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-const SCAN: Duration = Duration::from_secs(45);
-const HOUR: Duration = Duration::from_hours(1);
-const DAY: Duration = Duration::from_hours(24);
 const BEGIN: &str = "<!-- written by the command -->\n";
 const END: &str = "<!-- until here -->\n";
 
@@ -53,14 +48,10 @@ fn limiters() -> Vec<(&'static str, Limiter)> {
     ]
 }
 
-fn outcomes(limiter: &Limiter, draws: u64, draw: impl Fn(u64) -> Workload) -> Vec<Outcome> {
-    (0..draws).map(|seed| run(&draw(seed), limiter)).collect()
-}
-
 /// How many draws got their peers, and how long those at the middle and late took.
 fn start(limiter: &Limiter, name: &str) -> String {
     let peers = named(name, 0).unwrap().wanted().unwrap();
-    let outcomes = outcomes(limiter, draws(), |seed| named(name, seed).unwrap());
+    let outcomes = all(name, limiter);
     let times = Times::of(outcomes.iter().map(|one| one.when_connected(peers)));
     let shown = |percent| match times.seconds(percent) {
         seconds if seconds.is_finite() => format!("{seconds:.0} s"),
@@ -72,10 +63,8 @@ fn start(limiter: &Limiter, name: &str) -> String {
 /// The mean of a few draws, by the end of each time.
 fn dead(limiter: &Limiter, live_percent: usize, draws: u64, within: &[Duration]) -> Vec<usize> {
     let longest = *within.last().unwrap();
-    let outcomes = outcomes(limiter, draws, |seed| probe(seed, live_percent, Probe::Threads, longest));
-    let mean =
-        |time: &Duration| outcomes.iter().map(|one| one.dead_within(*time)).sum::<usize>() / outcomes.len();
-    within.iter().map(mean).collect()
+    let outcomes = drawn(limiter, draws, |seed| probe(seed, live_percent, Probe::Threads, longest));
+    within.iter().map(|time| mean_dead(&outcomes, *time)).collect()
 }
 
 fn rows() -> String {
