@@ -5,10 +5,9 @@ TEST_THREADS ?= 3
 # They wait for TCP to give up, and run beside all else.
 LONG_TESTS := takes_minutes::
 HALFOPEN := $(CURDIR)/target/release/halfopen
+BENCH := target/release/halfopen-bench
 # Not a member of the workspace.
-LIBP2P_NODE := crates/programs/libp2p-node/Cargo.toml
-# What the benches measure. Tests run the program that was built with them.
-bench bench-peers bench-programs: export HALFOPEN_BIN := $(HALFOPEN)
+LIBP2P_NODE := crates/bench/libp2p-node/Cargo.toml
 
 .PHONY: build run test test-faults bench bench-peers bench-programs lint deb test-package
 
@@ -39,7 +38,7 @@ FAULTS_TABLE := $(CURDIR)/target/faults.rows
 test-faults:
 	tools/packages build
 	tools/packages test
-	$(CARGO) build --locked -p halfopen-lab --bins
+	$(CARGO) build --locked -p testkit --bins
 	@mkdir -p target; rm -f $(FAULTS_TABLE); skips=$$(mktemp); \
 	FAULTS=long FAULTS_TABLE=$(FAULTS_TABLE) LAB_SKIPS=$$skips \
 	$(CARGO) test --locked -p halfopen --test faults -- --test-threads=1; status=$$?; \
@@ -50,23 +49,20 @@ test-faults:
 bench: build
 	tools/packages test
 	$(CARGO) bench --locked -p halfopen-policy
-	$(CARGO) build --release --locked -p halfopen-lab --bins
-	$(CARGO) bench --locked -p halfopen-lab --bench kernel
-	$(CARGO) bench --locked -p halfopen-trial --bench workloads
+	$(BENCH) kernel
+	$(BENCH) workloads
 
 # What else limits connections on Linux, in the same workloads: half an hour. Writes docs/comparison.md.
 bench-peers: build
 	tools/packages test
 	tools/packages peers
-	$(CARGO) build --release --locked -p halfopen-lab -p halfopen-peers --bins
-	$(CARGO) bench --locked -p halfopen-peers --bench peers -- --document $(CURDIR)/docs
+	$(BENCH) peers --document docs
 
 # Real programs with and without the limiter: docs/real-programs.md, from the command's own output.
 bench-programs: build
 	tools/packages test
 	tools/packages programs
-	$(CARGO) build --release --locked -p halfopen-lab --bins
-	$(CARGO) run --release --locked -p halfopen-programs -- --out target/bench --page docs/real-programs.md
+	$(BENCH) programs --page docs/real-programs.md
 
 lint:
 	tools/packages build
@@ -75,7 +71,7 @@ lint:
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked --manifest-path $(LIBP2P_NODE) --target-dir target/libp2p-node -- -D warnings
 	tools/packages lint
-	clang-format --dry-run -Werror crates/kernel/bpf/*.[ch]
+	clang-format --dry-run -Werror crates/halfopen-bpf/bpf/*.[ch]
 	command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
 	$(CARGO) deny check
 	$(CARGO) deny --manifest-path $(LIBP2P_NODE) check

@@ -2,9 +2,9 @@
 
 use crate::config::Preset;
 use crate::control::AccountName;
-use crate::daemon::hand::Reach;
-use crate::daemon::hand::serving::Turn;
 use crate::exit::WrongUse;
+use crate::privileged::Reach;
+use crate::privileged::serving::Turn;
 use crate::{config, runtime_dir};
 use clap::{Args, Parser, Subcommand};
 use halfopen_policy::limits::parse_time;

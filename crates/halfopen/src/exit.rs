@@ -1,10 +1,10 @@
 //! Exit codes: a contract with scripts.
 
 use crate::config::ConfigError;
-use crate::control::{ClientError, RefusalKind};
-use crate::daemon::lock::LockError;
+use crate::control::{Answer, ClientError, RefusalKind};
+use crate::lock::LockError;
 use crate::output::Closed;
-use halfopen_kernel::KernelError;
+use halfopen_bpf::KernelError;
 
 /// It was tried and failed.
 pub const FAILED: u8 = 1;
@@ -56,6 +56,17 @@ pub fn code(error: &anyhow::Error) -> u8 {
 #[must_use]
 pub fn explained(error: &anyhow::Error) -> String {
     format!("{error:#}")
+}
+
+/// What a client is told of `error`, with its whole chain.
+#[must_use]
+pub fn refusal(error: &anyhow::Error) -> Answer {
+    let kind = match code(error) {
+        WRONG_USE => RefusalKind::WrongUse,
+        CANNOT => RefusalKind::Cannot,
+        _ => RefusalKind::Failed,
+    };
+    Answer::Refused { kind, message: explained(error) }
 }
 
 #[cfg(test)]

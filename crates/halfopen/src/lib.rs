@@ -9,5 +9,8 @@ pub mod control;
 pub mod daemon;
 pub mod events;
 pub mod exit;
+pub mod lock;
 pub mod output;
+pub mod privileged;
 pub mod runtime_dir;
+pub mod sandbox;

@@ -56,5 +56,5 @@ pub const PINS_VARIABLE: &str = "HALFOPEN_PIN_DIR";
 #[must_use]
 pub fn pins_of_this_host() -> PathBuf {
     let named = std::env::var_os(PINS_VARIABLE).filter(|value| !value.is_empty());
-    named.map_or_else(|| halfopen_kernel::PINS.into(), PathBuf::from)
+    named.map_or_else(|| halfopen_bpf::PINS.into(), PathBuf::from)
 }

@@ -3,12 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-use halfopen_lab::dial::Outcome;
-use halfopen_lab::invariant::{attempts, destinations};
-use halfopen_lab::{Cgroup, Dialer, HostKind, Hosts, Lab, Limiter, Mix, Side, require_lab};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
+use testkit::dial::Outcome;
+use testkit::invariant::{attempts, destinations};
+use testkit::{Cgroup, Dialer, HostKind, Hosts, Lab, Limiter, Mix, Side, require_lab};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 const DEAD: usize = 200;
@@ -34,12 +34,12 @@ impl Scene {
     }
 
     fn limiter(&self) -> Limiter {
-        let limiter = Limiter::builder(&self.lab).program(env!("CARGO_BIN_EXE_halfopen").into());
+        let limiter = Limiter::builder(&self.lab);
         limiter.set("preset", "adaptive").start().unwrap()
     }
 
     /// Dials them all at once from a process in the cgroup, until `connected` have been.
-    fn dial(&self, cgroup: &Cgroup, to: &[SocketAddr], connected: usize) -> halfopen_lab::Dialling {
+    fn dial(&self, cgroup: &Cgroup, to: &[SocketAddr], connected: usize) -> testkit::Dialling {
         let dialling =
             Dialer::new(&self.lab).cgroup(cgroup).destinations(to.iter().copied()).spawn().unwrap();
         let reports = dialling.await_reports(connected, PATIENCE).unwrap();

@@ -3,18 +3,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod rig;
-
-use halfopen_lab::{
-    CLIENT_V4, CLIENT_V6, Cgroup, Family, HostKind, Hosts, Kind, Lab, Limiter, Mix, Segment, Side, WORLD_V4,
-    require_lab,
-};
-use rig::PATIENCE;
-use rig::program::Program;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::process::Command;
+use testkit::desk::PATIENCE;
+use testkit::rig::program::Program;
+use testkit::{
+    CLIENT_V4, CLIENT_V6, Cgroup, Family, HostKind, Hosts, Kind, Lab, Limiter, Mix, Segment, Side, WORLD_V4,
+    require_lab,
+};
 
 const SOURCE: &str = concat!(
     include_str!("programs/attacks/common.py"),
@@ -150,7 +148,7 @@ fn connections_of_every_kind_are_the_same_with_and_without() {
     let seed = rand::random();
     let (ended_without, without) = Script::new(seed).play();
     let script = Script::new(seed);
-    let limiter = Limiter::builder(&script.lab).program(env!("CARGO_BIN_EXE_halfopen").into());
+    let limiter = Limiter::builder(&script.lab);
     // One of those that nobody answers keeps the only slot: all the others would have waited.
     let limiter = limiter.set("mode", "audit").set("half_open", 1).set("slot_life", "5m").start().unwrap();
     let (ended_with, with) = script.play();

@@ -3,14 +3,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod desk;
+use testkit::desk;
 
-use desk::{PATIENCE, program, said, until};
-use halfopen_lab::{Lab, Limiter, require_lab};
 use rustix::process::Signal;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use testkit::desk::{PATIENCE, program, said, until};
+use testkit::{Lab, Limiter, require_lab};
 
 /// A mistake, its line and column, and what the message must name besides.
 const MISTAKES: [(&str, &str, &str); 17] = [
@@ -144,7 +144,7 @@ fn sighup_with_a_mistake_changes_nothing() {
     require_lab!();
     let (lab, files) = (Lab::new().unwrap(), Files::new());
     fs::write(files.main(), "[host]\nhalf_open = 7\n").unwrap();
-    let limiter = Limiter::builder(&lab).program(program()).config(&files.main()).start().unwrap();
+    let limiter = Limiter::builder(&lab).config(&files.main()).start().unwrap();
     limiter.set("queue", 77).unwrap();
     let in_force = || {
         let status = limiter.status().unwrap();

@@ -5,12 +5,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod desk;
-
-use desk::mounts::{OWN_USER, users};
-use halfopen::daemon::confine::{Needs, confine};
-use halfopen_kernel::{CgroupDir, Limiter, NameTrust, Settings};
-use halfopen_lab::Lab;
+use halfopen::sandbox::{Needs, confine};
+use halfopen_bpf::{CgroupDir, Limiter, NameTrust, Settings};
 use halfopen_policy::{Limits, Mode, RawTcp};
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
 use rustix::fs::{Mode as FileMode, chmod, unlink};
@@ -26,6 +22,8 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
+use testkit::Lab;
+use testkit::desk::mounts::{OWN_USER, users};
 
 /// What came of one attempt.
 #[derive(Debug, Serialize, Deserialize)]

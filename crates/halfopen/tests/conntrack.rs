@@ -2,14 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod desk;
-
-use desk::mounts::install;
-use desk::{PATIENCE, ask_well, program, said, until};
-use halfopen_lab::{Dialer, Lab, Limiter, Mix, require_lab};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use testkit::desk::mounts::install;
+use testkit::desk::{PATIENCE, ask_well, program, said, until};
+use testkit::{Dialer, Lab, Limiter, Mix, require_lab};
 
 const TRACKED: &str =
     "table inet tracked { chain out { type filter hook output priority 0; ct state new counter; }; }\n";

@@ -2,17 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod desk;
+use testkit::desk;
 
-use desk::processes::state;
-use desk::{PATIENCE, ask_well, limit, until};
-use halfopen_lab::{Lab, Limiter, require_lab};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use testkit::desk::processes::state;
+use testkit::desk::{PATIENCE, ask_well, limit, until};
+use testkit::{Lab, Limiter, require_lab};
 
 /// No user of any host that this runs on.
 const USER: &str = "4001";
@@ -32,7 +32,7 @@ struct Flood {
 impl Flood {
     fn start(limiter: &Limiter, user: &str, kind: Option<usize>) -> Self {
         let mut command = Command::new("python3");
-        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/control_flood.py"));
+        command.arg(testkit::script("control_flood.py"));
         command.arg(user).arg(limiter.run_directory().join("control.sock")).arg(CONNECTIONS.to_string());
         command.args(kind.map(|kind| kind.to_string()));
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();

@@ -3,16 +3,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod desk;
-mod rig;
+use testkit::rig;
 
-use desk::processes::{Helper, state};
-use desk::{PATIENCE, ask_well, limit, until};
-use halfopen_lab::{Lab, Limiter, Mix, require_lab};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
+use testkit::desk::processes::{Helper, state};
+use testkit::desk::{PATIENCE, ask_well, limit, until};
+use testkit::{Lab, Limiter, Mix, require_lab};
 
 const PROGRAMS: i64 = 10_000;
 const CGROUPS: usize = 100;
@@ -30,7 +29,7 @@ impl Crowd {
     fn start(lab: &Lab) -> Self {
         let dead = lab.draw(&Mix { dead: 50, ..Mix::default() }).unwrap().destinations();
         let mut command = lab.client().command_in(lab.cgroup(), "python3");
-        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/crowd.py"));
+        command.arg(testkit::script("crowd.py"));
         command.arg(PROGRAMS.to_string()).arg(CGROUPS.to_string()).arg(lab.cgroup().path());
         command.args(dead.iter().map(ToString::to_string));
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();

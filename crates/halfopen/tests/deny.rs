@@ -2,14 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod desk;
-mod rig;
-
-use desk::processes::Helper;
-use desk::{PATIENCE, ask_well, limit, until};
-use halfopen_lab::{Family, HostKind, Lab, Limiter, require_lab};
-use rig::host;
-use rig::program::Program;
 use rustix::io::Errno;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -19,6 +11,11 @@ use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use testkit::desk::processes::Helper;
+use testkit::desk::{PATIENCE, ask_well, limit, until};
+use testkit::rig::host;
+use testkit::rig::program::Program;
+use testkit::{Family, HostKind, Lab, Limiter, require_lab};
 
 const REFUSED: Result<(), Errno> = Err(Errno::PERM);
 /// Each way to connect or send by either protocol.

@@ -2,14 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod wire;
-
-use halfopen_lab::dial::Outcome;
-use halfopen_lab::invariant::{attempts, releases, releases_per_window};
-use halfopen_lab::{Dialer, Lab, Mix, Side, require_lab};
 use rustix::io::Errno;
 use std::time::Duration;
-use wire::{PATIENCE, limiter, seen};
+use testkit::desk::PATIENCE;
+use testkit::dial::Outcome;
+use testkit::invariant::{attempts, releases, releases_per_window};
+use testkit::{Dialer, Lab, Limiter, Mix, Side, require_lab};
 
 #[test]
 fn not_strict_a_hundred_live_ones_leave_at_ten_a_second_past_dead_ones() {
@@ -17,7 +15,7 @@ fn not_strict_a_hundred_live_ones_leave_at_ten_a_second_past_dead_ones() {
     let lab = Lab::new().unwrap();
     let dead = lab.draw(&Mix { dead: 10, ..Mix::default() }).unwrap();
     let live = lab.draw(&Mix { live: 100, ..Mix::default() }).unwrap();
-    let limiter = limiter(&lab).set("strict", false).start().unwrap();
+    let limiter = Limiter::builder(&lab).set("strict", false).start().unwrap();
     let holding = Dialer::new(&lab).destinations(dead.destinations()).spawn().unwrap();
     limiter.await_status("slots held", PATIENCE, |status| status.host.half_open == 10).unwrap();
     let capture = lab.capture(Side::World).unwrap();
@@ -25,7 +23,7 @@ fn not_strict_a_hundred_live_ones_leave_at_ten_a_second_past_dead_ones() {
     let reports = dialling.await_all_done(PATIENCE).unwrap();
     assert!(reports.iter().all(|report| report.outcome == Outcome::Connected));
     let captured = capture.finish().unwrap();
-    let mut attempts = attempts(seen(&captured), &[]);
+    let mut attempts = attempts(captured.whole(), &[]);
     attempts.retain(|attempt| live.kind(attempt.to.ip()).is_some());
     let releases = releases(&attempts);
     assert_eq!(releases.len(), 100);
@@ -46,7 +44,7 @@ fn strict_and_full_nothing_leaves() {
     let lab = Lab::new().unwrap();
     let dead = lab.draw(&Mix { dead: 10, ..Mix::default() }).unwrap();
     let live = lab.draw(&Mix { live: 20, ..Mix::default() }).unwrap();
-    let limiter = limiter(&lab).start().unwrap();
+    let limiter = Limiter::builder(&lab).start().unwrap();
     let holding = Dialer::new(&lab).destinations(dead.destinations()).spawn().unwrap();
     limiter.await_status("slots held", PATIENCE, |status| status.host.half_open == 10).unwrap();
     let dialling = Dialer::new(&lab).destinations(live.destinations()).spawn().unwrap();
@@ -66,8 +64,12 @@ fn a_thousand_that_gave_up_delay_the_next_by_two_turns_at_most() {
     let given_up = lab.draw(&Mix { dead: 1_000, ..Mix::default() }).unwrap();
     let live = lab.draw(&Mix { live: 1, ..Mix::default() }).unwrap();
     // A turn takes two seconds: a thousand places kept would take half an hour.
-    let limiter =
-        limiter(&lab).set("strict", false).set("drain", "1/2s").set("slot_life", "1h").start().unwrap();
+    let limiter = Limiter::builder(&lab)
+        .set("strict", false)
+        .set("drain", "1/2s")
+        .set("slot_life", "1h")
+        .start()
+        .unwrap();
     let holding = Dialer::new(&lab).destinations(dead.destinations()).spawn().unwrap();
     limiter.await_status("slots held", PATIENCE, |status| status.host.half_open == 10).unwrap();
     let giving_up = Dialer::new(&lab).destinations(given_up.destinations()).spawn().unwrap();
@@ -79,7 +81,7 @@ fn a_thousand_that_gave_up_delay_the_next_by_two_turns_at_most() {
         let dialling = Dialer::new(&lab).destinations(live.destinations()).spawn().unwrap();
         dialling.await_all_done(PATIENCE).unwrap()
     };
-    let refused = |reports: &Vec<halfopen_lab::dial::Report>| {
+    let refused = |reports: &Vec<testkit::dial::Report>| {
         reports[0].outcome == Outcome::Errno(Errno::NOBUFS.raw_os_error())
     };
     let reports = (0..1_000).map(|_| dial()).find(|reports| !refused(reports)).unwrap();

@@ -2,10 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod rig;
+use testkit::rig;
 
-use halfopen_lab::{Cgroup, Dialling, HostKind, Lab, Limiter, Mix, PORT, Scope, require_lab};
-use rig::{AT_ONCE, PATIENCE, block, limit, until, wait_for};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
@@ -13,6 +11,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use testkit::desk::PATIENCE;
+use testkit::rig::{AT_ONCE, block, limit, until, wait_for};
+use testkit::{Cgroup, Dialling, HostKind, Lab, Limiter, Mix, PORT, Scope, require_lab};
 
 const LIMIT: u32 = 2;
 const NOBODY: u32 = 65_534;
@@ -72,7 +73,7 @@ impl Full {
     }
 
     fn live(&self) -> SocketAddr {
-        rig::host(&self.lab, HostKind::Live, halfopen_lab::Family::V4)
+        rig::host(&self.lab, HostKind::Live, testkit::Family::V4)
     }
 
     fn run(&self, cgroup: &Cgroup, program: &Path) -> Shell {

@@ -2,16 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod desk;
-
-use desk::own_options::{OwnOptions, arguments};
-use desk::{PATIENCE, ask_well, limit, until};
-use halfopen_lab::{Dialer, Event, Lab, Limiter, Mix, require_lab};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::fs;
 use std::time::{Duration, Instant};
+use testkit::desk::own_options::{OwnOptions, arguments};
+use testkit::desk::{PATIENCE, ask_well, limit, until};
+use testkit::{Dialer, Event, Lab, Limiter, Mix, require_lab};
 
 const SCANNED: usize = 10_000;
 

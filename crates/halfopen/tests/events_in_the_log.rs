@@ -2,14 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod desk;
-
-use desk::mounts::changed_for;
-use desk::system_log::{self, SystemLog};
-use desk::{PATIENCE, ask_well, until};
-use halfopen_lab::{Dialer, Dialling, Lab, Limiter, Mix, require_lab};
 use serde_json::Value;
 use std::path::Path;
+use testkit::desk::mounts::changed_for;
+use testkit::desk::system_log::{self, SystemLog};
+use testkit::desk::{PATIENCE, ask_well, until};
+use testkit::{Dialer, Dialling, Lab, Limiter, Mix, require_lab};
 
 /// A limiter on a host with the log that `changes` make, and a program that saturates it.
 fn saturated(lab: &Lab, directory: &Path, changes: &str) -> (Limiter, Dialling) {

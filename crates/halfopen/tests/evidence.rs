@@ -1,23 +1,21 @@
 //! Evidence belongs to a port, and what a network answers is spent within it: the preset `adaptive` with real sockets. What
-//! comes of whole programs is measured by `cargo bench -p halfopen-trial --bench workloads`.
+//! comes of whole programs is measured by `halfopen-bench workloads`.
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod desk;
-
-use desk::{PATIENCE, ask_well, until};
-use halfopen_lab::dial::Outcome;
-use halfopen_lab::{Dialer, Dialling, HostKind, Lab, Limiter, Mix, require_lab};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::time::Duration;
+use testkit::desk::{PATIENCE, ask_well, until};
+use testkit::dial::Outcome;
+use testkit::{Dialer, Dialling, HostKind, Lab, Limiter, Mix, require_lab};
 const HTTPS: u16 = 443;
 const SSH: u16 = 22;
 
 fn limited(lab: &Lab) -> Limiter {
-    let limiter = Limiter::builder(lab).program(env!("CARGO_BIN_EXE_halfopen").into());
+    let limiter = Limiter::builder(lab);
     limiter.set("preset", "adaptive").start().unwrap()
 }
 

@@ -2,16 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod desk;
+use testkit::desk;
 
-use desk::{PATIENCE, Said, ask, ask_well, until};
-use halfopen_lab::invariant::{attempts, destinations};
-use halfopen_lab::{Capture, Dialer, Dialling, Lab, Limiter, LimiterBuilder, Mix, Side, Status, require_lab};
 use jiff::Timestamp;
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
 use std::time::{Duration, Instant};
+use testkit::desk::{PATIENCE, Said, ask, ask_well, until};
+use testkit::invariant::{attempts, destinations};
+use testkit::{Capture, Dialer, Dialling, Lab, Limiter, LimiterBuilder, Mix, Side, Status, require_lab};
 
 const LIMIT: u32 = 2;
 const DIALLED: u32 = 12;
@@ -104,7 +104,7 @@ fn confirmed_it_stays_and_saved_it_outlasts_a_reload() {
     let directory = tempfile::tempdir().unwrap();
     let config = directory.path().join("halfopen.toml");
     fs::write(&config, "mode = \"audit\"\n").unwrap();
-    let limiter = Limiter::builder(&lab).program(desk::program()).config(&config).start().unwrap();
+    let limiter = Limiter::builder(&lab).config(&config).start().unwrap();
     let end = Instant::now() + Duration::from_secs(3);
     begin(&limiter, Duration::from_secs(3));
     let out = ask_well(&limiter, &["enforce", "--confirm", "--save"]);

@@ -2,10 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod desk;
-
-use desk::{PATIENCE, program, said, until};
-use halfopen_lab::{Lab, require_lab};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType, recvmsg, send, sendmsg, socketpair,
@@ -18,6 +14,8 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use testkit::desk::{PATIENCE, program, said, until};
+use testkit::{Lab, require_lab};
 
 /// A hand of this test's own, with the test in the daemon's place.
 struct Asked {

@@ -2,18 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod desk;
-
-use desk::mounts::install;
-use desk::own_options::{OwnOptions, arguments};
-use desk::processes::{Helper, kill};
-use desk::{PATIENCE, ask, ask_well, limit, said, until};
-use halfopen_lab::{Cgroup, Lab, Limiter, Mix, require_lab};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use testkit::desk::mounts::install;
+use testkit::desk::own_options::{OwnOptions, arguments};
+use testkit::desk::processes::{Helper, kill};
+use testkit::desk::{PATIENCE, ask, ask_well, limit, said, until};
+use testkit::{Cgroup, Lab, Limiter, Mix, require_lab};
 
 /// A name of control characters alone: in JSON each is six bytes.
 const CONTROL: &str = "\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}";

@@ -2,15 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod wire;
-
-use halfopen_lab::dial::Outcome;
-use halfopen_lab::{CLIENT_V4, CLIENT_V6, Dialer, Kind, Lab, Mix, Side, require_lab};
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::Stdio;
-use wire::{PATIENCE, limiter, seen};
+use testkit::desk::PATIENCE;
+use testkit::dial::Outcome;
+use testkit::{CLIENT_V4, CLIENT_V6, Dialer, Kind, Lab, Limiter, Mix, Side, require_lab};
 
 const INBOUND: usize = 10_000;
 
@@ -19,7 +17,7 @@ fn ten_thousand_come_in_while_the_queue_is_full() {
     require_lab!();
     let lab = Lab::new().unwrap();
     let dead = lab.draw(&Mix { dead: 300, ..Mix::default() }).unwrap();
-    let limiter = limiter(&lab).set("queue", 200).set("slot_life", "1h").start().unwrap();
+    let limiter = Limiter::builder(&lab).set("queue", 200).set("slot_life", "1h").start().unwrap();
     let holding = Dialer::new(&lab).destinations(dead.destinations()).spawn().unwrap();
     holding.await_all_dialled(PATIENCE).unwrap();
     let before = limiter.status().unwrap().host;
@@ -60,7 +58,7 @@ while True:
     // Had one answer been withheld, the SYN would have been repeated after a second.
     let captured = capture.finish().unwrap();
     let mut asked = HashSet::new();
-    for segment in seen(&captured) {
+    for segment in captured.whole() {
         if let Kind::Syn(sequence) = segment.kind
             && segment.to.port() == 8080
         {

@@ -3,15 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod desk;
+use testkit::desk;
 
-use desk::kernel_objects::KernelObjects;
-use desk::mounts::{OWN_USER, as_own_user, changed_for, install, users};
-use desk::own_options::{OwnOptions, SYN_COUNT, USER_TIMEOUT_MS, arguments};
-use desk::processes::{Helper, kill, state};
-use desk::{PATIENCE, ask, ask_well, has, limit, until};
-use halfopen_lab::invariant::{attempts, destinations};
-use halfopen_lab::{Lab, Limiter, Mix, Side, require_lab};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::collections::HashSet;
@@ -20,6 +13,13 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
+use testkit::desk::kernel_objects::KernelObjects;
+use testkit::desk::mounts::{OWN_USER, as_own_user, changed_for, install, users};
+use testkit::desk::own_options::{OwnOptions, SYN_COUNT, USER_TIMEOUT_MS, arguments};
+use testkit::desk::processes::{Helper, kill, state};
+use testkit::desk::{PATIENCE, ask, ask_well, has, limit, until};
+use testkit::invariant::{attempts, destinations};
+use testkit::{Lab, Limiter, Mix, Side, require_lab};
 
 /// Where nobody else pins anything.
 fn pins(name: &str) -> PathBuf {

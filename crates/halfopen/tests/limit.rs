@@ -2,15 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod wire;
-
-use halfopen_lab::dial::Outcome;
-use halfopen_lab::invariant::{Attempt, End, Invariant, Peak, attempts, destinations, least_gap};
-use halfopen_lab::{CLIENT_V4, Dialer, Family, Lab, Mix, PORT, Segment, Side, WORLD_V4, require_lab};
 use std::net::{IpAddr, SocketAddr};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
-use wire::{PATIENCE, limiter, seen};
+use testkit::desk::PATIENCE;
+use testkit::dial::Outcome;
+use testkit::invariant::{Attempt, End, Invariant, Peak, attempts, destinations, least_gap};
+use testkit::{CLIENT_V4, Dialer, Family, Lab, Limiter, Mix, PORT, Segment, Side, WORLD_V4, require_lab};
 
 /// Just under the second that TCP itself waits before it repeats a SYN.
 const SYN_GAP: Duration = Duration::from_millis(975);
@@ -28,7 +26,7 @@ fn ten_of_254_dead_addresses_are_asked_and_244_wait() {
     require_lab!();
     let lab = Lab::new().unwrap();
     let hosts = lab.draw(&Mix { dead: 254, family: Family::Both, ..Mix::default() }).unwrap();
-    let limiter = limiter(&lab).start().unwrap();
+    let limiter = Limiter::builder(&lab).start().unwrap();
     let capture = lab.capture(Side::World).unwrap();
     let dialling = Dialer::new(&lab).destinations(hosts.destinations()).spawn().unwrap();
     dialling.await_all_dialled(PATIENCE).unwrap();
@@ -47,7 +45,7 @@ fn ten_of_254_dead_addresses_are_asked_and_244_wait() {
         .unwrap();
 
     let captured = capture.finish().unwrap();
-    let (peak, attempts) = judged(seen(&captured), &[], 10, Duration::from_secs(21));
+    let (peak, attempts) = judged(captured.whole(), &[], 10, Duration::from_secs(21));
     assert_eq!(peak.half_open, 10);
     assert_eq!(destinations(&attempts).len(), 20);
     assert!(attempts.iter().any(|attempt| attempt.syns.len() == 3), "a lost SYN is repeated within its slot");
@@ -58,7 +56,7 @@ fn with_a_slot_life_of_a_second_all_are_asked_in_turn() {
     require_lab!();
     let lab = Lab::new().unwrap();
     let hosts = lab.draw(&Mix { dead: 254, family: Family::Both, ..Mix::default() }).unwrap();
-    let limiter = limiter(&lab).set("host.slot_life", "1s").start().unwrap();
+    let limiter = Limiter::builder(&lab).set("host.slot_life", "1s").start().unwrap();
     let capture = lab.capture(Side::World).unwrap();
     let dialling = Dialer::new(&lab).destinations(hosts.destinations()).mapped().spawn().unwrap();
     let status = limiter.await_status("none queued", PATIENCE, |status| {
@@ -67,7 +65,7 @@ fn with_a_slot_life_of_a_second_all_are_asked_in_turn() {
     });
     assert_eq!(status.unwrap().host.released, 244);
     let captured = capture.finish().unwrap();
-    let (peak, attempts) = judged(seen(&captured), &dialling.ends(), 10, Duration::from_secs(1));
+    let (peak, attempts) = judged(captured.whole(), &dialling.ends(), 10, Duration::from_secs(1));
     assert_eq!(peak.half_open, 10);
     assert_eq!(destinations(&attempts).len(), 254);
     let gap = least_gap(&attempts);
@@ -78,7 +76,7 @@ fn with_a_slot_life_of_a_second_all_are_asked_in_turn() {
 fn the_limit_spans_processes_threads_and_families() {
     require_lab!();
     let lab = Lab::new().unwrap();
-    let limiter = limiter(&lab).set("half_open", 7).start().unwrap();
+    let limiter = Limiter::builder(&lab).set("half_open", 7).start().unwrap();
     let capture = lab.capture(Side::World).unwrap();
     let child = lab.cgroup().child("below").unwrap();
     let diallings: Vec<_> = [(Family::V4, false), (Family::V6, true), (Family::V4, true)]
@@ -97,7 +95,7 @@ fn the_limit_spans_processes_threads_and_families() {
     // Before the dialers end, one by one: what the first gives back, the waiters of the next may take.
     let captured = capture.finish().unwrap();
     drop(diallings);
-    assert_eq!(judged(seen(&captured), &[], 7, Duration::from_secs(21)).0.half_open, 7);
+    assert_eq!(judged(captured.whole(), &[], 7, Duration::from_secs(21)).0.half_open, 7);
 }
 
 #[test]
@@ -105,7 +103,7 @@ fn who_is_answered_never_waits() {
     require_lab!();
     let lab = Lab::new().unwrap();
     let hosts = lab.draw(&Mix { live: 2_000, family: Family::Both, ..Mix::default() }).unwrap();
-    let limiter = limiter(&lab).start().unwrap();
+    let limiter = Limiter::builder(&lab).start().unwrap();
     // One at a time: each is answered before the next is dialled.
     let dialer = Dialer::new(&lab).destinations(hosts.destinations()).blocking(1).close_when_connected();
     let reports = dialer.spawn().unwrap().await_all_done(PATIENCE).unwrap();
@@ -120,7 +118,7 @@ fn exempt_destinations_are_never_counted() {
     require_lab!();
     let lab = Lab::new().unwrap();
     let hosts = lab.draw(&Mix { dead: 30, ..Mix::default() }).unwrap();
-    let limiter = limiter(&lab).set("exempt", "[\"198.18.0.0/15\"]").start().unwrap();
+    let limiter = Limiter::builder(&lab).set("exempt", "[\"198.18.0.0/15\"]").start().unwrap();
     let capture = lab.capture(Side::World).unwrap();
     let dialling = Dialer::new(&lab).destinations(hosts.destinations()).mapped().spawn().unwrap();
     dialling.await_all_dialled(PATIENCE).unwrap();
@@ -128,7 +126,7 @@ fn exempt_destinations_are_never_counted() {
     assert_eq!((host.half_open, host.queued, host.admitted), (0, 0, 0));
     drop(dialling);
     let captured = capture.finish().unwrap();
-    assert_eq!(destinations(&attempts(seen(&captured), &[])).len(), 30);
+    assert_eq!(destinations(&attempts(captured.whole(), &[])).len(), 30);
 }
 
 #[test]
@@ -137,7 +135,7 @@ fn nmap_finishes_and_curl_gets_its_turn() {
     let lab = Lab::new().unwrap();
     let net = "198.18.7.0/24";
     let hosts = lab.draw(&Mix { dead: 250, within: Some(net.parse().unwrap()), ..Mix::default() }).unwrap();
-    let limiter = limiter(&lab).set("slot_life", "1s").set("drain", "unlimited").start().unwrap();
+    let limiter = Limiter::builder(&lab).set("slot_life", "1s").set("drain", "unlimited").start().unwrap();
     let capture = lab.capture(Side::World).unwrap();
     let targets = tempfile::NamedTempFile::new().unwrap();
     let list: Vec<_> = hosts.destinations().iter().map(|to| to.ip().to_string()).collect();
@@ -178,7 +176,7 @@ fn nmap_finishes_and_curl_gets_its_turn() {
     let captured = capture.finish().unwrap();
     // nmap closes what it gives up, which frees the slot at once and cannot be seen on the wire: who was asked
     // within a second is an upper bound only where nobody closes.
-    let asked = destinations(&attempts(seen(&captured), &[]));
+    let asked = destinations(&attempts(captured.whole(), &[]));
     assert!(
         asked.iter().all(|to| to.ip() == IpAddr::V4(WORLD_V4) || hosts.kind(to.ip()).is_some()),
         "{asked:?}"
@@ -205,7 +203,7 @@ except PermissionError:
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     };
     assert_eq!(send(), "sent");
-    let limiter = limiter(&lab).start().unwrap();
+    let limiter = Limiter::builder(&lab).start().unwrap();
     assert_eq!(send(), "refused");
     limiter.set("raw_tcp", "count").unwrap();
     assert_eq!(send(), "sent");

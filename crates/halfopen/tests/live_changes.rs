@@ -2,15 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod desk;
-
-use desk::{NEXT_RECHECK, PATIENCE, ask, ask_well, limit, until, waiting};
-use halfopen_lab::invariant::{attempts, destinations};
-use halfopen_lab::{Capture, Dialer, Dialling, Lab, Limiter, Mix, Scope, Side, Status, require_lab};
 use rustix::process::Signal;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
+use testkit::desk::{NEXT_RECHECK, PATIENCE, ask, ask_well, limit, until, waiting};
+use testkit::invariant::{attempts, destinations};
+use testkit::{Capture, Dialer, Dialling, Lab, Limiter, Mix, Scope, Side, Status, require_lab};
 
 const DIALLED: u32 = 80;
 const LIMIT: u32 = 5;
@@ -31,7 +29,7 @@ impl Saturated {
         let directory = tempfile::tempdir().unwrap();
         let config = directory.path().join("halfopen.toml");
         fs::write(&config, configuration(LIMIT)).unwrap();
-        let limiter = Limiter::builder(&lab).program(desk::program()).config(&config).start().unwrap();
+        let limiter = Limiter::builder(&lab).config(&config).start().unwrap();
         let capture = lab.capture(Side::Client).unwrap();
         let dialling = dial_dead(&lab, DIALLED);
         let saturated = Self { capture, dialling, limiter, _directory: directory, config, lab };
@@ -210,7 +208,7 @@ fn persist_can_be_saved_for_the_next_daemon_only() {
     let (lab, directory) = (Lab::new().unwrap(), tempfile::tempdir().unwrap());
     let config = directory.path().join("halfopen.toml");
     fs::write(&config, configuration(LIMIT)).unwrap();
-    let limiter = Limiter::builder(&lab).program(desk::program()).config(&config).start().unwrap();
+    let limiter = Limiter::builder(&lab).config(&config).start().unwrap();
     let refused = ask(&limiter, &["set", "persist", "true"]);
     assert_eq!((refused.code, refused.out.as_str()), (Some(2), ""), "{refused:?}");
     assert!(refused.error.contains("when the daemon starts"), "{refused:?}");
@@ -235,7 +233,7 @@ fn saving_changes_one_value_and_no_other_byte() {
     fs::write(&config, "# main\n[host]\nhalf_open = 4\n").unwrap();
     fs::create_dir(local.parent().unwrap()).unwrap();
     fs::write(&local, file("12")).unwrap();
-    let limiter = Limiter::builder(&lab).program(desk::program()).config(&config).start().unwrap();
+    let limiter = Limiter::builder(&lab).config(&config).start().unwrap();
     let read = |path: &Path| fs::read_to_string(path).unwrap();
 
     let out = ask_well(&limiter, &["set", "--save", "half_open", "50"]);

@@ -2,18 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod desk;
-
-use desk::kernel_objects::KernelObjects;
-use desk::own_options::{OwnOptions, SYN_COUNT, USER_TIMEOUT_MS, arguments};
-use desk::{NEXT_RECHECK, PATIENCE, ask_well, has, limit, until};
-use halfopen_lab::invariant::{attempts, destinations};
-use halfopen_lab::{Lab, Limiter, Mix, Side, require_lab};
 use rustix::process::Signal;
 use std::collections::HashSet;
 use std::fs;
 use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
+use testkit::desk::kernel_objects::KernelObjects;
+use testkit::desk::own_options::{OwnOptions, SYN_COUNT, USER_TIMEOUT_MS, arguments};
+use testkit::desk::{NEXT_RECHECK, PATIENCE, ask_well, has, limit, until};
+use testkit::invariant::{attempts, destinations};
+use testkit::{Lab, Limiter, Mix, Side, require_lab};
 
 const LIMIT: u32 = 4;
 const DIRECTLY: u32 = 30;

@@ -2,16 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod desk;
-
-use desk::mounts::changed_for;
-use desk::names::{CLIENT, STUB, Scene, Server, attempt_is_named, named_for, names, resolve};
-use desk::{PATIENCE, ask_well, has, program, said, until};
-use halfopen_lab::{Family, Host, HostKind, Limiter, WORLD_V4, require_lab};
 use serde_json::Value;
 use std::fs;
 use std::net::IpAddr;
 use std::process::Command;
+use testkit::desk::mounts::changed_for;
+use testkit::desk::names::{CLIENT, STUB, Scene, Server, attempt_is_named, named_for, names, resolve};
+use testkit::desk::{PATIENCE, ask_well, has, program, said, until};
+use testkit::{Family, Host, HostKind, Limiter, WORLD_V4, require_lab};
 
 #[test]
 fn a_real_server_and_a_stub_name_addresses_for_who_asked_or_for_all() {
@@ -19,7 +17,7 @@ fn a_real_server_and_a_stub_name_addresses_for_who_asked_or_for_all() {
     if !has("dnsmasq", "dnsmasq-base") {
         return;
     }
-    let scene = Scene::new();
+    let scene = Scene::set_up();
     let (v4, v6) = (scene.dead(3, Family::V4), scene.dead(1, Family::V6));
     let world = [
         "--listen-address=10.77.0.2,fd77::2".to_owned(),
@@ -95,7 +93,7 @@ fn a_real_server_and_a_stub_name_addresses_for_who_asked_or_for_all() {
 #[test]
 fn forged_answers_name_nothing() {
     require_lab!();
-    let scene = Scene::new();
+    let scene = Scene::set_up();
     let server = WORLD_V4.to_string();
     let second = "198.18.255.53";
     scene.lab.place(&[Host { address: second.parse().unwrap(), kind: HostKind::Live }]).unwrap();

@@ -2,18 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod desk;
-
-use desk::mounts::changed_for;
-use desk::names::{CLIENT, STUB, Scene, Server, attempt_is_named, named_for, names, resolve, resolve_after};
-use desk::{ask_well, has, program, said};
-use halfopen_lab::{Cgroup, Family, Lab, Limiter, Namespace, Service, Skip, require_lab};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::fs;
 use std::net::IpAddr;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use testkit::desk::mounts::changed_for;
+use testkit::desk::names::{
+    CLIENT, STUB, Scene, Server, attempt_is_named, named_for, names, resolve, resolve_after,
+};
+use testkit::desk::{ask_well, has, program, said};
+use testkit::{Cgroup, Family, Lab, Limiter, Namespace, Service, Skip, require_lab};
 
 const SERVER: &str = "10.77.0.2";
 /// Of the server that is asked as an authority.
@@ -106,7 +106,7 @@ fn unbound_asks_as_it_likes_and_each_client_is_told_its_names() {
     if !has("dnsmasq", "dnsmasq-base") {
         return;
     }
-    let scene = Scene::new();
+    let scene = Scene::set_up();
     let (v4, v6) = (scene.dead(5, Family::V4), scene.dead(1, Family::V6));
     let records = [
         format!("far.test,{},{}", v4[0], v6[0]),
@@ -246,7 +246,7 @@ fn systemd_resolved_s_stub_tells_each_client_its_names() {
     if !has("dnsmasq", "dnsmasq-base") {
         return;
     }
-    let scene = Scene::new();
+    let scene = Scene::set_up();
     let (v4, v6) = (scene.dead(2, Family::V4), scene.dead(1, Family::V6));
     let records = [format!("far.test,{},{}", v4[0], v6[0]), format!("second.test,{}", v4[1])];
     let _server = server(&scene, &records);
@@ -289,7 +289,7 @@ fn past_the_stub_only_resolved_s_own_questions_are_seen() {
     if !has("dnsmasq", "dnsmasq-base") {
         return;
     }
-    let scene = Scene::new();
+    let scene = Scene::set_up();
     let v4 = scene.dead(2, Family::V4);
     let _server = server(&scene, &[format!("first.test,{}", v4[0]), format!("second.test,{}", v4[1])]);
     let own_cgroup = scene.lab.cgroup().child("resolved").unwrap();

@@ -3,13 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod desk;
-
-use desk::mounts::{changed_for, install};
-use desk::own_options::{OwnOptions, arguments};
-use desk::system_log::SystemLog;
-use desk::{PATIENCE, ask_well, said, until};
-use halfopen_lab::{Cgroup, Lab, Limiter, LimiterBuilder, Mix, require_lab};
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs;
@@ -17,6 +10,11 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use testkit::desk::mounts::{changed_for, install};
+use testkit::desk::own_options::{OwnOptions, arguments};
+use testkit::desk::system_log::SystemLog;
+use testkit::desk::{PATIENCE, ask_well, said, until};
+use testkit::{Cgroup, Lab, Limiter, LimiterBuilder, Mix, require_lab};
 
 /// A line break, a terminal's escape, a byte that is no UTF-8, a turn of the writing direction, and what looks like an
 /// escape of ours. Its first fifteen bytes become the process's name.
@@ -59,7 +57,7 @@ fn limiter<'l>(lab: &'l Lab, directory: &Path) -> LimiterBuilder<'l> {
         below_the_mount(lab)
     );
     fs::write(&config, text).unwrap();
-    Limiter::builder(lab).program(desk::program()).config(&config)
+    Limiter::builder(lab).config(&config)
 }
 
 /// Nothing in it moves a cursor, ends a line, or turns the writing direction.

@@ -2,15 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod desk;
-
-use desk::own_options::{OwnOptions, SYN_COUNT, USER_TIMEOUT_MS, arguments};
-use desk::{PATIENCE, ask, ask_well, limit, until, waiting};
-use halfopen_lab::invariant::{attempts, destinations};
-use halfopen_lab::{
-    Dialer, Dialling, Lab, LabError, Limiter, LimiterBuilder, Mix, Side, Status, require_lab,
-};
 use std::net::SocketAddr;
+use testkit::desk::own_options::{OwnOptions, SYN_COUNT, USER_TIMEOUT_MS, arguments};
+use testkit::desk::{PATIENCE, ask, ask_well, limit, until, waiting};
+use testkit::invariant::{attempts, destinations};
+use testkit::{Dialer, Dialling, Lab, LabError, Limiter, LimiterBuilder, Mix, Side, Status, require_lab};
 
 const LIMIT: u32 = 5;
 const DIALLED: u32 = 30;
@@ -80,10 +76,7 @@ fn counts_waiting_attempts_and_scopes_are_taken_over() {
 
     let after = limiter.status().unwrap();
     assert!(after.persist);
-    assert_eq!(
-        after.host,
-        halfopen_lab::Scope { longest_wait_ms: after.host.longest_wait_ms, ..before.host }
-    );
+    assert_eq!(after.host, testkit::Scope { longest_wait_ms: after.host.longest_wait_ms, ..before.host });
     assert_eq!(after.scopes, before.scopes);
     assert_eq!(waiting(&limiter, dialling.pid()).keys().len(), asked.len());
     assert!(in_scope.options().iter().all(|options| *options == (USER_TIMEOUT_MS, SYN_COUNT)));

@@ -2,19 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod desk;
-
-use desk::kernel_objects::KernelObjects;
-use desk::own_options::{OwnOptions, SYN_COUNT, USER_TIMEOUT_MS, arguments};
-use desk::{PATIENCE, ask, has, limit, until};
-use halfopen_lab::invariant::{attempts, destinations};
-use halfopen_lab::{Capture, Lab, Limiter, Mix, Side, require_lab};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
+use testkit::desk::kernel_objects::KernelObjects;
+use testkit::desk::own_options::{OwnOptions, SYN_COUNT, USER_TIMEOUT_MS, arguments};
+use testkit::desk::{PATIENCE, ask, has, limit, until};
+use testkit::invariant::{attempts, destinations};
+use testkit::{Capture, Lab, Limiter, Mix, Side, require_lab};
 
 const LIMIT: u32 = 4;
 const DIALLED: u32 = 30;

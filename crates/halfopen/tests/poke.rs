@@ -2,15 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod rig;
+use testkit::rig;
 
-use halfopen_lab::invariant::{Invariant, attempts};
-use halfopen_lab::{Cgroup, Dialer, Family, HostKind, Kind, Lab, Mix, Segment, Side, require_lab};
-use rig::calls::Calls;
-use rig::{AT_ONCE, PATIENCE, Rig, allow, host, limit, until, wait_for};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+use testkit::desk::PATIENCE;
+use testkit::invariant::{Invariant, attempts};
+use testkit::rig::calls::Calls;
+use testkit::rig::{AT_ONCE, Rig, allow, host, limit, until, wait_for};
+use testkit::{Cgroup, Dialer, Family, HostKind, Kind, Lab, Mix, Segment, Side, require_lab};
 
 /// From one turn to the next: no waiter's first timer runs sooner where it is to be woken.
 const TURN: Duration = Duration::from_secs(6);
@@ -185,7 +186,7 @@ fn a_firewall_on_lo_costs_the_wake_and_nothing_else() {
     dialling.await_all_dialled(PATIENCE).unwrap();
     drop(blockers);
     let reports = dialling.await_all_done(PATIENCE).unwrap();
-    assert!(reports.iter().all(|report| report.outcome == halfopen_lab::dial::Outcome::Connected));
+    assert!(reports.iter().all(|report| report.outcome == testkit::dial::Outcome::Connected));
     let degraded = || {
         let output = rig.limiter.command().args(["status", "--json"]).output().unwrap();
         String::from_utf8(output.stdout).unwrap().contains("pokes_without_effect")
@@ -214,7 +215,7 @@ fn killed_it_leaves_waiters_that_get_their_turn() {
     daemon.kill();
     drop(blocking);
     let reports = dialling.await_all_done(PATIENCE).unwrap();
-    assert!(reports.iter().all(|report| report.outcome == halfopen_lab::dial::Outcome::Connected));
+    assert!(reports.iter().all(|report| report.outcome == testkit::dial::Outcome::Connected));
     // Those who come after its promise has ended ask as quickly as ever.
     sleep(PROMISE_ENDED);
     let live = lab.draw(&Mix { live: 40, ..Mix::default() }).unwrap();

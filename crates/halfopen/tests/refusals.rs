@@ -3,18 +3,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod desk;
-
-use desk::mounts::{NO_BPF_FS, NO_BTF, NO_CGROUP2, NO_KERNEL_CONFIG, changed_for, install};
-use desk::other_program::{Attached, Does, attach};
-use desk::{PATIENCE, Said, has, limit, program, said};
-use halfopen_lab::invariant::{Invariant, attempts, destinations};
-use halfopen_lab::{Cgroup, Dialer, Lab, LabError, Limiter, Mix, Side, require_lab};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
+use testkit::desk::mounts::{NO_BPF_FS, NO_BTF, NO_CGROUP2, NO_KERNEL_CONFIG, changed_for, install};
+use testkit::desk::other_program::{Attached, Does, attach};
+use testkit::desk::{PATIENCE, Said, has, limit, program, said};
+use testkit::invariant::{Invariant, attempts, destinations};
+use testkit::{Cgroup, Dialer, Lab, LabError, Limiter, Mix, Side, require_lab};
 
 /// Runs `program run`, which must end by itself, on a cgroup of the lab.
 fn refused(lab: &Lab, program: &Path, limited: &Cgroup) -> Said {

@@ -3,14 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod desk;
-
-use desk::other_program::{Attached, Does, attach, attach_counting};
-use desk::{PATIENCE, has, limit, program, until, waiting};
-use halfopen_lab::dial::{Outcome, Report};
-use halfopen_lab::invariant::{Invariant, attempts, destinations};
-use halfopen_lab::{Cgroup, Dialer, Lab, Limiter, Mix, Scope, Side, require_lab};
 use std::time::Duration;
+use testkit::desk::other_program::{Attached, Does, attach, attach_counting};
+use testkit::desk::{PATIENCE, has, limit, program, until, waiting};
+use testkit::dial::{Outcome, Report};
+use testkit::invariant::{Invariant, attempts, destinations};
+use testkit::{Cgroup, Dialer, Lab, Limiter, Mix, Scope, Side, require_lab};
 
 const LIMIT: u32 = 5;
 const DIALLED: u32 = 40;

@@ -2,14 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod desk;
-
-use desk::other_program::{Attached, Does, attach};
-use desk::{PATIENCE, Said, has, limit, program, said, until};
-use halfopen_lab::{Cgroup, Lab, require_lab};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
+use testkit::desk::other_program::{Attached, Does, attach};
+use testkit::desk::{PATIENCE, Said, has, limit, program, said, until};
+use testkit::{Cgroup, Lab, require_lab};
 
 fn doctor(cgroup: &Cgroup) -> Said {
     said(Command::new(program()).arg("doctor").arg("--cgroup").arg(cgroup.path()))

@@ -2,12 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod desk;
-
-use desk::{PATIENCE, ask_well, limit};
-use halfopen_lab::{Dialer, Dialling, Lab, Limiter, Mix, require_lab};
 use serde_json::{Value, json};
 use std::time::Duration;
+use testkit::desk::{PATIENCE, ask_well, limit};
+use testkit::{Dialer, Dialling, Lab, Limiter, Mix, require_lab};
 
 const LIMIT: u32 = 2;
 

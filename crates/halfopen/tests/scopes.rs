@@ -2,15 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod desk;
-
-use desk::{PATIENCE, ask, ask_well, program, until};
-use halfopen_lab::dial::Outcome;
-use halfopen_lab::{Dialer, Dialling, Lab, Limiter, Mix, require_lab};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
+use testkit::desk::{PATIENCE, ask, ask_well, program, until};
+use testkit::dial::Outcome;
+use testkit::{Dialer, Dialling, Lab, Limiter, Mix, require_lab};
 
 /// A limiter of a cgroup of the lab, with its configuration. The cgroup is found by the last name of its path.
 struct Host {

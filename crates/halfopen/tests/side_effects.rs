@@ -2,17 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod rig;
+use testkit::rig;
 
-use halfopen_lab::{Cgroup, Family, HostKind, WORLD_V4, require_lab};
-use rig::calls::{Calls, IPPROTO_MPTCP, address};
-use rig::program::Program;
-use rig::{AT_ONCE, PATIENCE, Rig, faults, host, until, wait_for};
 use rustix::io::Errno;
 use serde_json::{Value, json};
 use std::net::{IpAddr, SocketAddr};
 use std::thread::sleep;
 use std::time::Duration;
+use testkit::desk::PATIENCE;
+use testkit::rig::calls::{Calls, IPPROTO_MPTCP, address};
+use testkit::rig::program::Program;
+use testkit::rig::{AT_ONCE, Rig, faults, host, until, wait_for};
+use testkit::{Cgroup, Family, HostKind, WORLD_V4, require_lab};
 
 const TCP_IS_MPTCP: i32 = 43;
 const IPPROTO_TCP: i32 = 6;

@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-use halfopen_lab::dial::Outcome;
-use halfopen_lab::{Dialer, HostKind, Lab, Limiter, Mix, require_lab};
 use std::time::Duration;
+use testkit::dial::Outcome;
+use testkit::{Dialer, HostKind, Lab, Limiter, Mix, require_lab};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 /// A turn every two seconds: far enough apart for every waiter to have asked in between, woken or not.
@@ -16,7 +16,6 @@ fn others_first_attempt_waits_for_one_turn(poke: bool) {
     let hosts = lab.draw(&Mix { live: 4, dead: CROWD, ..Mix::default() }).unwrap();
     let (crowded, other) = (lab.cgroup().child("crowded").unwrap(), lab.cgroup().child("other").unwrap());
     let limiter = Limiter::builder(&lab)
-        .program(env!("CARGO_BIN_EXE_halfopen").into())
         .set("host.half_open", 1)
         .set("host.slot_life", "100ms")
         .set("host.drain", DRAIN)

@@ -3,17 +3,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod desk;
-mod rig;
-
-use desk::{PATIENCE, ask_well, limit, until};
-use halfopen_lab::{CLIENT_V4, Cgroup, Family, HostKind, Lab, Limiter, require_lab};
-use rig::host;
-use rig::program::Program;
 use rustix::io::Errno;
 use serde_json::{Value, json};
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
+use testkit::desk::{PATIENCE, ask_well, limit, until};
+use testkit::rig::host;
+use testkit::rig::program::Program;
+use testkit::{CLIENT_V4, Cgroup, Family, HostKind, Lab, Limiter, require_lab};
 
 const PORT: u16 = 4_500;
 /// One at once, and the next after the test.

@@ -2,11 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a fixture that cannot be set up ends the test")]
 
-use halfopen_lab::{Lab, require_lab};
 use rustix::process::{Pid, Signal, kill_process};
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use testkit::{Lab, require_lab};
 
 /// How long the service manager waits for a sign, and how often the daemon gives one.
 const WATCHDOG: Duration = Duration::from_secs(1);

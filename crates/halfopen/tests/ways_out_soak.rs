@@ -2,17 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-mod rig;
+use testkit::rig;
 
-use halfopen_lab::{Dialer, Family, Hosts, Lab, Mix, Scope, Status, require_lab};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
-use rig::Rig;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
+use testkit::rig::Rig;
+use testkit::{Dialer, Family, Hosts, Lab, Mix, Scope, Status, require_lab};
 
 const ATTEMPTS: i64 = 100_000;
 const HALF_OPEN: u32 = 50;

@@ -5,7 +5,7 @@ use super::running_daemon;
 use crate::conntrack::Counts;
 use crate::{exit, output};
 use anyhow::Result;
-use halfopen_kernel::{Finding, Probe, probes};
+use halfopen_bpf::{Finding, Probe, probes};
 use std::path::Path;
 
 pub fn doctor(cgroup: Option<&Path>) -> Result<u8> {

@@ -28,8 +28,8 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Run(run) => {
             daemon::run(Sources::new(run.config, &run.sets)?, run.cgroup.as_deref())?;
         }
-        Command::Hand { reach, serve: None } => daemon::hand::keeper::keep(&reach)?,
-        Command::Hand { reach, serve: Some(turn) } => daemon::hand::serving::serve(&reach, turn)?,
+        Command::Hand { reach, serve: None } => crate::privileged::keeper::keep(&reach)?,
+        Command::Hand { reach, serve: Some(turn) } => crate::privileged::serving::serve(&reach, turn)?,
         Command::Off => off::off()?,
         Command::Status { json } => show::status(json)?,
         Command::Events { follow, json, since } => show::events(follow, json, since)?,

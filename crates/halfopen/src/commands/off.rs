@@ -1,11 +1,11 @@
 //! `off`: the daemon is asked to end; one that does not answer is killed. Works without configuration.
 
 use crate::control::{Answer, Client, ClientError, Request};
-use crate::daemon::lock::{Holder, holder};
+use crate::lock::{Holder, holder};
 use crate::output;
 use crate::runtime_dir::{RuntimeDir, pins_of_this_host};
 use anyhow::{Context, Result, bail};
-use halfopen_kernel::end_pinned;
+use halfopen_bpf::end_pinned;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::thread::sleep;

@@ -1,6 +1,6 @@
 //! Open packet sockets: what is sent through them passes none of the limit's hooks.
 
-use halfopen_kernel::text::escaped;
+use halfopen_bpf::text::escaped;
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! How far a running daemon is confined, read from the kernel, and why it is not all it could be, asked of itself.
 
 use crate::control::{Answer, Client, Degradation, Request};
-use crate::daemon::lock::holder;
+use crate::lock::holder;
 use crate::runtime_dir::RuntimeDir;
 use std::fs;
 use std::time::Duration;

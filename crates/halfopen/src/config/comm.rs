@@ -10,7 +10,7 @@ use super::error::Wrong;
 use super::limit::Action;
 use super::place::Origin;
 use super::rules::Rule;
-use halfopen_kernel::Per;
+use halfopen_bpf::Per;
 use halfopen_policy::{FirstContact, Limits, OnSuspect, Rate};
 
 pub(super) fn check_comm(scopes: &[&Rule], host: &Limits) -> Result<(), (Wrong, Origin)> {

@@ -2,7 +2,7 @@
 
 use super::setting::{MODES, prefixes};
 use super::value::{Expected, Written, WrongValue, name_of, show, with_list};
-use halfopen_kernel::DenyRule;
+use halfopen_bpf::DenyRule;
 use halfopen_policy::Mode;
 use ipnet::IpNet;
 use std::ops::RangeInclusive;

@@ -9,7 +9,7 @@ use super::rule::{Found, NAME, Sayings, is_name};
 use super::said::Said;
 use super::setting::prefixes;
 use super::value::{Written, WrongValue, written};
-use halfopen_kernel::DenyRule;
+use halfopen_bpf::DenyRule;
 use halfopen_policy::Mode;
 use ipnet::IpNet;
 use std::collections::BTreeMap;

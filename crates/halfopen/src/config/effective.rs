@@ -12,7 +12,7 @@ use super::resolvers::Resolvers;
 use super::rules::Rules;
 use super::said::Said;
 use super::setting::Setting;
-use halfopen_kernel::{NameTrust, Settings};
+use halfopen_bpf::{NameTrust, Settings};
 use halfopen_policy::{FirstContact, Limits, Mode, Overflow, RawTcp};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::collections::BTreeMap;

@@ -6,7 +6,7 @@ use super::essential_shipped::{SHIPPED, Shipped};
 use super::key::{did_you_mean, nearest};
 use super::user::User;
 use super::value::{WrongValue, written};
-use halfopen_kernel::Essential;
+use halfopen_bpf::Essential;
 use std::fs;
 use std::io;
 use std::ops::Range;

@@ -7,7 +7,7 @@ use super::name::{RuleName, is_interface, is_of_exec};
 use super::said::Said;
 use super::value::{Written, WrongValue, name_of, written};
 use super::who::Who;
-use halfopen_kernel::Per;
+use halfopen_bpf::Per;
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};

@@ -8,7 +8,7 @@ use super::name::RuleName;
 use super::place::Origin;
 use super::rule::per_name;
 use super::who::Who;
-use halfopen_kernel::{InterfaceRule, Per, ScopeRule, Settings};
+use halfopen_bpf::{InterfaceRule, Per, ScopeRule, Settings};
 use halfopen_policy::{FirstContact, Limits};
 use std::collections::BTreeMap;
 use std::fmt::Write;

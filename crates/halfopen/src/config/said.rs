@@ -7,7 +7,7 @@ use super::limit::Limit;
 use super::name::{Name, RuleName};
 use super::setting::Setting;
 use super::who::Who;
-use halfopen_kernel::Per;
+use halfopen_bpf::Per;
 use ipnet::IpNet;
 
 /// What is said.

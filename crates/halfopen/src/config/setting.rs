@@ -6,7 +6,7 @@ use super::limit::Limit;
 use super::preset::Preset;
 use super::resolvers::Resolvers;
 use super::value::{Written, WrongValue, name_of, show, with_list, written};
-use halfopen_kernel::{NameTrust, Settings};
+use halfopen_bpf::{NameTrust, Settings};
 use halfopen_policy::limits::show_time;
 use halfopen_policy::{Mode, RawTcp};
 use ipnet::IpNet;

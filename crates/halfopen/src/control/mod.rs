@@ -173,20 +173,6 @@ pub enum RefusalKind {
     Cannot,
 }
 
-impl Answer {
-    /// A refusal for `error`, with its whole chain.
-    #[must_use]
-    pub fn refusal(error: &anyhow::Error) -> Self {
-        use crate::exit;
-        let kind = match exit::code(error) {
-            exit::WRONG_USE => RefusalKind::WrongUse,
-            exit::CANNOT => RefusalKind::Cannot,
-            _ => RefusalKind::Failed,
-        };
-        Self::Refused { kind, message: exit::explained(error) }
-    }
-}
-
 /// A message as a line of its own.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 use super::status::span;
 use crate::events::text::plain;
-use halfopen_kernel::NamesCounts;
+use halfopen_bpf::NamesCounts;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;

@@ -1,7 +1,7 @@
 //! What waiting did to which program: the most harmed first.
 
 use crate::events::Identity;
-use halfopen_kernel::{Program, ProgramCount};
+use halfopen_bpf::{Program, ProgramCount};
 use halfopen_policy::Ledger;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;

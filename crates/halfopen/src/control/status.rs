@@ -3,7 +3,7 @@
 use super::{DenyStatus, Harm, NamedStatus, NamesStatus, ProgramStatus, ScopeStatus, TrialStatus};
 use crate::conntrack::Conntrack;
 use crate::events::text::plain;
-use halfopen_kernel::{Attempt, AttemptState, FaultCount, Shortcoming};
+use halfopen_bpf::{Attempt, AttemptState, FaultCount, Shortcoming};
 use halfopen_policy::wake::Lost;
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -1,6 +1,6 @@
 //! What first contacts over UDP have come to in a scope or account.
 
-use crate::events::text::plain;
+use crate::events::text::{plain, socket_of};
 use halfopen_policy::DatagramCounts;
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Display, Formatter};
@@ -76,12 +76,6 @@ impl Display for StoppedStatus {
         }
         write!(f, " to {destination} at {time}")
     }
-}
-
-/// Where the socket of an unknown program is from, for people.
-#[must_use]
-pub fn socket_of(cgroup: Option<&str>) -> String {
-    format!("its socket is of cgroup {}", cgroup.map_or("unknown".into(), plain))
 }
 
 #[cfg(test)]

@@ -1,75 +1,37 @@
 //! The limiter with its configuration and scopes, and what is asked of it.
 
-mod accounts;
-mod adoption;
-mod denials;
-mod exec_scopes;
-mod long_waits;
-mod look_ups;
-mod names;
-mod pokes;
-mod release;
-mod stopped_datagrams;
-mod suspects;
-mod trial;
-mod values;
-mod why;
-
-use super::announcer::Announcer;
-use super::confine::Confined;
-use super::fault_log::FaultLog;
-use super::hand::Hand;
-use super::poke::Pokes;
-use crate::config::{Effective, Key, Sources, setting};
+use crate::config::{Effective, Sources};
 use crate::conntrack;
-use crate::control::{Degradation, DegradedStatus, FaultStatus, ScopeKind, Status, programs};
-use crate::events::Waiter;
-use crate::events::record::written_time;
+use crate::control::DegradedStatus;
+use crate::daemon::announcer::Announcer;
+use crate::daemon::failed::Counted;
+use crate::daemon::fault_log::FaultLog;
+use crate::daemon::means::Means;
+use crate::daemon::resolvers::Resolvers;
+use crate::daemon::wakeups::Pokes;
 use crate::exit::explained;
+use crate::privileged::Hand;
+use crate::sandbox::Confined;
 use anyhow::Result;
-use halfopen_kernel::{
-    AccountId, CgroupDir, EnforcementStopped, Fault, FaultCount, KernelError, Limiter, ScopeId, Settings,
-    Shortcoming, Told, restore_here,
-};
-use halfopen_policy::{Limits, Mode};
-use jiff::Timestamp;
-pub use look_ups::LookUps;
-use rustix::time::{ClockId, clock_gettime};
+use halfopen_bpf::{EnforcementStopped, KernelError, Limiter, ScopeId, Settings, Shortcoming, restore_here};
+use halfopen_policy::Limits;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// The host scope's name.
-const HOST: &str = "host";
-
-/// How often accounts that nobody uses any more are looked for.
-const COLLECT: Duration = Duration::from_mins(1);
+pub(super) const HOST: &str = "host";
 
 /// A scope that `exec` made.
 #[derive(Debug)]
-struct ExecScope {
-    id: ScopeId,
-    name: String,
-    limits: Limits,
+pub(super) struct ExecScope {
+    pub(super) id: ScopeId,
+    pub(super) name: String,
+    pub(super) limits: Limits,
     /// Taken over from an earlier daemon: no client's connection ends it. Its cgroup's `cgroup.events`, open since
     /// before the daemon was confined.
-    adopted: Option<File>,
-}
-
-/// What only the hand is asked for, and what the confined process lacks.
-#[derive(Debug)]
-pub struct Means {
-    /// Keeps root.
-    pub hand: Hand,
-    /// The limited cgroup.
-    pub cgroup: CgroupDir,
-    /// Where `set --save` writes.
-    pub local_file: PathBuf,
-    /// What could not be given up.
-    pub lacks: Vec<Degradation>,
-    /// What finding out who programs are has taken.
-    pub look_ups: LookUps,
+    pub(super) adopted: Option<File>,
 }
 
 /// The name of the cgroup above those of `exec`, below the limited one.
@@ -77,30 +39,24 @@ pub const EXEC_PARENT: &str = "halfopen.exec";
 
 /// All that the daemon owns.
 pub struct Enforcement {
-    limiter: Limiter,
-    sources: Sources,
-    effective: Effective,
-    scopes: Vec<ExecScope>,
-    exec_parent: bool,
-    means: Means,
-    faults: FaultLog,
-    shortcomings: Vec<Shortcoming>,
-    disturbances: u64,
-    pokes: Pokes,
-    pins_unmounted: bool,
-    names: names::Names,
-    conntrack: conntrack::Counts,
-    conntrack_told: conntrack::Told,
-    collected: Option<Duration>,
-    counted: long_waits::Counted,
+    pub(super) limiter: Limiter,
+    pub(super) sources: Sources,
+    pub(super) effective: Effective,
+    pub(super) scopes: Vec<ExecScope>,
+    pub(super) exec_parent: bool,
+    pub(super) means: Means,
+    pub(super) faults: FaultLog,
+    pub(super) shortcomings: Vec<Shortcoming>,
+    pub(super) disturbances: u64,
+    pub(super) pokes: Pokes,
+    pub(super) pins_unmounted: bool,
+    pub(super) resolvers: Resolvers,
+    pub(super) conntrack: conntrack::Counts,
+    pub(super) conntrack_told: conntrack::Told,
+    pub(super) collected: Option<Duration>,
+    pub(super) counted: Counted,
     /// Where events go.
     pub announcer: Announcer,
-}
-
-/// Now, on the clock of the kernel part.
-#[must_use]
-pub fn monotonic() -> Duration {
-    clock_gettime(ClockId::Monotonic).try_into().unwrap_or_default()
 }
 
 impl Enforcement {
@@ -125,11 +81,11 @@ impl Enforcement {
             faults: FaultLog::default(),
             disturbances: 0,
             pins_unmounted: false,
-            names: names::Names::default(),
+            resolvers: Resolvers::default(),
             conntrack: conntrack::Counts::open(),
             conntrack_told: conntrack::Told::default(),
             collected: None,
-            counted: long_waits::Counted::default(),
+            counted: Counted::default(),
             announcer,
         };
         enforcement.announcer.episodes.set_event_after(enforcement.effective.event_after());
@@ -151,40 +107,6 @@ impl Enforcement {
         self.limiter.as_fd().try_clone_to_owned()
     }
 
-    /// Takes the attempts that began to wait from the kernel part into their episodes, and notes whose turn may
-    /// come. Returns how many began to wait.
-    ///
-    /// # Errors
-    /// Where the ring buffer cannot be read.
-    pub fn take_held(&mut self) -> Result<u64, KernelError> {
-        let rules = self.rule_scopes();
-        let Self { limiter, scopes, announcer, means, pokes, .. } = self;
-        let (mut taken, mut suspects) = (0, Vec::new());
-        limiter.take_told(&mut |told| {
-            pokes.hear(&told);
-            let held = match told {
-                Told::Held(held) => held,
-                Told::Suspect(attempt) => return suspects.push(attempt),
-                Told::Turn(_) => return,
-            };
-            taken += 1;
-            let exec = scopes.iter().find(|scope| scope.id == held.scope).map(|scope| &scope.name);
-            let rule = || rules.iter().find(|scope| scope.id == held.scope).map(|scope| &scope.name);
-            let waiter = Waiter {
-                at: held.at,
-                scope: exec.or_else(rule).map_or(HOST, String::as_str),
-                program: &held.program,
-                destination: held.destination,
-                audited: held.audited,
-            };
-            announcer.episodes.waits(&waiter, |program| means.identify_early(program));
-        })?;
-        for attempt in suspects {
-            self.note_suspect(&rules, attempt);
-        }
-        Ok(taken)
-    }
-
     /// Whether the limit would outlive this process.
     #[must_use]
     pub fn is_pinned(&self) -> bool {
@@ -201,106 +123,11 @@ impl Enforcement {
     ///
     /// # Errors
     /// Where the kernel part cannot be written; what was in force still is.
-    fn put_in_force(&mut self, settings: &Settings) -> Result<(), KernelError> {
+    pub(super) fn put_in_force(&mut self, settings: &Settings) -> Result<(), KernelError> {
         self.limiter.attach_wanted(settings, &mut self.means.hand);
         let applied = self.limiter.apply(settings);
         self.limiter.detach_unwanted(&mut self.means.hand);
         applied
-    }
-
-    /// What has to be done now and then: word for the next daemon, a trial that has ended, executables that were
-    /// replaced, other resolvers, hooks that could not be attached, scopes whose processes have ended, accounts that nobody uses.
-    ///
-    /// # Errors
-    /// Where the kernel part cannot be written.
-    pub fn tend(&mut self) -> Result<(), KernelError> {
-        self.limiter.leave_word()?;
-        self.end_trial()?;
-        self.tend_pokes()?;
-        if self.limiter.follow_essential_files()? {
-            tracing::info!("a file that `essential` names was replaced or installed: it counts as it is now");
-        }
-        if self.limiter.follow_rule_files()? {
-            tracing::info!("a file that a [[scope]] names was replaced or installed: it counts as it is now");
-        }
-        self.limiter.follow_hooks(&mut self.means.hand);
-        self.follow_resolvers()?;
-        self.end_adopted_scopes();
-        if self.collected.is_none_or(|at| at + COLLECT <= monotonic()) {
-            self.collected = Some(monotonic());
-            let gone = self.limiter.collect_accounts()?;
-            tracing::debug!("idle accounts and parties collected: {gone}");
-        }
-        let unmounted = self.limiter.pins_unmounted()?;
-        if unmounted && !self.pins_unmounted {
-            tracing::warn!("{}", DegradedStatus::from(Degradation::PinsUnmounted).explanation);
-        }
-        self.pins_unmounted = unmounted;
-        let told = self.conntrack.now().and_then(|found| self.conntrack_told.due(monotonic(), found));
-        if let Some(line) = told {
-            tracing::warn!("{line}");
-        }
-        Ok(())
-    }
-
-    /// Reads the ledgers, writes the events that are due, and logs new faults.
-    ///
-    /// # Errors
-    /// Where the kernel part cannot be read.
-    pub fn look(&mut self) -> Result<(), KernelError> {
-        self.look_after_hand();
-        self.take_held()?;
-        self.look_up_long_waits()?;
-        self.look_up_failed()?;
-        // Narrower scopes first: the host's queue counts their waiters too, which are no sign that the host is full.
-        let mut waiting_below = self.look_at_rules()?;
-        let execs = self.scopes.iter().map(|scope| (scope.id, scope.name.clone(), scope.limits.half_open));
-        let host = (ScopeId::HOST, HOST.to_owned(), self.host_limits().half_open);
-        for (id, name, limit) in execs.chain([host]).collect::<Vec<_>>() {
-            let ledger = self.limiter.ledger(id)?;
-            if id == ScopeId::HOST && ledger.queued == 0 {
-                self.pokes.nobody_waits();
-            }
-            let waiting = if id == ScopeId::HOST {
-                ledger.queued.saturating_sub(waiting_below)
-            } else {
-                waiting_below += ledger.queued;
-                ledger.queued
-            };
-            if let Some(report) =
-                self.announcer.episodes.look(monotonic(), &name, waiting, ledger.last_waiter)
-            {
-                self.announce(report, limit, ledger.queued);
-            }
-        }
-        self.announce_suspects()?;
-        self.announce_denials()?;
-        self.announce_stopped_datagrams()?;
-        let faults = self.limiter.faults()?;
-        for line in self.faults.due(monotonic(), &faults) {
-            tracing::warn!("{line}");
-        }
-        let disturbed = |fault: &&FaultCount| {
-            matches!(fault.fault, Fault::CallbackFlags | Fault::CallbacksCleared | Fault::DecidedAtEgress)
-        };
-        self.disturbances = faults.iter().filter(disturbed).map(|fault| fault.count).sum();
-        Ok(())
-    }
-
-    /// Notices, and says once, that the hand has ended or does not answer, and that it does again.
-    fn look_after_hand(&mut self) {
-        let (is_there, lacks) = (self.means.hand.look(), &mut self.means.lacks);
-        match lacks.iter().position(|lack| *lack == Degradation::NoHand) {
-            Some(at) if is_there => {
-                lacks.remove(at);
-                tracing::info!("the privileged helper answers again");
-            }
-            None if !is_there => {
-                lacks.push(Degradation::NoHand);
-                tracing::error!("{}", DegradedStatus::from(Degradation::NoHand).explanation);
-            }
-            _ => {}
-        }
     }
 
     /// This process is confined from now on. Says what is lacking.
@@ -344,51 +171,6 @@ impl Enforcement {
         })
     }
 
-    /// All numbers.
-    ///
-    /// # Errors
-    /// Where the kernel part cannot be read.
-    pub fn status(&mut self) -> Result<Status> {
-        let exec = |exec: &ExecScope| {
-            let status = self.scope_status(exec.id, &exec.name, ScopeKind::Exec, &exec.limits);
-            status.map(|status| (AccountId::of_scope(exec.id), status))
-        };
-        let mut scopes = self.scopes.iter().map(exec).collect::<Result<Vec<_>, _>>()?;
-        let (of_rules, accounts_unlisted) = self.rules_status()?;
-        scopes.extend(of_rules);
-        let mut host_status = self.scope_status(ScopeId::HOST, HOST, ScopeKind::Host, &self.host_limits())?;
-        let all = scopes.iter_mut().map(|(account, status)| (*account, status));
-        self.show_stopped_datagrams(all.chain([(AccountId::of_scope(ScopeId::HOST), &mut host_status)]))?;
-        let deny = self.deny_status()?;
-        let faults = self.limiter.faults()?;
-        let host = self.limiter.ledger(ScopeId::HOST)?;
-        let means = &mut self.means;
-        let (programs, others) =
-            programs::ranked(self.limiter.programs()?, &host, |program| means.identify(program));
-        let counting = monotonic().saturating_sub(self.limiter.counting_since());
-        let now = Timestamp::now();
-        Ok(Status {
-            mode: setting::mode_name(self.mode_now()).into(),
-            preset: self.shown(Key::Preset),
-            persist: self.limiter.is_pinned(),
-            config_hash: self.effective.hash(),
-            host: host_status,
-            scopes: scopes.into_iter().map(|(_, status)| status).collect(),
-            accounts_unlisted,
-            deny,
-            programs,
-            others,
-            counting_since: written_time(now.checked_sub(counting).unwrap_or(now)),
-            counting_for_s: counting.as_secs(),
-            trial: self.trial_status(),
-            names: self.names_status()?,
-            conntrack: self.conntrack.now(),
-            faults: faults.iter().map(FaultStatus::from).collect(),
-            degraded: self.degraded(),
-            pid: std::process::id(),
-        })
-    }
-
     /// Ends enforcement: every held attempt is let go. Returns the hand, which has more to do.
     ///
     /// # Errors
@@ -404,53 +186,17 @@ impl Enforcement {
         (stopped, hand)
     }
 
-    fn host_limits(&self) -> Limits {
+    pub(super) fn host_limits(&self) -> Limits {
         self.effective.host()
     }
 
-    fn tell_unmet_rules(&self) {
+    pub(super) fn tell_unmet_rules(&self) {
         for why in self.effective.unmet_rules() {
             tracing::warn!("{}", DegradedStatus::unmet_rule(&why).explanation);
         }
         for why in self.effective.unmet_scopes() {
             tracing::warn!("{}", DegradedStatus::unmet_scope(&why).explanation);
         }
-    }
-
-    /// The value in force, as `get` prints it.
-    fn shown(&self, key: Key) -> String {
-        if key == Key::Mode {
-            return setting::mode_name(self.mode_now()).to_owned();
-        }
-        self.effective.get(key).map_or_else(String::new, |(setting, _)| setting.show())
-    }
-
-    fn degraded(&self) -> Vec<DegradedStatus> {
-        let mode = match self.mode_now() {
-            Mode::Enforce => None,
-            Mode::Audit => Some(Degradation::Audit),
-            Mode::Off => Some(Degradation::Off),
-        };
-        let log = (!self.announcer.log_reached()).then_some(Degradation::NoSystemLog);
-        let kept = (!self.announcer.is_keeping()).then_some(Degradation::EventsNotKept);
-        let kernel = self.shortcomings.iter().map(|found| Degradation::from(*found));
-        let pins = self.pins_unmounted.then_some(Degradation::PinsUnmounted);
-        let means = self.means.lacks.iter().copied();
-        let hooks = self.limiter.not_attached().map(|(_, why)| DegradedStatus::hook_not_attached(why));
-        let unmet = self.effective.unmet_rules();
-        let unmet = unmet.iter().map(|why| DegradedStatus::unmet_rule(why));
-        let scopes = self.effective.unmet_scopes();
-        let unmet = unmet.chain(scopes.iter().map(|why| DegradedStatus::unmet_scope(why)));
-        let tracking = self.conntrack.now().filter(|found| found.is_nearly_full());
-        let tracking = tracking.map(DegradedStatus::conntrack);
-        let all = mode.into_iter().chain(log).chain(kept).chain(pins).chain(kernel).chain(means);
-        all.map(DegradedStatus::from)
-            .chain(self.pokes.degradations())
-            .chain(self.degraded_names())
-            .chain(hooks)
-            .chain(unmet)
-            .chain(tracking)
-            .collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Faults of the kernel part in the log: a new kind at once, those known at most once a minute.
 
-use halfopen_kernel::{Fault, FaultCount};
+use halfopen_bpf::{Fault, FaultCount};
 use std::collections::HashMap;
 use std::time::Duration;
 

@@ -1,37 +1,42 @@
 //! `halfopen run`: owns the limiter, from the lock to the last attempt let go. One thread: the limiter stays where it
 //! was made, and nothing here waits for a client.
 
-pub mod alarm;
-pub mod announcer;
-pub mod confine;
-pub mod enforcement;
-pub mod fault_log;
-pub mod hand;
-pub mod lock;
-pub mod notify;
-pub mod poke;
-pub mod recount;
-pub mod server;
+mod accounts;
+mod alarm;
+mod announcer;
+mod clock;
+mod enforcement;
+mod failed;
+mod fault_log;
+mod means;
+mod notify;
+mod reconcile;
+mod requests;
+mod resolvers;
+mod server;
+mod upkeep;
+mod wakeups;
 
 use crate::config::{Sources, save};
-use crate::control::{Answer, Request};
 use crate::events::SystemLog;
 use crate::exit::explained;
+use crate::lock::Lock;
 use crate::output;
+use crate::privileged::{Hand, Leave, Reach};
 use crate::runtime_dir::{RuntimeDir, pins_of_this_host};
+use crate::sandbox::{Needs, confine};
 use alarm::Alarm;
 use announcer::Announcer;
 use anyhow::{Context, Result};
-use confine::{Needs, confine};
-use enforcement::{EXEC_PARENT, Enforcement, LookUps, Means, monotonic};
-use halfopen_kernel::{CgroupDir, Keep, KernelError, Limiter};
-use hand::{Hand, Leave, Reach};
-use lock::Lock;
+use clock::monotonic;
+use enforcement::{EXEC_PARENT, Enforcement};
+use halfopen_bpf::{CgroupDir, Keep, KernelError, Limiter};
+use means::{LookUps, Means};
 use notify::Watchdog;
-use recount::Recounts;
+use reconcile::Recounts;
+use requests::answer;
 use rustix::fs::Mode;
 use rustix::process::umask;
-use server::{Call, Reply};
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -40,7 +45,7 @@ use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
 /// How often the ledgers are read.
@@ -268,66 +273,4 @@ fn bind(directory: &RuntimeDir) -> Result<UnixListener> {
         listener
     };
     bound().with_context(|| format!("making the control socket {}", path.display()))
-}
-
-/// Does what `call` asks. Returns what to wait for where the daemon is to end.
-fn answer(enforcement: &mut Enforcement, call: Call) -> Option<oneshot::Receiver<()>> {
-    let (request, peer, reply) = match call {
-        Call::Ask { request, peer, reply } => (request, peer, reply),
-        Call::EndScope { name, reply } => {
-            let ended = enforcement.end_scope(&name).map(|()| Answer::ScopeEnded);
-            if let Err(e) = &ended {
-                tracing::warn!("ending {name}: {}", explained(e));
-            }
-            let _ = reply.send(Reply::Answer(or_refusal(ended)));
-            return None;
-        }
-    };
-    let answer = match request {
-        Request::Status => enforcement.status().map(|status| Answer::Status(Box::new(status))),
-        Request::Get { name } => enforcement.get(&name).map(Answer::Value),
-        Request::Set { name, value, save } => enforcement.set(&name, &value, save),
-        Request::Enforce(order) => enforcement.trial(order),
-        Request::LocalFile => Ok(Answer::LocalFile(enforcement.local_file())),
-        Request::Saved { name } => enforcement.saved(&name),
-        Request::Release { whom } => enforcement.release(whom),
-        Request::Why(subject) => enforcement.why(subject).map(|why| Answer::Why(Box::new(why))),
-        Request::Events { since, follow } => {
-            let past = enforcement.announcer.remembered(since.as_deref());
-            let follow = follow.then(|| enforcement.announcer.follow());
-            let _ = reply.send(Reply::Events { past, follow });
-            return None;
-        }
-        Request::Exec { half_open, drain } => {
-            let begun = peer
-                .context(
-                    "the process that asks is in another PID namespace: run `halfopen exec` in the daemon's",
-                )
-                .and_then(|peer| enforcement.begin_scope(peer, half_open.as_deref(), drain.as_deref()));
-            let answer = begun.map(|(name, path)| Reply::Scope {
-                answer: Answer::Scope { name: name.clone(), path },
-                name,
-            });
-            // A client that is gone has no connection whose end would end the scope.
-            if let Err(Reply::Scope { name, .. }) =
-                reply.send(answer.unwrap_or_else(|e| Reply::Answer(Answer::refusal(&e))))
-                && let Err(e) = enforcement.end_scope(&name)
-            {
-                tracing::warn!("ending {name}: {}", explained(&e));
-            }
-            return None;
-        }
-        Request::Off => {
-            let (written, until) = oneshot::channel();
-            let answer = Answer::Ending { pid: std::process::id() };
-            let _ = reply.send(Reply::Ending { answer, written });
-            return Some(until);
-        }
-    };
-    let _ = reply.send(Reply::Answer(or_refusal(answer)));
-    None
-}
-
-fn or_refusal(answer: Result<Answer>) -> Answer {
-    answer.unwrap_or_else(|e| Answer::refusal(&e))
 }

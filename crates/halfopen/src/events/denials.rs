@@ -2,7 +2,7 @@
 //! tells the time, on the kernel's monotonic clock.
 
 use super::Tally;
-use halfopen_kernel::{Denied, DenyCount};
+use halfopen_bpf::{Denied, DenyCount};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -90,7 +90,7 @@ impl Denials {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use halfopen_kernel::Program;
+    use halfopen_bpf::Program;
 
     fn count(name: &str, denied: u64) -> DenyCount {
         let last = Denied {

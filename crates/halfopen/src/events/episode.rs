@@ -3,10 +3,9 @@
 //! time, on the kernel's monotonic clock.
 
 use super::Identity;
-use super::tallies::{Tallies, Tally};
-use halfopen_kernel::Program;
+use super::tallies::{Tallies, Tally, Waiter};
+use halfopen_bpf::Program;
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// How long after its first waiter an episode is announced that is reported however short the waits are, so that the event
@@ -29,21 +28,6 @@ pub enum State {
     Reached,
     /// None has for [`CLEARED_AFTER`], or the scope has ended.
     Cleared,
-}
-
-/// An attempt that began to wait.
-#[derive(Debug, Clone, Copy)]
-pub struct Waiter<'a> {
-    /// When.
-    pub at: Duration,
-    /// The scope in which it found no place.
-    pub scope: &'a str,
-    /// Whose.
-    pub program: &'a Program,
-    /// Where to.
-    pub destination: SocketAddr,
-    /// Whether it was only counted.
-    pub audited: bool,
 }
 
 /// What an event has to say of an episode.

@@ -1,7 +1,7 @@
 //! What can be found out about a program from its process, while there is one.
 
-use halfopen_kernel::text::escaped;
-use halfopen_kernel::{Program, shown_path_of_id};
+use halfopen_bpf::text::escaped;
+use halfopen_bpf::{Program, shown_path_of_id};
 use rustix::io::Errno;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;

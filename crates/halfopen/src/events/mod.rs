@@ -12,11 +12,11 @@ mod tallies;
 pub mod text;
 
 pub use denials::{Denial, DenialReport, Denials};
-pub use episode::{Episodes, Report, Waiter};
+pub use episode::{Episodes, Report};
 pub use identity::Identity;
 pub use kept::KeptEvents;
 pub use record::{Event, ProgramRecord, State};
 pub use stopped_datagrams::{StoppedDatagrams, StoppedReport};
 pub use suspects::{Suspect, SuspectReport, Suspects};
 pub use system_log::SystemLog;
-pub use tallies::Tally;
+pub use tallies::{Tally, Waiter};

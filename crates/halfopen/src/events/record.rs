@@ -7,9 +7,8 @@ use super::denials::DenialReport;
 use super::episode::{self, Report};
 use super::stopped_datagrams::StoppedReport;
 use super::suspects::SuspectReport;
-use super::text::plain;
+use super::text::{plain, socket_of};
 use crate::config::limit::Action;
-use crate::control::udp_status::socket_of;
 use halfopen_policy::Excess;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -408,7 +407,7 @@ impl From<Tally> for ProgramRecord {
 pub(super) mod tests {
     use super::*;
     use crate::events::Identity;
-    use halfopen_kernel::Program;
+    use halfopen_bpf::Program;
     use halfopen_policy::DatagramCounts;
     use serde_json::json;
 

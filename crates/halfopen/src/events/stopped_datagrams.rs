@@ -3,7 +3,7 @@
 //! tells the time, on the kernel's monotonic clock.
 
 use super::Tally;
-use halfopen_kernel::{AccountId, StoppedDatagram};
+use halfopen_bpf::{AccountId, StoppedDatagram};
 use halfopen_policy::{DatagramCounts, Excess};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -121,7 +121,7 @@ impl StoppedDatagrams {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use halfopen_kernel::ScopeId;
+    use halfopen_bpf::ScopeId;
 
     fn stop(id: u64, at: u64) -> StoppedDatagram {
         StoppedDatagram {

@@ -3,7 +3,7 @@
 
 use super::Tally;
 use crate::config::limit::Action;
-use halfopen_kernel::{AccountId, HeldAttempt};
+use halfopen_bpf::{AccountId, HeldAttempt};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -80,7 +80,7 @@ impl Suspects {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use halfopen_kernel::{Place, Program, ScopeId};
+    use halfopen_bpf::{Place, Program, ScopeId};
     use halfopen_policy::{Contact, Party, Purse};
 
     fn note(suspects: &mut Suspects, scope: &str, number: u64) {

@@ -1,15 +1,30 @@
 //! What the programs of an episode did.
 
 use super::Identity;
-use super::episode::Waiter;
-use halfopen_kernel::Program;
+use halfopen_bpf::Program;
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// Programs whose attempts are counted apart in one episode; bounds the memory that a fork bomb can take.
 const TRACKED: usize = 1_000;
 /// Destinations kept for each program.
 const SAMPLE: usize = 5;
+
+/// An attempt that began to wait.
+#[derive(Debug, Clone, Copy)]
+pub struct Waiter<'a> {
+    /// When.
+    pub at: Duration,
+    /// The scope in which it found no place.
+    pub scope: &'a str,
+    /// Whose.
+    pub program: &'a Program,
+    /// Where to.
+    pub destination: SocketAddr,
+    /// Whether it was only counted.
+    pub audited: bool,
+}
 
 /// What one program did in an episode.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,3 +1,9 @@
 //! Text from programs, made safe for a line that people read.
 
-pub use halfopen_kernel::text::plain;
+pub use halfopen_bpf::text::plain;
+
+/// Where the socket of an unknown program is from, for people.
+#[must_use]
+pub fn socket_of(cgroup: Option<&str>) -> String {
+    format!("its socket is of cgroup {}", cgroup.map_or("unknown".into(), plain))
+}

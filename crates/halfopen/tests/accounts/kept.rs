@@ -1,13 +1,13 @@
 //! How long accounts last: beyond their daemon, until they are released, until their rule is gone.
 
 use crate::scene::{Scene, is, path_of, rule, settings, start};
-use halfopen_kernel::{AccountOf, Fault, Keep, Per, ScopeRule};
-use halfopen_lab::{Lab, require_lab};
+use halfopen_bpf::{AccountOf, Fault, Keep, Per, ScopeRule};
 use halfopen_policy::{FirstContact, OnSuspect, Order, Rate};
 use libbpf_rs::{MapCore, MapFlags, MapHandle};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 use std::time::{Duration, Instant};
+use testkit::{Lab, require_lab};
 
 #[test]
 fn the_next_daemon_knows_rules_by_name_and_their_accounts() {
@@ -60,7 +60,7 @@ fn a_release_gives_a_new_account_s_credit() {
     let mut scene = Scene::with(|_| vec![users]);
     let mut program = scene.program(scene.lab.cgroup());
     let mut dial = |scene: &Scene, user: u32| {
-        let to = scene.dead(halfopen_lab::Family::V4);
+        let to = scene.dead(testkit::Family::V4);
         let to = json!([to.ip().to_string(), to.port()]);
         program.ask(json!({ "users": 1, "first": user, "dial": to }));
     };
@@ -136,7 +136,7 @@ fn a_recount_corrects_an_account() {
     program.dial();
     change_books(&scene.lab, |books| books[QUEUED] += 5);
     assert_eq!(scene.of(AccountOf::User(0)), (1, 6));
-    scene.limiter.recount(halfopen_kernel::walk_namespaces).unwrap();
+    scene.limiter.recount(halfopen_bpf::walk_namespaces).unwrap();
     assert_eq!((scene.of(AccountOf::User(0)), scene.faults(Fault::Recounted)), ((1, 1), 1));
     scene.recount_agrees();
 }

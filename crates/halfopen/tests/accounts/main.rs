@@ -3,9 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-#[path = "../rig/mod.rs"]
-mod rig;
-
 mod kept;
 mod many;
 mod patterns;

@@ -1,11 +1,11 @@
 //! As many accounts as there is room for, and more.
 
 use crate::scene::{Scene, rule};
-use halfopen_kernel::{Fault, Per, ScopeId};
-use halfopen_lab::require_lab;
+use halfopen_bpf::{Fault, Per, ScopeId};
 use serde_json::json;
 use std::fs;
 use std::time::Instant;
+use testkit::require_lab;
 
 /// `ACCOUNTS` of bpf/abi.h.
 const ROOM: u32 = 16_384;
@@ -23,7 +23,7 @@ fn each_of_ten_thousand_cgroups_has_its_account() {
     require_lab!();
     let scene = Scene::with(|lab| {
         let pattern = format!("{lab}/many/*");
-        vec![halfopen_kernel::ScopeRule { cgroups: vec![pattern], ..rule("many", Per::Cgroup) }]
+        vec![halfopen_bpf::ScopeRule { cgroups: vec![pattern], ..rule("many", Per::Cgroup) }]
     });
     let many = scene.lab.cgroup().child("many").unwrap();
     let mut program = scene.program(&many);
@@ -37,7 +37,7 @@ fn each_of_ten_thousand_cgroups_has_its_account() {
     assert!(accounts.iter().all(|account| crate::scene::at(&account.ledger) == (1, 0)));
     assert_eq!((scene.faults(Fault::AccountsFull), scene.of_rule("many")), (0, (0, 0)));
     let began = Instant::now();
-    scene.limiter.recount(halfopen_kernel::walk_namespaces).unwrap();
+    scene.limiter.recount(halfopen_bpf::walk_namespaces).unwrap();
     println!(
         "{CGROUPS} cgroups in {} s, {bytes} bytes of slab each with its cgroup and socket; read in {read:?}, recounted in {:?}",
         done["took_s"],

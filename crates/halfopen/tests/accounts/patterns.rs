@@ -1,12 +1,12 @@
 //! Which rule an attempt is charged to.
 
-use crate::rig::PATIENCE;
 use crate::scene::{Scene, path_of, rule, settings, start};
-use halfopen_kernel::{InterfaceRule, Per, ScopeRule};
-use halfopen_lab::{Family, Lab, require_lab};
+use halfopen_bpf::{InterfaceRule, Per, ScopeRule};
 use halfopen_policy::Limits;
 use serde_json::json;
 use std::process::{Child, Command, Stdio};
+use testkit::desk::PATIENCE;
+use testkit::{Family, Lab, require_lab};
 
 fn by_cgroup(name: &str, cgroup: String) -> ScopeRule {
     ScopeRule { cgroups: vec![cgroup], ..rule(name, Per::Rule) }
@@ -115,7 +115,7 @@ fn a_rule_s_patterns_give_accounts_at_their_depths_all_with_its_limits() {
     let below = path_of(lab.cgroup());
     let patterns = ["pods/*/*", "own", "*"].map(|pattern| format!("{below}/{pattern}"));
     let mut scene = Scene { limiter: start(&lab, &by(&patterns), None), lab };
-    let child = |above: &halfopen_lab::Cgroup, name| above.child(name).unwrap();
+    let child = |above: &testkit::Cgroup, name| above.child(name).unwrap();
     let pods = child(scene.lab.cgroup(), "pods");
     let class = child(&pods, "class");
     let (pod, other_pod) = (child(&class, "pod-1"), child(&class, "pod-2"));
@@ -185,7 +185,7 @@ fn an_executable_is_its_file_and_a_name_is_what_the_program_says() {
     crate::scene::is("the agent's attempt", &(1, 0), || scene.of_rule("file"));
     let _copy = Shell::dial(&scene, &copy);
     crate::scene::is("both attempts", &2, || {
-        scene.limiter.ledger(halfopen_kernel::ScopeId::HOST).unwrap().admitted
+        scene.limiter.ledger(halfopen_bpf::ScopeId::HOST).unwrap().admitted
     });
     assert_eq!(scene.of_rule("file"), (1, 0));
 
@@ -227,6 +227,6 @@ fn an_interface_has_its_own_limit_besides_any_rule_s() {
     program.dial();
     assert_eq!((of("lab0"), scene.of_rule("all")), ((2, 1), (2, 1)));
     program.close();
-    crate::rig::wait_for("all to end", PATIENCE, || (of("lab0"), scene.of_rule("all")) == ((0, 0), (0, 0)));
+    testkit::rig::wait_for("all to end", PATIENCE, || (of("lab0"), scene.of_rule("all")) == ((0, 0), (0, 0)));
     scene.recount_agrees();
 }

@@ -1,15 +1,16 @@
 //! A lab limited by the kernel part alone, and programs that dial dead addresses there.
 
-use crate::rig::program::Program;
-use crate::rig::{PATIENCE, host, wait_for};
-use halfopen_kernel::{
+use halfopen_bpf::{
     Account, AccountOf, CgroupDir, Fault, Keep, Limiter, NameTrust, Per, ScopeId, ScopeRule, Settings,
 };
-use halfopen_lab::{Cgroup, Family, HostKind, Lab};
 use halfopen_policy::{Ledger, Limits, Mode, Overflow, RawTcp};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;
+use testkit::desk::PATIENCE;
+use testkit::rig::program::Program;
+use testkit::rig::{host, wait_for};
+use testkit::{Cgroup, Family, HostKind, Lab};
 
 /// Longer than any of these tests.
 const SLOT_LIFE: Duration = Duration::from_mins(5);
@@ -126,7 +127,7 @@ impl Scene {
     /// A recount finds nothing to correct.
     pub fn recount_agrees(&self) {
         let before = (self.accounts(), self.faults(Fault::Recounted));
-        self.limiter.recount(halfopen_kernel::walk_namespaces).unwrap();
+        self.limiter.recount(halfopen_bpf::walk_namespaces).unwrap();
         assert_eq!((self.accounts(), self.faults(Fault::Recounted)), before);
     }
 }

@@ -1,9 +1,9 @@
 //! Who shares an account.
 
 use crate::scene::{Scene, rule};
-use halfopen_kernel::{AccountOf, Per, ScopeRule};
-use halfopen_lab::require_lab;
+use halfopen_bpf::{AccountOf, Per, ScopeRule};
 use serde_json::json;
+use testkit::require_lab;
 
 #[test]
 fn a_cgroup_shares_with_those_below_it_and_not_with_those_beside_it() {
@@ -60,7 +60,7 @@ fn all_users_of_a_namespace_are_the_one_who_made_it() {
     // Root makes one for each container, say: they are not all root.
     program.ask(json!({ "namespace": 3, "first": 0 }));
     program.ask(json!({ "namespace": 2, "first": 0 }));
-    let of_namespaces = |account: &halfopen_kernel::Account| {
+    let of_namespaces = |account: &halfopen_bpf::Account| {
         matches!(account.id.of(), Some(AccountOf::UserNamespace(_))).then_some(account.ledger.queued)
     };
     let mut waiting: Vec<_> = scene.accounts().iter().filter_map(of_namespaces).collect();

@@ -1,11 +1,11 @@
 //! What an account cannot do about the trust in it, nor to the memory of others.
 
 use crate::scene::{Scene, id_of, is, rule};
-use halfopen_kernel::{Per, ScopeRule};
-use halfopen_lab::{Family, require_lab};
+use halfopen_bpf::{Per, ScopeRule};
 use halfopen_policy::FirstContact;
 use serde_json::json;
 use std::fs;
+use testkit::{Family, require_lab};
 
 /// First contacts cost as in `adaptive`, and nothing else holds anybody back.
 fn by_credit(per: Per) -> ScopeRule {

@@ -1,11 +1,11 @@
 //! A fresh account is fresh credit: who may have one for the asking has as much as he likes.
 
-use crate::desk::PATIENCE;
 use crate::scene::{ATTACKER, MOST, Rights, Scene, WATCHED_S};
-use halfopen_lab::require_lab;
 use serde_json::{Value, json};
 use std::os::unix::fs::chown;
 use std::time::{Duration, Instant};
+use testkit::desk::PATIENCE;
+use testkit::require_lab;
 
 const SOURCE: &str = include_str!("../programs/attacks/accounts.py");
 /// What a new account has to spend.

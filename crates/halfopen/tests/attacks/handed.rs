@@ -1,9 +1,9 @@
 //! Who connects is not always who made the socket: rings, descriptors that are passed on, other namespaces.
 
-use crate::desk::PATIENCE;
 use crate::scene::{ACCOMPLICE, ATTACKER, MOST, Rights, Scene, WATCHED_S};
-use halfopen_lab::require_lab;
 use serde_json::json;
+use testkit::desk::PATIENCE;
+use testkit::require_lab;
 
 const SOURCE: &str = include_str!("../programs/attacks/handed.py");
 

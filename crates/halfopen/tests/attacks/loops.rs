@@ -1,8 +1,8 @@
 //! A slot belongs to the SYN that is out, not to the socket: who closes, disconnects or calls again gets none for it.
 
 use crate::scene::{MOST, Scene, WATCHED_S};
-use halfopen_lab::require_lab;
 use serde_json::{Value, json};
+use testkit::require_lab;
 
 const SOURCE: &str = include_str!("../programs/attacks/loops.py");
 /// Ten slots of `xp-sp2`: reached with the first ten, and ten more each time that they come free, which is no sooner than a

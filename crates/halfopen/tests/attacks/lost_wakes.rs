@@ -1,13 +1,13 @@
 //! Whose wakes are lost, by rules or options of his own, waits for his own timers; others are woken as ever.
 
-use crate::desk::PATIENCE;
-use crate::rig::{AT_ONCE, wait_for};
 use crate::scene::{ACCOMPLICE, INNOCENT, Rights, Scene, Waits};
-use halfopen_lab::{Mix, require_lab};
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::thread::sleep;
 use std::time::Duration;
+use testkit::desk::PATIENCE;
+use testkit::rig::{AT_ONCE, wait_for};
+use testkit::{Mix, require_lab};
 
 const SOURCE: &str = include_str!("../programs/attacks/lost_wakes.py");
 const WAITERS: u32 = 100;

@@ -4,11 +4,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-#[path = "../desk/mod.rs"]
-mod desk;
-#[path = "../rig/mod.rs"]
-mod rig;
-
 mod accounts;
 mod handed;
 mod loops;

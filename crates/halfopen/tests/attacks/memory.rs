@@ -1,10 +1,10 @@
 //! The memory that a socket's options are charged to is its program's to fill: what the limiter knows of an attempt must
 //! not depend on it.
 
-use crate::desk::PATIENCE;
 use crate::scene::{ATTACKER, MOST, Rights, Scene, WATCHED_S};
-use halfopen_lab::require_lab;
 use serde_json::json;
+use testkit::desk::PATIENCE;
+use testkit::require_lab;
 
 const SOURCE: &str = include_str!("../programs/attacks/memory.py");
 const SYSCTL: &str = "net.core.optmem_max";

@@ -1,9 +1,9 @@
 //! Options that a program sets while its attempts wait, or that change how they begin.
 
-use crate::desk::PATIENCE;
 use crate::scene::{ATTACKER, MOST, Rights, Scene, WATCHED_S};
-use halfopen_lab::require_lab;
 use serde_json::json;
+use testkit::desk::PATIENCE;
+use testkit::require_lab;
 
 const SOURCE: &str = include_str!("../programs/attacks/options.py");
 const EPERM: i32 = 1;

@@ -1,12 +1,12 @@
 //! Nobody waits for another account's patience: however many of an attacker's wait, an innocent's next turn comes.
 
-use crate::desk::PATIENCE;
-use crate::rig::program::Program;
 use crate::scene::{ATTACKER, DEAD, INNOCENT, LIVE, Rights, Scene, Waits};
-use halfopen_lab::{Cgroup, Mix, require_lab};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::chown;
+use testkit::desk::PATIENCE;
+use testkit::rig::program::Program;
+use testkit::{Cgroup, Mix, require_lab};
 
 const SOURCE: &str = include_str!("../programs/attacks/patience.py");
 const INNOCENT_DIALS: usize = 40;
@@ -149,12 +149,12 @@ fn connections_are_not_tracked_for_what_never_left() {
         counted.unwrap().unwrap().trim().parse::<u64>().unwrap()
     };
     let before = entries();
-    let capture = scene.lab.capture(halfopen_lab::Side::World).unwrap();
+    let capture = scene.lab.capture(testkit::Side::World).unwrap();
     let told = scene.carried_out(SOURCE, "connect_and_close", &json!({"dead": scene.dead(), "seconds": 4}));
     let made = entries().saturating_sub(before);
     let captured = capture.finish().unwrap();
     let syns =
-        captured.segments.iter().filter(|segment| matches!(segment.kind, halfopen_lab::Kind::Syn(_))).count();
+        captured.segments.iter().filter(|segment| matches!(segment.kind, testkit::Kind::Syn(_))).count();
     println!("connect() and close() for 4 s: {told}, {syns} SYNs left, {made} conntrack entries");
     assert!(made <= 2 * syns as u64 + 50, "{made} entries for {syns} SYNs");
 }

@@ -1,14 +1,14 @@
 //! What goes past the kernel's TCP: raw and packet sockets with the rights that Docker gives, protocols that have TCP
 //! connections made for them.
 
-use crate::desk::{PATIENCE, ask_well, program, said};
-use crate::rig::faults;
 use crate::scene::{MOST, Rights, Scene, WATCHED_S};
-use halfopen_lab::{CLIENT_V4, CLIENT_V6, Lab, Skip, require_lab};
 use rustix::net::{AddressFamily, SocketType, socket};
 use serde_json::json;
 use std::net::IpAddr;
 use std::process::Command;
+use testkit::desk::{PATIENCE, ask_well, program, said};
+use testkit::rig::faults;
+use testkit::{CLIENT_V4, CLIENT_V6, Lab, Skip, require_lab};
 
 const SOURCE: &str = include_str!("../programs/attacks/raw.py");
 const AF_RDS: u16 = 21;

@@ -1,13 +1,13 @@
 //! The table of records has room for so many attempts: whoever fills it is refused, and nobody else.
 
-use crate::desk::other_program::{Attached, Does, attach};
-use crate::desk::{PATIENCE, ask_well, has, until};
 use crate::patience::with_an_account_for_each;
-use crate::rig::{self, faults, program::Program};
 use crate::scene::{ATTACKER, DEAD, INNOCENT, LIVE, Rights, Scene};
-use halfopen_lab::{Cgroup, Mix, require_lab};
 use serde_json::{Value, json};
 use std::net::IpAddr;
+use testkit::desk::other_program::{Attached, Does, attach};
+use testkit::desk::{PATIENCE, ask_well, has, until};
+use testkit::rig::{self, faults, program::Program};
+use testkit::{Cgroup, Mix, require_lab};
 
 const SOURCE: &str =
     concat!(include_str!("../programs/attacks/trust.py"), include_str!("../programs/attacks/records.py"));

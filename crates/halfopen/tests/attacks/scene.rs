@@ -1,13 +1,13 @@
-//! A lab limited by the real program, an attacker and an innocent, and what the far side sees.
+//! A lab limited by the real an attacker and an innocent, and what the far side sees.
 
-use crate::desk::{PATIENCE, program};
-use crate::rig::program::Program;
-use halfopen_lab::{Cgroup, Family, HostKind, Hosts, Lab, Limiter, LimiterBuilder, Mix, Namespace, Prefix};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::process::Command;
 use std::time::Duration;
+use testkit::desk::PATIENCE;
+use testkit::rig::program::Program;
+use testkit::{Cgroup, Family, HostKind, Hosts, Lab, Limiter, LimiterBuilder, Mix, Namespace, Prefix};
 
 pub const ATTACKER: u32 = 4001;
 pub const ACCOMPLICE: u32 = 4002;
@@ -88,7 +88,7 @@ impl Scene {
             (lab.cgroup().child("attacker").unwrap(), lab.cgroup().child("innocent").unwrap());
         let hosts = lab.draw(&mix).unwrap();
         lab.world().nft(SEEN).unwrap();
-        let limiter = limiter(Limiter::builder(&lab).program(program())).start().unwrap();
+        let limiter = limiter(Limiter::builder(&lab)).start().unwrap();
         Self { limiter, attacker, innocent, hosts, lab }
     }
 

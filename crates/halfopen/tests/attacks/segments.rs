@@ -1,15 +1,15 @@
 //! Single segments: those that must leave, those that somebody forges, and ports that are used again.
 
-use crate::desk::other_program::callbacks_on;
-use crate::desk::{PATIENCE, has};
-use crate::rig::Rig;
-use crate::rig::program::Program;
 use crate::scene::{ATTACKER, MOST, Rights, Scene, WATCHED_S};
-use halfopen_lab::{CLIENT_V4, Cgroup, HostKind, Kind, LabError, Mix, Side, WORLD_V4, require_lab};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+use testkit::desk::other_program::callbacks_on;
+use testkit::desk::{PATIENCE, has};
+use testkit::rig::Rig;
+use testkit::rig::program::Program;
+use testkit::{CLIENT_V4, Cgroup, HostKind, Kind, LabError, Mix, Side, WORLD_V4, require_lab};
 
 const SOURCE: &str =
     concat!(include_str!("../programs/attacks/raw.py"), include_str!("../programs/attacks/segments.py"));
@@ -75,7 +75,7 @@ fn modes() -> impl Iterator<Item = (&'static str, Scene)> {
 fn a_reset_of_an_old_connection_leaves() {
     require_lab!();
     for (mode, scene) in modes() {
-        let to = SocketAddr::new(scene.live()[0], halfopen_lab::PORT);
+        let to = SocketAddr::new(scene.live()[0], testkit::PORT);
         let again = Again { to, close: "reset", pause: 0.1, resets_lost: true };
         again.is_as_without(&scene, &format!("a port whose old connection the peer still has, {mode}"));
     }
@@ -85,7 +85,7 @@ fn a_reset_of_an_old_connection_leaves() {
 fn a_port_in_time_wait_is_used_again() {
     require_lab!();
     for (mode, scene) in modes() {
-        let to = SocketAddr::new(scene.live()[0], halfopen_lab::PORT);
+        let to = SocketAddr::new(scene.live()[0], testkit::PORT);
         let again = Again { to, close: "first", pause: 1.2, resets_lost: false };
         again.is_as_without(&scene, &format!("a port in TIME-WAIT, {mode}"));
     }

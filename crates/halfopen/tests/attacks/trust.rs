@@ -1,14 +1,14 @@
 //! Trust comes from the network: nothing is known, named or earned by answers that the attacker gives himself, and nobody
 //! loses what he knows to another's.
 
-use crate::desk::names::named_for;
-use crate::desk::{PATIENCE, ask_well};
-use crate::rig::program::Program;
 use crate::scene::{INNOCENT, MOST, Rights, Scene, WATCHED_S, Waits};
-use halfopen_lab::{CLIENT_V4, Family, Mix, WORLD_V4, require_lab};
 use rand::seq::SliceRandom;
 use serde_json::{Value, json};
 use std::net::IpAddr;
+use testkit::desk::names::named_for;
+use testkit::desk::{PATIENCE, ask_well};
+use testkit::rig::program::Program;
+use testkit::{CLIENT_V4, Family, Mix, WORLD_V4, require_lab};
 
 const SOURCE: &str = include_str!("../programs/attacks/trust.py");
 /// So many addresses of an innocent are known or named.

@@ -1,10 +1,10 @@
 //! One host has many names: an address mapped into IPv6, a label, a neighbourhood of its own. And a packet need not go where
 //! connect() was told.
 
-use crate::desk::PATIENCE;
 use crate::scene::{ATTACKER, DEAD, LIVE, MOST, Rights, Scene};
-use halfopen_lab::{Family, HostKind, Mix, require_lab};
 use serde_json::{Value, json};
+use testkit::desk::PATIENCE;
+use testkit::{Family, HostKind, Mix, require_lab};
 
 /// Some of these are carried out several times in one test.
 const SECONDS: u32 = 5;

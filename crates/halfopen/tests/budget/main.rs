@@ -2,9 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-#[path = "../rig/mod.rs"]
-mod rig;
-
 /// They wait for TCP to give up by itself: `make test` runs what bears this name beside all else.
 mod takes_minutes {
     mod give_up;

@@ -2,20 +2,20 @@
 
 use crate::scene::{Scene, limiter};
 use crate::table::at_length;
-use halfopen_lab::{Lab, require_lab};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use testkit::{Lab, require_lab};
 
 /// An address of the client's own: its port 9 refuses, and nothing that is sent there leaves.
 pub const OWN: &str = "203.0.113.1";
 /// The longest that the dialers of a scene go on, less what else takes time.
 const AT_MOST: Duration = Duration::from_mins(18);
 
-/// `tests/programs/churn.py` at work. Ended when dropped.
+/// `churn.py` at work. Ended when dropped.
 pub struct Churn {
     child: Child,
     done: Arc<AtomicBool>,
@@ -23,7 +23,7 @@ pub struct Churn {
 
 impl Churn {
     pub fn start(mut command: Command, kind: &str, count: u32, path: &Path) -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/churn.py");
+        let script = testkit::script("churn.py");
         command.arg(script).args([kind, &count.to_string()]).arg(path).arg(OWN).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();

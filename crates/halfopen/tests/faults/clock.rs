@@ -1,11 +1,11 @@
 //! The wall clock is set, again and again. For the daemon alone, by libfaketime: the whole host's is not a test's to set.
 //! The kernel part reads the monotonic clock only, which nobody can set.
 
-use crate::desk::{PATIENCE, until};
 use crate::scene::{Scene, limiter};
 use crate::table::at_length;
-use halfopen_lab::{Lab, Skip, require_lab};
 use std::path::{Path, PathBuf};
+use testkit::desk::{PATIENCE, until};
+use testkit::{Lab, Skip, require_lab};
 
 fn libfaketime() -> Option<PathBuf> {
     let path = format!("/usr/lib/{}-linux-gnu/faketime/libfaketime.so.1", std::env::consts::ARCH);

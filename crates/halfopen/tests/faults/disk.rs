@@ -1,12 +1,12 @@
 //! The file systems under the daemon: full, read-only, gone. Each in a mount namespace of the daemon's own.
 
-use crate::desk::mounts::{NO_BPF_FS, changed_for};
-use crate::desk::{PATIENCE, ask, ask_well, has, program, until};
 use crate::scene::{Scene, limiter};
-use halfopen_lab::{Lab, LabError, Limiter, require_lab};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use testkit::desk::mounts::{NO_BPF_FS, changed_for};
+use testkit::desk::{PATIENCE, ask, ask_well, has, program, until};
+use testkit::{Lab, LabError, Limiter, require_lab};
 
 /// Where a configuration lies whose file system is the daemon's own, and its run directory.
 struct Directories {
@@ -74,7 +74,7 @@ fn the_disk_is_full() {
     let (mounted, fill) = (mounted.join("\n"), fill.join("\n"));
     let lab = Lab::new().unwrap();
     let ready = |program| {
-        let builder = limiter(&lab).persist().program(program).own_mounts(crate::desk::program());
+        let builder = limiter(&lab).persist().program(program).own_mounts(testkit::desk::program());
         builder.run_directory(&run).config(&directories.config)
     };
     let (code, said) = refused(ready(directories.changed(&format!("{mounted}\n{fill}"))).start());

@@ -1,13 +1,13 @@
 //! The daemon ends as daemons do: killed at any moment, also while it takes over from one that was.
 
-use crate::desk::PATIENCE;
 use crate::scene::{Scene, limiter};
 use crate::table::at_length;
-use halfopen_lab::{Lab, require_lab};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+use testkit::desk::PATIENCE;
+use testkit::{Lab, require_lab};
 
 #[test]
 fn killed_again_and_again() {

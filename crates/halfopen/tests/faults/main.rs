@@ -3,9 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-#[path = "../desk/mod.rs"]
-mod desk;
-
 mod churn;
 mod clock;
 mod disk;

@@ -1,11 +1,11 @@
 //! As many sockets are held as this host has room for, 100,000 at most.
 
-use crate::desk::PATIENCE;
 use crate::scene::{LIMIT, Scene, limiter};
 use crate::table::at_length;
-use halfopen_lab::{Dialer, Dialling, Lab, Mix, raise_open_files, require_lab};
 use std::fs;
 use std::time::{Duration, Instant};
+use testkit::desk::PATIENCE;
+use testkit::{Dialer, Dialling, Lab, Mix, raise_open_files, require_lab};
 
 const DRAIN_PER_S: u32 = 8;
 /// What a dialer has open besides its sockets.

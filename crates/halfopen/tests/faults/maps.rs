@@ -1,15 +1,15 @@
 //! Every table that can run full does.
 
 use crate::churn::Churn;
-use crate::desk::{PATIENCE, ask, has, until};
 use crate::scene::{Scene, limiter};
 use crate::table::at_length;
-use halfopen_lab::{Lab, require_lab};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use testkit::desk::{PATIENCE, ask, has, until};
+use testkit::{Lab, require_lab};
 
 const PREFIXES: usize = 4096;
 const SCOPES: usize = 63;

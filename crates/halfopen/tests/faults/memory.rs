@@ -1,15 +1,15 @@
 //! The memory that the daemon may have runs out. What the kernel part keeps of each socket is charged to the cgroup of
 //! the daemon that made the map; the kernel never refuses it, but what the daemon asks for next ends the daemon.
 
-use crate::desk::mounts::install;
-use crate::desk::{PATIENCE, program};
 use crate::scene::{Scene, limiter};
 use crate::table::at_length;
-use halfopen_lab::{Dialer, Lab, Mix, Skip, require_lab};
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use testkit::desk::mounts::install;
+use testkit::desk::{PATIENCE, program};
+use testkit::{Dialer, Lab, Mix, Skip, require_lab};
 
 const SOCKETS: usize = 15_000;
 /// What the daemon may use beyond what it has at its start: less than so many sockets need.

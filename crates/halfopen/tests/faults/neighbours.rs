@@ -1,15 +1,15 @@
 //! Somebody else's cgroup programs on the same hooks, before and after ours, above and below. systemd's IPAddressDeny=
 //! is such a program (cgroup_skb with BPF_F_ALLOW_MULTI): what it denies stays denied.
 
-use crate::desk::other_program::attach_deny;
-use crate::desk::{PATIENCE, has};
 use crate::scene::{Scene, limiter};
 use crate::table::at_length;
-use halfopen_lab::dial::Outcome;
-use halfopen_lab::{Cgroup, Dialer, Lab, Mix, require_lab};
 use rustix::process::Signal;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+use testkit::desk::other_program::attach_deny;
+use testkit::desk::{PATIENCE, has};
+use testkit::dial::Outcome;
+use testkit::{Cgroup, Dialer, Lab, Mix, require_lab};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Where {

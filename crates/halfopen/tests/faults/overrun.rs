@@ -1,11 +1,11 @@
 //! More attempts begin to wait than the ring buffer of events holds, while nobody reads it.
 
-use crate::desk::{PATIENCE, until};
 use crate::scene::{Scene, limiter};
 use crate::table::at_length;
-use halfopen_lab::{Dialer, Lab, Mix, require_lab};
 use rustix::process::Signal;
 use std::time::Duration;
+use testkit::desk::{PATIENCE, until};
+use testkit::{Dialer, Lab, Mix, require_lab};
 
 /// Records of 64 bytes and a header of 8 in 1 MiB.
 const FIT: usize = (1 << 20) / 72;

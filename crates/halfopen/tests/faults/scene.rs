@@ -1,16 +1,14 @@
 //! A scanner that keeps attempts waiting, a stream of live dials beside it, and a recording of all that leaves, from
 //! before a fault to after it.
 
-use crate::desk::{PATIENCE, program, until};
 use crate::table::Row;
-use halfopen_lab::dial::{Outcome, Report};
-use halfopen_lab::invariant::{End, Invariant, attempts, destinations};
-use halfopen_lab::{
-    Capture, Cgroup, Dialer, Dialling, HostKind, Lab, Limiter, LimiterBuilder, Mix, Side, Status,
-};
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use testkit::desk::{PATIENCE, program, until};
+use testkit::dial::{Outcome, Report};
+use testkit::invariant::{End, Invariant, attempts, destinations};
+use testkit::{Capture, Cgroup, Dialer, Dialling, HostKind, Lab, Limiter, LimiterBuilder, Mix, Side, Status};
 
 pub const LIMIT: u32 = 10;
 /// No multiple of the half second between two re-checks: else whoever asks just before a slot comes free always does.

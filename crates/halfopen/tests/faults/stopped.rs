@@ -1,11 +1,11 @@
 //! The daemon is there but does nothing.
 
-use crate::desk::PATIENCE;
 use crate::scene::{Scene, limiter};
 use crate::table::at_length;
-use halfopen_lab::{Lab, require_lab};
 use rustix::process::Signal;
 use std::time::{Duration, Instant};
+use testkit::desk::PATIENCE;
+use testkit::{Lab, require_lab};
 
 #[test]
 fn stopped_for_a_while() {

@@ -2,7 +2,7 @@
 
 use crate::scene::{LIMIT, Scene, limiter};
 use crate::table::at_length;
-use halfopen_lab::{Lab, LabError, require_lab};
+use testkit::{Lab, LabError, require_lab};
 
 #[test]
 fn a_second_daemon_is_refused_wherever_it_runs() {

@@ -1,13 +1,13 @@
 //! Another version takes the place of the one that runs.
 
-use crate::desk::{PATIENCE, has, program};
 use crate::scene::{Scene, limiter};
 use crate::table::at_length;
-use halfopen_lab::{Lab, require_lab};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
+use testkit::desk::{PATIENCE, has, program};
+use testkit::{Lab, require_lab};
 
 const HOOKS: [&str; 6] = ["egress", "setsockopt", "getsockopt", "sock_ops", "connect4", "connect6"];
 

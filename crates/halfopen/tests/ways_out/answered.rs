@@ -1,12 +1,12 @@
 //! What TCP itself makes of an attempt: an answer, or none in time.
 
-use crate::rig::calls::{TCP_SYNCNT, TCP_USER_TIMEOUT};
-use crate::rig::host;
 use crate::stage::each_stage;
-use halfopen_lab::{CLIENT_V4, Family, HostKind};
 use rustix::io::Errno;
 use serde_json::json;
 use std::net::SocketAddr;
+use testkit::rig::calls::{TCP_SYNCNT, TCP_USER_TIMEOUT};
+use testkit::rig::host;
+use testkit::{CLIENT_V4, Family, HostKind};
 
 #[test]
 fn established() {

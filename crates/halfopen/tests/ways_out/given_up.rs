@@ -1,11 +1,12 @@
 //! The program, its end, or somebody else ends the attempt.
 
-use crate::rig::program::Program;
-use crate::rig::{AT_ONCE, PATIENCE, Rig, until};
 use crate::stage::each_stage;
-use halfopen_lab::{Dialer, Family, HostKind, Mix, WORLD_V4, require_lab};
 use rustix::io::Errno;
 use serde_json::json;
+use testkit::desk::PATIENCE;
+use testkit::rig::program::Program;
+use testkit::rig::{AT_ONCE, Rig, until};
+use testkit::{Dialer, Family, HostKind, Mix, WORLD_V4, require_lab};
 
 #[test]
 fn closed() {

@@ -2,9 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-#[path = "../rig/mod.rs"]
-mod rig;
-
 mod answered;
 mod given_up;
 mod passed_on;

@@ -1,8 +1,8 @@
 //! A socket outlives the process or the cgroup that it began in.
 
 use crate::stage::each_stage;
-use halfopen_lab::HostKind;
 use serde_json::json;
+use testkit::HostKind;
 
 #[test]
 fn closed_by_whom_it_was_passed_to() {

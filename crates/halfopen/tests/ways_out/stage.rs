@@ -1,10 +1,10 @@
 //! An attempt on the stage: half-open, then held.
 
-use crate::rig::Rig;
-use crate::rig::calls::Calls;
-use halfopen_lab::{Cgroup, Dialling, HostKind, Scope, require_lab};
 use std::cell::Cell;
 use std::net::SocketAddr;
+use testkit::rig::Rig;
+use testkit::rig::calls::Calls;
+use testkit::{Cgroup, Dialling, HostKind, Scope, require_lab};
 
 /// One slot, and an attempt that either has it or waits for it.
 pub struct Stage<'a> {
@@ -24,7 +24,7 @@ pub fn each_stage(try_out: impl Fn(&Stage)) {
         try_out(&stage);
         stage.next_gets_its_turn();
     }
-    assert_eq!(crate::rig::faults(&rig.limiter), [].into());
+    assert_eq!(testkit::rig::faults(&rig.limiter), [].into());
 }
 
 impl Stage<'_> {

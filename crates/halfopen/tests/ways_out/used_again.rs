@@ -1,11 +1,11 @@
 //! A socket that has been in `SYN_SENT` before, or gets there without an attempt.
 
-use crate::rig::Rig;
-use crate::rig::calls::TCP_FASTOPEN_CONNECT;
 use crate::stage::each_stage;
-use halfopen_lab::{HostKind, require_lab};
 use rustix::io::Errno;
 use serde_json::json;
+use testkit::rig::Rig;
+use testkit::rig::calls::TCP_FASTOPEN_CONNECT;
+use testkit::{HostKind, require_lab};
 
 /// No route leads there from a lab's client.
 const NO_ROUTE: &str = "203.0.113.1:80";
@@ -67,7 +67,7 @@ fn second_connect_that_fails_early() {
     calls.ends("it", Ok(()));
     drop(blocker);
     rig.until("an empty ledger", |scope| scope.half_open + scope.aged + scope.queued == 0);
-    assert_eq!(crate::rig::faults(&rig.limiter), [].into());
+    assert_eq!(testkit::rig::faults(&rig.limiter), [].into());
 }
 
 /// A deferred fast open is in `SYN_SENT` without an attempt: it begins with the first write.

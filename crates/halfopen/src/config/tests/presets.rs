@@ -1,7 +1,7 @@
 //! The presets, and what is said on top of them.
 
 use super::*;
-use halfopen_kernel::{Per, Settings};
+use halfopen_bpf::{Per, Settings};
 use halfopen_policy::FirstContact;
 
 fn of_preset(preset: Preset) -> Settings {

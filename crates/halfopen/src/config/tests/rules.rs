@@ -1,7 +1,7 @@
 //! `[[scope]]` and `[[interface]]`.
 
 use super::*;
-use halfopen_kernel::{InterfaceRule, Per, ScopeRule};
+use halfopen_bpf::{InterfaceRule, Per, ScopeRule};
 use halfopen_policy::{FirstContact, OnSuspect, Overflow};
 
 /// Limits that limit nothing, as far as a rule need not say.

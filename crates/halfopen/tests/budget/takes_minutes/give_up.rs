@@ -1,14 +1,15 @@
 //! When an attempt towards a dead address gives up.
 
-use crate::rig::calls::{Calls, Ended, TCP_SYNCNT, TCP_USER_TIMEOUT};
-use crate::rig::{PATIENCE, Rig, host, until};
-use halfopen_lab::invariant::{Attempt, attempts, least_gap};
-use halfopen_lab::{Family, HostKind, Lab, Scope, Side, require_lab};
 use rustix::io::Errno;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+use testkit::desk::PATIENCE;
+use testkit::invariant::{Attempt, attempts, least_gap};
+use testkit::rig::calls::{Calls, Ended, TCP_SYNCNT, TCP_USER_TIMEOUT};
+use testkit::rig::{Rig, host, until};
+use testkit::{Family, HostKind, Lab, Scope, Side, require_lab};
 
 /// Of tcp_syn_retries at 6, which is the kernel's default: 131 s.
 const DEFAULT_BUDGET: Duration = Duration::from_secs(131);
@@ -138,7 +139,7 @@ fn released_attempts_give_up_as_if_they_had_never_waited() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert_eq!(crate::rig::faults(&rig.limiter), [].into());
+    assert_eq!(testkit::rig::faults(&rig.limiter), [].into());
 }
 
 fn ends(calls: &Calls, subjects: &[Subject]) -> Vec<Ended> {
@@ -155,9 +156,9 @@ fn the_namespace_s_default_counts_from_the_release_too() {
     require_lab!();
     let lab = Lab::new().unwrap();
     lab.client().sysctl("net.ipv4.tcp_syn_retries", "2").unwrap();
-    let limiter = crate::rig::limit(&lab, lab.cgroup(), 1, &[("max_wait", "60s")]);
+    let limiter = testkit::rig::limit(&lab, lab.cgroup(), 1, &[("max_wait", "60s")]);
     let capture = lab.capture(Side::World).unwrap();
-    let blocker = crate::rig::block(&lab, lab.cgroup(), &limiter, 1);
+    let blocker = testkit::rig::block(&lab, lab.cgroup(), &limiter, 1);
     let calls = Calls::start(lab.client(), lab.cgroup());
     let dead = host(&lab, HostKind::Dead, Family::V4);
     let it = Subject::begin(&calls, "it".to_owned(), Own::Default, dead, false);

@@ -1,11 +1,12 @@
 //! How long an attempt may wait.
 
-use crate::rig::calls::{Calls, TCP_SYNCNT, TCP_USER_TIMEOUT};
-use crate::rig::{PATIENCE, block, host, limit, until};
-use halfopen_lab::{Family, HostKind, Lab, require_lab};
 use rustix::io::Errno;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use testkit::desk::PATIENCE;
+use testkit::rig::calls::{Calls, TCP_SYNCNT, TCP_USER_TIMEOUT};
+use testkit::rig::{block, host, limit, until};
+use testkit::{Family, HostKind, Lab, require_lab};
 
 /// An attempt that waits in vain: a silent network would have been waited for 3 s with one retry, 1.5 s with the
 /// TCP_USER_TIMEOUT of the impatient.

@@ -1,12 +1,13 @@
 //! The program's own options: seen while ours are in their place, obeyed, and its own again afterwards.
 
-use crate::rig::calls::{TCP_SYNCNT, TCP_USER_TIMEOUT};
-use crate::rig::{AT_ONCE, PATIENCE, Rig, until};
-use halfopen_lab::{HostKind, Scope, require_lab};
 use rustix::io::Errno;
 use serde_json::json;
 use std::thread::sleep;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use testkit::desk::PATIENCE;
+use testkit::rig::calls::{TCP_SYNCNT, TCP_USER_TIMEOUT};
+use testkit::rig::{AT_ONCE, Rig, until};
+use testkit::{HostKind, Scope, require_lab};
 
 /// The kernel's default of tcp_syn_retries, and no limit of time.
 const UNSET: (u32, u32) = (6, 0);
@@ -43,7 +44,7 @@ fn getsockopt_shows_them_at_every_stage() {
     // Ours are no longer in their place: what is shown is what the kernel has.
     rig.until("an empty ledger", |scope| scope.half_open + scope.queued == 0);
     assert_eq!(shown(), own, "after the end");
-    assert_eq!(crate::rig::faults(&rig.limiter), [].into());
+    assert_eq!(testkit::rig::faults(&rig.limiter), [].into());
 }
 
 #[test]
@@ -84,7 +85,7 @@ fn they_are_its_own_again_after_a_disconnect() {
     calls.call("disconnect", "it", &json!({})).unwrap();
     rig.until("its place", |scope| scope.queued == 0);
     assert_eq!(calls.budget("it"), (3, 30_000));
-    assert_eq!(crate::rig::faults(&rig.limiter), [].into());
+    assert_eq!(testkit::rig::faults(&rig.limiter), [].into());
 }
 
 /// It is shorter than the wait: counted from connect() it would have ended the attempt.

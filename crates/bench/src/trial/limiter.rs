@@ -1,0 +1,91 @@
+use serde_json::Value;
+use testkit::{Lab, Limiter as Program, WORLD_V4};
+
+use crate::trial::TrialError;
+
+/// The limiter that is none.
+pub const NONE: &str = "none";
+
+/// What a workload is carried out with.
+pub trait Limiter {
+    /// What to ask for it by.
+    fn name(&self) -> &str;
+
+    /// Puts it in force on the dialers of a lab.
+    ///
+    /// # Errors
+    /// When it does not start, or the kernel refuses its rules.
+    fn put_into(&self, lab: &Lab) -> Result<Box<dyn InForce>, TrialError>;
+}
+
+/// A limiter in force. It ends with its lab at the latest.
+pub trait InForce {
+    /// What it says of itself; null if nothing.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    fn status(&self) -> Result<Value, TrialError>;
+
+    /// Its processes: what they do is part of its cost.
+    fn processes(&self) -> Vec<u32> {
+        Vec::new()
+    }
+
+    /// Takes it out of the lab.
+    ///
+    /// # Errors
+    /// When it does not end.
+    fn take_out(self: Box<Self>, lab: &Lab) -> Result<(), TrialError>;
+}
+
+/// `halfopen` with one of its presets, or [`NONE`]: no limiter at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preset(pub String);
+
+impl Limiter for Preset {
+    fn name(&self) -> &str {
+        &self.0
+    }
+
+    fn put_into(&self, lab: &Lab) -> Result<Box<dyn InForce>, TrialError> {
+        if self.0 == NONE {
+            return Ok(Box::new(Nothing));
+        }
+        // The lab has a name server of its own; which one the host has is nothing to it.
+        let program = Program::builder(lab).set("preset", &self.0).set("resolvers", WORLD_V4);
+        Ok(Box::new(Halfopen(program.start()?)))
+    }
+}
+
+struct Nothing;
+
+impl InForce for Nothing {
+    fn status(&self) -> Result<Value, TrialError> {
+        Ok(Value::Null)
+    }
+
+    fn take_out(self: Box<Self>, _: &Lab) -> Result<(), TrialError> {
+        Ok(())
+    }
+}
+
+struct Halfopen(Program);
+
+impl InForce for Halfopen {
+    fn status(&self) -> Result<Value, TrialError> {
+        let failed = |what: String| TrialError::Limiter { limiter: "halfopen".to_owned(), what };
+        let output = self.0.command().args(["status", "--json"]).output();
+        let output = output.map_err(|error| failed(format!("cannot ask for its status: {error}")))?;
+        serde_json::from_slice(&output.stdout)
+            .map_err(|error| failed(format!("its status cannot be read: {error}")))
+    }
+
+    fn processes(&self) -> Vec<u32> {
+        vec![self.0.pid()]
+    }
+
+    fn take_out(self: Box<Self>, _: &Lab) -> Result<(), TrialError> {
+        self.0.stop()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,597 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The deciding part of the kernel code, compiled for user space: crates/halfopen-policy/src/native.rs calls it.
+ *
+ * What is in a structure is known here alone. Over there each is so many bytes (native_sizes), zeroed at first, as the
+ * kernel has them in its maps and sockets.
+ */
+#include <sched.h>
+#include <stddef.h>
+
+#undef __always_inline
+#define __always_inline inline
+#define __noinline static
+
+/* So many exchanges of this thread find that another one has come first, and added one; and what was to be read then.
+ */
+static __thread unsigned int others_first, read_then;
+static __thread const unsigned int *to_read;
+#define __sync_val_compare_and_swap(at, was, to)                                                                       \
+	({                                                                                                             \
+		if (to_read)                                                                                           \
+			read_then = *to_read;                                                                          \
+		if (others_first) {                                                                                    \
+			others_first--;                                                                                \
+			__sync_fetch_and_add(at, 1);                                                                   \
+		}                                                                                                      \
+		__sync_val_compare_and_swap(at, was, to);                                                              \
+	})
+
+#include "at_once.h"
+#include "beside.h"
+#include "datagrams.h"
+#include "heard.h"
+#include "names_parse.h"
+#include "neighbourhood.h"
+#include "outcome.h"
+#include "patience.h"
+#include "ports.h"
+#include "recount.h"
+#include "refuse.h"
+#include "remembered.h"
+
+/* What an attempt is charged to, as `struct books` wants it: the host's first; all but that may be NULL. */
+struct native_charge {
+	struct scope *scope[CHARGED];
+	const struct limits *limits[CHARGED];
+	struct party *top;
+	struct party *part;
+};
+
+static struct books open_books(const struct native_charge *c)
+{
+	struct books b = { .top = c->top, .part = c->part };
+
+	for (int i = 0; i < CHARGED; i++) {
+		b.scope[i] = c->scope[i];
+		b.limits[i] = c->limits[i];
+	}
+	return b;
+}
+
+/* In the order of `Sizes` in native/calls.rs. */
+const __u64 native_sizes[9] = {
+	sizeof(struct scope),	    sizeof(struct limits),	sizeof(struct party),
+	sizeof(struct attempt),	    sizeof(struct dns_reading), sizeof(struct native_charge),
+	sizeof(struct held_record), sizeof(struct turn_record), sizeof(struct attempt_record),
+};
+#define FITS(type) _Static_assert(_Alignof(type) <= _Alignof(__u64), "Rust has memory for it in words")
+FITS(struct scope);
+FITS(struct limits);
+FITS(struct party);
+FITS(struct attempt);
+FITS(struct dns_reading);
+
+/* In the order of `Constants` in native/calls.rs. */
+const __u64 native_constants[3] = { TURN_TOLERANCE_NS, SYN_GAP_NS, DNS_STEPS_MOST };
+
+void native_limit_slots(struct limits *l, __u32 half_open, __u64 slot_life_ns, __u32 slot_shift, int strict)
+{
+	l->half_open = half_open;
+	l->slot_life_ns = slot_life_ns;
+	l->slot_shift = slot_shift;
+	l->strict = !!strict;
+}
+
+void native_limit_queue(struct limits *l, __u32 queue, int overflow_waits, __u64 interval_ns, __u64 max_wait_ns)
+{
+	l->queue = queue;
+	l->overflow_waits = !!overflow_waits;
+	l->interval_ns = interval_ns;
+	l->max_wait_ns = max_wait_ns;
+}
+
+/* Whole credits; what an answer is worth in parts of CREDIT, and the shares that it comes from in a thousand. */
+void native_limit_credit(struct limits *l, __u32 credit, __u32 worth, __u16 of_a_scan, __u16 of_peers, __u64 recover_ns)
+{
+	l->first.of_a_scan = of_a_scan;
+	l->first.of_peers = of_peers;
+	l->first.credit = credit * CREDIT;
+	l->first.worth = worth;
+	l->first.recover_ns = recover_ns;
+}
+
+void native_limit_contacts(struct limits *l, __u32 working_set, int either, int throttle, __u64 block_ns)
+{
+	l->first.working_set = working_set;
+	l->first.order = either ? ORDER_EITHER : ORDER_OLDEST;
+	l->first.throttle = !!throttle;
+	l->first.block_ns = block_ns;
+}
+
+void native_limit_datagrams(struct limits *l, __u64 interval_ns, int dropped)
+{
+	l->datagram_interval_ns = interval_ns;
+	l->datagram_dropped = !!dropped;
+}
+
+void native_describe(struct attempt *a, int essential, int first, int tried, int named, int foreign, __u64 address,
+		     __u16 port)
+{
+	a->flags = (essential ? ATTEMPT_ESSENTIAL : 0) | (first ? ATTEMPT_FIRST : 0) | (named ? ATTEMPT_NAMED : 0);
+	a->flags |= tried ? ATTEMPT_TRIED : 0;
+	if (foreign)
+		a->flags = (a->flags & ~ATTEMPT_NAMED) | ATTEMPT_FOREIGN;
+	a->address = address;
+	a->cell = port_cell(a->account, port);
+	if (!takes_names(a->cell))
+		a->flags &= ~ATTEMPT_NAMED;
+}
+
+__u32 native_state(const struct attempt *a)
+{
+	return a->state;
+}
+
+/* enum charged */
+__u32 native_blocked_on(const struct attempt *a)
+{
+	return a->blocked_on;
+}
+
+/* As the hooks do before each question. */
+static void settle_all(struct books *b, const struct attempt *a, __u64 now)
+{
+	for_each_charged(i) {
+		struct scope *s = b->scope[i];
+		const struct limits *l = b->limits[i];
+
+		if (s && slots_are_unsettled(s, now))
+			slots_turn(s, now);
+		if (s && grid_or_turns_are_unsettled(s, l, now)) {
+			grid_settle(s, l, now);
+			turns_settle(s, l, now);
+		}
+		if (s && trust_is_unsettled(trust_of(s, a), &l->first, purse_of(a), now))
+			trust_settle(trust_of(s, a), &l->first, purse_of(a), now);
+		if (s && trust_is_unsettled(trust_beside(s, a), &l->first, purse_beside(a), now))
+			trust_settle(trust_beside(s, a), &l->first, purse_beside(a), now);
+	}
+}
+
+/* As egress does. */
+static enum verdict syn_leaves(struct attempt *a, enum verdict verdict, __u64 now)
+{
+	if (verdict == VERDICT_GO || verdict == VERDICT_GO_AUDITED)
+		a->last_syn_ns = now;
+	return verdict;
+}
+
+/* Whether connect() fails at once; counted then. */
+__u32 native_refuse(const struct native_charge *c, int met, __u64 now)
+{
+	struct books b = open_books(c);
+	enum refusal refusal = refusal_of(&b, met, now);
+
+	if (refusal != REFUSAL_NONE)
+		count_refusal(&b, refusal);
+	return refusal;
+}
+
+__u32 native_begin(const struct native_charge *c, struct attempt *a, __u32 mode, __u64 now)
+{
+	struct books b = open_books(c);
+
+	settle_all(&b, a, now);
+	if (attempt_begins_at_once(&b, a, now))
+		return syn_leaves(a, VERDICT_GO, now);
+	return syn_leaves(a, attempt_begin(&b, a, mode, now), now);
+}
+
+/* A waiter's address has become known. */
+void native_known(const struct native_charge *c, struct attempt *a, __u64 now)
+{
+	struct books b = open_books(c);
+
+	if (is_first(a))
+		is_first_no_more(&b, a, now);
+}
+
+__u32 native_recheck(const struct native_charge *c, struct attempt *a, __u32 mode, __u64 now)
+{
+	struct books b = open_books(c);
+
+	settle_all(&b, a, now);
+	return syn_leaves(a, attempt_recheck(&b, a, mode, now), now);
+}
+
+/* As all_hear() of books.h. */
+static void all_hear(struct books *b, struct attempt *a, enum heard heard, __u32 neighbours, __u64 now)
+{
+	if (heard == HEARD_NOTHING)
+		return;
+	for_each_charged(i) {
+		if (!b->scope[i])
+			continue;
+		trust_hears(b->scope[i], b->limits[i], a, purse_of(a), heard, neighbours, now);
+		if (is_stranger(a))
+			trust_hears(b->scope[i], b->limits[i], a, PURSE_ALL_PORTS, heard, neighbours, now);
+	}
+	a->flags &= ~ATTEMPT_PENDING;
+}
+
+__u32 native_resend(const struct native_charge *c, struct attempt *a, __u32 mode, __u64 now)
+{
+	struct books b = open_books(c);
+
+	settle_all(&b, a, now);
+	all_hear(&b, a, heard_at_resend(a, now), 0, now);
+	return syn_leaves(a, attempt_resend(&b, a, mode, now), now);
+}
+
+void native_end(const struct native_charge *c, struct attempt *a, __u32 ending, __u32 neighbours, __u64 now)
+{
+	struct books b = open_books(c);
+	__u32 walk;
+
+	settle_all(&b, a, now);
+	all_hear(&b, a, heard_at_end(a, ending), neighbours, now);
+	if (!attempt_ends_at_once(&b, a, ending, &walk, now))
+		attempt_end(&b, a, ending, now);
+}
+
+/* The host's lock, of those that share books between threads. */
+static void lock_word(__u32 *lock)
+{
+	while (__sync_lock_test_and_set(lock, 1))
+		sched_yield();
+}
+
+static void unlock_word(__u32 *lock)
+{
+	__sync_lock_release(lock);
+}
+
+static void settle_shared(struct books *b, const struct attempt *a, __u32 *lock, __u64 now)
+{
+	int unsettled = 0;
+
+	for_each_charged(i)
+		unsettled |= b->scope[i] && (slots_are_unsettled(b->scope[i], now) ||
+					     grid_or_turns_are_unsettled(b->scope[i], b->limits[i], now));
+	if (!unsettled)
+		return;
+	lock_word(lock);
+	settle_all(b, a, now);
+	unlock_word(lock);
+}
+
+/* As books_begin() does, of books that several threads use at once. */
+__u32 native_begin_shared(const struct native_charge *c, struct attempt *a, __u32 *lock, __u32 mode, __u64 now)
+{
+	struct books b = open_books(c);
+	enum verdict verdict;
+
+	settle_shared(&b, a, lock, now);
+	if (attempt_begins_at_once(&b, a, now))
+		return VERDICT_GO;
+	lock_word(lock);
+	close_all(&b);
+	verdict = attempt_begin(&b, a, mode, now);
+	open_all(&b);
+	unlock_word(lock);
+	return verdict;
+}
+
+/* Likewise as books_end(). Returns whether it was at once (1), and whether somebody is then seen to wait (2). */
+int native_end_shared(const struct native_charge *c, struct attempt *a, __u32 *lock, __u32 ending, __u64 now)
+{
+	struct books b = open_books(c);
+	enum at_once at_once;
+	__u32 walk;
+
+	settle_shared(&b, a, lock, now);
+	at_once = attempt_ends_at_once(&b, a, ending, &walk, now);
+	if (at_once != AT_ONCE_ENDED)
+		lock_word(lock);
+	if (!at_once)
+		attempt_end(&b, a, ending, now);
+	if (at_once != AT_ONCE_ENDED)
+		unlock_word(lock);
+	return (at_once ? 1 : 0) | (*(volatile __u32 *)&host_of(&b)->queued ? 2 : 0);
+}
+
+void native_others_come_first(__u32 times)
+{
+	others_first = times;
+}
+
+/* How many were out at this thread's last exchange since it was asked; the first time 0. */
+__u32 native_out_at_exchange(const struct scope *s)
+{
+	__u32 was = read_then;
+
+	to_read = &s->out;
+	read_then = 0;
+	return was;
+}
+
+void native_drift_slots(struct scope *s, __s64 by)
+{
+	count_slots(s, by);
+}
+
+__u32 native_out(const struct scope *s)
+{
+	return s->out;
+}
+
+__u64 native_slots(const struct scope *s)
+{
+	return s->slots;
+}
+
+/* Whether a first contact over UDP may leave; it takes its turn then. */
+int native_datagram(struct scope *s, const struct limits *l, __u64 now)
+{
+	if (!datagram_may_leave(s, l, now))
+		return 0;
+	datagram_takes_turn(s, l, now);
+	return 1;
+}
+
+void native_walk_begins(struct scope *host)
+{
+	walk_begins(host);
+}
+
+void native_seen(const struct native_charge *c, struct attempt *a)
+{
+	struct books b = open_books(c);
+
+	attempt_seen(&b, a);
+}
+
+/* Whether an attempt with these numbers is taken for one whose socket has ended. */
+int native_is_gone(__u64 began_ns, __u64 asked_ns, int met, int has_walked, __u64 walk_ns, __u64 now)
+{
+	const __u32 walk = 7;
+	const struct attempt a = { .began_ns = began_ns, .asked_ns = asked_ns, .met = met ? walk : walk - 1 };
+
+	return is_gone(&a, has_walked, walk, walk_ns, now);
+}
+
+void native_walk_is_over(struct scope *host)
+{
+	walk_is_over(host);
+}
+
+__u32 native_walk(const struct scope *host)
+{
+	return host->walk;
+}
+
+/* Whether the books were wrong. */
+int native_walk_ends(struct scope *s, __u32 walk)
+{
+	return walk_ends(s, walk);
+}
+
+/* Makes them so. */
+void native_drift(struct scope *s, __s32 queued, __s32 waiting_here, __s32 out)
+{
+	s->queued += queued;
+	s->waiting_here += waiting_here;
+	s->out += out;
+}
+
+__u32 native_waiting_here(const struct scope *s)
+{
+	return s->waiting_here;
+}
+
+/* The books of one scope as they would be if somebody asked now, in the order of native/scope.rs. */
+void native_ledger(const struct scope *s, __u64 now, __u64 number[17])
+{
+	/* Too low by one until the next recount where a walk was missed; see at_once.h. */
+	__u32 out = (__s32)s->out < 0 ? 0 : s->out, held;
+	struct scope then = *s;
+
+	slots_turn(&then, now);
+	if (then.in_old_grid && now >= then.old_grid_until_ns)
+		count_slots(&then, -(__s64)then.in_old_grid);
+	/* The lump of an old grid may still count slots whose attempts have ended. */
+	held = slots_held(&then) < out ? slots_held(&then) : out;
+	number[0] = held;
+	number[1] = out - held;
+	number[2] = s->queued;
+	number[3] = s->admitted;
+	number[4] = s->released;
+	number[5] = s->cancelled;
+	number[6] = s->gave_up;
+	number[7] = s->established;
+	number[8] = s->failed;
+	number[9] = s->refused;
+	number[10] = s->blocked;
+	number[11] = s->would_have_waited;
+	number[12] = s->longest_wait_ns;
+	number[13] = s->last_waiter_ns;
+	number[14] = s->datagrams_let_out;
+	number[15] = s->datagrams_stopped;
+	number[16] = s->datagrams_audited;
+}
+
+__u32 native_port_cell(__u64 account, __u16 port)
+{
+	return port_cell(account, port);
+}
+
+int native_takes_names(__u8 cell)
+{
+	return takes_names(cell);
+}
+
+/* Credits and contacts pending of a purse, first contacts of all, and since when one of its purses makes the scope a
+ * suspect. */
+void native_repute(const struct scope *s, __u32 purse, __u64 number[4])
+{
+	const struct trust *t = &s->trust[purse % PURSES];
+
+	number[0] = t->credit / CREDIT;
+	number[1] = s->first_contacts;
+	number[2] = t->pending;
+	number[3] = 0;
+	for (int i = 0; i < PURSES; i++) {
+		if (s->trust[i].suspect_ns && (!number[3] || s->trust[i].suspect_ns < number[3]))
+			number[3] = s->trust[i].suspect_ns;
+	}
+}
+
+/* Credits, whether the newest goes first, and when the next one comes back (0 = none is missing), were somebody to ask
+ * now. Returns whether any are asked for. */
+int native_offer(const struct scope *s, const struct limits *l, __u32 purse, __u64 now, __u64 number[3])
+{
+	struct trust then = s->trust[purse % PURSES];
+
+	if (!l->first.credit)
+		return 0;
+	trust_settle(&then, &l->first, purse % PURSES, now);
+	number[0] = then.credit / CREDIT;
+	number[1] = newest_goes(&then, &l->first);
+	number[2] = then.recover_ns;
+	return 1;
+}
+
+int native_beside_is_counted(__u32 by_all, __u32 most)
+{
+	return beside_is_counted(by_all, most);
+}
+
+int native_may_have_beside(__u32 most, __u32 by_all, __u32 by_top, __u32 by_part)
+{
+	struct beside_held held = { .most = most, .by_all = by_all, .by_top = by_top, .by_part = by_part };
+
+	return may_have_beside(&held);
+}
+
+__u32 native_silent_patience_ms(__u32 syn_count, __u32 linear, __u32 rto_max_ms)
+{
+	return silent_patience_ms(syn_count, linear, rto_max_ms);
+}
+
+__u32 native_syn_count_to_last(__u32 patience_ms, __u32 timer_ms, __u32 rechecks, __u32 linear, __u32 own_count)
+{
+	return syn_count_to_last(patience_ms, timer_ms, rechecks, linear, own_count);
+}
+
+__u32 native_longest_wait_ms(__u32 patience_ms, __u32 user_timeout_ms, __u64 max_wait_ns)
+{
+	return longest_wait_ms(patience_ms, user_timeout_ms, max_wait_ns);
+}
+
+__u32 native_first_timer_ms(__u32 waiting, __u32 queue_number, __u64 interval_ns, __u32 most)
+{
+	return first_timer_ms(waiting, queue_number, interval_ns, most);
+}
+
+__u32 native_first_timer_woken_ms(__u32 waiting, __u32 queue_number, __u64 interval_ns, __u32 most)
+{
+	return first_timer_woken_ms(waiting, queue_number, interval_ns, most);
+}
+
+__u32 native_next_wait_ms(__u32 held_ms, __u32 rechecks, __u32 waiting, __u32 queue_number, __u64 interval_ns,
+			  int woken)
+{
+	return next_wait_ms(held_ms, rechecks, waiting, queue_number, interval_ns, woken);
+}
+
+/* Reads a message as an answer to the question; lengths beyond what fits are refused as the kernel part refuses them.
+ * Returns enum names_count. */
+__u32 native_read_answer(struct dns_reading *m, const __u8 *message, __u32 length, const __u8 *question,
+			 __u32 question_length)
+{
+	if (length > DNS_MESSAGE_MOST)
+		return NAMES_TOO_LONG;
+	if (question_length > DNS_QUESTION_MOST)
+		return NAMES_OTHER_QUESTION;
+	__builtin_memset(m->asked, 0, sizeof(m->asked));
+	__builtin_memcpy(m->asked, question, question_length);
+	__builtin_memcpy(m->bytes, message, length);
+	m->length = length;
+	read_answer(m);
+	return m->outcome;
+}
+
+__u32 native_steps_left(const struct dns_reading *m)
+{
+	return m->steps_left;
+}
+
+__u32 native_found(const struct dns_reading *m)
+{
+	return m->found_count;
+}
+
+/* The mapped address that was found there, and for how many seconds it holds; whether it may be named. */
+int native_found_address(const struct dns_reading *m, __u32 at, __u8 addr[16], __u32 *ttl_s)
+{
+	copy_address(addr, m, m->found[at].at);
+	*ttl_s = m->found[at].ttl_s;
+	return is_nameable(addr);
+}
+
+_Static_assert(sizeof(struct known_set) == 16 * sizeof(__u64), "as Set has it in native/remembered.rs");
+
+__u64 native_seal(__u64 cgroup, __u64 generation, __u64 rules, __u64 essential)
+{
+	return seal_of(cgroup, generation, rules, essential);
+}
+
+__u64 native_print(__u64 owner, __u64 key)
+{
+	return print_of(owner, key);
+}
+
+/* Whether the key's entry is there, and until when it says. */
+int native_set_find(struct known_set *set, __u64 print, __u32 now, __u32 *until)
+{
+	struct remembered *e = find_in(set, sizeof(*e), print, now);
+
+	if (!e)
+		return 0;
+	*until = *(volatile __u32 *)&e->until;
+	return is_still(e, print);
+}
+
+/* Which entry is given up or written anew, claimed; SET_PLACES where another one is writing it. */
+__u32 native_set_claim(struct known_set *set, __u64 print, __u32 now)
+{
+	struct remembered *e = claim_in(set, sizeof(*e), print, now);
+
+	return e ? e - set->of : SET_PLACES;
+}
+
+void native_set_publish(struct known_set *set, __u32 place, __u64 print, __u32 now, __u32 until)
+{
+	set->of[place].date = now;
+	set->of[place].until = until;
+	publish(&set->of[place], print);
+}
+
+/* As the kernel part keeps one: whether it lets one more out, and that it has answered. */
+int native_neighbourhood_lets(__s32 *credit)
+{
+	struct neighbourhood n = { .credit = *credit };
+	int lets = neighbourhood_lets(&n);
+
+	*credit = n.credit;
+	return lets;
+}
+
+void native_neighbourhood_earns(__s32 *credit)
+{
+	struct neighbourhood n = { .credit = *credit };
+
+	neighbourhood_earns(&n);
+	*credit = n.credit;
+}

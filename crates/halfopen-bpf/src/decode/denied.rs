@@ -1,0 +1,52 @@
+//! What rules of `[[deny]]` have come to: reading it.
+
+use crate::abi::DENY_UDP;
+use crate::abi::skeleton::types;
+use crate::decode::fields;
+use crate::decode::records::Program;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// What a rule of `[[deny]]` has come to since it has been known by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DenyCount {
+    /// The rule's name.
+    pub name: String,
+    /// connect() and sendto() that it has refused.
+    pub denied: u64,
+    /// Those that it would have, in audit mode.
+    pub would_have_denied: u64,
+    /// The last of either.
+    pub last: Option<Denied>,
+}
+
+/// What met a rule of `[[deny]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denied {
+    /// When, on the kernel's monotonic clock.
+    pub at: Duration,
+    /// By whom.
+    pub program: Program,
+    /// Where to. IPv4 addresses of IPv6 sockets are shown as IPv4.
+    pub destination: SocketAddr,
+    /// UDP, else TCP.
+    pub udp: bool,
+    /// It was only counted.
+    pub audited: bool,
+}
+
+pub(crate) fn count(name: &str, count: &types::deny_count) -> DenyCount {
+    let last = Denied {
+        at: Duration::from_nanos(count.last_ns),
+        program: fields::program(count.pid, count.uid, count.comm.map(i8::cast_unsigned), count.cgroup_id),
+        destination: fields::socket_addr(count.addr, count.port),
+        udp: count.protocol == DENY_UDP,
+        audited: count.audited != 0,
+    };
+    DenyCount {
+        name: name.to_owned(),
+        denied: count.denied,
+        would_have_denied: count.would_have_denied,
+        last: (count.last_ns != 0).then_some(last),
+    }
+}

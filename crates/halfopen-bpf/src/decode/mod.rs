@@ -1,0 +1,12 @@
+//! Maps, the ring buffer and walks over sockets, as records.
+
+pub(crate) mod accounts;
+pub(crate) mod denied;
+pub(crate) mod fields;
+pub(crate) mod ledger;
+pub(crate) mod limits;
+pub(crate) mod names;
+pub(crate) mod program_counts;
+pub(crate) mod records;
+pub(crate) mod stopped_datagrams;
+pub(crate) mod told;

@@ -1,0 +1,84 @@
+//! Named addresses: what became of DNS answers, and who was told an address.
+
+use crate::abi::skeleton::types;
+use crate::abi::{mapped, plain};
+use crate::error::{KernelError, bpf};
+use libbpf_rs::{MapCore, MapFlags};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// `NAMED_SETS`: all are read by one call.
+const NAMED_SETS: u32 = 1024;
+/// `PRINT_CLAIMED` of bpf/remembered.h: an entry with a number no higher has nothing that can be read.
+const CLAIMED: u64 = 1;
+
+/// What became of DNS answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NamesCounts {
+    /// Read to their end.
+    pub read: u64,
+    /// Addresses that these named.
+    pub named: u64,
+    /// Refused: the socket had not asked this resolver, with this id, lately.
+    pub no_query: u64,
+    /// Refused: another question was asked.
+    pub other_question: u64,
+    /// Answers that say that they are not whole; the client asks again over TCP.
+    pub truncated: u64,
+    /// Answers that say that there is no such name, or of another error.
+    pub errors: u64,
+    /// Refused: no whole DNS message.
+    pub malformed: u64,
+    /// Refused: more bytes, records or names than are read.
+    pub too_long: u64,
+    /// Questions or addresses for which a map had no room.
+    pub not_stored: u64,
+    /// Refused: another answer was being read on the same CPU.
+    pub cpu_busy: u64,
+}
+
+/// An address that a DNS answer has named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Named {
+    /// The cgroup of those who were told; see [`crate::path_of_id`]. `None` = the whole host.
+    pub client: Option<u64>,
+    /// For how much longer.
+    pub left: Duration,
+}
+
+pub(crate) fn read_counts(map: &impl MapCore) -> Result<NamesCounts, KernelError> {
+    let count =
+        |at| plain::sum_of_cpus(map, at).map_err(|error| bpf("reading what became of DNS answers", error));
+    Ok(NamesCounts {
+        read: count(0)?,
+        named: count(1)?,
+        no_query: count(2)?,
+        other_question: count(3)?,
+        truncated: count(4)?,
+        errors: count(5)?,
+        malformed: count(6)?,
+        too_long: count(7)?,
+        not_stored: count(8)?,
+        cpu_busy: count(9)?,
+    })
+}
+
+/// Who was told `address`, and is so still.
+pub(crate) fn read_named(
+    map: &impl MapCore,
+    address: IpAddr,
+    now: Duration,
+) -> Result<Vec<Named>, KernelError> {
+    let address = mapped(address);
+    let mut told = Vec::new();
+    let sets = map.lookup_batch(NAMED_SETS, MapFlags::ANY, MapFlags::ANY);
+    let sets = sets.map_err(|error| bpf("reading named addresses", error))?;
+    let sets = sets.filter_map(|(_, set)| plain::read::<types::named_set>(&set));
+    for named in sets.flat_map(|set| set.of).filter(|named| named.addr == address) {
+        let left = Duration::from_nanos(named.until_ns).saturating_sub(now);
+        if named.head.print > CLAIMED && !left.is_zero() {
+            told.push(Named { client: (named.client != 0).then_some(named.client), left });
+        }
+    }
+    Ok(told)
+}

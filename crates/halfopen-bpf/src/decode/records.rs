@@ -1,0 +1,335 @@
+//! What the kernel part tells of single attempts.
+
+use halfopen_policy::{Contact, Party};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// The program that began an attempt, as it was at that time.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Program {
+    /// Process id (thread group), as the first PID namespace sees it.
+    pub pid: u32,
+    /// User id, as the first user namespace sees it.
+    pub uid: u32,
+    /// The thread's name, [escaped](crate::sys::text::escaped). A program chooses its own: never trust it.
+    pub comm: String,
+    /// The id of its cgroup in the version 2 hierarchy; see [`crate::path_of_id`].
+    pub cgroup_id: u64,
+}
+
+/// An account: of a rule's scope, or of `exec`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AccountId {
+    /// The rule's scope.
+    pub scope: crate::ScopeId,
+    /// Which cgroup, user or process it is for; 0 = the rule has one for all.
+    pub id: u64,
+}
+
+impl AccountId {
+    /// The one that stands for a scope itself, the host's among them.
+    #[must_use]
+    pub fn of_scope(scope: crate::ScopeId) -> Self {
+        Self { scope, id: 0 }
+    }
+}
+
+/// Where an attempt's socket is: what it takes to wake it ([`crate::Poker`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The socket's cookie: its name for as long as the kernel runs.
+    pub cookie: u64,
+    /// Its network namespace, by inode number.
+    pub netns: u32,
+    /// The interface that it is bound to; 0 = none.
+    pub device: u32,
+    /// Its own end. IPv4 addresses of IPv6 sockets are shown as IPv4.
+    pub local: SocketAddr,
+}
+
+/// What the kernel part tells as it happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// An attempt began to wait.
+    Held(HeldAttempt),
+    /// The silence of this attempt, made by then, made an account that it is charged to a suspect.
+    Suspect(HeldAttempt),
+    /// What became of an attempt; only told while [`crate::Limiter::waiters_are_woken`] is in force and somebody waits.
+    Turn(Turn),
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    /// When, on the kernel's monotonic clock.
+    pub at: Duration,
+    /// Its socket's cookie.
+    pub cookie: u64,
+    /// Where to.
+    pub peer: IpAddr,
+    /// The account of a rule or of `exec` that it is charged to.
+    pub own: Option<AccountId>,
+    /// What.
+    pub became: Became,
+}
+
+/// See [`Turn`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Became {
+    /// Its first timer ran, in vain: it asks by itself from now on and cannot be woken any more.
+    Asked,
+    /// It ended while it waited.
+    Left,
+    /// Its first SYN leaves.
+    Out {
+        /// Whether it had waited.
+        released: bool,
+    },
+    /// It ended after its SYN had left.
+    Ended {
+        /// When that was.
+        out_at: Duration,
+        /// Whether the peer accepted.
+        established: bool,
+        /// Whether it held the host's slot until then.
+        host_slot: bool,
+        /// Whether it held a slot of its own scope until then.
+        own_slot: bool,
+    },
+}
+
+/// An attempt that began to wait (or, in audit mode, would have).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldAttempt {
+    /// When, on the kernel's monotonic clock.
+    pub at: Duration,
+    /// In which scope it found no place.
+    pub scope: crate::ScopeId,
+    /// The account of a rule or of `exec` that it is charged to.
+    pub own: Option<AccountId>,
+    /// The scope of its interface.
+    pub interface: Option<crate::ScopeId>,
+    /// Among whom it shares the host's turns.
+    pub party: Party,
+    /// What its address is to it.
+    pub contact: Contact,
+    /// Where its socket is.
+    pub place: Place,
+    /// Whose.
+    pub program: Program,
+    /// Where to. IPv4 destinations of IPv6 sockets are shown as IPv4.
+    pub destination: SocketAddr,
+    /// Whether it was only counted (audit mode).
+    pub audited: bool,
+}
+
+/// What an attempt is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AttemptState {
+    /// Waits for its first SYN to leave.
+    Queued,
+    /// Holds a slot.
+    HalfOpen,
+    /// SYN out for longer than `slot_life`, slot given back.
+    Aged,
+}
+
+/// A live attempt, read from the kernel's own sockets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// What it is doing.
+    pub state: AttemptState,
+    /// The account of a rule or of `exec` that it is charged to.
+    pub own: Option<AccountId>,
+    /// The scope of its interface.
+    pub interface: Option<crate::ScopeId>,
+    /// Among whom it shares the host's turns.
+    pub party: Party,
+    /// The scope that holds it back, while queued.
+    pub held_back_by: crate::ScopeId,
+    /// What its address is to it.
+    pub contact: Contact,
+    /// Whether a DNS answer had named its address when it began, whatever the address is to it.
+    pub named: bool,
+    /// Whose.
+    pub program: Program,
+    /// Where to.
+    pub destination: SocketAddr,
+    /// How long ago `connect()` was called.
+    pub age: Duration,
+    /// How long ago its first SYN left; `None` while queued.
+    pub out_for: Option<Duration>,
+    /// How often its timer has asked for its turn.
+    pub rechecks: u32,
+    /// Where its socket is.
+    pub place: Place,
+}
+
+/// What became of a program's attempts that had to wait, or would have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProgramCount {
+    /// The program; its pid is the last one seen.
+    pub program: Program,
+    /// Attempts that began to wait.
+    pub held: u64,
+    /// In audit mode: attempts that enforcing would have held.
+    pub would_have_waited: u64,
+    /// Let out after a wait.
+    pub released: u64,
+    /// Timed out while they waited: the harm that the limit did.
+    pub gave_up_while_queued: u64,
+    /// Ended by the program while they waited.
+    pub cancelled: u64,
+    /// Refused because the queue was full.
+    pub refused_overflow: u64,
+    /// All waits that have ended, added up.
+    pub waited: Duration,
+    /// The longest of them.
+    pub longest_wait: Duration,
+    /// When it was last counted, on the kernel's monotonic clock.
+    pub last: Duration,
+}
+
+/// A place in the kernel part where something could not be done as intended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fault {
+    /// No memory to note whose a socket is: its UDP was refused, or its TCP charged by the first rule.
+    NoStorage,
+    /// The callbacks could not be switched on for a socket.
+    CallbackFlags,
+    /// Another program had switched our callbacks off; they were switched on again.
+    CallbacksCleared,
+    /// A timer ran without its callback: egress decided instead.
+    DecidedAtEgress,
+    /// A socket option could not be set for a held attempt.
+    HoldOptions,
+    /// A socket option could not be restored.
+    RestoreOptions,
+    /// The congestion window could not be restored.
+    InitialWindow,
+    /// An event found the ring buffer full.
+    EventLost,
+    /// A policy or scope entry was not found.
+    NoPolicy,
+    /// TCP sent through a raw socket was refused.
+    RawTcpRefused,
+    /// TCP sent through a raw socket was counted.
+    RawTcpCounted,
+    /// The recount corrected the ledger.
+    Recounted,
+    /// A program's wait could not be counted for it.
+    ProgramUncounted,
+    /// That an address was contacted could not be noted.
+    ContactUnknown,
+    /// A user, account or cgroup that waits could not be noted.
+    PartyUnknown,
+    /// There was no room or memory for one more account of a rule: the attempt was charged to the one they share.
+    AccountsFull,
+    /// What was sent over UDP could not be noted.
+    DatagramUnknown,
+    /// There was no room for the record of one more attempt: its `connect()` failed.
+    NoRecord,
+    /// A SYN of an attempt without a record was withheld.
+    SynWithoutRecord,
+    /// What was addressed to an exempt destination went elsewhere: it was counted where it went.
+    ExemptElsewhere,
+    /// `connect()` was refused to a user or account that cancels what it begins.
+    ChurnRefused,
+}
+
+/// How often a [`Fault`] has happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FaultCount {
+    /// Where.
+    pub fault: Fault,
+    /// How often since the start.
+    pub count: u64,
+}
+
+impl Fault {
+    /// All of them, as `enum fault` of bpf/abi.h numbers them.
+    pub(crate) const ALL: [Self; 21] = [
+        Self::NoStorage,
+        Self::CallbackFlags,
+        Self::CallbacksCleared,
+        Self::DecidedAtEgress,
+        Self::HoldOptions,
+        Self::RestoreOptions,
+        Self::InitialWindow,
+        Self::EventLost,
+        Self::NoPolicy,
+        Self::RawTcpRefused,
+        Self::RawTcpCounted,
+        Self::Recounted,
+        Self::ProgramUncounted,
+        Self::ContactUnknown,
+        Self::PartyUnknown,
+        Self::AccountsFull,
+        Self::DatagramUnknown,
+        Self::NoRecord,
+        Self::SynWithoutRecord,
+        Self::ExemptElsewhere,
+        Self::ChurnRefused,
+    ];
+
+    /// What happened, and what it means for the limit: a phrase for `status` and `doctor`.
+    #[must_use]
+    pub fn explain(self) -> &'static str {
+        match self {
+            Self::NoStorage => {
+                "no memory to note whose a socket is: its UDP was refused, or its TCP charged by the first rule"
+            }
+            Self::CallbackFlags => "callbacks could not be switched on for a socket: egress alone holds it",
+            Self::CallbacksCleared => "another sock_ops program cleared our callbacks: switched on again",
+            Self::DecidedAtEgress => "a re-check ran without its callback: egress decided",
+            Self::HoldOptions => "a held socket's options could not be set: it may give up early",
+            Self::RestoreOptions => "a socket's own options could not be restored",
+            Self::InitialWindow => "the initial window could not be restored after a wait",
+            Self::EventLost => "the ring buffer was full: an event's attempt is missing from the log",
+            Self::NoPolicy => "a policy entry was missing: the attempt went out uncounted",
+            Self::RawTcpRefused => "TCP over a raw socket was refused",
+            Self::RawTcpCounted => "TCP over a raw socket was let out",
+            Self::Recounted => "the recount corrected the ledger",
+            Self::ContactUnknown => "a contact could not be noted: its address stays unknown",
+            Self::PartyUnknown => {
+                "a waiter's user or account could not be noted: it has one share with others of its cgroup"
+            }
+            Self::ProgramUncounted => "a wait is missing from its program's counts: it is in the scope's",
+            Self::AccountsFull => {
+                "there was no room for one more account of a rule: its attempts share the rule's own"
+            }
+            Self::NoRecord => {
+                "there was no room for one more attempt's record: connect() failed with ENOBUFS (see `records`)"
+            }
+            Self::SynWithoutRecord => "a SYN of an attempt without a record was withheld",
+            Self::ExemptElsewhere => {
+                "what was addressed to an exempt destination went elsewhere (DNAT): counted where it went"
+            }
+            Self::DatagramUnknown => {
+                "what was sent over UDP could not be noted: an address stays unknown, or whom a limit stopped"
+            }
+            Self::ChurnRefused => "a connect was refused: its queued attempts are all being cancelled",
+        }
+    }
+}
+
+/// Something that this kernel lacks: the limit holds without it, but not as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Shortcoming {
+    /// `TCP_RTO_MAX_MS` cannot be set (Linux 6.15).
+    RtoMaxNotSettable,
+}
+
+impl Shortcoming {
+    /// What is lost, for `status` and `doctor`.
+    #[must_use]
+    pub fn explain(self) -> &'static str {
+        match self {
+            Self::RtoMaxNotSettable => {
+                "TCP_RTO_MAX_MS cannot be set (Linux 6.15 or newer): an attempt held for more than 30 s re-checks at \
+                 steps that double, and repeats its SYN late after its release"
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The last first contact over UDP that each account has stopped: reading it.
+
+use crate::abi::skeleton::types;
+use crate::abi::{SCOPES, ScopeId, plain};
+use crate::decode::accounts::key;
+use crate::decode::records::{AccountId, Program};
+use crate::decode::{accounts, fields};
+use crate::error::{KernelError, bpf};
+use libbpf_rs::{ErrorKind, MapCore, MapFlags};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// A first contact over UDP that was refused or dropped, or in audit mode would have been: the last of its account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoppedDatagram {
+    /// The account that had no turn for it; the host's, or that of a scope itself, has the id 0.
+    pub account: AccountId,
+    /// When, on the kernel's monotonic clock.
+    pub at: Duration,
+    /// Whose; `None` where that cannot be told: it was the kernel's own, or did not leave in its sender's context.
+    pub program: Option<Program>,
+    /// The id of the cgroup that its socket was made in; see [`crate::path_of_id`].
+    pub cgroup_id: u64,
+    /// Where to. IPv4 addresses of IPv6 sockets are shown as IPv4.
+    pub destination: SocketAddr,
+    /// It was only counted.
+    pub audited: bool,
+}
+
+/// All of them, by one call as the accounts are.
+pub(crate) fn read(stops: &impl MapCore) -> Result<Vec<StoppedDatagram>, KernelError> {
+    let entries = stops.lookup_batch(accounts::ACCOUNTS + SCOPES, MapFlags::LOCK, MapFlags::ANY);
+    let entries =
+        entries.map_err(|error| bpf("reading whose first contacts over UDP were stopped", error))?;
+    let mut read: Vec<StoppedDatagram> =
+        entries.filter_map(|(key, value)| stopped(&plain::read(&key)?, &plain::read(&value)?)).collect();
+    read.sort_by_key(|stopped| stopped.account);
+    read.dedup_by_key(|stopped| stopped.account);
+    Ok(read)
+}
+
+/// `None` where the entry was made and nothing is in it yet.
+fn stopped(key: &types::account_key, stop: &types::datagram_stop) -> Option<StoppedDatagram> {
+    let comm = stop.comm.map(i8::cast_unsigned);
+    (stop.last_ns != 0).then(|| StoppedDatagram {
+        account: AccountId { scope: ScopeId(key.scope), id: key.id },
+        at: Duration::from_nanos(stop.last_ns),
+        program: (stop.pid != 0).then(|| fields::program(stop.pid, stop.uid, comm, stop.cgroup_id)),
+        cgroup_id: stop.cgroup_id,
+        destination: fields::socket_addr(stop.addr, stop.port),
+        audited: stop.audited != 0,
+    })
+}
+
+/// Forgets that of a scope whose number is another's from now on.
+pub(crate) fn forget(stops: &impl MapCore, scope: ScopeId) -> Result<(), KernelError> {
+    match stops.delete(plain::bytes(&key(scope, 0))) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(bpf("forgetting whose first contacts over UDP a scope stopped", error))
+        }
+        _ => Ok(()),
+    }
+}

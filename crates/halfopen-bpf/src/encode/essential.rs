@@ -1,0 +1,131 @@
+//! Who is never held, in the form that `bpf/rules.h` looks up: each rule a bit, each condition a table of the rules
+//! that it meets. The tables hold the rules of both policies, told apart by the policy's number.
+
+use crate::abi::skeleton::{HalfopenMaps, types};
+use crate::encode::rule_keys::{Conditions, clear, put, word};
+use crate::error::KernelError;
+use crate::settings::Essential;
+use crate::sys::executable::Executable;
+use std::collections::BTreeMap;
+
+/// `ESSENTIAL_RULES` of bpf/abi.h.
+const RULES: usize = 64;
+/// `CGROUP_NAME_LEN` of bpf/abi.h, less the zero at its end and one that tells a name cut short.
+const LONGEST_NAME: usize = 58;
+const NAME: usize = 60;
+/// `CGROUP_DEPTH` of bpf/abi.h.
+const DEEPEST: usize = 12;
+
+/// The tables of one policy.
+#[derive(Debug, Default)]
+struct Tables {
+    masks: types::essential,
+    shared: Conditions,
+    /// (from, name) to (number, rules).
+    cgroups: BTreeMap<(u32, String), (u32, u64)>,
+}
+
+fn tables(rules: &[Essential], files: &[Option<Executable>], policy: u32) -> Result<Tables, KernelError> {
+    let mut tables = Tables::default();
+    let mut last_place = policy;
+    for (number, (rule, file)) in rules.iter().zip(files).enumerate() {
+        if number >= RULES {
+            return Err(KernelError::TooManyEssential(RULES));
+        }
+        let bit = 1 << number;
+        tables.shared.add(bit, rule.user, rule.exe.as_ref(), *file);
+        match &rule.cgroup {
+            None => tables.masks.any_cgroup |= bit,
+            Some(path) => {
+                let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).collect();
+                if names.is_empty() || names.len() > DEEPEST || names.iter().any(|n| n.len() > LONGEST_NAME) {
+                    return Err(KernelError::CgroupPath(path.clone()));
+                }
+                let mut from = policy;
+                for (depth, name) in names.iter().enumerate() {
+                    let place = tables.cgroups.entry((from, (*name).to_owned())).or_insert_with(|| {
+                        // Its parity is the policy's: places of the two never meet.
+                        last_place += 2;
+                        (last_place, 0)
+                    });
+                    if depth + 1 == names.len() {
+                        place.1 |= bit;
+                    }
+                    from = place.0;
+                }
+            }
+        }
+        tables.masks.rules |= bit;
+    }
+    (tables.masks.any_user, tables.masks.any_exe) = (tables.shared.any_user, tables.shared.any_exe);
+    Ok(tables)
+}
+
+fn step_key(from: u32, name: &str) -> Vec<u8> {
+    let mut key = from.to_ne_bytes().to_vec();
+    key.extend(name.as_bytes());
+    key.resize(4 + NAME, 0);
+    key
+}
+
+/// Writes the tables for the policy of this number, which must not be in force. Returns what belongs into it.
+pub(crate) fn write(
+    maps: &HalfopenMaps<'_>,
+    rules: &[Essential],
+    files: &[Option<Executable>],
+    policy: u32,
+) -> Result<types::essential, KernelError> {
+    let tables = tables(rules, files, policy)?;
+    tables.shared.write(&maps.essential_users, &maps.essential_exes, policy)?;
+    clear(&maps.essential_cgroups, |key| word(key, 0) & 1 == policy)?;
+    for ((from, name), (number, rules)) in &tables.cgroups {
+        let place = [&number.to_ne_bytes()[..], &[0; 4], &rules.to_ne_bytes()].concat();
+        put(&maps.essential_cgroups, &step_key(*from, name), &place)?;
+    }
+    Ok(tables.masks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::executable::Executables;
+
+    fn in_cgroup(path: &str) -> Essential {
+        Essential { cgroup: Some(path.to_owned()), ..Essential::default() }
+    }
+
+    #[test]
+    fn a_rule_s_bit_stands_where_its_conditions_are_met() {
+        let root = Essential { user: Some(0), ..in_cgroup("/system.slice/a.service") };
+        let rules = [in_cgroup("/system.slice"), root, Essential { user: Some(7), ..Essential::default() }];
+        let tables = tables(&rules, &[None; 3], 1).unwrap();
+        assert_eq!((tables.masks.rules, tables.masks.any_exe), (0b111, 0b111));
+        assert_eq!((tables.masks.any_cgroup, tables.masks.any_user), (0b100, 0b001));
+        assert_eq!(tables.shared.users, [(0, 0b010), (7, 0b100)].into());
+        let (slice, of_slice) = tables.cgroups[&(1, "system.slice".to_owned())];
+        let (_, of_service) = tables.cgroups[&(slice, "a.service".to_owned())];
+        assert_eq!((of_slice, of_service, slice & 1), (0b001, 0b010, 1));
+    }
+
+    #[test]
+    fn what_the_kernel_part_cannot_hold_is_refused() {
+        let long = format!("/{}", "x".repeat(LONGEST_NAME + 1));
+        for wrong in ["/", "", &long, &"/x".repeat(DEEPEST + 1)] {
+            assert!(matches!(tables(&[in_cgroup(wrong)], &[None], 0), Err(KernelError::CgroupPath(_))));
+        }
+        let many = vec![in_cgroup("/a"); RULES + 1];
+        assert!(matches!(
+            tables(&many, &vec![None; RULES + 1], 0),
+            Err(KernelError::TooManyEssential(RULES))
+        ));
+    }
+
+    #[test]
+    fn an_executable_that_is_not_there_meets_nobody() {
+        let rule = Essential { exe: Some("/nonexistent".into()), ..Essential::default() };
+        let rules = [rule];
+        let tables =
+            tables(&rules, &Executables::new().unwrap().at([rules[0].exe.as_ref()].into_iter()), 0).unwrap();
+        assert_eq!((tables.masks.rules, tables.masks.any_exe, tables.shared.exes.len()), (1, 0, 0));
+    }
+}

@@ -1,0 +1,177 @@
+//! Whose attempts have a scope of their own, in the form that `bpf/rules.h` looks up: each rule a bit, or one for each of
+//! its patterns, all of its scope; each condition a table of the bits that it meets.
+
+use crate::abi::skeleton::{HalfopenMaps, types};
+use crate::abi::{RULE_SCOPES, ScopeId, plain};
+use crate::encode::rule_keys::{Conditions, clear, name_key, put, word};
+use crate::error::KernelError;
+use crate::settings::{Per, ScopeRule};
+use crate::sys::executable::Executable;
+use std::collections::BTreeMap;
+
+/// `RULES` of bpf/abi.h.
+pub(crate) const RULES: usize = 48;
+/// `CGROUP_DEPTH`.
+const DEEPEST: usize = 12;
+/// `CGROUP_PATTERN_LEN`, less the zero at its end.
+const LONGEST_PATTERN: usize = 255;
+
+/// The tables of one policy.
+#[derive(Default)]
+struct Tables {
+    masks: types::rules,
+    shared: Conditions,
+    comms: BTreeMap<String, u64>,
+    /// By the number of the bit.
+    cgroups: BTreeMap<u32, types::cgroup_pattern>,
+}
+
+/// The kernel's form of a pattern.
+fn pattern(text: &str) -> Result<types::cgroup_pattern, KernelError> {
+    let names: Vec<&str> = text.split('/').filter(|name| !name.is_empty()).collect();
+    let joined = names.join("/");
+    if names.len() > DEEPEST || joined.len() > LONGEST_PATTERN || !text.starts_with('/') {
+        return Err(KernelError::CgroupPattern(text.to_owned()));
+    }
+    let mut pattern = types::cgroup_pattern { depth: names.len() as u32, ..Default::default() };
+    let mut at = 0;
+    for (start, name) in pattern.start.iter_mut().zip(&names) {
+        *start = at as u8;
+        at += name.len() + 1;
+    }
+    for (to, from) in pattern.text.iter_mut().zip(joined.bytes()) {
+        *to = from.cast_signed();
+    }
+    Ok(pattern)
+}
+
+fn tables(
+    rules: &[ScopeRule],
+    scopes: &[ScopeId],
+    files: &[Option<Executable>],
+    top_level: u32,
+) -> Result<Tables, KernelError> {
+    let mut tables = Tables::default();
+    tables.masks.ended = (1 << RULES) - 1;
+    let of_rules = rules.iter().zip(scopes).zip(files);
+    let bits = of_rules.flat_map(|((rule, scope), file)| {
+        let none = rule.cgroups.is_empty().then_some(None);
+        let patterns = none.into_iter().chain(rule.cgroups.iter().map(Some));
+        patterns.map(move |cgroup| (rule, cgroup, scope, file))
+    });
+    for (number, (rule, cgroup, scope, file)) in bits.enumerate() {
+        if number >= RULES {
+            return Err(KernelError::TooManyPatterns(RULES));
+        }
+        let bit = 1 << number;
+        tables.shared.add(bit, rule.user, rule.exe.as_ref(), *file);
+        match &rule.comm {
+            None => tables.masks.any_comm |= bit,
+            Some(comm) => *tables.comms.entry(comm.clone()).or_default() |= bit,
+        }
+        let pattern = cgroup.map(|text| pattern(text)).transpose()?;
+        let depth = pattern.as_ref().map_or(top_level, |pattern| pattern.depth).min(u8::MAX.into()) as u8;
+        match pattern.filter(|pattern| pattern.depth > 0) {
+            None => tables.masks.any_cgroup |= bit,
+            Some(pattern) => drop(tables.cgroups.insert(number as u32, pattern)),
+        }
+        let per = match rule.per {
+            Per::Rule => 0,
+            Per::Cgroup => 1,
+            Per::User => 2,
+            Per::Process => 3,
+        };
+        tables.masks.rule[number] = types::rule { per, depth, scope: scope.0 as u16 };
+        tables.masks.ended &= !(1 << (scope.0 - RULE_SCOPES));
+        tables.masks.rules |= bit;
+    }
+    (tables.masks.any_user, tables.masks.any_exe) = (tables.shared.any_user, tables.shared.any_exe);
+    Ok(tables)
+}
+
+/// Writes the tables for the policy of this number, which must not be in force. Returns what belongs into it. Where a
+/// rule names no cgroup, the accounts of `per = "cgroup"` are those of the cgroups at depth `top_level`.
+pub(crate) fn write(
+    maps: &HalfopenMaps<'_>,
+    rules: &[ScopeRule],
+    scopes: &[ScopeId],
+    files: &[Option<Executable>],
+    top_level: u32,
+    policy: u32,
+) -> Result<types::rules, KernelError> {
+    let tables = tables(rules, scopes, files, top_level)?;
+    tables.shared.write(&maps.rule_users, &maps.rule_exes, policy)?;
+    clear(&maps.rule_comms, |key| word(key, 0) == policy)?;
+    for (comm, rules) in &tables.comms {
+        put(&maps.rule_comms, &name_key(policy, comm), &rules.to_ne_bytes())?;
+    }
+    for (number, pattern) in &tables.cgroups {
+        let key = policy * RULES as u32 + number;
+        put(&maps.rule_cgroups, &key.to_ne_bytes(), plain::bytes(pattern))?;
+    }
+    Ok(tables.masks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use halfopen_policy::Limits;
+
+    fn rule(cgroups: &[&str], per: Per) -> ScopeRule {
+        ScopeRule {
+            name: "a".to_owned(),
+            cgroups: cgroups.iter().map(ToString::to_string).collect(),
+            user: None,
+            exe: None,
+            comm: None,
+            per,
+            limits: Limits::xp_sp2(),
+        }
+    }
+
+    #[test]
+    fn a_rule_s_bit_stands_where_its_conditions_are_met() {
+        let rules = [
+            ScopeRule { user: Some(7), ..rule(&["/a.slice/b*"], Per::Cgroup) },
+            ScopeRule { comm: Some("curl".to_owned()), ..rule(&[], Per::Cgroup) },
+            rule(&["/"], Per::User),
+        ];
+        let tables = tables(&rules, &[66, 64, 65].map(ScopeId), &[None; 3], 1).unwrap();
+        assert_eq!((tables.masks.rules, tables.masks.any_exe), (0b111, 0b111));
+        assert_eq!((tables.masks.any_user, tables.masks.any_comm, tables.masks.any_cgroup), (6, 5, 6));
+        assert_eq!((tables.shared.users, tables.comms), ([(7, 1)].into(), [("curl".to_owned(), 2)].into()));
+        assert_eq!(tables.masks.ended, ((1 << RULES) - 1) & !0b111);
+        let of = |number: usize| {
+            let rule = &tables.masks.rule[number];
+            (rule.per, rule.depth, rule.scope)
+        };
+        assert_eq!([of(0), of(1), of(2)], [(1, 2, 66), (1, 1, 64), (2, 0, 65)]);
+        let pattern = &tables.cgroups[&0];
+        assert_eq!((pattern.depth, &pattern.start[..2]), (2, &[0, 8][..]));
+    }
+
+    #[test]
+    fn each_pattern_of_a_rule_has_a_bit_and_all_have_its_scope() {
+        let several = ScopeRule { user: Some(7), ..rule(&["/a/*/c", "/b", "/"], Per::Cgroup) };
+        let rules = [several, rule(&["/z"], Per::Rule)];
+        let tables = tables(&rules, &[64, 65].map(ScopeId), &[None; 2], 1).unwrap();
+        let of = tables.masks.rule[..4].iter().map(|rule| (rule.per, rule.depth, rule.scope));
+        assert_eq!(of.collect::<Vec<_>>(), [(1, 3, 64), (1, 1, 64), (1, 0, 64), (0, 1, 65)]);
+        assert_eq!((tables.masks.rules, tables.masks.any_cgroup, tables.masks.any_user), (15, 4, 8));
+        assert_eq!(tables.shared.users, [(7, 7)].into());
+        assert_eq!(tables.cgroups.keys().copied().collect::<Vec<_>>(), [0, 1, 3]);
+    }
+
+    #[test]
+    fn what_the_kernel_part_cannot_hold_is_refused() {
+        let most = vec!["/a"; RULES];
+        let of = |rules: &[ScopeRule]| tables(rules, &[64, 65].map(ScopeId), &[None; 2], 1).map(drop);
+        assert!(of(&[rule(&most, Per::Rule)]).is_ok());
+        let beyond = of(&[rule(&most, Per::Rule), rule(&[], Per::Rule)]);
+        assert!(matches!(beyond, Err(KernelError::TooManyPatterns(RULES))));
+        let long = format!("/{}", "x".repeat(LONGEST_PATTERN + 1));
+        for wrong in ["", "a.slice", &long, &"/x".repeat(DEEPEST + 1)] {
+            assert!(matches!(pattern(wrong), Err(KernelError::CgroupPattern(_))), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The kernel part of halfopen and a safe interface to it: load, attach, write the policy, read the ledger and the
+//! events, let everything go.
+//!
+//! From the ground up: [`error`] and `abi` (what `bpf/abi.h` says), `sys` (cgroups, namespaces, executables), `settings`,
+//! `encode` (settings to maps), `decode` (maps and the ring to records), `load`, `limiter`, `probe`.
+//!
+//! Only this crate talks to the kernel's BPF interface. `unsafe` is allowed here, and where `halfopen-policy` calls the
+//! native build of the policy, which is a C header of this crate's (`bpf/decide.h` and those beside it). Nothing is known
+//! here of configuration files or of how events are shown.
+
+mod abi;
+mod decode;
+mod encode;
+mod error;
+mod limiter;
+mod load;
+mod probe;
+mod settings;
+mod sys;
+
+pub use abi::ScopeId;
+pub use decode::accounts::{Account, AccountOf, Trust};
+pub use decode::denied::{Denied, DenyCount};
+pub use decode::names::{Named, NamesCounts};
+pub use decode::records::{
+    AccountId, Attempt, AttemptState, Became, Fault, FaultCount, HeldAttempt, Place, Program, ProgramCount,
+    Shortcoming, Told, Turn,
+};
+pub use decode::stopped_datagrams::StoppedDatagram;
+pub use encode::resolvers::RESOLVERS;
+pub use error::KernelError;
+pub use limiter::end_pinned::end_pinned;
+pub use limiter::poke::{Poker, Waiter};
+pub use limiter::walk::{EnforcementStopped, NAMESPACES, restore_everywhere, restore_here, walk_namespaces};
+pub use limiter::{Adopted, AdoptedScope, Keep, Limiter, Turns};
+pub use load::optional_hooks::{Attach, AttachHere, OptionalHook};
+pub use load::pins::{PINS, remove_pins};
+pub use probe::{Finding, Probe, probes};
+pub use settings::{DenyRule, Essential, InterfaceRule, NameTrust, Per, ScopeRule, Settings};
+pub use sys::cgroup::{CgroupDir, path_of_id, shown_path_of_id};
+pub use sys::netns::{IpFamily, raw_socket};
+pub use sys::text;

@@ -1,0 +1,185 @@
+//! The scopes of rules and interfaces: which number each has. A name keeps its number, and with it its books, for as long
+//! as nobody else needs it; also when its rule is gone for a while, and from one daemon to the next.
+
+use super::{Limiter, now};
+use crate::abi::plain;
+use crate::abi::skeleton::types;
+use crate::abi::{INTERFACE_SCOPES, RULE_SCOPES, SCOPES, ScopeId};
+use crate::decode::accounts::{ALL, Account, Trust};
+use crate::decode::{accounts, stopped_datagrams};
+use crate::encode::rule_keys::{clear, name_key, put, word};
+use crate::encode::values;
+use crate::error::KernelError;
+use crate::error::bpf;
+use crate::limiter::walk;
+use crate::settings::Settings;
+use libbpf_rs::{MapCore, MapFlags};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::os::fd::AsFd;
+
+/// `SCOPE_NAME_LEN` of bpf/abi.h, less the zero at its end.
+const LONGEST_NAME: usize = 63;
+/// `INTERFACE_NAME_LEN`, less the zero.
+const LONGEST_INTERFACE: usize = 15;
+
+/// The numbers of what some settings name, in their order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Numbers {
+    pub rules: Vec<ScopeId>,
+    pub interfaces: Vec<ScopeId>,
+}
+
+impl Limiter {
+    /// Finds a number for each rule and interface, and opens the books of those that are new. Changes nothing that is in
+    /// force.
+    pub(super) fn number(&mut self, settings: &Settings) -> Result<Numbers, KernelError> {
+        let rules: Vec<&str> = settings.scopes.iter().map(|rule| rule.name.as_str()).collect();
+        let interfaces: Vec<&str> = settings.interfaces.iter().map(|rule| rule.name.as_str()).collect();
+        let longest = [(&rules, LONGEST_NAME), (&interfaces, LONGEST_INTERFACE)];
+        for (names, longest) in longest {
+            if let Some(wrong) = names.iter().find(|name| name.is_empty() || name.len() > longest) {
+                return Err(KernelError::ScopeName { name: (*wrong).to_owned(), longest });
+            }
+        }
+        Ok(Numbers {
+            rules: self.number_names(&rules, RULE_SCOPES..INTERFACE_SCOPES)?,
+            interfaces: self.number_names(&interfaces, INTERFACE_SCOPES..SCOPES)?,
+        })
+    }
+
+    fn number_names(&mut self, names: &[&str], range: Range<u32>) -> Result<Vec<ScopeId>, KernelError> {
+        if names.len() > range.len() {
+            return Err(KernelError::TooManyScopes { most: range.len() });
+        }
+        names.iter().map(|name| self.number_name(name, names, range.clone())).collect()
+    }
+
+    fn number_name(&mut self, name: &str, names: &[&str], range: Range<u32>) -> Result<ScopeId, KernelError> {
+        let had_by = self.names.range(ScopeId(range.start)..ScopeId(range.end));
+        if let Some((id, _)) = had_by.clone().find(|(_, had)| *had == name) {
+            return Ok(*id);
+        }
+        let unused = range.clone().map(ScopeId).find(|id| !self.names.contains_key(id));
+        let ended = had_by.filter(|(_, had)| !names.contains(&had.as_str())).map(|(id, _)| *id);
+        let ended =
+            ended.filter(|id| !self.in_force.rules.contains(id) && !self.in_force.interfaces.contains(id));
+        let candidates: Vec<ScopeId> = unused.into_iter().chain(ended).collect();
+        for id in candidates {
+            if self.is_charged(id)? {
+                continue;
+            }
+            let empty = vec![0; size_of::<types::scope>()];
+            let zero = self.skel.maps.scopes.update(&id.0.to_ne_bytes(), &empty, MapFlags::ANY);
+            zero.map_err(|error| bpf("opening a scope's books", error))?;
+            stopped_datagrams::forget(&self.skel.maps.datagram_stops, id)?;
+            let mut bytes = name.as_bytes().to_vec();
+            bytes.resize(LONGEST_NAME + 1, 0);
+            put(&self.skel.maps.scope_names, &id.0.to_ne_bytes(), &bytes)?;
+            self.names.insert(id, name.to_owned());
+            return Ok(id);
+        }
+        Err(KernelError::ScopesCharged { most: range.len() })
+    }
+
+    /// Whether a live attempt or an account is of this scope.
+    fn is_charged(&self, id: ScopeId) -> Result<bool, KernelError> {
+        let books = self.books(id)?;
+        Ok(books.queued + books.out > 0 || accounts::has_any(&self.skel.maps.accounts, id))
+    }
+
+    /// Writes which interface has which scope, for the policy of this number, which must not be in force.
+    pub(super) fn write_interfaces(
+        &self,
+        settings: &Settings,
+        numbers: &Numbers,
+        policy: u32,
+    ) -> Result<(), KernelError> {
+        let map = &self.skel.maps.interface_scopes;
+        clear(map, |key| word(key, 0) == policy)?;
+        for (interface, id) in settings.interfaces.iter().zip(&numbers.interfaces) {
+            put(map, &name_key(policy, &interface.name), &id.0.to_ne_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// What an earlier daemon has named.
+    pub(super) fn adopt_names(&mut self) -> Result<(), KernelError> {
+        for id in (RULE_SCOPES..SCOPES).map(ScopeId) {
+            let bytes = self.skel.maps.scope_names.lookup(&id.0.to_ne_bytes(), MapFlags::ANY);
+            let bytes = bytes.map_err(|error| bpf("reading the names of scopes", error))?.unwrap_or_default();
+            let name: Vec<u8> = bytes.into_iter().take_while(|&byte| byte != 0).collect();
+            if !name.is_empty() {
+                self.names.insert(id, String::from_utf8_lossy(&name).into_owned());
+            }
+        }
+        let (policy, number) = (self.state.policy(), self.state.policy_now());
+        let numbered = policy.rules.rule.iter().enumerate();
+        let rules = numbered.filter(|(bit, _)| policy.rules.rules & 1 << bit != 0);
+        self.in_force.rules = rules.map(|(_, rule)| ScopeId(rule.scope.into())).collect();
+        let map = &self.skel.maps.interface_scopes;
+        let keys = map.keys().filter(|key| word(key, 0) == number);
+        let values = keys.filter_map(|key| map.lookup(&key, MapFlags::ANY).ok().flatten());
+        self.in_force.interfaces = values.map(|value| ScopeId(word(&value, 0))).collect();
+        Ok(())
+    }
+
+    /// The scopes of the rules that are in force, by their names.
+    #[must_use]
+    pub fn rule_scopes(&self) -> BTreeMap<String, ScopeId> {
+        self.named(&self.in_force.rules)
+    }
+
+    /// The scopes of the interfaces that are in force, by their names.
+    #[must_use]
+    pub fn interface_scopes(&self) -> BTreeMap<String, ScopeId> {
+        self.named(&self.in_force.interfaces)
+    }
+
+    fn named(&self, ids: &[ScopeId]) -> BTreeMap<String, ScopeId> {
+        ids.iter().filter_map(|id| Some((self.names.get(id)?.clone(), *id))).collect()
+    }
+
+    /// The accounts that rules have made on first use; what a rule's attempts share is in [`Limiter::ledger`].
+    ///
+    /// # Errors
+    /// Where the map cannot be read.
+    pub fn accounts(&self) -> Result<Vec<Account>, KernelError> {
+        accounts::read(&self.skel.maps.accounts, values::nanos(now()))
+    }
+
+    /// What the first contacts of a scope have come to: of the host, a scope of `exec`, an interface, or a rule whose
+    /// attempts share one account.
+    ///
+    /// # Errors
+    /// Where the map cannot be read.
+    pub fn trust(&self, scope: ScopeId) -> Result<Trust, KernelError> {
+        Ok(accounts::trust(&self.books(scope)?))
+    }
+
+    /// Begins the trust of a scope anew: of the account of that number ([`crate::AccountId`]), or of all and of the scope
+    /// itself. A suspect is none from its next attempt on.
+    ///
+    /// # Errors
+    /// Where a map cannot be written.
+    pub fn release(&mut self, scope: ScopeId, account: Option<u64>) -> Result<(), KernelError> {
+        let number = self.released.wrapping_add(1);
+        let key = accounts::key(scope, account.unwrap_or(ALL));
+        let told = self.skel.maps.releases.update(plain::bytes(&key), &number.to_ne_bytes(), MapFlags::ANY);
+        told.map_err(|error| bpf("releasing an account", error))?;
+        self.released = number;
+        self.put_in_force(&self.settings.clone())
+    }
+
+    /// Removes the accounts that nobody has used for ten minutes and whose trust is what a new one's would be, or for a
+    /// day; those of rules that are gone after a minute. Returns how many. Ends also what was known of users and cgroups
+    /// that no longer wait. To be called every minute or so.
+    ///
+    /// # Errors
+    /// Where the walk fails.
+    pub fn collect_accounts(&self) -> Result<usize, KernelError> {
+        let [accounts, parties] = &self.collect;
+        walk::collect(parties.as_fd())?;
+        walk::collect(accounts.as_fd())
+    }
+}

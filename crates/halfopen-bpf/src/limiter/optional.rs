@@ -1,0 +1,136 @@
+//! Attaching what the settings ask for, and detaching what they no longer do.
+
+use super::{Limiter, pinned};
+use crate::error::KernelError;
+use crate::error::bpf;
+use crate::load::optional_hooks::{Attach, OptionalHook};
+use crate::load::pins::Pins;
+use crate::settings::Settings;
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Which optional hooks are attached.
+#[derive(Debug, Default)]
+pub(super) struct Optional {
+    /// The link, where it is not pinned.
+    attached: BTreeMap<OptionalHook, Option<OwnedFd>>,
+    /// Those that should be and could not, and why.
+    missing: BTreeMap<OptionalHook, String>,
+}
+
+impl Optional {
+    /// The names of those that are attached.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.attached.keys().map(|hook| hook.name())
+    }
+
+    /// Pins the links that this process keeps, and keeps them no longer. Removes the pins of those that are not attached.
+    pub fn pin(&mut self, pins: &Pins) -> Result<(), KernelError> {
+        let failed = |hook: OptionalHook, source| {
+            let doing = format!("pinning {}", pins.file(hook.name()).display());
+            KernelError::Bpf { doing, source }
+        };
+        for hook in OptionalHook::ALL {
+            match self.attached.get_mut(&hook) {
+                Some(link) => {
+                    let unpinned = link.take().filter(|_| !pins.file(hook.name()).exists());
+                    let pinned = unpinned.map_or(Ok(()), |link| hook.pin(link.as_fd(), pins.path()));
+                    pinned.map_err(|source| failed(hook, source))?;
+                }
+                None => hook.unpin(pins.path()).map_err(|source| failed(hook, source))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Limiter {
+    /// At the start, with this process's rights: puts our programs in the place of those of `found`, else beside whatever
+    /// is there.
+    pub(super) fn attach_optional(
+        &mut self,
+        found: Option<&Pins>,
+        by: &mut dyn Attach,
+    ) -> Result<(), KernelError> {
+        for hook in OptionalHook::ALL.into_iter().filter(|hook| hook.is_wanted(&self.settings)) {
+            let pin = found.map(|pins| pins.file(hook.name())).filter(|pin| pin.exists());
+            let replaced = pin.map(|pin| pinned::replace(&pin, self.program(hook))).transpose()?.flatten();
+            if let Some(link) = replaced {
+                let link = link.as_fd().try_clone_to_owned();
+                let link = link.map_err(|e| bpf("keeping a link", libbpf_rs::Error::from(e)))?;
+                self.optional.attached.insert(hook, Some(link));
+            }
+        }
+        self.attach_wanted(&self.settings.clone(), by);
+        Ok(())
+    }
+
+    fn program(&self, hook: OptionalHook) -> BorrowedFd<'_> {
+        let progs = &self.skel.progs;
+        match hook {
+            OptionalHook::DenyConnect4 => progs.deny_connect4.as_fd(),
+            OptionalHook::DenyConnect6 => progs.deny_connect6.as_fd(),
+            OptionalHook::DenySendmsg4 => progs.deny_sendmsg4.as_fd(),
+            OptionalHook::DenySendmsg6 => progs.deny_sendmsg6.as_fd(),
+            OptionalHook::Ingress => progs.on_ingress.as_fd(),
+        }
+    }
+
+    /// Attaches the hooks that `settings` ask for and that are not attached yet. To be called before they are put in force,
+    /// so that all of a rule is in force at once, and now and then: what could not be attached is tried again. The log tells
+    /// the first failure; see [`Limiter::not_attached`].
+    pub fn attach_wanted(&mut self, settings: &Settings, by: &mut dyn Attach) {
+        for hook in OptionalHook::ALL {
+            if !hook.is_wanted(settings) {
+                self.optional.missing.remove(&hook);
+                continue;
+            }
+            if self.optional.attached.contains_key(&hook) {
+                continue;
+            }
+            match by.attach(hook, self.program(hook), self.pins.is_some()) {
+                Ok(link) => {
+                    self.optional.attached.insert(hook, link);
+                    if self.optional.missing.remove(&hook).is_some() {
+                        tracing::info!("{} is attached now", hook.name());
+                    }
+                }
+                Err(e) => {
+                    let why = format!("attaching {} to {}: {e}", hook.name(), self.cgroup.display());
+                    if self.optional.missing.insert(hook, why.clone()).is_none() {
+                        tracing::warn!("{why}: it is tried again each second");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Detaches the hooks that the settings in force do not ask for. What cannot be detached stays and does nothing; it is
+    /// tried again at the next call.
+    pub fn detach_unwanted(&mut self, by: &mut dyn Attach) {
+        let unwanted = |hook: &OptionalHook| !hook.is_wanted(&self.settings);
+        for hook in self.optional.attached.keys().copied().filter(unwanted).collect::<Vec<_>>() {
+            let unpinned = if self.pins.is_some() { by.unpin(hook) } else { Ok(()) };
+            match unpinned {
+                Ok(()) => drop(self.optional.attached.remove(&hook)),
+                Err(e) => tracing::debug!("detaching {}: {e}", hook.name()),
+            }
+        }
+    }
+
+    /// Both of these for the settings in force.
+    pub fn follow_hooks(&mut self, by: &mut dyn Attach) {
+        self.attach_wanted(&self.settings.clone(), by);
+        self.detach_unwanted(by);
+    }
+
+    /// The hooks that the settings ask for and that could not be attached, and why.
+    pub fn not_attached(&self) -> impl Iterator<Item = (OptionalHook, &str)> {
+        self.optional.missing.iter().map(|(hook, why)| (*hook, why.as_str()))
+    }
+
+    /// The hooks that are attached because the settings ask for them.
+    pub fn optional_attached(&self) -> impl Iterator<Item = OptionalHook> {
+        self.optional.attached.keys().copied()
+    }
+}

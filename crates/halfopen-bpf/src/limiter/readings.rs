@@ -1,0 +1,194 @@
+//! What the limiter tells: books, counts, live attempts, faults, and what is told as it happens.
+
+use super::{Limiter, Turns, now};
+use crate::abi::plain;
+use crate::abi::skeleton::types;
+use crate::abi::{CREDIT, ScopeId};
+use crate::decode::denied::DenyCount;
+use crate::decode::limits;
+use crate::decode::names::{Named, NamesCounts};
+use crate::decode::records::{AccountId, Attempt, Fault, FaultCount, ProgramCount, Shortcoming, Told};
+use crate::decode::stopped_datagrams::StoppedDatagram;
+use crate::decode::{ledger, names, program_counts, stopped_datagrams};
+use crate::encode::rule_keys::{clear, put};
+use crate::encode::values;
+use crate::error::KernelError;
+use crate::error::bpf;
+use crate::limiter::walk::NAMESPACES;
+use halfopen_policy::wake::{CreditReading, Credits};
+use halfopen_policy::{Ledger, Limits};
+use libbpf_rs::{MapCore, MapFlags};
+use std::net::IpAddr;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+fn credit(trust: &types::trust) -> CreditReading {
+    CreditReading {
+        credits: trust.credit / CREDIT,
+        recovers_at: (trust.recover_ns != 0).then_some(trust.recover_ns),
+        newest: trust.side != 0,
+    }
+}
+
+/// Only of this walk: the table has room for so many namespaces.
+fn note_walked(walked: &impl MapCore, through: &[u32], number: u32) -> Result<(), KernelError> {
+    clear(walked, |_| true)?;
+    for namespace in through.iter().take(NAMESPACES) {
+        put(walked, &namespace.to_ne_bytes(), &number.to_ne_bytes())?;
+    }
+    Ok(())
+}
+
+impl Limiter {
+    /// What waiting did to which program, since the limit began; of the 4096 programs that did so last.
+    ///
+    /// # Errors
+    /// Where the map cannot be read.
+    pub fn programs(&self) -> Result<Vec<ProgramCount>, KernelError> {
+        program_counts::read(&self.skel.maps.programs)
+    }
+
+    /// What the rules of `[[deny]]` have come to, in their order.
+    ///
+    /// # Errors
+    /// Where a map cannot be read.
+    pub fn denied(&self) -> Result<Vec<DenyCount>, KernelError> {
+        self.deny_names.counts(&self.skel.maps, &self.settings.deny)
+    }
+
+    /// The last first contact over UDP that each account has stopped, or in audit mode would have; none while no scope
+    /// limits them.
+    ///
+    /// # Errors
+    /// Where the map cannot be read.
+    pub fn stopped_datagrams(&self) -> Result<Vec<StoppedDatagram>, KernelError> {
+        if self.state.policy().datagrams == 0 {
+            return Ok(Vec::new());
+        }
+        stopped_datagrams::read(&self.skel.maps.datagram_stops)
+    }
+
+    /// A scope's numbers now.
+    ///
+    /// # Errors
+    /// Where the map cannot be read.
+    pub fn ledger(&self, scope: ScopeId) -> Result<Ledger, KernelError> {
+        let books = self.books(scope)?;
+        Ok(ledger::ledger(&books, u64::try_from(now().as_nanos()).unwrap_or(u64::MAX)))
+    }
+
+    pub(super) fn books(&self, scope: ScopeId) -> Result<types::scope, KernelError> {
+        let bytes = self.skel.maps.scopes.lookup(&scope.0.to_ne_bytes(), MapFlags::ANY);
+        let bytes = bytes.map_err(|error| bpf("reading a scope's books", error))?.unwrap_or_default();
+        plain::read::<types::scope>(&bytes)
+            .ok_or_else(|| KernelError::Lacks("a scope's books are of an unknown layout".to_owned()))
+    }
+
+    /// The slots and turns of an account, for who wakes waiters; `None` where it is gone.
+    ///
+    /// # Errors
+    /// Where the map cannot be read.
+    pub fn turns(&self, account: AccountId) -> Result<Option<Turns>, KernelError> {
+        let at = now();
+        let books = match account.id {
+            0 => Some(self.books(account.scope)?),
+            id => {
+                let key = [&id.to_ne_bytes()[..], &account.scope.0.to_ne_bytes(), &[0; 4]].concat();
+                let bytes = self.skel.maps.accounts.lookup(&key, MapFlags::ANY);
+                let bytes = bytes.map_err(|error| bpf("reading an account's books", error))?;
+                bytes.and_then(|bytes| plain::read::<types::scope>(&bytes))
+            }
+        };
+        Ok(books.map(|books| {
+            let [ports @ .., named, foreign, strangers] = books.trust.each_ref().map(credit);
+            Turns {
+                at,
+                in_use: ledger::ledger(&books, u64::try_from(at.as_nanos()).unwrap_or(u64::MAX)).half_open,
+                next_turn: Duration::from_nanos(books.next_turn_ns),
+                credits: Credits { named, strangers, ports, foreign },
+            }
+        }))
+    }
+
+    /// The limits in force for a scope; those of a number that no scope has hold nothing back.
+    #[must_use]
+    pub fn limits(&self, scope: ScopeId) -> Option<Limits> {
+        self.state.limits(scope.0 as usize).as_ref().map(limits::limits_of)
+    }
+
+    /// Counts all live attempts anew and corrects the books where they had drifted (counted as [`Fault::Recounted`]): a
+    /// socket may end unnoticed if another program clears our callbacks. `walk` is to read the iterator behind the
+    /// descriptor in each of these network namespaces, by inode number, and tells through which it could walk
+    /// ([`crate::walk_namespaces`] does so, with root's rights); an attempt in another one is ended once its socket has
+    /// not been heard of for five minutes.
+    ///
+    /// # Errors
+    /// Where the count fails.
+    pub fn recount(&self, walk: impl FnOnce(BorrowedFd<'_>, &[u32]) -> Vec<u32>) -> Result<(), KernelError> {
+        let namespaces = self.walks.namespaces()?;
+        if !namespaces.is_empty() {
+            let number = self.state.socket_walk_begins(values::nanos(now()));
+            let through = walk(self.walks.sockets(), &namespaces);
+            note_walked(&self.skel.maps.walked, &through, number)?;
+        }
+        self.walks.recount()
+    }
+
+    /// The live attempts in every namespace. While many begin and end, the list may lack some.
+    ///
+    /// # Errors
+    /// Where the walk fails.
+    pub fn attempts(&self) -> Result<Vec<Attempt>, KernelError> {
+        self.walks.attempts(now())
+    }
+
+    /// What could not be done as intended, since the start; only what happened at least once.
+    ///
+    /// # Errors
+    /// Where the map cannot be read.
+    pub fn faults(&self) -> Result<Vec<FaultCount>, KernelError> {
+        let mut counts = Vec::new();
+        for (number, fault) in Fault::ALL.into_iter().enumerate() {
+            let count = plain::sum_of_cpus(&self.skel.maps.faults, number as u32);
+            let count = count.map_err(|error| bpf("reading the fault counters", error))?;
+            if count > 0 {
+                counts.push(FaultCount { fault, count });
+            }
+        }
+        Ok(counts)
+    }
+
+    /// What became of DNS answers, since the limit began.
+    ///
+    /// # Errors
+    /// Where the map cannot be read.
+    pub fn names_counts(&self) -> Result<NamesCounts, KernelError> {
+        names::read_counts(&self.skel.maps.names_counts)
+    }
+
+    /// Who was told this address by a DNS answer.
+    ///
+    /// # Errors
+    /// Where the map cannot be read.
+    pub fn who_was_told(&self, address: IpAddr) -> Result<Vec<Named>, KernelError> {
+        names::read_named(&self.skel.maps.named, address, now())
+    }
+
+    /// What this kernel lacks that makes the limit worse, though it holds. Found out when it was started.
+    #[must_use]
+    pub fn shortcomings(&self) -> Vec<Shortcoming> {
+        let settable = self.skel.maps.rodata_data.is_some_and(|found| found.rto_max_settable != 0);
+        if settable { Vec::new() } else { vec![Shortcoming::RtoMaxNotSettable] }
+    }
+
+    /// Hands over what happened since the last call. [`Limiter`] as a file descriptor becomes readable when there is
+    /// something.
+    ///
+    /// # Errors
+    /// Where the ring buffer cannot be read.
+    pub fn take_told(&mut self, each: &mut dyn FnMut(Told)) -> Result<(), KernelError> {
+        self.ring.consume().map_err(|error| bpf("reading the ring buffer of events", error))?;
+        self.told.try_iter().for_each(each);
+        Ok(())
+    }
+}

@@ -1,0 +1,132 @@
+//! The kernel part's global variables, mapped: the two policies, and which of them is in force.
+//!
+//! Mapped here and not by the skeleton: libbpf maps only what it has created itself, and leaves a map that it has
+//! taken over with memory of its own.
+
+use crate::abi::skeleton::types;
+use crate::error::KernelError;
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{Ordering, fence};
+
+/// Shared with the programs in the kernel: read and written field by field, never borrowed.
+pub(crate) struct State {
+    mapped: NonNull<types::bss>,
+}
+
+// SAFETY: the memory belongs to no thread, and `State` has no method that two threads may not call.
+unsafe impl Send for State {}
+
+impl State {
+    /// Maps `map`, that of the global variables.
+    pub fn of(map: BorrowedFd<'_>) -> Result<Self, KernelError> {
+        let failed = |source| KernelError::Bpf { doing: "mapping the policy".to_owned(), source };
+        // SAFETY: a new mapping at an address of the kernel's choice; nothing of ours is replaced.
+        let address = unsafe {
+            mmap(
+                ptr::null_mut(),
+                size_of::<types::bss>(),
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::SHARED,
+                map,
+                0,
+            )
+        };
+        let address = address.map_err(|error| failed(error.into()))?;
+        let mapped = NonNull::new(address.cast()).ok_or_else(|| failed(io::ErrorKind::InvalidData.into()))?;
+        Ok(Self { mapped })
+    }
+
+    /// The number of the policy in force.
+    pub fn policy_now(&self) -> u32 {
+        // SAFETY: the mapping lives as long as `self` and is as large as the structure; only user space writes this.
+        unsafe { (&raw const (*self.mapped.as_ptr()).policy_now).read_volatile() & 1 }
+    }
+
+    /// What the hashes of sets begin with: drawn by the first daemon, and never again while what they lead to is kept.
+    pub fn draw_salt(&mut self) -> Result<(), KernelError> {
+        // SAFETY: as in policy_now(); an aligned array.
+        let salt = unsafe { &raw mut (*self.mapped.as_ptr()).salt };
+        // SAFETY: likewise.
+        if unsafe { salt.read_volatile() } != [0; 2] {
+            return Ok(());
+        }
+        let mut drawn = [0_u64; 2];
+        // SAFETY: as many bytes as the array has.
+        let got = unsafe { libc::getrandom(drawn.as_mut_ptr().cast(), size_of_val(&drawn), 0) };
+        if usize::try_from(got) != Ok(size_of_val(&drawn)) {
+            let source = io::Error::last_os_error();
+            return Err(KernelError::Bpf { doing: "drawing a salt".to_owned(), source });
+        }
+        // SAFETY: likewise; nothing is attached yet.
+        unsafe { salt.write_volatile(drawn) };
+        Ok(())
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> types::policy {
+        let now = self.policy_now() as usize;
+        // SAFETY: as in policy_now(); the index is 0 or 1.
+        unsafe { (&raw const (*self.mapped.as_ptr()).policies[now]).read_volatile() }
+    }
+
+    /// The limits in force for the scope of that number.
+    pub fn limits(&self, scope: usize) -> Option<types::limits> {
+        let now = self.policy_now() as usize;
+        // SAFETY: as in policy(); the pointer is only made into one of an array of the same place.
+        let all = unsafe { &raw const (*self.mapped.as_ptr()).policies[now].limits };
+        // SAFETY: as in policy_now(); the index is within the array, and only user space, which is this thread, writes it.
+        (scope < crate::abi::SCOPES as usize)
+            .then(|| unsafe { all.cast::<types::limits>().add(scope).read_volatile() })
+    }
+
+    /// Puts `policy` in force: written where nobody reads, then turned to.
+    pub fn turn_to(&mut self, policy: &types::policy) {
+        let next = self.policy_now() ^ 1;
+        // SAFETY: as in policy(); programs read this policy only once the number says so.
+        unsafe { (&raw mut (*self.mapped.as_ptr()).policies[next as usize]).write_volatile(*policy) };
+        fence(Ordering::SeqCst);
+        // SAFETY: as in policy_now().
+        unsafe { (&raw mut (*self.mapped.as_ptr()).policy_now).write_volatile(next) };
+        fence(Ordering::SeqCst);
+    }
+
+    /// Until when (nanoseconds of the monotonic clock) a daemon may be counted on to wake waiters.
+    pub fn set_woken_until(&mut self, until_ns: u64) {
+        // SAFETY: as in policy_now(); an aligned word.
+        unsafe { (&raw mut (*self.mapped.as_ptr()).woken_until_ns).write_volatile(until_ns) };
+    }
+
+    /// Attempts that began before (nanoseconds of the monotonic clock) may have no record.
+    pub fn count_from(&mut self, from_ns: u64) {
+        // SAFETY: as in policy_now(); an aligned word.
+        unsafe { (&raw mut (*self.mapped.as_ptr()).counting_from_ns).write_volatile(from_ns) };
+    }
+
+    /// A walk over sockets begins. Returns its number.
+    pub fn socket_walk_begins(&self, now_ns: u64) -> u32 {
+        let mapped = self.mapped.as_ptr();
+        // SAFETY: as in policy_now(); aligned words that only user space writes.
+        unsafe {
+            let number = (&raw const (*mapped).socket_walk).read_volatile().wrapping_add(1).max(1);
+            (&raw mut (*mapped).socket_walk_ns).write_volatile(now_ns);
+            (&raw mut (*mapped).socket_walk).write_volatile(number);
+            number
+        }
+    }
+
+    /// How many held attempts the walk has given their own options back.
+    pub fn options_restored(&self) -> u64 {
+        // SAFETY: as in policy_now(); an aligned word that the programs add to atomically.
+        unsafe { (&raw const (*self.mapped.as_ptr()).options_restored).read_volatile() }
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `of` with this size, and used by nobody after this.
+        let _ = unsafe { munmap(self.mapped.as_ptr().cast(), size_of::<types::bss>()) };
+    }
+}

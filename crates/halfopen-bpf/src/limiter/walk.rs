@@ -1,0 +1,206 @@
+//! Walks over the host's sockets: the recount, and the way back to their own options.
+
+use crate::abi::plain::AttemptRecord;
+use crate::abi::skeleton::{HalfopenSkel, types};
+use crate::abi::{ScopeId, plain};
+use crate::decode::fields;
+use crate::decode::records::{AccountId, Attempt, AttemptState};
+use crate::error::{KernelError, bpf};
+use crate::limiter::poke::{Poker, Waiter};
+use crate::sys::netns;
+use crate::sys::netns::raw_socket_here;
+use halfopen_policy::Party;
+use libbpf_rs::{Link, ProgramMut, libbpf_sys};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
+
+/// What ending the enforcement left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EnforcementStopped {
+    /// Held attempts whose own options were restored; their SYN leaves at their next re-check.
+    pub let_go: u64,
+    /// Network namespaces that could not be entered to restore options there.
+    pub namespaces_missed: u64,
+}
+
+/// Reads an iterator to its end.
+fn read_all(link: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
+    // SAFETY: takes a descriptor and returns a new one, or a negative errno.
+    let iter = unsafe { libbpf_sys::bpf_iter_create(link.as_raw_fd()) };
+    if iter < 0 {
+        return Err(io::Error::from_raw_os_error(-iter));
+    }
+    // SAFETY: a descriptor that was just made and that nobody else has.
+    let mut iter = File::from(unsafe { OwnedFd::from_raw_fd(iter) });
+    let mut bytes = Vec::new();
+    iter.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Through so many network namespaces, at most, one count of the live attempts goes: room of the map `walked`.
+pub const NAMESPACES: usize = 256;
+
+/// The iterators over records and sockets.
+pub(crate) struct Walks {
+    /// Its beginning and its end.
+    walk: [Link; 2],
+    recount: [Link; 2],
+    list: [Link; 2],
+    namespaces: [Link; 2],
+    sockets: Link,
+}
+
+impl Walks {
+    pub fn over(skel: &HalfopenSkel<'_>) -> Result<Self, KernelError> {
+        let failed = |error| bpf("making an iterator over the attempts", error);
+        let (progs, maps) = (&skel.progs, &skel.maps);
+        let both = |program: &ProgramMut<'_>| -> Result<[Link; 2], KernelError> {
+            Ok([
+                program.attach_iter(maps.records.as_fd()).map_err(failed)?,
+                program.attach_iter(maps.records_beside.as_fd()).map_err(failed)?,
+            ])
+        };
+        Ok(Self {
+            // They need no more than something that has one entry.
+            walk: [
+                progs.recount_begins.attach_iter(maps.keeper.as_fd()).map_err(failed)?,
+                progs.recount_ends.attach_iter(maps.keeper.as_fd()).map_err(failed)?,
+            ],
+            recount: both(&progs.recount)?,
+            list: both(&progs.list)?,
+            namespaces: both(&progs.list_namespaces)?,
+            sockets: progs.meet_sockets.attach().map_err(failed)?,
+        })
+    }
+
+    /// Counts anew and corrects the books (bpf/walks.h).
+    pub fn recount(&self) -> Result<(), KernelError> {
+        let [begin, end] = &self.walk;
+        [begin].into_iter().chain(&self.recount).chain([end]).try_for_each(|link| {
+            let read = read_all(link.as_fd()).map(drop);
+            read.map_err(|source| KernelError::Bpf {
+                doing: "recounting the live attempts".to_owned(),
+                source,
+            })
+        })
+    }
+
+    /// The walk over the sockets of the network namespace that its reader is in.
+    pub fn sockets(&self) -> BorrowedFd<'_> {
+        self.sockets.as_fd()
+    }
+
+    /// The network namespaces of live attempts.
+    pub fn namespaces(&self) -> Result<Vec<u32>, KernelError> {
+        let bytes = read_both(&self.namespaces)?;
+        let numbers = bytes.chunks_exact(4).filter_map(|bytes| bytes.try_into().ok()).map(u32::from_ne_bytes);
+        Ok(numbers.collect::<BTreeSet<_>>().into_iter().take(NAMESPACES).collect())
+    }
+
+    /// All live attempts.
+    pub fn attempts(&self, now: Duration) -> Result<Vec<Attempt>, KernelError> {
+        Ok(read_attempts(&read_both(&self.list)?, now))
+    }
+}
+
+fn read_both(links: &[Link; 2]) -> Result<Vec<u8>, KernelError> {
+    let mut bytes = Vec::new();
+    for link in links {
+        let read = read_all(link.as_fd());
+        bytes.extend(
+            read.map_err(|source| KernelError::Bpf {
+                doing: "walking the live attempts".to_owned(),
+                source,
+            })?,
+        );
+    }
+    Ok(bytes)
+}
+
+/// Reads the iterator of `link` to its end in each of these network namespaces, by inode number. Returns those in which
+/// that was possible: one that no process lives in and that has no name cannot be entered. Entering them needs root.
+#[must_use]
+pub fn walk_namespaces(link: BorrowedFd<'_>, namespaces: &[u32]) -> Vec<u32> {
+    let wanted: BTreeSet<u64> = namespaces.iter().copied().map(u64::from).collect();
+    let found = netns::of_inodes(&wanted);
+    let walked = found.into_iter().filter(|(_, namespace)| {
+        netns::run_in(namespace, || read_all(link)).is_some_and(|read| read.is_ok())
+    });
+    walked.map(|(inode, _)| inode as u32).collect()
+}
+
+/// Removes idle accounts, or parties (bpf/collect.h). Returns how many accounts: their keys are what it writes out.
+pub(crate) fn collect(link: BorrowedFd<'_>) -> Result<usize, KernelError> {
+    let doing = "collecting idle accounts".to_owned();
+    let keys = read_all(link).map_err(|source| KernelError::Bpf { doing, source })?;
+    Ok(keys.len() / size_of::<types::account_key>())
+}
+
+fn read_attempts(bytes: &[u8], now: Duration) -> Vec<Attempt> {
+    let records = bytes.chunks_exact(size_of::<AttemptRecord>()).filter_map(plain::read::<AttemptRecord>);
+    records.map(|record| attempt(&record, now)).collect()
+}
+
+fn attempt(record: &AttemptRecord, now: Duration) -> Attempt {
+    const QUEUED: u8 = 1;
+    let state = match (record.state, record.in_slot) {
+        (QUEUED, _) => AttemptState::Queued,
+        (_, 0) => AttemptState::Aged,
+        _ => AttemptState::HalfOpen,
+    };
+    let since = |nanos| now.saturating_sub(Duration::from_nanos(nanos));
+    Attempt {
+        state,
+        own: ScopeId::own(record.scope).map(|scope| AccountId { scope, id: record.account }),
+        interface: ScopeId::own(record.interface),
+        party: Party { top: record.top, part: record.part },
+        held_back_by: ScopeId([0, record.scope, record.interface][usize::from(record.blocked_on.min(2))]),
+        contact: fields::contact(record.contact),
+        named: record.named != 0,
+        program: fields::program(record.pid, record.uid, record.comm, record.cgroup_id),
+        destination: fields::socket_addr(record.addr, record.port),
+        age: since(record.began_ns),
+        out_for: (state != AttemptState::Queued).then(|| since(record.out_ns)),
+        rechecks: record.rechecks,
+        place: fields::place(&record.place),
+    }
+}
+
+/// Gives every held socket its own options back and wakes it, namespace by namespace: `iter/tcp` sees those of the namespace that it
+/// is opened in. `link` is that of the walk ([`crate::Limiter::let_go`] hands it out); how many were let go is for its
+/// owner to say. Entering namespaces needs root.
+#[must_use]
+pub fn restore_everywhere(link: BorrowedFd<'_>) -> EnforcementStopped {
+    let mut stopped = EnforcementStopped::default();
+    for namespace in netns::all() {
+        match netns::run_in(&namespace, || read_all(link).map(|bytes| wake(&bytes))) {
+            Some(Ok(())) => {}
+            Some(Err(_)) | None => stopped.namespaces_missed += 1,
+        }
+    }
+    stopped
+}
+
+/// Wakes the waiters that the walk has written out, in the namespace that it was made in: where that is not possible
+/// they go out when their timers run.
+fn wake(records: &[u8]) {
+    let mut poker = Poker::default();
+    for attempt in read_attempts(records, Duration::ZERO) {
+        if let Some(waiter) = Waiter::of(&attempt)
+            && let Err(e) = poker.wake(Duration::ZERO, &waiter, &mut |_, _, family| raw_socket_here(family))
+        {
+            tracing::debug!("waking an attempt to {}: {e}", waiter.peer);
+        }
+    }
+}
+
+/// As [`restore_everywhere`], in this process's own network namespace alone: needs no privilege.
+///
+/// # Errors
+/// Where the walk fails.
+pub fn restore_here(link: BorrowedFd<'_>) -> io::Result<()> {
+    read_all(link).map(drop)
+}

@@ -1,0 +1,106 @@
+//! Loading the kernel part, its pins, and hooks that only some settings ask for.
+
+pub(crate) mod optional_hooks;
+pub(crate) mod pins;
+
+use crate::abi::skeleton::{HalfopenSkel, HalfopenSkelBuilder};
+use crate::error::{KernelError, bpf, hear_libbpf, heard, is_permitted};
+use crate::load::pins::map_file;
+use libbpf_rs::OpenObject;
+use libbpf_rs::skel::{OpenSkel, SkelBuilder};
+use rustix::time::{ClockId, clock_getres};
+use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::time::Duration;
+
+/// The largest table of records: 1 GiB of kernel memory.
+pub(crate) const LARGEST_RECORDS: u32 = 1 << 21;
+
+/// Opens and loads the kernel part, attached to nothing; on the maps that are pinned in `pins`, where that is given.
+/// A new one has room for the records of `records` attempts, rounded up to a power of two.
+pub(crate) fn load(pins: Option<&Path>, records: u32) -> Result<HalfopenSkel<'static>, KernelError> {
+    if !Path::new("/sys/kernel/btf/vmlinux").exists() {
+        return Err(KernelError::Lacks(
+            "it has no BTF (/sys/kernel/btf/vmlinux): boot one built with CONFIG_DEBUG_INFO_BTF=y, as the distributions' are"
+                .to_owned(),
+        ));
+    }
+    hear_libbpf();
+    // The skeleton borrows its object: leaking these few bytes lets it be kept, and it still unloads all when dropped.
+    let object: &'static mut MaybeUninit<OpenObject> = Box::leak(Box::new(MaybeUninit::uninit()));
+    let mut open =
+        HalfopenSkelBuilder::default().open(object).map_err(|error| bpf("opening the kernel part", error))?;
+    if let Some(rodata) = open.maps.rodata_data.as_deref_mut() {
+        rodata.rto_max_settable = u8::from(rto_max_settable());
+        rodata.hz = hz();
+    }
+    let records = records.clamp(1, LARGEST_RECORDS).next_power_of_two();
+    let failed = |error| bpf("sizing the table of records", error);
+    open.maps.records.set_max_entries(records).map_err(failed)?;
+    open.maps.records_beside.set_max_entries((records / 4).max(1)).map_err(failed)?;
+    for mut map in open.open_object_mut().maps_mut() {
+        let name = map.name().to_string_lossy().into_owned();
+        if let Some((dir, file)) = pins.zip(map_file(&name)) {
+            let path = dir.join(file);
+            map.reuse_pinned_map(&path)
+                .map_err(|error| bpf(&format!("taking over {}", path.display()), error))?;
+        }
+    }
+    let (records, beside) = (open.maps.records.max_entries(), open.maps.records_beside.max_entries());
+    if let Some(rodata) = open.maps.rodata_data.as_deref_mut() {
+        rodata.records_mask = records - 1;
+        rodata.beside_most = beside;
+    }
+    open.load().map_err(|error| {
+        let kernel = rustix::system::uname();
+        KernelError::refused_to_load(error, is_permitted(), &heard(), &kernel.release().to_string_lossy())
+    })
+}
+
+/// The kernel's `CONFIG_HZ`: the coarse clock advances once in a jiffy. Asked of the clock, since not every host lets its
+/// kernel's configuration be read.
+fn hz() -> u32 {
+    let jiffy = Duration::try_from(clock_getres(ClockId::MonotonicCoarse)).unwrap_or_default();
+    let jiffy_ns = jiffy.subsec_nanos().max(1);
+    // To the nearest: the kernel has rounded the length of a jiffy.
+    (1_000_000_000 + jiffy_ns / 2) / jiffy_ns
+}
+
+/// Whether `TCP_RTO_MAX_MS` (Linux 6.15) is known here: tried on a socket that goes nowhere.
+pub(crate) fn rto_max_settable() -> bool {
+    const TCP_RTO_MAX_MS: i32 = 44;
+    let Ok(socket) = std::net::TcpListener::bind(("127.0.0.1", 0)) else { return false };
+    let value: i32 = 120_000;
+    // SAFETY: the value lives through the call and has the size that is told.
+    let set = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            TCP_RTO_MAX_MS,
+            (&raw const value).cast(),
+            size_of::<i32>() as u32,
+        )
+    };
+    set == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn hz_is_what_the_kernel_was_built_with() {
+        let told = Command::new("sh")
+            .args(["-c", "zcat /proc/config.gz || cat \"/boot/config-$(uname -r)\""])
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&told.stdout);
+        let Some(built_with) = told.lines().find_map(|line| line.strip_prefix("CONFIG_HZ=")) else {
+            eprintln!("skipped: the kernel's configuration cannot be read");
+            return;
+        };
+        assert_eq!(hz().to_string(), built_with);
+    }
+}

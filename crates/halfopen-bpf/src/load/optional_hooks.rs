@@ -1,0 +1,160 @@
+//! Hooks that are attached only while the settings ask for them: nobody else pays for what they do.
+
+use crate::settings::Settings;
+use crate::sys::cgroup::CgroupDir;
+use libbpf_rs::libbpf_sys::{self, bpf_attach_type};
+use rustix::fs::unlink;
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// One of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OptionalHook {
+    /// `[[deny]]`: connect() to an IPv4 address.
+    DenyConnect4,
+    /// `[[deny]]`: connect() of an IPv6 socket.
+    DenyConnect6,
+    /// `[[deny]]`: what a UDP socket sends to an IPv4 address that it names.
+    DenySendmsg4,
+    /// `[[deny]]`: what a UDP socket sends to an IPv6 address that it names.
+    DenySendmsg6,
+    /// `names` and first contacts over UDP: every packet that arrives at a socket.
+    Ingress,
+}
+
+impl OptionalHook {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::DenyConnect4, Self::DenyConnect6, Self::DenySendmsg4, Self::DenySendmsg6, Self::Ingress];
+
+    /// Its name: that of its pin.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DenyConnect4 => "deny_connect4",
+            Self::DenyConnect6 => "deny_connect6",
+            Self::DenySendmsg4 => "deny_sendmsg4",
+            Self::DenySendmsg6 => "deny_sendmsg6",
+            Self::Ingress => "ingress",
+        }
+    }
+
+    /// The one of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|hook| hook.name() == name)
+    }
+
+    /// Whether `settings` ask for it.
+    pub(crate) fn is_wanted(self, settings: &Settings) -> bool {
+        match self {
+            Self::DenyConnect4 | Self::DenyConnect6 => settings.denies(|_| true),
+            Self::DenySendmsg4 | Self::DenySendmsg6 => settings.denies(|rule| rule.udp),
+            Self::Ingress => settings.reads_names() || settings.limits_datagrams(),
+        }
+    }
+
+    fn attach_type(self) -> bpf_attach_type {
+        match self {
+            Self::DenyConnect4 => libbpf_sys::BPF_CGROUP_INET4_CONNECT,
+            Self::DenyConnect6 => libbpf_sys::BPF_CGROUP_INET6_CONNECT,
+            Self::DenySendmsg4 => libbpf_sys::BPF_CGROUP_UDP4_SENDMSG,
+            Self::DenySendmsg6 => libbpf_sys::BPF_CGROUP_UDP6_SENDMSG,
+            Self::Ingress => libbpf_sys::BPF_CGROUP_INET_INGRESS,
+        }
+    }
+
+    /// Attaches `program` to `cgroup` on this hook, beside whatever is there, for as long as the link is kept.
+    ///
+    /// # Errors
+    /// The kernel's answer, as where another program holds the hook exclusively.
+    pub fn attach(self, program: BorrowedFd<'_>, cgroup: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+        // SAFETY: two descriptors that live through the call, and no options.
+        let link = unsafe {
+            libbpf_sys::bpf_link_create(
+                program.as_raw_fd(),
+                cgroup.as_raw_fd(),
+                self.attach_type(),
+                std::ptr::null(),
+            )
+        };
+        if link < 0 {
+            return Err(io::Error::from_raw_os_error(-link));
+        }
+        // SAFETY: a descriptor that was just made and that nobody else has.
+        Ok(unsafe { OwnedFd::from_raw_fd(link) })
+    }
+
+    /// Keeps `link` attached for as long as its file in the directory `pins` is there.
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub fn pin(self, link: BorrowedFd<'_>, pins: &Path) -> io::Result<()> {
+        let file = CString::new(pins.join(self.name()).as_os_str().as_bytes())?;
+        // SAFETY: a descriptor and a path that live through the call.
+        let failed = unsafe { libbpf_sys::bpf_obj_pin(link.as_raw_fd(), file.as_ptr()) };
+        if failed < 0 { Err(io::Error::from_raw_os_error(-failed)) } else { Ok(()) }
+    }
+
+    /// Removes its file from the directory `pins`: that detaches it.
+    ///
+    /// # Errors
+    /// Where it is not permitted.
+    pub fn unpin(self, pins: &Path) -> io::Result<()> {
+        match unlink(pins.join(self.name())) {
+            Err(rustix::io::Errno::NOENT) => Ok(()),
+            removed => Ok(removed?),
+        }
+    }
+}
+
+/// Attaches to the limited cgroup for a limiter whose process may have given up the right to.
+pub trait Attach {
+    /// Attaches `program` on `hook`. The link, or nothing where it is to be `pinned`.
+    ///
+    /// # Errors
+    /// Where that fails; nothing is left attached.
+    fn attach(
+        &mut self,
+        hook: OptionalHook,
+        program: BorrowedFd<'_>,
+        pinned: bool,
+    ) -> io::Result<Option<OwnedFd>>;
+
+    /// Removes the pin of `hook`.
+    ///
+    /// # Errors
+    /// Where that fails.
+    fn unpin(&mut self, hook: OptionalHook) -> io::Result<()>;
+}
+
+/// With the rights of the calling process.
+#[derive(Debug)]
+pub struct AttachHere<'a> {
+    /// The limited cgroup.
+    pub cgroup: &'a CgroupDir,
+    /// The directory of pins.
+    pub pins: PathBuf,
+}
+
+impl Attach for AttachHere<'_> {
+    fn attach(
+        &mut self,
+        hook: OptionalHook,
+        program: BorrowedFd<'_>,
+        pinned: bool,
+    ) -> io::Result<Option<OwnedFd>> {
+        let link = hook.attach(program, self.cgroup.as_fd())?;
+        if !pinned {
+            return Ok(Some(link));
+        }
+        hook.pin(link.as_fd(), &self.pins).map(|()| None)
+    }
+
+    fn unpin(&mut self, hook: OptionalHook) -> io::Result<()> {
+        hook.unpin(&self.pins)
+    }
+}

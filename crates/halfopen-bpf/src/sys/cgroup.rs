@@ -1,0 +1,183 @@
+//! Finding cgroups: the mount, a directory, the path that belongs to an id.
+
+use crate::error::KernelError;
+use crate::sys::text::escaped;
+use rustix::fs::{FsWord, Mode, OFlags, fstatfs, openat, readlink};
+use rustix::io::Errno;
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+const CGROUP2_SUPER_MAGIC: FsWord = 0x6367_7270;
+/// `FILEID_KERNFS`: a handle that is nothing but the node's id.
+const FILEID_KERNFS: i32 = 0xfe;
+/// From a directory whose path is longer than 4 KiB: as names have at most 255 bytes, it has so many above it.
+const CLIMB: &str = "../../../../../../../../../../../../../../..";
+/// How often that is done for a path to become short enough.
+const CLIMBS: usize = 256;
+
+/// An open directory of the cgroup2 hierarchy.
+#[derive(Debug)]
+pub struct CgroupDir {
+    path: PathBuf,
+    dir: File,
+    level: u32,
+}
+
+impl CgroupDir {
+    /// The root of the hierarchy: all of this host's processes. Hybrid hosts have it at
+    /// `/sys/fs/cgroup/unified`.
+    ///
+    /// # Errors
+    /// [`KernelError::NoCgroup2`] where none is mounted.
+    pub fn root() -> Result<Self, KernelError> {
+        let mount = mount_point().ok_or(KernelError::NoCgroup2)?;
+        let dir = File::open(&mount).map_err(|_| KernelError::NoCgroup2)?;
+        Ok(Self { path: mount, dir, level: 0 })
+    }
+
+    /// The cgroup at `path`: absolute within the file system, or as `/proc/PID/cgroup` writes it.
+    ///
+    /// # Errors
+    /// [`KernelError::NotACgroup`] where `path` is something else or nothing.
+    pub fn open(path: &Path) -> Result<Self, KernelError> {
+        let mount = mount_point().ok_or(KernelError::NoCgroup2)?;
+        let below = mount.join(path.strip_prefix("/").unwrap_or(path));
+        let path = if path.starts_with(&mount) { path.to_owned() } else { below };
+        let dir = File::open(&path).ok().filter(|dir| {
+            fstatfs(dir).is_ok_and(|fs| fs.f_type == CGROUP2_SUPER_MAGIC)
+                && dir.metadata().is_ok_and(|meta| meta.is_dir())
+        });
+        match dir {
+            Some(dir) => Ok(Self { level: level_below(&mount, &path), path, dir }),
+            None => Err(KernelError::NotACgroup { path }),
+        }
+    }
+
+    /// The cgroup `name` directly below this one, which `dir` is open on: for a process that may not open it itself.
+    #[must_use]
+    pub fn child(&self, name: &str, dir: OwnedFd) -> Self {
+        Self { path: self.path.join(name), dir: dir.into(), level: self.level + 1 }
+    }
+
+    /// Where it is in the file system.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// This cgroup and those above it that can be opened, up to the root.
+    pub(crate) fn and_above(&self) -> Vec<Self> {
+        let mount = mount_point().unwrap_or_else(|| self.path.clone());
+        let paths = self.path.ancestors().take_while(|path| path.starts_with(&mount));
+        paths
+            .filter_map(|path| {
+                let dir = File::open(path).ok()?;
+                Some(Self { path: path.to_owned(), dir, level: level_below(&mount, path) })
+            })
+            .collect()
+    }
+
+    /// Its id in the version 2 hierarchy; see [`path_of_id`].
+    ///
+    /// # Errors
+    /// [`KernelError::NotACgroup`] once it is removed.
+    pub fn id(&self) -> Result<u64, KernelError> {
+        let meta = self.dir.metadata().map_err(|_| KernelError::NotACgroup { path: self.path.clone() })?;
+        Ok(meta.ino())
+    }
+
+    /// How many cgroups lie above it.
+    pub(crate) fn level(&self) -> u32 {
+        self.level
+    }
+}
+
+impl AsFd for CgroupDir {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
+}
+
+fn level_below(mount: &Path, path: &Path) -> u32 {
+    path.strip_prefix(mount).map_or(0, |below| below.components().count() as u32)
+}
+
+fn mount_point() -> Option<PathBuf> {
+    let mounts = std::fs::read("/proc/self/mountinfo").ok()?;
+    mounts.split(|&byte| byte == b'\n').find_map(|line| {
+        let mut fields = line.split(|&byte| byte == b' ');
+        let path = fields.nth(4)?.to_owned();
+        let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
+        (kind == b"cgroup2").then(|| PathBuf::from(std::ffi::OsStr::from_bytes(&path)))
+    })
+}
+
+/// The path below the cgroup2 mount (`/` first) of the cgroup with this id; `None` once it is removed, and where it is
+/// longer than the kernel tells (4 KiB).
+#[must_use]
+pub fn path_of_id(id: u64) -> Option<PathBuf> {
+    find(id).filter(|found| found.climbs == 0).map(|found| found.path)
+}
+
+/// The same as text for people, [`escaped`]. Of one whose path is too long, the path of one above it, and a note.
+#[must_use]
+pub fn shown_path_of_id(id: u64) -> Option<String> {
+    let Found { path, climbs } = find(id)?;
+    let mut text = escaped(path.as_os_str().as_bytes());
+    if climbs > 0 {
+        text.push_str(r"\[longer than 4096 bytes]");
+    }
+    Some(text)
+}
+
+struct Found {
+    path: PathBuf,
+    /// How often [`CLIMB`] was taken: it is above the one that was looked for.
+    climbs: usize,
+}
+
+fn find(id: u64) -> Option<Found> {
+    let mount = mount_point()?;
+    let root = File::open(&mount).ok()?;
+    let mut dir = open_by_id(root.as_fd(), id)?;
+    for climbs in 0..=CLIMBS {
+        match readlink(format!("/proc/self/fd/{}", dir.as_raw_fd()), Vec::new()) {
+            Ok(path) => {
+                let path = PathBuf::from(OsString::from_vec(path.into_bytes()));
+                let below = path.strip_prefix(&mount).ok()?;
+                let is_there = !path.as_os_str().as_bytes().ends_with(b" (deleted)");
+                return is_there.then(|| Found { path: Path::new("/").join(below), climbs });
+            }
+            Err(Errno::NAMETOOLONG) => {
+                let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+                dir = openat(&dir, CLIMB, flags, Mode::empty()).ok()?;
+            }
+            Err(_) => return None,
+        }
+    }
+    None
+}
+
+fn open_by_id(mount: BorrowedFd<'_>, id: u64) -> Option<OwnedFd> {
+    #[repr(C)]
+    struct Handle {
+        bytes: u32,
+        kind: i32,
+        id: u64,
+    }
+    let mut handle = Handle { bytes: 8, kind: FILEID_KERNFS, id };
+    // SAFETY: the handle is a file_handle of the eight bytes that it announces, and lives through the call.
+    let fd = unsafe {
+        libc::open_by_handle_at(
+            mount.as_raw_fd(),
+            (&raw mut handle).cast::<libc::file_handle>(),
+            libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC,
+        )
+    };
+    // SAFETY: a descriptor that was just opened and that nobody else has.
+    (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd) })
+}

@@ -1,0 +1,32 @@
+//! The policy of halfopen: which attempt goes out now, which waits, and for how long.
+//!
+//! No I/O and no clock: every function is told the time. Who goes out, who waits and who is refused is decided by a C
+//! header of the kernel part (`crates/halfopen-bpf/bpf/decide.h` and those beside it), which has no second form: this crate
+//! compiles it for this machine. Whom to wake ([`wake`]) is decided here alone.
+
+#![deny(unsafe_code)]
+
+pub mod abi;
+pub mod attempt;
+pub mod books;
+pub mod credit;
+pub mod datagram;
+pub mod first_contact;
+pub mod ledger;
+pub mod limits;
+#[allow(unsafe_code, reason = "it calls the header's native build")]
+mod native;
+pub mod scope;
+pub mod slots;
+pub mod wake;
+
+pub use native::{answer, beside, gone, neighbourhood, remembered, shared, timers};
+
+pub use attempt::{AttemptId, Ending, Origin, Party, Refusal, Standing, Verdict};
+pub use books::Books;
+pub use credit::{Offer, Repute};
+pub use datagram::{DatagramTurns, Excess, FirstDatagrams};
+pub use first_contact::{Contact, FirstContact, NotAShare, OnSuspect, Order, PortCell, Purse, Share};
+pub use ledger::{DatagramCounts, Ledger};
+pub use limits::{Limits, Mode, Overflow, Rate, RawTcp};
+pub use scope::ScopeId;

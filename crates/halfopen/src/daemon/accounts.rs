@@ -1,0 +1,182 @@
+//! The scopes of rules and interfaces, and the accounts of rules, as they are asked about.
+
+use crate::config::Rule;
+use crate::control::scope_status::ACCOUNTS_LISTED;
+use crate::control::{AccountName, ScopeKind, ScopeStatus, TrustStatus, Whose};
+use crate::daemon::clock::monotonic;
+use crate::daemon::enforcement::{Enforcement, HOST};
+use crate::daemon::means::Means;
+use crate::events::record::written_time;
+use halfopen_bpf::{Account, AccountId, AccountOf, KernelError, Program, ProgramCount, ScopeId, Trust};
+use halfopen_policy::{Limits, OnSuspect};
+use jiff::Timestamp;
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+/// A scope of a rule or an interface.
+#[derive(Debug, Clone)]
+pub(in crate::daemon) struct RuleScope {
+    pub id: ScopeId,
+    pub name: String,
+    pub kind: ScopeKind,
+    pub limits: Limits,
+}
+
+/// What an attempt can be charged to.
+#[derive(Debug)]
+pub(in crate::daemon) struct Charged {
+    pub status: ScopeStatus,
+    pub limits: Limits,
+    pub trust: Trust,
+}
+
+impl Enforcement {
+    /// The scopes of rules, in the order in which they are tried, and of interfaces. A rule that meets nobody has none.
+    pub(in crate::daemon) fn rule_scopes(&self) -> Vec<RuleScope> {
+        let host = self.host_limits();
+        let (scopes, interfaces) = (self.limiter.rule_scopes(), self.limiter.interface_scopes());
+        let scope = |rule: &Rule, kind, id: Option<&ScopeId>| {
+            let name = rule.name().leaf().to_owned();
+            Some(RuleScope { id: *id?, name, kind, limits: rule.limits(&host) })
+        };
+        let rules = self.effective.rules();
+        let of_rules =
+            rules.scopes().filter_map(|rule| scope(rule, ScopeKind::Rule, scopes.get(rule.name().leaf())));
+        let of_interfaces = rules
+            .interfaces()
+            .filter_map(|rule| scope(rule, ScopeKind::Interface, interfaces.get(rule.name().leaf())));
+        of_rules.chain(of_interfaces).collect()
+    }
+
+    /// The numbers of a scope that is no account's.
+    pub(in crate::daemon) fn scope_status(
+        &self,
+        id: ScopeId,
+        name: &str,
+        kind: ScopeKind,
+        limits: &Limits,
+    ) -> Result<ScopeStatus, KernelError> {
+        let new = ScopeStatus::new(name, kind, limits, &self.limiter.ledger(id)?);
+        Ok(ScopeStatus { trust: trust_status(&self.limiter.trust(id)?, limits), ..new })
+    }
+
+    /// What `status` says of the scopes of rules and interfaces, of the accounts to list, and how many are not listed.
+    pub(in crate::daemon) fn rules_status(
+        &mut self,
+    ) -> Result<(Vec<(AccountId, ScopeStatus)>, u64), KernelError> {
+        let scopes = self.rule_scopes();
+        let listed = scopes.iter().map(|scope| {
+            let status = self.scope_status(scope.id, &scope.name, scope.kind, &scope.limits);
+            status.map(|status| (AccountId::of_scope(scope.id), status))
+        });
+        let mut listed: Vec<(AccountId, ScopeStatus)> = listed.collect::<Result<_, _>>()?;
+        let mut accounts = self.limiter.accounts()?;
+        accounts.retain(|account| scopes.iter().any(|scope| scope.id == account.id.scope));
+        rank(&mut accounts);
+        let unlisted = accounts.len().saturating_sub(ACCOUNTS_LISTED) as u64;
+        accounts.truncate(ACCOUNTS_LISTED);
+        let accounts = self.accounts_status(&accounts, &scopes)?;
+        listed.extend(accounts.into_iter().map(|(account, charged)| (account, charged.status)));
+        Ok((listed, unlisted))
+    }
+
+    fn accounts_status(
+        &mut self,
+        accounts: &[Account],
+        scopes: &[RuleScope],
+    ) -> Result<Vec<(AccountId, Charged)>, KernelError> {
+        let programs = self.limiter.programs()?;
+        let charged = accounts.iter().filter_map(|account| {
+            let scope = scopes.iter().find(|scope| scope.id == account.id.scope)?;
+            let name = name_of(&mut self.means, account, &scope.name, &programs);
+            let new = ScopeStatus::new(&name, ScopeKind::Account, &scope.limits, &account.ledger);
+            let status = ScopeStatus { trust: trust_status(&account.trust, &scope.limits), ..new };
+            Some((account.id, Charged { status, limits: scope.limits, trust: account.trust }))
+        });
+        Ok(charged.collect())
+    }
+
+    /// The scopes that attempts can be charged to, and these `accounts`.
+    pub(in crate::daemon) fn charged(
+        &mut self,
+        accounts: impl Iterator<Item = AccountId>,
+    ) -> Result<HashMap<AccountId, Charged>, KernelError> {
+        let named: HashSet<AccountId> = accounts.filter(|account| account.id != 0).collect();
+        let rules = self.rule_scopes();
+        let host = (ScopeId::HOST, HOST.to_owned(), ScopeKind::Host, self.host_limits());
+        let execs = self.scopes.iter().map(|exec| (exec.id, exec.name.clone(), ScopeKind::Exec, exec.limits));
+        let of_rules = rules.iter().map(|scope| (scope.id, scope.name.clone(), scope.kind, scope.limits));
+        let scopes: Vec<_> = std::iter::once(host).chain(execs).chain(of_rules).collect();
+        let mut charged = HashMap::new();
+        for (scope, name, kind, limits) in scopes {
+            let status = self.scope_status(scope, &name, kind, &limits)?;
+            let trust = self.limiter.trust(scope)?;
+            charged.insert(AccountId::of_scope(scope), Charged { status, limits, trust });
+        }
+        if !named.is_empty() {
+            let mut accounts = self.limiter.accounts()?;
+            accounts.retain(|account| named.contains(&account.id));
+            charged.extend(self.accounts_status(&accounts, &rules)?);
+        }
+        Ok(charged)
+    }
+}
+
+/// Those first that are suspects, have waiters, have stopped UDP, or had a waiter last.
+pub(in crate::daemon) fn rank(accounts: &mut [Account]) {
+    accounts.sort_by_key(|account| {
+        let Account { trust, ledger, .. } = account;
+        let stopped = ledger.datagrams.stopped + ledger.datagrams.would_have_been_stopped;
+        let waited = (ledger.last_waiter, trust.first_contacts);
+        Reverse((trust.suspect_since.is_some(), ledger.queued, stopped, waited))
+    });
+}
+
+pub(in crate::daemon) fn name_of(
+    means: &mut Means,
+    account: &Account,
+    scope: &str,
+    programs: &[ProgramCount],
+) -> String {
+    let mut identify =
+        |uid, cgroup_id| means.identify(&Program { pid: 0, uid, comm: String::new(), cgroup_id });
+    let whose = account.id.of().map(|whose| match whose {
+        AccountOf::Cgroup(id) => {
+            identify(0, account.cgroup).cgroup.map_or(Whose::Cgroup(id), Whose::CgroupAt)
+        }
+        AccountOf::User(uid) => Whose::UserNamed(identify(uid, 0).user),
+        AccountOf::UserNamespace(number) => Whose::UserNamespace(number),
+        AccountOf::Process { pid, .. } => {
+            let program = programs.iter().find(|count| count.program.pid == pid);
+            Whose::Process(pid, program.map_or_else(String::new, |count| count.program.comm.clone()))
+        }
+    });
+    AccountName { scope: scope.to_owned(), whose }.to_string()
+}
+
+fn trust_status(trust: &Trust, limits: &Limits) -> TrustStatus {
+    let Some(first) = &limits.first_contact else { return TrustStatus::default() };
+    let blocked_until = match (first.on_suspect, trust.suspect_since) {
+        (OnSuspect::Block(time), Some(since)) => Some(since + time).filter(|until| *until > monotonic()),
+        _ => None,
+    };
+    TrustStatus {
+        suspect_since: trust.suspect_since.map(on_the_wall),
+        blocked_until: blocked_until.map(on_the_wall),
+        credit: Some(trust.least_credit()),
+        credit_named: trust.credit_named,
+        credit_foreign: trust.credit_foreign,
+        first_contacts: Some(trust.first_contacts),
+    }
+}
+
+/// A time of the kernel part's clock as events write it.
+pub(in crate::daemon) fn on_the_wall(time: Duration) -> String {
+    let (now, moment) = (Timestamp::now(), monotonic());
+    let moved = match time.checked_sub(moment) {
+        Some(ahead) => now.checked_add(ahead),
+        None => now.checked_sub(moment.saturating_sub(time)),
+    };
+    written_time(moved.unwrap_or(now))
+}

@@ -1,0 +1,10 @@
+//! The clock of the kernel part.
+
+use rustix::time::{ClockId, clock_gettime};
+use std::time::Duration;
+
+/// Now, on the clock of the kernel part.
+#[must_use]
+pub fn monotonic() -> Duration {
+    clock_gettime(ClockId::Monotonic).try_into().unwrap_or_default()
+}

@@ -1,0 +1,77 @@
+//! What clients ask the daemon, and its answers.
+
+mod exec_scopes;
+mod release;
+mod status;
+mod trial;
+mod values;
+mod why;
+
+use crate::control::{Answer, Request};
+use crate::daemon::enforcement::Enforcement;
+use crate::daemon::server::{Call, Reply};
+use crate::exit::{explained, refusal};
+use anyhow::{Context, Result};
+use tokio::sync::oneshot;
+
+/// Does what `call` asks. Returns what to wait for where the daemon is to end.
+pub(super) fn answer(enforcement: &mut Enforcement, call: Call) -> Option<oneshot::Receiver<()>> {
+    let (request, peer, reply) = match call {
+        Call::Ask { request, peer, reply } => (request, peer, reply),
+        Call::EndScope { name, reply } => {
+            let ended = enforcement.end_scope(&name).map(|()| Answer::ScopeEnded);
+            if let Err(e) = &ended {
+                tracing::warn!("ending {name}: {}", explained(e));
+            }
+            let _ = reply.send(Reply::Answer(or_refusal(ended)));
+            return None;
+        }
+    };
+    let answer = match request {
+        Request::Status => enforcement.status().map(|status| Answer::Status(Box::new(status))),
+        Request::Get { name } => enforcement.get(&name).map(Answer::Value),
+        Request::Set { name, value, save } => enforcement.set(&name, &value, save),
+        Request::Enforce(order) => enforcement.trial(order),
+        Request::LocalFile => Ok(Answer::LocalFile(enforcement.local_file())),
+        Request::Saved { name } => enforcement.saved(&name),
+        Request::Release { whom } => enforcement.release(whom),
+        Request::Why(subject) => enforcement.why(subject).map(|why| Answer::Why(Box::new(why))),
+        Request::Events { since, follow } => {
+            let past = enforcement.announcer.remembered(since.as_deref());
+            let follow = follow.then(|| enforcement.announcer.follow());
+            let _ = reply.send(Reply::Events { past, follow });
+            return None;
+        }
+        Request::Exec { half_open, drain } => {
+            let begun = peer
+                .context(
+                    "the process that asks is in another PID namespace: run `halfopen exec` in the daemon's",
+                )
+                .and_then(|peer| enforcement.begin_scope(peer, half_open.as_deref(), drain.as_deref()));
+            let answer = begun.map(|(name, path)| Reply::Scope {
+                answer: Answer::Scope { name: name.clone(), path },
+                name,
+            });
+            // A client that is gone has no connection whose end would end the scope.
+            if let Err(Reply::Scope { name, .. }) =
+                reply.send(answer.unwrap_or_else(|e| Reply::Answer(refusal(&e))))
+                && let Err(e) = enforcement.end_scope(&name)
+            {
+                tracing::warn!("ending {name}: {}", explained(&e));
+            }
+            return None;
+        }
+        Request::Off => {
+            let (written, until) = oneshot::channel();
+            let answer = Answer::Ending { pid: std::process::id() };
+            let _ = reply.send(Reply::Ending { answer, written });
+            return Some(until);
+        }
+    };
+    let _ = reply.send(Reply::Answer(or_refusal(answer)));
+    None
+}
+
+fn or_refusal(answer: Result<Answer>) -> Answer {
+    answer.unwrap_or_else(|e| refusal(&e))
+}

@@ -1,0 +1,95 @@
+//! All numbers, and what degrades the limit.
+
+use crate::config::{Key, setting};
+use crate::control::{Degradation, DegradedStatus, FaultStatus, ScopeKind, Status, programs};
+use crate::daemon::clock::monotonic;
+use crate::daemon::enforcement::ExecScope;
+use crate::daemon::enforcement::{Enforcement, HOST};
+use crate::events::record::written_time;
+use anyhow::Result;
+use halfopen_bpf::{AccountId, ScopeId};
+use halfopen_policy::Mode;
+use jiff::Timestamp;
+
+impl Enforcement {
+    /// All numbers.
+    ///
+    /// # Errors
+    /// Where the kernel part cannot be read.
+    pub fn status(&mut self) -> Result<Status> {
+        let exec = |exec: &ExecScope| {
+            let status = self.scope_status(exec.id, &exec.name, ScopeKind::Exec, &exec.limits);
+            status.map(|status| (AccountId::of_scope(exec.id), status))
+        };
+        let mut scopes = self.scopes.iter().map(exec).collect::<Result<Vec<_>, _>>()?;
+        let (of_rules, accounts_unlisted) = self.rules_status()?;
+        scopes.extend(of_rules);
+        let mut host_status = self.scope_status(ScopeId::HOST, HOST, ScopeKind::Host, &self.host_limits())?;
+        let all = scopes.iter_mut().map(|(account, status)| (*account, status));
+        self.show_stopped_datagrams(all.chain([(AccountId::of_scope(ScopeId::HOST), &mut host_status)]))?;
+        let deny = self.deny_status()?;
+        let faults = self.limiter.faults()?;
+        let host = self.limiter.ledger(ScopeId::HOST)?;
+        let means = &mut self.means;
+        let (programs, others) =
+            programs::ranked(self.limiter.programs()?, &host, |program| means.identify(program));
+        let counting = monotonic().saturating_sub(self.limiter.counting_since());
+        let now = Timestamp::now();
+        Ok(Status {
+            mode: setting::mode_name(self.mode_now()).into(),
+            preset: self.shown(Key::Preset),
+            persist: self.limiter.is_pinned(),
+            config_hash: self.effective.hash(),
+            host: host_status,
+            scopes: scopes.into_iter().map(|(_, status)| status).collect(),
+            accounts_unlisted,
+            deny,
+            programs,
+            others,
+            counting_since: written_time(now.checked_sub(counting).unwrap_or(now)),
+            counting_for_s: counting.as_secs(),
+            trial: self.trial_status(),
+            names: self.names_status()?,
+            conntrack: self.conntrack.now(),
+            faults: faults.iter().map(FaultStatus::from).collect(),
+            degraded: self.degraded(),
+            pid: std::process::id(),
+        })
+    }
+
+    /// The value in force, as `get` prints it.
+    pub(super) fn shown(&self, key: Key) -> String {
+        if key == Key::Mode {
+            return setting::mode_name(self.mode_now()).to_owned();
+        }
+        self.effective.get(key).map_or_else(String::new, |(setting, _)| setting.show())
+    }
+
+    fn degraded(&self) -> Vec<DegradedStatus> {
+        let mode = match self.mode_now() {
+            Mode::Enforce => None,
+            Mode::Audit => Some(Degradation::Audit),
+            Mode::Off => Some(Degradation::Off),
+        };
+        let log = (!self.announcer.log_reached()).then_some(Degradation::NoSystemLog);
+        let kept = (!self.announcer.is_keeping()).then_some(Degradation::EventsNotKept);
+        let kernel = self.shortcomings.iter().map(|found| Degradation::from(*found));
+        let pins = self.pins_unmounted.then_some(Degradation::PinsUnmounted);
+        let means = self.means.lacks.iter().copied();
+        let hooks = self.limiter.not_attached().map(|(_, why)| DegradedStatus::hook_not_attached(why));
+        let unmet = self.effective.unmet_rules();
+        let unmet = unmet.iter().map(|why| DegradedStatus::unmet_rule(why));
+        let scopes = self.effective.unmet_scopes();
+        let unmet = unmet.chain(scopes.iter().map(|why| DegradedStatus::unmet_scope(why)));
+        let tracking = self.conntrack.now().filter(|found| found.is_nearly_full());
+        let tracking = tracking.map(DegradedStatus::conntrack);
+        let all = mode.into_iter().chain(log).chain(kept).chain(pins).chain(kernel).chain(means);
+        all.map(DegradedStatus::from)
+            .chain(self.pokes.degradations())
+            .chain(self.degraded_names())
+            .chain(hooks)
+            .chain(unmet)
+            .chain(tracking)
+            .collect()
+    }
+}

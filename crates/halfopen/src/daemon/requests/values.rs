@@ -1,0 +1,202 @@
+//! The values in force: read anew from the files, asked for, set.
+
+use crate::config::{
+    Accounts, ConfigError, Effective, Key, Limit, LimitKey, Name, Origin, RuleName, Said, Setting, read_name,
+    read_said, setting,
+};
+use crate::control::Answer;
+use crate::daemon::enforcement::{Enforcement, ExecScope, HOST};
+use crate::exit::{WrongUse, explained};
+use anyhow::Result;
+use halfopen_policy::Limits;
+
+impl Enforcement {
+    /// Re-reads the files. Values set live and not saved are dropped, and the log says which. A trial goes on.
+    ///
+    /// # Errors
+    /// [`ConfigError`], or where the kernel part refuses; what was in force still is.
+    pub fn reload(&mut self) -> Result<()> {
+        let again = self.load()?;
+        let rules = self.rule_scopes();
+        self.put_in_force(&self.settings_on_trial(&again))?;
+        for dropped in self.effective.live() {
+            let Some(name) = dropped.name() else { continue };
+            let now = again.shown(&name);
+            let now =
+                now.map_or("there is no such rule".into(), |(now, origin)| format!("now {now} ({origin})"));
+            tracing::warn!("{name} = {} was set without --save and is dropped: {now}", dropped.show());
+        }
+        if again.persist() != self.limiter.is_pinned() {
+            tracing::warn!("persist is read when the daemon starts: the limit keeps to what it was");
+        }
+        self.effective = again;
+        self.follow_resolvers()?;
+        self.end_rules(&rules);
+        self.tell_unmet_rules();
+        tracing::info!(
+            "{}: read again, config_hash {}",
+            self.sources.path().display(),
+            self.effective.hash()
+        );
+        Ok(())
+    }
+
+    /// The value that `name` has.
+    ///
+    /// # Errors
+    /// For a wrong name.
+    pub fn get(&self, name: &str) -> Result<String> {
+        let name = read_name(name)?;
+        match &name {
+            Name::Key(Key::Mode) => Ok(setting::mode_name(self.mode_now()).to_owned()),
+            Name::Limit(RuleName::Scope(scope), key) if self.exec_scope(scope).is_some() => {
+                let limits = self.exec_scope(scope).map_or_else(|| self.host_limits(), |exec| exec.limits);
+                Ok(Limit::of(&limits, *key).show())
+            }
+            _ => self.effective.shown(&name).map(|(value, _)| value).ok_or_else(|| self.no_such_rule(&name)),
+        }
+    }
+
+    /// Puts a value in force, which the client is about to `save` or not.
+    ///
+    /// # Errors
+    /// For a wrong name or value, and where the kernel part refuses; nothing has changed.
+    pub fn set(&mut self, name: &str, value: &str, save: bool) -> Result<Answer> {
+        // A user that a rule names may have been made since the start.
+        Accounts::read_anew(&mut self.means.hand);
+        let name = read_name(name)?;
+        match &name {
+            Name::Limit(RuleName::Scope(scope), key) if self.exec_scope(scope).is_some() => {
+                self.set_exec_scope(scope, *key, value)
+            }
+            Name::Limit(rule @ RuleName::Scope(_), _) if self.effective.rules().find(rule).is_none() => {
+                Err(self.no_such_rule(&name))
+            }
+            _ => self.set_said(&read_said(&name, value)?, save),
+        }
+    }
+
+    fn set_said(&mut self, said: &Said, save: bool) -> Result<Answer> {
+        if let Said::Setting(Setting::Persist(persist)) = said
+            && !save
+            && *persist != self.limiter.is_pinned()
+        {
+            return Err(WrongUse(format!(
+                "persist is read when the daemon starts: `halfopen set --save persist {persist}`, then start it anew"
+            ))
+            .into());
+        }
+        let Some(name) = said.name() else { return Err(WrongUse("a rule has no value".into()).into()) };
+        let was = match name {
+            Name::Key(key) => self.shown(key),
+            _ => self.effective.shown(&name).map_or("not set".into(), |(was, _)| was),
+        };
+        let changed = self.effective.with(said.clone(), Origin::Live)?;
+        // Who sets a mode has made up his mind: a trial of another one is over.
+        let is_mode = said.key() == Some(Key::Mode);
+        let settings = if is_mode { changed.settings() } else { self.settings_on_trial(&changed) };
+        let rules = self.rule_scopes();
+        self.put_in_force(&settings)?;
+        self.effective = changed;
+        self.follow_resolvers()?;
+        self.end_rules(&rules);
+        if said.key() == Some(Key::Essential) {
+            self.tell_unmet_rules();
+        }
+        let now = said.show();
+        tracing::info!("{name} = {now} (was {was})");
+        Ok(Answer::Changed { name: name.to_string(), was, now })
+    }
+
+    /// Looks in the files for the value in force, which the client has written there: it is no longer one that a reload
+    /// drops.
+    ///
+    /// # Errors
+    /// For a wrong name.
+    pub fn saved(&mut self, name: &str) -> Result<Answer> {
+        let name = match read_name(name)? {
+            Name::TcpNumConnections(None) => Name::Key(Key::Host(LimitKey::HalfOpen)),
+            Name::TcpNumConnections(Some(interface)) => {
+                Name::Limit(RuleName::Interface(interface), LimitKey::HalfOpen)
+            }
+            name => name,
+        };
+        let in_force = self.effective.live().find(|said| said.name().as_ref() == Some(&name)).cloned();
+        let Some(said) = in_force else { return Ok(Answer::Saved { note: None }) };
+        let note = match self.load() {
+            Ok(again) => match again.shown(&name) {
+                Some((saved, origin)) if saved == said.show() => {
+                    self.effective = self.effective.with(said, origin.clone())?;
+                    None
+                }
+                Some((other, origin)) => Some(format!("{origin} overrides it: {other} holds after a reload")),
+                None => None,
+            },
+            Err(e) => Some(format!("the files cannot be read again as they are: {}", explained(&e))),
+        };
+        let is_persist = name == Name::Key(Key::Persist);
+        let in_vain = is_persist && self.effective.persist() != self.limiter.is_pinned();
+        let kept_to = || "persist is read when the daemon starts: this one keeps to what it was".to_owned();
+        let note = if in_vain { Some(kept_to()) } else { note };
+        Ok(Answer::Saved { note })
+    }
+
+    /// Reads the files as they are, by the hand: this process may not.
+    pub(in crate::daemon) fn load(&mut self) -> Result<Effective> {
+        self.sources.load_from(&mut self.means.hand).map_err(anyhow::Error::from)
+    }
+
+    fn set_exec_scope(&mut self, scope: &str, key: LimitKey, value: &str) -> Result<Answer> {
+        let name = format!("scope.{scope}.{}", key.name());
+        let limit = Limit::from_text(key, &name, value)
+            .map_err(|e| ConfigError::Given { given: "set".into(), wrong: e.into() })?;
+        let Some(exec) = self.scopes.iter_mut().find(|exec| exec.name == scope) else {
+            return Err(WrongUse(format!("{scope} has ended")).into());
+        };
+        let mut limits = exec.limits;
+        let was = Limit::of(&limits, key).show();
+        limit.apply(&mut limits);
+        must_count(&limit, &limits, &name)?;
+        self.limiter.set_scope(exec.id, &limits)?;
+        exec.limits = limits;
+        Ok(Answer::Changed { name, was, now: limit.show() })
+    }
+
+    fn exec_scope(&self, name: &str) -> Option<&ExecScope> {
+        self.scopes.iter().find(|exec| exec.name == name)
+    }
+
+    fn no_such_rule(&self, name: &Name) -> anyhow::Error {
+        let known = match name {
+            Name::Limit(rule @ RuleName::Scope(_), _) => {
+                let execs = self.scopes.iter().map(|exec| exec.name.as_str());
+                let rules = self.effective.rules().scopes().map(|rule| rule.name().leaf());
+                let names = std::iter::once(HOST).chain(execs).chain(rules).collect::<Vec<_>>().join(", ");
+                return WrongUse(format!("there is no scope {:?}: the scopes are {names}", rule.leaf()))
+                    .into();
+            }
+            Name::Deny(rule, _) => {
+                return WrongUse(format!(
+                    "there is no deny rule {rule:?}: {}",
+                    self.effective.deny().known()
+                ))
+                .into();
+            }
+            Name::Limit(rule, _) => self.effective.rules().known(rule),
+            Name::TcpNumConnections(Some(interface)) => {
+                self.effective.rules().known(&RuleName::Interface(interface.clone()))
+            }
+            Name::Key(_) | Name::TcpNumConnections(None) => String::new(),
+        };
+        WrongUse(format!("{name} has no value, so that interface has no limit of its own: {known}")).into()
+    }
+}
+
+/// Refuses what changes nothing because something else is off: a scope of `exec` does not keep it for later.
+fn must_count(limit: &Limit, limits: &Limits, name: &str) -> Result<()> {
+    if Limit::of(limits, limit.key()) == *limit {
+        return Ok(());
+    }
+    let needed = if limits.first_contact.is_none() { "first_contacts, as 10" } else { "on_suspect to block" };
+    Err(WrongUse(format!("{name} has no use as long as that is off: set {needed} before it")).into())
+}

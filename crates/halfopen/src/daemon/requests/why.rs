@@ -1,0 +1,84 @@
+//! What the attempts of a program, or to a destination, are doing.
+
+use crate::control::{AttemptStatus, ScopeKind, Subject, Why};
+use crate::daemon::accounts::Charged;
+use crate::daemon::enforcement::{Enforcement, HOST};
+use anyhow::Result;
+use halfopen_bpf::{AccountId, Attempt, AttemptState, ScopeId};
+use halfopen_policy::{Contact, Mode};
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+/// Attempts that `why` lists.
+const LISTED: usize = 1_000;
+
+impl Enforcement {
+    /// The attempts of a program or to a destination, and what they wait for.
+    ///
+    /// # Errors
+    /// Where the walk fails.
+    pub fn why(&mut self, subject: Subject) -> Result<Why> {
+        let mut found: Vec<Attempt> = self.limiter.attempts()?;
+        found.retain(|attempt| match subject {
+            Subject::Pid(pid) => attempt.program.pid == pid,
+            Subject::Address(address) => attempt.destination.ip() == address,
+            Subject::Destination(destination) => attempt.destination == destination,
+        });
+        found.sort_by_key(|attempt| std::cmp::Reverse(attempt.age));
+        let in_all = found.len();
+        found.truncate(LISTED);
+        let charged = self.charged(found.iter().filter_map(|attempt| attempt.own))?;
+        let host = self.scope_status(ScopeId::HOST, HOST, ScopeKind::Host, &self.host_limits())?;
+        let attempts = found.iter().map(|attempt| explained(attempt, &charged)).collect();
+        let address = address_of(subject);
+        let named = address.map(|address| self.named(address)).transpose()?.flatten();
+        Ok(Why { host, note: self.note_on(subject), named, in_all, attempts })
+    }
+
+    fn note_on(&self, subject: Subject) -> Option<String> {
+        let settings = self.effective.settings();
+        let address = address_of(subject);
+        let port =
+            if let Subject::Destination(destination) = subject { Some(destination.port()) } else { None };
+        if let Some(denied) = address.and_then(|address| self.denied_by(address, port)) {
+            return Some(denied);
+        }
+        let exempt =
+            address.and_then(|address| settings.exempt.iter().find(|prefix| prefix.contains(&address)));
+        match (self.mode_now(), exempt) {
+            (_, Some(prefix)) => {
+                Some(format!("{prefix} is exempt: attempts to it are never counted or held"))
+            }
+            (Mode::Audit, None) => Some("mode is audit: nothing is held".into()),
+            (Mode::Off, None) => Some("mode is off: nothing is held or counted".into()),
+            (Mode::Enforce, None) => None,
+        }
+    }
+}
+
+fn address_of(subject: Subject) -> Option<IpAddr> {
+    match subject {
+        Subject::Pid(_) => None,
+        Subject::Address(address) => Some(address),
+        Subject::Destination(destination) => Some(destination.ip()),
+    }
+}
+
+fn explained(attempt: &Attempt, charged: &HashMap<AccountId, Charged>) -> AttemptStatus {
+    let own = attempt.own.and_then(|own| charged.get(&own));
+    let waits_for = (attempt.state == AttemptState::Queued).then(|| {
+        let held_back_by = match attempt.own {
+            Some(own) if own.scope == attempt.held_back_by => own,
+            _ => AccountId::of_scope(attempt.held_back_by),
+        };
+        let Some(Charged { status, limits, trust }) = charged.get(&held_back_by) else {
+            return "its next re-check: the scope that it waited for has ended".to_owned();
+        };
+        let credit = match attempt.contact {
+            Contact::Known => None,
+            Contact::First(purse) => limits.first_contact.and_then(|_| trust.credit_for(purse)),
+        };
+        if credit == Some(0) { status.credit_waited_for() } else { status.waited_for(limits.strict) }
+    });
+    AttemptStatus::new(attempt, own.map(|own| own.status.name.as_str()), waits_for)
+}

@@ -1,0 +1,113 @@
+//! What the rules of `[[deny]]` have come to: told in events, and shown.
+
+use crate::config::setting::mode_name;
+use crate::control::{DeniedStatus, DenyStatus};
+use crate::daemon::accounts::on_the_wall;
+use crate::daemon::clock::monotonic;
+use crate::daemon::enforcement::Enforcement;
+use crate::events::DenialReport;
+use crate::events::Tally;
+use halfopen_bpf::{Denied, DenyRule, KernelError};
+use halfopen_policy::Mode;
+use std::net::IpAddr;
+
+impl Enforcement {
+    /// Writes the events of rules that are due.
+    pub(in crate::daemon) fn announce_denials(&mut self) -> Result<(), KernelError> {
+        let counts = self.limiter.denied()?;
+        for due in self.announcer.denials.due(monotonic(), &counts) {
+            let identity = self.means.identify(&due.last.program);
+            self.announcer.announce_denial(DenialReport {
+                rule: due.rule,
+                denied: due.denied,
+                would_have_denied: due.would_have_denied,
+                protocol: protocol(&due.last),
+                program: Tally {
+                    attempts: due.denied + due.would_have_denied,
+                    refused: 0,
+                    sample: vec![due.last.destination],
+                    program: due.last.program,
+                    identity: Some(identity),
+                },
+            });
+        }
+        Ok(())
+    }
+
+    pub(in crate::daemon) fn deny_status(&mut self) -> Result<Vec<DenyStatus>, KernelError> {
+        let rules = self.effective.deny().rules();
+        let counts = self.limiter.denied()?;
+        let mut all = Vec::with_capacity(rules.len());
+        for rule in rules {
+            let count = counts.iter().find(|count| count.name == rule.name);
+            let last = count.and_then(|count| count.last.clone());
+            all.push(DenyStatus {
+                mode: mode_name(self.deny_mode(&rule)).to_owned(),
+                denied: count.map_or(0, |count| count.denied),
+                would_have_denied: count.map_or(0, |count| count.would_have_denied),
+                last: last.map(|last| self.denied_status(&last)),
+                name: rule.name,
+            });
+        }
+        Ok(all)
+    }
+
+    fn denied_status(&mut self, last: &Denied) -> DeniedStatus {
+        let identity = self.means.identify(&last.program);
+        DeniedStatus {
+            time: on_the_wall(last.at),
+            pid: last.program.pid,
+            uid: last.program.uid,
+            comm: last.program.comm.clone(),
+            exe: identity.exe,
+            cgroup: identity.cgroup,
+            cgroup_id: last.program.cgroup_id,
+            destination: last.destination.to_string(),
+            protocol: protocol(last).to_owned(),
+            audited: last.audited,
+        }
+    }
+
+    /// What `rule` does now: at most what the mode of the whole is.
+    fn deny_mode(&self, rule: &DenyRule) -> Mode {
+        match (self.mode_now(), rule.mode) {
+            (Mode::Off, _) | (_, Mode::Off) => Mode::Off,
+            (Mode::Audit, _) | (_, Mode::Audit) => Mode::Audit,
+            (Mode::Enforce, Mode::Enforce) => Mode::Enforce,
+        }
+    }
+
+    /// Which rules are for `address`, and for `port` where that is known.
+    pub(in crate::daemon) fn denied_by(&self, address: IpAddr, port: Option<u16>) -> Option<String> {
+        let has = |rule: &DenyRule| {
+            rule.ports.is_empty()
+                || port.is_none_or(|port| rule.ports.iter().any(|range| range.contains(&port)))
+        };
+        let rules =
+            self.effective.deny().rules().into_iter().filter(|rule| rule.covers(address) && has(rule));
+        let told = rules.filter_map(|rule| {
+            let does = match self.deny_mode(&rule) {
+                Mode::Enforce => "refuses",
+                Mode::Audit => "would refuse (audit)",
+                Mode::Off => return None,
+            };
+            let what = match (rule.tcp, rule.udp) {
+                (true, true) => "TCP and UDP",
+                (true, false) => "TCP",
+                _ => "UDP",
+            };
+            let ranges = rule.ports.iter().map(|range| match (range.start(), range.end()) {
+                (first, last) if first == last => first.to_string(),
+                (first, last) => format!("{first}-{last}"),
+            });
+            let ports = ranges.collect::<Vec<_>>().join(", ");
+            let ports = if ports.is_empty() { String::new() } else { format!(" port {ports}") };
+            Some(format!("deny rule {} {does} {what} to {address}{ports}", rule.name))
+        });
+        Some(told.collect::<Vec<_>>().join("; ")).filter(|told| !told.is_empty())
+    }
+}
+
+fn protocol(denied: &Denied) -> &'static str {
+    if denied.udp { "udp" } else { "tcp" }
+}

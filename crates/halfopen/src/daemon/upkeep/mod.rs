@@ -1,0 +1,160 @@
+//! What the daemon does by itself, now and then: events that are due, word for the next daemon, what is no longer needed.
+
+mod adoption;
+mod denials;
+mod long_waits;
+mod names;
+mod stopped_datagrams;
+mod suspects;
+mod wakeups;
+
+use crate::control::{Degradation, DegradedStatus};
+use crate::daemon::clock::monotonic;
+use crate::daemon::enforcement::{Enforcement, HOST};
+use crate::events::Waiter;
+use crate::events::episode::Report;
+use halfopen_bpf::{Fault, FaultCount, KernelError, ScopeId, Told};
+use std::time::Duration;
+
+/// How often accounts that nobody uses any more are looked for.
+const COLLECT: Duration = Duration::from_mins(1);
+
+impl Enforcement {
+    /// Takes the attempts that began to wait from the kernel part into their episodes, and notes whose turn may
+    /// come. Returns how many began to wait.
+    ///
+    /// # Errors
+    /// Where the ring buffer cannot be read.
+    pub fn take_held(&mut self) -> Result<u64, KernelError> {
+        let rules = self.rule_scopes();
+        let Self { limiter, scopes, announcer, means, pokes, .. } = self;
+        let (mut taken, mut suspects) = (0, Vec::new());
+        limiter.take_told(&mut |told| {
+            pokes.hear(&told);
+            let held = match told {
+                Told::Held(held) => held,
+                Told::Suspect(attempt) => return suspects.push(attempt),
+                Told::Turn(_) => return,
+            };
+            taken += 1;
+            let exec = scopes.iter().find(|scope| scope.id == held.scope).map(|scope| &scope.name);
+            let rule = || rules.iter().find(|scope| scope.id == held.scope).map(|scope| &scope.name);
+            let waiter = Waiter {
+                at: held.at,
+                scope: exec.or_else(rule).map_or(HOST, String::as_str),
+                program: &held.program,
+                destination: held.destination,
+                audited: held.audited,
+            };
+            announcer.episodes.waits(&waiter, |program| means.identify_early(program));
+        })?;
+        for attempt in suspects {
+            self.note_suspect(&rules, attempt);
+        }
+        Ok(taken)
+    }
+
+    /// What has to be done now and then: word for the next daemon, a trial that has ended, executables that were
+    /// replaced, other resolvers, hooks that could not be attached, scopes whose processes have ended, accounts that nobody uses.
+    ///
+    /// # Errors
+    /// Where the kernel part cannot be written.
+    pub fn tend(&mut self) -> Result<(), KernelError> {
+        self.limiter.leave_word()?;
+        self.end_trial()?;
+        self.tend_pokes()?;
+        if self.limiter.follow_essential_files()? {
+            tracing::info!("a file that `essential` names was replaced or installed: it counts as it is now");
+        }
+        if self.limiter.follow_rule_files()? {
+            tracing::info!("a file that a [[scope]] names was replaced or installed: it counts as it is now");
+        }
+        self.limiter.follow_hooks(&mut self.means.hand);
+        self.follow_resolvers()?;
+        self.end_adopted_scopes();
+        if self.collected.is_none_or(|at| at + COLLECT <= monotonic()) {
+            self.collected = Some(monotonic());
+            let gone = self.limiter.collect_accounts()?;
+            tracing::debug!("idle accounts and parties collected: {gone}");
+        }
+        let unmounted = self.limiter.pins_unmounted()?;
+        if unmounted && !self.pins_unmounted {
+            tracing::warn!("{}", DegradedStatus::from(Degradation::PinsUnmounted).explanation);
+        }
+        self.pins_unmounted = unmounted;
+        let told = self.conntrack.now().and_then(|found| self.conntrack_told.due(monotonic(), found));
+        if let Some(line) = told {
+            tracing::warn!("{line}");
+        }
+        Ok(())
+    }
+
+    /// Reads the ledgers, writes the events that are due, and logs new faults.
+    ///
+    /// # Errors
+    /// Where the kernel part cannot be read.
+    pub fn look(&mut self) -> Result<(), KernelError> {
+        self.look_after_hand();
+        self.take_held()?;
+        self.look_up_long_waits()?;
+        self.look_up_failed()?;
+        // Narrower scopes first: the host's queue counts their waiters too, which are no sign that the host is full.
+        let mut waiting_below = self.look_at_rules()?;
+        let execs = self.scopes.iter().map(|scope| (scope.id, scope.name.clone(), scope.limits.half_open));
+        let host = (ScopeId::HOST, HOST.to_owned(), self.host_limits().half_open);
+        for (id, name, limit) in execs.chain([host]).collect::<Vec<_>>() {
+            let ledger = self.limiter.ledger(id)?;
+            if id == ScopeId::HOST && ledger.queued == 0 {
+                self.pokes.nobody_waits();
+            }
+            let waiting = if id == ScopeId::HOST {
+                ledger.queued.saturating_sub(waiting_below)
+            } else {
+                waiting_below += ledger.queued;
+                ledger.queued
+            };
+            if let Some(report) =
+                self.announcer.episodes.look(monotonic(), &name, waiting, ledger.last_waiter)
+            {
+                self.announce(report, limit, ledger.queued);
+            }
+        }
+        self.announce_suspects()?;
+        self.announce_denials()?;
+        self.announce_stopped_datagrams()?;
+        let faults = self.limiter.faults()?;
+        for line in self.faults.due(monotonic(), &faults) {
+            tracing::warn!("{line}");
+        }
+        let disturbed = |fault: &&FaultCount| {
+            matches!(fault.fault, Fault::CallbackFlags | Fault::CallbacksCleared | Fault::DecidedAtEgress)
+        };
+        self.disturbances = faults.iter().filter(disturbed).map(|fault| fault.count).sum();
+        Ok(())
+    }
+
+    /// Notices, and says once, that the hand has ended or does not answer, and that it does again.
+    fn look_after_hand(&mut self) {
+        let (is_there, lacks) = (self.means.hand.look(), &mut self.means.lacks);
+        match lacks.iter().position(|lack| *lack == Degradation::NoHand) {
+            Some(at) if is_there => {
+                lacks.remove(at);
+                tracing::info!("the privileged helper answers again");
+            }
+            None if !is_there => {
+                lacks.push(Degradation::NoHand);
+                tracing::error!("{}", DegradedStatus::from(Degradation::NoHand).explanation);
+            }
+            _ => {}
+        }
+    }
+
+    /// Writes the event for `report`, in a scope with this `limit` and `queued` attempts.
+    pub(in crate::daemon) fn announce(&mut self, mut report: Report, limit: Option<u32>, queued: u64) {
+        for tally in &mut report.programs {
+            tally.identity.get_or_insert_with(|| self.means.identify(&tally.program));
+        }
+        self.announcer.episodes.know(&report);
+        self.announcer.announce(report, limit, queued);
+    }
+}

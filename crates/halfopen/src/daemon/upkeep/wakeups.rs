@@ -1,0 +1,30 @@
+//! Waiters are woken when their turn comes.
+
+use crate::daemon::clock::monotonic;
+use crate::daemon::enforcement::Enforcement;
+use halfopen_bpf::KernelError;
+use halfopen_policy::Mode;
+use std::time::Duration;
+
+impl Enforcement {
+    /// When [`Enforcement::wake`] should be called, if nothing happens until then.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<Duration> {
+        self.pokes.next(monotonic())
+    }
+
+    /// Wakes the waiters whose turn comes.
+    ///
+    /// # Errors
+    /// Where the kernel part cannot be read.
+    pub fn wake(&mut self) -> Result<(), KernelError> {
+        let enforced = self.mode_now() == Mode::Enforce;
+        let Self { pokes, limiter, means, .. } = self;
+        pokes.wake(limiter, &mut means.hand, monotonic(), enforced)
+    }
+
+    pub(in crate::daemon) fn tend_pokes(&mut self) -> Result<(), KernelError> {
+        let wanted = self.effective.settings().poke;
+        self.pokes.tend(&mut self.limiter, self.means.hand.is_there(), wanted, monotonic())
+    }
+}

@@ -1,0 +1,311 @@
+//! Waking waiters when their turn comes (docs/decisions/0013). Only ever makes them faster: without it, or where it has
+//! no effect (docs/decisions/0032), each asks by itself.
+
+use crate::control::{Degradation, DegradedStatus};
+use crate::privileged::Hand;
+use halfopen_bpf::{AccountId, Became, KernelError, Limiter, Poker, ScopeId, Told, Turn, Waiter};
+use halfopen_policy::Limits;
+use halfopen_policy::wake::{self, Ended, Lane, Lost, Reading, WaiterId, Wakes};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// For how long each second's promise holds that waiters are woken.
+const PROMISE: Duration = Duration::from_secs(3);
+/// The time of one packet, and how many may be sent at once.
+const EACH: Duration = Duration::from_micros(100);
+const AT_ONCE: u32 = 250;
+/// After which some of those that were not allowed are.
+const MORE: Duration = Duration::from_millis(5);
+/// How often it is said at most that wakes are lost.
+const SAID_EVERY: Duration = Duration::from_mins(1);
+
+/// Why nobody is woken though it is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pause {
+    /// Nobody makes raw sockets.
+    NoHand,
+    /// The wakes of all who wait are lost; until then, or until others wait.
+    Useless { until: Duration },
+}
+
+/// Those who wait, and the means to wake them.
+pub struct Pokes {
+    wanted: bool,
+    wakes: Wakes,
+    poker: Poker,
+    waiters: HashMap<WaiterId, Waiter>,
+    /// Those of them that are first contacts, by address.
+    strangers_to: HashMap<IpAddr, BTreeSet<WaiterId>>,
+    /// Something was told since the last look.
+    fresh: bool,
+    /// What has been sent is paid for by then.
+    paid_at: Duration,
+    /// More were due than were allowed at once.
+    more: bool,
+    paused: Option<Pause>,
+    /// How many parties' wakes were lost when that was said last.
+    said: (Duration, usize),
+}
+
+impl Pokes {
+    /// With nobody to wake yet; `wanted` as configured.
+    #[must_use]
+    pub fn new(wanted: bool) -> Self {
+        Self {
+            wanted,
+            wakes: Wakes::default(),
+            poker: Poker::default(),
+            waiters: HashMap::new(),
+            strangers_to: HashMap::new(),
+            fresh: false,
+            paid_at: Duration::ZERO,
+            more: false,
+            paused: None,
+            said: (Duration::ZERO, 0),
+        }
+    }
+
+    /// Why, and where, waiters are not woken though they should be.
+    pub fn degradations(&self) -> impl Iterator<Item = DegradedStatus> {
+        let no_hand = self.paused == Some(Pause::NoHand);
+        let found = |reason, lost: &Lost| {
+            (self.wanted && lost.parties > 0).then(|| DegradedStatus::where_wakes_are_lost(reason, lost))
+        };
+        let unsendable = if no_hand {
+            Some(Degradation::PokesNotSent.into())
+        } else {
+            found(Degradation::PokesNotSent, &self.wakes.unsendable())
+        };
+        unsendable.into_iter().chain(found(Degradation::PokesWithoutEffect, &self.wakes.lost()))
+    }
+
+    fn is_on(&self) -> bool {
+        self.wanted && self.paused.is_none()
+    }
+
+    /// Switches waking on or off, and takes note of those who wait already; keeps the promise to waiters while it is
+    /// on. To be called each second.
+    ///
+    /// # Errors
+    /// Where the walk over the attempts fails.
+    pub fn tend(
+        &mut self,
+        limiter: &mut Limiter,
+        hand_is_there: bool,
+        wanted: bool,
+        now: Duration,
+    ) -> Result<(), KernelError> {
+        let was_on = self.is_on();
+        self.wanted = wanted;
+        self.wakes.expire(nanos(now));
+        self.paused = self.pause(hand_is_there, now);
+        self.say(now);
+        if !self.is_on() {
+            self.forget(limiter);
+            return Ok(());
+        }
+        limiter.waiters_are_woken(now + PROMISE);
+        self.poker.tidy(now);
+        if !was_on {
+            self.take_over(limiter)?;
+        }
+        Ok(())
+    }
+
+    fn pause(&self, hand_is_there: bool, now: Duration) -> Option<Pause> {
+        if !hand_is_there {
+            return Some(Pause::NoHand);
+        }
+        let still = self.paused.filter(|pause| matches!(pause, Pause::Useless { until } if now < *until));
+        let rest = || self.wakes.rest_until(nanos(now)).map(Duration::from_nanos);
+        still.or_else(|| rest().map(|until| Pause::Useless { until }))
+    }
+
+    /// Others may begin to be lost each second: it is said again once a minute.
+    fn say(&mut self, now: Duration) {
+        let lost = self.wakes.lost().parties + self.wakes.unsendable().parties;
+        if lost == self.said.1 || now < self.said.0 + SAID_EVERY {
+            return;
+        }
+        self.said = (now, lost);
+        for found in self.degradations() {
+            tracing::warn!("{}", found.explanation);
+        }
+    }
+
+    /// Takes note of those who wait already, the oldest first.
+    fn take_over(&mut self, limiter: &Limiter) -> Result<(), KernelError> {
+        let mut live = limiter.attempts()?;
+        live.sort_by_key(|attempt| std::cmp::Reverse(attempt.age));
+        for attempt in &live {
+            if let Some(waiter) = Waiter::of(attempt) {
+                let (own, party, netns) = (account(attempt.own), attempt.party, waiter.place.netns);
+                self.began(waiter, Lane { contact: attempt.contact, own, party, netns });
+            }
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self, limiter: &mut Limiter) {
+        limiter.waiters_are_woken(Duration::ZERO);
+        self.wakes.clear();
+        self.waiters.clear();
+        self.strangers_to.clear();
+        self.fresh = false;
+    }
+
+    fn began(&mut self, waiter: Waiter, lane: Lane) {
+        self.wakes.began(waiter.place.cookie, lane);
+        if lane.contact.is_first() {
+            self.strangers_to.entry(waiter.peer.ip()).or_default().insert(waiter.place.cookie);
+        }
+        self.waiters.insert(waiter.place.cookie, waiter);
+        self.fresh = true;
+    }
+
+    /// Takes note of what the kernel part told.
+    pub fn hear(&mut self, told: &Told) {
+        match told {
+            Told::Held(held) if held.audited => {}
+            Told::Held(held) => {
+                let waiter = Waiter { pid: held.program.pid, place: held.place, peer: held.destination };
+                let (own, party, netns) = (account(held.own), held.party, held.place.netns);
+                let lane = Lane { contact: held.contact, own, party, netns };
+                if self.is_on() {
+                    self.began(waiter, lane);
+                } else if !self.wakes.would_rest(nanos(held.at), &lane) {
+                    self.end_pause();
+                }
+            }
+            Told::Turn(turn) if self.is_on() => self.hear_turn(turn),
+            Told::Suspect(_) | Told::Turn(_) => {}
+        }
+    }
+
+    /// All are taken note of with the next second: one waits who may be woken, or nobody does.
+    fn end_pause(&mut self) {
+        if let Some(Pause::Useless { until }) = &mut self.paused {
+            *until = Duration::ZERO;
+        }
+    }
+
+    fn hear_turn(&mut self, turn: &Turn) {
+        let Turn { cookie, own, peer, .. } = *turn;
+        let (at, own) = (nanos(turn.at), account(own));
+        self.fresh = true;
+        match turn.became {
+            Became::Asked => self.wakes.asked(at, cookie),
+            Became::Left => self.wakes.left(at, cookie),
+            Became::Out { released } => {
+                self.wakes.went_out(at, cookie, own, released);
+                // Who repeats it reaches nobody new.
+                for waiter in self.strangers_to.remove(&peer).unwrap_or_default() {
+                    self.wakes.known(waiter);
+                }
+            }
+            Became::Ended { out_at, established, host_slot, own_slot } => {
+                let how = Ended { out_at: nanos(out_at), established, host_slot, own_slot };
+                self.wakes.ended(at, cookie, own, how);
+                return;
+            }
+        }
+        self.waiters.remove(&cookie);
+        if let Entry::Occupied(mut same) = self.strangers_to.entry(peer) {
+            same.get_mut().remove(&cookie);
+            if same.get().is_empty() {
+                same.remove();
+            }
+        }
+    }
+
+    /// Nobody waits, by the books: whoever is still noted here has left unnoticed.
+    pub fn nobody_waits(&mut self) {
+        self.end_pause();
+        self.waiters.clear();
+        self.strangers_to.clear();
+        if !self.wakes.is_idle() {
+            self.wakes.clear();
+        }
+    }
+
+    /// When [`Pokes::wake`] should be called again; `None` while nobody waits.
+    #[must_use]
+    pub fn next(&self, now: Duration) -> Option<Duration> {
+        if !self.is_on() || self.wakes.is_idle() {
+            return None;
+        }
+        if self.fresh {
+            return Some(now);
+        }
+        let more = self.more.then(|| now + MORE);
+        self.wakes.next(nanos(now)).map(Duration::from_nanos).into_iter().chain(more).min()
+    }
+
+    /// Wakes those whose turn comes; all where nothing is `enforced` any more.
+    ///
+    /// # Errors
+    /// Where a scope's books cannot be read.
+    pub fn wake(
+        &mut self,
+        limiter: &Limiter,
+        hand: &mut Hand,
+        now: Duration,
+        enforced: bool,
+    ) -> Result<(), KernelError> {
+        self.fresh = false;
+        if !self.is_on() || self.wakes.is_idle() {
+            return Ok(());
+        }
+        for id in self.wakes.unread(nanos(now)) {
+            let scope = ScopeId::numbered(id.scope);
+            let Some(mut limits) = limiter.limits(scope) else { continue };
+            if !enforced {
+                limits = Limits { half_open: None, first_contact: None, ..limits };
+            }
+            let reading = match limiter.turns(AccountId { scope, id: id.id })? {
+                Some(turns) => Reading {
+                    at: nanos(turns.at),
+                    limits,
+                    in_use: u32::try_from(turns.in_use).unwrap_or(u32::MAX),
+                    next_turn: nanos(turns.next_turn),
+                    credit: limits.first_contact.map(|_| turns.credits),
+                },
+                None => Reading { at: nanos(now), limits, in_use: 0, next_turn: 0, credit: None },
+            };
+            self.wakes.read(id, reading);
+        }
+        self.paid_at = self.paid_at.max(now.saturating_sub(EACH * AT_ONCE));
+        let most = (now.saturating_sub(self.paid_at).as_nanos() / EACH.as_nanos()) as usize;
+        let due = self.wakes.due(nanos(now), most);
+        self.more = due.len() == most;
+        for waiter in due {
+            self.paid_at += EACH;
+            self.poke(hand, now, waiter);
+        }
+        Ok(())
+    }
+
+    fn poke(&mut self, hand: &mut Hand, now: Duration, id: WaiterId) {
+        let Some(waiter) = self.waiters.remove(&id) else { return };
+        let mut open = |pid, netns: u32, family| hand.raw_socket(pid, netns.into(), family);
+        let Err(e) = self.poker.wake(now, &waiter, &mut open) else { return };
+        tracing::debug!("waking an attempt to {}: {e}", waiter.peer);
+        if hand.is_there() {
+            self.wakes.not_sent(nanos(now), id);
+            // The turn is another's at once.
+            self.fresh = true;
+        } else {
+            self.paused = Some(Pause::NoHand);
+        }
+    }
+}
+
+fn account(own: Option<AccountId>) -> wake::AccountId {
+    own.map_or(wake::AccountId::HOST, |own| wake::AccountId { scope: own.scope.number(), id: own.id })
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,253 @@
+//! What the daemon and the hand say to each other: one message of JSON each way, with descriptors where they are meant.
+//!
+//! Each is numbered, so that an answer that comes late is not taken for another's. What is too long or is no message is
+//! answered like what cannot be done.
+
+use super::Leave;
+use halfopen_bpf::IpFamily;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+
+/// The longest message, in bytes: a path of 4 KiB whose every byte JSON writes as six fits. None that is longer is sent.
+const LONGEST: usize = 32 * 1024;
+/// The number of what answers no request in particular.
+pub(super) const NOBODY_S: u64 = 0;
+/// The most descriptors that go with one.
+const DESCRIPTORS: usize = 2;
+
+/// A request or an answer with the request's number, from 1 on; [`NOBODY_S`] where it answers none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Numbered<T> {
+    pub number: u64,
+    pub message: T,
+}
+
+/// What came from the other side.
+#[derive(Debug)]
+pub(super) enum Received<T> {
+    /// A message, with descriptors.
+    Message(Numbered<T>, Vec<OwnedFd>),
+    /// What is none, and why.
+    Malformed(String),
+    /// The other side has closed.
+    Closed,
+}
+
+/// What the daemon asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum Request {
+    /// [`Reply::RawSocket`].
+    RawSocket { pid: u32, netns: u64, family: Family },
+    /// [`Reply::Restored`]; with the descriptor of the iterator's link.
+    Restore,
+    /// [`Reply::Walked`]; with the descriptor of the iterator's link.
+    Walk { namespaces: Vec<u32> },
+    /// [`Reply::Identity`].
+    Identify { pid: u32, uid: u32, comm: String, cgroup_id: u64 },
+    /// [`Reply::ExecCgroup`].
+    MakeExecCgroup { name: String },
+    /// [`Reply::Done`].
+    RemoveExecCgroup { name: String },
+    /// [`Reply::Listed`]: the files beside the configuration.
+    ListConfD,
+    /// [`Reply::Opened`]: a file of the configuration.
+    Open { path: PathBuf },
+    /// [`Reply::Attached`]; with the descriptor of the program.
+    Attach { hook: String, pinned: bool },
+    /// [`Reply::Done`]: the pin of an optional hook is removed.
+    Unpin { hook: String },
+    /// [`Reply::Done`].
+    TidyUp { leave: Leave },
+}
+
+/// What the hand answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum Reply {
+    /// It is done.
+    Done,
+    /// With the socket.
+    RawSocket,
+    /// So many namespaces could not be entered.
+    Restored { namespaces_missed: u64 },
+    /// These of the namespaces could be entered.
+    Walked { namespaces: Vec<u32> },
+    /// What was found out about a program.
+    Identity { exe: Option<String>, cgroup: Option<String>, user: String },
+    /// With the cgroup above it and the cgroup.
+    ExecCgroup,
+    /// Files.
+    Listed { paths: Vec<PathBuf> },
+    /// With the file.
+    Opened,
+    /// With the link, where it is not pinned.
+    Attached,
+    /// This is another hand than before: what was asked and is not answered yet may be lost.
+    Began,
+    /// It could not be done.
+    Failed { kind: Kind, message: String },
+}
+
+/// [`IpFamily`] in a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Family {
+    V4,
+    V6,
+}
+
+/// Why something could not be done, as far as the daemon treats it differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Kind {
+    NotFound,
+    Other,
+}
+
+impl From<IpFamily> for Family {
+    fn from(family: IpFamily) -> Self {
+        match family {
+            IpFamily::V4 => Self::V4,
+            IpFamily::V6 => Self::V6,
+        }
+    }
+}
+
+impl From<Family> for IpFamily {
+    fn from(family: Family) -> Self {
+        match family {
+            Family::V4 => Self::V4,
+            Family::V6 => Self::V6,
+        }
+    }
+}
+
+impl From<Kind> for io::ErrorKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::NotFound => Self::NotFound,
+            Kind::Other => Self::Other,
+        }
+    }
+}
+
+impl From<io::ErrorKind> for Kind {
+    fn from(kind: io::ErrorKind) -> Self {
+        if kind == io::ErrorKind::NotFound { Self::NotFound } else { Self::Other }
+    }
+}
+
+/// Sends `message` with `descriptors`.
+pub(super) fn send<T: Serialize>(
+    socket: BorrowedFd<'_>,
+    message: &Numbered<T>,
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<()> {
+    let bytes = serde_json::to_vec(message)?;
+    if bytes.len() > LONGEST {
+        let length = bytes.len();
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("a message of {length} bytes is longer than {LONGEST}"),
+        ));
+    }
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(io::Error::other("too many descriptors for one message"));
+    }
+    sendmsg(socket, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
+
+/// Waits for a message.
+pub(super) fn receive<T: DeserializeOwned>(socket: BorrowedFd<'_>) -> io::Result<Received<T>> {
+    let mut bytes = vec![0; LONGEST];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let received = loop {
+        match recvmsg(socket, &mut [IoSliceMut::new(&mut bytes)], &mut control, RecvFlags::CMSG_CLOEXEC) {
+            Err(rustix::io::Errno::INTR) => {}
+            received => break received?,
+        }
+    };
+    let rights = control.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
+        _ => None,
+    });
+    let descriptors = rights.flatten().collect();
+    if received.flags.contains(ReturnFlags::TRUNC) {
+        return Ok(Received::Malformed(format!("a message was longer than {LONGEST} bytes")));
+    }
+    if received.flags.contains(ReturnFlags::CTRUNC) {
+        return Ok(Received::Malformed(format!("a message had more than {DESCRIPTORS} descriptors")));
+    }
+    if received.bytes == 0 {
+        return Ok(Received::Closed);
+    }
+    Ok(match serde_json::from_slice(&bytes[..received.bytes]) {
+        Ok(message) => Received::Message(message, descriptors),
+        Err(e) => Received::Malformed(format!("what came is no message: {e}")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+    use std::fs::File;
+    use std::io::{Read, Write};
+    use std::os::fd::AsFd;
+
+    fn pair() -> (OwnedFd, OwnedFd) {
+        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap()
+    }
+
+    #[test]
+    fn messages_and_descriptors_arrive_and_the_end_is_told() {
+        let (daemon, hand) = pair();
+        let (read, write) = std::io::pipe().unwrap();
+        let request = Request::Identify { pid: 7, uid: 1, comm: "\u{1}\"nmap".into(), cgroup_id: u64::MAX };
+        let request = Numbered { number: 9, message: request };
+        send(daemon.as_fd(), &request, &[read.as_fd(), write.as_fd()]).unwrap();
+        drop((read, write));
+        let Received::Message(received, descriptors) = receive::<Request>(hand.as_fd()).unwrap() else {
+            panic!("it was a message")
+        };
+        assert_eq!(received, request);
+        let [read, write] = <[OwnedFd; 2]>::try_from(descriptors).unwrap();
+        File::from(write).write_all(b"through").unwrap();
+        let mut text = String::new();
+        File::from(read).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "through");
+        drop(daemon);
+        assert!(matches!(receive::<Request>(hand.as_fd()).unwrap(), Received::Closed));
+    }
+
+    #[test]
+    fn what_is_no_message_is_told_and_the_next_one_is_read() {
+        let (daemon, hand) = pair();
+        let numbered = |message: String| Numbered { number: 1, message };
+        send(daemon.as_fd(), &numbered("run_this".into()), &[]).unwrap();
+        rustix::net::send(&daemon, &vec![b'a'; LONGEST + 1], SendFlags::empty()).unwrap();
+        send(daemon.as_fd(), &Numbered { number: 2, message: Request::Restore }, &[]).unwrap();
+        for malformed in ["no message", "longer than"] {
+            match receive::<Request>(hand.as_fd()).unwrap() {
+                Received::Malformed(why) => assert!(why.contains(malformed), "{why}"),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(matches!(receive::<Request>(hand.as_fd()).unwrap(), Received::Message(..)));
+        assert!(send(daemon.as_fd(), &numbered("a".repeat(LONGEST)), &[]).is_err());
+    }
+}

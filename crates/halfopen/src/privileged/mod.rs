@@ -1,0 +1,418 @@
+//! The hand: a second, small process that keeps root and does the few things that the daemon, once it is confined, may
+//! no longer do. It reads nothing but the socket that ties it to the daemon, and ends with it. Its [keeper] starts it
+//! again where it ends before.
+
+pub mod exec_cgroup;
+pub mod keeper;
+mod message;
+pub mod serving;
+
+use crate::config::Disk;
+use crate::events::Identity;
+use crate::exit::WrongUse;
+use crate::runtime_dir::RuntimeDir;
+use halfopen_bpf::text::{LONGEST, escaped, plain};
+use halfopen_bpf::{Attach, EnforcementStopped, IpFamily, OptionalHook, Program};
+use message::{NOBODY_S, Numbered, Received, Reply, Request, receive, send};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
+use serde::{Deserialize, Serialize};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a request may take: each is a few system calls, or a walk over the processes of the host.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The same for those that are made again and again while attempts wait: meanwhile the daemon does nothing else.
+const QUICK: Duration = Duration::from_secs(2);
+/// One that has not answered in time is asked again after so long, or once it has.
+const SILENCE: Duration = Duration::from_secs(30);
+/// A request is asked anew so often, where the one who was asked has ended: several may have since the last one.
+const AGAIN: u32 = 8;
+/// Late answers that are taken out of the way at a time.
+const LATE: usize = 64;
+/// How long the walk over the sockets of all namespaces may take.
+const RESTORE: Duration = Duration::from_secs(45);
+/// How long it may take to end once its socket is closed.
+const END: Duration = Duration::from_secs(5);
+
+/// What the hand may touch: fixed by its own command line, whatever it is asked later.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct Reach {
+    /// The directory of pinned programs
+    #[arg(long, value_name = "PATH")]
+    pub pins: PathBuf,
+    /// The runtime directory
+    #[arg(long, value_name = "PATH")]
+    pub run_dir: PathBuf,
+    /// Whether the runtime directory was made by the daemon
+    #[arg(long)]
+    pub made_run_dir: bool,
+    /// The configuration file
+    #[arg(long, value_name = "PATH")]
+    pub config: PathBuf,
+    /// The cgroup below which those of `exec` are made
+    #[arg(long, value_name = "PATH")]
+    pub exec_parent: PathBuf,
+}
+
+impl Reach {
+    /// A daemon's that limits `cgroup`.
+    ///
+    /// # Errors
+    /// Where the working directory, which a relative path is meant from, is gone.
+    pub fn new(
+        pins: &Path,
+        directory: &RuntimeDir,
+        made_run_dir: bool,
+        config: &Path,
+        exec_parent: PathBuf,
+    ) -> io::Result<Self> {
+        let run_dir = std::path::absolute(directory.path())?;
+        let config = std::path::absolute(config)?;
+        Ok(Self { pins: pins.to_owned(), run_dir, made_run_dir, config, exec_parent })
+    }
+
+    fn arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec!["hand".into(), "--pins".into(), self.pins.clone().into()];
+        arguments.extend(["--run-dir".into(), self.run_dir.clone().into()]);
+        arguments.extend(["--config".into(), self.config.clone().into()]);
+        arguments.extend(["--exec-parent".into(), self.exec_parent.clone().into()]);
+        if self.made_run_dir {
+            arguments.push("--made-run-dir".into());
+        }
+        arguments
+    }
+}
+
+/// What is to be left in the file system once the daemon has ended. Its socket and its lock's file never are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Leave {
+    /// All that the next daemon takes over.
+    Limit,
+    /// Nothing: the cgroup above those of `exec`, the remembered events and the runtime directory, where the daemon made
+    /// it, go too.
+    Nothing {
+        /// Whether there are pins, which then go as well.
+        pins: bool,
+    },
+}
+
+/// The hand as the daemon sees it. Dropped, it ends.
+#[derive(Debug)]
+pub struct Hand {
+    socket: Option<OwnedFd>,
+    /// Its keeper.
+    process: Child,
+    /// The number of the last request.
+    asked: u64,
+    /// It has not answered in time, and not since.
+    silent: Option<Instant>,
+}
+
+impl Hand {
+    /// Starts it. To be called before there is anything that it should not inherit.
+    ///
+    /// # Errors
+    /// Where no process can be started.
+    pub fn start(reach: &Reach) -> io::Result<Self> {
+        let (ours, its) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0("halfopen").args(reach.arguments()).current_dir("/");
+        // What a terminal sends to the daemon's group is not for the hand: it is needed last of all.
+        command.process_group(0).stdin(Stdio::from(its)).stdout(Stdio::null()).env_clear();
+        let logged = std::env::var_os("RUST_LOG").map(|filter| ("RUST_LOG", filter));
+        let process = command.envs(logged).spawn()?;
+        Ok(Self { socket: Some(ours), process, asked: NOBODY_S, silent: None })
+    }
+
+    /// Whether it answers, as of the last request or [`Hand::look`].
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.socket.is_some() && self.silent.is_none()
+    }
+
+    /// Notices whether it has ended, or answers again. Whether it does.
+    pub fn look(&mut self) -> bool {
+        for _ in 0..LATE {
+            let Some(socket) = &self.socket else { break };
+            let mut waiting = [PollFd::new(socket, PollFlags::IN)];
+            if !poll(&mut waiting, Some(&Timespec::default())).is_ok_and(|ready| ready > 0) {
+                break;
+            }
+            // Nobody waits for it any more.
+            match receive::<Reply>(socket.as_fd()) {
+                Ok(Received::Message(..) | Received::Malformed(_)) => self.silent = None,
+                Ok(Received::Closed) | Err(_) => self.let_loose(),
+            }
+        }
+        if self.socket.is_none() {
+            // Its end is asked for so that no zombie stays; it may not have come yet.
+            let _ = self.process.try_wait();
+        }
+        self.is_there()
+    }
+
+    /// A raw socket for whole packets of `family` in the network namespace with the inode `netns`, which is looked for at
+    /// process `pid` first.
+    ///
+    /// # Errors
+    /// Where there is no such namespace, and where the hand is gone.
+    pub fn raw_socket(&mut self, pid: u32, netns: u64, family: IpFamily) -> io::Result<OwnedFd> {
+        let request = Request::RawSocket { pid, netns, family: family.into() };
+        match self.ask(&request, None, QUICK)? {
+            (Reply::RawSocket, descriptors) => one(descriptors),
+            (other, _) => Err(self.out_of_step(&other)),
+        }
+    }
+
+    /// Gives every held socket its own options back, in all network namespaces, by the iterator of `link`.
+    ///
+    /// # Errors
+    /// Where the hand is gone.
+    pub fn restore(&mut self, link: BorrowedFd<'_>) -> io::Result<EnforcementStopped> {
+        match self.ask(&Request::Restore, Some(link), RESTORE)? {
+            (Reply::Restored { namespaces_missed }, _) => {
+                Ok(EnforcementStopped { namespaces_missed, ..EnforcementStopped::default() })
+            }
+            (other, _) => Err(self.out_of_step(&other)),
+        }
+    }
+
+    /// Reads the iterator of `link` in each of these network namespaces, by inode number. Returns those where that was
+    /// possible.
+    ///
+    /// # Errors
+    /// Where the hand is gone.
+    pub fn walk(&mut self, link: BorrowedFd<'_>, namespaces: &[u32]) -> io::Result<Vec<u32>> {
+        match self.ask(&Request::Walk { namespaces: namespaces.to_vec() }, Some(link), QUICK)? {
+            (Reply::Walked { namespaces }, _) => Ok(namespaces),
+            (other, _) => Err(self.out_of_step(&other)),
+        }
+    }
+
+    /// What stands behind a program's numbers.
+    ///
+    /// # Errors
+    /// Where the hand is gone.
+    pub fn identify(&mut self, program: &Program) -> io::Result<Identity> {
+        let Program { pid, uid, comm, cgroup_id } = program.clone();
+        match self.ask(&Request::Identify { pid, uid, comm, cgroup_id }, None, QUICK)? {
+            (Reply::Identity { exe, cgroup, user }, _) => Ok(Identity {
+                exe: exe.as_deref().map(name),
+                cgroup: cgroup.as_deref().map(name),
+                user: name(&user),
+            }),
+            (other, _) => Err(self.out_of_step(&other)),
+        }
+    }
+
+    /// Makes the cgroup `name` for a command of `exec`. Returns descriptors of the cgroup above it, and of it.
+    ///
+    /// # Errors
+    /// Where cgroups cannot be made there, and where the hand is gone.
+    pub fn make_exec_cgroup(&mut self, name: &str) -> io::Result<(OwnedFd, OwnedFd)> {
+        match self.ask(&Request::MakeExecCgroup { name: name.to_owned() }, None, PATIENCE)? {
+            (Reply::ExecCgroup, descriptors) => match <[OwnedFd; 2]>::try_from(descriptors) {
+                Ok([above, made]) => Ok((above, made)),
+                Err(_) => Err(io::Error::other("the privileged helper sent no cgroup")),
+            },
+            (other, _) => Err(self.out_of_step(&other)),
+        }
+    }
+
+    /// Removes the cgroup `name` of a command of `exec`; processes left in it go to the one above it.
+    ///
+    /// # Errors
+    /// Where processes are left that cannot be moved, and where the hand is gone.
+    pub fn remove_exec_cgroup(&mut self, name: &str) -> io::Result<()> {
+        self.done(&Request::RemoveExecCgroup { name: name.to_owned() })
+    }
+
+    /// Removes what the daemon does not `leave` in the file system.
+    ///
+    /// # Errors
+    /// What could not be removed, and where the hand is gone.
+    pub fn tidy_up(&mut self, leave: Leave) -> io::Result<()> {
+        self.done(&Request::TidyUp { leave })
+    }
+
+    /// Opens a file of the configuration, of those that [`Disk::list`] tells, or /etc/passwd.
+    fn open_file(&mut self, path: &Path) -> io::Result<File> {
+        let path = std::path::absolute(path)?;
+        match self.ask(&Request::Open { path }, None, PATIENCE)? {
+            (Reply::Opened, descriptors) => one(descriptors).map(File::from),
+            (other, _) => Err(self.out_of_step(&other)),
+        }
+    }
+
+    fn done(&mut self, request: &Request) -> io::Result<()> {
+        match self.ask(request, None, PATIENCE)? {
+            (Reply::Done, _) => Ok(()),
+            (other, _) => Err(self.out_of_step(&other)),
+        }
+    }
+
+    fn ask(
+        &mut self,
+        request: &Request,
+        with: Option<BorrowedFd<'_>>,
+        patience: Duration,
+    ) -> io::Result<(Reply, Vec<OwnedFd>)> {
+        if self.socket.is_none() {
+            return Err(io::Error::new(
+                io::ErrorKind::NotConnected,
+                "the privileged helper is gone: restart the daemon",
+            ));
+        }
+        if self.silent.is_some_and(|since| since.elapsed() < SILENCE) {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the privileged helper does not answer"));
+        }
+        match self.exchange(request, with, patience) {
+            Ok((Reply::Failed { kind, message }, _)) => Err(io::Error::new(kind.into(), plain(&message))),
+            Ok(answer) => {
+                self.silent = None;
+                Ok(answer)
+            }
+            Err(e) => {
+                match e.kind() {
+                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => self.silent = Some(Instant::now()),
+                    // It was not sent.
+                    io::ErrorKind::InvalidInput => {}
+                    _ => self.let_loose(),
+                }
+                Err(io::Error::new(e.kind(), format!("asking the privileged helper: {e}")))
+            }
+        }
+    }
+
+    /// Asks again where the one who was asked has ended meanwhile: nothing is done twice that does harm.
+    fn exchange(
+        &mut self,
+        request: &Request,
+        with: Option<BorrowedFd<'_>>,
+        patience: Duration,
+    ) -> io::Result<(Reply, Vec<OwnedFd>)> {
+        let Some(socket) = &self.socket else { return Err(io::ErrorKind::NotConnected.into()) };
+        let socket = socket.as_fd();
+        let end = Instant::now() + patience;
+        let mut asked = self.asked;
+        let ask = |asked: &mut u64| {
+            *asked += 1;
+            send(socket, &Numbered { number: *asked, message: request }, with.as_slice())
+        };
+        sockopt::set_socket_timeout(socket, sockopt::Timeout::Send, Some(QUICK))?;
+        ask(&mut asked)?;
+        let mut again = 0;
+        let answer = loop {
+            // Zero would be for ever.
+            let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+            sockopt::set_socket_timeout(socket, sockopt::Timeout::Recv, Some(left))?;
+            match receive(socket) {
+                Ok(Received::Message(Numbered { number: NOBODY_S, message: Reply::Began }, _))
+                    if again < AGAIN =>
+                {
+                    again += 1;
+                    if let Err(e) = ask(&mut asked) {
+                        break Err(e);
+                    }
+                }
+                Ok(Received::Message(Numbered { number: NOBODY_S, message }, with)) => {
+                    break Ok((message, with));
+                }
+                Ok(Received::Message(Numbered { number, message }, with)) if number == asked => {
+                    break Ok((message, with));
+                }
+                // To a request that nobody waits for any more.
+                Ok(Received::Message(..)) => {}
+                Ok(Received::Malformed(why)) => break Err(io::Error::other(why)),
+                Ok(Received::Closed) => {
+                    break Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it has ended"));
+                }
+                Err(e) => break Err(e),
+            }
+        };
+        self.asked = asked;
+        answer
+    }
+
+    fn out_of_step(&mut self, reply: &Reply) -> io::Error {
+        self.let_loose();
+        io::Error::other(format!("the privileged helper answered something else: {reply:?}"))
+    }
+
+    fn let_loose(&mut self) {
+        self.socket = None;
+    }
+}
+
+/// To the limited cgroup, with the hand's rights.
+impl Attach for Hand {
+    fn attach(
+        &mut self,
+        hook: OptionalHook,
+        program: BorrowedFd<'_>,
+        pinned: bool,
+    ) -> io::Result<Option<OwnedFd>> {
+        let request = Request::Attach { hook: hook.name().to_owned(), pinned };
+        match self.ask(&request, Some(program), PATIENCE)? {
+            (Reply::Attached, _) if pinned => Ok(None),
+            (Reply::Attached, descriptors) => one(descriptors).map(Some),
+            (other, _) => Err(self.out_of_step(&other)),
+        }
+    }
+
+    fn unpin(&mut self, hook: OptionalHook) -> io::Result<()> {
+        self.done(&Request::Unpin { hook: hook.name().to_owned() })
+    }
+}
+
+/// The configuration's files, with the hand's rights.
+impl Disk for Hand {
+    /// Of conf.d, whichever directory is named.
+    fn list(&mut self, _: &Path) -> io::Result<Vec<PathBuf>> {
+        match self.ask(&Request::ListConfD, None, PATIENCE)? {
+            (Reply::Listed { paths }, _) => Ok(paths),
+            (other, _) => Err(self.out_of_step(&other)),
+        }
+    }
+
+    fn open(&mut self, path: &Path) -> io::Result<File> {
+        self.open_file(path)
+    }
+}
+
+impl Drop for Hand {
+    fn drop(&mut self) {
+        self.let_loose();
+        let end = Instant::now() + END;
+        while matches!(self.process.try_wait(), Ok(None)) && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+/// Whoever runs the hand's command by hand is told so.
+fn at_socket(stdin: impl AsFd) -> Result<(), WrongUse> {
+    if sockopt::socket_type(stdin).ok() == Some(SocketType::SEQPACKET) {
+        return Ok(());
+    }
+    Err(WrongUse("`halfopen hand` is a part of `halfopen run`, which starts it".into()))
+}
+
+/// Bounded and escaped whatever the other side has done.
+fn name(text: &str) -> String {
+    let plain = plain(text);
+    // As long as one that was cut there, with the note of that.
+    if plain.len() <= LONGEST + 64 { plain } else { escaped(plain.as_bytes()) }
+}
+
+fn one(descriptors: Vec<OwnedFd>) -> io::Result<OwnedFd> {
+    descriptors.into_iter().next().ok_or_else(|| io::Error::other("the privileged helper sent no descriptor"))
+}

@@ -1,4 +1,0 @@
-use crate::peer::{Means, Peer};
-
-pub const PEER: Peer =
-    Peer { id: "none", says: "No limit.", rules: None, means: Means::Nothing, limits: &[] };
