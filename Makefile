@@ -34,7 +34,7 @@ test:
 	status=$$?; wait $$beside || status=1; echo "Those that take minutes:"; grep -v "^running 0\|filtered out" $$long; \
 	sort -u $$skips; echo "tests skipped: $$(sort -u $$skips | wc -l)"; rm -f $$skips $$long; exit $$status
 
-# Every fault as often and as long as it takes, one after the other, and the table of docs/faults.md.
+# Every fault as often and as long as it takes, one after the other, and the table of docs/measurements/faults.md.
 FAULTS_TABLE := $(CURDIR)/target/faults.rows
 test-faults:
 	tools/packages build
@@ -54,19 +54,19 @@ bench: build
 	$(CARGO) bench --locked -p halfopen-lab --bench kernel
 	$(CARGO) bench --locked -p halfopen-trial --bench workloads
 
-# What else limits connections on Linux, in the same workloads: half an hour. Writes docs/comparison.md.
+# What else limits connections on Linux, in the same workloads: half an hour. Writes docs/measurements/comparison.md.
 bench-peers: build
 	tools/packages test
 	tools/packages peers
 	$(CARGO) build --release --locked -p halfopen-lab -p halfopen-peers --bins
-	$(CARGO) bench --locked -p halfopen-peers --bench peers -- --document $(CURDIR)/docs
+	$(CARGO) bench --locked -p halfopen-peers --bench peers -- --document $(CURDIR)/docs/measurements
 
-# Real programs with and without the limiter: docs/real-programs.md, from the command's own output.
+# Real programs with and without the limiter: docs/measurements/real-programs.md, from the command's own output.
 bench-programs: build
 	tools/packages test
 	tools/packages programs
 	$(CARGO) build --release --locked -p halfopen-lab --bins
-	$(CARGO) run --release --locked -p halfopen-programs -- --out target/bench --page docs/real-programs.md
+	$(CARGO) run --release --locked -p halfopen-programs -- --out target/bench --page docs/measurements/real-programs.md
 
 lint:
 	tools/packages build
