@@ -33,7 +33,7 @@ test:
 	status=$$?; wait $$beside || status=1; echo "Those that take minutes:"; grep -v "^running 0\|filtered out" $$long; \
 	sort -u $$skips; echo "tests skipped: $$(sort -u $$skips | wc -l)"; rm -f $$skips $$long; exit $$status
 
-# Every fault as often and as long as it takes, one after the other, and the table of docs/faults.md.
+# Every fault as often and as long as it takes, one after the other, and the table of docs/measurements/faults.md.
 FAULTS_TABLE := $(CURDIR)/target/faults.rows
 test-faults:
 	tools/packages build
@@ -52,17 +52,17 @@ bench: build
 	$(BENCH) kernel
 	$(BENCH) workloads
 
-# What else limits connections on Linux, in the same workloads: half an hour. Writes docs/comparison.md.
+# What else limits connections on Linux, in the same workloads: half an hour. Writes docs/measurements/comparison.md.
 bench-peers: build
 	tools/packages test
 	tools/packages peers
-	$(BENCH) peers --document docs
+	$(BENCH) peers --document docs/measurements
 
-# Real programs with and without the limiter: docs/real-programs.md, from the command's own output.
+# Real programs with and without the limiter: docs/measurements/real-programs.md, from the command's own output.
 bench-programs: build
 	tools/packages test
 	tools/packages programs
-	$(BENCH) programs --page docs/real-programs.md
+	$(BENCH) programs --page docs/measurements/real-programs.md
 
 lint:
 	tools/packages build

@@ -14,7 +14,7 @@
  *   ESTABLISHED_CB    the window that the re-checks cost is given back
  *
  * The verdict is the books' (decide.h); egress gives it where another program has switched the callbacks off. Nothing
- * here waits for user space. docs/life-of-an-attempt.md tells the same at length.
+ * here waits for user space. docs/internals/architecture.md tells the same at length.
  */
 #include <linux/bpf.h>
 #include <stdbool.h>

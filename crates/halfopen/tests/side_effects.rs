@@ -1,4 +1,4 @@
-//! What a wait does to a connection besides the wait: nothing that docs/what-it-cannot-see.md does not name.
+//! What a wait does to a connection besides the wait: nothing that docs/use/what-it-cannot-see.md does not name.
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 

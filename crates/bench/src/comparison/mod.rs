@@ -1,5 +1,5 @@
 //! What limits connections on Linux, compared: each limiter in labs of its own, by the same workloads, by turns.
-//! docs/comparison.md says what is measured and shows the result; it is written by `make bench-peers`.
+//! docs/measurements/comparison.md says what is measured and shows the result; it is written by `make bench-peers`.
 //!
 //! `halfopen-bench peers --only c-shuffled --limiter none --limiter adaptive --repeat 1`
 

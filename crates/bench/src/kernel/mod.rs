@@ -1,5 +1,5 @@
 //! What the limiter costs and how exactly it keeps its rates, measured on the running kernel with the real programs in
-//! network namespaces. docs/benchmarks.md says what each number means.
+//! network namespaces. docs/measurements/benchmarks.md says what each number means.
 //!
 //! `halfopen-bench kernel drain live-dials` measures only what is named.
 

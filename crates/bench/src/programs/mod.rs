@@ -1,5 +1,5 @@
 //! What users of real programs see of the limiter: each program in labs of its own, with and without the limiter, and
-//! with a scanner beside it. docs/real-programs.md says what was set up and has the table that this writes.
+//! with a scanner beside it. docs/measurements/real-programs.md says what was set up and has the table that this writes.
 //!
 //! `halfopen-bench programs --repeat 1 curl git`
 

@@ -1,6 +1,6 @@
 //! What limiters do to scanners and to everybody else: the workloads of `testkit::workload` with real programs on the
-//! running kernel, each in a lab of its own, without a limiter and with the presets. docs/benchmarks.md says what the
-//! columns mean.
+//! running kernel, each in a lab of its own, without a limiter and with the presets. docs/measurements/benchmarks.md says
+//! what the columns mean.
 //!
 //! `halfopen-bench workloads a c-live-first --limiter none --limiter xp-sp2 --repeat 3`
 

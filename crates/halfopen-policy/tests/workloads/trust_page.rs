@@ -1,4 +1,4 @@
-//! The numbers of docs/trust.md: what a limiter costs a node that looks for its peers, and what it leaves to a scanner.
+//! The numbers of docs/measurements/trust.md: what a limiter costs a node that looks for its peers, and what it leaves to a scanner.
 //!
 //! `cargo test --release -p halfopen-policy --test workloads trust_page -- --ignored --nocapture` writes them there.
 
@@ -85,9 +85,9 @@ fn rows() -> String {
 }
 
 #[test]
-#[ignore = "writes docs/trust.md"]
+#[ignore = "writes docs/measurements/trust.md"]
 fn the_page() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/trust.md");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/measurements/trust.md");
     let text = fs::read_to_string(&page).unwrap();
     let (before, rest) = text.split_once(BEGIN).unwrap();
     let (_, after) = rest.split_once(END).unwrap();

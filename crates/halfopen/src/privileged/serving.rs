@@ -21,7 +21,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// What the hand keeps of root. docs/least-privilege.md has the reason for each.
+/// What the hand keeps of root. docs/internals/security-model.md has the reason for each.
 const KEPT: CapabilitySet = CapabilitySet::SYS_ADMIN
     .union(CapabilitySet::SYS_PTRACE)
     .union(CapabilitySet::NET_ADMIN)
