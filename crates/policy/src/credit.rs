@@ -1,5 +1,5 @@
 //! What can be told of an account's credit. How it is earned and spent: `bpf/credit.h`, and
-//! `docs/decisions/0019-credit.md` for why.
+//! `docs/internals/decisions/0019-credit.md` for why.
 
 /// How an account stands with its first contacts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

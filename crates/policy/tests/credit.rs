@@ -1,4 +1,4 @@
-//! The rules of credit and of turns, one by one: what each is for is in docs/decisions/0019 and 0020.
+//! The rules of credit and of turns, one by one: what each is for is in docs/internals/decisions/0019 and 0020.
 
 use halfopen_policy::{
     AttemptId, Books, Ending, FirstContact, Limits, Mode, OnSuspect, Origin, Party, Purse, Rate, ScopeId,
