@@ -1,5 +1,5 @@
-//! Waking waiters when their turn comes (docs/internals/decisions/0013). Only ever makes them faster: without it, or where it has
-//! no effect (docs/internals/decisions/0032), each asks by itself.
+//! Waking waiters when their turn comes (docs/internals/decisions/0013). Only ever makes them faster: without it, or
+//! where it has no effect (docs/internals/decisions/0032), each asks by itself.
 
 use crate::control::{Degradation, DegradedStatus};
 use crate::privileged::Hand;
