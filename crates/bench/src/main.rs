@@ -17,16 +17,16 @@ use testkit::Lab;
 /// Measures halfopen on the running kernel, in network namespaces without a route out
 #[derive(Parser)]
 enum Command {
-    /// What the limiter costs, and how exactly it keeps its rates (docs/benchmarks.md)
+    /// What the limiter costs, and how exactly it keeps its rates (docs/measurements/benchmarks.md)
     Kernel {
         /// The measurements; all where none is named
         measurements: Vec<String>,
     },
-    /// What limiters do to scanners and to everybody else (docs/benchmarks.md)
+    /// What limiters do to scanners and to everybody else (docs/measurements/benchmarks.md)
     Workloads(workloads::Arguments),
-    /// What else limits connections on Linux, by the same workloads (docs/comparison.md)
+    /// What else limits connections on Linux, by the same workloads (docs/measurements/comparison.md)
     Peers(comparison::Arguments),
-    /// What users of real programs see (docs/real-programs.md)
+    /// What users of real programs see (docs/measurements/real-programs.md)
     Programs(programs::Arguments),
     /// A process of `kernel`: connects, accepts and closes
     #[command(hide = true)]
