@@ -1,12 +1,51 @@
-//! Compiles the policy, which is a C header of the kernel part, for this machine.
+//! Compiles the policy, which is C headers of the kernel part, for this machine, and makes what these headers share with
+//! Rust into Rust.
 
-use std::fs;
+use bindgen::callbacks::{IntKind, ParseCallbacks};
+use std::path::PathBuf;
+use std::{env, fs};
+
+const BPF: &str = "../halfopen-bpf/bpf";
 
 fn main() {
-    let bpf = "../halfopen-bpf/bpf";
-    for source in fs::read_dir(bpf).expect("the kernel part's sources stand beside this crate").flatten() {
+    for source in fs::read_dir(BPF).expect("the kernel part's sources stand beside this crate").flatten() {
         println!("cargo::rerun-if-changed={}", source.path().display());
     }
-    let source = format!("{bpf}/native.c");
-    cc::Build::new().file(source).include(bpf).warnings(true).compile("halfopen_native");
+    let source = format!("{BPF}/native.c");
+    cc::Build::new().file(source).include(BPF).warnings(true).compile("halfopen_native");
+    bind("abi.h", |builder| builder.allowlist_file(".*/abi\\.h"));
+    bind("native.h", |builder| {
+        builder.allowlist_file(".*/native\\.h").blocklist_file(".*/abi\\.h").raw_line("use crate::abi::*;")
+    });
+}
+
+/// Makes `header` into a Rust source of its name. Its compiler checks sizes and offsets.
+fn bind(header: &str, choose: impl FnOnce(bindgen::Builder) -> bindgen::Builder) {
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let builder = bindgen::Builder::default()
+        .header(format!("{BPF}/{header}"))
+        .default_enum_style(bindgen::EnumVariation::Consts)
+        .prepend_enum_name(false)
+        .derive_default(true)
+        .use_core()
+        .parse_callbacks(Box::new(Wide));
+    choose(builder)
+        .generate()
+        .unwrap_or_else(|error| {
+            panic!("making {header} into Rust: {error}. It needs libclang, which comes with clang")
+        })
+        .write_to_file(out.join(header).with_extension("rs"))
+        .expect("OUT_DIR can be written");
+}
+
+/// Macros of 64 bits, of which bindgen sees the number but not the suffix.
+#[derive(Debug)]
+struct Wide;
+
+impl ParseCallbacks for Wide {
+    fn int_macro(&self, name: &str, _: i64) -> Option<IntKind> {
+        ["ALL_ACCOUNTS", "RECORD_ENDS", "USER_IS_NAMESPACE", "WHOLE_TOP", "OTHER_PARTS"]
+            .contains(&name)
+            .then_some(IntKind::U64)
+    }
 }

@@ -256,6 +256,21 @@ struct slot {
 	__u32 pad;
 };
 
+/* A re-check is late by up to its timer's granularity; turns that fell due meanwhile are not lost, up to this much. */
+#define TURN_TOLERANCE_NS 640000000ULL
+/* A SYN leaves a second or more after the last one; TCP's own timer of 1 s may run a tick early. */
+#define SYN_GAP_NS 980000000ULL
+
+/* What is decided of a SYN. */
+enum verdict { VERDICT_HOLD, VERDICT_GO, VERDICT_GO_AUDITED, VERDICT_TOO_EARLY };
+
+/* Whether connect() fails at once, and why. */
+enum refusal { REFUSAL_NONE, REFUSAL_QUEUE_FULL, REFUSAL_BLOCKED, REFUSAL_CHURN };
+
+/* How an attempt ends. Other: refused, unreachable. Cancelled: by the program, unanswered. An answer that is worth
+ * nothing is neutral: see earned.h. Unseen: nobody knows when, so its slots are held until they expire. */
+enum ending { ENDING_ESTABLISHED, ENDING_TIMED_OUT, ENDING_OTHER, ENDING_CANCELLED, ENDING_NEUTRAL, ENDING_UNSEEN };
+
 /* Where a record is: in records_beside its parties may count it, see beside.h. */
 enum record_kept { KEPT_IN_RECORDS, KEPT_BESIDE, KEPT_BESIDE_COUNTED };
 
@@ -439,6 +454,8 @@ enum names_count {
 
 #define DNS_MESSAGE_MOST 4096u
 #define DNS_RECORDS_MOST 256u
+/* Steps for all names of a message: pointers let few bytes stand for many. */
+#define DNS_STEPS_MOST 16384u
 
 /* An address in a message. */
 struct dns_found {

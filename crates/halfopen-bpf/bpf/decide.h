@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
  * The life of an attempt in the books, until it is out: it begins (goes out at once or waits) and asks again at each
- * re-check; outcome.h has the rest, refuse.h what comes before. There is no second form of these headers: crates/halfopen-policy
- * compiles them for user space, and its tests are of them.
+ * re-check; outcome.h has the rest, refuse.h what comes before. There is no second form of these headers:
+ * crates/halfopen-policy compiles them for user space, and its tests are of them.
  *
  * Every function here is to be called with the host scope's lock held. Pure: no helper is called.
  */
 #pragma once
 
 #include "charged.h"
-
-/* A re-check is late by up to its timer's granularity; turns that fell due meanwhile are not lost, up to this much. */
-#define TURN_TOLERANCE_NS 640000000ULL
-
-enum verdict { VERDICT_HOLD, VERDICT_GO, VERDICT_GO_AUDITED, VERDICT_TOO_EARLY };
 
 static __always_inline int lets_all_go(const struct limits *l)
 {

@@ -31,8 +31,6 @@
 #define DNS_RECORD_FIXED 10u /* type, class, TTL, length of data */
 /* Steps for one name: its bytes, and as many pointers. */
 #define DNS_NAME_STEPS (2 * DNS_NAME_MOST)
-/* Steps for all names of a message: pointers let few bytes stand for many. */
-#define DNS_STEPS_MOST 16384u
 
 enum name_use {
 	NAME_QUESTION, /* compared with the question, and kept */

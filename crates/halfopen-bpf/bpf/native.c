@@ -2,8 +2,7 @@
 /*
  * The deciding part of the kernel code, compiled for user space: crates/halfopen-policy/src/native.rs calls it.
  *
- * What is in a structure is known here alone. Over there each is so many bytes (native_sizes), zeroed at first, as the
- * kernel has them in its maps and sockets.
+ * Structures are zeroed at first, as the kernel has them in its maps and sockets.
  */
 #include <sched.h>
 #include <stddef.h>
@@ -32,6 +31,7 @@ static __thread const unsigned int *to_read;
 #include "datagrams.h"
 #include "heard.h"
 #include "names_parse.h"
+#include "native.h"
 #include "neighbourhood.h"
 #include "outcome.h"
 #include "patience.h"
@@ -39,14 +39,6 @@ static __thread const unsigned int *to_read;
 #include "recount.h"
 #include "refuse.h"
 #include "remembered.h"
-
-/* What an attempt is charged to, as `struct books` wants it: the host's first; all but that may be NULL. */
-struct native_charge {
-	struct scope *scope[CHARGED];
-	const struct limits *limits[CHARGED];
-	struct party *top;
-	struct party *part;
-};
 
 static struct books open_books(const struct native_charge *c)
 {
@@ -57,62 +49,6 @@ static struct books open_books(const struct native_charge *c)
 		b.limits[i] = c->limits[i];
 	}
 	return b;
-}
-
-/* In the order of `Sizes` in native/calls.rs. */
-const __u64 native_sizes[9] = {
-	sizeof(struct scope),	    sizeof(struct limits),	sizeof(struct party),
-	sizeof(struct attempt),	    sizeof(struct dns_reading), sizeof(struct native_charge),
-	sizeof(struct held_record), sizeof(struct turn_record), sizeof(struct attempt_record),
-};
-#define FITS(type) _Static_assert(_Alignof(type) <= _Alignof(__u64), "Rust has memory for it in words")
-FITS(struct scope);
-FITS(struct limits);
-FITS(struct party);
-FITS(struct attempt);
-FITS(struct dns_reading);
-
-/* In the order of `Constants` in native/calls.rs. */
-const __u64 native_constants[3] = { TURN_TOLERANCE_NS, SYN_GAP_NS, DNS_STEPS_MOST };
-
-void native_limit_slots(struct limits *l, __u32 half_open, __u64 slot_life_ns, __u32 slot_shift, int strict)
-{
-	l->half_open = half_open;
-	l->slot_life_ns = slot_life_ns;
-	l->slot_shift = slot_shift;
-	l->strict = !!strict;
-}
-
-void native_limit_queue(struct limits *l, __u32 queue, int overflow_waits, __u64 interval_ns, __u64 max_wait_ns)
-{
-	l->queue = queue;
-	l->overflow_waits = !!overflow_waits;
-	l->interval_ns = interval_ns;
-	l->max_wait_ns = max_wait_ns;
-}
-
-/* Whole credits; what an answer is worth in parts of CREDIT, and the shares that it comes from in a thousand. */
-void native_limit_credit(struct limits *l, __u32 credit, __u32 worth, __u16 of_a_scan, __u16 of_peers, __u64 recover_ns)
-{
-	l->first.of_a_scan = of_a_scan;
-	l->first.of_peers = of_peers;
-	l->first.credit = credit * CREDIT;
-	l->first.worth = worth;
-	l->first.recover_ns = recover_ns;
-}
-
-void native_limit_contacts(struct limits *l, __u32 working_set, int either, int throttle, __u64 block_ns)
-{
-	l->first.working_set = working_set;
-	l->first.order = either ? ORDER_EITHER : ORDER_OLDEST;
-	l->first.throttle = !!throttle;
-	l->first.block_ns = block_ns;
-}
-
-void native_limit_datagrams(struct limits *l, __u64 interval_ns, int dropped)
-{
-	l->datagram_interval_ns = interval_ns;
-	l->datagram_dropped = !!dropped;
 }
 
 void native_describe(struct attempt *a, int essential, int first, int tried, int named, int foreign, __u64 address,
@@ -126,17 +62,6 @@ void native_describe(struct attempt *a, int essential, int first, int tried, int
 	a->cell = port_cell(a->account, port);
 	if (!takes_names(a->cell))
 		a->flags &= ~ATTEMPT_NAMED;
-}
-
-__u32 native_state(const struct attempt *a)
-{
-	return a->state;
-}
-
-/* enum charged */
-__u32 native_blocked_on(const struct attempt *a)
-{
-	return a->blocked_on;
 }
 
 /* As the hooks do before each question. */
@@ -321,16 +246,6 @@ void native_drift_slots(struct scope *s, __s64 by)
 	count_slots(s, by);
 }
 
-__u32 native_out(const struct scope *s)
-{
-	return s->out;
-}
-
-__u64 native_slots(const struct scope *s)
-{
-	return s->slots;
-}
-
 /* Whether a first contact over UDP may leave; it takes its turn then. */
 int native_datagram(struct scope *s, const struct limits *l, __u64 now)
 {
@@ -366,28 +281,10 @@ void native_walk_is_over(struct scope *host)
 	walk_is_over(host);
 }
 
-__u32 native_walk(const struct scope *host)
-{
-	return host->walk;
-}
-
 /* Whether the books were wrong. */
 int native_walk_ends(struct scope *s, __u32 walk)
 {
 	return walk_ends(s, walk);
-}
-
-/* Makes them so. */
-void native_drift(struct scope *s, __s32 queued, __s32 waiting_here, __s32 out)
-{
-	s->queued += queued;
-	s->waiting_here += waiting_here;
-	s->out += out;
-}
-
-__u32 native_waiting_here(const struct scope *s)
-{
-	return s->waiting_here;
 }
 
 /* The books of one scope as they would be if somebody asked now, in the order of native/scope.rs. */
@@ -429,22 +326,6 @@ __u32 native_port_cell(__u64 account, __u16 port)
 int native_takes_names(__u8 cell)
 {
 	return takes_names(cell);
-}
-
-/* Credits and contacts pending of a purse, first contacts of all, and since when one of its purses makes the scope a
- * suspect. */
-void native_repute(const struct scope *s, __u32 purse, __u64 number[4])
-{
-	const struct trust *t = &s->trust[purse % PURSES];
-
-	number[0] = t->credit / CREDIT;
-	number[1] = s->first_contacts;
-	number[2] = t->pending;
-	number[3] = 0;
-	for (int i = 0; i < PURSES; i++) {
-		if (s->trust[i].suspect_ns && (!number[3] || s->trust[i].suspect_ns < number[3]))
-			number[3] = s->trust[i].suspect_ns;
-	}
 }
 
 /* Credits, whether the newest goes first, and when the next one comes back (0 = none is missing), were somebody to ask
@@ -522,16 +403,6 @@ __u32 native_read_answer(struct dns_reading *m, const __u8 *message, __u32 lengt
 	return m->outcome;
 }
 
-__u32 native_steps_left(const struct dns_reading *m)
-{
-	return m->steps_left;
-}
-
-__u32 native_found(const struct dns_reading *m)
-{
-	return m->found_count;
-}
-
 /* The mapped address that was found there, and for how many seconds it holds; whether it may be named. */
 int native_found_address(const struct dns_reading *m, __u32 at, __u8 addr[16], __u32 *ttl_s)
 {
@@ -539,8 +410,6 @@ int native_found_address(const struct dns_reading *m, __u32 at, __u8 addr[16], _
 	*ttl_s = m->found[at].ttl_s;
 	return is_nameable(addr);
 }
-
-_Static_assert(sizeof(struct known_set) == 16 * sizeof(__u64), "as Set has it in native/remembered.rs");
 
 __u64 native_seal(__u64 cgroup, __u64 generation, __u64 rules, __u64 essential)
 {

@@ -7,8 +7,6 @@
 
 #include "decide.h"
 
-/* DESIGN: a SYN leaves 1 s or more after the last one; TCP's own timer of 1 s may run a tick early. */
-#define SYN_GAP_NS 980000000ULL
 /* ... but for one repeat of a SYN that was never held: TCP sends it two ticks after it has answered the segment of an
  * old connection by a RST (tcp_rcv_synsent_state_process()). */
 static __always_inline int is_too_early(const struct attempt *a, __u64 now)
@@ -19,10 +17,6 @@ static __always_inline int is_too_early(const struct attempt *a, __u64 now)
 /* In the first seventh of slot_life an attempt repeats its SYN although others wait: three SYNs, as under the original.
  */
 #define RESEND_FREELY_PART 7
-
-/* Other: refused, unreachable. Cancelled: by the program, unanswered. An answer that is worth nothing is neutral: see
- * earned.h. Unseen: nobody knows when, so its slots are held until they expire. */
-enum ending { ENDING_ESTABLISHED, ENDING_TIMED_OUT, ENDING_OTHER, ENDING_CANCELLED, ENDING_NEUTRAL, ENDING_UNSEEN };
 
 static __always_inline int is_answer(enum ending ending)
 {

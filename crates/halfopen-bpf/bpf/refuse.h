@@ -8,8 +8,6 @@
 
 #include "charged.h"
 
-enum refusal { REFUSAL_NONE, REFUSAL_QUEUE_FULL, REFUSAL_BLOCKED, REFUSAL_CHURN };
-
 /* So many of each part may wait, however full the host's queue is of others' attempts. */
 #define QUEUE_FLOOR 8
 

@@ -1,5 +1,6 @@
 //! What the program wants enforced.
 
+use crate::abi;
 use halfopen_policy::{Limits, Mode, RawTcp};
 use ipnet::IpNet;
 use std::ops::RangeInclusive;
@@ -83,7 +84,7 @@ pub struct DenyRule {
 
 impl DenyRule {
     /// The most ranges of ports that a rule may have: `DENY_PORTS` of bpf/abi.h.
-    pub const PORTS: usize = 8;
+    pub const PORTS: usize = abi::DENY_PORTS as usize;
 }
 
 /// For whom a DNS answer counts.
@@ -134,7 +135,7 @@ pub struct Settings {
 
 impl Settings {
     /// `RECORDS` of bpf/abi.h.
-    pub const RECORDS: u32 = 32_768;
+    pub const RECORDS: u32 = abi::RECORDS;
 
     /// Whether DNS answers are read.
     pub(crate) fn reads_names(&self) -> bool {

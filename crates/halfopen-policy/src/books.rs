@@ -11,12 +11,12 @@ use crate::credit::{Offer, Repute};
 use crate::first_contact::Purse;
 use crate::native::{self, Charged, Native, Said};
 use crate::scope::ScopeId;
-use crate::{Ledger, Limits, Mode};
+use crate::{Ledger, Limits, Mode, abi};
 use std::collections::BTreeMap;
 
 /// A SYN leaves this much (nanoseconds) or more after the attempt's last one: a second by TCP's own timer, which may run
 /// a tick early.
-pub const SYN_GAP_NS: u64 = 980_000_000;
+pub const SYN_GAP_NS: u64 = abi::SYN_GAP_NS as u64;
 
 /// The host scope, the own scopes and the attempts charged to them. All times are nanoseconds of one clock; it may run
 /// backwards a little between two attempts, as the clocks of two CPUs do.
@@ -52,7 +52,7 @@ struct Attempt {
 
 impl Account {
     fn new(limits: &Limits) -> Self {
-        Self { scope: Native::zeroed(), limits: limits.into() }
+        Self { scope: Native::default(), limits: limits.into() }
     }
 
     fn pair(&mut self) -> (&mut native::Scope, &native::Limits) {
@@ -76,8 +76,8 @@ impl Scopes {
             host: host.pair(),
             own: own.map(Account::pair),
             interface: interface.map(Account::pair),
-            top: self.tops.entry(origin.party.top).or_insert_with(Native::zeroed),
-            part: self.parts.entry(origin.party).or_insert_with(Native::zeroed),
+            top: self.tops.entry(origin.party.top).or_default(),
+            part: self.parts.entry(origin.party).or_default(),
         })
     }
 }
@@ -209,13 +209,13 @@ impl Books {
     /// The scope's numbers at `now`; all zero for an unknown scope.
     #[must_use]
     pub fn ledger(&self, scope: ScopeId, now: u64) -> Ledger {
-        self.account(scope).map_or_else(Ledger::default, |account| account.scope.ledger(now))
+        self.account(scope).map_or_else(Ledger::default, |account| Ledger::of(&account.scope, now))
     }
 
     /// How many attempts this scope, not another, holds back.
     #[must_use]
     pub fn waiting_at(&self, scope: ScopeId) -> usize {
-        self.account(scope).map_or(0, |account| account.scope.waiting_here())
+        self.account(scope).map_or(0, |account| account.scope.waiting_here as usize)
     }
 
     /// The scope that last said no to this attempt; `None` if none did.

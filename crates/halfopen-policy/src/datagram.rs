@@ -1,8 +1,8 @@
 //! First contacts over UDP: how many a scope lets out in a time. There is no handshake to learn from and nothing to wait
 //! in: one over the rate is refused or dropped. Decided by `bpf/datagrams.h`.
 
-use crate::native::{self, Native};
-use crate::{Limits, Rate};
+use crate::native;
+use crate::{Ledger, Limits, Rate};
 
 /// What happens to a first contact over UDP that is one too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,14 +24,8 @@ pub struct FirstDatagrams {
 }
 
 /// The turns of first contacts over UDP in one scope.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct DatagramTurns(native::Scope);
-
-impl Default for DatagramTurns {
-    fn default() -> Self {
-        Self(Native::zeroed())
-    }
-}
 
 impl DatagramTurns {
     /// Whether a first contact may leave at `now` (nanoseconds of the caller's clock); it takes its turn then.
@@ -44,7 +38,7 @@ impl DatagramTurns {
     /// How many have left.
     #[must_use]
     pub fn let_out_so_far(&self) -> u64 {
-        self.0.ledger(0).datagrams.let_out
+        Ledger::of(&self.0, 0).datagrams.let_out
     }
 }
 

@@ -1,5 +1,6 @@
 //! The books of one scope: what is out, what waits, and what became of the rest.
 
+use crate::{abi, native};
 use std::time::Duration;
 
 /// One scope's numbers at one moment. All counts are of attempts.
@@ -53,5 +54,13 @@ impl Ledger {
     #[must_use]
     pub fn saturated(&self) -> bool {
         self.queued > 0
+    }
+}
+
+impl Ledger {
+    /// The numbers of a scope as they would be if somebody asked at `now` (nanoseconds).
+    #[must_use]
+    pub fn of(scope: &abi::scope, now: u64) -> Self {
+        native::ledger(scope, now)
     }
 }

@@ -6,12 +6,14 @@
 
 #![deny(unsafe_code)]
 
+#[allow(unsafe_code, reason = "bindgen makes large arrays zero")]
 pub mod abi;
 pub mod attempt;
 pub mod books;
 pub mod credit;
 pub mod datagram;
 pub mod first_contact;
+pub mod kernel_form;
 pub mod ledger;
 pub mod limits;
 #[allow(unsafe_code, reason = "it calls the header's native build")]

@@ -1,26 +1,13 @@
 //! What this side and the kernel part agree on: the structures and numbers of bpf/abi.h.
 
-use std::net::IpAddr;
-
 pub(crate) mod plain;
 mod scope_id;
 pub(crate) mod skeleton;
 
+pub(crate) use halfopen_policy::abi::*;
 pub use scope_id::ScopeId;
 
-/// `SCOPES` of bpf/abi.h, the host's among them.
-pub(crate) const SCOPES: u32 = 128;
-/// `RULE_SCOPES` of bpf/abi.h: those of `exec` come before.
-pub(crate) const RULE_SCOPES: u32 = 64;
-/// `INTERFACE_SCOPES`: those of rules come before.
-pub(crate) const INTERFACE_SCOPES: u32 = 112;
-
-/// `CREDIT` of bpf/abi.h.
-pub(crate) const CREDIT: u32 = 16;
-
-/// `enum deny_protocol`.
-pub(crate) const DENY_TCP: u8 = 1;
-pub(crate) const DENY_UDP: u8 = 2;
+use std::net::IpAddr;
 
 /// An address in its IPv6 form, in network order.
 pub(crate) fn mapped(address: IpAddr) -> [u8; 16] {
@@ -28,4 +15,20 @@ pub(crate) fn mapped(address: IpAddr) -> [u8; 16] {
         IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
         IpAddr::V6(address) => address.octets(),
     }
+}
+
+/// The name as an array that ends in zeros. What does not fit is cut off.
+pub(crate) fn chars<const N: usize>(name: &str) -> [std::ffi::c_char; N] {
+    let mut chars = [0; N];
+    for (to, from) in chars[..N - 1].iter_mut().zip(name.bytes()) {
+        *to = std::ffi::c_char::from_ne_bytes([from]);
+    }
+    chars
+}
+
+/// The text of an array that ends in zeros.
+pub(crate) fn text(chars: &[std::ffi::c_char]) -> String {
+    let bytes: Vec<u8> =
+        chars.iter().map(|char| char.to_ne_bytes()[0]).take_while(|&byte| byte != 0).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
 }

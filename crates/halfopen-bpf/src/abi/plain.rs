@@ -1,40 +1,47 @@
 //! Structures of bpf/abi.h as the kernel hands them out: bytes of known layout.
 
-use crate::abi::skeleton::types;
+use crate::abi;
 use libbpf_rs::{MapCore, MapFlags};
 
 /// A structure that any bytes of its size are a value of.
 ///
 /// # Safety
-/// Implement it only for `repr(C)` structures of integers and arrays of them.
+/// Implement it only for integers, and `repr(C)` structures of integers and arrays of them that spell out their padding.
 pub(crate) unsafe trait Plain: Copy {}
 
-// SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
-unsafe impl Plain for types::scope {}
-// SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
-unsafe impl Plain for types::limits {}
-// SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
-unsafe impl Plain for types::keeper {}
-// SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
-unsafe impl Plain for types::named_set {}
-// SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
-unsafe impl Plain for types::program_key {}
-// SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
-unsafe impl Plain for types::program_count {}
-// SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
-unsafe impl Plain for types::account_key {}
-// SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
-unsafe impl Plain for types::cgroup_pattern {}
-// SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
-unsafe impl Plain for types::deny_count {}
-// SAFETY: repr(C), generated from BTF; integers and arrays of integers only.
-unsafe impl Plain for types::datagram_stop {}
-// SAFETY: repr(C), integers and arrays of integers only.
-unsafe impl Plain for HeldRecord {}
-// SAFETY: repr(C), integers and arrays of integers only.
-unsafe impl Plain for TurnRecord {}
-// SAFETY: repr(C), integers and arrays of integers only.
-unsafe impl Plain for AttemptRecord {}
+macro_rules! plain {
+    ($($of:ty),* $(,)?) => {$(
+        // SAFETY: repr(C), made from bpf/abi.h; integers and arrays of integers only.
+        unsafe impl Plain for $of {}
+    )*};
+}
+
+plain!(u8, u32, u64);
+plain!(
+    abi::account_key,
+    abi::attempt_record,
+    abi::cgroup_pattern,
+    abi::cgroup_place,
+    abi::cgroup_step,
+    abi::comm_key,
+    abi::datagram_stop,
+    abi::deny_count,
+    abi::deny_prefix,
+    abi::deny_rule,
+    abi::exe_key,
+    abi::held_record,
+    abi::interface_key,
+    abi::keeper,
+    abi::limits,
+    abi::named_set,
+    abi::program_count,
+    abi::program_key,
+    abi::resolver_key,
+    abi::scope,
+    abi::scope_name,
+    abi::turn_record,
+    abi::user_key,
+);
 
 /// Reads one structure from the start of `bytes`; `None` where they are too few.
 pub(crate) fn read<T: Plain>(bytes: &[u8]) -> Option<T> {
@@ -53,86 +60,6 @@ pub(crate) fn sum_of_cpus(map: &impl MapCore, at: u32) -> libbpf_rs::Result<u64>
 
 /// The bytes of one structure.
 pub(crate) fn bytes<T: Plain>(value: &T) -> &[u8] {
-    // SAFETY: `Plain` structures are repr(C); those written this way spell out their padding.
+    // SAFETY: `Plain` structures are repr(C) and spell out their padding: each byte has a value.
     unsafe { std::slice::from_raw_parts(std::ptr::from_ref(value).cast(), size_of::<T>()) }
-}
-
-/// `struct place`.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct PlaceRecord {
-    pub cookie: u64,
-    pub netns: u32,
-    pub device: u32,
-    pub addr: [u8; 16],
-    pub port: u16,
-    pub pad: u16,
-    pub more_pad: u32,
-}
-
-/// `struct held_record`.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct HeldRecord {
-    pub kind: u8,
-    pub audited: u8,
-    pub port: u16,
-    pub scope: u32,
-    pub at_ns: u64,
-    pub cgroup_id: u64,
-    pub own: u32,
-    pub interface: u32,
-    pub account: u64,
-    pub top: u64,
-    pub part: u64,
-    pub pid: u32,
-    pub uid: u32,
-    pub comm: [u8; 16],
-    pub addr: [u8; 16],
-    pub contact: u8,
-    pub pad: [u8; 7],
-    pub place: PlaceRecord,
-}
-
-/// `struct turn_record`.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct TurnRecord {
-    pub kind: u8,
-    pub flags: u8,
-    pub pad: u16,
-    pub own: u32,
-    pub account: u64,
-    pub at_ns: u64,
-    pub out_ns: u64,
-    pub cookie: u64,
-    pub addr: [u8; 16],
-}
-
-/// `struct attempt_record`.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct AttemptRecord {
-    pub began_ns: u64,
-    pub out_ns: u64,
-    pub cgroup_id: u64,
-    pub account: u64,
-    pub top: u64,
-    pub part: u64,
-    pub scope: u32,
-    pub interface: u32,
-    pub pid: u32,
-    pub uid: u32,
-    pub rechecks: u32,
-    pub state: u8,
-    pub in_slot: u8,
-    pub blocked_on: u8,
-    pub contact: u8,
-    pub port: u16,
-    pub named: u8,
-    pub pad: u8,
-    pub more_pad: u32,
-    pub comm: [u8; 16],
-    pub addr: [u8; 16],
-    pub place: PlaceRecord,
 }

@@ -1,24 +1,12 @@
 //! The accounts that rules have made: reading them.
 
-use crate::abi::skeleton::types;
-use crate::abi::{CREDIT, ScopeId, plain};
-use crate::decode::ledger;
+use crate::abi;
+use crate::abi::{ScopeId, plain};
 use crate::decode::records::AccountId;
 use crate::error::{KernelError, bpf};
 use halfopen_policy::{Ledger, PortCell, Purse};
 use libbpf_rs::{MapCore, MapFlags};
 use std::time::Duration;
-
-/// `ACCOUNTS` of bpf/abi.h: all are read by one call, as the library takes a batch that is not full for the last.
-pub(crate) const ACCOUNTS: u32 = 16_384;
-/// `ACCOUNT_KIND_SHIFT` of bpf/abi.h.
-const KIND_SHIFT: u32 = 62;
-/// `PROCESS_NUMBER_BITS`.
-const PROCESS_NUMBER_BITS: u32 = 22;
-/// `USER_IS_NAMESPACE`.
-const USER_IS_NAMESPACE: u64 = 1 << 32;
-/// `ALL_ACCOUNTS`.
-pub(crate) const ALL: u64 = u64::MAX;
 
 /// Whose an account is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,15 +31,15 @@ impl AccountId {
     /// Whose account it is; `None` where the rule has one for all.
     #[must_use]
     pub fn of(self) -> Option<AccountOf> {
-        let id = self.id & ((1 << KIND_SHIFT) - 1);
-        Some(match self.id >> KIND_SHIFT {
-            0 => return None,
-            1 => AccountOf::Cgroup(id),
-            2 if id & USER_IS_NAMESPACE != 0 => AccountOf::UserNamespace(id as u32),
-            2 => AccountOf::User(id as u32),
+        let id = self.id & ((1 << abi::ACCOUNT_KIND_SHIFT) - 1);
+        Some(match (self.id >> abi::ACCOUNT_KIND_SHIFT) as u32 {
+            abi::PER_RULE => return None,
+            abi::PER_CGROUP => AccountOf::Cgroup(id),
+            abi::PER_USER if id & abi::USER_IS_NAMESPACE != 0 => AccountOf::UserNamespace(id as u32),
+            abi::PER_USER => AccountOf::User(id as u32),
             _ => AccountOf::Process {
-                pid: (id & ((1 << PROCESS_NUMBER_BITS) - 1)) as u32,
-                started: Duration::from_millis(id >> PROCESS_NUMBER_BITS),
+                pid: (id & ((1 << abi::PROCESS_NUMBER_BITS) - 1)) as u32,
+                started: Duration::from_millis(id >> abi::PROCESS_NUMBER_BITS),
             },
         })
     }
@@ -113,11 +101,11 @@ pub struct Account {
 }
 
 /// Of a purse; `None` before its first contact.
-fn credit(trust: &types::trust) -> Option<u32> {
-    (trust.settled_ns != 0).then_some(trust.credit / CREDIT)
+fn credit(trust: &abi::trust) -> Option<u32> {
+    (trust.settled_ns != 0).then_some(trust.credit / abi::CREDIT)
 }
 
-pub(crate) fn trust(scope: &types::scope) -> Trust {
+pub(crate) fn trust(scope: &abi::scope) -> Trust {
     let [ports @ .., named, foreign, all_ports] = &scope.trust;
     let since = scope.trust.iter().map(|trust| trust.suspect_ns).filter(|since| *since != 0).min();
     Trust {
@@ -133,16 +121,17 @@ pub(crate) fn trust(scope: &types::scope) -> Trust {
 
 /// All accounts. While some are made and collected, others may be told twice or not at all.
 pub(crate) fn read(accounts: &impl MapCore, now_ns: u64) -> Result<Vec<Account>, KernelError> {
-    let entries = accounts.lookup_batch(ACCOUNTS, MapFlags::ANY, MapFlags::ANY);
+    // All by one call: the library takes a batch that is not full for the last.
+    let entries = accounts.lookup_batch(abi::ACCOUNTS, MapFlags::ANY, MapFlags::ANY);
     let entries = entries.map_err(|error| bpf("reading the accounts", error))?;
     let mut read: Vec<Account> = entries
         .filter_map(|(key, value)| {
-            let key: types::account_key = plain::read(&key)?;
-            let books: types::scope = plain::read(&value)?;
+            let key: abi::account_key = plain::read(&key)?;
+            let books: abi::scope = plain::read(&value)?;
             Some(Account {
                 id: AccountId { scope: ScopeId(key.scope), id: key.id },
                 cgroup: books.cgroup_id,
-                ledger: ledger::ledger(&books, now_ns),
+                ledger: Ledger::of(&books, now_ns),
                 trust: trust(&books),
             })
         })
@@ -154,11 +143,11 @@ pub(crate) fn read(accounts: &impl MapCore, now_ns: u64) -> Result<Vec<Account>,
 
 /// Whether any account is of this scope.
 pub(crate) fn has_any(accounts: &impl MapCore, scope: ScopeId) -> bool {
-    let of_scope = |key: types::account_key| key.scope == scope.0;
+    let of_scope = |key: abi::account_key| key.scope == scope.0;
     accounts.keys().any(|key| plain::read(&key).is_some_and(of_scope))
 }
 
 /// `struct account_key`.
-pub(crate) fn key(scope: ScopeId, id: u64) -> types::account_key {
-    types::account_key { id, scope: scope.0, pad: 0 }
+pub(crate) fn key(scope: ScopeId, id: u64) -> abi::account_key {
+    abi::account_key { id, scope: scope.0, pad: 0 }
 }

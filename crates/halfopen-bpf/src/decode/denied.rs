@@ -1,7 +1,6 @@
 //! What rules of `[[deny]]` have come to: reading it.
 
-use crate::abi::DENY_UDP;
-use crate::abi::skeleton::types;
+use crate::abi;
 use crate::decode::fields;
 use crate::decode::records::Program;
 use std::net::SocketAddr;
@@ -35,12 +34,12 @@ pub struct Denied {
     pub audited: bool,
 }
 
-pub(crate) fn count(name: &str, count: &types::deny_count) -> DenyCount {
+pub(crate) fn count(name: &str, count: &abi::deny_count) -> DenyCount {
     let last = Denied {
         at: Duration::from_nanos(count.last_ns),
-        program: fields::program(count.pid, count.uid, count.comm.map(i8::cast_unsigned), count.cgroup_id),
+        program: fields::program(count.pid, count.uid, count.comm, count.cgroup_id),
         destination: fields::socket_addr(count.addr, count.port),
-        udp: count.protocol == DENY_UDP,
+        udp: u32::from(count.protocol) == abi::DENY_UDP,
         audited: count.audited != 0,
     };
     DenyCount {

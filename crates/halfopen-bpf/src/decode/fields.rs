@@ -1,9 +1,10 @@
 //! Fields of the kernel part's records, as what they mean.
 
-use crate::abi::plain::PlaceRecord;
+use crate::abi;
 use crate::decode::records::{Place, Program};
 use crate::sys::text::escaped;
 use halfopen_policy::{Contact, PortCell, Purse};
+use std::ffi::c_char;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// The destination; IPv4 comes mapped.
@@ -12,7 +13,7 @@ pub(crate) fn socket_addr(addr: [u8; 16], port: u16) -> SocketAddr {
 }
 
 /// Where a socket is.
-pub(crate) fn place(record: &PlaceRecord) -> Place {
+pub(crate) fn place(record: &abi::place) -> Place {
     Place {
         cookie: record.cookie,
         netns: record.netns,
@@ -23,16 +24,20 @@ pub(crate) fn place(record: &PlaceRecord) -> Place {
 
 /// `enum contact`.
 pub(crate) fn contact(number: u8) -> Contact {
-    match number {
-        0 => Contact::Known,
-        1 => Contact::First(Purse::Named),
-        2 => Contact::First(Purse::Foreign),
-        _ => Contact::First(PortCell::numbered(number - 3).map_or(Purse::Strangers, Purse::Port)),
+    match number.into() {
+        abi::CONTACT_KNOWN => Contact::Known,
+        abi::CONTACT_NAMED => Contact::First(Purse::Named),
+        abi::CONTACT_FOREIGN => Contact::First(Purse::Foreign),
+        _ => {
+            let cell = PortCell::numbered(number - abi::CONTACT_STRANGER as u8);
+            Contact::First(cell.map_or(Purse::Strangers, Purse::Port))
+        }
     }
 }
 
 /// The program; its name ends at the first zero, and is [escaped](crate::sys::text::escaped).
-pub(crate) fn program(pid: u32, uid: u32, comm: [u8; 16], cgroup_id: u64) -> Program {
-    let end = comm.iter().position(|&byte| byte == 0).unwrap_or(comm.len());
-    Program { pid, uid, comm: escaped(&comm[..end]), cgroup_id }
+pub(crate) fn program(pid: u32, uid: u32, comm: [c_char; 16], cgroup_id: u64) -> Program {
+    let bytes: Vec<u8> =
+        comm.iter().map(|char| char.to_ne_bytes()[0]).take_while(|&byte| byte != 0).collect();
+    Program { pid, uid, comm: escaped(&bytes), cgroup_id }
 }

@@ -3,8 +3,6 @@
 pub(crate) mod accounts;
 pub(crate) mod denied;
 pub(crate) mod fields;
-pub(crate) mod ledger;
-pub(crate) mod limits;
 pub(crate) mod names;
 pub(crate) mod program_counts;
 pub(crate) mod records;

@@ -1,14 +1,12 @@
 //! Named addresses: what became of DNS answers, and who was told an address.
 
-use crate::abi::skeleton::types;
+use crate::abi;
 use crate::abi::{mapped, plain};
 use crate::error::{KernelError, bpf};
 use libbpf_rs::{MapCore, MapFlags};
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// `NAMED_SETS`: all are read by one call.
-const NAMED_SETS: u32 = 1024;
 /// `PRINT_CLAIMED` of bpf/remembered.h: an entry with a number no higher has nothing that can be read.
 const CLAIMED: u64 = 1;
 
@@ -50,16 +48,16 @@ pub(crate) fn read_counts(map: &impl MapCore) -> Result<NamesCounts, KernelError
     let count =
         |at| plain::sum_of_cpus(map, at).map_err(|error| bpf("reading what became of DNS answers", error));
     Ok(NamesCounts {
-        read: count(0)?,
-        named: count(1)?,
-        no_query: count(2)?,
-        other_question: count(3)?,
-        truncated: count(4)?,
-        errors: count(5)?,
-        malformed: count(6)?,
-        too_long: count(7)?,
-        not_stored: count(8)?,
-        cpu_busy: count(9)?,
+        read: count(abi::NAMES_READ)?,
+        named: count(abi::NAMES_NAMED)?,
+        no_query: count(abi::NAMES_NO_QUERY)?,
+        other_question: count(abi::NAMES_OTHER_QUESTION)?,
+        truncated: count(abi::NAMES_TRUNCATED)?,
+        errors: count(abi::NAMES_ERROR)?,
+        malformed: count(abi::NAMES_MALFORMED)?,
+        too_long: count(abi::NAMES_TOO_LONG)?,
+        not_stored: count(abi::NAMES_NOT_STORED)?,
+        cpu_busy: count(abi::NAMES_CPU_BUSY)?,
     })
 }
 
@@ -71,9 +69,9 @@ pub(crate) fn read_named(
 ) -> Result<Vec<Named>, KernelError> {
     let address = mapped(address);
     let mut told = Vec::new();
-    let sets = map.lookup_batch(NAMED_SETS, MapFlags::ANY, MapFlags::ANY);
+    let sets = map.lookup_batch(abi::NAMED_SETS, MapFlags::ANY, MapFlags::ANY);
     let sets = sets.map_err(|error| bpf("reading named addresses", error))?;
-    let sets = sets.filter_map(|(_, set)| plain::read::<types::named_set>(&set));
+    let sets = sets.filter_map(|(_, set)| plain::read::<abi::named_set>(&set));
     for named in sets.flat_map(|set| set.of).filter(|named| named.addr == address) {
         let left = Duration::from_nanos(named.until_ns).saturating_sub(now);
         if named.head.print > CLAIMED && !left.is_zero() {

@@ -1,7 +1,7 @@
 //! Reading what waiting did to which program.
 
+use crate::abi;
 use crate::abi::plain;
-use crate::abi::skeleton::types;
 use crate::decode::fields;
 use crate::decode::records::ProgramCount;
 use crate::error::{KernelError, bpf};
@@ -23,9 +23,9 @@ pub(crate) fn read(programs: &impl MapCore) -> Result<Vec<ProgramCount>, KernelE
     Ok(counts)
 }
 
-fn program_count(key: &types::program_key, count: &types::program_count) -> ProgramCount {
+fn program_count(key: &abi::program_key, count: &abi::program_count) -> ProgramCount {
     ProgramCount {
-        program: fields::program(count.last_pid, key.uid, key.comm.map(i8::cast_unsigned), key.cgroup_id),
+        program: fields::program(count.last_pid, key.uid, key.comm, key.cgroup_id),
         held: count.held,
         would_have_waited: count.would_have_waited,
         released: count.released,

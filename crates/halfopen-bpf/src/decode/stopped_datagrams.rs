@@ -1,10 +1,10 @@
 //! The last first contact over UDP that each account has stopped: reading it.
 
-use crate::abi::skeleton::types;
-use crate::abi::{SCOPES, ScopeId, plain};
+use crate::abi;
+use crate::abi::{ScopeId, plain};
 use crate::decode::accounts::key;
+use crate::decode::fields;
 use crate::decode::records::{AccountId, Program};
-use crate::decode::{accounts, fields};
 use crate::error::{KernelError, bpf};
 use libbpf_rs::{ErrorKind, MapCore, MapFlags};
 use std::net::SocketAddr;
@@ -29,7 +29,7 @@ pub struct StoppedDatagram {
 
 /// All of them, by one call as the accounts are.
 pub(crate) fn read(stops: &impl MapCore) -> Result<Vec<StoppedDatagram>, KernelError> {
-    let entries = stops.lookup_batch(accounts::ACCOUNTS + SCOPES, MapFlags::LOCK, MapFlags::ANY);
+    let entries = stops.lookup_batch(abi::ACCOUNTS + abi::SCOPES, MapFlags::LOCK, MapFlags::ANY);
     let entries =
         entries.map_err(|error| bpf("reading whose first contacts over UDP were stopped", error))?;
     let mut read: Vec<StoppedDatagram> =
@@ -40,12 +40,11 @@ pub(crate) fn read(stops: &impl MapCore) -> Result<Vec<StoppedDatagram>, KernelE
 }
 
 /// `None` where the entry was made and nothing is in it yet.
-fn stopped(key: &types::account_key, stop: &types::datagram_stop) -> Option<StoppedDatagram> {
-    let comm = stop.comm.map(i8::cast_unsigned);
+fn stopped(key: &abi::account_key, stop: &abi::datagram_stop) -> Option<StoppedDatagram> {
     (stop.last_ns != 0).then(|| StoppedDatagram {
         account: AccountId { scope: ScopeId(key.scope), id: key.id },
         at: Duration::from_nanos(stop.last_ns),
-        program: (stop.pid != 0).then(|| fields::program(stop.pid, stop.uid, comm, stop.cgroup_id)),
+        program: (stop.pid != 0).then(|| fields::program(stop.pid, stop.uid, stop.comm, stop.cgroup_id)),
         cgroup_id: stop.cgroup_id,
         destination: fields::socket_addr(stop.addr, stop.port),
         audited: stop.audited != 0,

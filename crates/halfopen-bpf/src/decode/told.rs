@@ -1,36 +1,22 @@
 //! Reading what the kernel part writes into its ring buffer.
 
-use crate::abi::plain::{HeldRecord, TurnRecord};
+use crate::abi;
 use crate::abi::{ScopeId, plain};
 use crate::decode::fields;
 use crate::decode::records::{AccountId, Became, HeldAttempt, Told, Turn};
 use halfopen_policy::Party;
 use std::time::Duration;
 
-/// `enum told` of bpf/abi.h.
-const HELD: u8 = 0;
-const ASKED: u8 = 1;
-const LEFT: u8 = 2;
-const OUT: u8 = 3;
-const ENDED: u8 = 4;
-const SUSPECT: u8 = 5;
-
-/// `enum turn_flag`.
-const ESTABLISHED: u8 = 1;
-const RELEASED: u8 = 2;
-const HOST_SLOT: u8 = 4;
-const OWN_SLOT: u8 = 8;
-
 /// One record; `None` for one of an unknown kind, or too short for its kind.
 pub(crate) fn read(bytes: &[u8]) -> Option<Told> {
-    match *bytes.first()? {
-        HELD => plain::read(bytes).map(|record| Told::Held(held_attempt(&record))),
-        SUSPECT => plain::read(bytes).map(|record| Told::Suspect(held_attempt(&record))),
+    match (*bytes.first()?).into() {
+        abi::TOLD_HELD => plain::read(bytes).map(|record| Told::Held(held_attempt(&record))),
+        abi::TOLD_SUSPECT => plain::read(bytes).map(|record| Told::Suspect(held_attempt(&record))),
         _ => turn(&plain::read(bytes)?).map(Told::Turn),
     }
 }
 
-fn held_attempt(record: &HeldRecord) -> HeldAttempt {
+fn held_attempt(record: &abi::held_record) -> HeldAttempt {
     HeldAttempt {
         at: Duration::from_nanos(record.at_ns),
         scope: ScopeId(record.scope),
@@ -45,17 +31,17 @@ fn held_attempt(record: &HeldRecord) -> HeldAttempt {
     }
 }
 
-fn turn(record: &TurnRecord) -> Option<Turn> {
-    let is = |flag| record.flags & flag != 0;
-    let became = match record.kind {
-        ASKED => Became::Asked,
-        LEFT => Became::Left,
-        OUT => Became::Out { released: is(RELEASED) },
-        ENDED => Became::Ended {
+fn turn(record: &abi::turn_record) -> Option<Turn> {
+    let is = |flag| u32::from(record.flags) & flag != 0;
+    let became = match record.kind.into() {
+        abi::TOLD_ASKED => Became::Asked,
+        abi::TOLD_LEFT => Became::Left,
+        abi::TOLD_OUT => Became::Out { released: is(abi::TURN_RELEASED) },
+        abi::TOLD_ENDED => Became::Ended {
             out_at: Duration::from_nanos(record.out_ns),
-            established: is(ESTABLISHED),
-            host_slot: is(HOST_SLOT),
-            own_slot: is(OWN_SLOT),
+            established: is(abi::TURN_ESTABLISHED),
+            host_slot: is(abi::TURN_HOST_SLOT),
+            own_slot: is(abi::TURN_OWN_SLOT),
         },
         _ => return None,
     };

@@ -1,10 +1,11 @@
 //! `[[deny]]` in the form that bpf/denied.h looks up: for each prefix the rules that cover its addresses, a bit each, and
 //! by number what else a rule asks. Both hold the rules of two policies, told apart by the policy's number.
 
-use crate::abi::skeleton::{HalfopenMaps, types};
-use crate::abi::{DENY_TCP, DENY_UDP, plain};
+use crate::abi;
+use crate::abi::plain;
+use crate::abi::skeleton::HalfopenMaps;
 use crate::decode::denied::{DenyCount, count};
-use crate::encode::rule_keys::{clear, put, word};
+use crate::encode::rule_keys::{clear, put};
 use crate::error::{KernelError, bpf};
 use crate::settings::DenyRule;
 use halfopen_policy::Mode;
@@ -12,11 +13,6 @@ use ipnet::IpNet;
 use libbpf_rs::{MapCore, MapFlags};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-
-/// `DENY_RULES` of bpf/abi.h.
-pub(crate) const RULES: u32 = 64;
-/// `DENY_PREFIXES` of bpf/abi.h.
-const PREFIXES: usize = 4096;
 
 /// A prefix of the mapped address.
 type Prefix = (u128, u8);
@@ -88,20 +84,22 @@ impl DenyRule {
     }
 }
 
-/// `struct deny_prefix`.
-fn prefix_key(policy: u32, (address, bits): Prefix) -> Vec<u8> {
-    [&(32 + u32::from(bits)).to_ne_bytes()[..], &policy.to_ne_bytes(), &address.to_be_bytes()].concat()
+fn prefix_key(policy: u32, (address, bits): Prefix) -> abi::deny_prefix {
+    // The number of the policy is part of what is looked up.
+    abi::deny_prefix { bits: u32::BITS + u32::from(bits), policy, addr: address.to_be_bytes() }
 }
 
-/// `struct deny_rule`.
-fn rule_value(rule: &DenyRule) -> Vec<u8> {
-    let protocols = if rule.tcp { DENY_TCP } else { 0 } | if rule.udp { DENY_UDP } else { 0 };
-    let mut value = vec![u8::from(rule.mode != Mode::Enforce), protocols, rule.ports.len() as u8, 0];
-    for range in &rule.ports {
-        value.extend(range.start().to_ne_bytes());
-        value.extend(range.end().to_ne_bytes());
+fn rule_value(rule: &DenyRule) -> abi::deny_rule {
+    let protocols = if rule.tcp { abi::DENY_TCP } else { 0 } | if rule.udp { abi::DENY_UDP } else { 0 };
+    let mut value = abi::deny_rule {
+        audit: u8::from(rule.mode != Mode::Enforce),
+        protocols: protocols as u8,
+        ranges: rule.ports.len() as u8,
+        ..Default::default()
+    };
+    for (to, range) in value.port.iter_mut().zip(&rule.ports) {
+        *to = abi::port_range { first: *range.start(), last: *range.end() };
     }
-    value.resize(4 + DenyRule::PORTS * 4, 0);
     value
 }
 
@@ -112,7 +110,7 @@ pub(crate) fn write(
     numbers: &[u32],
     policy: u32,
 ) -> Result<(), KernelError> {
-    clear(&maps.deny_prefixes, |key| word(key, 4) == policy)?;
+    clear(&maps.deny_prefixes, |key: abi::deny_prefix| key.policy == policy)?;
     let asked = || numbers.iter().copied().zip(rules).filter(|(_, rule)| rule.mode != Mode::Off);
     if asked().next().is_none() {
         return Ok(());
@@ -121,14 +119,14 @@ pub(crate) fn write(
         return Err(KernelError::TooManyPorts { rule: rule.name.clone(), most: DenyRule::PORTS });
     }
     let covering = covering(asked());
-    if covering.len() > PREFIXES {
-        return Err(KernelError::TooManyDenied(PREFIXES));
+    if covering.len() > abi::DENY_PREFIXES as usize {
+        return Err(KernelError::TooManyDenied(abi::DENY_PREFIXES as usize));
     }
     for (number, rule) in asked() {
-        put(&maps.deny_rules, &(number + policy * RULES).to_ne_bytes(), &rule_value(rule))?;
+        put(&maps.deny_rules, &(number + policy * abi::DENY_RULES), &rule_value(rule))?;
     }
     for (prefix, rules) in covering {
-        put(&maps.deny_prefixes, &prefix_key(policy, prefix), &rules.to_ne_bytes())?;
+        put(&maps.deny_prefixes, &prefix_key(policy, prefix), &rules)?;
     }
     Ok(())
 }
@@ -142,13 +140,13 @@ impl DenyNames {
     /// Those that an earlier daemon gave.
     pub fn read(maps: &HalfopenMaps<'_>) -> Result<Self, KernelError> {
         let mut names = BTreeMap::new();
-        for number in 0..RULES {
+        for number in 0..abi::DENY_RULES {
             let bytes = maps.deny_names.lookup(&number.to_ne_bytes(), MapFlags::ANY);
             let bytes =
                 bytes.map_err(|error| bpf("reading the names of [[deny]]", error))?.unwrap_or_default();
-            let name: Vec<u8> = bytes.into_iter().take_while(|&byte| byte != 0).collect();
+            let name = abi::text(&plain::read::<abi::scope_name>(&bytes).unwrap_or_default().name);
             if !name.is_empty() {
-                names.insert(number, String::from_utf8_lossy(&name).into_owned());
+                names.insert(number, name);
             }
         }
         Ok(Self(names))
@@ -162,28 +160,25 @@ impl DenyNames {
         rules: &[DenyRule],
         in_force: &[DenyRule],
     ) -> Result<Vec<u32>, KernelError> {
-        if rules.len() > RULES as usize {
-            return Err(KernelError::TooManyDenyRules(RULES));
+        if rules.len() > abi::DENY_RULES as usize {
+            return Err(KernelError::TooManyDenyRules(abi::DENY_RULES));
         }
         let is_one_of = |rules: &[DenyRule], name: &str| rules.iter().any(|rule| rule.name == name);
         let mut numbers = Vec::with_capacity(rules.len());
         for rule in rules {
             let had = self.0.iter().find(|(_, name)| **name == rule.name).map(|(number, _)| *number);
             let number = had.or_else(|| {
-                let unused = (0..RULES).find(|number| !self.0.contains_key(number));
+                let unused = (0..abi::DENY_RULES).find(|number| !self.0.contains_key(number));
                 let gone = |but: &[DenyRule]| {
                     let gone = |name: &str| !is_one_of(rules, name) && !is_one_of(but, name);
                     self.0.iter().find(|(_, name)| gone(name)).map(|(number, _)| *number)
                 };
                 unused.or_else(|| gone(in_force)).or_else(|| gone(&[]))
             });
-            let number = number.ok_or(KernelError::TooManyDenyRules(RULES))?;
+            let number = number.ok_or(KernelError::TooManyDenyRules(abi::DENY_RULES))?;
             if had.is_none() {
-                let key = number.to_ne_bytes();
-                put(&maps.deny_counts, &key, &vec![0; size_of::<types::deny_count>()])?;
-                let mut name = rule.name.as_bytes().to_vec();
-                name.resize(size_of::<types::scope_name>(), 0);
-                put(&maps.deny_names, &key, &name)?;
+                put(&maps.deny_counts, &number, &abi::deny_count::default())?;
+                put(&maps.deny_names, &number, &abi::scope_name { name: abi::chars(&rule.name) })?;
                 self.0.insert(number, rule.name.clone());
             }
             numbers.push(number);

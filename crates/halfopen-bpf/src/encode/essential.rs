@@ -1,25 +1,23 @@
 //! Who is never held, in the form that `bpf/rules.h` looks up: each rule a bit, each condition a table of the rules
 //! that it meets. The tables hold the rules of both policies, told apart by the policy's number.
 
-use crate::abi::skeleton::{HalfopenMaps, types};
-use crate::encode::rule_keys::{Conditions, clear, put, word};
+use crate::abi;
+use crate::abi::skeleton::HalfopenMaps;
+use crate::encode::rule_keys::{Conditions, clear, put};
 use crate::error::KernelError;
 use crate::settings::Essential;
 use crate::sys::executable::Executable;
 use std::collections::BTreeMap;
 
-/// `ESSENTIAL_RULES` of bpf/abi.h.
-const RULES: usize = 64;
-/// `CGROUP_NAME_LEN` of bpf/abi.h, less the zero at its end and one that tells a name cut short.
-const LONGEST_NAME: usize = 58;
-const NAME: usize = 60;
-/// `CGROUP_DEPTH` of bpf/abi.h.
-const DEEPEST: usize = 12;
+const RULES: usize = abi::ESSENTIAL_RULES as usize;
+/// Less the zero at its end and one that tells a name cut short.
+const LONGEST_NAME: usize = abi::CGROUP_NAME_LEN as usize - 2;
+const DEEPEST: usize = abi::CGROUP_DEPTH as usize;
 
 /// The tables of one policy.
 #[derive(Debug, Default)]
 struct Tables {
-    masks: types::essential,
+    masks: abi::essential,
     shared: Conditions,
     /// (from, name) to (number, rules).
     cgroups: BTreeMap<(u32, String), (u32, u64)>,
@@ -61,26 +59,20 @@ fn tables(rules: &[Essential], files: &[Option<Executable>], policy: u32) -> Res
     Ok(tables)
 }
 
-fn step_key(from: u32, name: &str) -> Vec<u8> {
-    let mut key = from.to_ne_bytes().to_vec();
-    key.extend(name.as_bytes());
-    key.resize(4 + NAME, 0);
-    key
-}
-
-/// Writes the tables for the policy of this number, which must not be in force. Returns what belongs into it.
+/// Writes the tables for the policy of this number, which must not be in force. Returns what belongs in it.
 pub(crate) fn write(
     maps: &HalfopenMaps<'_>,
     rules: &[Essential],
     files: &[Option<Executable>],
     policy: u32,
-) -> Result<types::essential, KernelError> {
+) -> Result<abi::essential, KernelError> {
     let tables = tables(rules, files, policy)?;
     tables.shared.write(&maps.essential_users, &maps.essential_exes, policy)?;
-    clear(&maps.essential_cgroups, |key| word(key, 0) & 1 == policy)?;
+    clear(&maps.essential_cgroups, |step: abi::cgroup_step| step.from & 1 == policy)?;
     for ((from, name), (number, rules)) in &tables.cgroups {
-        let place = [&number.to_ne_bytes()[..], &[0; 4], &rules.to_ne_bytes()].concat();
-        put(&maps.essential_cgroups, &step_key(*from, name), &place)?;
+        let step = abi::cgroup_step { from: *from, name: abi::chars(name) };
+        let place = abi::cgroup_place { number: *number, pad: 0, rules: *rules };
+        put(&maps.essential_cgroups, &step, &place)?;
     }
     Ok(tables.masks)
 }

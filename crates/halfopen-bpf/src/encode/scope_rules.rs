@@ -1,47 +1,44 @@
 //! Whose attempts have a scope of their own, in the form that `bpf/rules.h` looks up: each rule a bit, or one for each of
 //! its patterns, all of its scope; each condition a table of the bits that it meets.
 
-use crate::abi::skeleton::{HalfopenMaps, types};
-use crate::abi::{RULE_SCOPES, ScopeId, plain};
-use crate::encode::rule_keys::{Conditions, clear, name_key, put, word};
+use crate::abi;
+use crate::abi::ScopeId;
+use crate::abi::skeleton::HalfopenMaps;
+use crate::encode::rule_keys::{Conditions, clear, put};
 use crate::error::KernelError;
 use crate::settings::{Per, ScopeRule};
 use crate::sys::executable::Executable;
 use std::collections::BTreeMap;
 
-/// `RULES` of bpf/abi.h.
-pub(crate) const RULES: usize = 48;
-/// `CGROUP_DEPTH`.
-const DEEPEST: usize = 12;
-/// `CGROUP_PATTERN_LEN`, less the zero at its end.
-const LONGEST_PATTERN: usize = 255;
+const RULES: usize = abi::RULES as usize;
+const DEEPEST: usize = abi::CGROUP_DEPTH as usize;
+/// Less the zero at its end.
+const LONGEST_PATTERN: usize = abi::CGROUP_PATTERN_LEN as usize - 1;
 
 /// The tables of one policy.
 #[derive(Default)]
 struct Tables {
-    masks: types::rules,
+    masks: abi::rules,
     shared: Conditions,
     comms: BTreeMap<String, u64>,
     /// By the number of the bit.
-    cgroups: BTreeMap<u32, types::cgroup_pattern>,
+    cgroups: BTreeMap<u32, abi::cgroup_pattern>,
 }
 
 /// The kernel's form of a pattern.
-fn pattern(text: &str) -> Result<types::cgroup_pattern, KernelError> {
+fn pattern(text: &str) -> Result<abi::cgroup_pattern, KernelError> {
     let names: Vec<&str> = text.split('/').filter(|name| !name.is_empty()).collect();
     let joined = names.join("/");
     if names.len() > DEEPEST || joined.len() > LONGEST_PATTERN || !text.starts_with('/') {
         return Err(KernelError::CgroupPattern(text.to_owned()));
     }
-    let mut pattern = types::cgroup_pattern { depth: names.len() as u32, ..Default::default() };
+    let mut pattern = abi::cgroup_pattern { depth: names.len() as u32, ..Default::default() };
     let mut at = 0;
     for (start, name) in pattern.start.iter_mut().zip(&names) {
         *start = at as u8;
         at += name.len() + 1;
     }
-    for (to, from) in pattern.text.iter_mut().zip(joined.bytes()) {
-        *to = from.cast_signed();
-    }
+    pattern.text = abi::chars(&joined);
     Ok(pattern)
 }
 
@@ -76,20 +73,20 @@ fn tables(
             Some(pattern) => drop(tables.cgroups.insert(number as u32, pattern)),
         }
         let per = match rule.per {
-            Per::Rule => 0,
-            Per::Cgroup => 1,
-            Per::User => 2,
-            Per::Process => 3,
+            Per::Rule => abi::PER_RULE,
+            Per::Cgroup => abi::PER_CGROUP,
+            Per::User => abi::PER_USER,
+            Per::Process => abi::PER_PROCESS,
         };
-        tables.masks.rule[number] = types::rule { per, depth, scope: scope.0 as u16 };
-        tables.masks.ended &= !(1 << (scope.0 - RULE_SCOPES));
+        tables.masks.rule[number] = abi::rule { per: per as u8, depth, scope: scope.0 as u16 };
+        tables.masks.ended &= !(1 << (scope.0 - abi::RULE_SCOPES));
         tables.masks.rules |= bit;
     }
     (tables.masks.any_user, tables.masks.any_exe) = (tables.shared.any_user, tables.shared.any_exe);
     Ok(tables)
 }
 
-/// Writes the tables for the policy of this number, which must not be in force. Returns what belongs into it. Where a
+/// Writes the tables for the policy of this number, which must not be in force. Returns what belongs in it. Where a
 /// rule names no cgroup, the accounts of `per = "cgroup"` are those of the cgroups at depth `top_level`.
 pub(crate) fn write(
     maps: &HalfopenMaps<'_>,
@@ -98,16 +95,16 @@ pub(crate) fn write(
     files: &[Option<Executable>],
     top_level: u32,
     policy: u32,
-) -> Result<types::rules, KernelError> {
+) -> Result<abi::rules, KernelError> {
     let tables = tables(rules, scopes, files, top_level)?;
     tables.shared.write(&maps.rule_users, &maps.rule_exes, policy)?;
-    clear(&maps.rule_comms, |key| word(key, 0) == policy)?;
+    clear(&maps.rule_comms, |key: abi::comm_key| key.policy == policy)?;
     for (comm, rules) in &tables.comms {
-        put(&maps.rule_comms, &name_key(policy, comm), &rules.to_ne_bytes())?;
+        put(&maps.rule_comms, &abi::comm_key { policy, comm: abi::chars(comm) }, rules)?;
     }
     for (number, pattern) in &tables.cgroups {
         let key = policy * RULES as u32 + number;
-        put(&maps.rule_cgroups, &key.to_ne_bytes(), plain::bytes(pattern))?;
+        put(&maps.rule_cgroups, &key, pattern)?;
     }
     Ok(tables.masks)
 }

@@ -1,12 +1,12 @@
 //! Ending a limit that has outlived its daemon.
 
+use crate::abi;
+use crate::abi::LAYOUT;
 use crate::abi::skeleton::types;
 use crate::error::{KernelError, bpf};
-use crate::limiter::walk::EnforcementStopped;
-use crate::limiter::walk::restore_everywhere;
+use crate::limiter::walk::{EnforcementStopped, restore_everywhere};
 use crate::load::optional_hooks::OptionalHook;
-use crate::load::pins::{HOOKS, LAYOUT, STATE, keeper, version};
-use crate::load::pins::{Pins, RESTORE, remove_pin, remove_pins};
+use crate::load::pins::{HOOKS, Pins, RESTORE, STATE, keeper, remove_pin, remove_pins, version};
 use libbpf_rs::{Link, MapCore, MapFlags, MapHandle};
 use std::mem::offset_of;
 use std::os::fd::AsFd;
@@ -74,15 +74,14 @@ fn let_go(state: &Path) -> u64 {
 
 /// Writes mode `off` into both policies, so that nothing new is held while options are restored.
 fn switch_off(state: &Path) -> Result<(), KernelError> {
-    const OFF: u32 = 2;
-    let mode = offset_of!(types::bss, policies) + offset_of!(types::policy, mode);
+    let mode = offset_of!(types::bss, policies) + offset_of!(abi::policy, mode);
     let failed = |error| bpf(&format!("switching off in {}", state.display()), error);
     let map = MapHandle::from_pinned_path(state).map_err(failed)?;
     let key = 0_u32.to_ne_bytes();
     let mut bytes = map.lookup(&key, MapFlags::ANY).map_err(failed)?.unwrap_or_default();
-    for at in [mode, mode + size_of::<types::policy>()] {
+    for at in [mode, mode + size_of::<abi::policy>()] {
         if let Some(word) = bytes.get_mut(at..at + 4) {
-            word.copy_from_slice(&OFF.to_ne_bytes());
+            word.copy_from_slice(&abi::MODE_OFF.to_ne_bytes());
         }
     }
     map.update(&key, &bytes, MapFlags::ANY).map_err(failed)

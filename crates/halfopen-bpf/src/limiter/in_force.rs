@@ -1,15 +1,15 @@
 //! What is in force: settings, exemptions, essential programs, and the scopes beside the host's.
 
 use super::{EXEMPT, Limiter, OwnScope, now};
-use crate::abi::skeleton::types;
+use crate::abi;
 use crate::abi::{RULE_SCOPES, SCOPES, ScopeId};
 use crate::decode::stopped_datagrams;
-use crate::encode::{deny, essential, scope_rules};
-use crate::encode::{resolvers, values};
-use crate::error::KernelError;
-use crate::error::bpf;
+use crate::encode::{deny, essential, resolvers, scope_rules, values};
+use crate::error::{KernelError, bpf};
 use crate::settings::Settings;
 use crate::sys::cgroup::CgroupDir;
+use halfopen_policy::kernel_form::nanos;
+use halfopen_policy::kernel_form::no_limits;
 use halfopen_policy::{Limits, Mode};
 use libbpf_rs::{MapCore, MapFlags};
 use std::collections::BTreeSet;
@@ -82,7 +82,7 @@ impl Limiter {
 
     /// Attempts that are alive now and have no record are let be from now on.
     pub(super) fn count_from_now(&mut self) {
-        self.state.count_from(values::nanos(now()));
+        self.state.count_from(nanos(now()));
     }
 
     /// Removes the exemptions that the settings do not name.
@@ -112,10 +112,10 @@ impl Limiter {
         let denies = self.deny_names.number(&self.skel.maps, &settings.deny, &self.settings.deny)?;
         let next = self.state.policy_now() ^ 1;
         let trial = settings.enforce_until.filter(|_| settings.mode != Mode::Enforce);
-        let mut policy = types::policy {
+        let mut policy = abi::policy {
             mode: values::mode(if trial.is_some() { Mode::Enforce } else { settings.mode }),
             mode_after: values::mode(settings.mode),
-            enforce_until_ns: trial.map_or(0, values::nanos),
+            enforce_until_ns: trial.map_or(0, nanos),
             raw_tcp: values::raw_tcp(settings.raw_tcp),
             poke: settings.poke.into(),
             exec_level,
@@ -131,26 +131,26 @@ impl Limiter {
             )?,
             // Whatever has changed: what was found out about a cgroup counts for one policy.
             generation: self.generation + 1,
-            known_for_ns: values::nanos(settings.known_for),
+            known_for_ns: nanos(settings.known_for),
             interfaces: (!settings.interfaces.is_empty()).into(),
             names: values::names(settings),
-            names_for_ns: values::nanos(settings.names_for),
+            names_for_ns: nanos(settings.names_for),
             client_level: self.top_level + CLIENT_BELOW_TOP,
             released: self.released,
-            limits: [values::no_limits(settings.host.slot_life); SCOPES as usize],
-            ..types::policy::default()
+            limits: [no_limits(settings.host.slot_life); SCOPES as usize],
+            ..abi::policy::default()
         };
-        policy.limits[0] = values::limits(&settings.host);
+        policy.limits[0] = abi::limits::from(&settings.host);
         for (id, scope) in &self.scopes {
             policy.limits[id.0 as usize] = scope.limits;
         }
         let rules = numbers.rules.iter().zip(settings.scopes.iter().map(|rule| &rule.limits));
         let interfaces = settings.interfaces.iter().map(|rule| &rule.limits);
         for (id, limits) in rules.chain(numbers.interfaces.iter().zip(interfaces)) {
-            policy.limits[id.0 as usize] = values::limits(limits);
+            policy.limits[id.0 as usize] = abi::limits::from(limits);
         }
         let asks =
-            |asks: fn(&types::first_contact) -> bool| policy.limits.iter().any(|l| asks(&l.first)).into();
+            |asks: fn(&abi::first_contact) -> bool| policy.limits.iter().any(|l| asks(&l.first)).into();
         policy.blocks = asks(|first| first.block_ns != 0);
         policy.datagrams = policy.limits.iter().any(|l| l.datagram_interval_ns != 0).into();
         policy.knows = asks(|first| first.credit != 0 && first.working_set == 0);
@@ -179,11 +179,11 @@ impl Limiter {
     pub fn add_scope(&mut self, cgroup: &CgroupDir, limits: &Limits) -> Result<ScopeId, KernelError> {
         let (path, cgroup_id) = (cgroup.path(), cgroup.id()?);
         let id = self.free_scope()?;
-        let empty = vec![0; size_of::<types::scope>()];
+        let empty = vec![0; size_of::<abi::scope>()];
         let zero = self.skel.maps.scopes.update(&id.0.to_ne_bytes(), &empty, MapFlags::ANY);
         zero.map_err(|error| bpf("opening a scope's books", error))?;
         stopped_datagrams::forget(&self.skel.maps.datagram_stops, id)?;
-        self.scopes.insert(id, OwnScope { cgroup_id, limits: values::limits(limits), ended: false });
+        self.scopes.insert(id, OwnScope { cgroup_id, limits: abi::limits::from(limits), ended: false });
         self.put_in_force(&self.settings.clone())?;
         self.skel
             .maps
@@ -225,7 +225,7 @@ impl Limiter {
     /// Where a map cannot be written.
     pub fn set_scope(&mut self, scope: ScopeId, limits: &Limits) -> Result<(), KernelError> {
         if let Some(own) = self.scopes.get_mut(&scope) {
-            own.limits = values::limits(limits);
+            own.limits = abi::limits::from(limits);
         }
         self.put_in_force(&self.settings.clone())
     }
@@ -238,7 +238,7 @@ impl Limiter {
     pub fn remove_scope(&mut self, scope: ScopeId) -> Result<(), KernelError> {
         let Some(own) = self.scopes.get_mut(&scope) else { return Ok(()) };
         own.ended = true;
-        own.limits = values::no_limits(self.settings.host.slot_life);
+        own.limits = no_limits(self.settings.host.slot_life);
         let key = own.cgroup_id.to_ne_bytes();
         self.skel.maps.scope_of_cgroup.delete(&key).map_err(|error| bpf("ending a scope", error))?;
         self.put_in_force(&self.settings.clone())
@@ -259,7 +259,7 @@ impl Limiter {
     /// Promises that until `until` (on the kernel's monotonic clock) somebody wakes each waiter when its turn comes: those
     /// that begin to wait have one long timer instead of short ones then, and what becomes of attempts is told.
     pub fn waiters_are_woken(&mut self, until: Duration) {
-        self.state.set_woken_until(values::nanos(until));
+        self.state.set_woken_until(nanos(until));
     }
 }
 

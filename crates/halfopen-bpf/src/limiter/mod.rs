@@ -11,8 +11,9 @@ mod readings;
 mod state;
 pub(crate) mod walk;
 
+use crate::abi;
 use crate::abi::ScopeId;
-use crate::abi::skeleton::{HalfopenSkel, types};
+use crate::abi::skeleton::HalfopenSkel;
 use crate::decode::records::Told;
 use crate::decode::told;
 use crate::encode::deny::DenyNames;
@@ -95,7 +96,7 @@ pub struct AdoptedScope {
 /// A scope beside the host's.
 struct OwnScope {
     cgroup_id: u64,
-    limits: types::limits,
+    limits: abi::limits,
     ended: bool,
 }
 

@@ -2,26 +2,23 @@
 //! as nobody else needs it; also when its rule is gone for a while, and from one daemon to the next.
 
 use super::{Limiter, now};
-use crate::abi::plain;
-use crate::abi::skeleton::types;
-use crate::abi::{INTERFACE_SCOPES, RULE_SCOPES, SCOPES, ScopeId};
-use crate::decode::accounts::{ALL, Account, Trust};
+use crate::abi;
+use crate::abi::{INTERFACE_SCOPES, RULE_SCOPES, SCOPES, ScopeId, plain};
+use crate::decode::accounts::{Account, Trust};
 use crate::decode::{accounts, stopped_datagrams};
-use crate::encode::rule_keys::{clear, name_key, put, word};
-use crate::encode::values;
-use crate::error::KernelError;
-use crate::error::bpf;
+use crate::encode::rule_keys::{clear, put};
+use crate::error::{KernelError, bpf};
 use crate::limiter::walk;
 use crate::settings::Settings;
+use halfopen_policy::kernel_form::nanos;
 use libbpf_rs::{MapCore, MapFlags};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::os::fd::AsFd;
 
-/// `SCOPE_NAME_LEN` of bpf/abi.h, less the zero at its end.
-const LONGEST_NAME: usize = 63;
-/// `INTERFACE_NAME_LEN`, less the zero.
-const LONGEST_INTERFACE: usize = 15;
+/// Less the zero at its end.
+const LONGEST_NAME: usize = abi::SCOPE_NAME_LEN as usize - 1;
+const LONGEST_INTERFACE: usize = abi::INTERFACE_NAME_LEN as usize - 1;
 
 /// The numbers of what some settings name, in their order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -69,13 +66,9 @@ impl Limiter {
             if self.is_charged(id)? {
                 continue;
             }
-            let empty = vec![0; size_of::<types::scope>()];
-            let zero = self.skel.maps.scopes.update(&id.0.to_ne_bytes(), &empty, MapFlags::ANY);
-            zero.map_err(|error| bpf("opening a scope's books", error))?;
+            put(&self.skel.maps.scopes, &id.0, &abi::scope::default())?;
             stopped_datagrams::forget(&self.skel.maps.datagram_stops, id)?;
-            let mut bytes = name.as_bytes().to_vec();
-            bytes.resize(LONGEST_NAME + 1, 0);
-            put(&self.skel.maps.scope_names, &id.0.to_ne_bytes(), &bytes)?;
+            put(&self.skel.maps.scope_names, &id.0, &abi::scope_name { name: abi::chars(name) })?;
             self.names.insert(id, name.to_owned());
             return Ok(id);
         }
@@ -96,9 +89,9 @@ impl Limiter {
         policy: u32,
     ) -> Result<(), KernelError> {
         let map = &self.skel.maps.interface_scopes;
-        clear(map, |key| word(key, 0) == policy)?;
+        clear(map, |key: abi::interface_key| key.policy == policy)?;
         for (interface, id) in settings.interfaces.iter().zip(&numbers.interfaces) {
-            put(map, &name_key(policy, &interface.name), &id.0.to_ne_bytes())?;
+            put(map, &abi::interface_key { policy, name: abi::chars(&interface.name) }, &id.0)?;
         }
         Ok(())
     }
@@ -108,9 +101,9 @@ impl Limiter {
         for id in (RULE_SCOPES..SCOPES).map(ScopeId) {
             let bytes = self.skel.maps.scope_names.lookup(&id.0.to_ne_bytes(), MapFlags::ANY);
             let bytes = bytes.map_err(|error| bpf("reading the names of scopes", error))?.unwrap_or_default();
-            let name: Vec<u8> = bytes.into_iter().take_while(|&byte| byte != 0).collect();
+            let name = abi::text(&plain::read::<abi::scope_name>(&bytes).unwrap_or_default().name);
             if !name.is_empty() {
-                self.names.insert(id, String::from_utf8_lossy(&name).into_owned());
+                self.names.insert(id, name);
             }
         }
         let (policy, number) = (self.state.policy(), self.state.policy_now());
@@ -118,9 +111,10 @@ impl Limiter {
         let rules = numbered.filter(|(bit, _)| policy.rules.rules & 1 << bit != 0);
         self.in_force.rules = rules.map(|(_, rule)| ScopeId(rule.scope.into())).collect();
         let map = &self.skel.maps.interface_scopes;
-        let keys = map.keys().filter(|key| word(key, 0) == number);
+        let of_policy = |key: abi::interface_key| key.policy == number;
+        let keys = map.keys().filter(|key| plain::read(key).is_some_and(of_policy));
         let values = keys.filter_map(|key| map.lookup(&key, MapFlags::ANY).ok().flatten());
-        self.in_force.interfaces = values.map(|value| ScopeId(word(&value, 0))).collect();
+        self.in_force.interfaces = values.filter_map(|value| plain::read(&value).map(ScopeId)).collect();
         Ok(())
     }
 
@@ -145,7 +139,7 @@ impl Limiter {
     /// # Errors
     /// Where the map cannot be read.
     pub fn accounts(&self) -> Result<Vec<Account>, KernelError> {
-        accounts::read(&self.skel.maps.accounts, values::nanos(now()))
+        accounts::read(&self.skel.maps.accounts, nanos(now()))
     }
 
     /// What the first contacts of a scope have come to: of the host, a scope of `exec`, an interface, or a rule whose
@@ -164,7 +158,7 @@ impl Limiter {
     /// Where a map cannot be written.
     pub fn release(&mut self, scope: ScopeId, account: Option<u64>) -> Result<(), KernelError> {
         let number = self.released.wrapping_add(1);
-        let key = accounts::key(scope, account.unwrap_or(ALL));
+        let key = accounts::key(scope, account.unwrap_or(abi::ALL_ACCOUNTS));
         let told = self.skel.maps.releases.update(plain::bytes(&key), &number.to_ne_bytes(), MapFlags::ANY);
         told.map_err(|error| bpf("releasing an account", error))?;
         self.released = number;

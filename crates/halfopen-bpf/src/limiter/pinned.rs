@@ -1,17 +1,17 @@
 //! The limiter's pins: what is left for the next daemon, and what is taken over from the last.
 
 use super::{Adopted, AdoptedScope, Keep, Limiter, OwnScope, now};
-use crate::abi::plain;
-use crate::abi::skeleton::types;
-use crate::abi::{RULE_SCOPES, ScopeId};
-use crate::decode::limits;
+use crate::abi;
+use crate::abi::LAYOUT;
+use crate::abi::{RULE_SCOPES, ScopeId, plain};
 use crate::decode::records::Fault;
 use crate::encode::deny::DenyNames;
-use crate::encode::values;
-use crate::error::KernelError;
-use crate::error::bpf;
-use crate::load::pins::{HOOKS, LAYOUT, Pins, RESTORE, map_file, remove_pin, remove_pins, version};
+use crate::error::{KernelError, bpf};
+use crate::load::pins::{HOOKS, Pins, RESTORE, map_file, remove_pin, remove_pins, version};
 use crate::sys::cgroup::CgroupDir;
+use halfopen_policy::Limits;
+use halfopen_policy::kernel_form::nanos;
+use halfopen_policy::kernel_form::no_limits;
 use libbpf_rs::query::{CgroupLinkInfo, LinkTypeInfo};
 use libbpf_rs::{Link, MapCore, MapFlags, libbpf_sys};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -107,13 +107,13 @@ impl Limiter {
     }
 
     /// Reads what an earlier daemon knew: its scopes, and how long it has been gone.
-    pub(super) fn adopt(&mut self, keeper: &types::keeper) -> Result<(), KernelError> {
+    pub(super) fn adopt(&mut self, keeper: &abi::keeper) -> Result<(), KernelError> {
         let policy = self.state.policy();
         let mut adopted = Adopted {
             version: version(keeper),
             unwatched: now().saturating_sub(Duration::from_nanos(keeper.seen_ns)),
             lost_events: self.lost_events()?.saturating_sub(keeper.lost_events),
-            host: limits::limits_of(&policy.limits[0]),
+            host: Limits::from(&policy.limits[0]),
             enforce_until: (policy.enforce_until_ns != 0)
                 .then(|| Duration::from_nanos(policy.enforce_until_ns)),
             scopes: Vec::new(),
@@ -131,14 +131,14 @@ impl Limiter {
             let (id, cgroup_id) = (ScopeId(u32::from_ne_bytes(id)), u64::from_ne_bytes(cgroup_id));
             let Some(limits) = policy.limits.get(id.0 as usize) else { continue };
             self.scopes.insert(id, OwnScope { cgroup_id, limits: *limits, ended: false });
-            adopted.scopes.push(AdoptedScope { id, cgroup_id, limits: limits::limits_of(limits) });
+            adopted.scopes.push(AdoptedScope { id, cgroup_id, limits: Limits::from(limits) });
         }
         // Ended scopes whose number is still charged.
         for id in (1..RULE_SCOPES).map(ScopeId).filter(|id| !self.scopes.contains_key(id)).collect::<Vec<_>>()
         {
             let books = self.ledger(id)?;
             if books.queued + books.half_open + books.aged > 0 {
-                let limits = values::no_limits(self.settings.host.slot_life);
+                let limits = no_limits(self.settings.host.slot_life);
                 self.scopes.insert(id, OwnScope { cgroup_id: 0, limits, ended: true });
             }
         }
@@ -208,12 +208,12 @@ impl Limiter {
         let failed = |error| bpf("leaving word for the next daemon", error);
         let key = 0_u32.to_ne_bytes();
         let bytes = self.skel.maps.keeper.lookup(&key, MapFlags::ANY).map_err(failed)?.unwrap_or_default();
-        let mut keeper = plain::read::<types::keeper>(&bytes).unwrap_or_default();
+        let mut keeper = plain::read::<abi::keeper>(&bytes).unwrap_or_default();
         keeper.layout = LAYOUT;
         keeper.pid = std::process::id();
-        keeper.seen_ns = values::nanos(now());
+        keeper.seen_ns = nanos(now());
         keeper.lost_events = self.lost_events()?;
-        keeper.counting_since_ns = values::nanos(self.counting_since);
+        keeper.counting_since_ns = nanos(self.counting_since);
         keeper.cgroup_id = cgroup_id.unwrap_or(keeper.cgroup_id);
         for (to, from) in keeper.version.iter_mut().zip(env!("CARGO_PKG_VERSION").bytes()) {
             *to = from.cast_signed();

@@ -1,20 +1,18 @@
 //! What the limiter tells: books, counts, live attempts, faults, and what is told as it happens.
 
 use super::{Limiter, Turns, now};
-use crate::abi::plain;
-use crate::abi::skeleton::types;
-use crate::abi::{CREDIT, ScopeId};
+use crate::abi;
+use crate::abi::{ScopeId, plain};
+use crate::decode::accounts;
 use crate::decode::denied::DenyCount;
-use crate::decode::limits;
 use crate::decode::names::{Named, NamesCounts};
 use crate::decode::records::{AccountId, Attempt, Fault, FaultCount, ProgramCount, Shortcoming, Told};
 use crate::decode::stopped_datagrams::StoppedDatagram;
-use crate::decode::{ledger, names, program_counts, stopped_datagrams};
+use crate::decode::{names, program_counts, stopped_datagrams};
 use crate::encode::rule_keys::{clear, put};
-use crate::encode::values;
-use crate::error::KernelError;
-use crate::error::bpf;
+use crate::error::{KernelError, bpf};
 use crate::limiter::walk::NAMESPACES;
+use halfopen_policy::kernel_form::nanos;
 use halfopen_policy::wake::{CreditReading, Credits};
 use halfopen_policy::{Ledger, Limits};
 use libbpf_rs::{MapCore, MapFlags};
@@ -22,9 +20,9 @@ use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-fn credit(trust: &types::trust) -> CreditReading {
+fn credit(trust: &abi::trust) -> CreditReading {
     CreditReading {
-        credits: trust.credit / CREDIT,
+        credits: trust.credit / abi::CREDIT,
         recovers_at: (trust.recover_ns != 0).then_some(trust.recover_ns),
         newest: trust.side != 0,
     }
@@ -32,9 +30,9 @@ fn credit(trust: &types::trust) -> CreditReading {
 
 /// Only of this walk: the table has room for so many namespaces.
 fn note_walked(walked: &impl MapCore, through: &[u32], number: u32) -> Result<(), KernelError> {
-    clear(walked, |_| true)?;
+    clear(walked, |_: u32| true)?;
     for namespace in through.iter().take(NAMESPACES) {
-        put(walked, &namespace.to_ne_bytes(), &number.to_ne_bytes())?;
+        put(walked, namespace, &number)?;
     }
     Ok(())
 }
@@ -74,13 +72,13 @@ impl Limiter {
     /// Where the map cannot be read.
     pub fn ledger(&self, scope: ScopeId) -> Result<Ledger, KernelError> {
         let books = self.books(scope)?;
-        Ok(ledger::ledger(&books, u64::try_from(now().as_nanos()).unwrap_or(u64::MAX)))
+        Ok(Ledger::of(&books, u64::try_from(now().as_nanos()).unwrap_or(u64::MAX)))
     }
 
-    pub(super) fn books(&self, scope: ScopeId) -> Result<types::scope, KernelError> {
+    pub(super) fn books(&self, scope: ScopeId) -> Result<abi::scope, KernelError> {
         let bytes = self.skel.maps.scopes.lookup(&scope.0.to_ne_bytes(), MapFlags::ANY);
         let bytes = bytes.map_err(|error| bpf("reading a scope's books", error))?.unwrap_or_default();
-        plain::read::<types::scope>(&bytes)
+        plain::read::<abi::scope>(&bytes)
             .ok_or_else(|| KernelError::Lacks("a scope's books are of an unknown layout".to_owned()))
     }
 
@@ -93,17 +91,17 @@ impl Limiter {
         let books = match account.id {
             0 => Some(self.books(account.scope)?),
             id => {
-                let key = [&id.to_ne_bytes()[..], &account.scope.0.to_ne_bytes(), &[0; 4]].concat();
-                let bytes = self.skel.maps.accounts.lookup(&key, MapFlags::ANY);
+                let key = accounts::key(account.scope, id);
+                let bytes = self.skel.maps.accounts.lookup(plain::bytes(&key), MapFlags::ANY);
                 let bytes = bytes.map_err(|error| bpf("reading an account's books", error))?;
-                bytes.and_then(|bytes| plain::read::<types::scope>(&bytes))
+                bytes.and_then(|bytes| plain::read::<abi::scope>(&bytes))
             }
         };
         Ok(books.map(|books| {
             let [ports @ .., named, foreign, strangers] = books.trust.each_ref().map(credit);
             Turns {
                 at,
-                in_use: ledger::ledger(&books, u64::try_from(at.as_nanos()).unwrap_or(u64::MAX)).half_open,
+                in_use: Ledger::of(&books, u64::try_from(at.as_nanos()).unwrap_or(u64::MAX)).half_open,
                 next_turn: Duration::from_nanos(books.next_turn_ns),
                 credits: Credits { named, strangers, ports, foreign },
             }
@@ -113,7 +111,7 @@ impl Limiter {
     /// The limits in force for a scope; those of a number that no scope has hold nothing back.
     #[must_use]
     pub fn limits(&self, scope: ScopeId) -> Option<Limits> {
-        self.state.limits(scope.0 as usize).as_ref().map(limits::limits_of)
+        self.state.limits(scope.0 as usize).as_ref().map(Limits::from)
     }
 
     /// Counts all live attempts anew and corrects the books where they had drifted (counted as [`Fault::Recounted`]): a
@@ -127,7 +125,7 @@ impl Limiter {
     pub fn recount(&self, walk: impl FnOnce(BorrowedFd<'_>, &[u32]) -> Vec<u32>) -> Result<(), KernelError> {
         let namespaces = self.walks.namespaces()?;
         if !namespaces.is_empty() {
-            let number = self.state.socket_walk_begins(values::nanos(now()));
+            let number = self.state.socket_walk_begins(nanos(now()));
             let through = walk(self.walks.sockets(), &namespaces);
             note_walked(&self.skel.maps.walked, &through, number)?;
         }

@@ -3,6 +3,7 @@
 //! Mapped here and not by the skeleton: libbpf maps only what it has created itself, and leaves a map that it has
 //! taken over with memory of its own.
 
+use crate::abi;
 use crate::abi::skeleton::types;
 use crate::error::KernelError;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
@@ -10,6 +11,9 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{Ordering, fence};
+
+/// The compiler of the kernel part and that of this side lay it out alike.
+const _: () = assert!(size_of::<types::policy>() == size_of::<abi::policy>());
 
 /// Shared with the programs in the kernel: read and written field by field, never borrowed.
 pub(crate) struct State {
@@ -66,27 +70,31 @@ impl State {
     }
 
     /// The policy in force.
-    pub fn policy(&self) -> types::policy {
+    pub fn policy(&self) -> abi::policy {
         let now = self.policy_now() as usize;
         // SAFETY: as in policy_now(); the index is 0 or 1.
-        unsafe { (&raw const (*self.mapped.as_ptr()).policies[now]).read_volatile() }
+        unsafe { (&raw const (*self.mapped.as_ptr()).policies[now]).cast::<abi::policy>().read_volatile() }
     }
 
     /// The limits in force for the scope of that number.
-    pub fn limits(&self, scope: usize) -> Option<types::limits> {
+    pub fn limits(&self, scope: usize) -> Option<abi::limits> {
         let now = self.policy_now() as usize;
         // SAFETY: as in policy(); the pointer is only made into one of an array of the same place.
         let all = unsafe { &raw const (*self.mapped.as_ptr()).policies[now].limits };
         // SAFETY: as in policy_now(); the index is within the array, and only user space, which is this thread, writes it.
         (scope < crate::abi::SCOPES as usize)
-            .then(|| unsafe { all.cast::<types::limits>().add(scope).read_volatile() })
+            .then(|| unsafe { all.cast::<abi::limits>().add(scope).read_volatile() })
     }
 
     /// Puts `policy` in force: written where nobody reads, then turned to.
-    pub fn turn_to(&mut self, policy: &types::policy) {
+    pub fn turn_to(&mut self, policy: &abi::policy) {
         let next = self.policy_now() ^ 1;
         // SAFETY: as in policy(); programs read this policy only once the number says so.
-        unsafe { (&raw mut (*self.mapped.as_ptr()).policies[next as usize]).write_volatile(*policy) };
+        unsafe {
+            (&raw mut (*self.mapped.as_ptr()).policies[next as usize])
+                .cast::<abi::policy>()
+                .write_volatile(*policy);
+        };
         fence(Ordering::SeqCst);
         // SAFETY: as in policy_now().
         unsafe { (&raw mut (*self.mapped.as_ptr()).policy_now).write_volatile(next) };

@@ -1,7 +1,7 @@
 //! Walks over the host's sockets: the recount, and the way back to their own options.
 
-use crate::abi::plain::AttemptRecord;
-use crate::abi::skeleton::{HalfopenSkel, types};
+use crate::abi;
+use crate::abi::skeleton::HalfopenSkel;
 use crate::abi::{ScopeId, plain};
 use crate::decode::fields;
 use crate::decode::records::{AccountId, Attempt, AttemptState};
@@ -136,18 +136,18 @@ pub fn walk_namespaces(link: BorrowedFd<'_>, namespaces: &[u32]) -> Vec<u32> {
 pub(crate) fn collect(link: BorrowedFd<'_>) -> Result<usize, KernelError> {
     let doing = "collecting idle accounts".to_owned();
     let keys = read_all(link).map_err(|source| KernelError::Bpf { doing, source })?;
-    Ok(keys.len() / size_of::<types::account_key>())
+    Ok(keys.len() / size_of::<abi::account_key>())
 }
 
 fn read_attempts(bytes: &[u8], now: Duration) -> Vec<Attempt> {
-    let records = bytes.chunks_exact(size_of::<AttemptRecord>()).filter_map(plain::read::<AttemptRecord>);
+    let records =
+        bytes.chunks_exact(size_of::<abi::attempt_record>()).filter_map(plain::read::<abi::attempt_record>);
     records.map(|record| attempt(&record, now)).collect()
 }
 
-fn attempt(record: &AttemptRecord, now: Duration) -> Attempt {
-    const QUEUED: u8 = 1;
-    let state = match (record.state, record.in_slot) {
-        (QUEUED, _) => AttemptState::Queued,
+fn attempt(record: &abi::attempt_record, now: Duration) -> Attempt {
+    let state = match (record.state.into(), record.in_slot) {
+        (abi::ATTEMPT_QUEUED, _) => AttemptState::Queued,
         (_, 0) => AttemptState::Aged,
         _ => AttemptState::HalfOpen,
     };

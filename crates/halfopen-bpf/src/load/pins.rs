@@ -1,8 +1,8 @@
 //! What outlives its daemon: links and maps pinned in one directory of the BPF file system, and nothing else there.
 //! Removing that directory ends the limit: the daemon has no descriptor of the links of its own.
 
-use crate::abi::plain;
-use crate::abi::skeleton::types;
+use crate::abi;
+use crate::abi::{LAYOUT, plain};
 use crate::error::{KernelError, bpf};
 use libbpf_rs::{MapCore, MapFlags, MapHandle};
 use rustix::fs::{AtFlags, Dir, FlockOperation, FsWord, StatxFlags, flock, fstatfs, statx};
@@ -13,9 +13,6 @@ use std::path::{Path, PathBuf};
 
 /// Where the limit outlives its daemon, unless another directory is named.
 pub const PINS: &str = "/sys/fs/bpf/halfopen";
-
-/// `LAYOUT` of bpf/abi.h.
-pub(crate) const LAYOUT: u32 = 6;
 
 /// The links of the hooks, in the order in which they are attached: egress first, since what `sock_ops` queues must be
 /// held from its first SYN on.
@@ -132,7 +129,7 @@ impl Pins {
     }
 
     /// What the last daemon left, of this version's layout.
-    pub fn keeper(&self) -> Result<types::keeper, KernelError> {
+    pub fn keeper(&self) -> Result<abi::keeper, KernelError> {
         let keeper = keeper(&self.path)?;
         if keeper.layout == LAYOUT {
             return Ok(keeper);
@@ -147,13 +144,11 @@ impl Pins {
 }
 
 /// The version that the daemon behind `keeper` had.
-pub(crate) fn version(keeper: &types::keeper) -> String {
-    let bytes: Vec<u8> =
-        keeper.version.iter().map(|&byte| byte.cast_unsigned()).take_while(|&byte| byte != 0).collect();
-    String::from_utf8_lossy(&bytes).into_owned()
+pub(crate) fn version(keeper: &abi::keeper) -> String {
+    abi::text(&keeper.version)
 }
 
-pub(crate) fn keeper(path: &Path) -> Result<types::keeper, KernelError> {
+pub(crate) fn keeper(path: &Path) -> Result<abi::keeper, KernelError> {
     let file = path.join(KEEPER);
     let map = MapHandle::from_pinned_path(&file)
         .map_err(|error| bpf(&format!("opening {}", file.display()), error))?;
@@ -162,7 +157,7 @@ pub(crate) fn keeper(path: &Path) -> Result<types::keeper, KernelError> {
         bytes.map_err(|error| bpf(&format!("reading {}", file.display()), error))?.unwrap_or_default();
     // The first words are the same in every layout.
     let mut whole = bytes.clone();
-    whole.resize(size_of::<types::keeper>().max(bytes.len()), 0);
+    whole.resize(size_of::<abi::keeper>().max(bytes.len()), 0);
     plain::read(&whole).ok_or_else(|| KernelError::Lacks(format!("{} is of an unknown form", file.display())))
 }
 

@@ -26,7 +26,7 @@ impl Books {
 
     /// It has met all that were there when it began and still are. Returns the scopes whose books were wrong.
     pub fn walk_ends(&mut self) -> Vec<ScopeId> {
-        let walk = self.scopes.accounts.first().map_or(0, |host| host.scope.walk());
+        let walk = self.scopes.accounts.first().map_or(0, |host| host.scope.walk);
         let each = self.scopes.accounts.iter_mut().enumerate();
         let wrong =
             each.filter_map(|(at, account)| account.scope.walk_ends(walk).then_some(ScopeId(at))).collect();

@@ -1,6 +1,7 @@
 //! `bpf/names_parse.h`: which addresses a DNS answer names.
 
-use super::{Native, calls, constants, of};
+use super::{Native, calls};
+use crate::abi;
 use std::net::Ipv6Addr;
 
 /// What a message was read to: `enum names_count` of bpf/abi.h, as far as a message alone can tell.
@@ -35,33 +36,30 @@ pub struct Answer {
 }
 
 /// The memory that messages are read in, one after another.
-#[derive(Debug, Clone)]
-pub struct Reader(Native<of::Answer>);
-
-impl Default for Reader {
-    fn default() -> Self {
-        Self(Native::zeroed())
-    }
-}
+#[derive(Debug, Clone, Default)]
+pub struct Reader(Native<abi::dns_reading>);
 
 impl Reader {
     /// The most [`Answer::steps`] there may be.
     #[must_use]
     pub fn steps_most() -> u32 {
-        constants().answer_steps_most as u32
+        abi::DNS_STEPS_MOST
     }
 
     /// A reader whose memory was left full of this byte.
     #[must_use]
     pub fn left_full_of(byte: u8) -> Self {
-        Self(Native::filled(byte))
+        let mut reader = Self::default();
+        // SAFETY: integers and arrays of them, of which any bytes are a value.
+        unsafe { reader.0.at_mut().write_bytes(byte, 1) };
+        reader
     }
 
     /// Reads `message` as an answer to `question` (name, type and class as on the wire). A read outside of the message
     /// would end the process.
     pub fn read(&mut self, message: &[u8], question: &[u8]) -> Answer {
         let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        // SAFETY: the memory is of the structure's size and borrowed for the call, and so are the bytes, of which it
+        // SAFETY: the structure is borrowed for the call, and so are the bytes, of which it
         // copies at most their lengths.
         let number = unsafe {
             calls::native_read_answer(
@@ -73,31 +71,27 @@ impl Reader {
             )
         };
         let outcome = match number {
-            0 => Outcome::Read,
-            3 => Outcome::OtherQuestion,
-            4 => Outcome::Truncated,
-            5 => Outcome::Error,
-            7 => Outcome::TooLong,
+            abi::NAMES_READ => Outcome::Read,
+            abi::NAMES_OTHER_QUESTION => Outcome::OtherQuestion,
+            abi::NAMES_TRUNCATED => Outcome::Truncated,
+            abi::NAMES_ERROR => Outcome::Error,
+            abi::NAMES_TOO_LONG => Outcome::TooLong,
             _ => Outcome::Malformed,
         };
         let named = if outcome == Outcome::Read { self.found() } else { Vec::new() };
-        // SAFETY: the memory is of the structure's size and borrowed for the call.
-        let left = unsafe { calls::native_steps_left(self.0.at()) };
-        Answer { outcome, named, steps: Self::steps_most().wrapping_sub(left) }
+        Answer { outcome, named, steps: Self::steps_most().wrapping_sub(self.0.steps_left) }
     }
 
     /// After a message that was read to its end.
     fn found(&self) -> Vec<Named> {
-        // SAFETY: the memory is of the structure's size and borrowed for the call.
-        let count = unsafe { calls::native_found(self.0.at()) };
         let found = |at| {
-            let (mut address, mut ttl_s) = ([0; 16], 0);
-            // SAFETY: as above; `at` is one of those found, and both places are written and no more.
+            let (mut address, mut ttl_s) = ([0; 16], 0_u32);
+            // SAFETY: the memory is borrowed for the call; `at` is one of those found, and both places are written and no more.
             let nameable = unsafe {
-                calls::native_found_address(self.0.at(), at, &raw mut address, &raw mut ttl_s) != 0
+                calls::native_found_address(self.0.at(), at, address.as_mut_ptr(), &raw mut ttl_s) != 0
             };
             nameable.then(|| (Ipv6Addr::from(address), ttl_s))
         };
-        (0..count).filter_map(found).collect()
+        (0..self.0.found_count).filter_map(found).collect()
     }
 }

@@ -1,7 +1,8 @@
 //! An attempt, and the accounts and parties that it is charged to, for one question.
 
-use super::calls::{self, NativeCharge};
+use super::calls::{self, native_charge};
 use super::{Attempt, Limits, Party, Scope};
+use crate::abi;
 use crate::attempt::{Ending, Origin, Refusal, Standing, Verdict};
 use crate::limits::Mode;
 use std::ptr;
@@ -23,40 +24,40 @@ pub(crate) enum Said {
     Interface,
 }
 
-/// `enum mode` of bpf/abi.h.
+/// `enum mode`.
 pub(super) fn mode_number(mode: Mode) -> u32 {
     match mode {
-        Mode::Enforce => 0,
-        Mode::Audit => 1,
-        Mode::Off => 2,
+        Mode::Enforce => abi::MODE_ENFORCE,
+        Mode::Audit => abi::MODE_AUDIT,
+        Mode::Off => abi::MODE_OFF,
     }
 }
 
-/// `enum ending` of bpf/outcome.h.
+/// `enum ending`.
 pub(super) fn ending_number(ending: Ending) -> u32 {
     match ending {
-        Ending::Established => 0,
-        Ending::TimedOut => 1,
-        Ending::Other => 2,
-        Ending::Cancelled => 3,
-        Ending::Neutral => 4,
+        Ending::Established => abi::ENDING_ESTABLISHED,
+        Ending::TimedOut => abi::ENDING_TIMED_OUT,
+        Ending::Other => abi::ENDING_OTHER,
+        Ending::Cancelled => abi::ENDING_CANCELLED,
+        Ending::Neutral => abi::ENDING_NEUTRAL,
     }
 }
 
-/// `enum verdict` of bpf/decide.h.
+/// `enum verdict`.
 pub(super) fn verdict(number: u32) -> Verdict {
     match number {
-        1 => Verdict::Go,
-        2 => Verdict::GoAudited,
-        3 => Verdict::TooEarly,
+        abi::VERDICT_GO => Verdict::Go,
+        abi::VERDICT_GO_AUDITED => Verdict::GoAudited,
+        abi::VERDICT_TOO_EARLY => Verdict::TooEarly,
         _ => Verdict::Hold,
     }
 }
 
 impl Attempt {
     pub fn new(origin: &Origin) -> Self {
-        let mut attempt = Self::zeroed();
-        // SAFETY: the memory is of the structure's size, and borrowed for the call.
+        let mut attempt = Self::default();
+        // SAFETY: the structure is borrowed for the call.
         unsafe {
             calls::native_describe(
                 attempt.at_mut(),
@@ -73,16 +74,14 @@ impl Attempt {
     }
 
     pub fn is_queued(&self) -> bool {
-        // SAFETY: the memory is of the structure's size, and borrowed for the call.
-        unsafe { calls::native_state(self.at()) == 1 }
+        self.state == abi::ATTEMPT_QUEUED
     }
 
     /// Who said no last, where somebody has.
     pub fn blocked_on(&self) -> Said {
-        // SAFETY: the memory is of the structure's size, and borrowed for the call.
-        match unsafe { calls::native_blocked_on(self.at()) } {
-            1 => Said::Own,
-            2 => Said::Interface,
+        match u32::from(self.blocked_on) {
+            abi::CHARGED_OWN => Said::Own,
+            abi::CHARGED_INTERFACE => Said::Interface,
             _ => Said::Host,
         }
     }
@@ -90,15 +89,15 @@ impl Attempt {
 
 impl Charged<'_> {
     /// The pointers are good as long as `self` is borrowed.
-    fn pointers(&mut self) -> NativeCharge {
-        fn pair(of: &mut (&mut Scope, &Limits)) -> (*mut super::of::Scope, *const super::of::Limits) {
+    fn pointers(&mut self) -> native_charge {
+        fn pair(of: &mut (&mut Scope, &Limits)) -> (*mut abi::scope, *const abi::limits) {
             (of.0.at_mut(), of.1.at())
         }
         let none = (ptr::null_mut(), ptr::null());
         let host = pair(&mut self.host);
         let own = self.own.as_mut().map_or(none, pair);
         let interface = self.interface.as_mut().map_or(none, pair);
-        NativeCharge {
+        native_charge {
             scope: [host.0, own.0, interface.0],
             limits: [host.1, own.1, interface.1],
             top: self.top.at_mut(),
@@ -109,11 +108,11 @@ impl Charged<'_> {
     /// Whether `connect()` fails at once; counted then.
     pub fn refuse(&mut self, met: bool, now: u64) -> Option<Refusal> {
         let charge = self.pointers();
-        // SAFETY: all that is pointed to is of the structures' sizes and borrowed by `self` for the call, each once.
+        // SAFETY: all that is pointed to is borrowed by `self` for the call, each once.
         match unsafe { calls::native_refuse(&raw const charge, met.into(), now) } {
-            0 => None,
-            1 => Some(Refusal::QueueFull),
-            3 => Some(Refusal::Churn),
+            abi::REFUSAL_NONE => None,
+            abi::REFUSAL_QUEUE_FULL => Some(Refusal::QueueFull),
+            abi::REFUSAL_CHURN => Some(Refusal::Churn),
             _ => Some(Refusal::Blocked),
         }
     }

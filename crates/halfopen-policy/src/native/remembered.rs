@@ -1,14 +1,15 @@
 //! One set of a table of what is remembered: `bpf/remembered.h`.
 
 use super::calls;
+use crate::abi;
 use std::cell::UnsafeCell;
 
 /// How many entries a set has.
-pub const PLACES: u32 = 8;
+pub const PLACES: u32 = abi::SET_PLACES;
 
 /// `struct known_set`. Times are of any unit, and go round.
 #[derive(Debug, Default)]
-pub struct Set(UnsafeCell<[u64; 16]>);
+pub struct Set(UnsafeCell<abi::known_set>);
 
 // SAFETY: the C code writes an entry only after it has claimed it by an atomic exchange.
 unsafe impl Sync for Set {}
@@ -39,7 +40,7 @@ impl Set {
     #[must_use]
     pub fn find(&self, print: Print, now: u32) -> Option<u32> {
         let mut until = 0;
-        // SAFETY: the memory is of the structure's size.
+        // SAFETY: the set is the value's own.
         let found = unsafe { calls::native_set_find(self.0.get(), print.0, now, &raw mut until) };
         (found != 0).then_some(until)
     }
@@ -47,7 +48,7 @@ impl Set {
     /// A place for it; `None` where somebody else is writing there.
     #[must_use]
     pub fn claim(&self, print: Print, now: u32) -> Option<Claimed<'_>> {
-        // SAFETY: the memory is of the structure's size.
+        // SAFETY: the set is the value's own.
         let place = unsafe { calls::native_set_claim(self.0.get(), print.0, now) };
         (place < PLACES).then_some(Claimed { set: self, print, place })
     }
@@ -57,7 +58,7 @@ impl Claimed<'_> {
     /// It is remembered from `now` until then.
     pub fn publish(self, now: u32, until: u32) {
         let (Print(print), place) = (self.print, self.place);
-        // SAFETY: the memory is of the structure's size, the place within it and this claim's.
+        // SAFETY: the set is the value's own, the place within it and this claim's.
         unsafe { calls::native_set_publish(self.set.0.get(), place, print, now, until) }
     }
 }

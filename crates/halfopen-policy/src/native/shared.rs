@@ -1,8 +1,9 @@
 //! `bpf/at_once.h`: books that several threads use at once, as the kernel's processors do.
 
-use super::calls::{self, NativeCharge};
+use super::calls::{self, native_charge};
 use super::charged::{ending_number, mode_number, verdict};
-use super::{Attempt, Limits, Native, Scope, of};
+use super::{Attempt, Limits, Scope};
+use crate::abi;
 use crate::attempt::{Ending, Origin, Verdict};
 use crate::limits::Mode;
 use std::cell::UnsafeCell;
@@ -11,8 +12,8 @@ use std::ptr;
 /// The host's books, and those of one account, in which all attempts are.
 #[derive(Debug)]
 pub struct Shared {
-    host: *mut of::Scope,
-    own: *mut of::Scope,
+    host: *mut abi::scope,
+    own: *mut abi::scope,
     limits: [Limits; 2],
     lock: UnsafeCell<u32>,
     /// Whose memory the pointers are to.
@@ -27,7 +28,7 @@ unsafe impl Send for Shared {}
 /// An attempt, which several threads may end.
 #[derive(Debug)]
 pub struct SharedAttempt {
-    at: *mut of::Attempt,
+    at: *mut abi::attempt,
     /// Whose memory that is.
     _attempt: Attempt,
 }
@@ -57,7 +58,7 @@ impl Shared {
     /// Empty books of a host and an account with these limits.
     #[must_use]
     pub fn new(host: &crate::Limits, own: &crate::Limits) -> Self {
-        let mut scopes: [Scope; 2] = [Native::zeroed(), Native::zeroed()];
+        let mut scopes: [Scope; 2] = Default::default();
         Self {
             host: scopes[0].at_mut(),
             own: scopes[1].at_mut(),
@@ -67,9 +68,9 @@ impl Shared {
         }
     }
 
-    fn charge(&self) -> NativeCharge {
+    fn charge(&self) -> native_charge {
         let none = ptr::null_mut();
-        NativeCharge {
+        native_charge {
             scope: [self.host, self.own, none],
             limits: [self.limits[0].at(), self.limits[1].at(), ptr::null()],
             top: ptr::null_mut(),
@@ -91,7 +92,7 @@ impl Shared {
     /// The same of one that waits where it has to. Returns whether it goes out.
     pub fn begin_or_wait(&self, origin: &Origin, now: u64) -> (SharedAttempt, bool) {
         let (charge, attempt) = (self.charge(), SharedAttempt::new(origin));
-        // SAFETY: all that is pointed to is of the structures' sizes; the books are `self`'s, which lasts.
+        // SAFETY: the books that are pointed to are `self`'s, which lasts.
         let said = unsafe {
             calls::native_begin_shared(
                 &raw const charge,
@@ -145,13 +146,13 @@ impl Shared {
     #[must_use]
     pub fn out(&self) -> [u32; 2] {
         // SAFETY: as in begin_or_wait(); only read.
-        [self.host, self.own].map(|scope| unsafe { calls::native_out(scope) })
+        [self.host, self.own].map(|scope| unsafe { (&raw const (*scope).out).read_volatile() })
     }
 
     /// How many slots are taken, the host's and the account's. Exact while no thread is at work.
     #[must_use]
     pub fn slots(&self) -> [u64; 2] {
         // SAFETY: as in begin_or_wait(); only read.
-        [self.host, self.own].map(|scope| unsafe { calls::native_slots(scope) })
+        [self.host, self.own].map(|scope| unsafe { (&raw const (*scope).slots).read_volatile() })
     }
 }

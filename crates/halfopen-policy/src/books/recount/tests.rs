@@ -125,7 +125,12 @@ impl Host {
             let by =
                 [0, 1, 2].map(|of| i32::from(by[of]).max(-i32::try_from(counts[of]).unwrap_or(i32::MAX)));
             let [queued, waiting_here, out] = by;
-            self.books.scopes.accounts[at].scope.drift(queued, waiting_here, out);
+            let scope: &mut crate::abi::scope = &mut self.books.scopes.accounts[at].scope;
+            for (count, by) in
+                [(&mut scope.queued, queued), (&mut scope.waiting_here, waiting_here), (&mut scope.out, out)]
+            {
+                *count = count.wrapping_add_signed(by);
+            }
             if by != [0; 3] {
                 wrong.push(ScopeId(at));
             }

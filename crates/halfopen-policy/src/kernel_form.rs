@@ -1,0 +1,101 @@
+//! Limits in the kernel part's form, there and back.
+
+use crate::abi;
+use crate::{Excess, FirstContact, FirstDatagrams, Limits, OnSuspect, Order, Overflow, Rate, Share, slots};
+use std::time::Duration;
+
+/// Nanoseconds, as the kernel part counts time.
+#[must_use]
+pub fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl From<&Limits> for abi::limits {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            half_open: limits.half_open.unwrap_or(abi::UNLIMITED),
+            queue: limits.queue,
+            slot_life_ns: nanos(limits.slot_life),
+            interval_ns: limits.drain.map_or(0, Rate::interval_ns),
+            max_wait_ns: limits.max_wait.map_or(0, nanos),
+            slot_shift: slots::grid_shift(limits.slot_life),
+            strict: limits.strict.into(),
+            overflow_waits: (limits.overflow == Overflow::Wait).into(),
+            first: limits.first_contact.as_ref().map_or_else(Default::default, first_contact),
+            datagram_interval_ns: limits.datagrams.map_or(0, |datagrams| datagrams.rate.interval_ns()),
+            datagram_dropped: limits
+                .datagrams
+                .is_some_and(|datagrams| datagrams.excess == Excess::Drop)
+                .into(),
+            ..Self::default()
+        }
+    }
+}
+
+fn first_contact(first: &FirstContact) -> abi::first_contact {
+    abi::first_contact {
+        credit: first.credit.min(FirstContact::MOST) * abi::CREDIT,
+        worth: first.worth_in_parts(),
+        of_a_scan: first.answers_of_a_scan.map_or(0, Share::in_a_thousand),
+        of_peers: first.answers_of_peers.in_a_thousand(),
+        working_set: first.working_set.min(FirstContact::WORKING_SET_MOST) as u8,
+        order: if first.order == Order::Either { abi::ORDER_EITHER } else { abi::ORDER_OLDEST } as u8,
+        throttle: (first.on_suspect == OnSuspect::Throttle).into(),
+        recover_ns: first.rate.interval_ns(),
+        block_ns: match first.on_suspect {
+            OnSuspect::Block(time) => nanos(time),
+            OnSuspect::Notify | OnSuspect::Throttle => 0,
+        },
+        ..abi::first_contact::default()
+    }
+}
+
+fn first_contact_of(first: &abi::first_contact) -> Option<FirstContact> {
+    (first.credit != 0).then(|| FirstContact {
+        credit: first.credit / abi::CREDIT,
+        answers_of_a_scan: Share::new(first.of_a_scan),
+        answers_of_peers: Share::new(first.of_peers).unwrap_or(FirstContact::adaptive().answers_of_peers),
+        rate: Rate::of_interval(Duration::from_nanos(first.recover_ns)),
+        working_set: first.working_set.into(),
+        order: if u32::from(first.order) == abi::ORDER_OLDEST { Order::Oldest } else { Order::Either },
+        on_suspect: match (first.throttle, first.block_ns) {
+            (0, 0) => OnSuspect::Notify,
+            (0, time) => OnSuspect::Block(Duration::from_nanos(time)),
+            _ => OnSuspect::Throttle,
+        },
+    })
+}
+
+impl From<&abi::limits> for Limits {
+    fn from(limits: &abi::limits) -> Self {
+        Self {
+            half_open: (limits.half_open != abi::UNLIMITED).then_some(limits.half_open),
+            slot_life: Duration::from_nanos(limits.slot_life_ns),
+            drain: Rate::new(1, Duration::from_nanos(limits.interval_ns)),
+            strict: limits.strict != 0,
+            queue: limits.queue,
+            overflow: if limits.overflow_waits != 0 { Overflow::Wait } else { Overflow::Refuse },
+            max_wait: (limits.max_wait_ns != 0).then(|| Duration::from_nanos(limits.max_wait_ns)),
+            first_contact: first_contact_of(&limits.first),
+            datagrams: Rate::new(1, Duration::from_nanos(limits.datagram_interval_ns)).map(|rate| {
+                FirstDatagrams {
+                    rate,
+                    excess: if limits.datagram_dropped == 0 { Excess::Refuse } else { Excess::Drop },
+                }
+            }),
+        }
+    }
+}
+
+/// Limits that hold nothing back, for a scope that has ended but is still charged.
+#[must_use]
+pub fn no_limits(slot_life: Duration) -> abi::limits {
+    abi::limits {
+        half_open: abi::UNLIMITED,
+        queue: u32::MAX,
+        slot_life_ns: nanos(slot_life),
+        slot_shift: slots::grid_shift(slot_life),
+        overflow_waits: 1,
+        ..abi::limits::default()
+    }
+}
