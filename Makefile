@@ -1,15 +1,11 @@
 # What README names. Each target installs the system packages it lacks (as root; otherwise it says what and why).
 CARGO ?= cargo
-# Most tests wait for the kernel's timers: more of them at once than there are cores.
-TEST_THREADS ?= 3
-# They wait for TCP to give up, and run beside all else.
-LONG_TESTS := takes_minutes::
 HALFOPEN := $(CURDIR)/target/release/halfopen
 BENCH := target/release/halfopen-bench
 # Not a member of the workspace.
 LIBP2P_NODE := crates/bench/libp2p-node/Cargo.toml
 
-.PHONY: build run test test-faults bench bench-peers bench-programs lint deb test-package
+.PHONY: build run test test-long test-faults bench bench-peers bench-programs lint deb test-package
 
 build:
 	tools/packages build
@@ -22,16 +18,18 @@ run: build
 		echo "that needs root. Run: sudo $(HALFOPEN) run" >&2; exit 3; fi
 	$(HALFOPEN) run
 
-# Tests that cannot run here are listed with their reasons; with REQUIRE_PRIVILEGED=1 they fail.
+# Tests that cannot run here are listed with their reasons; with REQUIRE_PRIVILEGED=1 they fail. Two lanes: all that
+# decides and one of each kind on the running kernel, and the rest. One of them by name: target/debug/xtask test all NAME
+test test-long: XTASK := $(CARGO) run --quiet --locked -p xtask --
 test:
 	tools/packages build
 	tools/packages test
-	$(CARGO) test --locked --workspace --no-run
-	@skips=$$(mktemp) long=$$(mktemp); export LAB_SKIPS=$$skips; \
-	$(CARGO) test --locked --workspace --tests --no-fail-fast -- --test-threads=1 $(LONG_TESTS) >$$long 2>&1 & beside=$$!; \
-	$(CARGO) test --locked --workspace --no-fail-fast -- --test-threads=$(TEST_THREADS) --skip $(LONG_TESTS); \
-	status=$$?; wait $$beside || status=1; echo "Those that take minutes:"; grep -v "^running 0\|filtered out" $$long; \
-	sort -u $$skips; echo "tests skipped: $$(sort -u $$skips | wc -l)"; rm -f $$skips $$long; exit $$status
+	$(XTASK) test quick
+
+test-long:
+	tools/packages build
+	tools/packages test
+	$(XTASK) test long
 
 # Every fault as often and as long as it takes, one after the other, and the table of docs/measurements/faults.md.
 FAULTS_TABLE := $(CURDIR)/target/faults.rows

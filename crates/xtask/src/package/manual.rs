@@ -1,6 +1,6 @@
 //! The manual: a page for each command from the command line's definition, and one on the configuration from the sample.
 
-use crate::put;
+use super::put;
 use anyhow::{Context, Result};
 use clap::CommandFactory;
 use clap_mangen::Man;

@@ -1,0 +1,115 @@
+//! Running tests side by side, each in a process of its own.
+
+use super::found::Test;
+use rustix::process::{Pid, Signal, kill_process_group};
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// What came of a test.
+#[derive(Debug)]
+pub struct Outcome {
+    pub passed: bool,
+    pub took: Duration,
+    pub said: String,
+    pub tests_passed: u32,
+    pub tests_failed: u32,
+    pub tests_ignored: u32,
+}
+
+/// No test takes so long: one that does is ended, with its children.
+const LONGEST: Duration = Duration::from_mins(10);
+
+/// Runs them all, `at_once` at a time, and prints a line for each as it ends. The tests write into `skips` what they
+/// could not do here.
+pub fn run_all(tests: Vec<Test>, at_once: usize, skips: &Path) -> Vec<(Test, Outcome)> {
+    let of = tests.len();
+    let (queue, done) = (Mutex::new(tests.into_iter()), Mutex::new(Vec::with_capacity(of)));
+    std::thread::scope(|scope| {
+        for _ in 0..at_once {
+            scope.spawn(|| {
+                while let Some(test) = lock(&queue).next() {
+                    let outcome = run(&test, skips);
+                    let word = if outcome.passed { "ok" } else { "FAILED" };
+                    let mut done = lock(&done);
+                    let (number, took) = (done.len() + 1, outcome.took.as_secs_f64());
+                    println!("{number:4} of {of}  {took:6.1} s  {word:6}  {}", test.name());
+                    done.push((test, outcome));
+                }
+            });
+        }
+    });
+    done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn run(test: &Test, skips: &Path) -> Outcome {
+    let mut command = Command::new(&test.executable);
+    match &test.test {
+        Some(name) => command.args(["--exact", name]),
+        None => command.arg("--test-threads=2"),
+    };
+    command.current_dir(&test.directory).env("CARGO_MANIFEST_DIR", &test.directory).env("LAB_SKIPS", skips);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let began = Instant::now();
+    let (passed, said) = match command.spawn() {
+        Ok(child) => wait(child),
+        Err(error) => (false, format!("cannot run {}: {error}", test.executable.display())),
+    };
+    let [tests_passed, mut tests_failed, tests_ignored] =
+        [" passed", " failed", " ignored"].map(|word| counted(&said, word));
+    // A program without a harness tells by its exit code alone, and so does one that died.
+    let tests_passed = if passed && tests_passed + tests_ignored == 0 { 1 } else { tests_passed };
+    if !passed && tests_failed == 0 {
+        tests_failed = 1;
+    }
+    Outcome { passed, took: began.elapsed(), said, tests_passed, tests_failed, tests_ignored }
+}
+
+/// The number before `word` in the harness's last line.
+fn counted(said: &str, word: &str) -> u32 {
+    let result = said.lines().rev().find_map(|line| line.strip_prefix("test result: "));
+    let number = result.and_then(|line| line.split_once(word)?.0.rsplit(' ').next()?.parse().ok());
+    number.unwrap_or(0)
+}
+
+fn wait(mut child: Child) -> (bool, String) {
+    let (sender, receiver) = channel();
+    for mut output in [
+        child.stdout.take().map(|output| Box::new(output) as Box<dyn Read + Send>),
+        child.stderr.take().map(|output| Box::new(output) as Box<dyn Read + Send>),
+    ]
+    .into_iter()
+    .flatten()
+    {
+        let sender = sender.clone();
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            // What has been read until then is what there is to show.
+            let _ = output.read_to_end(&mut bytes);
+            let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
+        });
+    }
+    drop(sender);
+    let (end, mut said) = (Instant::now() + LONGEST, String::new());
+    loop {
+        match receiver.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            Ok(text) => said.push_str(&text),
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                // Nobody has waited for it yet, so the number is still its own.
+                let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+                said.push_str("\nended by the runner: it took too long\n");
+                break;
+            }
+        }
+    }
+    (child.wait().is_ok_and(|status| status.success()), said)
+}
