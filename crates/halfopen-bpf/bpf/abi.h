@@ -8,7 +8,7 @@
 #include <linux/types.h>
 
 /* Of everything that is pinned: a daemon adopts only what has its own number. */
-#define LAYOUT 6
+#define LAYOUT 7
 
 /* The scopes of the table: the host's, those of `exec`, those of rules, those of interfaces. */
 #define SCOPES 128
@@ -28,7 +28,7 @@
 /* Of one cgroup; what has other names is counted together, under none. */
 #define PROGRAMS_OF_CGROUP 64
 #define MANY_USERS 0xffffffffu
-#define ESSENTIAL_RULES 64
+#define NEVER_HOLD_RULES 64
 #define RESOLVERS 64
 /* Sets of what is remembered; powers of two. */
 #define KNOWN_SETS 8192
@@ -114,7 +114,7 @@ struct account_key {
 #define ALL_ACCOUNTS 0xffffffffffffffffULL
 
 /* Who is never held: up to 64 rules, a bit each. A rule's conditions must all hold; those it lacks are set here. */
-struct essential {
+struct never_hold {
 	__u64 rules;
 	__u64 any_cgroup;
 	__u64 any_user;
@@ -125,11 +125,11 @@ struct policy {
 	__u32 mode;
 	__u32 raw_tcp;
 	__u32 exec_level;	/* depth of the cgroups that have a scope of their own; 0 = there are none */
-	__u32 poke;		/* who waits may be woken by packets */
+	__u32 wakeups;		/* who waits may be woken by packets */
 	__u64 enforce_until_ns; /* past it, MODE_ENFORCE is `mode_after`; 0 = it is for good */
 	__u32 mode_after;
 	__u32 pad;
-	struct essential essential;
+	struct never_hold never_hold;
 	struct rules rules;
 	__u64 generation;    /* of the rules: what was found out about a cgroup under another is void */
 	__u64 known_for_ns;  /* how long an address that answered stays known */
@@ -181,11 +181,11 @@ struct cgroup_pattern {
 	char text[CGROUP_PATTERN_LEN];
 };
 
-/* The rules of a policy that ask for this cgroup or one above it: of `[[scope]]`, and of `essential`. */
+/* The rules of a policy that ask for this cgroup or one above it: of `[[scope]]`, and of `never_hold`. */
 struct cgroup_rules {
 	__u64 seal; /* see seal_of() */
 	__u64 rules;
-	__u64 essential;
+	__u64 never_hold;
 };
 
 struct comm_key {
@@ -285,7 +285,7 @@ enum attempt_flag {
 	ATTEMPT_RTO_MAX_OURS = 32,   /* TCP_RTO_MAX_MS is ours until it ends */
 	ATTEMPT_MPTCP = 64,
 	ATTEMPT_OPTIONS_CHANGED = 128, /* the program set one of the options we hold: work it in at the next timer */
-	ATTEMPT_ESSENTIAL = 256,       /* never held, whatever the books say */
+	ATTEMPT_NEVER_HELD = 256,      /* never held, whatever the books say */
 	ATTEMPT_FIRST = 512,	       /* a first contact */
 	ATTEMPT_PENDING = 1024,	       /* a first contact of which neither answer nor silence is known yet */
 	ATTEMPT_NEWEST = 2048,	       /* it was the newest waiter's turn, not the oldest's, that it took */
@@ -311,8 +311,8 @@ struct place {
 	__u32 more_pad;
 };
 
-/* Of a record's cookie: the recount ends this attempt, and its socket does not find it any more. No socket's cookie has
- * this bit. */
+/* Of a record's cookie: the reconcile walk ends this attempt, and its socket does not find it any more. No socket's
+ * cookie has this bit. */
 #define RECORD_ENDS (1ULL << 63)
 
 /* One outbound connect. Written under its socket's lock; its counts in the ledger under the host scope's lock. */
@@ -329,7 +329,7 @@ struct attempt {
 	__u64 out_ns;	   /* when the first SYN was let out */
 	struct slot slot[CHARGED];
 	__u64 asked_ns; /* when its socket was heard of last: a live one is at each of its timers */
-	__u32 walk;	/* the recount that has seen it */
+	__u32 walk;	/* the reconcile walk that has seen it */
 	__u32 met;	/* the walk over sockets that has met its socket */
 	__u64 top;	/* the top-level cgroup's id ... */
 	__u64 part;	/* ... and whose it is below that: party_key's */
@@ -367,12 +367,12 @@ enum contact { CONTACT_KNOWN, CONTACT_NAMED, CONTACT_FOREIGN, CONTACT_STRANGER }
  * nothing.
  */
 #define PORT_CELLS 16
-enum purse { PURSE_PORTS, PURSE_NAMED = PORT_CELLS, PURSE_FOREIGN, PURSE_ALL_PORTS, PURSES };
+enum credit_bucket { BUCKET_PORTS, BUCKET_NAMED = PORT_CELLS, BUCKET_FOREIGN, BUCKET_ALL_PORTS, CREDIT_BUCKETS };
 /* The named one rests at so many times the others' credit, as a power of two: a page of today is made of thirty names,
  * of which a browser asks for all at once. */
 #define NAMED_SHIFT 1
 
-/* What the first contacts that one purse of an account paid for have come to; see credit.h. */
+/* What the first contacts that one credit bucket of an account paid for have come to; see credit.h. */
 struct trust {
 	__u32 credit;	  /* in parts of CREDIT */
 	__u32 steps;	  /* of evidence that it is a scanner's, in parts of CREDIT */
@@ -509,7 +509,7 @@ struct datagram_socket {
 	__u64 account;
 	__u64 account_cgroup; /* see `scope` */
 	__u32 scope;
-	__u32 essential;
+	__u32 never_hold;
 	__u64 sent_ns;
 	__u8 addr[16];
 };
@@ -596,7 +596,8 @@ struct scope {
 	__u32 in_old_grid;
 	__u32 lingering; /* slots of closed attempts */
 	__u32 linger_tick;
-	/* The recount: what the walk numbered `walk` (host only) has seen so far. A walk goes on where that is odd. */
+	/* The reconcile walk: what the walk numbered `walk` (host only) has seen so far. A walk goes on where that is
+	 * odd. */
 	__u32 walk;
 	__u32 out;	    /* attempts whose SYN is out, unanswered */
 	__u32 waiting_here; /* attempts of `queued` that this scope holds back */
@@ -626,7 +627,7 @@ struct scope {
 	__u32 waiting_known; /* those of waiting_here that are no first contacts */
 	__u32 seen_waiting_known;
 	__u64 blocked; /* connect() refused because the account is blocked */
-	struct trust trust[PURSES];
+	struct trust trust[CREDIT_BUCKETS];
 	__u64 working_set[WORKING_SET]; /* hashes of addresses contacted, the latest first */
 	__u64 first_contacts;		/* let out since the start */
 	__u32 releases;			/* policy's, when it was last looked whether this account was released */
@@ -774,7 +775,7 @@ enum fault {
 	FAULT_NO_POLICY,
 	FAULT_RAW_TCP_REFUSED,
 	FAULT_RAW_TCP_COUNTED,
-	FAULT_RECOUNTED,
+	FAULT_RECONCILED,
 	FAULT_PROGRAM_UNCOUNTED,
 	FAULT_CONTACT_UNKNOWN,
 	FAULT_PARTY_UNKNOWN,

@@ -3,15 +3,15 @@
  * An attempt that nothing holds begins and ends without the host scope's lock: where nobody waits, slots are free and
  * no credit is to be spent or earned, the answer is clear, and exact numbers are all that is needed.
  *
- * A recount goes by the counters as they are under the lock. While a walk goes on nothing here is done; one that begins
- * meanwhile is seen afterwards, by has_walked_since().
+ * A reconcile walk goes by the counters as they are under the lock. While a walk goes on nothing here is done; one that
+ * begins meanwhile is seen afterwards, by has_walked_since().
  *
  * Pure: no helper is called.
  */
 #pragma once
 
 #include "outcome.h"
-#include "recount.h"
+#include "reconcile.h"
 
 /* To the last tick of the clock that somebody used it. */
 #define TOUCHED_NS (1ULL << 24)

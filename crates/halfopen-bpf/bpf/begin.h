@@ -59,8 +59,8 @@ static __noinline int describe(struct attempt *a, __u32 policy, struct tcp_sock 
 	a->interface = charge->interface;
 	if (bpf_core_field_exists(tp->is_mptcp) && tp->is_mptcp)
 		a->flags |= ATTEMPT_MPTCP;
-	if (p->essential.rules && is_essential(p, policy, cgroup))
-		a->flags |= ATTEMPT_ESSENTIAL;
+	if (p->never_hold.rules && is_never_held(p, policy, cgroup))
+		a->flags |= ATTEMPT_NEVER_HELD;
 	a->rechecks = 0;
 	a->deadline_set = 0;
 	a->met = 0;

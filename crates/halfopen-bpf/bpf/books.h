@@ -156,11 +156,11 @@ static __always_inline __u32 scope_charged(const struct attempt *a, __u32 charge
 	return (charged == CHARGED_OWN ? a->scope : a->interface) & (SCOPES - 1);
 }
 
-/* One of its scopes hears in one of its purses, `beside` or its own, what it has come to. Not with the rest of what
- * happens to it: the ways would multiply. Returns whether that made the scope a suspect. */
+/* One of its scopes hears in one of its credit buckets, `beside` or its own, what it has come to. Not with the rest of
+ * what happens to it: the ways would multiply. Returns whether that made the scope a suspect. */
 __noinline int books_hear(struct attempt *a, __u32 charged, __u32 beside, __u32 heard, __u32 neighbours)
 {
-	__u32 number, purse;
+	__u32 number, bucket;
 	const struct limits *l;
 	struct scope *host, *s;
 	__u64 now;
@@ -176,11 +176,11 @@ __noinline int books_hear(struct attempt *a, __u32 charged, __u32 beside, __u32 
 	s = find_scope(number, charged == CHARGED_OWN ? a->account : 0);
 	if (!host || !s || !l->first.credit || !(is_evident(a) || l->first.working_set))
 		return 0;
-	purse = beside ? purse_beside(a) : purse_of(a);
+	bucket = beside ? credit_bucket_beside(a) : credit_bucket_of(a);
 	now = bpf_ktime_get_ns();
 	bpf_spin_lock(&host->lock);
-	trust_hears(s, l, a, purse, heard, neighbours, now);
-	made = s->trust[purse_within(purse)].suspect_ns == now;
+	trust_hears(s, l, a, bucket, heard, neighbours, now);
+	made = s->trust[credit_bucket_within(bucket)].suspect_ns == now;
 	bpf_spin_unlock(&host->lock);
 	return made;
 }

@@ -43,7 +43,7 @@ static __always_inline void join_walk(struct scope *s, __u32 walk)
 	s->seen_queued = 0;
 	s->seen_waiting_here = 0;
 	s->seen_waiting_known = 0;
-	for (int i = 0; i < PURSES; i++)
+	for (int i = 0; i < CREDIT_BUCKETS; i++)
 		s->trust[i].seen_waiting = 0;
 	s->seen_out = 0;
 }
@@ -54,7 +54,7 @@ static __always_inline void count_once(__u64 *number)
 	__sync_fetch_and_add(number, 1);
 }
 
-/* The counters that a recount can correct; `seen` follows for attempts that the current walk has seen. */
+/* The counters that a reconcile walk can correct; `seen` follows for attempts that the current walk has seen. */
 static __always_inline void count_queued(struct scope *s, int seen, __u32 by)
 {
 	s->queued += by;
@@ -82,18 +82,18 @@ static __always_inline __u32 ends(struct attempt *a)
 	return __sync_lock_test_and_set(&a->state, ATTEMPT_NONE);
 }
 
-/* As a number below PURSES, for a verifier that knows of a number only how far it goes. */
-#define PURSES_SHIFT 5
-_Static_assert(PURSES <= 1 << PURSES_SHIFT, "each has a number of its own");
-static __always_inline __u32 purse_within(__u64 purse)
+/* As a number below CREDIT_BUCKETS, for a verifier that knows of a number only how far it goes. */
+#define BUCKETS_SHIFT 5
+_Static_assert(CREDIT_BUCKETS <= 1 << BUCKETS_SHIFT, "each has a number of its own");
+static __always_inline __u32 credit_bucket_within(__u64 bucket)
 {
-	purse = ((purse << PURSES_SHIFT) + PURSES - 1) / PURSES;
+	bucket = ((bucket << BUCKETS_SHIFT) + CREDIT_BUCKETS - 1) / CREDIT_BUCKETS;
 #ifdef __bpf__
-	asm volatile("%0 &= 31" : "+r"(purse));
+	asm volatile("%0 &= 31" : "+r"(bucket));
 #else
-	purse &= 31;
+	bucket &= 31;
 #endif
-	return purse * PURSES >> PURSES_SHIFT;
+	return bucket * CREDIT_BUCKETS >> BUCKETS_SHIFT;
 }
 
 /* Whether what comes of it is evidence: of one that was tried before its answer, since its silence was. */
@@ -119,17 +119,17 @@ static __always_inline __u32 is_stranger(const struct attempt *a)
 }
 
 /* The credit that it would cost. A number, not a way: the verifier would walk each. */
-static __always_inline __u32 purse_of(const struct attempt *a)
+static __always_inline __u32 credit_bucket_of(const struct attempt *a)
 {
-	return purse_within(is_stranger(a) * (PURSE_PORTS + a->cell) + is_named_one(a) * PURSE_NAMED +
-			    is_foreign_one(a) * PURSE_FOREIGN);
+	return credit_bucket_within(is_stranger(a) * (BUCKET_PORTS + a->cell) + is_named_one(a) * BUCKET_NAMED +
+				    is_foreign_one(a) * BUCKET_FOREIGN);
 }
 
 /* The one that it would cost beside: a stranger's, of all ports. Else the same. */
-static __always_inline __u32 purse_beside(const struct attempt *a)
+static __always_inline __u32 credit_bucket_beside(const struct attempt *a)
 {
-	return purse_within(is_stranger(a) * PURSE_ALL_PORTS + is_named_one(a) * PURSE_NAMED +
-			    is_foreign_one(a) * PURSE_FOREIGN);
+	return credit_bucket_within(is_stranger(a) * BUCKET_ALL_PORTS + is_named_one(a) * BUCKET_NAMED +
+				    is_foreign_one(a) * BUCKET_FOREIGN);
 }
 
 static __always_inline __u8 contact_of(const struct attempt *a)
@@ -143,17 +143,17 @@ static __always_inline __u8 contact_of(const struct attempt *a)
 
 static __always_inline struct trust *trust_of(struct scope *s, const struct attempt *a)
 {
-	return &s->trust[purse_of(a)];
+	return &s->trust[credit_bucket_of(a)];
 }
 
 static __always_inline struct trust *trust_beside(struct scope *s, const struct attempt *a)
 {
-	return &s->trust[purse_beside(a)];
+	return &s->trust[credit_bucket_beside(a)];
 }
 
 static __always_inline int has_credit_for(const struct scope *s, const struct attempt *a)
 {
-	return has_credit(&s->trust[purse_of(a)]) & has_credit(&s->trust[purse_beside(a)]);
+	return has_credit(&s->trust[credit_bucket_of(a)]) & has_credit(&s->trust[credit_bucket_beside(a)]);
 }
 
 /* Whether a newcomer may find no slot, no credit or somebody who waits. May be asked without the lock: one that is

@@ -22,7 +22,7 @@ static __always_inline int is_trusted(const struct scope *s, const struct limits
 {
 	int trusted = 1;
 
-	for (int i = 0; i < PURSES; i++) {
+	for (int i = 0; i < CREDIT_BUCKETS; i++) {
 		const struct trust *t = &s->trust[i];
 
 		trusted &= !t->settled_ns || (t->credit >= rest_of(&l->first, i) && !t->suspect_ns && !t->steps);
@@ -58,7 +58,7 @@ int collect_accounts(struct bpf_iter__bpf_map_elem *ctx)
 	l = limits_of(p, key.scope);
 	ended = p->rules.ended >> ((key.scope - RULE_SCOPES) & 63) & 1;
 	/* Credit that came back while nobody asked. */
-	for (int i = 0; i < PURSES; i++)
+	for (int i = 0; i < CREDIT_BUCKETS; i++)
 		settle_trust(key.scope, key.id, i);
 	host = host_scope();
 	s = bpf_map_lookup_elem(&accounts, &key);

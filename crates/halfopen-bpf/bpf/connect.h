@@ -84,7 +84,7 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 			     bpf_ktime_get_ns());
 	if (room && refusal == REFUSAL_NONE)
 		return 1;
-	if (p->essential.rules && (room || beside < beside_most) && is_essential(p, policy, cgroup))
+	if (p->never_hold.rules && (room || beside < beside_most) && is_never_held(p, policy, cgroup))
 		return 1;
 	/* Ours are run in the order of their attachment, all of them whatever the first says: what [[deny]] refuses
 	 * is its own. */

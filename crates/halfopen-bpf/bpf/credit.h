@@ -37,21 +37,21 @@
 enum side { SIDE_OLDEST, SIDE_NEWEST };
 
 /* By how much less evidence weighs there. */
-static __always_inline __u32 weight_shift(__u32 purse)
+static __always_inline __u32 weight_shift(__u32 bucket)
 {
-	return (purse == PURSE_ALL_PORTS) * ALL_PORTS_SHIFT;
+	return (bucket == BUCKET_ALL_PORTS) * ALL_PORTS_SHIFT;
 }
 
-/* What a purse begins with and recovers to. */
-static __always_inline __u32 rest_of(const struct first_contact *f, __u32 purse)
+/* What a credit bucket begins with and recovers to. */
+static __always_inline __u32 rest_of(const struct first_contact *f, __u32 bucket)
 {
-	return f->credit << (purse == PURSE_NAMED) * NAMED_SHIFT;
+	return f->credit << (bucket == BUCKET_NAMED) * NAMED_SHIFT;
 }
 
 /* What answers may bring it to. */
-static __always_inline __u32 bank_of(const struct trust *t, const struct first_contact *f, __u32 purse)
+static __always_inline __u32 bank_of(const struct trust *t, const struct first_contact *f, __u32 bucket)
 {
-	return rest_of(f, purse) + f->worth * (BANK_ANSWERS + t->proven);
+	return rest_of(f, bucket) + f->worth * (BANK_ANSWERS + t->proven);
 }
 
 static __always_inline int is_throttled(const struct trust *t, const struct first_contact *f)
@@ -115,10 +115,10 @@ static __always_inline void absolve(struct trust *t, const struct first_contact 
 }
 
 /* To be called before anything else here. */
-static __always_inline void trust_settle(struct trust *t, const struct first_contact *f, __u32 purse, __u64 now)
+static __always_inline void trust_settle(struct trust *t, const struct first_contact *f, __u32 bucket, __u64 now)
 {
 	__u64 periods, until, forgotten;
-	__u32 rest = rest_of(f, purse), excess, shift, bank;
+	__u32 rest = rest_of(f, bucket), excess, shift, bank;
 
 	if (!f->credit)
 		return;
@@ -143,24 +143,24 @@ static __always_inline void trust_settle(struct trust *t, const struct first_con
 	t->proven += t->answers && t->proven < PROVEN_MOST;
 	t->proven >>= shift - t->answers;
 	t->answers = 0;
-	bank = bank_of(t, f, purse);
+	bank = bank_of(t, f, bucket);
 	excess = t->credit > bank ? t->credit - bank : 0;
 	t->credit -= excess - (excess >> shift);
 	until = t->settled_ns + periods * PERIOD_NS;
 	forgotten = (until >> FORGET_SHIFT) - (t->settled_ns >> FORGET_SHIFT);
-	forgotten = forgotten < STEPS_MOST ? forgotten * CREDIT >> weight_shift(purse) : STEPS_MOST;
+	forgotten = forgotten < STEPS_MOST ? forgotten * CREDIT >> weight_shift(bucket) : STEPS_MOST;
 	t->steps -= forgotten < t->steps ? forgotten : t->steps;
 	t->settled_ns = until;
 	absolve(t, f);
 }
 
 /* Whether trust_settle() would change anything. */
-static __always_inline int trust_is_unsettled(const struct trust *t, const struct first_contact *f, __u32 purse,
+static __always_inline int trust_is_unsettled(const struct trust *t, const struct first_contact *f, __u32 bucket,
 					      __u64 now)
 {
 	if (!f->credit)
 		return 0;
-	if (!t->settled_ns || now >= t->settled_ns + PERIOD_NS || (t->credit >= rest_of(f, purse)) != !t->recover_ns)
+	if (!t->settled_ns || now >= t->settled_ns + PERIOD_NS || (t->credit >= rest_of(f, bucket)) != !t->recover_ns)
 		return 1;
 	return (t->recover_ns && now >= t->recover_ns) ||
 	       (f->block_ns && t->suspect_ns && now >= t->suspect_ns + f->block_ns);
@@ -236,12 +236,12 @@ static __always_inline void leave_place(struct trust *t, __u32 place)
 }
 
 /* A first contact goes out. */
-static __always_inline void credit_spend(struct trust *t, const struct first_contact *f, __u32 purse, __u64 now)
+static __always_inline void credit_spend(struct trust *t, const struct first_contact *f, __u32 bucket, __u64 now)
 {
 	t->credit -= t->credit < CREDIT ? t->credit : CREDIT;
 	t->pending++;
 	t->offered_ns = now;
-	if (!t->recover_ns && t->credit < rest_of(f, purse))
+	if (!t->recover_ns && t->credit < rest_of(f, bucket))
 		t->recover_ns = now + pause_ns(t, f);
 }
 
@@ -270,7 +270,7 @@ static __always_inline void pending_no_more(struct trust *t)
 }
 
 /* One that went out from `side` is answered; so many others of its neighbourhood were before it. */
-static __always_inline void contact_answered(struct trust *t, const struct first_contact *f, __u32 purse, int side,
+static __always_inline void contact_answered(struct trust *t, const struct first_contact *f, __u32 bucket, int side,
 					     __u32 neighbours, __u64 now)
 {
 	__u32 worth = f->worth >> (neighbours < SHIFT_MOST ? neighbours : SHIFT_MOST);
@@ -281,14 +281,14 @@ static __always_inline void contact_answered(struct trust *t, const struct first
 		hear(t, 1);
 	t->answered++;
 	t->answers = 1;
-	back = worth >> weight_shift(purse);
+	back = worth >> weight_shift(bucket);
 	t->steps -= t->steps < back ? t->steps : back;
 	if (worth < cost)
 		worth = cost;
 	absolve(t, f);
 	if (is_throttled(t, f))
 		worth = cost;
-	most = bank_of(t, f, purse);
+	most = bank_of(t, f, bucket);
 	if (t->answered > t->pending && (t->answered - t->pending) * CREDIT > most)
 		most = (t->answered - t->pending) * CREDIT;
 	room = most > t->credit ? most - t->credit : 0;
@@ -297,21 +297,21 @@ static __always_inline void contact_answered(struct trust *t, const struct first
 }
 
 /* What has answered proves nothing: the contact costs nothing. */
-static __always_inline void contact_undone(struct trust *t, const struct first_contact *f, __u32 purse, __u64 now)
+static __always_inline void contact_undone(struct trust *t, const struct first_contact *f, __u32 bucket, __u64 now)
 {
-	__u32 rest = rest_of(f, purse), room = rest > t->credit ? rest - t->credit : 0;
+	__u32 rest = rest_of(f, bucket), room = rest > t->credit ? rest - t->credit : 0;
 	__u32 cost = f->worth ? CREDIT : 0;
 
 	gain_credit(t, cost < room ? cost : room, now);
 }
 
 /* One that went out from `side` is not answered in time, or ended without an answer. */
-static __always_inline void contact_silent(struct trust *t, const struct first_contact *f, __u32 purse, int side,
+static __always_inline void contact_silent(struct trust *t, const struct first_contact *f, __u32 bucket, int side,
 					   __u64 now)
 {
 	hear(t, 0);
 	if (f->worth && t->steps < STEPS_MOST)
-		t->steps += CREDIT >> weight_shift(purse);
+		t->steps += CREDIT >> weight_shift(bucket);
 	if (f->order == ORDER_EITHER && side == t->side)
 		t->side = !side;
 	if (t->steps >= SUSPECT_STEPS && !t->suspect_ns && is_hardly_answered(t, f))

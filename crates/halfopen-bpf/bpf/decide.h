@@ -28,7 +28,7 @@ static __always_inline int turn_is_due(const struct scope *s, const struct limit
 /* Those of its own kind that wait here. */
 static __always_inline __u32 waiting_alike(const struct scope *s, const struct attempt *a)
 {
-	__u32 named = s->trust[PURSE_NAMED].waiting, foreign = s->trust[PURSE_FOREIGN].waiting;
+	__u32 named = s->trust[BUCKET_NAMED].waiting, foreign = s->trust[BUCKET_FOREIGN].waiting;
 	__u32 of_strangers = s->waiting_here - s->waiting_known - named - foreign;
 
 	return is_stranger(a) * of_strangers + is_named_one(a) * named + is_foreign_one(a) * foreign;
@@ -37,13 +37,13 @@ static __always_inline __u32 waiting_alike(const struct scope *s, const struct a
 /* Those that wait here for the same credit. */
 static __always_inline __u32 waiting_for_credit(const struct scope *s, const struct attempt *a)
 {
-	return s->trust[purse_of(a)].waiting;
+	return s->trust[credit_bucket_of(a)].waiting;
 }
 
 /* Whether some that a DNS answer has named wait, and have the credit. */
 static __always_inline __u32 named_wait(const struct scope *s)
 {
-	const struct trust *named = &s->trust[PURSE_NAMED];
+	const struct trust *named = &s->trust[BUCKET_NAMED];
 
 	return some(named->waiting) & some(named->credit / CREDIT);
 }
@@ -52,10 +52,10 @@ static __always_inline __u32 named_wait(const struct scope *s)
  * a stranger those named ones that have the credit. */
 static __always_inline int yields(const struct scope *s, const struct limits *l, const struct attempt *a)
 {
-	__u32 named_wait_for_slots = (1 - some(l->first.credit)) | some(s->trust[PURSE_NAMED].credit / CREDIT);
+	__u32 named_wait_for_slots = (1 - some(l->first.credit)) | some(s->trust[BUCKET_NAMED].credit / CREDIT);
 
 	return some(s->waiting_known) |
-	       ((1 - is_named_one(a)) & some(s->trust[PURSE_NAMED].waiting) & named_wait_for_slots);
+	       ((1 - is_named_one(a)) & some(s->trust[BUCKET_NAMED].waiting) & named_wait_for_slots);
 }
 
 /* In a scope of its own a newcomer goes out at once only past an empty queue. Those who wait for credit are passed by
@@ -163,9 +163,9 @@ static __always_inline void turns_settle(struct scope *s, const struct limits *l
 		s->next_turn_ns = now + l->interval_ns;
 }
 
-/* Slots, grid, turns and the purse of each scope that is charged are to be settled, in this order, before the rest here
- * is called. Whether settling would change anything can be asked without the lock too: what is missed now is settled by
- * the next. */
+/* Slots, grid, turns and the credit bucket of each scope that is charged are to be settled, in this order, before the
+ * rest here is called. Whether settling would change anything can be asked without the lock too: what is missed now is
+ * settled by the next. */
 static __always_inline int grid_or_turns_are_unsettled(const struct scope *s, const struct limits *l, __u64 now)
 {
 	return s->slot_shift != l->slot_shift || (s->in_old_grid && now >= s->old_grid_until_ns) ||
@@ -337,18 +337,18 @@ static __always_inline void forget_contact(struct scope *s, __u64 address)
 /* Whether this attempt waits for its turn like any other. */
 static __always_inline int is_bound(const struct attempt *a, __u32 mode)
 {
-	return mode == MODE_ENFORCE && !(a->flags & ATTEMPT_ESSENTIAL);
+	return mode == MODE_ENFORCE && !(a->flags & ATTEMPT_NEVER_HELD);
 }
 
 /* A first contact spends credit, and its address is met. */
 static __always_inline void contact(struct scope *s, const struct limits *l, const struct attempt *a, __u64 now)
 {
-	if (!l->first.credit || a->flags & ATTEMPT_ESSENTIAL)
+	if (!l->first.credit || a->flags & ATTEMPT_NEVER_HELD)
 		return;
 	if (is_first(a)) {
-		credit_spend(trust_of(s, a), &l->first, purse_of(a), now);
+		credit_spend(trust_of(s, a), &l->first, credit_bucket_of(a), now);
 		if (is_stranger(a))
-			credit_spend(trust_beside(s, a), &l->first, PURSE_ALL_PORTS, now);
+			credit_spend(trust_beside(s, a), &l->first, BUCKET_ALL_PORTS, now);
 		s->first_contacts++;
 	}
 	note_contact(s, &l->first, a->address);
@@ -376,7 +376,7 @@ static __always_inline void go_out(struct books *b, struct attempt *a, __u64 now
  * where the address has not answered lately. */
 static __always_inline void tell_first(struct books *b, struct attempt *a)
 {
-	int first = 0, told = a->flags & ATTEMPT_ESSENTIAL;
+	int first = 0, told = a->flags & ATTEMPT_NEVER_HELD;
 
 	for_each_charged(i) {
 		struct scope *s = b->scope[i];
@@ -415,7 +415,7 @@ static __always_inline enum verdict attempt_begin(struct books *b, struct attemp
 		    !(i == CHARGED_HOST ? may_admit_at_host(b, a, now) : may_admit(b->scope[i], b->limits[i], a)))
 			at = i;
 	}
-	if (a->flags & ATTEMPT_ESSENTIAL)
+	if (a->flags & ATTEMPT_NEVER_HELD)
 		at = CHARGED;
 
 	if (at != CHARGED && mode == MODE_ENFORCE) {

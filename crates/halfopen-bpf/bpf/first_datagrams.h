@@ -60,9 +60,9 @@ __noinline int find_sender(struct __sk_buff *skb)
 	}
 	d->generation = p->generation;
 	d->sent_ns = 0;
-	d->essential = 0;
+	d->never_hold = 0;
 	if (cgroup && bpf_sk_cgroup_id(sk) == cgroup->kn->id) {
-		d->essential = p->essential.rules && is_essential(p, policy, cgroup);
+		d->never_hold = p->never_hold.rules && is_never_held(p, policy, cgroup);
 		if (p->exec_level || p->rules.rules)
 			find_charge(&charge, policy, sk, cgroup);
 		if (charge.account && !find_account(charge.scope, charge.account, charge.cgroup_id))
@@ -168,7 +168,7 @@ __noinline int datagram_leaves(struct __sk_buff *skb)
 	d = bpf_sk_storage_get(&datagram_sockets, sk, NULL, 0);
 	if (!d || d->generation != p->generation)
 		return DATAGRAM_OF_UNKNOWN;
-	if (d->essential)
+	if (d->never_hold)
 		return LEAVES;
 	__builtin_memcpy(contact.addr, packet.far.addr, sizeof(contact.addr));
 	if (is_younger(d->sent_ns, now, DATED_NS) && is_same(d->addr, contact.addr))

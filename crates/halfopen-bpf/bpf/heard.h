@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * What first contacts come to, for the trust in those that they are charged to: an answer, or silence. Each purse hears
- * of it apart, under the host scope's lock: it may be a moment before or after what else happens to the attempt. Pure.
+ * What first contacts come to, for the trust in those that they are charged to: an answer, or silence. Each credit
+ * bucket hears of it apart, under the host scope's lock: it may be a moment before or after what else happens to the
+ * attempt. Pure.
  */
 #pragma once
 
@@ -33,11 +34,11 @@ static __always_inline enum heard heard_at_end(const struct attempt *a, enum end
 	return is_evident(a) ? HEARD_ANSWER : HEARD_NOTHING;
 }
 
-/* One of its purses hears it; so many other first contacts of its neighbourhood were answered lately. */
-static __always_inline void trust_hears(struct scope *s, const struct limits *l, const struct attempt *a, __u32 purse,
+/* One of its credit buckets hears it; so many other first contacts of its neighbourhood were answered lately. */
+static __always_inline void trust_hears(struct scope *s, const struct limits *l, const struct attempt *a, __u32 bucket,
 					enum heard heard, __u32 neighbours, __u64 now)
 {
-	struct trust *t = &s->trust[purse_within(purse)];
+	struct trust *t = &s->trust[credit_bucket_within(bucket)];
 
 	if (!l->first.credit)
 		return;
@@ -49,9 +50,9 @@ static __always_inline void trust_hears(struct scope *s, const struct limits *l,
 	if (a->flags & ATTEMPT_PENDING)
 		pending_no_more(t);
 	if (heard == HEARD_SILENCE)
-		contact_silent(t, &l->first, purse, side_taken(a), now);
+		contact_silent(t, &l->first, bucket, side_taken(a), now);
 	else if (heard == HEARD_ANSWER)
-		contact_answered(t, &l->first, purse, side_taken(a), neighbours, now);
+		contact_answered(t, &l->first, bucket, side_taken(a), neighbours, now);
 	else if (is_first(a))
-		contact_undone(t, &l->first, purse, now);
+		contact_undone(t, &l->first, bucket, now);
 }

@@ -169,30 +169,30 @@ struct {
 	__type(value, __u32);
 } scope_of_cgroup SEC(".maps");
 
-/* hash, 128 entries: rules of `essential` that ask for a user. Written by user space only. */
+/* hash, 128 entries: rules of `never_hold` that ask for a user. Written by user space only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 2 * ESSENTIAL_RULES);
+	__uint(max_entries, 2 * NEVER_HOLD_RULES);
 	__type(key, struct user_key);
 	__type(value, __u64);
-} essential_users SEC(".maps");
+} never_hold_users SEC(".maps");
 
-/* hash, 128 entries: rules of `essential` that ask for an executable. Written by user space only. */
+/* hash, 128 entries: rules of `never_hold` that ask for an executable. Written by user space only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 2 * ESSENTIAL_RULES);
+	__uint(max_entries, 2 * NEVER_HOLD_RULES);
 	__type(key, struct exe_key);
 	__type(value, __u64);
-} essential_exes SEC(".maps");
+} never_hold_exes SEC(".maps");
 
-/* hash, 2048 entries: the cgroups that rules of `essential` ask for, a tree by names, so that a cgroup is known from
+/* hash, 2048 entries: the cgroups that rules of `never_hold` ask for, a tree by names, so that a cgroup is known from
  * its first connect on. Written by user space only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 2048);
 	__type(key, struct cgroup_step);
 	__type(value, struct cgroup_place);
-} essential_cgroups SEC(".maps");
+} never_hold_cgroups SEC(".maps");
 
 /* hash, 96 entries: rules of `[[scope]]` that ask for a user. Written by user space only. */
 struct {

@@ -36,7 +36,7 @@ static __thread const unsigned int *to_read;
 #include "outcome.h"
 #include "patience.h"
 #include "ports.h"
-#include "recount.h"
+#include "reconcile.h"
 #include "refuse.h"
 #include "remembered.h"
 
@@ -51,10 +51,10 @@ static struct books open_books(const struct native_charge *c)
 	return b;
 }
 
-void native_describe(struct attempt *a, int essential, int first, int tried, int named, int foreign, __u64 address,
+void native_describe(struct attempt *a, int never_hold, int first, int tried, int named, int foreign, __u64 address,
 		     __u16 port)
 {
-	a->flags = (essential ? ATTEMPT_ESSENTIAL : 0) | (first ? ATTEMPT_FIRST : 0) | (named ? ATTEMPT_NAMED : 0);
+	a->flags = (never_hold ? ATTEMPT_NEVER_HELD : 0) | (first ? ATTEMPT_FIRST : 0) | (named ? ATTEMPT_NAMED : 0);
 	a->flags |= tried ? ATTEMPT_TRIED : 0;
 	if (foreign)
 		a->flags = (a->flags & ~ATTEMPT_NAMED) | ATTEMPT_FOREIGN;
@@ -77,10 +77,10 @@ static void settle_all(struct books *b, const struct attempt *a, __u64 now)
 			grid_settle(s, l, now);
 			turns_settle(s, l, now);
 		}
-		if (s && trust_is_unsettled(trust_of(s, a), &l->first, purse_of(a), now))
-			trust_settle(trust_of(s, a), &l->first, purse_of(a), now);
-		if (s && trust_is_unsettled(trust_beside(s, a), &l->first, purse_beside(a), now))
-			trust_settle(trust_beside(s, a), &l->first, purse_beside(a), now);
+		if (s && trust_is_unsettled(trust_of(s, a), &l->first, credit_bucket_of(a), now))
+			trust_settle(trust_of(s, a), &l->first, credit_bucket_of(a), now);
+		if (s && trust_is_unsettled(trust_beside(s, a), &l->first, credit_bucket_beside(a), now))
+			trust_settle(trust_beside(s, a), &l->first, credit_bucket_beside(a), now);
 	}
 }
 
@@ -138,9 +138,9 @@ static void all_hear(struct books *b, struct attempt *a, enum heard heard, __u32
 	for_each_charged(i) {
 		if (!b->scope[i])
 			continue;
-		trust_hears(b->scope[i], b->limits[i], a, purse_of(a), heard, neighbours, now);
+		trust_hears(b->scope[i], b->limits[i], a, credit_bucket_of(a), heard, neighbours, now);
 		if (is_stranger(a))
-			trust_hears(b->scope[i], b->limits[i], a, PURSE_ALL_PORTS, heard, neighbours, now);
+			trust_hears(b->scope[i], b->limits[i], a, BUCKET_ALL_PORTS, heard, neighbours, now);
 	}
 	a->flags &= ~ATTEMPT_PENDING;
 }
@@ -290,7 +290,7 @@ int native_walk_ends(struct scope *s, __u32 walk)
 /* The books of one scope as they would be if somebody asked now, in the order of native/scope.rs. */
 void native_ledger(const struct scope *s, __u64 now, __u64 number[17])
 {
-	/* Too low by one until the next recount where a walk was missed; see at_once.h. */
+	/* Too low by one until the next reconcile where a walk was missed; see at_once.h. */
 	__u32 out = (__s32)s->out < 0 ? 0 : s->out, held;
 	struct scope then = *s;
 
@@ -330,13 +330,13 @@ int native_takes_names(__u8 cell)
 
 /* Credits, whether the newest goes first, and when the next one comes back (0 = none is missing), were somebody to ask
  * now. Returns whether any are asked for. */
-int native_offer(const struct scope *s, const struct limits *l, __u32 purse, __u64 now, __u64 number[3])
+int native_offer(const struct scope *s, const struct limits *l, __u32 bucket, __u64 now, __u64 number[3])
 {
-	struct trust then = s->trust[purse % PURSES];
+	struct trust then = s->trust[bucket % CREDIT_BUCKETS];
 
 	if (!l->first.credit)
 		return 0;
-	trust_settle(&then, &l->first, purse % PURSES, now);
+	trust_settle(&then, &l->first, bucket % CREDIT_BUCKETS, now);
 	number[0] = then.credit / CREDIT;
 	number[1] = newest_goes(&then, &l->first);
 	number[2] = then.recover_ns;
@@ -411,9 +411,9 @@ int native_found_address(const struct dns_reading *m, __u32 at, __u8 addr[16], _
 	return is_nameable(addr);
 }
 
-__u64 native_seal(__u64 cgroup, __u64 generation, __u64 rules, __u64 essential)
+__u64 native_seal(__u64 cgroup, __u64 generation, __u64 rules, __u64 never_hold)
 {
-	return seal_of(cgroup, generation, rules, essential);
+	return seal_of(cgroup, generation, rules, never_hold);
 }
 
 __u64 native_print(__u64 owner, __u64 key)

@@ -14,7 +14,7 @@ struct native_charge {
 	struct party *part;
 };
 
-void native_describe(struct attempt *a, int essential, int first, int tried, int named, int foreign, __u64 address,
+void native_describe(struct attempt *a, int never_hold, int first, int tried, int named, int foreign, __u64 address,
 		     __u16 port);
 __u32 native_refuse(const struct native_charge *c, int met, __u64 now);
 __u32 native_begin(const struct native_charge *c, struct attempt *a, __u32 mode, __u64 now);
@@ -36,7 +36,7 @@ int native_walk_ends(struct scope *s, __u32 walk);
 void native_ledger(const struct scope *s, __u64 now, __u64 number[17]);
 __u32 native_port_cell(__u64 account, __u16 port);
 int native_takes_names(__u8 cell);
-int native_offer(const struct scope *s, const struct limits *l, __u32 purse, __u64 now, __u64 number[3]);
+int native_offer(const struct scope *s, const struct limits *l, __u32 bucket, __u64 now, __u64 number[3]);
 int native_beside_is_counted(__u32 by_all, __u32 most);
 int native_may_have_beside(__u32 most, __u32 by_all, __u32 by_top, __u32 by_part);
 __u32 native_silent_patience_ms(__u32 syn_count, __u32 linear, __u32 rto_max_ms);
@@ -49,7 +49,7 @@ __u32 native_next_wait_ms(__u32 held_ms, __u32 rechecks, __u32 waiting, __u32 qu
 __u32 native_read_answer(struct dns_reading *m, const __u8 *message, __u32 length, const __u8 *question,
 			 __u32 question_length);
 int native_found_address(const struct dns_reading *m, __u32 at, __u8 addr[16], __u32 *ttl_s);
-__u64 native_seal(__u64 cgroup, __u64 generation, __u64 rules, __u64 essential);
+__u64 native_seal(__u64 cgroup, __u64 generation, __u64 rules, __u64 never_hold);
 __u64 native_print(__u64 owner, __u64 key);
 int native_set_find(struct known_set *set, __u64 print, __u32 now, __u32 *until);
 __u32 native_set_claim(struct known_set *set, __u64 print, __u32 now);

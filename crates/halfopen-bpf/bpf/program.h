@@ -255,7 +255,7 @@ __noinline int release_scope(__u32 number, __u64 account, __u32 released)
 	at = bpf_map_lookup_elem(&releases, &key);
 	is_it |= at && (__s32)(*at - s->releases) > 0;
 	bpf_spin_lock(&host->lock);
-	for (int i = 0; is_it && i < PURSES; i++)
+	for (int i = 0; is_it && i < CREDIT_BUCKETS; i++)
 		trust_begins_anew(&s->trust[i]);
 	for (int i = 0; is_it && i < WORKING_SET; i++)
 		s->working_set[i] = 0;
@@ -294,7 +294,7 @@ __noinline int settle_grid_and_turns(__u32 number, __u64 account)
 	return 1;
 }
 
-__noinline int settle_trust(__u32 number, __u64 account, __u32 purse)
+__noinline int settle_trust(__u32 number, __u64 account, __u32 bucket)
 {
 	struct scope *host = host_scope(), *s = find_scope(number & (SCOPES - 1), account);
 	const struct limits *l = limits_of(policy_in_force(), number);
@@ -303,7 +303,7 @@ __noinline int settle_trust(__u32 number, __u64 account, __u32 purse)
 	if (!host || !s)
 		return 0;
 	bpf_spin_lock(&host->lock);
-	trust_settle(&s->trust[purse_within(purse)], &l->first, purse, now);
+	trust_settle(&s->trust[credit_bucket_within(bucket)], &l->first, bucket, now);
 	bpf_spin_unlock(&host->lock);
 	return 1;
 }
@@ -320,11 +320,12 @@ static __always_inline void settle_books(struct books *b, const struct policy *p
 			settle_slots(number[i], account[i]);
 		if (b->scope[i] && grid_or_turns_are_unsettled(b->scope[i], b->limits[i], now))
 			settle_grid_and_turns(number[i], account[i]);
-		if (b->scope[i] && trust_is_unsettled(trust_of(b->scope[i], a), &b->limits[i]->first, purse_of(a), now))
-			settle_trust(number[i], account[i], purse_of(a));
 		if (b->scope[i] &&
-		    trust_is_unsettled(trust_beside(b->scope[i], a), &b->limits[i]->first, purse_beside(a), now))
-			settle_trust(number[i], account[i], purse_beside(a));
+		    trust_is_unsettled(trust_of(b->scope[i], a), &b->limits[i]->first, credit_bucket_of(a), now))
+			settle_trust(number[i], account[i], credit_bucket_of(a));
+		if (b->scope[i] && trust_is_unsettled(trust_beside(b->scope[i], a), &b->limits[i]->first,
+						      credit_bucket_beside(a), now))
+			settle_trust(number[i], account[i], credit_bucket_beside(a));
 	}
 }
 

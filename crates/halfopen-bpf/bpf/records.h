@@ -5,7 +5,7 @@
  *
  * A record is found by its socket's cookie, which no other socket ever has: at the entry of `records` that the lowest
  * bits name, or, where that is another attempt's, in records_beside, of which nobody may have all (beside.h). A record
- * whose socket has ended unnoticed is found by the recount.
+ * whose socket has ended unnoticed is found by the reconcile walk.
  */
 #pragma once
 
@@ -76,7 +76,7 @@ __noinline int keep_beside(struct attempt *a)
 	top = find_party(a->top, WHOLE_TOP);
 	part = find_party(a->top, a->part);
 	/* Whoever cannot be counted is taken to have many. */
-	if (!(a->flags & ATTEMPT_ESSENTIAL) && !has_share_beside(top, part, others, beside_most)) {
+	if (!(a->flags & ATTEMPT_NEVER_HELD) && !has_share_beside(top, part, others, beside_most)) {
 		count_fault(FAULT_NO_RECORD);
 		return 0;
 	}
@@ -151,7 +151,7 @@ __noinline int free_beside(__u64 cookie, __u64 held_as)
 	return 1;
 }
 
-/* It is held as its socket's, by the cookie, or by the recount. */
+/* It is held as its socket's, by the cookie, or by the reconcile walk. */
 static __always_inline void free_held_as(struct attempt *a, __u64 cookie, __u64 held_as)
 {
 	if (record_at(cookie) == a)
@@ -165,8 +165,8 @@ static __always_inline void free_record(struct attempt *a, __u64 cookie)
 	free_held_as(a, cookie, cookie);
 }
 
-/* For the recount, which comes upon a record while its socket may free it, and another claim it. Returns whether it is
- * held now: free_seized() is to follow. */
+/* For the reconcile walk, which comes upon a record while its socket may free it, and another claim it. Returns whether
+ * it is held now: free_seized() is to follow. */
 static __always_inline int seize_record(struct attempt *a, __u64 cookie)
 {
 	return __sync_val_compare_and_swap(&a->cookie, cookie, cookie | RECORD_ENDS) == cookie;

@@ -43,13 +43,13 @@ static __always_inline int goes_at_once(const struct books *b, int met)
 	return met && !host_of(b)->parties.waiting && slots_held(host_of(b)) < b->limits[CHARGED_HOST]->half_open;
 }
 
-/* Whether one of its purses has made the scope a suspect for as long. A number, not a way: the verifier would walk
- * each. */
+/* Whether one of its credit buckets has made the scope a suspect for as long. A number, not a way: the verifier would
+ * walk each. */
 static __always_inline __u32 is_blocked(const struct scope *s, const struct first_contact *f, __u64 now)
 {
 	__u64 blocked = 0, since;
 
-	for (int i = 0; i < PURSES; i++) {
+	for (int i = 0; i < CREDIT_BUCKETS; i++) {
 		since = s->trust[i].suspect_ns;
 		blocked |= (now - since - f->block_ns) & (since | -since) & -f->block_ns;
 	}
@@ -57,7 +57,7 @@ static __always_inline __u32 is_blocked(const struct scope *s, const struct firs
 	return blocked >> 63;
 }
 
-/* Only where something is enforced, and not of the essential; `met` where the address is known or named. May be asked
+/* Only where something is enforced, and not of those that are never held; `met` where the address is known or named. May be asked
  * without the lock. */
 static __always_inline enum refusal refusal_of(const struct books *b, int met, __u64 now)
 {

@@ -35,9 +35,9 @@ static __always_inline __u64 mix(__u64 hash, __u64 word)
 
 /* Of what is remembered of a cgroup, under one generation of the rules. An LRU map gives the memory of an entry that is
  * being read to another one: what is read may be half of it, or that of another cgroup. */
-static __always_inline __u64 seal_of(__u64 cgroup, __u64 generation, __u64 rules, __u64 essential)
+static __always_inline __u64 seal_of(__u64 cgroup, __u64 generation, __u64 rules, __u64 never_hold)
 {
-	return mix(mix(mix(mix(0, cgroup), generation), rules), essential);
+	return mix(mix(mix(mix(0, cgroup), generation), rules), never_hold);
 }
 
 /* By what an entry is known: 16 bits of its owner's hash, and 48 of its key's. */

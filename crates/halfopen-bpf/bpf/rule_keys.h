@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * What rules ask of a task: its user, its executable, and of `essential` its cgroup by name. Never the task's name,
+ * What rules ask of a task: its user, its executable, and of `never_hold` its cgroup by name. Never the task's name,
  * which is its own choice.
  */
 #pragma once
@@ -8,8 +8,8 @@
 #include "kernel_types.h"
 #include "maps.h"
 
-/* The rules of `users` or `exes`, maps of the form of essential_users and essential_exes. A field behind a pointer that
- * is NULL reads as zero. */
+/* The rules of `users` or `exes`, maps of the form of never_hold_users and never_hold_exes. A field behind a pointer
+ * that is NULL reads as zero. */
 static __always_inline __u64 rules_for_user(void *users, __u32 policy, const struct task_struct *task)
 {
 	struct user_key key = { .policy = policy, .uid = task->cred->uid.val };
@@ -47,7 +47,7 @@ static __noinline __u64 rules_for_cgroup(__u32 policy, struct cgroup *cgroup)
 		__builtin_memset(step.name, 0, sizeof(step.name));
 		if (bpf_probe_read_kernel_str(step.name, sizeof(step.name), BPF_CORE_READ(ancestor, kn, name)) < 0)
 			break;
-		place = bpf_map_lookup_elem(&essential_cgroups, &step);
+		place = bpf_map_lookup_elem(&never_hold_cgroups, &step);
 		if (!place)
 			break;
 		rules |= place->rules;

@@ -169,7 +169,7 @@ static __always_inline int match_patterns(const struct policy *p, __u32 policy, 
 /* Neither this nor the next within its callers: see rules_for_cgroup(). */
 static __noinline void remember_cgroup_rules(__u64 generation, __u64 id, struct cgroup_rules *found)
 {
-	found->seal = seal_of(id, generation, found->rules, found->essential);
+	found->seal = seal_of(id, generation, found->rules, found->never_hold);
 	bpf_map_update_elem(&cgroups_known, &id, found, BPF_ANY);
 }
 
@@ -180,14 +180,14 @@ static __noinline int recall_cgroup_rules(__u64 generation, __u64 id, struct cgr
 	if (!known)
 		return 0;
 	found->rules = known->rules;
-	found->essential = known->essential;
-	return known->seal == seal_of(id, generation, found->rules, found->essential);
+	found->never_hold = known->never_hold;
+	return known->seal == seal_of(id, generation, found->rules, found->never_hold);
 }
 
 static __noinline void find_cgroup_rules(const struct policy *p, __u32 policy, struct cgroup *cgroup,
 					 struct cgroup_rules *found)
 {
-	found->essential = p->essential.rules ? rules_for_cgroup(policy, cgroup) : 0;
+	found->never_hold = p->never_hold.rules ? rules_for_cgroup(policy, cgroup) : 0;
 	if (match_patterns(p, policy, cgroup, &found->rules))
 		remember_cgroup_rules(p->generation, cgroup->kn->id, found);
 }
@@ -229,19 +229,19 @@ static __always_inline __u64 rules_for(const struct policy *p, __u32 policy, str
 	return rules;
 }
 
-/* Whether the task that connects from a socket of this cgroup is essential. The cgroup is asked for first: most are in
+/* Whether the task that connects from a socket of this cgroup is never held. The cgroup is asked for first: most are in
  * no rule's, and the answer is remembered. */
-static __always_inline int is_essential(const struct policy *p, __u32 policy, struct cgroup *cgroup)
+static __always_inline int is_never_held(const struct policy *p, __u32 policy, struct cgroup *cgroup)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
-	__u64 rules = p->essential.rules;
+	__u64 rules = p->never_hold.rules;
 
-	if (rules & ~p->essential.any_cgroup)
-		rules &= p->essential.any_cgroup | cgroup_rules_of(p, policy, cgroup).essential;
-	if (rules & ~p->essential.any_user)
-		rules &= p->essential.any_user | rules_for_user(&essential_users, policy, task);
-	if (rules & ~p->essential.any_exe)
-		rules &= p->essential.any_exe | rules_for_exe(&essential_exes, policy, task);
+	if (rules & ~p->never_hold.any_cgroup)
+		rules &= p->never_hold.any_cgroup | cgroup_rules_of(p, policy, cgroup).never_hold;
+	if (rules & ~p->never_hold.any_user)
+		rules &= p->never_hold.any_user | rules_for_user(&never_hold_users, policy, task);
+	if (rules & ~p->never_hold.any_exe)
+		rules &= p->never_hold.any_exe | rules_for_exe(&never_hold_exes, policy, task);
 	return rules != 0;
 }
 

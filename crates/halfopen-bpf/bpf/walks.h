@@ -9,7 +9,7 @@
 #include "options.h"
 #include "program.h"
 #include "programs.h"
-#include "recount.h"
+#include "reconcile.h"
 #include "records.h"
 #include "told.h"
 
@@ -51,7 +51,7 @@ static __always_inline void finish_walk_of(struct scope *host, struct scope *s)
 	drifted = walk_ends(s, host->walk);
 	bpf_spin_unlock(&host->lock);
 	if (drifted)
-		count_fault(FAULT_RECOUNTED);
+		count_fault(FAULT_RECONCILED);
 }
 
 static long finish_walk_of_account(struct bpf_map *map, struct account_key *key, struct scope *s, void *ctx)
@@ -108,7 +108,7 @@ static __always_inline int socket_is_gone(const struct attempt *a)
 
 /* A walk over all records begins. Runs once for each read, over a map that has one entry; so does its end. */
 SEC("iter/bpf_map_elem")
-int recount_begins(struct bpf_iter__bpf_map_elem *ctx)
+int reconcile_begins(struct bpf_iter__bpf_map_elem *ctx)
 {
 	struct scope *host = host_scope();
 
@@ -123,7 +123,7 @@ int recount_begins(struct bpf_iter__bpf_map_elem *ctx)
 /* Counts every live attempt anew, and ends those whose sockets are gone. The books change while the walk goes on: what
  * it has not seen yet is told from what it has by the attempt's `walk` number. */
 SEC("iter/bpf_map_elem")
-int recount(struct bpf_iter__bpf_map_elem *ctx)
+int reconcile(struct bpf_iter__bpf_map_elem *ctx)
 {
 	struct attempt *a = ctx->value;
 	__u64 cookie;
@@ -139,12 +139,12 @@ int recount(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 	books_end(a, ENDING_UNSEEN);
 	free_seized(a, cookie);
-	count_fault(FAULT_RECOUNTED);
+	count_fault(FAULT_RECONCILED);
 	return 0;
 }
 
 SEC("iter/bpf_map_elem")
-int recount_ends(struct bpf_iter__bpf_map_elem *ctx)
+int reconcile_ends(struct bpf_iter__bpf_map_elem *ctx)
 {
 	if (ctx->key)
 		finish_walk();
@@ -234,7 +234,7 @@ int restore_all(struct bpf_iter__tcp *ctx)
 	if (failed)
 		count_fault(FAULT_RESTORE_OPTIONS);
 	__sync_fetch_and_add(&options_restored, 1);
-	if (policy_in_force()->poke && a->state == ATTEMPT_QUEUED && !a->rechecks)
+	if (policy_in_force()->wakeups && a->state == ATTEMPT_QUEUED && !a->rechecks)
 		write_attempt(ctx->meta->seq, a, 0);
 	return 0;
 }

@@ -92,9 +92,9 @@ pub enum KernelError {
     /// More exempt prefixes than there is room for.
     #[error("`exempt` has more than {0} prefixes: join some to larger ones")]
     TooManyExempt(usize),
-    /// More rules of `essential` than there is room for.
-    #[error("`essential` has more than {0} rules: join some, as by naming the cgroup above")]
-    TooManyEssential(usize),
+    /// More rules of `never_hold` than there is room for.
+    #[error("`never_hold` has more than {0} rules: join some, as by naming the cgroup above")]
+    TooManyNeverHeld(usize),
     /// More rules of `[[deny]]` than there is room for.
     #[error("there are more than {0} rules of [[deny]]: join some")]
     TooManyDenyRules(u32),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// Who is never held, only counted: whoever meets every condition that is given. At least one is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Essential {
+pub struct NeverHold {
     /// In this cgroup or below: its path from the root of the version 2 hierarchy, `/` first.
     pub cgroup: Option<String>,
     /// Run by this user, as the first user namespace numbers it.
@@ -109,14 +109,14 @@ pub struct Settings {
     pub enforce_until: Option<Duration>,
     /// TCP through raw sockets.
     pub raw_tcp: RawTcp,
-    /// Whether waiters may be woken by packets ([`crate::Poker`]).
-    pub poke: bool,
+    /// Whether waiters may be woken by packets ([`crate::WakeupSender`]).
+    pub wakeups: bool,
     /// Attempts that may be alive at once, of which there is a record each. Fixed by the first start of what is pinned.
     pub records: u32,
     /// Destinations that are never counted.
     pub exempt: Vec<IpNet>,
     /// Who is never held.
-    pub essential: Vec<Essential>,
+    pub never_hold: Vec<NeverHold>,
     /// The host scope's limits.
     pub host: Limits,
     /// Whose attempts have a scope besides; the first rule that fits counts.

@@ -1,6 +1,6 @@
 //! One outbound connect, and what is said to it.
 
-use crate::first_contact::{PortCell, Purse};
+use crate::first_contact::{CreditBucket, PortCell};
 use crate::scope::ScopeId;
 
 /// Names an attempt in [`crate::Books`]; never used twice.
@@ -14,7 +14,7 @@ pub enum Standing {
     #[default]
     Bound,
     /// Never held, whatever the books say; counted all the same.
-    Essential,
+    NeverHold,
 }
 
 /// What an attempt is told when it asks whether its SYN may leave.
@@ -94,12 +94,12 @@ pub struct Origin {
 impl Origin {
     /// The credit that it would cost, were its address unknown. What [`crate::Books`] charge has no account's number.
     #[must_use]
-    pub fn purse(&self) -> Purse {
+    pub fn bucket(&self) -> CreditBucket {
         let cell = PortCell::of(0, self.port);
         match (self.foreign, self.named) {
-            (true, _) => Purse::Foreign,
-            (_, true) if cell.takes_names() => Purse::Named,
-            _ => Purse::Port(cell),
+            (true, _) => CreditBucket::Foreign,
+            (_, true) if cell.takes_names() => CreditBucket::Named,
+            _ => CreditBucket::Port(cell),
         }
     }
 }

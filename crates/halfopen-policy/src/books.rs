@@ -4,11 +4,11 @@
 //! compiled for this machine. Here is what the kernel has maps and sockets for: whose accounts, parties and attempts are
 //! which.
 
-mod recount;
+mod reconcile;
 
 use crate::attempt::{AttemptId, Ending, Origin, Party, Refusal, Standing, Verdict};
 use crate::credit::{Offer, Repute};
-use crate::first_contact::Purse;
+use crate::first_contact::CreditBucket;
 use crate::native::{self, Charged, Native, Said};
 use crate::scope::ScopeId;
 use crate::{Ledger, Limits, Mode, abi};
@@ -120,7 +120,7 @@ impl Books {
     /// Whether `connect()` fails at once: its account is blocked, a queue that it would have to join is full and its part
     /// has had its places there, or its part cancels what it begins. Asked before [`Books::begin`]: once the attempt has begun no error can be returned any more. Counts the refusal.
     pub fn refuses(&mut self, now: u64, origin: Origin) -> Option<Refusal> {
-        if self.mode != Mode::Enforce || origin.standing == Standing::Essential {
+        if self.mode != Mode::Enforce || origin.standing == Standing::NeverHold {
             return None;
         }
         let origin = self.known(origin);
@@ -195,15 +195,15 @@ impl Books {
 
     /// How a scope stands with its first contacts.
     #[must_use]
-    pub fn repute(&self, scope: ScopeId, purse: Purse) -> Repute {
-        self.account(scope).map_or_else(Repute::default, |account| account.scope.repute(purse))
+    pub fn repute(&self, scope: ScopeId, bucket: CreditBucket) -> Repute {
+        self.account(scope).map_or_else(Repute::default, |account| account.scope.repute(bucket))
     }
 
     /// What those who wait for a scope's credit have to expect at `now`; `None` where none is asked for.
     #[must_use]
-    pub fn offer(&self, scope: ScopeId, purse: Purse, now: u64) -> Option<Offer> {
+    pub fn offer(&self, scope: ScopeId, bucket: CreditBucket, now: u64) -> Option<Offer> {
         let account = self.account(scope)?;
-        account.scope.offer(&account.limits, purse, now)
+        account.scope.offer(&account.limits, bucket, now)
     }
 
     /// The scope's numbers at `now`; all zero for an unknown scope.

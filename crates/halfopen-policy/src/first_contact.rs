@@ -79,7 +79,7 @@ impl FromStr for Share {
 
 /// Which credit a first contact costs: an account keeps it for each apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Purse {
+pub enum CreditBucket {
     /// For addresses that a DNS answer has named lately.
     Named,
     /// For all others, whatever the port: costs them beside their port's.
@@ -130,16 +130,16 @@ pub enum Contact {
     #[default]
     Known,
     /// It costs credit.
-    First(Purse),
+    First(CreditBucket),
 }
 
 impl Contact {
     /// What it costs.
-    pub fn purses(self) -> impl Iterator<Item = Purse> {
+    pub fn buckets(self) -> impl Iterator<Item = CreditBucket> {
         let (of, beside) = match self {
             Self::Known => (None, None),
-            Self::First(purse @ Purse::Port(_)) => (Some(purse), Some(Purse::Strangers)),
-            Self::First(purse) => (Some(purse), None),
+            Self::First(bucket @ CreditBucket::Port(_)) => (Some(bucket), Some(CreditBucket::Strangers)),
+            Self::First(bucket) => (Some(bucket), None),
         };
         of.into_iter().chain(beside)
     }
@@ -149,9 +149,9 @@ impl Contact {
     pub fn rank(self) -> u8 {
         match self {
             Self::Known => 0,
-            Self::First(Purse::Named) => 1,
-            Self::First(Purse::Strangers | Purse::Port(_)) => 2,
-            Self::First(Purse::Foreign) => 3,
+            Self::First(CreditBucket::Named) => 1,
+            Self::First(CreditBucket::Strangers | CreditBucket::Port(_)) => 2,
+            Self::First(CreditBucket::Foreign) => 3,
         }
     }
 

@@ -28,7 +28,7 @@ pub use attempt::{AttemptId, Ending, Origin, Party, Refusal, Standing, Verdict};
 pub use books::Books;
 pub use credit::{Offer, Repute};
 pub use datagram::{DatagramTurns, Excess, FirstDatagrams};
-pub use first_contact::{Contact, FirstContact, NotAShare, OnSuspect, Order, PortCell, Purse, Share};
+pub use first_contact::{Contact, CreditBucket, FirstContact, NotAShare, OnSuspect, Order, PortCell, Share};
 pub use ledger::{DatagramCounts, Ledger};
 pub use limits::{Limits, Mode, Overflow, Rate, RawTcp};
 pub use scope::ScopeId;

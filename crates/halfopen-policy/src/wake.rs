@@ -14,7 +14,7 @@ mod round;
 pub use effect::Lost;
 pub use reading::{CreditReading, Credits, Ended, Reading};
 
-use crate::{Contact, Party, Purse};
+use crate::{Contact, CreditBucket, Party};
 use account::Account;
 use answers::Answers;
 use effect::{Effects, Outcome, Target};
@@ -258,13 +258,14 @@ impl Wakes {
         let asks_at = now + self.lead();
         let each = self.accounts.keys().map(|id| (*id, self.open_turns(*id, now, asks_at)));
         let mut open: BTreeMap<AccountId, u64> = each.collect();
-        let mut credit: BTreeMap<(AccountId, Purse), u64> = BTreeMap::new();
+        let mut credit: BTreeMap<(AccountId, CreditBucket), u64> = BTreeMap::new();
         for lane in self.asleep.keys() {
-            for (id, purse) in charged(lane.own).flat_map(|id| lane.contact.purses().map(move |of| (id, of)))
+            for (id, bucket) in
+                charged(lane.own).flat_map(|id| lane.contact.buckets().map(move |of| (id, of)))
             {
                 if let Some(account) = self.accounts.get(&id) {
-                    let left = || self.open_credit(id, purse, account, asks_at);
-                    credit.entry((id, purse)).or_insert_with(left);
+                    let left = || self.open_credit(id, bucket, account, asks_at);
+                    credit.entry((id, bucket)).or_insert_with(left);
                 }
             }
         }
@@ -273,7 +274,7 @@ impl Wakes {
         };
         let has_credit = |credit: &BTreeMap<_, u64>, lane: &Lane| {
             let has = |key| credit.get(&key).is_some_and(|left| *left > 0);
-            charged(lane.own).all(|id| lane.contact.purses().all(|purse| has((id, purse))))
+            charged(lane.own).all(|id| lane.contact.buckets().all(|bucket| has((id, bucket))))
         };
         while chosen.len() < most && open.get(&HOST).is_some_and(|turns| *turns > 0) {
             let next = self
@@ -291,8 +292,8 @@ impl Wakes {
                 if let Some(turns) = open.get_mut(&charged) {
                     *turns -= 1;
                 }
-                for purse in lane.contact.purses() {
-                    if let Some(left) = credit.get_mut(&(charged, purse)) {
+                for bucket in lane.contact.buckets() {
+                    if let Some(left) = credit.get_mut(&(charged, bucket)) {
                         *left -= 1;
                     }
                 }
@@ -339,21 +340,21 @@ impl Wakes {
         account.open_turns(asks_at, slots_to_come).saturating_sub(taken as u64)
     }
 
-    /// How many first contacts may be woken for one purse of this scope, to ask at `asks_at`.
-    fn open_credit(&self, id: AccountId, purse: Purse, account: &Account, asks_at: u64) -> u64 {
+    /// How many first contacts may be woken for one credit bucket of this scope, to ask at `asks_at`.
+    fn open_credit(&self, id: AccountId, bucket: CreditBucket, account: &Account, asks_at: u64) -> u64 {
         let undecided = self.woken.iter().filter_map(|(_, woken)| self.waiters.get(woken));
         let takes = |waiter: &&Waiter| {
-            waiter.lane.contact.purses().any(|of| of == purse) && (id == HOST || waiter.lane.own == id)
+            waiter.lane.contact.buckets().any(|of| of == bucket) && (id == HOST || waiter.lane.own == id)
         };
-        account.open_credit(purse, asks_at).saturating_sub(undecided.filter(takes).count() as u64)
+        account.open_credit(bucket, asks_at).saturating_sub(undecided.filter(takes).count() as u64)
     }
 
     /// Whose turn it is among those of one lane.
     fn next_of(&self, lane: &Lane, queue: &BTreeMap<u64, WaiterId>) -> Option<(u64, WaiterId)> {
         let newest = match lane.contact {
             Contact::Known => false,
-            Contact::First(purse) => {
-                let newest = |id| self.accounts.get(&id).and_then(|account| account.takes_newest(purse));
+            Contact::First(bucket) => {
+                let newest = |id| self.accounts.get(&id).and_then(|account| account.takes_newest(bucket));
                 newest(lane.own).or_else(|| newest(HOST)) == Some(true)
             }
         };

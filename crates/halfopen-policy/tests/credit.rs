@@ -1,8 +1,8 @@
 //! The rules of credit and of turns, one by one: what each is for is in docs/internals/decisions/0019 and 0020.
 
 use halfopen_policy::{
-    AttemptId, Books, Ending, FirstContact, Limits, Mode, OnSuspect, Origin, Party, Purse, Rate, ScopeId,
-    Verdict,
+    AttemptId, Books, CreditBucket, Ending, FirstContact, Limits, Mode, OnSuspect, Origin, Party, Rate,
+    ScopeId, Verdict,
 };
 use std::time::Duration;
 
@@ -40,9 +40,13 @@ fn what_an_answer_earns_above_its_cost_halves_with_each_answered_neighbour() {
     for (neighbours, credit) in [(0, 46), (1, 37), (2, 32), (6, 29)] {
         let mut books = asking(FirstContact::adaptive());
         let contacts: Vec<_> = (0..4).map(|address| go(&mut books, START, stranger(address))).collect();
-        assert_eq!(books.repute(ScopeId::HOST, Purse::Strangers).credit, 28);
+        assert_eq!(books.repute(ScopeId::HOST, CreditBucket::Strangers).credit, 28);
         books.end(START, contacts[0], Ending::Established, neighbours);
-        assert_eq!(books.repute(ScopeId::HOST, Purse::Strangers).credit, credit, "{neighbours} neighbours");
+        assert_eq!(
+            books.repute(ScopeId::HOST, CreditBucket::Strangers).credit,
+            credit,
+            "{neighbours} neighbours"
+        );
     }
 }
 
@@ -55,9 +59,9 @@ fn to_a_throttled_suspect_credit_comes_back_as_slowly_as_it_can() {
             let id = go(&mut books, START, stranger(address));
             books.end(START, id, Ending::TimedOut, 0);
         }
-        assert_eq!(books.repute(ScopeId::HOST, Purse::Strangers).suspect_since, Some(START));
-        let purse = stranger(0).purse();
-        let offer = books.offer(ScopeId::HOST, purse, START + 100 * SECOND);
+        assert_eq!(books.repute(ScopeId::HOST, CreditBucket::Strangers).suspect_since, Some(START));
+        let bucket = stranger(0).bucket();
+        let offer = books.offer(ScopeId::HOST, bucket, START + 100 * SECOND);
         assert_eq!(offer.map(|offer| offer.credit), Some(credit), "{on_suspect:?}");
     }
 }
@@ -70,7 +74,7 @@ fn many_answers_of_one_network_take_no_steps_back() {
     for address in 0..200 {
         let dead = go(&mut books, now, stranger(address));
         books.end(now, dead, Ending::TimedOut, 0);
-        if books.repute(ScopeId::HOST, Purse::Strangers).suspect_since.is_some() {
+        if books.repute(ScopeId::HOST, CreditBucket::Strangers).suspect_since.is_some() {
             return;
         }
         let live = go(&mut books, now, stranger(1_000 + address));
@@ -93,11 +97,11 @@ fn a_working_set_is_of_the_addresses_contacted_last() {
         go(&mut books, now, stranger(5));
     }
     go(&mut books, now, stranger(1));
-    assert_eq!(books.repute(ScopeId::HOST, Purse::Strangers).first_contacts, 5);
+    assert_eq!(books.repute(ScopeId::HOST, CreditBucket::Strangers).first_contacts, 5);
     go(&mut books, now, stranger(6));
     go(&mut books, now, stranger(1));
     hold(&mut books, now, stranger(2));
-    assert_eq!(books.repute(ScopeId::HOST, Purse::Strangers).first_contacts, 6);
+    assert_eq!(books.repute(ScopeId::HOST, CreditBucket::Strangers).first_contacts, 6);
 }
 
 #[test]
@@ -168,15 +172,15 @@ fn foreign(address: u64) -> Origin {
 
 /// Credit, first contacts, silence: each namespace's kind keeps to its own.
 #[test]
-fn what_foreign_namespaces_spend_is_a_purse_of_their_own() {
+fn what_foreign_namespaces_spend_is_a_credit_bucket_of_their_own() {
     let mut books = asking(FirstContact::adaptive());
     for address in 0..32 {
         go(&mut books, START, foreign(address));
     }
     hold(&mut books, START, Origin { named: true, ..foreign(32) });
-    assert_eq!(books.repute(ScopeId::HOST, Purse::Foreign).credit, 0);
-    for purse in [Purse::Named, Purse::Strangers] {
-        assert_eq!(books.repute(ScopeId::HOST, purse).pending, 0, "{purse:?}");
+    assert_eq!(books.repute(ScopeId::HOST, CreditBucket::Foreign).credit, 0);
+    for bucket in [CreditBucket::Named, CreditBucket::Strangers] {
+        assert_eq!(books.repute(ScopeId::HOST, bucket).pending, 0, "{bucket:?}");
     }
     // Who waits there is in nobody's way.
     for address in 100..132 {
@@ -188,12 +192,12 @@ fn what_foreign_namespaces_spend_is_a_purse_of_their_own() {
 #[test]
 fn an_answer_that_proves_nothing_gives_back_its_cost_and_absolves_of_nothing() {
     for origin in [stranger, foreign] {
-        let purse = origin(0).purse();
+        let bucket = origin(0).bucket();
         let mut books = asking(FirstContact::adaptive());
         for address in 0..1_000 {
             let id = go(&mut books, START, origin(address));
             books.end(START, id, Ending::Neutral, 0);
-            let repute = books.repute(ScopeId::HOST, purse);
+            let repute = books.repute(ScopeId::HOST, bucket);
             assert_eq!((repute.credit, repute.pending), (32, 0));
         }
         // So many silences make a suspect, whatever came between.
@@ -205,7 +209,7 @@ fn an_answer_that_proves_nothing_gives_back_its_cost_and_absolves_of_nothing() {
             books.end(now + 20 * SECOND, id, Ending::Neutral, 0);
             now += 20 * SECOND;
         }
-        assert!(books.repute(ScopeId::HOST, purse).suspect_since.is_some());
+        assert!(books.repute(ScopeId::HOST, bucket).suspect_since.is_some());
     }
 }
 
@@ -215,5 +219,5 @@ fn an_address_whose_answer_proved_nothing_is_in_no_working_set() {
     let id = go(&mut books, START, stranger(1));
     books.end(START, id, Ending::Neutral, 0);
     go(&mut books, START, stranger(1));
-    assert_eq!(books.repute(ScopeId::HOST, Purse::Strangers).first_contacts, 2);
+    assert_eq!(books.repute(ScopeId::HOST, CreditBucket::Strangers).first_contacts, 2);
 }

@@ -2,8 +2,8 @@
 
 use halfopen_policy::books::SYN_GAP_NS;
 use halfopen_policy::{
-    AttemptId, Books, Ending, FirstContact, Limits, Mode, OnSuspect, Order, Origin, Party, Purse, Rate,
-    ScopeId, Share, Verdict,
+    AttemptId, Books, CreditBucket, Ending, FirstContact, Limits, Mode, OnSuspect, Order, Origin, Party,
+    Rate, ScopeId, Share, Verdict,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -158,7 +158,7 @@ proptest! {
             let earned = (watched.answered * u64::from(rules.worth_in_parts())).div_ceil(16);
             let most = u64::from(rules.credit) + earned + recovered;
             prop_assert!(watched.out <= most, "{} of {most}", watched.out);
-            prop_assert_eq!(watched.books.repute(watched.own, Purse::Strangers).first_contacts, watched.out);
+            prop_assert_eq!(watched.books.repute(watched.own, CreditBucket::Strangers).first_contacts, watched.out);
         }
     }
 
@@ -170,7 +170,7 @@ proptest! {
         let mut watched = Watched::new(rules);
         for (step, act) in &life {
             watched.act(*step, act);
-            let credit = u64::from(watched.books.repute(watched.own, Purse::Strangers).credit);
+            let credit = u64::from(watched.books.repute(watched.own, CreditBucket::Strangers).credit);
             let banked = u64::from(rules.worth_in_parts()) * 9 / 16;
             let most = (u64::from(rules.credit) + banked + 1).max(watched.answered);
             prop_assert!(credit <= most, "{credit} of {most}");
@@ -186,7 +186,7 @@ proptest! {
         for (step, act) in &life {
             watched.act(*step, act);
             let pending = watched.live.values().filter(|live| live.pending).count();
-            prop_assert_eq!(watched.books.repute(watched.own, Purse::Strangers).pending as usize, pending);
+            prop_assert_eq!(watched.books.repute(watched.own, CreditBucket::Strangers).pending as usize, pending);
         }
     }
 

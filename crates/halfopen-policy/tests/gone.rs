@@ -1,4 +1,4 @@
-//! Which attempts the recount ends: those whose sockets must have ended, and no other.
+//! Which attempts the reconcile walk ends: those whose sockets must have ended, and no other.
 
 use halfopen_policy::gone::Socket;
 

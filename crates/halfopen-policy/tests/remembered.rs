@@ -159,7 +159,7 @@ proptest! {
         let before = CgroupRules::new(cgroup, generation, before.0, before.1);
         let after = CgroupRules::new(other_cgroup, other_generation, after.0, after.1);
         let from = |word: usize| if from_other[word] { after } else { before };
-        let read = CgroupRules { seal: from(0).seal, rules: from(1).rules, essential: from(2).essential };
+        let read = CgroupRules { seal: from(0).seal, rules: from(1).rules, never_hold: from(2).never_hold };
         let same = (cgroup, generation) == (other_cgroup, other_generation);
         prop_assert_eq!(read.is_of(cgroup, generation), read == before || (same && read == after));
     }

@@ -1,8 +1,8 @@
 //! Lives in which a rule is easily lost.
 
 use halfopen_policy::{
-    AttemptId, Books, Ending, FirstContact, Ledger, Limits, Mode, OnSuspect, Origin, Purse, Rate, Refusal,
-    ScopeId, Standing, Verdict,
+    AttemptId, Books, CreditBucket, Ending, FirstContact, Ledger, Limits, Mode, OnSuspect, Origin, Rate,
+    Refusal, ScopeId, Standing, Verdict,
 };
 use std::time::Duration;
 
@@ -129,13 +129,13 @@ fn an_audited_attempt_names_the_scope_that_would_have_held_it() {
 }
 
 #[test]
-fn an_essential_attempt_never_waits_but_takes_a_slot() {
+fn an_never_held_attempt_never_waits_but_takes_a_slot() {
     let mut host = Host::new(Mode::Enforce, limits(1, 21_000, None));
-    let essential = Origin { standing: Standing::Essential, ..Origin::default() };
-    let (first, verdict) = host.books.begin(host.clock, essential);
+    let never_hold = Origin { standing: Standing::NeverHold, ..Origin::default() };
+    let (first, verdict) = host.books.begin(host.clock, never_hold);
     assert_eq!(verdict, Verdict::Go);
     assert_eq!(host.begin().1, Verdict::Hold);
-    assert_eq!(host.books.begin(host.clock, essential).1, Verdict::Go);
+    assert_eq!(host.books.begin(host.clock, never_hold).1, Verdict::Go);
     assert_eq!(host.ledger().half_open, 2);
     // Late in its slot's life, others waiting: an ordinary attempt's SYN would be held.
     host.pass(15 * SECOND);
@@ -143,13 +143,13 @@ fn an_essential_attempt_never_waits_but_takes_a_slot() {
 }
 
 #[test]
-fn an_essential_attempt_is_not_refused() {
+fn an_never_held_attempt_is_not_refused() {
     let mut host = Host::new(Mode::Enforce, Limits { queue: 1, ..limits(1, 21_000, None) });
     host.begin();
     host.begin();
-    let essential = Origin { standing: Standing::Essential, ..Origin::default() };
+    let never_hold = Origin { standing: Standing::NeverHold, ..Origin::default() };
     assert_eq!(host.books.refuses(host.clock, Origin::default()), Some(Refusal::QueueFull));
-    assert_eq!(host.books.refuses(host.clock, essential), None);
+    assert_eq!(host.books.refuses(host.clock, never_hold), None);
     assert_eq!(host.ledger().refused_overflow, 1);
 }
 
@@ -163,7 +163,7 @@ fn a_waiter_whose_address_has_become_known_costs_no_credit() {
     assert_eq!((verdict, host.recheck(waiting)), (Verdict::Hold, Verdict::Hold));
     host.books.knows(host.clock, waiting);
     assert_eq!(host.recheck(waiting), Verdict::Go);
-    assert_eq!(host.books.repute(ScopeId::HOST, Purse::Strangers).first_contacts, 1);
+    assert_eq!(host.books.repute(ScopeId::HOST, CreditBucket::Strangers).first_contacts, 1);
 }
 
 #[test]
@@ -192,12 +192,12 @@ fn a_name_is_no_more_than_an_address_on_ports_that_worms_ask_for() {
         [(443, true), (80, true), (25, true), (22, false), (445, false), (8080, false), (8333, false)]
     {
         let named = Origin { first: true, named: true, port, ..Origin::default() };
-        assert_eq!(named.purse() == Purse::Named, takes, "port {port}");
+        assert_eq!(named.bucket() == CreditBucket::Named, takes, "port {port}");
     }
 }
 
 #[test]
-fn each_first_contact_costs_a_credit_of_its_purse() {
+fn each_first_contact_costs_a_credit_of_its_credit_bucket() {
     let first_contact = Some(FirstContact { credit: 3, ..FirstContact::adaptive() });
     let mut host = Host::new(Mode::Enforce, Limits { first_contact, half_open: None, ..Limits::xp_sp2() });
     for (named, credits) in [(false, 3), (true, 2 * 3)] {

@@ -134,7 +134,7 @@ fn who_begins_to_wait_is_seen_by_whoever_gives_a_slot_back() {
     assert!((1..TIMES).contains(&waited.into_inner()), "they never met");
 }
 
-/// A socket and the recount end the same attempt, while another one has a slot of the same tick.
+/// A socket and the reconcile walk end the same attempt, while another one has a slot of the same tick.
 #[test]
 fn of_two_that_end_an_attempt_one_gives_its_slots_back() {
     const TIMES: usize = 100_000;

@@ -4,7 +4,8 @@
 
 use halfopen_policy::wake::{AccountId, CreditReading, Credits, Ended, Lane, Reading, WaiterId, Wakes};
 use halfopen_policy::{
-    AttemptId, Books, Contact, Ending, Limits, Mode, Origin, Party, PortCell, Purse, Rate, ScopeId, Verdict,
+    AttemptId, Books, Contact, CreditBucket, Ending, Limits, Mode, Origin, Party, PortCell, Rate, ScopeId,
+    Verdict,
 };
 use proptest::prelude::*;
 use std::collections::{BTreeSet, HashMap};
@@ -296,7 +297,7 @@ fn whose_address_has_become_known_needs_no_credit() {
         ports: [none; PortCell::COUNT as usize],
         foreign: none,
     });
-    let first = Lane { contact: Contact::First(Purse::Port(PortCell::of(0, 80))), ..Lane::default() };
+    let first = Lane { contact: Contact::First(CreditBucket::Port(PortCell::of(0, 80))), ..Lane::default() };
     (0..3).for_each(|waiter| wakes.began(waiter, first));
     wakes.read(AccountId::HOST, Reading { at: 1, limits: limits(10, None), in_use: 0, next_turn: 0, credit });
     assert!(wakes.due(2, 10).is_empty(), "there is no credit");
@@ -356,7 +357,7 @@ fn the_round_comes_before_rank_and_age() {
     let mut wakes = Wakes::default();
     let of = |top, contact| Lane { contact, party: Party { top, part: 7 }, ..Lane::default() };
     (1..3).for_each(|top| had_an_effect(&mut wakes, of(top, Contact::Known)));
-    let stranger = Contact::First(Purse::Port(PortCell::of(0, 80)));
+    let stranger = Contact::First(CreditBucket::Port(PortCell::of(0, 80)));
     wakes.began(1, of(1, stranger));
     (2..5).for_each(|waiter| wakes.began(waiter, of(1, Contact::Known)));
     wakes.began(5, of(2, stranger));

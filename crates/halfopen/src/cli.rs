@@ -38,7 +38,7 @@ pub enum Command {
     Run(Run),
     /// The part of `run` that keeps root; `run` starts it
     #[command(hide = true)]
-    Hand {
+    Helper {
         /// What it may touch
         #[command(flatten)]
         reach: Reach,

@@ -16,7 +16,7 @@ const NEARLY_FULL: u64 = 80;
 const ALL_BUT_FULL: u64 = 95;
 const PAUSE: Duration = Duration::from_mins(1);
 
-/// Where the counts are read. Kept open: a confined process can reach them no other way.
+/// Where the counts are read. Kept open: a sandboxed process can reach them no other way.
 #[derive(Debug)]
 pub struct Counts(Option<OwnedFd>);
 

@@ -82,7 +82,7 @@ fn a_crowd_of_programs_costs_little_and_fills_no_log() {
     let lab = Lab::new().unwrap();
     let limiter = limit(&lab, 3).set("queue", 100_000).start().unwrap();
     let helper = Helper::of(limiter.pid());
-    let both = [limiter.pid(), helper.hand];
+    let both = [limiter.pid(), helper.helper];
     ask_well(&limiter, &["status"]);
     let (before, began) = (both.map(resident_kib), Instant::now());
     let used = both.map(ticks);

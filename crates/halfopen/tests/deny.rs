@@ -235,7 +235,7 @@ fn rules_change_while_the_daemon_runs_and_cost_nothing_once_they_are_off() {
     };
     until("the want of hooks to be told", PATIENCE, || {
         let told = reasons();
-        (told.contains(&"hook_not_attached".into()) && told.contains(&"no_hand".into())).then_some(())
+        (told.contains(&"hook_not_attached".into()) && told.contains(&"no_helper".into())).then_some(())
     });
     assert_eq!(scene.call("tcp", v4), Ok(()));
 }

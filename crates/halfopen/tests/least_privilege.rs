@@ -81,7 +81,7 @@ fn assert_nothing_left(pid: u32) {
         assert_eq!(state[set], "0000000000000000", "{set}");
     }
     assert_eq!((state["NoNewPrivs"].as_str(), state["Seccomp"].as_str()), ("1", "2"));
-    assert_eq!(state["Threads"], "1", "a second one might not be confined");
+    assert_eq!(state["Threads"], "1", "a second one might not be sandboxed");
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn all_commands_work_while_it_has_nothing_left() {
     let now = state(limiter.pid()).unwrap();
     assert_eq!((&now["Uid"], &now["Gid"], now["Groups"].as_str()), (&own, &own, ""));
     assert_nothing_left(limiter.pid());
-    let lacking = ["no_own_user", "no_landlock", "no_seccomp", "no_hand"];
+    let lacking = ["no_own_user", "no_landlock", "no_seccomp", "no_helper"];
     let degraded = degraded(&limiter);
     assert!(!degraded.iter().any(|reason| lacking.contains(&reason.as_str())), "{degraded:?}");
     let doctor = ask_well(&limiter, &["doctor", "--cgroup", lab.cgroup().path().to_str().unwrap()]);
@@ -101,7 +101,7 @@ fn all_commands_work_while_it_has_nothing_left() {
         format!("good      the running daemon (pid {}, uid {OWN_USER}): no capabilities", limiter.pid());
     assert!(doctor.contains(&line), "{doctor}");
     let helper = Helper::of(limiter.pid());
-    for pid in [helper.keeper, helper.hand] {
+    for pid in [helper.keeper, helper.helper] {
         let state = state(pid).unwrap();
         assert_eq!(state["CapEff"].as_str(), KEPT, "no more than it needs");
         assert_eq!((state["CapPrm"].as_str(), state["CapBnd"].as_str()), (KEPT, KEPT));
@@ -138,7 +138,7 @@ fn all_commands_work_while_it_has_nothing_left() {
     until("the files to be read again", PATIENCE, || (limiter.get("queue").unwrap() == "99").then_some(()));
     assert_eq!(limiter.get("half_open").unwrap(), "5", "what was saved");
 
-    // Root's alone, and replaced by another file, as editors do: the hand reads it all the same.
+    // Root's alone, and replaced by another file, as editors do: the privileged helper reads it all the same.
     let other = directory.path().join("other");
     fs::write(&other, "[host]\nqueue = 98\n").unwrap();
     fs::set_permissions(&other, fs::Permissions::from_mode(0o600)).unwrap();
@@ -184,7 +184,7 @@ fn a_daemon_killed_takes_its_hand_and_its_programs_with_it() {
     let lab = Lab::new().unwrap();
     let (_directory, _, limiter) = with_own_user(&lab);
     let (helper, ours) = (Helper::of(limiter.pid()), KernelObjects::of(limiter.pid()));
-    for pid in [helper.keeper, helper.hand] {
+    for pid in [helper.keeper, helper.helper] {
         for fd in fs::read_dir(format!("/proc/{pid}/fdinfo")).unwrap().flatten() {
             let text = fs::read_to_string(fd.path()).unwrap_or_default();
             let ours = ["link_id", "map_id", "prog_id"].iter().any(|id| text.contains(id));
@@ -212,7 +212,7 @@ fn without_its_hand_it_limits_on_and_lets_all_go_in_the_end() {
     let limiter = limit(&lab, LIMIT).program(program).start().unwrap();
     Helper::of(limiter.pid()).kill_for_good();
     until("the loss to be noticed", PATIENCE, || {
-        degraded(&limiter).contains(&"no_hand".to_owned()).then_some(())
+        degraded(&limiter).contains(&"no_helper".to_owned()).then_some(())
     });
     let lines = || limiter.stderr().lines().filter(|said| said.contains("the privileged helper")).count();
     assert_eq!(lines(), 1, "{}", limiter.stderr());
@@ -259,7 +259,7 @@ fn inside(lab: &Lab, directory: &Path) -> PathBuf {
     path
 }
 
-/// What `persist` needs of the file system, too, is done by the hand, or was opened before.
+/// What `persist` needs of the file system, too, is done by the privileged helper, or was opened before.
 #[test]
 fn a_confined_daemon_hands_over_takes_over_and_ends_what_is_pinned() {
     require_lab!();

@@ -1,5 +1,5 @@
 //! The limit holds whatever a sock_ops program of somebody else does, wherever it is attached: the egress hook decides
-//! where the callbacks are lost, and the recount finds who has left unnoticed.
+//! where the callbacks are lost, and the reconcile walk finds who has left unnoticed.
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 

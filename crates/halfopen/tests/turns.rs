@@ -11,7 +11,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const DRAIN: &str = "1/2s";
 const CROWD: usize = 2_000;
 
-fn others_first_attempt_waits_for_one_turn(poke: bool) {
+fn others_first_attempt_waits_for_one_turn(wakeups: bool) {
     let lab = Lab::new().unwrap();
     let hosts = lab.draw(&Mix { live: 4, dead: CROWD, ..Mix::default() }).unwrap();
     let (crowded, other) = (lab.cgroup().child("crowded").unwrap(), lab.cgroup().child("other").unwrap());
@@ -19,7 +19,7 @@ fn others_first_attempt_waits_for_one_turn(poke: bool) {
         .set("host.half_open", 1)
         .set("host.slot_life", "100ms")
         .set("host.drain", DRAIN)
-        .set("poke", poke)
+        .set("wakeups", wakeups)
         .start()
         .unwrap();
     let crowd = Dialer::new(&lab).cgroup(&crowded).destinations(hosts.of(HostKind::Dead)).spawn().unwrap();
@@ -37,7 +37,7 @@ fn others_first_attempt_waits_for_one_turn(poke: bool) {
         let turns = limiter.status().unwrap().host.released - before;
         assert_eq!(reports[0].outcome, Outcome::Connected);
         // Its own, the one that was due when it came, and one that falls due while it is told of.
-        assert!(turns <= 3, "poke {poke}: it waited for {turns} turns");
+        assert!(turns <= 3, "wakeups {wakeups}: it waited for {turns} turns");
     }
 }
 

@@ -27,8 +27,8 @@ pub fn measure() -> Result<Vec<Row>> {
     let hosts = lab.draw(&Mix { dead: 1_000, ..Mix::default() })?;
     let limiter = Limiter::builder(&lab).set("queue", 2 * HELD).start()?;
     let mut rows = Vec::new();
-    for (poke, note) in [(true, ""), (false, ", poke = false")] {
-        limiter.set("poke", poke)?;
+    for (wakeups, note) in [(true, ""), (false, ", wakeups = false")] {
+        limiter.set("wakeups", wakeups)?;
         std::thread::sleep(SETTLE);
         let (mut early, mut late) = (Phase::default(), Phase::default());
         for _ in 0..CYCLES {

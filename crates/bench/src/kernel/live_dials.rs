@@ -30,8 +30,8 @@ pub fn measure() -> Result<Vec<Row>> {
     let mut round_trips = Vec::new();
     for _ in 0..REPETITIONS {
         round_trips.push(round_trip_ms(&lab, &unlimited)?);
-        for (poke, series) in [(true, &mut with), (false, &mut without)] {
-            limiter.set("poke", poke)?;
+        for (wakeups, series) in [(true, &mut with), (false, &mut without)] {
+            limiter.set("wakeups", wakeups)?;
             std::thread::sleep(SETTLE);
             series.add(&lab)?;
         }
@@ -41,7 +41,7 @@ pub fn measure() -> Result<Vec<Row>> {
     let what = format!("{DIALS} live dials at 50 ms through {SLOTS} slots, time / ideal");
     Ok(vec![
         with.row(what, MOST_WOKEN, round_trip_ms),
-        without.row("the same with poke = false".to_owned(), MOST_ASKING, round_trip_ms),
+        without.row("the same with wakeups = false".to_owned(), MOST_ASKING, round_trip_ms),
     ])
 }
 

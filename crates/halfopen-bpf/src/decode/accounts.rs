@@ -4,7 +4,7 @@ use crate::abi;
 use crate::abi::{ScopeId, plain};
 use crate::decode::records::AccountId;
 use crate::error::{KernelError, bpf};
-use halfopen_policy::{Ledger, PortCell, Purse};
+use halfopen_policy::{CreditBucket, Ledger, PortCell};
 use libbpf_rs::{MapCore, MapFlags};
 use std::time::Duration;
 
@@ -68,12 +68,12 @@ pub struct Trust {
 impl Trust {
     /// First contacts of that kind that it may make at once; `None` where there was none yet.
     #[must_use]
-    pub fn credit_for(&self, purse: Purse) -> Option<u32> {
-        match purse {
-            Purse::Named => self.credit_named,
-            Purse::Foreign => self.credit_foreign,
-            Purse::Strangers => Some(self.credit),
-            Purse::Port(cell) => {
+    pub fn credit_for(&self, bucket: CreditBucket) -> Option<u32> {
+        match bucket {
+            CreditBucket::Named => self.credit_named,
+            CreditBucket::Foreign => self.credit_foreign,
+            CreditBucket::Strangers => Some(self.credit),
+            CreditBucket::Port(cell) => {
                 let of_port = *self.credit_of_ports.get(usize::from(cell.number()))?;
                 of_port.map(|credit| credit.min(self.credit))
             }
@@ -100,7 +100,7 @@ pub struct Account {
     pub trust: Trust,
 }
 
-/// Of a purse; `None` before its first contact.
+/// Of a credit bucket; `None` before its first contact.
 fn credit(trust: &abi::trust) -> Option<u32> {
     (trust.settled_ns != 0).then_some(trust.credit / abi::CREDIT)
 }

@@ -3,7 +3,7 @@
 use crate::abi;
 use crate::decode::records::{Place, Program};
 use crate::sys::text::escaped;
-use halfopen_policy::{Contact, PortCell, Purse};
+use halfopen_policy::{Contact, CreditBucket, PortCell};
 use std::ffi::c_char;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -26,11 +26,11 @@ pub(crate) fn place(record: &abi::place) -> Place {
 pub(crate) fn contact(number: u8) -> Contact {
     match number.into() {
         abi::CONTACT_KNOWN => Contact::Known,
-        abi::CONTACT_NAMED => Contact::First(Purse::Named),
-        abi::CONTACT_FOREIGN => Contact::First(Purse::Foreign),
+        abi::CONTACT_NAMED => Contact::First(CreditBucket::Named),
+        abi::CONTACT_FOREIGN => Contact::First(CreditBucket::Foreign),
         _ => {
             let cell = PortCell::numbered(number - abi::CONTACT_STRANGER as u8);
-            Contact::First(cell.map_or(Purse::Strangers, Purse::Port))
+            Contact::First(cell.map_or(CreditBucket::Strangers, CreditBucket::Port))
         }
     }
 }

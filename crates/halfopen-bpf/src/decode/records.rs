@@ -34,7 +34,7 @@ impl AccountId {
     }
 }
 
-/// Where an attempt's socket is: what it takes to wake it ([`crate::Poker`]).
+/// Where an attempt's socket is: what it takes to wake it ([`crate::WakeupSender`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     /// The socket's cookie: its name for as long as the kernel runs.
@@ -216,8 +216,8 @@ pub enum Fault {
     RawTcpRefused,
     /// TCP sent through a raw socket was counted.
     RawTcpCounted,
-    /// The recount corrected the ledger.
-    Recounted,
+    /// The reconcile walk corrected the ledger.
+    Reconciled,
     /// A program's wait could not be counted for it.
     ProgramUncounted,
     /// That an address was contacted could not be noted.
@@ -261,7 +261,7 @@ impl Fault {
         Self::NoPolicy,
         Self::RawTcpRefused,
         Self::RawTcpCounted,
-        Self::Recounted,
+        Self::Reconciled,
         Self::ProgramUncounted,
         Self::ContactUnknown,
         Self::PartyUnknown,
@@ -290,7 +290,7 @@ impl Fault {
             Self::NoPolicy => "a policy entry was missing: the attempt went out uncounted",
             Self::RawTcpRefused => "TCP over a raw socket was refused",
             Self::RawTcpCounted => "TCP over a raw socket was let out",
-            Self::Recounted => "the recount corrected the ledger",
+            Self::Reconciled => "the reconcile walk corrected the ledger",
             Self::ContactUnknown => "a contact could not be noted: its address stays unknown",
             Self::PartyUnknown => {
                 "a waiter's user or account could not be noted: it has one share with others of its cgroup"

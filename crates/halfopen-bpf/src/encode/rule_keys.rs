@@ -9,7 +9,7 @@ use libbpf_rs::{MapCore, MapFlags};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// The conditions that rules of `essential` and of `[[scope]]` share: a bit for each rule.
+/// The conditions that rules of `never_hold` and of `[[scope]]` share: a bit for each rule.
 #[derive(Debug, Default)]
 pub(crate) struct Conditions {
     pub any_user: u64,

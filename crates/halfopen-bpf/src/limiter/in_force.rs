@@ -1,10 +1,10 @@
-//! What is in force: settings, exemptions, essential programs, and the scopes beside the host's.
+//! What is in force: settings, exemptions, programs that are never held, and the scopes beside the host's.
 
 use super::{EXEMPT, Limiter, OwnScope, now};
 use crate::abi;
 use crate::abi::{RULE_SCOPES, SCOPES, ScopeId};
 use crate::decode::stopped_datagrams;
-use crate::encode::{deny, essential, resolvers, scope_rules, values};
+use crate::encode::{deny, never_hold, resolvers, scope_rules, values};
 use crate::error::{KernelError, bpf};
 use crate::settings::Settings;
 use crate::sys::cgroup::CgroupDir;
@@ -21,13 +21,13 @@ use std::time::Duration;
 const CLIENT_BELOW_TOP: u32 = 2;
 
 impl Limiter {
-    /// Whether a file that `essential` names has been replaced or installed since; then puts it in force.
+    /// Whether a file that `never_hold` names has been replaced or installed since; then puts it in force.
     ///
     /// # Errors
     /// Where a map cannot be written.
-    pub fn follow_essential_files(&mut self) -> Result<bool, KernelError> {
-        if self.executables.at(self.settings.essential.iter().map(|rule| rule.exe.as_ref()))
-            == self.essential_files
+    pub fn follow_never_hold_files(&mut self) -> Result<bool, KernelError> {
+        if self.executables.at(self.settings.never_hold.iter().map(|rule| rule.exe.as_ref()))
+            == self.never_hold_files
         {
             return Ok(false);
         }
@@ -106,7 +106,7 @@ impl Limiter {
     /// Writes the policy that is not in force and turns the number that says which one is.
     pub(super) fn put_in_force(&mut self, settings: &Settings) -> Result<(), KernelError> {
         let exec_level = self.exec_parent.as_ref().map_or(0, |parent| parent.level() + 1);
-        let files = self.executables.at(settings.essential.iter().map(|rule| rule.exe.as_ref()));
+        let files = self.executables.at(settings.never_hold.iter().map(|rule| rule.exe.as_ref()));
         let rule_files = self.executables.at(settings.scopes.iter().map(|rule| rule.exe.as_ref()));
         let numbers = self.number(settings)?;
         let denies = self.deny_names.number(&self.skel.maps, &settings.deny, &self.settings.deny)?;
@@ -117,10 +117,10 @@ impl Limiter {
             mode_after: values::mode(settings.mode),
             enforce_until_ns: trial.map_or(0, nanos),
             raw_tcp: values::raw_tcp(settings.raw_tcp),
-            poke: settings.poke.into(),
+            wakeups: settings.wakeups.into(),
             exec_level,
             top_level: self.top_level,
-            essential: essential::write(&self.skel.maps, &settings.essential, &files, next)?,
+            never_hold: never_hold::write(&self.skel.maps, &settings.never_hold, &files, next)?,
             rules: scope_rules::write(
                 &self.skel.maps,
                 &settings.scopes,
@@ -164,7 +164,7 @@ impl Limiter {
             self.count_from_now();
         }
         self.state.turn_to(&policy);
-        self.essential_files = files;
+        self.never_hold_files = files;
         self.rule_files = rule_files;
         self.in_force = numbers;
         self.generation = policy.generation;

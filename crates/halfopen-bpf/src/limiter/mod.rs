@@ -6,9 +6,9 @@ mod in_force;
 mod named_scopes;
 mod optional;
 mod pinned;
-pub(crate) mod poke;
 mod readings;
 mod state;
+pub(crate) mod wakeups;
 pub(crate) mod walk;
 
 use crate::abi;
@@ -122,7 +122,7 @@ pub struct Limiter {
     settings: Settings,
     resolvers: BTreeSet<IpAddr>,
     executables: Executables,
-    essential_files: Vec<Option<Executable>>,
+    never_hold_files: Vec<Option<Executable>>,
     rule_files: Vec<Option<Executable>>,
     /// Of rules and interfaces, also of those that are no longer in force.
     names: BTreeMap<ScopeId, String>,
@@ -196,7 +196,7 @@ impl Limiter {
             resolvers: BTreeSet::new(),
             cgroup: cgroup.path().to_owned(),
             top_level: cgroup.level() + 1,
-            essential_files: executables.at(settings.essential.iter().map(|rule| rule.exe.as_ref())),
+            never_hold_files: executables.at(settings.never_hold.iter().map(|rule| rule.exe.as_ref())),
             rule_files: Vec::new(),
             names: BTreeMap::new(),
             in_force: Numbers::default(),

@@ -114,7 +114,7 @@ impl Limiter {
         self.state.limits(scope.0 as usize).as_ref().map(Limits::from)
     }
 
-    /// Counts all live attempts anew and corrects the books where they had drifted (counted as [`Fault::Recounted`]): a
+    /// Counts all live attempts anew and corrects the books where they had drifted (counted as [`Fault::Reconciled`]): a
     /// socket may end unnoticed if another program clears our callbacks. `walk` is to read the iterator behind the
     /// descriptor in each of these network namespaces, by inode number, and tells through which it could walk
     /// ([`crate::walk_namespaces`] does so, with root's rights); an attempt in another one is ended once its socket has
@@ -122,14 +122,17 @@ impl Limiter {
     ///
     /// # Errors
     /// Where the count fails.
-    pub fn recount(&self, walk: impl FnOnce(BorrowedFd<'_>, &[u32]) -> Vec<u32>) -> Result<(), KernelError> {
+    pub fn reconcile(
+        &self,
+        walk: impl FnOnce(BorrowedFd<'_>, &[u32]) -> Vec<u32>,
+    ) -> Result<(), KernelError> {
         let namespaces = self.walks.namespaces()?;
         if !namespaces.is_empty() {
             let number = self.state.socket_walk_begins(nanos(now()));
             let through = walk(self.walks.sockets(), &namespaces);
             note_walked(&self.skel.maps.walked, &through, number)?;
         }
-        self.walks.recount()
+        self.walks.reconcile()
     }
 
     /// The live attempts in every namespace. While many begin and end, the list may lack some.

@@ -1,4 +1,4 @@
-//! Walks over the host's sockets: the recount, and the way back to their own options.
+//! Walks over the host's sockets: the reconcile walk, and the way back to their own options.
 
 use crate::abi;
 use crate::abi::skeleton::HalfopenSkel;
@@ -6,7 +6,7 @@ use crate::abi::{ScopeId, plain};
 use crate::decode::fields;
 use crate::decode::records::{AccountId, Attempt, AttemptState};
 use crate::error::{KernelError, bpf};
-use crate::limiter::poke::{Poker, Waiter};
+use crate::limiter::wakeups::{Waiter, WakeupSender};
 use crate::sys::netns;
 use crate::sys::netns::raw_socket_here;
 use halfopen_policy::Party;
@@ -47,7 +47,7 @@ pub const NAMESPACES: usize = 256;
 pub(crate) struct Walks {
     /// Its beginning and its end.
     walk: [Link; 2],
-    recount: [Link; 2],
+    reconcile: [Link; 2],
     list: [Link; 2],
     namespaces: [Link; 2],
     sockets: Link,
@@ -66,10 +66,10 @@ impl Walks {
         Ok(Self {
             // They need no more than something that has one entry.
             walk: [
-                progs.recount_begins.attach_iter(maps.keeper.as_fd()).map_err(failed)?,
-                progs.recount_ends.attach_iter(maps.keeper.as_fd()).map_err(failed)?,
+                progs.reconcile_begins.attach_iter(maps.keeper.as_fd()).map_err(failed)?,
+                progs.reconcile_ends.attach_iter(maps.keeper.as_fd()).map_err(failed)?,
             ],
-            recount: both(&progs.recount)?,
+            reconcile: both(&progs.reconcile)?,
             list: both(&progs.list)?,
             namespaces: both(&progs.list_namespaces)?,
             sockets: progs.meet_sockets.attach().map_err(failed)?,
@@ -77,12 +77,12 @@ impl Walks {
     }
 
     /// Counts anew and corrects the books (bpf/walks.h).
-    pub fn recount(&self) -> Result<(), KernelError> {
+    pub fn reconcile(&self) -> Result<(), KernelError> {
         let [begin, end] = &self.walk;
-        [begin].into_iter().chain(&self.recount).chain([end]).try_for_each(|link| {
+        [begin].into_iter().chain(&self.reconcile).chain([end]).try_for_each(|link| {
             let read = read_all(link.as_fd()).map(drop);
             read.map_err(|source| KernelError::Bpf {
-                doing: "recounting the live attempts".to_owned(),
+                doing: "reconciling the live attempts".to_owned(),
                 source,
             })
         })
@@ -187,10 +187,10 @@ pub fn restore_everywhere(link: BorrowedFd<'_>) -> EnforcementStopped {
 /// Wakes the waiters that the walk has written out, in the namespace that it was made in: where that is not possible
 /// they go out when their timers run.
 fn wake(records: &[u8]) {
-    let mut poker = Poker::default();
+    let mut sender = WakeupSender::default();
     for attempt in read_attempts(records, Duration::ZERO) {
         if let Some(waiter) = Waiter::of(&attempt)
-            && let Err(e) = poker.wake(Duration::ZERO, &waiter, &mut |_, _, family| raw_socket_here(family))
+            && let Err(e) = sender.wake(Duration::ZERO, &waiter, &mut |_, _, family| raw_socket_here(family))
         {
             tracing::debug!("waking an attempt to {}: {e}", waiter.peer);
         }

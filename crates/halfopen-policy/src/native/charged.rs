@@ -61,7 +61,7 @@ impl Attempt {
         unsafe {
             calls::native_describe(
                 attempt.at_mut(),
-                (origin.standing == Standing::Essential).into(),
+                (origin.standing == Standing::NeverHold).into(),
                 origin.first.into(),
                 origin.tried.into(),
                 origin.named.into(),

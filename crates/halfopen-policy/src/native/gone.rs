@@ -1,4 +1,4 @@
-//! `bpf/recount.h`: which attempts are taken for ones whose sockets have ended unnoticed.
+//! `bpf/reconcile.h`: which attempts are taken for ones whose sockets have ended unnoticed.
 
 use super::calls;
 

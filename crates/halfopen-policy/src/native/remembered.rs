@@ -70,22 +70,22 @@ pub struct CgroupRules {
     pub seal: u64,
     /// Those of `[[scope]]` that ask for it.
     pub rules: u64,
-    /// Those of `essential`.
-    pub essential: u64,
+    /// Those of `never_hold`.
+    pub never_hold: u64,
 }
 
 impl CgroupRules {
     /// The rules of that generation that ask for the cgroup of that id.
     #[must_use]
-    pub fn new(cgroup: u64, generation: u64, rules: u64, essential: u64) -> Self {
+    pub fn new(cgroup: u64, generation: u64, rules: u64, never_hold: u64) -> Self {
         // SAFETY: it takes and returns numbers.
-        let seal = unsafe { calls::native_seal(cgroup, generation, rules, essential) };
-        Self { seal, rules, essential }
+        let seal = unsafe { calls::native_seal(cgroup, generation, rules, never_hold) };
+        Self { seal, rules, never_hold }
     }
 
     /// Whether this is believed to be that cgroup's, under that generation.
     #[must_use]
     pub fn is_of(self, cgroup: u64, generation: u64) -> bool {
-        self == Self::new(cgroup, generation, self.rules, self.essential)
+        self == Self::new(cgroup, generation, self.rules, self.never_hold)
     }
 }

@@ -3,16 +3,16 @@
 use super::{Limits, Scope, calls};
 use crate::abi;
 use crate::credit::{Offer, Repute};
-use crate::first_contact::Purse;
+use crate::first_contact::CreditBucket;
 use crate::ledger::{DatagramCounts, Ledger};
 use std::time::Duration;
 
-fn purse_number(purse: Purse) -> usize {
-    let number = match purse {
-        Purse::Port(cell) => cell.number().into(),
-        Purse::Named => abi::PURSE_NAMED,
-        Purse::Foreign => abi::PURSE_FOREIGN,
-        Purse::Strangers => abi::PURSE_ALL_PORTS,
+fn bucket_number(bucket: CreditBucket) -> usize {
+    let number = match bucket {
+        CreditBucket::Port(cell) => cell.number().into(),
+        CreditBucket::Named => abi::BUCKET_NAMED,
+        CreditBucket::Foreign => abi::BUCKET_FOREIGN,
+        CreditBucket::Strangers => abi::BUCKET_ALL_PORTS,
     };
     number as usize
 }
@@ -64,22 +64,27 @@ pub(crate) fn ledger(scope: &abi::scope, now: u64) -> Ledger {
 
 impl Scope {
     /// What first contacts have come to.
-    pub fn repute(&self, purse: Purse) -> Repute {
-        let of_purse = &self.trust[purse_number(purse)];
+    pub fn repute(&self, bucket: CreditBucket) -> Repute {
+        let of_bucket = &self.trust[bucket_number(bucket)];
         Repute {
-            credit: of_purse.credit / abi::CREDIT,
+            credit: of_bucket.credit / abi::CREDIT,
             first_contacts: self.first_contacts,
-            pending: of_purse.pending,
+            pending: of_bucket.pending,
             suspect_since: self.trust.iter().map(|trust| trust.suspect_ns).filter(|since| *since != 0).min(),
         }
     }
 
-    pub fn offer(&self, limits: &Limits, purse: Purse, now: u64) -> Option<Offer> {
+    pub fn offer(&self, limits: &Limits, bucket: CreditBucket, now: u64) -> Option<Offer> {
         let mut numbers = [0; 3];
         // SAFETY: both structures are borrowed for the call, and so are the numbers.
         let asked = unsafe {
-            calls::native_offer(self.at(), limits.at(), purse_number(purse) as u32, now, numbers.as_mut_ptr())
-                != 0
+            calls::native_offer(
+                self.at(),
+                limits.at(),
+                bucket_number(bucket) as u32,
+                now,
+                numbers.as_mut_ptr(),
+            ) != 0
         };
         let [credit, newest, recovers_at] = numbers;
         asked.then_some(Offer {

@@ -2,7 +2,7 @@
 
 use super::{CreditReading, Credits, Reading};
 use crate::scope::TURN_TOLERANCE_NS;
-use crate::{Contact, Purse, Rate};
+use crate::{Contact, CreditBucket, Rate};
 use std::collections::BTreeMap;
 
 /// Faster turns are taken by those that ask by themselves: so many do then that none has to be woken.
@@ -14,7 +14,7 @@ pub(super) struct Account {
     in_use: u32,
     next_turn: u64,
     /// Credit that was spent since the reading.
-    spent: BTreeMap<Purse, u32>,
+    spent: BTreeMap<CreditBucket, u32>,
     /// Its credit may have changed since the reading.
     credit_changed: bool,
 }
@@ -52,8 +52,8 @@ impl Account {
         if at <= self.read.at {
             return;
         }
-        for purse in contact.purses() {
-            *self.spent.entry(purse).or_default() += 1;
+        for bucket in contact.buckets() {
+            *self.spent.entry(bucket).or_default() += 1;
         }
         self.in_use = self.in_use.saturating_add(1);
         if let Some(interval) = self.interval().filter(|_| had_waited) {
@@ -75,19 +75,19 @@ impl Account {
         self.interval().map(|_| self.next_turn).into_iter().chain(recovers)
     }
 
-    fn credit(&self, purse: Purse) -> Option<&CreditReading> {
-        self.read.credit.as_ref().map(|credits| credits.of(purse))
+    fn credit(&self, bucket: CreditBucket) -> Option<&CreditReading> {
+        self.read.credit.as_ref().map(|credits| credits.of(bucket))
     }
 
     /// Whether the newest waiter comes first, where there is credit to wait for.
-    pub fn takes_newest(&self, purse: Purse) -> Option<bool> {
-        self.credit(purse).map(|credit| credit.newest)
+    pub fn takes_newest(&self, bucket: CreditBucket) -> Option<bool> {
+        self.credit(bucket).map(|credit| credit.newest)
     }
 
     /// For how many first contacts there will be credit at `at`.
-    pub fn open_credit(&self, purse: Purse, at: u64) -> u64 {
-        let Some(credit) = self.credit(purse) else { return u64::MAX };
-        let left = credit.credits.saturating_sub(self.spent.get(&purse).copied().unwrap_or(0));
+    pub fn open_credit(&self, bucket: CreditBucket, at: u64) -> u64 {
+        let Some(credit) = self.credit(bucket) else { return u64::MAX };
+        let left = credit.credits.saturating_sub(self.spent.get(&bucket).copied().unwrap_or(0));
         u64::from(left) + u64::from(credit.recovers_at.is_some_and(|recovers| recovers <= at))
     }
 

@@ -1,6 +1,6 @@
 //! What those who wake are told of the books: how an attempt ended, and what stands in a scope's.
 
-use crate::{Limits, PortCell, Purse};
+use crate::{CreditBucket, Limits, PortCell};
 
 /// How an attempt that was out has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Reading {
     pub credit: Option<Credits>,
 }
 
-/// The credit of one scope in its purses.
+/// The credit of one scope in its credit buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Credits {
     /// For named addresses.
@@ -48,17 +48,17 @@ impl Credits {
         [&self.named, &self.strangers, &self.foreign].into_iter().chain(&self.ports)
     }
 
-    pub(super) fn of(&self, purse: Purse) -> &CreditReading {
-        match purse {
-            Purse::Named => &self.named,
-            Purse::Strangers => &self.strangers,
-            Purse::Port(cell) => &self.ports[usize::from(cell.number())],
-            Purse::Foreign => &self.foreign,
+    pub(super) fn of(&self, bucket: CreditBucket) -> &CreditReading {
+        match bucket {
+            CreditBucket::Named => &self.named,
+            CreditBucket::Strangers => &self.strangers,
+            CreditBucket::Port(cell) => &self.ports[usize::from(cell.number())],
+            CreditBucket::Foreign => &self.foreign,
         }
     }
 }
 
-/// The credit of one purse, as it was read.
+/// The credit of one credit bucket, as it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CreditReading {
     /// Whole credits.

@@ -2,7 +2,7 @@
 
 use crate::known::{HowKnown, Known};
 use crate::limiter::Limiter;
-use halfopen_policy::{AttemptId, Books, Contact, Ending, Offer, Origin, Purse, ScopeId, Verdict};
+use halfopen_policy::{AttemptId, Books, Contact, CreditBucket, Ending, Offer, Origin, ScopeId, Verdict};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
 use std::net::Ipv4Addr;
@@ -11,7 +11,7 @@ use testkit::workload::Dial;
 
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MS;
-/// From the poke to the question.
+/// From the wakeup to the question.
 const WAKE: u64 = 12 * MS;
 /// TCP asks again this long after a SYN that did not leave; after `SHORT_STEPS` a tenth of the time held.
 const RECHECK: u64 = 512 * MS;
@@ -53,7 +53,7 @@ struct Live {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Asleep,
-    /// The daemon has poked it, and it has not asked since.
+    /// The daemon has woken it, and it has not asked since.
     Woken,
     Out,
 }
@@ -77,10 +77,10 @@ pub struct Host {
     planned: u64,
     round_trip: u64,
     /// Those who wait and have not been woken, by who holds them back.
-    asleep: BTreeMap<(ScopeId, Purse), BTreeSet<Number>>,
+    asleep: BTreeMap<(ScopeId, CreditBucket), BTreeSet<Number>>,
     /// Woken, and not yet asked: all, and by the credit that they would cost.
     woken: usize,
-    waking: HashMap<(ScopeId, Purse), usize>,
+    waking: HashMap<(ScopeId, CreditBucket), usize>,
     /// Addresses that a DNS answer has named.
     pub named: HashSet<Ipv4Addr>,
     next_look: Option<u64>,
@@ -146,7 +146,7 @@ impl Host {
     /// Since when a scope of this host has been a suspect.
     pub fn suspect_since(&self) -> Option<u64> {
         let scopes = self.accounts.values().chain([&ScopeId::HOST]);
-        scopes.filter_map(|scope| self.books.repute(*scope, Purse::Strangers).suspect_since).min()
+        scopes.filter_map(|scope| self.books.repute(*scope, CreditBucket::Strangers).suspect_since).min()
     }
 
     /// What a dial, with its address and port, is to the policy.
@@ -185,7 +185,7 @@ impl Host {
             self.go_out(number);
         } else if self.limiter.wakes {
             let at = self.books.held_back_by(id).unwrap_or(ScopeId::HOST);
-            self.asleep.entry((at, origin.purse())).or_default().insert(number);
+            self.asleep.entry((at, origin.bucket())).or_default().insert(number);
             self.wake();
         } else {
             let spread = number * 331_804_129 % (488 * MS);
@@ -276,8 +276,8 @@ impl Host {
     fn count_woken(&mut self, origin: &Origin, one: isize) {
         self.woken = self.woken.saturating_add_signed(one);
         for scope in origin.own.into_iter().chain([ScopeId::HOST]) {
-            for purse in Contact::First(origin.purse()).purses() {
-                let waking = self.waking.entry((scope, purse)).or_default();
+            for bucket in Contact::First(origin.bucket()).buckets() {
+                let waking = self.waking.entry((scope, bucket)).or_default();
                 *waking = waking.saturating_add_signed(one);
             }
         }
@@ -294,12 +294,12 @@ impl Host {
         });
         let mut look = self.limiter.host.half_open.map(|_| self.now + LOOK);
         let queues: Vec<_> = self.asleep.keys().copied().collect();
-        for queue @ (scope, purse) in queues {
-            let offer = |purse| Some((purse, self.books.offer(scope, purse, self.now)?));
-            let offers: Vec<_> = Contact::First(purse).purses().filter_map(offer).collect();
+        for queue @ (scope, bucket) in queues {
+            let offer = |bucket| Some((bucket, self.books.offer(scope, bucket, self.now)?));
+            let offers: Vec<_> = Contact::First(bucket).buckets().filter_map(offer).collect();
             let newest = offers.first().is_some_and(|(_, offer)| offer.newest_first);
-            let has_credit = |waking: &HashMap<_, usize>, (purse, offer): &(Purse, Offer)| {
-                waking.get(&(scope, *purse)).copied().unwrap_or(0) < offer.credit as usize
+            let has_credit = |waking: &HashMap<_, usize>, (bucket, offer): &(CreditBucket, Offer)| {
+                waking.get(&(scope, *bucket)).copied().unwrap_or(0) < offer.credit as usize
             };
             while slots > self.woken && offers.iter().all(|offer| has_credit(&self.waking, offer)) {
                 let Some(asleep) = self.asleep.get_mut(&queue) else { break };

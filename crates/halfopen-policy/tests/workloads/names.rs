@@ -49,7 +49,7 @@ fn who_dials_names_is_not_held_up_by_a_scanner_in_its_account() {
 }
 
 #[test]
-fn a_zone_of_its_own_gains_a_scanner_one_purse() {
+fn a_zone_of_its_own_gains_a_scanner_one_credit_bucket() {
     let scanned = dead(SCANNED);
     let (named, others) = scanned.split_at(scanned.len() / 2);
     let plain = run(&attack("plain", vec![scan(scanned.clone())]), &adaptive()).dead();
@@ -58,9 +58,9 @@ fn a_zone_of_its_own_gains_a_scanner_one_purse() {
     let both = attack("both", vec![scan(named.to_vec()), scan(others.to_vec())]);
     let both = run_named(&both, &adaptive(), addresses(named)).dead();
     println!("{plain} dead unnamed, {} named, {both} both", all_named.dead());
-    // What the purse holds at the beginning, and no more for long: whoever owns a zone, or uses one that answers with
+    // What the credit bucket holds at the beginning, and no more for long: whoever owns a zone, or uses one that answers with
     // the address spelt in the name.
-    let purse = 2 * FirstContact::adaptive().credit as usize;
-    assert!(all_named.dead() <= purse + 10, "{} named", all_named.dead());
-    assert!(both <= plain + purse + 10, "{both} against {plain}");
+    let bucket = 2 * FirstContact::adaptive().credit as usize;
+    assert!(all_named.dead() <= bucket + 10, "{} named", all_named.dead());
+    assert!(both <= plain + bucket + 10, "{both} against {plain}");
 }

@@ -28,8 +28,8 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Run(run) => {
             daemon::run(Sources::new(run.config, &run.sets)?, run.cgroup.as_deref())?;
         }
-        Command::Hand { reach, serve: None } => crate::privileged::keeper::keep(&reach)?,
-        Command::Hand { reach, serve: Some(turn) } => crate::privileged::serving::serve(&reach, turn)?,
+        Command::Helper { reach, serve: None } => crate::privileged::keeper::keep(&reach)?,
+        Command::Helper { reach, serve: Some(turn) } => crate::privileged::serving::serve(&reach, turn)?,
         Command::Off => off::off()?,
         Command::Status { json } => show::status(json)?,
         Command::Events { follow, json, since } => show::events(follow, json, since)?,
@@ -45,8 +45,8 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Preset { name } => preset::preset(name)?,
         Command::Why { subject } => show::why(subject)?,
         Command::Check { config } => {
-            let effective = Sources::new(config, &[])?.load()?;
-            output::line(&format!("# config_hash {}\n{}", effective.hash(), effective.to_toml().trim_end()))?;
+            let resolved = Sources::new(config, &[])?.load()?;
+            output::line(&format!("# config_hash {}\n{}", resolved.hash(), resolved.to_toml().trim_end()))?;
         }
         Command::Doctor { cgroup } => return doctor::doctor(cgroup.as_deref()),
     }

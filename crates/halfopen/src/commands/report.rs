@@ -253,7 +253,7 @@ fn know_udp(done: &str) -> String {
 fn know(what: &str) -> String {
     format!(
         "Look at the programs that {what}. One that you do not know is what the limit is for. One that this host cannot \
-         do without belongs into `essential`."
+         do without belongs in `never_hold`."
     )
 }
 

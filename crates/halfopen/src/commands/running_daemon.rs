@@ -1,4 +1,4 @@
-//! How far a running daemon is confined, read from the kernel, and why it is not all it could be, asked of itself.
+//! How far a running daemon is sandboxed, read from the kernel, and why it is not all it could be, asked of itself.
 
 use crate::control::{Answer, Client, Degradation, Request};
 use crate::lock::holder;
@@ -60,12 +60,12 @@ mod tests {
 
     #[test]
     fn what_it_still_has_is_named() {
-        let confined = "Uid:\t990\t990\t990\t990\nCapPrm:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n";
+        let sandboxed = "Uid:\t990\t990\t990\t990\nCapPrm:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n";
         assert_eq!(
-            shown(7, confined),
+            shown(7, sandboxed),
             "good      the running daemon (pid 7, uid 990): no capabilities, no_new_privs, seccomp"
         );
-        let told = shown(7, &confined.replace("0000\nNo", "0400\nNo").replace("Seccomp:\t2", "Seccomp:\t0"));
+        let told = shown(7, &sandboxed.replace("0000\nNo", "0400\nNo").replace("Seccomp:\t2", "Seccomp:\t0"));
         assert_eq!(
             told,
             "degraded  the running daemon (pid 7, uid 990) still has capabilities, every system call"

@@ -1,12 +1,12 @@
 //! The rules of `[[deny]]`: as they stand in a file, and those in force.
 
+use super::assignment::Assignment;
 use super::deny::{DenyKey, DenyValue};
 use super::error::Wrong;
 use super::key::{did_you_mean, nearest};
 use super::name::RuleName;
 use super::place::Origin;
 use super::rule::{Found, NAME, Sayings, is_name};
-use super::said::Said;
 use super::setting::prefixes;
 use super::value::{Written, WrongValue, written};
 use halfopen_bpf::DenyRule;
@@ -201,12 +201,12 @@ fn read(name: &str, table: &DeTable<'_>, span: Range<usize>) -> Result<Sayings, 
                     return Err(wrong(written.wrong(named, NOWHERE.into())));
                 }
                 // Its values are said after it.
-                sayings.insert(0, (Said::Deny { name: name.to_owned(), to }, span.clone()));
+                sayings.insert(0, (Assignment::Deny { name: name.to_owned(), to }, span.clone()));
             }
             given => match DenyKey::named(given) {
                 Some(key) => {
                     let value = DenyValue::read(key, &named, &written).map_err(wrong)?;
-                    sayings.push((Said::DenyValue(name.to_owned(), value), written.span));
+                    sayings.push((Assignment::DenyValue(name.to_owned(), value), written.span));
                 }
                 None => return Err((key.span(), Wrong::UnknownKey { key: named, hint: hint(given) })),
             },

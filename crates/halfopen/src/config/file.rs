@@ -1,12 +1,12 @@
 //! One configuration file, read key by key.
 
+use super::assignment::Assignment;
 use super::deny_rules;
 use super::disk::Disk;
 use super::error::{ConfigError, Wrong};
-use super::key::{Key, LimitKey, did_you_mean, limit_meant, nearest};
+use super::key::{Key, LimitKey, did_you_mean, limit_meant, nearest, replaced};
 use super::place::Place;
 use super::rule;
-use super::said::Said;
 use super::setting::Setting;
 use std::io;
 use std::path::Path;
@@ -14,7 +14,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// What one file says, each with the place of its value.
-pub type Layer = Vec<(Said, Place)>;
+pub type Layer = Vec<(Assignment, Place)>;
 
 /// Reads the file at `path`; `None` where there is none.
 ///
@@ -55,7 +55,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Layer, ConfigError> {
     let mut take = |key, value: &Spanned<DeValue<'_>>| {
         let setting = Setting::from_toml(key, value.get_ref(), value.span())
             .map_err(|e| wrong(e.span.clone(), e.into()))?;
-        layer.push((Said::Setting(setting), at(value.span())));
+        layer.push((Assignment::Setting(setting), at(value.span())));
         Ok(())
     };
     let (mut rules, mut denies) = (Layer::new(), Layer::new());
@@ -108,7 +108,9 @@ const TABLES: [(&str, &str); 4] =
 
 fn unknown_on_top(given: &str) -> Wrong {
     let tables = || TABLES.into_iter().map(|(name, _)| name);
-    let hint = if LimitKey::named(given).is_some() {
+    let hint = if let Some(new) = replaced(given) {
+        new.to_owned()
+    } else if LimitKey::named(given).is_some() {
         format!("{given} stands below [host], [[scope]] or [[interface]]")
     } else if let Some(name) = nearest(given, Key::TOP.into_iter().map(Key::leaf).chain(tables())) {
         let table = TABLES.into_iter().find(|(table, _)| *table == name);

@@ -106,11 +106,11 @@ pub enum Key {
     /// Destinations never counted.
     Exempt,
     /// Programs never held.
-    Essential,
+    NeverHold,
     /// TCP through raw sockets.
     RawTcp,
     /// Whether waiters are woken when their turn comes.
-    Poke,
+    Wakeups,
     /// How many attempts may be alive at once.
     Records,
     /// How long an address that answered stays known.
@@ -134,9 +134,9 @@ impl Key {
         Self::Mode,
         Self::Persist,
         Self::Exempt,
-        Self::Essential,
+        Self::NeverHold,
         Self::RawTcp,
-        Self::Poke,
+        Self::Wakeups,
         Self::Records,
         Self::KnownFor,
         Self::Names,
@@ -158,9 +158,9 @@ impl Key {
             Self::Mode => "mode",
             Self::Persist => "persist",
             Self::Exempt => "exempt",
-            Self::Essential => "essential",
+            Self::NeverHold => "never_hold",
             Self::RawTcp => "raw_tcp",
-            Self::Poke => "poke",
+            Self::Wakeups => "wakeups",
             Self::Records => "records",
             Self::KnownFor => "known_for",
             Self::Names => "names",
@@ -189,7 +189,8 @@ pub fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<
 }
 
 /// What to write in place of a key that earlier versions had.
-fn replaced(given: &str) -> Option<&'static str> {
+#[must_use]
+pub fn replaced(given: &str) -> Option<&'static str> {
     match given {
         "reward" => Some(
             "what an answer earns follows from answers_of_a_scan and answers_of_peers: write those, as \"2%\" and \"10%\"; \
@@ -199,6 +200,8 @@ fn replaced(given: &str) -> Option<&'static str> {
         "recover_most" => Some(
             "leave it out: credit_rate halves with every twelve first contacts that meet silence, to 1/512s",
         ),
+        "poke" => Some("write wakeups in place of poke"),
+        "essential" => Some("write never_hold in place of essential; its rules stay as they are"),
         _ => None,
     }
 }

@@ -6,25 +6,25 @@
 //! A preset is a file of the program's own, read before all others; its rules are tried after theirs.
 
 pub mod accounts;
+pub mod assignment;
 mod comm;
 pub mod deny;
 pub mod deny_rules;
 pub mod disk;
-pub mod effective;
 pub mod error;
-pub mod essential;
-mod essential_shipped;
 pub mod file;
 pub mod key;
 pub mod limit;
 pub mod name;
+pub mod never_hold;
+mod never_hold_shipped;
 pub mod pattern;
 pub mod place;
 pub mod preset;
+pub mod resolved;
 pub mod resolvers;
 mod rule;
 pub mod rules;
-pub mod said;
 pub mod save;
 pub mod setting;
 mod user;
@@ -35,21 +35,21 @@ pub mod who;
 mod tests;
 
 pub use accounts::Accounts;
+pub use assignment::Assignment;
 pub use deny::{DenyKey, DenyValue};
 pub use deny_rules::DenyRules;
 pub use disk::{Disk, OwnRights};
-pub use effective::Effective;
 pub use error::{ConfigError, Wrong};
-pub use essential::EssentialList;
 pub use key::{Key, LimitKey};
 pub use limit::Limit;
 pub use name::{Name, RuleName};
+pub use never_hold::NeverHoldList;
 pub use pattern::CgroupPattern;
 pub use place::{Origin, Place};
 pub use preset::Preset;
+pub use resolved::Resolved;
 pub use resolvers::Resolvers;
 pub use rules::{Rule, Rules};
-pub use said::Said;
 pub use setting::Setting;
 
 use std::io;
@@ -66,7 +66,7 @@ pub const SAMPLE: &str = include_str!("sample.toml");
 pub struct Sources {
     path: PathBuf,
     must_exist: bool,
-    overrides: Vec<Said>,
+    overrides: Vec<Assignment>,
 }
 
 impl Sources {
@@ -89,7 +89,7 @@ impl Sources {
     ///
     /// # Errors
     /// The first thing that is wrong.
-    pub fn load(&self) -> Result<Effective, ConfigError> {
+    pub fn load(&self) -> Result<Resolved, ConfigError> {
         self.load_from(&mut OwnRights)
     }
 
@@ -97,7 +97,7 @@ impl Sources {
     ///
     /// # Errors
     /// The first thing that is wrong.
-    pub fn load_from(&self, disk: &mut dyn Disk) -> Result<Effective, ConfigError> {
+    pub fn load_from(&self, disk: &mut dyn Disk) -> Result<Resolved, ConfigError> {
         Accounts::read_anew(disk);
         let mut said = Vec::new();
         for path in [vec![self.path.clone()], self.conf_d_files(disk)?].concat() {
@@ -110,7 +110,7 @@ impl Sources {
             said.extend(layer.into_iter().map(|(said, place)| (said, Origin::File(place))));
         }
         said.extend(self.overrides.iter().map(|said| (said.clone(), Origin::CommandLine)));
-        Effective::of(said)
+        Resolved::of(said)
     }
 
     fn conf_d_files(&self, disk: &mut dyn Disk) -> Result<Vec<PathBuf>, ConfigError> {
@@ -136,8 +136,8 @@ pub fn conf_d(config: &Path) -> PathBuf {
 ///
 /// # Errors
 /// [`ConfigError::Given`].
-pub fn read_said(name: &Name, value: &str) -> Result<Said, ConfigError> {
-    Said::read(name, value).map_err(|wrong| ConfigError::Given { given: "set".into(), wrong })
+pub fn read_said(name: &Name, value: &str) -> Result<Assignment, ConfigError> {
+    Assignment::read(name, value).map_err(|wrong| ConfigError::Given { given: "set".into(), wrong })
 }
 
 /// Reads NAME as `get` and `set` take it.
@@ -148,11 +148,11 @@ pub fn read_name(name: &str) -> Result<Name, ConfigError> {
     Name::read(name).map_err(|e| ConfigError::Given { given: name.to_owned(), wrong: e.into() })
 }
 
-fn read_set(set: &str) -> Result<Said, ConfigError> {
+fn read_set(set: &str) -> Result<Assignment, ConfigError> {
     let given = |wrong| ConfigError::Given { given: format!("--set {set}"), wrong };
     let (name, value) = set.split_once('=').ok_or_else(|| given(Wrong::NoValue))?;
     let name = Name::read(name.trim()).map_err(|e| given(e.into()))?;
-    Said::read(&name, value.trim()).map_err(given)
+    Assignment::read(&name, value.trim()).map_err(given)
 }
 
 fn unreadable(path: &Path, reason: io::Error) -> ConfigError {

@@ -68,7 +68,7 @@ impl Preset {
     }
 
     /// What its text says.
-    pub(super) fn layer(self) -> impl Iterator<Item = &'static super::Said> {
+    pub(super) fn layer(self) -> impl Iterator<Item = &'static super::Assignment> {
         let at = Self::NAMES.iter().position(|(_, preset)| *preset == self);
         at.and_then(|at| LAYERS.get(at)).into_iter().flatten().map(|(said, _)| said)
     }

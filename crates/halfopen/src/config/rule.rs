@@ -1,10 +1,10 @@
 //! `[[scope]]` and `[[interface]]` as they stand in a file.
 
+use super::assignment::Assignment;
 use super::error::Wrong;
 use super::key::{Key, LimitKey, limit_meant};
 use super::limit::Limit;
 use super::name::{RuleName, is_interface, is_of_exec};
-use super::said::Said;
 use super::value::{Written, WrongValue, name_of, written};
 use super::who::Who;
 use halfopen_bpf::Per;
@@ -26,7 +26,7 @@ const NO_DEPTH: &str = "the accounts are those of the cgroups that match.cgroup 
 /// Something wrong at a place of the text.
 pub(super) type Found = (Range<usize>, Wrong);
 /// What a rule says, each with its place.
-pub(super) type Sayings = Vec<(Said, Range<usize>)>;
+pub(super) type Sayings = Vec<(Assignment, Range<usize>)>;
 
 /// Reads the rules of `[[scope]]` (`is_scope`) or `[[interface]]`, in their order.
 pub(super) fn read_all(is_scope: bool, value: &Spanned<DeValue<'_>>) -> Result<Sayings, Found> {
@@ -90,7 +90,7 @@ fn read(is_scope: bool, name: String, table: &DeTable<'_>, span: Range<usize>) -
                 Some(limit) => {
                     let name = format!("{rule}.{given}");
                     let limit = Limit::read(limit, &name, &written).map_err(wrong)?;
-                    limits.push((Said::Limit(rule.clone(), limit), value.span()));
+                    limits.push((Assignment::Limit(rule.clone(), limit), value.span()));
                 }
                 None => return Err((key.span(), unknown(&rule, given))),
             },
@@ -102,7 +102,7 @@ fn read(is_scope: bool, name: String, table: &DeTable<'_>, span: Range<usize>) -
                 return Err((at, Wrong::Rule { rule, wrong: NO_DEPTH }));
             }
             let per = per.map(|(per, _)| per).unwrap_or_default();
-            limits.insert(0, (Said::Scope { name, who, per }, span));
+            limits.insert(0, (Assignment::Scope { name, who, per }, span));
         }
         None if per.is_some() => return Err((span, Wrong::NoMatch(name))),
         None if limits.is_empty() => {

@@ -1,10 +1,10 @@
 //! `set --save`: one value into `conf.d/90-local.toml`, everything else there left as it is.
 
+use super::assignment::Assignment;
 use super::error::{ConfigError, Wrong};
 use super::key::Key;
 use super::name::RuleName;
 use super::place::Place;
-use super::said::Said;
 use std::fs::{self, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -29,7 +29,7 @@ pub fn local_file(config: &Path) -> PathBuf {
 ///
 /// # Errors
 /// Where the file as it is cannot be read, and where its directory cannot be written.
-pub fn prepare(path: &Path, said: &Said) -> Result<Prepared, ConfigError> {
+pub fn prepare(path: &Path, said: &Assignment) -> Result<Prepared, ConfigError> {
     let failed = |reason| ConfigError::Save { path: path.to_owned(), reason };
     let (text, mode) = match fs::read_to_string(path) {
         Ok(text) => (text, fs::metadata(path).map_err(failed)?.permissions()),
@@ -66,13 +66,13 @@ fn make_directory(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn with_said(path: &Path, text: &str, said: &Said) -> Result<String, ConfigError> {
+fn with_said(path: &Path, text: &str, said: &Assignment) -> Result<String, ConfigError> {
     let wrong = |at, wrong| ConfigError::InFile { place: Place::in_text(path, text, at), wrong };
     let mut document: DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| {
         wrong(e.span().map_or(0, |span| span.start), Wrong::Toml(e.message().to_owned()))
     })?;
     let (table, key, value): (&mut dyn TableLike, _, _) = match said {
-        Said::Setting(setting) => {
+        Assignment::Setting(setting) => {
             let table = match setting.key() {
                 Key::Host(_) => document
                     .entry("host")
@@ -83,17 +83,17 @@ fn with_said(path: &Path, text: &str, said: &Said) -> Result<String, ConfigError
             };
             (table, setting.key().leaf(), setting.value())
         }
-        Said::Limit(rule, limit) => {
+        Assignment::Limit(rule, limit) => {
             let table = if is_scope(rule) { "[[scope]]" } else { "[[interface]]" };
             let table = table_of(&mut document, rule).ok_or_else(|| wrong(0, Wrong::NoList(table)))?;
             (table, limit.key().name(), limit.value())
         }
-        Said::DenyValue(rule, value) => {
+        Assignment::DenyValue(rule, value) => {
             let rule = RuleName::Deny(rule.clone());
             let table = table_of(&mut document, &rule).ok_or_else(|| wrong(0, Wrong::NoList("[[deny]]")))?;
             (table, value.key().name(), value.value())
         }
-        Said::Scope { .. } | Said::Deny { .. } => return Ok(document.to_string()),
+        Assignment::Scope { .. } | Assignment::Deny { .. } => return Ok(document.to_string()),
     };
     let mut value = value;
     if let Some(old) = table.get(key).and_then(Item::as_value) {

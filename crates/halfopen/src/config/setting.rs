@@ -1,8 +1,8 @@
 //! A key with its value, read from a file or from the command line.
 
-use super::essential::EssentialList;
 use super::key::Key;
 use super::limit::Limit;
+use super::never_hold::NeverHoldList;
 use super::preset::Preset;
 use super::resolvers::Resolvers;
 use super::value::{Written, WrongValue, name_of, show, with_list, written};
@@ -27,11 +27,11 @@ pub enum Setting {
     /// Sorted, without doubles.
     Exempt(Vec<IpNet>),
     /// Programs never held.
-    Essential(EssentialList),
+    NeverHold(NeverHoldList),
     /// TCP through raw sockets.
     RawTcp(RawTcp),
     /// Whether waiters are woken when their turn comes.
-    Poke(bool),
+    Wakeups(bool),
     /// Within [`RECORDS`].
     Records(u32),
     /// Within [`KNOWN_FOR`].
@@ -71,7 +71,7 @@ impl Setting {
             Key::Mode => Self::Mode(written.choice(&MODES).map_err(wrong)?),
             Key::RawTcp => Self::RawTcp(written.choice(&RAW_TCP).map_err(wrong)?),
             Key::Persist => Self::Persist(written.flag().map_err(wrong)?),
-            Key::Poke => Self::Poke(written.flag().map_err(wrong)?),
+            Key::Wakeups => Self::Wakeups(written.flag().map_err(wrong)?),
             Key::Records => Self::Records(written.number(RECORDS, None).map_err(wrong)?),
             Key::KnownFor => Self::KnownFor(written.time(KNOWN_FOR, "1h").map_err(wrong)?),
             Key::Exempt => Self::Exempt(prefixes(&key.to_string(), &written)?),
@@ -79,7 +79,7 @@ impl Setting {
             Key::NamesFor => Self::NamesFor(written.time(NAMES_FOR, "1h").map_err(wrong)?),
             Key::Resolvers => Self::Resolvers(Resolvers::read(&written, &key.to_string())?),
             Key::EventAfter => Self::EventAfter(written.time(EVENT_AFTER, "1s").map_err(wrong)?),
-            Key::Essential => Self::Essential(EssentialList::read(value, written.span)?),
+            Key::NeverHold => Self::NeverHold(NeverHoldList::read(value, written.span)?),
             Key::Host(limit) => Self::Host(Limit::read(limit, &key.to_string(), &written)?),
         })
     }
@@ -103,9 +103,9 @@ impl Setting {
             Self::Mode(_) => Key::Mode,
             Self::Persist(_) => Key::Persist,
             Self::Exempt(_) => Key::Exempt,
-            Self::Essential(_) => Key::Essential,
+            Self::NeverHold(_) => Key::NeverHold,
             Self::RawTcp(_) => Key::RawTcp,
-            Self::Poke(_) => Key::Poke,
+            Self::Wakeups(_) => Key::Wakeups,
             Self::Records(_) => Key::Records,
             Self::KnownFor(_) => Key::KnownFor,
             Self::Names(_) => Key::Names,
@@ -122,9 +122,9 @@ impl Setting {
         match self {
             Self::Preset(preset) => preset.name().into(),
             Self::Mode(mode) => name_of(&MODES, mode).into(),
-            Self::Persist(flag) | Self::Poke(flag) => (*flag).into(),
+            Self::Persist(flag) | Self::Wakeups(flag) => (*flag).into(),
             Self::Exempt(prefixes) => prefixes.iter().map(ToString::to_string).collect(),
-            Self::Essential(list) => list.value(),
+            Self::NeverHold(list) => list.value(),
             Self::RawTcp(raw_tcp) => name_of(&RAW_TCP, raw_tcp).into(),
             Self::Records(number) => i64::from(*number).into(),
             Self::KnownFor(time) | Self::NamesFor(time) | Self::EventAfter(time) => show_time(*time).into(),
@@ -137,13 +137,13 @@ impl Setting {
     /// Its value with nothing left to the version that reads it.
     #[must_use]
     pub fn in_full(&self) -> toml_edit::Value {
-        if let Self::Essential(list) = self { list.in_full() } else { self.value() }
+        if let Self::NeverHold(list) = self { list.in_full() } else { self.value() }
     }
 
     /// The lines of a file that say its value.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        if let Self::Essential(list) = self { list.lines() } else { vec![self.value().to_string()] }
+        if let Self::NeverHold(list) = self { list.lines() } else { vec![self.value().to_string()] }
     }
 
     /// Its value as `get` prints it: a string without its quotes.
@@ -162,9 +162,9 @@ impl Setting {
             Self::Preset(_) | Self::Persist(_) | Self::Resolvers(_) | Self::EventAfter(_) => {}
             Self::Mode(mode) => settings.mode = *mode,
             Self::Exempt(prefixes) => settings.exempt.clone_from(prefixes),
-            Self::Essential(list) => settings.essential = list.apply(),
+            Self::NeverHold(list) => settings.never_hold = list.apply(),
             Self::RawTcp(raw_tcp) => settings.raw_tcp = *raw_tcp,
-            Self::Poke(poke) => settings.poke = *poke,
+            Self::Wakeups(wakeups) => settings.wakeups = *wakeups,
             Self::Records(number) => settings.records = *number,
             Self::KnownFor(time) => settings.known_for = *time,
             Self::Names(trust) => settings.names = *trust,

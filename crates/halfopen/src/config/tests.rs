@@ -37,7 +37,7 @@ impl Host {
         path
     }
 
-    fn load(&self, sets: &[&str]) -> Result<Effective, ConfigError> {
+    fn load(&self, sets: &[&str]) -> Result<Resolved, ConfigError> {
         let sets: Vec<String> = sets.iter().map(ToString::to_string).collect();
         Sources::new(Some(self.file()), &sets)?.load()
     }
@@ -48,16 +48,16 @@ impl Host {
     }
 }
 
-fn set(effective: &mut Effective, name: &str, value: &str) -> Result<(), ConfigError> {
-    *effective = effective.with(read_said(&read_name(name)?, value)?, Origin::Live)?;
+fn set(resolved: &mut Resolved, name: &str, value: &str) -> Result<(), ConfigError> {
+    *resolved = resolved.with(read_said(&read_name(name)?, value)?, Origin::Live)?;
     Ok(())
 }
 
 #[test]
 fn the_sample_says_the_defaults() {
     let sample = Host::with(SAMPLE).load(&[]).unwrap();
-    assert_eq!(sample.settings(), Effective::default().settings());
-    assert_eq!(sample.hash(), Effective::default().hash());
+    assert_eq!(sample.settings(), Resolved::default().settings());
+    assert_eq!(sample.hash(), Resolved::default().hash());
     let said = file::parse(Path::new("sample"), SAMPLE).unwrap();
     assert_eq!(said.len(), Key::all().count(), "the sample shows every key");
 }
@@ -82,74 +82,70 @@ fn later_files_override_key_by_key_and_the_command_line_all() {
     host.conf_d("20-b.toml", "[host]\nhalf_open = 7\n");
     host.conf_d("10-a.toml", "[host]\nhalf_open = 4\nslot_life = \"2s\"\n");
     host.conf_d("30-c.toml.bak", "nonsense");
-    let effective = host.load(&["host.queue=6", "drain=2/s", "exempt=10.0.0.0/8, 192.0.2.7"]).unwrap();
-    let settings = effective.settings();
+    let resolved = host.load(&["host.queue=6", "drain=2/s", "exempt=10.0.0.0/8, 192.0.2.7"]).unwrap();
+    let settings = resolved.settings();
     assert_eq!(settings.mode, Mode::Audit);
     assert_eq!(settings.host.half_open, Some(7));
     assert_eq!(settings.host.slot_life, Duration::from_secs(2));
     assert_eq!(settings.host.queue, 6);
     assert_eq!(settings.host.drain, Rate::new(2, Duration::from_secs(1)));
     assert_eq!(settings.exempt, ["10.0.0.0/8".parse().unwrap(), "192.0.2.7/32".parse().unwrap()]);
-    let (_, origin) = effective.get(Key::Host(LimitKey::HalfOpen)).unwrap();
+    let (_, origin) = resolved.get(Key::Host(LimitKey::HalfOpen)).unwrap();
     assert!(origin.to_string().ends_with("conf.d/20-b.toml:2:13"), "{origin}");
 }
 
 #[test]
 fn what_check_prints_is_a_configuration_that_says_the_same() {
     let host = Host::with("raw_tcp = \"count\"\nexempt = [\"::/0\"]\n[host]\nhalf_open = \"unlimited\"\n");
-    let effective = host.load(&["max_wait=90s", "drain=1/4s"]).unwrap();
-    let again = Host::with(&effective.to_toml()).load(&[]).unwrap();
-    assert_eq!(again.settings(), effective.settings());
-    assert_eq!(again.hash(), effective.hash());
-    assert_ne!(again.hash(), Effective::default().hash());
+    let resolved = host.load(&["max_wait=90s", "drain=1/4s"]).unwrap();
+    let again = Host::with(&resolved.to_toml()).load(&[]).unwrap();
+    assert_eq!(again.settings(), resolved.settings());
+    assert_eq!(again.hash(), resolved.hash());
+    assert_ne!(again.hash(), Resolved::default().hash());
 }
 
 #[test]
 fn what_the_kernel_part_has_no_room_for_is_refused_at_its_place() {
-    let rules = |count| format!("essential = [\n{}]", "{ user = 7 },\n".repeat(count));
-    assert_eq!(Host::with(&rules(64)).load(&[]).unwrap().settings().essential.len(), 64);
+    let rules = |count| format!("never_hold = [\n{}]", "{ user = 7 },\n".repeat(count));
+    assert_eq!(Host::with(&rules(64)).load(&[]).unwrap().settings().never_hold.len(), 64);
     let error = Host::with(&rules(65)).error();
     assert!(error.starts_with("halfopen.toml:66:1: ") && error.contains("at most 64 rules"), "{error}");
     let error = Host::with(&rules(64).replace("[\n", "[\n\"shipped\",\n")).error();
     assert!(error.contains("at most 64 rules"), "{error}");
     for path in ["/x".repeat(13), format!("/{}", "x".repeat(59))] {
-        let error = Host::with(&format!("essential = [{{ cgroup = \"{path}\" }}]")).error();
-        assert!(error.starts_with("halfopen.toml:1:25: ") && error.contains("at most 12 names"), "{error}");
+        let error = Host::with(&format!("never_hold = [{{ cgroup = \"{path}\" }}]")).error();
+        assert!(error.starts_with("halfopen.toml:1:26: ") && error.contains("at most 12 names"), "{error}");
     }
 }
 
 #[test]
-fn essential_rules_replace_the_shipped_ones_unless_they_name_them() {
-    let shipped = Effective::default().settings().essential;
+fn never_hold_rules_replace_the_shipped_ones_unless_they_name_them() {
+    let shipped = Resolved::default().settings().never_hold;
     assert!(shipped.iter().any(|rule| rule.exe == Some("/usr/sbin/sshd".into()) && rule.user == Some(0)));
-    let tables = Host::with("[[essential]]\ncgroup = \"/a\"\nreason = \"ours\"\n[[essential]]\nuser = 7\n");
-    let effective = tables.load(&[]).unwrap();
-    assert_eq!(effective.settings().essential.len(), 2);
-    let inline = Host::with("essential = [{ cgroup = \"/a\", reason = \"ours\" }, { user = \"7\" }]");
-    assert_eq!(inline.load(&[]).unwrap().hash(), effective.hash());
-    assert!(
-        effective.to_toml().contains("{ cgroup = \"/a\", reason = \"ours\" },"),
-        "{}",
-        effective.to_toml()
-    );
+    let tables = Host::with("[[never_hold]]\ncgroup = \"/a\"\nreason = \"ours\"\n[[never_hold]]\nuser = 7\n");
+    let resolved = tables.load(&[]).unwrap();
+    assert_eq!(resolved.settings().never_hold.len(), 2);
+    let inline = Host::with("never_hold = [{ cgroup = \"/a\", reason = \"ours\" }, { user = \"7\" }]");
+    assert_eq!(inline.load(&[]).unwrap().hash(), resolved.hash());
+    assert!(resolved.to_toml().contains("{ cgroup = \"/a\", reason = \"ours\" },"), "{}", resolved.to_toml());
 
-    let both = tables.load(&["essential=[\"shipped\", { user = 7 }]"]).unwrap();
-    let rules = both.settings().essential;
+    let both = tables.load(&["never_hold=[\"shipped\", { user = 7 }]"]).unwrap();
+    let rules = both.settings().never_hold;
     assert_eq!((&rules[..shipped.len()], rules.len()), (&shipped[..], shipped.len() + 1));
     assert!(both.to_toml().contains("#   { exe = \"/usr/sbin/sshd\", reason = "), "{}", both.to_toml());
     assert_eq!(Host::with(&both.to_toml()).load(&[]).unwrap().hash(), both.hash());
-    assert_eq!(tables.load(&["essential=[]"]).unwrap().settings().essential, []);
+    assert_eq!(tables.load(&["never_hold=[]"]).unwrap().settings().never_hold, []);
 }
 
 #[test]
-fn saving_essential_takes_the_place_of_its_tables() {
+fn saving_never_held_takes_the_place_of_its_tables() {
     let host = Host::with(SAMPLE);
-    let path = host.conf_d("90-local.toml", "# mine\n[[essential]]\nuser = 7\n\n[host]\nqueue = 7\n");
-    let said = read_said(&read_name("essential").unwrap(), "[{ exe = '/x' }]").unwrap();
+    let path = host.conf_d("90-local.toml", "# mine\n[[never_hold]]\nuser = 7\n\n[host]\nqueue = 7\n");
+    let said = read_said(&read_name("never_hold").unwrap(), "[{ exe = '/x' }]").unwrap();
     save::prepare(&path, &said).unwrap().commit().unwrap();
     let settings = host.load(&[]).unwrap().settings();
-    assert_eq!((settings.essential.len(), settings.host.queue), (1, 7));
-    assert_eq!(settings.essential[0].exe, Some("/x".into()));
+    assert_eq!((settings.never_hold.len(), settings.host.queue), (1, 7));
+    assert_eq!(settings.never_hold[0].exe, Some("/x".into()));
 }
 
 /// Each wrong line alone: the place it is reported at, and what the message must name.
@@ -167,26 +163,26 @@ fn every_wrong_value_is_refused_at_its_place() {
         ("exempt = \"10.0.0.0/8\"", "1:10:", "list of prefixes"),
         ("exempt = [\n  \"10.0.0.0/8\",\n  \"10.0.0.0/33\"]", "3:3:", "\"10.0.0.0/33\""),
         ("exempt = [10]", "1:11:", "list of prefixes"),
-        ("essential = \"shipped\"", "1:13:", "expected a list of tables"),
-        ("essential = [\n\"sshd\"]", "2:1:", "\"shipped\""),
-        ("essential = [{ comm = \"sshd\" }]", "1:16:", "a program chooses its own name"),
-        ("essential = [{ comm = \"sshd\", user = \"root\" }]", "1:16:", "a program chooses its own name"),
+        ("never_hold = \"shipped\"", "1:14:", "expected a list of tables"),
+        ("never_hold = [\n\"sshd\"]", "2:1:", "\"shipped\""),
+        ("never_hold = [{ comm = \"sshd\" }]", "1:17:", "a program chooses its own name"),
+        ("never_hold = [{ comm = \"sshd\", user = \"root\" }]", "1:17:", "a program chooses its own name"),
         (
-            "essential = [{ exee = \"/x\" }]",
-            "1:16:",
-            "essential.exee = \"/x\": unknown key: did you mean exe?",
+            "never_hold = [{ exee = \"/x\" }]",
+            "1:17:",
+            "never_hold.exee = \"/x\": unknown key: did you mean exe?",
         ),
-        ("essential = [{ pid = 1 }]", "1:16:", "a rule has cgroup, user, exe, reason"),
-        ("essential = [{ exe = \"x\" }]", "1:22:", "whole path"),
-        ("essential = [{ exe = \"/x\", user = \"any\" }]", "1:35:", "LD_PRELOAD"),
-        ("essential = [{ user = -1 }]", "1:23:", "a user's name or number"),
-        ("essential = [{ reason = 1, user = 1 }]", "1:25:", "expected a text"),
-        ("essential = [{ reason = \"because\" }]", "1:14:", "at least one of cgroup, user and exe"),
-        ("essential = [{ cgroup = \"a.service\" }]", "1:25:", "below the root"),
-        ("essential = [{ cgroup = \"/\" }]", "1:25:", "below the root"),
-        ("essential = [{ cgroup = \"/a/../b\" }]", "1:25:", "below the root"),
-        ("essential = [{ cgroup = \"/a*.service\" }]", "1:25:", "no pattern"),
-        ("[[essential]]\nexe = \"/x\"\n[[essential]]\nuser = \"\"", "4:8:", "a user's name or number"),
+        ("never_hold = [{ pid = 1 }]", "1:17:", "a rule has cgroup, user, exe, reason"),
+        ("never_hold = [{ exe = \"x\" }]", "1:23:", "whole path"),
+        ("never_hold = [{ exe = \"/x\", user = \"any\" }]", "1:36:", "LD_PRELOAD"),
+        ("never_hold = [{ user = -1 }]", "1:24:", "a user's name or number"),
+        ("never_hold = [{ reason = 1, user = 1 }]", "1:26:", "expected a text"),
+        ("never_hold = [{ reason = \"because\" }]", "1:15:", "at least one of cgroup, user and exe"),
+        ("never_hold = [{ cgroup = \"a.service\" }]", "1:26:", "below the root"),
+        ("never_hold = [{ cgroup = \"/\" }]", "1:26:", "below the root"),
+        ("never_hold = [{ cgroup = \"/a/../b\" }]", "1:26:", "below the root"),
+        ("never_hold = [{ cgroup = \"/a*.service\" }]", "1:26:", "no pattern"),
+        ("[[never_hold]]\nexe = \"/x\"\n[[never_hold]]\nuser = \"\"", "4:8:", "a user's name or number"),
         ("[host]\nhalf_open = 0", "2:13:", "from 1 to 4294967295, or \"unlimited\""),
         ("[host]\nhalf_open = -1", "2:13:", "-1"),
         ("[host]\nhalf_open = 18446744073709551616", "2:13:", "18446744073709551616"),
@@ -208,6 +204,8 @@ fn every_wrong_value_is_refused_at_its_place() {
         ("[host]\nreward = 4", "2:1:", "write those, as \"2%\" and \"10%\""),
         ("[host]\nrecover = \"500ms\"", "2:1:", "write credit_rate, as \"2/s\""),
         ("[host]\nrecover_most = \"512s\"", "2:1:", "leave it out"),
+        ("poke = false", "1:1:", "write wakeups"),
+        ("essential = []", "1:1:", "write never_hold"),
         ("[host]\nworking_set = 9", "2:15:", "from 0 to 8"),
         ("[host]\norder = \"newest\"", "2:9:", "\"oldest\" or \"either\""),
         ("[host]\non_suspect = \"kill\"", "2:14:", "\"notify\" or \"throttle\" or \"block\""),
@@ -279,20 +277,20 @@ fn names_and_their_aliases() {
 
 #[test]
 fn the_original_s_number_means_the_same_limit() {
-    let mut effective = Effective::default();
+    let mut resolved = Resolved::default();
     for (number, limit) in [("50", Some(50)), ("0x32", Some(50)), ("0xfffffe", None), ("16777214", None)] {
-        set(&mut effective, "TcpNumConnections", number).unwrap();
-        assert_eq!(effective.settings().host.half_open, limit, "{number}");
+        set(&mut resolved, "TcpNumConnections", number).unwrap();
+        assert_eq!(resolved.settings().host.half_open, limit, "{number}");
     }
     assert_eq!(limit::tcp_num_connections(None), 0xff_fffe);
-    set(&mut effective, "half_open", "16777214").unwrap();
-    assert_eq!(effective.settings().host.half_open, Some(16_777_214));
+    set(&mut resolved, "half_open", "16777214").unwrap();
+    assert_eq!(resolved.settings().host.half_open, Some(16_777_214));
 }
 
 #[test]
 fn a_wrong_set_changes_nothing() {
-    let mut effective = Effective::default();
-    let before = effective.clone();
+    let mut resolved = Resolved::default();
+    let before = resolved.clone();
     let wrong = [
         ("half_open", "0"),
         ("half_open", "-3"),
@@ -304,16 +302,16 @@ fn a_wrong_set_changes_nothing() {
         ("TcpNumConnections", "+5"),
         ("mode", "on"),
         ("exempt", "10.0.0.0/8,all"),
-        ("essential", "[{ comm = 'x' }]"),
-        ("essential", "sshd"),
-        ("essential", "[{ exe = "),
+        ("never_hold", "[{ comm = 'x' }]"),
+        ("never_hold", "sshd"),
+        ("never_hold", "[{ exe = "),
         ("persist", "yes"),
         ("half-opened-things", "3"),
     ];
     for (name, value) in wrong {
-        let error = set(&mut effective, name, value).unwrap_err();
+        let error = set(&mut resolved, name, value).unwrap_err();
         assert!(error.wrong_use(), "{error}");
-        assert_eq!(effective, before, "{name} {value}");
+        assert_eq!(resolved, before, "{name} {value}");
     }
     assert!(Sources::new(None, &["half_open".into()]).unwrap_err().to_string().contains("KEY=VALUE"));
 }

@@ -73,7 +73,7 @@ pub enum Degradation {
     Audit,
     /// The mode is `off`.
     Off,
-    /// A rule of `essential` meets nobody on this host.
+    /// A rule of `never_hold` meets nobody on this host.
     UnmetRule,
     /// A rule of `[[scope]]` meets nobody on this host.
     UnmetScope,
@@ -84,9 +84,9 @@ pub enum Degradation {
     /// The kernel cannot set `TCP_RTO_MAX_MS`.
     LongWaits,
     /// The packets that wake waiters cannot be sent, to all or to some.
-    PokesNotSent,
+    WakeupsNotSent,
     /// The packets that wake waiters do not reach some of them.
-    PokesWithoutEffect,
+    WakeupsWithoutEffect,
     /// The BPF file system that holds the pins is unmounted.
     PinsUnmounted,
     /// There is no user for the daemon to be.
@@ -96,7 +96,7 @@ pub enum Degradation {
     /// The kernel has no seccomp filters.
     NoSeccomp,
     /// The part of the daemon that kept root has ended for good, or does not answer.
-    NoHand,
+    NoHelper,
     /// A hook that the configuration asks for could not be attached.
     HookNotAttached,
     /// DNS answers are to be read, and no resolver is known.
@@ -216,7 +216,7 @@ impl From<Degradation> for DegradedStatus {
         let explanation = match reason {
             Degradation::Audit => "mode is audit: nothing is held",
             Degradation::Off => "mode is off: nothing is held or counted",
-            Degradation::UnmetRule => "a rule of `essential` meets nobody: those that it is for are held",
+            Degradation::UnmetRule => "a rule of `never_hold` meets nobody: those that it is for are held",
             Degradation::UnmetScope => "a rule of [[scope]] meets nobody: it limits nothing",
             Degradation::NoSystemLog => {
                 "no system log takes events: they are on stderr and in `halfopen events` only"
@@ -226,11 +226,11 @@ impl From<Degradation> for DegradedStatus {
                  `halfopen events` will lack them; the system log has them"
             }
             Degradation::LongWaits => Shortcoming::RtoMaxNotSettable.explain(),
-            Degradation::PokesNotSent => {
+            Degradation::WakeupsNotSent => {
                 "the packets that wake waiting attempts cannot be sent (with RUST_LOG=debug the log says why): they ask \
                  by themselves"
             }
-            Degradation::PokesWithoutEffect => {
+            Degradation::WakeupsWithoutEffect => {
                 "the packets that wake waiting attempts have no effect, as where a firewall drops them on lo, or a \
                  socket's filter: they ask by themselves"
             }
@@ -249,7 +249,7 @@ impl From<Degradation> for DegradedStatus {
             Degradation::NoSeccomp => {
                 "this kernel has no seccomp filters (CONFIG_SECCOMP_FILTER): the daemon can make every system call"
             }
-            Degradation::NoHand => {
+            Degradation::NoHelper => {
                 "the privileged helper does not answer, or was ended together with the process that would start it again: \
                  the limit holds, but events lack exe and cgroup, `exec` is refused, and at the end held attempts of other \
                  network namespaces keep the options of a hold: restart the daemon"
@@ -272,7 +272,7 @@ impl From<Degradation> for DegradedStatus {
 }
 
 impl DegradedStatus {
-    /// A rule of `essential` that meets nobody, and why.
+    /// A rule of `never_hold` that meets nobody, and why.
     #[must_use]
     pub fn unmet_rule(why: &str) -> Self {
         Self::because(Degradation::UnmetRule, why)

@@ -40,7 +40,7 @@ impl Enforcement {
             let name = rule.name().leaf().to_owned();
             Some(RuleScope { id: *id?, name, kind, limits: rule.limits(&host) })
         };
-        let rules = self.effective.rules();
+        let rules = self.resolved.rules();
         let of_rules =
             rules.scopes().filter_map(|rule| scope(rule, ScopeKind::Rule, scopes.get(rule.name().leaf())));
         let of_interfaces = rules

@@ -1,6 +1,6 @@
 //! The limiter with its configuration and scopes, and what is asked of it.
 
-use crate::config::{Effective, Sources};
+use crate::config::{Resolved, Sources};
 use crate::conntrack;
 use crate::control::DegradedStatus;
 use crate::daemon::announcer::Announcer;
@@ -8,10 +8,10 @@ use crate::daemon::failed::Counted;
 use crate::daemon::fault_log::FaultLog;
 use crate::daemon::means::Means;
 use crate::daemon::resolvers::Resolvers;
-use crate::daemon::wakeups::Pokes;
+use crate::daemon::wakeups::Wakeups;
 use crate::exit::explained;
-use crate::privileged::Hand;
-use crate::sandbox::Confined;
+use crate::privileged::Helper;
+use crate::sandbox::Sandboxed;
 use anyhow::Result;
 use halfopen_bpf::{EnforcementStopped, KernelError, Limiter, ScopeId, Settings, Shortcoming, restore_here};
 use halfopen_policy::Limits;
@@ -30,7 +30,7 @@ pub(super) struct ExecScope {
     pub(super) name: String,
     pub(super) limits: Limits,
     /// Taken over from an earlier daemon: no client's connection ends it. Its cgroup's `cgroup.events`, open since
-    /// before the daemon was confined.
+    /// before the daemon was sandboxed.
     pub(super) adopted: Option<File>,
 }
 
@@ -41,14 +41,14 @@ pub const EXEC_PARENT: &str = "halfopen.exec";
 pub struct Enforcement {
     pub(super) limiter: Limiter,
     pub(super) sources: Sources,
-    pub(super) effective: Effective,
+    pub(super) resolved: Resolved,
     pub(super) scopes: Vec<ExecScope>,
     pub(super) exec_parent: bool,
     pub(super) means: Means,
     pub(super) faults: FaultLog,
     pub(super) shortcomings: Vec<Shortcoming>,
     pub(super) disturbances: u64,
-    pub(super) pokes: Pokes,
+    pub(super) wakeups: Wakeups,
     pub(super) pins_unmounted: bool,
     pub(super) resolvers: Resolvers,
     pub(super) conntrack: conntrack::Counts,
@@ -65,17 +65,17 @@ impl Enforcement {
     pub fn new(
         limiter: Limiter,
         sources: Sources,
-        effective: Effective,
+        resolved: Resolved,
         announcer: Announcer,
         means: Means,
     ) -> Self {
         let mut enforcement = Self {
             means,
             shortcomings: limiter.shortcomings(),
-            pokes: Pokes::new(false),
+            wakeups: Wakeups::new(false),
             limiter,
             sources,
-            effective,
+            resolved,
             scopes: Vec::new(),
             exec_parent: false,
             faults: FaultLog::default(),
@@ -88,7 +88,7 @@ impl Enforcement {
             counted: Counted::default(),
             announcer,
         };
-        enforcement.announcer.episodes.set_event_after(enforcement.effective.event_after());
+        enforcement.announcer.episodes.set_event_after(enforcement.resolved.event_after());
         if let Err(e) = enforcement.know_failed() {
             tracing::error!("{}", e.in_full());
         }
@@ -124,25 +124,25 @@ impl Enforcement {
     /// # Errors
     /// Where the kernel part cannot be written; what was in force still is.
     pub(super) fn put_in_force(&mut self, settings: &Settings) -> Result<(), KernelError> {
-        self.limiter.attach_wanted(settings, &mut self.means.hand);
+        self.limiter.attach_wanted(settings, &mut self.means.helper);
         let applied = self.limiter.apply(settings);
-        self.limiter.detach_unwanted(&mut self.means.hand);
+        self.limiter.detach_unwanted(&mut self.means.helper);
         applied
     }
 
-    /// This process is confined from now on. Says what is lacking.
-    pub fn is_confined(&mut self, confined: Confined) {
-        for reason in &confined.lacks {
+    /// This process is sandboxed from now on. Says what is lacking.
+    pub fn is_sandboxed(&mut self, sandboxed: Sandboxed) {
+        for reason in &sandboxed.lacks {
             let told = DegradedStatus::from(*reason).explanation;
-            tracing::warn!("not confined as it should be: {told}");
+            tracing::warn!("the sandbox lacks something: {told}");
         }
-        self.means.lacks.extend(confined.lacks);
+        self.means.lacks.extend(sandboxed.lacks);
     }
 
     /// Leaves the limit as it is: what is pinned goes on.
     #[must_use]
-    pub fn into_hand(self) -> Hand {
-        self.means.hand
+    pub fn into_helper(self) -> Helper {
+        self.means.helper
     }
 
     /// Where `set --save` writes.
@@ -161,48 +161,48 @@ impl Enforcement {
     ///
     /// # Errors
     /// Where the walk fails.
-    pub fn recount(&mut self) -> Result<(), KernelError> {
-        let hand = &mut self.means.hand;
-        self.limiter.recount(|walk, namespaces| {
-            hand.walk(walk, namespaces).unwrap_or_else(|e| {
+    pub fn reconcile(&mut self) -> Result<(), KernelError> {
+        let helper = &mut self.means.helper;
+        self.limiter.reconcile(|walk, namespaces| {
+            helper.walk(walk, namespaces).unwrap_or_else(|e| {
                 tracing::debug!("walking over the sockets of {} network namespaces: {e}", namespaces.len());
                 Vec::new()
             })
         })
     }
 
-    /// Ends enforcement: every held attempt is let go. Returns the hand, which has more to do.
+    /// Ends enforcement: every held attempt is let go. Returns the privileged helper, which has more to do.
     ///
     /// # Errors
     /// Where the kernel part could not be told; enforcement has ended all the same.
-    pub fn finish(mut self) -> (Result<EnforcementStopped, KernelError>, Hand) {
+    pub fn finish(mut self) -> (Result<EnforcementStopped, KernelError>, Helper) {
         for name in self.scopes.iter().map(|scope| scope.name.clone()).collect::<Vec<_>>() {
             if let Err(e) = self.end_scope(&name) {
                 tracing::warn!("ending {name}: {}", explained(&e));
             }
         }
-        let mut hand = self.means.hand;
-        let stopped = self.limiter.let_go(|link| restore(&mut hand, link));
-        (stopped, hand)
+        let mut helper = self.means.helper;
+        let stopped = self.limiter.let_go(|link| restore(&mut helper, link));
+        (stopped, helper)
     }
 
     pub(super) fn host_limits(&self) -> Limits {
-        self.effective.host()
+        self.resolved.host()
     }
 
     pub(super) fn tell_unmet_rules(&self) {
-        for why in self.effective.unmet_rules() {
+        for why in self.resolved.unmet_rules() {
             tracing::warn!("{}", DegradedStatus::unmet_rule(&why).explanation);
         }
-        for why in self.effective.unmet_scopes() {
+        for why in self.resolved.unmet_scopes() {
             tracing::warn!("{}", DegradedStatus::unmet_scope(&why).explanation);
         }
     }
 }
 
-/// Gives held sockets their own options back, where the hand is gone in this process's own namespace at least.
-fn restore(hand: &mut Hand, link: BorrowedFd<'_>) -> EnforcementStopped {
-    hand.restore(link).unwrap_or_else(|e| {
+/// Gives held sockets their own options back, where the privileged helper is gone in this process's own namespace at least.
+fn restore(helper: &mut Helper, link: BorrowedFd<'_>) -> EnforcementStopped {
+    helper.restore(link).unwrap_or_else(|e| {
         tracing::warn!("held attempts of other network namespaces keep the options of a hold: {e}");
         if let Err(e) = restore_here(link) {
             tracing::warn!("so do those of this one: {e}");

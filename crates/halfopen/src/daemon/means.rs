@@ -4,16 +4,16 @@
 use crate::control::Degradation;
 use crate::daemon::clock::monotonic;
 use crate::events::Identity;
-use crate::privileged::Hand;
+use crate::privileged::Helper;
 use halfopen_bpf::{CgroupDir, Program};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// What only the hand is asked for, and what the confined process lacks.
+/// What only the privileged helper is asked for, and what the sandboxed process lacks.
 #[derive(Debug)]
 pub struct Means {
     /// Keeps root.
-    pub hand: Hand,
+    pub helper: Helper,
     /// The limited cgroup.
     pub cgroup: CgroupDir,
     /// Where `set --save` writes.
@@ -47,7 +47,7 @@ impl LookUps {
 impl Means {
     /// What stands behind a program's numbers, as far as it can be found out.
     pub fn identify(&mut self, program: &Program) -> Identity {
-        self.hand.identify(program).unwrap_or_else(|_| Identity::unknown(program.uid))
+        self.helper.identify(program).unwrap_or_else(|_| Identity::unknown(program.uid))
     }
 
     /// The same, if there is time for it now: its process may be gone later.

@@ -22,9 +22,9 @@ use crate::events::SystemLog;
 use crate::exit::explained;
 use crate::lock::Lock;
 use crate::output;
-use crate::privileged::{Hand, Leave, Reach};
+use crate::privileged::{Helper, Leave, Reach};
 use crate::runtime_dir::{RuntimeDir, pins_of_this_host};
-use crate::sandbox::{Needs, confine};
+use crate::sandbox::{Needs, enter};
 use alarm::Alarm;
 use announcer::Announcer;
 use anyhow::{Context, Result};
@@ -33,7 +33,7 @@ use enforcement::{EXEC_PARENT, Enforcement};
 use halfopen_bpf::{CgroupDir, Keep, KernelError, Limiter};
 use means::{LookUps, Means};
 use notify::Watchdog;
-use reconcile::Recounts;
+use reconcile::ReconcileTimes;
 use requests::answer;
 use rustix::fs::Mode;
 use rustix::process::umask;
@@ -69,34 +69,34 @@ enum Ending {
 /// # Errors
 /// Where the configuration is wrong, another daemon runs, or the kernel cannot; nothing is left behind then.
 pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
-    let effective = sources.load()?;
+    let resolved = sources.load()?;
     let directory = RuntimeDir::of_this_host();
     let lock = Lock::take(&directory)?;
     let cgroup = cgroup.map_or_else(CgroupDir::root, CgroupDir::open)?;
     let exec_parent = cgroup.path().join(EXEC_PARENT);
     let pins = std::path::absolute(pins_of_this_host())?;
-    let hand = Reach::new(&pins, &directory, lock.made_directory(), sources.path(), exec_parent)
-        .and_then(|reach| Hand::start(&reach))
+    let helper = Reach::new(&pins, &directory, lock.made_directory(), sources.path(), exec_parent)
+        .and_then(|reach| Helper::start(&reach))
         .context("starting the privileged helper, the part of the daemon that keeps root")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let signals = Signals::listen()?;
         let alarm = Alarm::new().context("making the timer of wakes")?;
-        let keep = Keep { pins, persist: effective.persist() };
-        let limiter = Limiter::start(&cgroup, &effective.settings(), Some(&keep))?;
+        let keep = Keep { pins, persist: resolved.persist() };
+        let limiter = Limiter::start(&cgroup, &resolved.settings(), Some(&keep))?;
         let ready = format!(
             "halfopen: ready: pid {}, limiting {}, config_hash {}, {}",
             std::process::id(),
             cgroup.path().display(),
-            effective.hash(),
-            in_short(&effective)
+            resolved.hash(),
+            in_short(&resolved)
         );
         let local_file = std::path::absolute(save::local_file(sources.path()))?;
         let socket = bind(&directory)?;
         let announcer = Announcer::new(SystemLog::default(), &directory.events());
-        let means = Means { hand, cgroup, local_file, lacks: Vec::new(), look_ups: LookUps::default() };
-        let mut enforcement = Enforcement::new(limiter, sources, effective, announcer, means);
-        enforcement.is_confined(confine(&Needs::of_daemon())?);
+        let means = Means { helper, cgroup, local_file, lacks: Vec::new(), look_ups: LookUps::default() };
+        let mut enforcement = Enforcement::new(limiter, sources, resolved, announcer, means);
+        enforcement.is_sandboxed(enter(&Needs::of_daemon())?);
         enforcement.follow_resolvers().context("naming the resolvers whose answers are read")?;
         let served = serve(&mut enforcement, socket, signals, &ready, alarm).await;
         notify::tell("STOPPING=1");
@@ -105,14 +105,14 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
                 "halfopen: handed over: what is pinned in {} goes on limiting until the next daemon, or `halfopen off`",
                 keep.pins.display()
             ));
-            return tidy_up(enforcement.into_hand(), lock, Leave::Limit);
+            return tidy_up(enforcement.into_helper(), lock, Leave::Limit);
         }
         if matches!(served, Ok(Ending::PinsRemoved)) {
             tracing::warn!("{}: removed by somebody: that has ended the limit", keep.pins.display());
         }
         let pinned = enforcement.is_pinned();
-        let (stopped, hand) = enforcement.finish();
-        let removed = tidy_up(hand, lock, Leave::Nothing { pins: pinned });
+        let (stopped, helper) = enforcement.finish();
+        let removed = tidy_up(helper, lock, Leave::Nothing { pins: pinned });
         let stopped = stopped.context("letting go of the held attempts")?;
         output::error_line(&format!(
             "halfopen: ended, nothing is limited any more; held attempts let go: {}",
@@ -129,17 +129,18 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
     })
 }
 
-/// Has the hand remove what the daemon itself may not, and lets go of the lock.
-fn tidy_up(mut hand: Hand, lock: Lock, leave: Leave) -> Result<()> {
-    hand.tidy_up(leave)
+/// Has the privileged helper remove what the daemon itself may not, and lets go of the lock.
+fn tidy_up(mut helper: Helper, lock: Lock, leave: Leave) -> Result<()> {
+    helper
+        .tidy_up(leave)
         .context("tidying up: what is left is harmless to the next daemon, and `halfopen off` removes it")?;
     lock.let_go();
     Ok(())
 }
 
-fn in_short(effective: &crate::config::Effective) -> String {
+fn in_short(resolved: &crate::config::Resolved) -> String {
     use crate::config::{Key, LimitKey};
-    let shown = |key| effective.get(key).map_or_else(String::new, |(setting, _)| setting.show());
+    let shown = |key| resolved.get(key).map_or_else(String::new, |(setting, _)| setting.show());
     format!(
         "mode {}, half_open {}, drain {}",
         shown(Key::Mode),
@@ -180,7 +181,7 @@ async fn serve(
     notify::tell("READY=1");
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut recounts = Recounts::from(Instant::now());
+    let mut reconcile_times = ReconcileTimes::from(Instant::now());
     let mut trouble = Trouble::default();
     let mut watchdog = Watchdog::of_this_process();
     loop {
@@ -214,12 +215,12 @@ async fn serve(
                 }
                 trouble.note("reading the ledger", enforcement.look());
                 trouble.note("leaving word for the next daemon", enforcement.tend());
-                recounts.note(Instant::now(), enforcement.disturbances());
+                reconcile_times.note(Instant::now(), enforcement.disturbances());
             }
-            () = sleep_until(recounts.next()) => {
+            () = sleep_until(reconcile_times.next()) => {
                 let began = Instant::now();
-                trouble.note("counting attempts", enforcement.recount());
-                recounts.counted(Instant::now(), began.elapsed());
+                trouble.note("counting attempts", enforcement.reconcile());
+                reconcile_times.counted(Instant::now(), began.elapsed());
             }
             rung = alarm.rings() => {
                 rung?;

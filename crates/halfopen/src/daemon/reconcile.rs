@@ -14,13 +14,13 @@ const PART: u32 = 200;
 
 /// The time of the next count.
 #[derive(Debug)]
-pub struct Recounts {
+pub struct ReconcileTimes {
     next: Instant,
     soon: Duration,
     disturbances: u64,
 }
 
-impl Recounts {
+impl ReconcileTimes {
     /// Beginning at `now`.
     #[must_use]
     pub fn from(now: Instant) -> Self {
@@ -56,23 +56,23 @@ mod tests {
     fn a_disturbance_brings_the_next_count_forward_once() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut recounts = Recounts::from(start);
-        recounts.note(at(1), 0);
-        assert_eq!(recounts.next(), at(30));
-        recounts.note(at(2), 7);
-        recounts.note(at(3), 7);
-        assert_eq!(recounts.next(), at(7));
-        recounts.counted(at(7), Duration::ZERO);
-        recounts.note(at(8), 7);
-        assert_eq!(recounts.next(), at(37));
+        let mut reconcile_times = ReconcileTimes::from(start);
+        reconcile_times.note(at(1), 0);
+        assert_eq!(reconcile_times.next(), at(30));
+        reconcile_times.note(at(2), 7);
+        reconcile_times.note(at(3), 7);
+        assert_eq!(reconcile_times.next(), at(7));
+        reconcile_times.counted(at(7), Duration::ZERO);
+        reconcile_times.note(at(8), 7);
+        assert_eq!(reconcile_times.next(), at(37));
     }
 
     #[test]
     fn counting_takes_half_a_percent_of_the_time_at_most() {
         let start = Instant::now();
-        let mut recounts = Recounts::from(start);
-        recounts.counted(start, Duration::from_secs(1));
-        recounts.note(start, 1);
-        assert_eq!(recounts.next(), start + Duration::from_secs(200));
+        let mut reconcile_times = ReconcileTimes::from(start);
+        reconcile_times.counted(start, Duration::from_secs(1));
+        reconcile_times.note(start, 1);
+        assert_eq!(reconcile_times.next(), start + Duration::from_secs(200));
     }
 }

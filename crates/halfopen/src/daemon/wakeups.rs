@@ -2,8 +2,8 @@
 //! where it has no effect (docs/internals/decisions/0032), each asks by itself.
 
 use crate::control::{Degradation, DegradedStatus};
-use crate::privileged::Hand;
-use halfopen_bpf::{AccountId, Became, KernelError, Limiter, Poker, ScopeId, Told, Turn, Waiter};
+use crate::privileged::Helper;
+use halfopen_bpf::{AccountId, Became, KernelError, Limiter, ScopeId, Told, Turn, Waiter, WakeupSender};
 use halfopen_policy::Limits;
 use halfopen_policy::wake::{self, Ended, Lane, Lost, Reading, WaiterId, Wakes};
 use std::collections::hash_map::Entry;
@@ -25,16 +25,16 @@ const SAID_EVERY: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pause {
     /// Nobody makes raw sockets.
-    NoHand,
+    NoHelper,
     /// The wakes of all who wait are lost; until then, or until others wait.
     Useless { until: Duration },
 }
 
 /// Those who wait, and the means to wake them.
-pub struct Pokes {
+pub struct Wakeups {
     wanted: bool,
     wakes: Wakes,
-    poker: Poker,
+    sender: WakeupSender,
     waiters: HashMap<WaiterId, Waiter>,
     /// Those of them that are first contacts, by address.
     strangers_to: HashMap<IpAddr, BTreeSet<WaiterId>>,
@@ -49,14 +49,14 @@ pub struct Pokes {
     said: (Duration, usize),
 }
 
-impl Pokes {
+impl Wakeups {
     /// With nobody to wake yet; `wanted` as configured.
     #[must_use]
     pub fn new(wanted: bool) -> Self {
         Self {
             wanted,
             wakes: Wakes::default(),
-            poker: Poker::default(),
+            sender: WakeupSender::default(),
             waiters: HashMap::new(),
             strangers_to: HashMap::new(),
             fresh: false,
@@ -69,16 +69,16 @@ impl Pokes {
 
     /// Why, and where, waiters are not woken though they should be.
     pub fn degradations(&self) -> impl Iterator<Item = DegradedStatus> {
-        let no_hand = self.paused == Some(Pause::NoHand);
+        let no_helper = self.paused == Some(Pause::NoHelper);
         let found = |reason, lost: &Lost| {
             (self.wanted && lost.parties > 0).then(|| DegradedStatus::where_wakes_are_lost(reason, lost))
         };
-        let unsendable = if no_hand {
-            Some(Degradation::PokesNotSent.into())
+        let unsendable = if no_helper {
+            Some(Degradation::WakeupsNotSent.into())
         } else {
-            found(Degradation::PokesNotSent, &self.wakes.unsendable())
+            found(Degradation::WakeupsNotSent, &self.wakes.unsendable())
         };
-        unsendable.into_iter().chain(found(Degradation::PokesWithoutEffect, &self.wakes.lost()))
+        unsendable.into_iter().chain(found(Degradation::WakeupsWithoutEffect, &self.wakes.lost()))
     }
 
     fn is_on(&self) -> bool {
@@ -107,7 +107,7 @@ impl Pokes {
             return Ok(());
         }
         limiter.waiters_are_woken(now + PROMISE);
-        self.poker.tidy(now);
+        self.sender.tidy(now);
         if !was_on {
             self.take_over(limiter)?;
         }
@@ -116,7 +116,7 @@ impl Pokes {
 
     fn pause(&self, hand_is_there: bool, now: Duration) -> Option<Pause> {
         if !hand_is_there {
-            return Some(Pause::NoHand);
+            return Some(Pause::NoHelper);
         }
         let still = self.paused.filter(|pause| matches!(pause, Pause::Useless { until } if now < *until));
         let rest = || self.wakes.rest_until(nanos(now)).map(Duration::from_nanos);
@@ -230,7 +230,7 @@ impl Pokes {
         }
     }
 
-    /// When [`Pokes::wake`] should be called again; `None` while nobody waits.
+    /// When [`Wakeups::wake`] should be called again; `None` while nobody waits.
     #[must_use]
     pub fn next(&self, now: Duration) -> Option<Duration> {
         if !self.is_on() || self.wakes.is_idle() {
@@ -250,7 +250,7 @@ impl Pokes {
     pub fn wake(
         &mut self,
         limiter: &Limiter,
-        hand: &mut Hand,
+        helper: &mut Helper,
         now: Duration,
         enforced: bool,
     ) -> Result<(), KernelError> {
@@ -282,22 +282,22 @@ impl Pokes {
         self.more = due.len() == most;
         for waiter in due {
             self.paid_at += EACH;
-            self.poke(hand, now, waiter);
+            self.wakeups(helper, now, waiter);
         }
         Ok(())
     }
 
-    fn poke(&mut self, hand: &mut Hand, now: Duration, id: WaiterId) {
+    fn wakeups(&mut self, helper: &mut Helper, now: Duration, id: WaiterId) {
         let Some(waiter) = self.waiters.remove(&id) else { return };
-        let mut open = |pid, netns: u32, family| hand.raw_socket(pid, netns.into(), family);
-        let Err(e) = self.poker.wake(now, &waiter, &mut open) else { return };
+        let mut open = |pid, netns: u32, family| helper.raw_socket(pid, netns.into(), family);
+        let Err(e) = self.sender.wake(now, &waiter, &mut open) else { return };
         tracing::debug!("waking an attempt to {}: {e}", waiter.peer);
-        if hand.is_there() {
+        if helper.is_there() {
             self.wakes.not_sent(nanos(now), id);
             // The turn is another's at once.
             self.fresh = true;
         } else {
-            self.paused = Some(Pause::NoHand);
+            self.paused = Some(Pause::NoHelper);
         }
     }
 }

@@ -81,7 +81,7 @@ impl Suspects {
 mod tests {
     use super::*;
     use halfopen_bpf::{Place, Program, ScopeId};
-    use halfopen_policy::{Contact, Party, Purse};
+    use halfopen_policy::{Contact, CreditBucket, Party};
 
     fn note(suspects: &mut Suspects, scope: &str, number: u64) {
         let account = AccountId { scope: ScopeId::numbered(70), id: number };
@@ -92,7 +92,7 @@ mod tests {
             own: Some(account),
             interface: None,
             party: Party::default(),
-            contact: Contact::First(Purse::Strangers),
+            contact: Contact::First(CreditBucket::Strangers),
             place: Place { cookie: 0, netns: 0, device: 0, local },
             program: Program { pid: 1, uid: 0, comm: String::new(), cgroup_id: 0 },
             destination: local,

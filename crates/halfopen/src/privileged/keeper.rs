@@ -1,4 +1,4 @@
-//! Starts the hand, and again where it has ended before the daemon. It reads nothing at all: it holds the socket open, so
+//! Starts the privileged helper, and again where it has ended before the daemon. It reads nothing at all: it holds the socket open, so
 //! that the daemon's end of it stays good, and waits.
 
 use super::serving::{self, Turn};
@@ -17,7 +17,7 @@ const WORTH: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// Keeps a hand for the daemon at the other end of standard input.
+/// Keeps a privileged helper for the daemon at the other end of standard input.
 ///
 /// # Errors
 /// Where standard input is no such socket, and where no process can be started at first.
@@ -32,7 +32,7 @@ pub fn keep(reach: &Reach) -> Result<()> {
         let began = Instant::now();
         let mut command = Command::new("/proc/self/exe");
         command.arg0("halfopen").args(reach.arguments()).arg("--serve").arg(turn.name());
-        match command.spawn().and_then(|mut hand| hand.wait()) {
+        match command.spawn().and_then(|mut helper| helper.wait()) {
             Ok(ended) if ended.success() => return Ok(()),
             Ok(ended) => tracing::error!("the privileged helper has ended ({ended}): it is started again"),
             Err(e) if turn == Turn::First => return Err(e).context("starting the privileged helper"),

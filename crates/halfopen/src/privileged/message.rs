@@ -1,4 +1,4 @@
-//! What the daemon and the hand say to each other: one message of JSON each way, with descriptors where they are meant.
+//! What the daemon and the privileged helper say to each other: one message of JSON each way, with descriptors where they are meant.
 //!
 //! Each is numbered, so that an answer that comes late is not taken for another's. What is too long or is no message is
 //! answered like what cannot be done.
@@ -70,7 +70,7 @@ pub(super) enum Request {
     TidyUp { leave: Leave },
 }
 
-/// What the hand answers.
+/// What the privileged helper answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Reply {
@@ -215,13 +215,13 @@ mod tests {
 
     #[test]
     fn messages_and_descriptors_arrive_and_the_end_is_told() {
-        let (daemon, hand) = pair();
+        let (daemon, helper) = pair();
         let (read, write) = std::io::pipe().unwrap();
         let request = Request::Identify { pid: 7, uid: 1, comm: "\u{1}\"nmap".into(), cgroup_id: u64::MAX };
         let request = Numbered { number: 9, message: request };
         send(daemon.as_fd(), &request, &[read.as_fd(), write.as_fd()]).unwrap();
         drop((read, write));
-        let Received::Message(received, descriptors) = receive::<Request>(hand.as_fd()).unwrap() else {
+        let Received::Message(received, descriptors) = receive::<Request>(helper.as_fd()).unwrap() else {
             panic!("it was a message")
         };
         assert_eq!(received, request);
@@ -231,23 +231,23 @@ mod tests {
         File::from(read).read_to_string(&mut text).unwrap();
         assert_eq!(text, "through");
         drop(daemon);
-        assert!(matches!(receive::<Request>(hand.as_fd()).unwrap(), Received::Closed));
+        assert!(matches!(receive::<Request>(helper.as_fd()).unwrap(), Received::Closed));
     }
 
     #[test]
     fn what_is_no_message_is_told_and_the_next_one_is_read() {
-        let (daemon, hand) = pair();
+        let (daemon, helper) = pair();
         let numbered = |message: String| Numbered { number: 1, message };
         send(daemon.as_fd(), &numbered("run_this".into()), &[]).unwrap();
         rustix::net::send(&daemon, &vec![b'a'; LONGEST + 1], SendFlags::empty()).unwrap();
         send(daemon.as_fd(), &Numbered { number: 2, message: Request::Restore }, &[]).unwrap();
         for malformed in ["no message", "longer than"] {
-            match receive::<Request>(hand.as_fd()).unwrap() {
+            match receive::<Request>(helper.as_fd()).unwrap() {
                 Received::Malformed(why) => assert!(why.contains(malformed), "{why}"),
                 other => panic!("{other:?}"),
             }
         }
-        assert!(matches!(receive::<Request>(hand.as_fd()).unwrap(), Received::Message(..)));
+        assert!(matches!(receive::<Request>(helper.as_fd()).unwrap(), Received::Message(..)));
         assert!(send(daemon.as_fd(), &numbered("a".repeat(LONGEST)), &[]).is_err());
     }
 }

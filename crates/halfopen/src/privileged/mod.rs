@@ -1,4 +1,4 @@
-//! The hand: a second, small process that keeps root and does the few things that the daemon, once it is confined, may
+//! The privileged helper: a second, small process that keeps root and does the few things that the daemon, once it is sandboxed, may
 //! no longer do. It reads nothing but the socket that ties it to the daemon, and ends with it. Its [keeper] starts it
 //! again where it ends before.
 
@@ -41,7 +41,7 @@ const RESTORE: Duration = Duration::from_secs(45);
 /// How long it may take to end once its socket is closed.
 const END: Duration = Duration::from_secs(5);
 
-/// What the hand may touch: fixed by its own command line, whatever it is asked later.
+/// What the privileged helper may touch: fixed by its own command line, whatever it is asked later.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct Reach {
     /// The directory of pinned programs
@@ -79,7 +79,7 @@ impl Reach {
     }
 
     fn arguments(&self) -> Vec<OsString> {
-        let mut arguments: Vec<OsString> = vec!["hand".into(), "--pins".into(), self.pins.clone().into()];
+        let mut arguments: Vec<OsString> = vec!["helper".into(), "--pins".into(), self.pins.clone().into()];
         arguments.extend(["--run-dir".into(), self.run_dir.clone().into()]);
         arguments.extend(["--config".into(), self.config.clone().into()]);
         arguments.extend(["--exec-parent".into(), self.exec_parent.clone().into()]);
@@ -104,9 +104,9 @@ pub enum Leave {
     },
 }
 
-/// The hand as the daemon sees it. Dropped, it ends.
+/// The privileged helper as the daemon sees it. Dropped, it ends.
 #[derive(Debug)]
-pub struct Hand {
+pub struct Helper {
     socket: Option<OwnedFd>,
     /// Its keeper.
     process: Child,
@@ -116,7 +116,7 @@ pub struct Hand {
     silent: Option<Instant>,
 }
 
-impl Hand {
+impl Helper {
     /// Starts it. To be called before there is anything that it should not inherit.
     ///
     /// # Errors
@@ -125,7 +125,7 @@ impl Hand {
         let (ours, its) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         let mut command = Command::new("/proc/self/exe");
         command.arg0("halfopen").args(reach.arguments()).current_dir("/");
-        // What a terminal sends to the daemon's group is not for the hand: it is needed last of all.
+        // What a terminal sends to the daemon's group is not for the privileged helper: it is needed last of all.
         command.process_group(0).stdin(Stdio::from(its)).stdout(Stdio::null()).env_clear();
         let logged = std::env::var_os("RUST_LOG").map(|filter| ("RUST_LOG", filter));
         let process = command.envs(logged).spawn()?;
@@ -163,7 +163,7 @@ impl Hand {
     /// process `pid` first.
     ///
     /// # Errors
-    /// Where there is no such namespace, and where the hand is gone.
+    /// Where there is no such namespace, and where the privileged helper is gone.
     pub fn raw_socket(&mut self, pid: u32, netns: u64, family: IpFamily) -> io::Result<OwnedFd> {
         let request = Request::RawSocket { pid, netns, family: family.into() };
         match self.ask(&request, None, QUICK)? {
@@ -175,7 +175,7 @@ impl Hand {
     /// Gives every held socket its own options back, in all network namespaces, by the iterator of `link`.
     ///
     /// # Errors
-    /// Where the hand is gone.
+    /// Where the privileged helper is gone.
     pub fn restore(&mut self, link: BorrowedFd<'_>) -> io::Result<EnforcementStopped> {
         match self.ask(&Request::Restore, Some(link), RESTORE)? {
             (Reply::Restored { namespaces_missed }, _) => {
@@ -189,7 +189,7 @@ impl Hand {
     /// possible.
     ///
     /// # Errors
-    /// Where the hand is gone.
+    /// Where the privileged helper is gone.
     pub fn walk(&mut self, link: BorrowedFd<'_>, namespaces: &[u32]) -> io::Result<Vec<u32>> {
         match self.ask(&Request::Walk { namespaces: namespaces.to_vec() }, Some(link), QUICK)? {
             (Reply::Walked { namespaces }, _) => Ok(namespaces),
@@ -200,7 +200,7 @@ impl Hand {
     /// What stands behind a program's numbers.
     ///
     /// # Errors
-    /// Where the hand is gone.
+    /// Where the privileged helper is gone.
     pub fn identify(&mut self, program: &Program) -> io::Result<Identity> {
         let Program { pid, uid, comm, cgroup_id } = program.clone();
         match self.ask(&Request::Identify { pid, uid, comm, cgroup_id }, None, QUICK)? {
@@ -216,7 +216,7 @@ impl Hand {
     /// Makes the cgroup `name` for a command of `exec`. Returns descriptors of the cgroup above it, and of it.
     ///
     /// # Errors
-    /// Where cgroups cannot be made there, and where the hand is gone.
+    /// Where cgroups cannot be made there, and where the privileged helper is gone.
     pub fn make_exec_cgroup(&mut self, name: &str) -> io::Result<(OwnedFd, OwnedFd)> {
         match self.ask(&Request::MakeExecCgroup { name: name.to_owned() }, None, PATIENCE)? {
             (Reply::ExecCgroup, descriptors) => match <[OwnedFd; 2]>::try_from(descriptors) {
@@ -230,7 +230,7 @@ impl Hand {
     /// Removes the cgroup `name` of a command of `exec`; processes left in it go to the one above it.
     ///
     /// # Errors
-    /// Where processes are left that cannot be moved, and where the hand is gone.
+    /// Where processes are left that cannot be moved, and where the privileged helper is gone.
     pub fn remove_exec_cgroup(&mut self, name: &str) -> io::Result<()> {
         self.done(&Request::RemoveExecCgroup { name: name.to_owned() })
     }
@@ -238,7 +238,7 @@ impl Hand {
     /// Removes what the daemon does not `leave` in the file system.
     ///
     /// # Errors
-    /// What could not be removed, and where the hand is gone.
+    /// What could not be removed, and where the privileged helper is gone.
     pub fn tidy_up(&mut self, leave: Leave) -> io::Result<()> {
         self.done(&Request::TidyUp { leave })
     }
@@ -352,8 +352,8 @@ impl Hand {
     }
 }
 
-/// To the limited cgroup, with the hand's rights.
-impl Attach for Hand {
+/// To the limited cgroup, with the privileged helper's rights.
+impl Attach for Helper {
     fn attach(
         &mut self,
         hook: OptionalHook,
@@ -373,8 +373,8 @@ impl Attach for Hand {
     }
 }
 
-/// The configuration's files, with the hand's rights.
-impl Disk for Hand {
+/// The configuration's files, with the privileged helper's rights.
+impl Disk for Helper {
     /// Of conf.d, whichever directory is named.
     fn list(&mut self, _: &Path) -> io::Result<Vec<PathBuf>> {
         match self.ask(&Request::ListConfD, None, PATIENCE)? {
@@ -388,7 +388,7 @@ impl Disk for Hand {
     }
 }
 
-impl Drop for Hand {
+impl Drop for Helper {
     fn drop(&mut self) {
         self.let_loose();
         let end = Instant::now() + END;
@@ -398,7 +398,7 @@ impl Drop for Hand {
     }
 }
 
-/// Whoever runs the hand's command by hand is told so.
+/// Whoever runs the privileged helper's command by hand is told so.
 fn at_socket(stdin: impl AsFd) -> Result<(), WrongUse> {
     if sockopt::socket_type(stdin).ok() == Some(SocketType::SEQPACKET) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The hand itself: answers the daemon's requests until the daemon's end of the socket is closed.
+//! The privileged helper itself: answers the daemon's requests until the daemon's end of the socket is closed.
 
 use super::exec_cgroup::ExecCgroups;
 use super::message::{NOBODY_S, Numbered, Received, Reply, Request, receive, send};
@@ -21,7 +21,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// What the hand keeps of root. docs/internals/security-model.md has the reason for each.
+/// What the privileged helper keeps of root. docs/internals/security-model.md has the reason for each.
 const KEPT: CapabilitySet = CapabilitySet::SYS_ADMIN
     .union(CapabilitySet::SYS_PTRACE)
     .union(CapabilitySet::NET_ADMIN)
@@ -32,7 +32,7 @@ const KEPT: CapabilitySet = CapabilitySet::SYS_ADMIN
 /// The longest name that a thread has once it is escaped.
 const LONGEST_COMM: usize = 4 * 15;
 
-/// Whether there was a hand before this one.
+/// Whether there was a privileged helper before this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Turn {
     /// There was none.
@@ -61,19 +61,19 @@ pub fn serve(reach: &Reach, turn: Turn) -> Result<()> {
     at_socket(&stdin)?;
     let socket = stdin.as_fd();
     // The kernel cuts it to 15 bytes; ps shows it.
-    let _ = set_name(c"halfopen-hand");
+    let _ = set_name(c"halfopen-helper");
     umask(rustix::fs::Mode::from_raw_mode(0o022));
     keep_little()?;
     if turn == Turn::Again && !tell(socket, &Numbered { number: NOBODY_S, message: Reply::Began }, &[])? {
         return Ok(());
     }
-    let mut hand = Serving { reach, cgroups: ExecCgroups::below(&reach.exec_parent) };
+    let mut helper = Serving { reach, cgroups: ExecCgroups::below(&reach.exec_parent) };
     loop {
         let (number, answer) = match receive::<Request>(socket)? {
             Received::Closed => return Ok(()),
             Received::Malformed(why) => (NOBODY_S, Err(anyhow::anyhow!(why))),
-            // The descriptors are dropped before the daemon goes on: no link is to live longer for the hand's sake.
-            Received::Message(Numbered { number, message }, with) => (number, hand.answer(message, &with)),
+            // The descriptors are dropped before the daemon goes on: no link is to live longer for the privileged helper's sake.
+            Received::Message(Numbered { number, message }, with) => (number, helper.answer(message, &with)),
         };
         let (message, with) = answer.unwrap_or_else(|e| (failed(&e), Vec::new()));
         let with: Vec<_> = with.iter().map(AsFd::as_fd).collect();
@@ -83,7 +83,7 @@ pub fn serve(reach: &Reach, turn: Turn) -> Result<()> {
     }
 }
 
-/// Gives up what neither the hand nor its keeper needs, and becomes deaf.
+/// Gives up what neither the privileged helper nor its keeper needs, and becomes deaf.
 ///
 /// # Errors
 /// The kernel's answer.
@@ -113,7 +113,7 @@ fn failed(error: &anyhow::Error) -> Reply {
     Reply::Failed { kind, message: escaped(explained(error).as_bytes()) }
 }
 
-/// A service manager signals every process of a unit at its stop, but the daemon needs the hand to the last: only the end
+/// A service manager signals every process of a unit at its stop, but the daemon needs the privileged helper to the last: only the end
 /// of the socket ends it. Handlers that do nothing stand in for `SIG_IGN`, which is not to be had without `unsafe`; tokio
 /// leaves a handler in place once it was asked for.
 fn deafen() -> Result<()> {

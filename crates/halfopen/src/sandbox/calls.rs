@@ -1,8 +1,8 @@
-//! seccomp: the system calls that the confined process may still make. Any other is answered with `EPERM` and not by
+//! seccomp: the system calls that the sandboxed process may still make. Any other is answered with `EPERM` and not by
 //! death: a C library that one day makes a call more than today must not end a limiter that is at work, and a call
 //! that is refused gains an attacker no more than one that kills.
 
-use super::ConfineError;
+use super::SandboxError;
 use seccompiler::SeccompCmpArgLen::Dword;
 use seccompiler::SeccompCmpOp::{Eq, MaskedEq};
 use seccompiler::{
@@ -58,7 +58,7 @@ const ANY: &[i64] = &[
     libc::SYS_writev,
     // Sockets of the kinds below: control socket, system log, service manager, hand.
     libc::SYS_accept4,
-    // Of the raw sockets that the hand makes, to the address that a waiter is woken at; see socket() below for others.
+    // Of the raw sockets that the privileged helper makes, to the address that a waiter is woken at; see socket() below for others.
     libc::SYS_bind,
     libc::SYS_connect,
     libc::SYS_getpeername,
@@ -70,7 +70,7 @@ const ANY: &[i64] = &[
     libc::SYS_sendto,
     libc::SYS_setsockopt,
     libc::SYS_shutdown,
-    // The end of the hand.
+    // The end of the privileged helper.
     libc::SYS_wait4,
     libc::SYS_waitid,
 ];
@@ -99,9 +99,9 @@ const BPF: [u64; 9] = [
 ///
 /// # Errors
 /// Where the kernel refuses the filter though it has filters.
-pub fn allow_only_needed() -> Result<bool, ConfineError> {
+pub fn allow_only_needed() -> Result<bool, SandboxError> {
     let refused =
-        |reason: String| ConfineError::Rules { doing: "forbidding system calls by seccomp", reason };
+        |reason: String| SandboxError::Rules { doing: "forbidding system calls by seccomp", reason };
     let Ok(architecture) = TargetArch::try_from(std::env::consts::ARCH) else { return Ok(false) };
     let filter = filter(architecture).map_err(|e| refused(e.to_string()))?;
     match apply_filter(&filter) {

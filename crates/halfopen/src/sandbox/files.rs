@@ -1,6 +1,6 @@
-//! Landlock: the files that the confined process may read, and no other; no TCP, no signals to others.
+//! Landlock: the files that the sandboxed process may read, and no other; no TCP, no signals to others.
 
-use super::{ConfineError, Needs};
+use super::{Needs, SandboxError};
 use landlock::{
     ABI, Access, AccessFs, AccessNet, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated,
     RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
@@ -20,7 +20,7 @@ impl Files {
     ///
     /// # Errors
     /// Where the kernel refuses rules that it says it knows.
-    pub fn open(needs: &Needs) -> Result<Self, ConfineError> {
+    pub fn open(needs: &Needs) -> Result<Self, SandboxError> {
         let rules = || -> Result<RulesetCreated, RulesetError> {
             let mut rules = Ruleset::default()
                 .handle_access(AccessFs::from_all(FILES))?
@@ -42,7 +42,7 @@ impl Files {
     ///
     /// # Errors
     /// Where the kernel refuses rules that it says it knows.
-    pub fn close_all_others(self) -> Result<bool, ConfineError> {
+    pub fn close_all_others(self) -> Result<bool, SandboxError> {
         let status = self.0.restrict_self().map_err(|e| refused(&e))?;
         if status.ruleset == RulesetStatus::PartiallyEnforced {
             tracing::debug!("this kernel's Landlock is older than the rules: {:?}", status.landlock);
@@ -51,6 +51,6 @@ impl Files {
     }
 }
 
-fn refused(error: &RulesetError) -> ConfineError {
-    ConfineError::Rules { doing: "closing the file system by Landlock", reason: error.to_string() }
+fn refused(error: &RulesetError) -> SandboxError {
+    SandboxError::Rules { doing: "closing the file system by Landlock", reason: error.to_string() }
 }

@@ -1,5 +1,5 @@
 //! Gives up, once all is open and loaded, everything that the daemon does not need to go on: root, capabilities, system
-//! calls, files. What still needs root is done by the [hand](super::hand).
+//! calls, files. What still needs root is done by the [privileged helper](crate::privileged).
 
 mod calls;
 mod files;
@@ -15,14 +15,14 @@ use std::path::PathBuf;
 
 pub use user::NAME as USER;
 
-/// Why this process cannot be confined.
+/// Why this process cannot be sandboxed.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfineError {
+pub enum SandboxError {
     /// Each of the measures holds for one thread.
-    #[error("confining the daemon: it has {0} threads already, and only one of them would be confined")]
+    #[error("sandboxing the daemon: it has {0} threads already, and only one of them would be sandboxed")]
     Threads(usize),
     /// A step that every kernel knows.
-    #[error("confining the daemon: {doing}: {reason}")]
+    #[error("sandboxing the daemon: {doing}: {reason}")]
     Step {
         /// Which.
         doing: &'static str,
@@ -30,7 +30,7 @@ pub enum ConfineError {
         reason: io::Error,
     },
     /// The rules were refused as such.
-    #[error("confining the daemon: {doing}: {reason}")]
+    #[error("sandboxing the daemon: {doing}: {reason}")]
     Rules {
         /// Of what.
         doing: &'static str,
@@ -39,7 +39,7 @@ pub enum ConfineError {
     },
 }
 
-/// What the confined process may still open, for reading.
+/// What the sandboxed process may still open, for reading.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
     /// Files, and directories for all that is in them.
@@ -58,22 +58,22 @@ impl Needs {
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Confined {
+pub struct Sandboxed {
     /// The user that it runs as now.
     pub uid: u32,
     /// What this host lacks for more.
     pub lacks: Vec<Degradation>,
 }
 
-/// Confines the calling process, which must have one thread. There is no way back.
+/// Sandboxes the calling process, which must have one thread. There is no way back.
 ///
 /// # Errors
-/// [`ConfineError`]; the process may be confined in part then and must end.
-pub fn confine(needs: &Needs) -> Result<Confined, ConfineError> {
-    let step = |doing| move |reason: rustix::io::Errno| ConfineError::Step { doing, reason: reason.into() };
+/// [`SandboxError`]; the process may be sandboxed in part then and must end.
+pub fn enter(needs: &Needs) -> Result<Sandboxed, SandboxError> {
+    let step = |doing| move |reason: rustix::io::Errno| SandboxError::Step { doing, reason: reason.into() };
     let threads = fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
     if threads != 1 {
-        return Err(ConfineError::Threads(threads));
+        return Err(SandboxError::Threads(threads));
     }
     let mut lacks = Vec::new();
     // rustix looks for the kernel's fast clock in /proc/self/auxv when it is first asked for the time.
@@ -98,5 +98,5 @@ pub fn confine(needs: &Needs) -> Result<Confined, ConfineError> {
     if !calls::allow_only_needed()? {
         lacks.push(Degradation::NoSeccomp);
     }
-    Ok(Confined { uid: rustix::process::getuid().as_raw(), lacks })
+    Ok(Sandboxed { uid: rustix::process::getuid().as_raw(), lacks })
 }

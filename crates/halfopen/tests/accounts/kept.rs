@@ -40,7 +40,7 @@ fn the_next_daemon_knows_rules_by_name_and_their_accounts() {
     let of =
         |name: &str| scene.accounts().iter().filter(|account| account.id.scope == scene.scope(name)).count();
     assert_eq!(["new", "web", "mail"].map(of), [1, 1, 0]);
-    scene.recount_agrees();
+    scene.reconcile_agrees();
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn change_books(lab: &Lab, change: impl Fn(&mut [u8])) {
 }
 
 #[test]
-fn a_recount_corrects_an_account() {
+fn a_reconcile_corrects_an_account() {
     /// Behind the lock.
     const QUEUED: usize = 4;
     require_lab!();
@@ -136,9 +136,9 @@ fn a_recount_corrects_an_account() {
     program.dial();
     change_books(&scene.lab, |books| books[QUEUED] += 5);
     assert_eq!(scene.of(AccountOf::User(0)), (1, 6));
-    scene.limiter.recount(halfopen_bpf::walk_namespaces).unwrap();
-    assert_eq!((scene.of(AccountOf::User(0)), scene.faults(Fault::Recounted)), ((1, 1), 1));
-    scene.recount_agrees();
+    scene.limiter.reconcile(halfopen_bpf::walk_namespaces).unwrap();
+    assert_eq!((scene.of(AccountOf::User(0)), scene.faults(Fault::Reconciled)), ((1, 1), 1));
+    scene.reconcile_agrees();
 }
 
 #[test]

@@ -37,13 +37,13 @@ fn each_of_ten_thousand_cgroups_has_its_account() {
     assert!(accounts.iter().all(|account| crate::scene::at(&account.ledger) == (1, 0)));
     assert_eq!((scene.faults(Fault::AccountsFull), scene.of_rule("many")), (0, (0, 0)));
     let began = Instant::now();
-    scene.limiter.recount(halfopen_bpf::walk_namespaces).unwrap();
+    scene.limiter.reconcile(halfopen_bpf::walk_namespaces).unwrap();
     println!(
-        "{CGROUPS} cgroups in {} s, {bytes} bytes of slab each with its cgroup and socket; read in {read:?}, recounted in {:?}",
+        "{CGROUPS} cgroups in {} s, {bytes} bytes of slab each with its cgroup and socket; read in {read:?}, reconciled in {:?}",
         done["took_s"],
         began.elapsed()
     );
-    scene.recount_agrees();
+    scene.reconcile_agrees();
 }
 
 #[test]
@@ -57,5 +57,5 @@ fn what_finds_no_room_shares_the_rule_s_own_account() {
     assert_eq!(scene.of_rule("users"), (1, u64::from(BEYOND) - 1));
     assert_eq!(scene.faults(Fault::AccountsFull), u64::from(BEYOND));
     assert_eq!(scene.limiter.ledger(ScopeId::HOST).unwrap().half_open, u64::from(ROOM) + 1);
-    scene.recount_agrees();
+    scene.reconcile_agrees();
 }

@@ -146,7 +146,7 @@ fn a_rule_s_patterns_give_accounts_at_their_depths_all_with_its_limits() {
     }
     assert_eq!(found(&scene)[1], (2, 0));
     crate::scene::is("all accounts to have two", &[2; 4], || found(&scene).map(|(out, _)| out));
-    scene.recount_agrees();
+    scene.reconcile_agrees();
 }
 
 /// A shell that dials and waits, run from `program`.
@@ -228,5 +228,5 @@ fn an_interface_has_its_own_limit_besides_any_rule_s() {
     assert_eq!((of("lab0"), scene.of_rule("all")), ((2, 1), (2, 1)));
     program.close();
     testkit::rig::wait_for("all to end", PATIENCE, || (of("lab0"), scene.of_rule("all")) == ((0, 0), (0, 0)));
-    scene.recount_agrees();
+    scene.reconcile_agrees();
 }

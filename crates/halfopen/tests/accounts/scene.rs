@@ -47,10 +47,10 @@ pub fn settings(scopes: Vec<ScopeRule>) -> Settings {
         mode: Mode::Enforce,
         enforce_until: None,
         raw_tcp: RawTcp::Allow,
-        poke: false,
+        wakeups: false,
         records: Settings::RECORDS,
         exempt: Vec::new(),
-        essential: Vec::new(),
+        never_hold: Vec::new(),
         host: limits(None),
         scopes,
         interfaces: Vec::new(),
@@ -124,11 +124,11 @@ impl Scene {
         faults.iter().find(|found| found.fault == fault).map_or(0, |found| found.count)
     }
 
-    /// A recount finds nothing to correct.
-    pub fn recount_agrees(&self) {
-        let before = (self.accounts(), self.faults(Fault::Recounted));
-        self.limiter.recount(halfopen_bpf::walk_namespaces).unwrap();
-        assert_eq!((self.accounts(), self.faults(Fault::Recounted)), before);
+    /// A reconcile walk finds nothing to correct.
+    pub fn reconcile_agrees(&self) {
+        let before = (self.accounts(), self.faults(Fault::Reconciled));
+        self.limiter.reconcile(halfopen_bpf::walk_namespaces).unwrap();
+        assert_eq!((self.accounts(), self.faults(Fault::Reconciled)), before);
     }
 }
 

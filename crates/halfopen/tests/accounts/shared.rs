@@ -30,7 +30,7 @@ fn a_cgroup_shares_with_those_below_it_and_not_with_those_beside_it() {
     programs_beside.iter_mut().for_each(crate::scene::Dials::dial);
     assert_eq!((scene.of_cgroup(&beside), scene.of_cgroup(&first)), ((1, 0), (1, 3)));
     assert_eq!((scene.accounts().len(), scene.of_rule("web")), (2, (0, 0)));
-    scene.recount_agrees();
+    scene.reconcile_agrees();
     // A slot that comes free is taken by a waiter of the same account.
     program.close();
     crate::scene::is("the next to go out", &(1, 1), || scene.of_cgroup(&first));
@@ -46,7 +46,7 @@ fn a_user_shares_with_nobody() {
     program.dial();
     let found = [4711, 4712, 4713, 0].map(|user| scene.of(AccountOf::User(user)));
     assert_eq!((found, scene.accounts().len()), ([(1, 0), (1, 1), (1, 0), (1, 0)], 4));
-    scene.recount_agrees();
+    scene.reconcile_agrees();
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn all_users_of_a_namespace_are_the_one_who_made_it() {
     let mut waiting: Vec<_> = scene.accounts().iter().filter_map(of_namespaces).collect();
     waiting.sort_unstable();
     assert_eq!(waiting, [1, 2]);
-    scene.recount_agrees();
+    scene.reconcile_agrees();
 }
 
 #[test]
@@ -99,6 +99,6 @@ fn a_process_shares_with_those_that_come_from_it() {
     let mut wanted = [(first.pid(), (1, 4)), (second.pid(), (1, 0))];
     wanted.sort_unstable();
     assert_eq!(found(), wanted);
-    scene.recount_agrees();
+    scene.reconcile_agrees();
     second.kill();
 }

@@ -37,7 +37,7 @@ fn a_network_of_one_s_own_answers_for_nothing() {
     here.ask(json!({ "many": MANY }));
     let account = account(false);
     assert!(account.ledger.queued >= u64::from(MANY) - 40, "{account:?}");
-    scene.recount_agrees();
+    scene.reconcile_agrees();
 }
 
 #[test]

@@ -78,23 +78,23 @@ fn beside(what: &str, arguments: &Value, reason: &str) {
 #[test]
 fn dropped_in_a_namespace_of_one_s_own() {
     require_lab!();
-    beside("dropped_in_a_namespace", &json!({"count": WAITERS}), "pokes_without_effect");
+    beside("dropped_in_a_namespace", &json!({"count": WAITERS}), "wakeups_without_effect");
 }
 
 #[test]
 fn refused_in_a_namespace_of_one_s_own() {
     require_lab!();
-    beside("refused_in_a_namespace", &json!({"count": WAITERS}), "pokes_not_sent");
+    beside("refused_in_a_namespace", &json!({"count": WAITERS}), "wakeups_not_sent");
 }
 
 #[test]
 fn dropped_at_sockets_that_take_only_what_is_signed() {
     require_lab!();
-    beside("dropped_at_the_socket", &json!({"count": WAITERS}), "pokes_without_effect");
+    beside("dropped_at_the_socket", &json!({"count": WAITERS}), "wakeups_without_effect");
 }
 
 #[test]
 fn unsendable_in_many_namespaces() {
     require_lab!();
-    beside("unsendable_in_many_namespaces", &json!({"namespaces": 40, "each": 4}), "pokes_not_sent");
+    beside("unsendable_in_many_namespaces", &json!({"namespaces": 40, "each": 4}), "wakeups_not_sent");
 }

@@ -110,20 +110,20 @@ fn many_dials_at_once_beside_one_account_that_fills_the_table() {
     assert_eq!(told, json!({"kept": 15}));
 }
 
-/// ... but for the essential, who may have what there is.
+/// ... but for those that are never held, which may have what there is.
 #[test]
-fn the_essential_have_more_than_a_share() {
+fn the_never_held_have_more_than_a_share() {
     const MANY: usize = 100;
     require_lab!();
-    for (essential, had) in [(true, MANY..=MANY), (false, BESIDE / 16..=BESIDE / 16 + 1)] {
+    for (never_hold, had) in [(true, MANY..=MANY), (false, BESIDE / 16..=BESIDE / 16 + 1)] {
         let rules = format!("[{{ user = {INNOCENT}, reason = \"a test\" }}]");
         let scene = Scene::of(Mix { dead: DEAD, live: LIVE, ..Mix::default() }, |limiter| {
             let limiter = limiter.set("preset", "adaptive").set("records", RECORDS);
-            if essential { limiter.set("essential", &rules) } else { limiter }
+            if never_hold { limiter.set("never_hold", &rules) } else { limiter }
         });
         let _attack = attack(&scene);
         let (_program, told) = fill(&scene, &scene.innocent, INNOCENT, &scene.dead(), MANY);
-        assert!(had.contains(&count(&told, "kept")), "essential: {essential}: {told}");
+        assert!(had.contains(&count(&told, "kept")), "never_hold: {never_hold}: {told}");
     }
 }
 
@@ -171,7 +171,7 @@ fn what_has_ended_is_not_counted() {
     had_filled_the_table(&simple(DEAD, "enforce", UNREACHED), || {});
 }
 
-/// The recount ends them.
+/// The reconcile walk ends them.
 #[test]
 fn what_has_ended_unseen_is_not_counted() {
     require_lab!();
@@ -185,5 +185,5 @@ fn what_has_ended_unseen_is_not_counted() {
             faults(&scene.limiter).contains_key("DecidedAtEgress").then_some(())
         });
     });
-    assert!(faults(&scene.limiter).contains_key("Recounted"), "all were seen to end");
+    assert!(faults(&scene.limiter).contains_key("Reconciled"), "all were seen to end");
 }

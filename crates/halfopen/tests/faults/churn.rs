@@ -74,7 +74,7 @@ fn judged(mut scene: Scene, fault: &str, count: u32, at_least: i64) {
     let begun = host.admitted + host.released + host.cancelled + host.queued + host.refused_overflow;
     assert!(begun >= at_least, "hardly any attempt began: {host:?}");
     let judged = scene.judge_with_books();
-    judged.tell(fault, format!("{count} times"), "nothing: the books are right, no recount corrected them");
+    judged.tell(fault, format!("{count} times"), "nothing: the books are right, no reconcile corrected them");
 }
 
 #[test]

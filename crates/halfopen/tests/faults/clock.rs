@@ -24,7 +24,7 @@ fn the_wall_clock_is_set_back() {
     each_reading_is_a_month_off("+0 i-2592000", |earlier, later| earlier > later, "back");
 }
 
-/// The daemon is confined and reads no file: that the clock is set must be in what it is started with.
+/// The daemon is sandboxed and reads no file: that the clock is set must be in what it is started with.
 fn each_reading_is_a_month_off(clock: &str, in_order: fn(&str, &str) -> bool, direction: &str) {
     require_lab!();
     let Some(library) = libfaketime() else { return };

@@ -170,7 +170,7 @@ impl Scene {
                 (status.host.half_open, status.host.aged, status.host.queued) == (0, 0, 0)
             })
             .unwrap();
-        let drifted = ["NoStorage", "NoPolicy", "Recounted", "HoldOptions", "RestoreOptions"];
+        let drifted = ["NoStorage", "NoPolicy", "Reconciled", "HoldOptions", "RestoreOptions"];
         let status = self.status();
         let faults = status["faults"].as_array().unwrap();
         let wrong: Vec<_> = faults

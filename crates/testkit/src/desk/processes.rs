@@ -27,7 +27,7 @@ pub fn children(pid: u32) -> Vec<u32> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Helper {
     pub keeper: u32,
-    pub hand: u32,
+    pub helper: u32,
 }
 
 impl Helper {
@@ -35,28 +35,28 @@ impl Helper {
     pub fn of(pid: u32) -> Self {
         until("the privileged helper", PATIENCE, || {
             let [keeper] = children(pid)[..] else { return None };
-            let [hand] = children(keeper)[..] else { return None };
+            let [helper] = children(keeper)[..] else { return None };
             let named = |pid, name| state(pid).is_some_and(|state| state["Name"] == name);
-            (named(keeper, "halfopen-keeper") && named(hand, "halfopen-hand"))
-                .then_some(Self { keeper, hand })
+            (named(keeper, "halfopen-keeper") && named(helper, "halfopen-helper"))
+                .then_some(Self { keeper, helper })
         })
     }
 
     /// Ends the one that answers.
-    pub fn kill_hand(self) {
-        kill(self.hand, Signal::KILL);
+    pub fn kill_helper(self) {
+        kill(self.helper, Signal::KILL);
     }
 
     /// Ends both, so that nobody is left to start it again.
     pub fn kill_for_good(self) {
         kill(self.keeper, Signal::KILL);
-        kill(self.hand, Signal::KILL);
+        kill(self.helper, Signal::KILL);
     }
 
     /// Waits until both have ended.
     pub fn await_end(self) {
         until("the privileged helper to end", PATIENCE, || {
-            (state(self.keeper).is_none() && state(self.hand).is_none()).then_some(())
+            (state(self.keeper).is_none() && state(self.helper).is_none()).then_some(())
         });
     }
 }

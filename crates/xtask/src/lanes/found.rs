@@ -16,16 +16,18 @@ pub struct Test {
     pub package: String,
     pub program: String,
     /// `None` = all of the program.
-    pub test: Option<String>,
+    pub function: Option<String>,
 }
 
 /// It has one test, in a process without threads, and no harness.
-const WITHOUT_HARNESS: &str = "confinement";
+const WITHOUT_HARNESS: &str = "sandbox";
 
 impl Test {
     pub fn name(&self) -> String {
         let Self { package, program, .. } = self;
-        self.test.as_ref().map_or_else(|| format!("{package} {program}"), |test| format!("{package} {program} {test}"))
+        self.function
+            .as_ref()
+            .map_or_else(|| format!("{package} {program}"), |test| format!("{package} {program} {test}"))
     }
 }
 
@@ -33,30 +35,42 @@ impl Test {
 pub fn find() -> Result<Vec<Test>> {
     let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
     let mut build = Command::new(cargo);
-    build.args(["test", "--workspace", "--locked", "--no-run", "--message-format", "json-render-diagnostics"]);
+    build.args([
+        "test",
+        "--workspace",
+        "--locked",
+        "--no-run",
+        "--message-format",
+        "json-render-diagnostics",
+    ]);
     let output = build.stderr(Stdio::inherit()).output().context("running cargo")?;
     ensure!(output.status.success(), "the tests do not build");
     let mut tests = Vec::new();
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         let message: Value = serde_json::from_str(line).context("reading what cargo says")?;
-        let Some(executable) = message["executable"].as_str().filter(|_| message["profile"]["test"] == true) else {
+        let Some(executable) = message["executable"].as_str().filter(|_| message["profile"]["test"] == true)
+        else {
             continue;
         };
         let manifest = Path::new(message["manifest_path"].as_str().context("an artifact has no manifest")?);
         let directory = manifest.parent().context("a manifest is in no directory")?.to_owned();
-        let is_unit = message["target"]["kind"].as_array().is_none_or(|kinds| !kinds.contains(&"test".into()));
-        let program = if is_unit { "unit tests" } else { message["target"]["name"].as_str().unwrap_or_default() };
+        let is_unit =
+            message["target"]["kind"].as_array().is_none_or(|kinds| !kinds.contains(&"test".into()));
+        let program =
+            if is_unit { "unit tests" } else { message["target"]["name"].as_str().unwrap_or_default() };
         let whole = Test {
             executable: executable.into(),
             package: directory.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             directory,
             program: program.to_owned(),
-            test: None,
+            function: None,
         };
         if is_unit || program == WITHOUT_HARNESS {
             tests.push(whole);
         } else {
-            tests.extend(names(&whole)?.into_iter().map(|name| Test { test: Some(name), ..whole.clone() }));
+            tests.extend(
+                names(&whole)?.into_iter().map(|name| Test { function: Some(name), ..whole.clone() }),
+            );
         }
     }
     Ok(tests)

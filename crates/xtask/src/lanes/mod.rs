@@ -38,8 +38,18 @@ pub enum Lane {
 
 /// Test programs of the long lane; and those tests whose module says so.
 const LONG: [&str; 12] = [
-    "accounts", "attacks", "budget", "essential", "faults", "names_by_stubs", "persist_ends", "poke",
-    "refusals_beside_others", "side_effects", "ways_out", "ways_out_soak",
+    "accounts",
+    "attacks",
+    "budget",
+    "never_hold",
+    "faults",
+    "names_by_stubs",
+    "persist_ends",
+    "refusals_beside_others",
+    "side_effects",
+    "wakeups",
+    "ways_out",
+    "ways_out_soak",
 ];
 
 impl Lane {
@@ -79,14 +89,23 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let _ = fs::remove_file(&skips);
     let failed: Vec<&(Test, Outcome)> = done.iter().filter(|(_, outcome)| !outcome.passed).collect();
     for (test, outcome) in &failed {
-        println!("\n---- {} failed after {:.1} s ----\n{}", test.name(), outcome.took.as_secs_f64(), outcome.said);
+        println!(
+            "\n---- {} failed after {:.1} s ----\n{}",
+            test.name(),
+            outcome.took.as_secs_f64(),
+            outcome.said
+        );
     }
     println!("\nslowest:");
     let mut by_time: Vec<_> = done.iter().map(|(test, outcome)| (outcome.took, test.name())).collect();
     by_time.sort_unstable();
     by_time.iter().rev().take(10).for_each(|(took, name)| println!("  {:6.1} s  {name}", took.as_secs_f64()));
-    skipped.iter().for_each(|line| println!("skipped: {line}"));
-    failed.iter().for_each(|(test, _)| println!("failed: {}", test.name()));
+    for line in &skipped {
+        println!("skipped: {line}");
+    }
+    for (test, _) in &failed {
+        println!("failed: {}", test.name());
+    }
     let count = |of: fn(&Outcome) -> u32| done.iter().map(|(_, outcome)| of(outcome)).sum::<u32>();
     println!(
         "{}: {} passed, {} failed, {} skipped, {} ignored, in {}",

@@ -52,7 +52,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 fn run(test: &Test, skips: &Path) -> Outcome {
     let mut command = Command::new(&test.executable);
-    match &test.test {
+    match &test.function {
         Some(name) => command.args(["--exact", name]),
         None => command.arg("--test-threads=2"),
     };

@@ -34,16 +34,16 @@ fn later_files_replace_a_rule_or_change_single_keys_and_all_of_it_counts() {
     host.conf_d("10.toml", "[[deny]]\nname = \"private\"\nprotocol = \"udp\"\nport = \"all\"\n");
     host.conf_d("20.toml", "[[deny]]\nname = \"b\"\nto = [\"192.0.2.0/24\"]\nport = 25\n");
     host.conf_d("30.toml", "[[deny]]\nname = \"b\"\nto = [\"198.51.100.0/24\"]\n");
-    let effective = host.load(&["deny.private.except=10.0.0.3, 10.0.1.0/24"]).unwrap();
-    let rules = effective.settings().deny;
+    let resolved = host.load(&["deny.private.except=10.0.0.3, 10.0.1.0/24"]).unwrap();
+    let rules = resolved.settings().deny;
     assert_eq!(
         (rules[0].tcp, rules[0].udp, rules[0].ports.len(), rules[0].mode),
         (false, true, 0, Mode::Audit)
     );
     assert_eq!(rules[0].except, nets(&["10.0.0.3/32", "10.0.1.0/24"]));
     assert_eq!((&rules[1].to, rules[1].ports.len()), (&nets(&["198.51.100.0/24"]), 0), "begun anew");
-    let again = Host::with(&effective.to_toml()).load(&[]).unwrap();
-    assert_eq!((again.settings(), again.hash()), (effective.settings(), effective.hash()));
+    let again = Host::with(&resolved.to_toml()).load(&[]).unwrap();
+    assert_eq!((again.settings(), again.hash()), (resolved.settings(), resolved.hash()));
     for change in ["deny.b.mode=off", "deny.b.port=1-2", "deny.b.protocol=tcp", "deny.b.except=198.51.100.1"]
     {
         assert_ne!(host.load(&[change]).unwrap().hash(), host.load(&[]).unwrap().hash(), "{change}");
@@ -94,21 +94,20 @@ fn every_wrong_rule_is_refused_at_its_place() {
 #[test]
 fn values_are_read_set_and_saved_by_name() {
     let host = Host::with(PRIVATE);
-    let mut effective = host.load(&[]).unwrap();
-    let shown = |effective: &Effective, name: &str| {
-        effective.shown(&read_name(name).unwrap()).map(|(value, _)| value)
-    };
+    let mut resolved = host.load(&[]).unwrap();
+    let shown =
+        |resolved: &Resolved, name: &str| resolved.shown(&read_name(name).unwrap()).map(|(value, _)| value);
     let values =
-        ["mode", "port", "protocol", "except"].map(|key| shown(&effective, &format!("deny.private.{key}")));
+        ["mode", "port", "protocol", "except"].map(|key| shown(&resolved, &format!("deny.private.{key}")));
     let expected = ["audit", "22, 6881-6889", "both", "10.0.0.2/32"].map(|value| Some(value.to_owned()));
     assert_eq!(values, expected);
-    assert_eq!(shown(&effective, "deny.none.mode"), None);
-    set(&mut effective, "deny.private.port", "all").unwrap();
-    assert_eq!(shown(&effective, "deny.private.port").unwrap(), "all");
+    assert_eq!(shown(&resolved, "deny.none.mode"), None);
+    set(&mut resolved, "deny.private.port", "all").unwrap();
+    assert_eq!(shown(&resolved, "deny.private.port").unwrap(), "all");
     for (name, named) in
         [("deny.privat.mode", "those in force are private"), ("deny.private.to", "to stands in a file")]
     {
-        let error = set(&mut effective, name, "off").unwrap_err();
+        let error = set(&mut resolved, name, "off").unwrap_err();
         assert!(error.wrong_use() && error.to_string().contains(named), "{error}");
     }
     let path = local_file(&host);

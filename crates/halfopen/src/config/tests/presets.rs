@@ -14,9 +14,10 @@ fn a_preset_s_text_says_all_that_its_name_says() {
         assert_eq!(Preset::named(name), Some(preset));
         let as_file = Host::with(preset.text()).load(&[]).unwrap();
         assert_eq!(as_file.settings(), of_preset(preset), "{name}");
-        let said: Vec<Said> =
+        let said: Vec<Assignment> =
             file::parse(Path::new(name), preset.text()).unwrap().into_iter().map(|(said, _)| said).collect();
-        let starts_from = |said: &Said| matches!(said, Said::Setting(Setting::Preset(Preset::None)));
+        let starts_from =
+            |said: &Assignment| matches!(said, Assignment::Setting(Setting::Preset(Preset::None)));
         assert!(said.iter().any(starts_from), "{name} says all itself");
         assert!(!preset.about().is_empty() && preset.text().starts_with(&format!("# {name}: ")), "{name}");
     }
@@ -47,7 +48,7 @@ fn the_presets_numbers() {
     assert_eq!(Preset::default(), Preset::Adaptive);
     let xp_sp2 = of_preset(Preset::XpSp2);
     assert_eq!((xp_sp2.host, xp_sp2.scopes.len()), (Limits::xp_sp2(), 0));
-    assert_eq!(of_preset(Preset::Adaptive), Effective::default().settings());
+    assert_eq!(of_preset(Preset::Adaptive), Resolved::default().settings());
     assert_eq!(of_preset(Preset::VistaHome).host, Limits { half_open: Some(2), ..Limits::xp_sp2() });
     let throttle = of_preset(Preset::VirusThrottle).host;
     let first_contact = Some(FirstContact::virus_throttle());
@@ -108,13 +109,13 @@ fn a_preset_s_rules_come_after_the_host_s_own_and_can_be_changed() {
     let rules = "[[scope]]\nname = \"own\"\nmatch = { user = 7 }\nhalf_open = 3\n\
                  [[scope]]\nname = \"adaptive\"\nfirst_contacts = 20\n";
     let host = Host::with(&format!("preset = \"adaptive\"\n{rules}"));
-    let effective = host.load(&[]).unwrap();
-    let scopes = effective.settings().scopes;
+    let resolved = host.load(&[]).unwrap();
+    let scopes = resolved.settings().scopes;
     assert_eq!(scopes.iter().map(|scope| scope.name.as_str()).collect::<Vec<_>>(), ["own", "adaptive"]);
     let changed = FirstContact { credit: 20, ..FirstContact::adaptive() };
     assert_eq!((scopes[1].cgroups.len(), scopes[1].limits.first_contact), (8, Some(changed)));
-    let again = Host::with(&effective.to_toml()).load(&[]).unwrap();
-    assert_eq!((again.settings(), again.hash()), (effective.settings(), effective.hash()));
+    let again = Host::with(&resolved.to_toml()).load(&[]).unwrap();
+    assert_eq!((again.settings(), again.hash()), (resolved.settings(), resolved.hash()));
     // Of this name and with a match it begins anew in its place.
     let host = Host::with("[[scope]]\nname = \"adaptive\"\nmatch = { cgroup = \"/x\" }\n");
     let anew = host.load(&["preset=adaptive"]).unwrap().settings().scopes;
@@ -128,15 +129,15 @@ fn a_preset_s_rules_come_after_the_host_s_own_and_can_be_changed() {
 fn the_last_preset_named_is_the_one_that_the_keys_stand_on() {
     let host = Host::with("preset = \"adaptive\"\n[host]\nqueue = 7\n");
     host.conf_d("10.toml", "preset = \"vista-home\"\n");
-    let mut effective = host.load(&[]).unwrap();
-    let limits = |effective: &Effective| {
-        let settings = effective.settings();
+    let mut resolved = host.load(&[]).unwrap();
+    let limits = |resolved: &Resolved| {
+        let settings = resolved.settings();
         (settings.host.half_open, settings.host.queue, settings.scopes.len())
     };
-    assert_eq!(limits(&effective), (Some(2), 7, 0));
-    set(&mut effective, "half_open", "30").unwrap();
-    set(&mut effective, "preset", "adaptive").unwrap();
-    let (half_open, queue, scopes) = limits(&effective);
+    assert_eq!(limits(&resolved), (Some(2), 7, 0));
+    set(&mut resolved, "half_open", "30").unwrap();
+    set(&mut resolved, "preset", "adaptive").unwrap();
+    let (half_open, queue, scopes) = limits(&resolved);
     assert_eq!((half_open, queue), (Some(30), 7));
     assert_eq!(scopes, 1);
     let on_command_line = host.load(&["preset=virus-throttle"]).unwrap();

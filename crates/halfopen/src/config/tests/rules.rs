@@ -16,8 +16,8 @@ fn scope(name: &str, condition: &str, limits: &str) -> String {
     format!("[[scope]]\nname = \"{name}\"\nmatch = {{ {condition} }}\n{limits}\n")
 }
 
-fn names(effective: &Effective) -> Vec<String> {
-    effective.settings().scopes.into_iter().map(|scope| scope.name).collect()
+fn names(resolved: &Resolved) -> Vec<String> {
+    resolved.settings().scopes.into_iter().map(|scope| scope.name).collect()
 }
 
 #[test]
@@ -62,9 +62,9 @@ fn later_files_add_rules_replace_them_in_their_place_and_change_single_limits() 
     host.conf_d("10.toml", &scope("b", "user = 2", "half_open = 2"));
     host.conf_d("20.toml", &scope("a", "user = 3", "queue = 3"));
     host.conf_d("30.toml", "[[scope]]\nname = \"torrent\"\nhalf_open = 5\n");
-    let effective = host.load(&["scope.b.drain=1/s", "interface.eth1.half_open=7"]).unwrap();
-    assert_eq!(names(&effective), ["a", "torrent", "b"]);
-    let settings = effective.settings();
+    let resolved = host.load(&["scope.b.drain=1/s", "interface.eth1.half_open=7"]).unwrap();
+    assert_eq!(names(&resolved), ["a", "torrent", "b"]);
+    let settings = resolved.settings();
     assert_eq!((settings.scopes[0].user, settings.scopes[0].limits.half_open), (Some(3), None));
     assert_eq!(settings.scopes[0].limits.queue, 3);
     let torrent = &settings.scopes[1];
@@ -73,25 +73,25 @@ fn later_files_add_rules_replace_them_in_their_place_and_change_single_limits() 
     assert_eq!(settings.scopes[2].limits.drain, Rate::new(1, Duration::from_secs(1)));
     assert_eq!(settings.interfaces[0].limits.half_open, Some(7));
 
-    let text = effective.to_toml();
+    let text = resolved.to_toml();
     assert!(
         text.lines().any(|line| line.starts_with("half_open = 5 ") && line.ends_with("30.toml:3:13")),
         "{text}"
     );
     let again = Host::with(&text).load(&[]).unwrap();
-    assert_eq!((again.settings(), again.hash()), (settings, effective.hash()));
-    assert_ne!(host.load(&["scope.b.drain=2/s"]).unwrap().hash(), effective.hash());
+    assert_eq!((again.settings(), again.hash()), (settings, resolved.hash()));
+    assert_ne!(host.load(&["scope.b.drain=2/s"]).unwrap().hash(), resolved.hash());
 }
 
 #[test]
 fn a_rule_takes_a_list_of_patterns_in_their_order() {
     let rule = scope("x", "cgroup = [\"/a/*/c\", # why\n  \"/b/\",\n \"/*\"], user = 7", "per = \"cgroup\"");
-    let effective = Host::with(&rule).load(&[]).unwrap();
-    let settings = effective.settings();
+    let resolved = Host::with(&rule).load(&[]).unwrap();
+    let settings = resolved.settings();
     assert_eq!(settings.scopes[0].cgroups, ["/a/*/c", "/b", "/*"]);
-    assert_eq!(Host::with(&effective.to_toml()).load(&[]).unwrap().settings(), settings);
+    assert_eq!(Host::with(&resolved.to_toml()).load(&[]).unwrap().settings(), settings);
     let other = Host::with(&rule.replace("/b/", "/c")).load(&[]).unwrap();
-    assert_ne!(other.hash(), effective.hash());
+    assert_ne!(other.hash(), resolved.hash());
     let one = Host::with(&scope("x", "cgroup = [\"/a\"]", "")).load(&[]).unwrap();
     assert!(one.to_toml().contains("match = { cgroup = \"/a\" }"), "{}", one.to_toml());
     // Each pattern takes the room of a rule.
@@ -234,51 +234,51 @@ fn a_rule_by_name_may_not_be_laxer_than_what_it_would_be_without() {
 
     // Live, too.
     let host = Host::with(&[&by_name("half_open = 4\ndrain = \"1/s\""), later.as_str()].concat());
-    let mut effective = host.load(&[]).unwrap();
-    let before = effective.clone();
+    let mut resolved = host.load(&[]).unwrap();
+    let before = resolved.clone();
     for (name, value) in [("scope.named.half_open", "5"), ("scope.later.drain", "1/4s")] {
-        let error = set(&mut effective, name, value).unwrap_err().to_string();
+        let error = set(&mut resolved, name, value).unwrap_err().to_string();
         assert!(error.contains("laxer than that of scope.later"), "{error}");
-        assert_eq!(effective, before);
+        assert_eq!(resolved, before);
     }
-    set(&mut effective, "scope.later.half_open", "8").unwrap();
-    set(&mut effective, "scope.named.half_open", "5").unwrap();
+    set(&mut resolved, "scope.later.half_open", "8").unwrap();
+    set(&mut resolved, "scope.named.half_open", "5").unwrap();
 }
 
 #[test]
 fn rules_for_nobody_here_are_left_out_and_said() {
     let rule = scope("x", "user = \"no such user\"", "half_open = 1")
         + &scope("y", "exe = \"/no/such\"", "queue = 1");
-    let effective = Host::with(&rule).load(&[]).unwrap();
-    assert_eq!(names(&effective), ["y"], "a file may yet be installed");
-    let unmet = effective.unmet_scopes();
+    let resolved = Host::with(&rule).load(&[]).unwrap();
+    assert_eq!(names(&resolved), ["y"], "a file may yet be installed");
+    let unmet = resolved.unmet_scopes();
     assert_eq!(unmet, ["scope.x: no user no such user in /etc/passwd", "scope.y: there is no /no/such"]);
 }
 
 #[test]
 fn limits_of_rules_are_read_and_set_by_name() {
-    let mut effective = Host::with(TORRENT).load(&[]).unwrap();
-    let shown = |effective: &Effective, name: &str| {
-        effective.shown(&read_name(name).unwrap()).map(|(value, origin)| (value, origin.to_string()))
+    let mut resolved = Host::with(TORRENT).load(&[]).unwrap();
+    let shown = |resolved: &Resolved, name: &str| {
+        resolved.shown(&read_name(name).unwrap()).map(|(value, origin)| (value, origin.to_string()))
     };
-    assert_eq!(shown(&effective, "scope.torrent.half_open").unwrap().0, "4");
-    assert_eq!(shown(&effective, "scope.torrent.queue").unwrap().0, "unlimited");
-    assert_eq!(shown(&effective, "scope.torrent.first_contacts").unwrap().0, "off");
-    assert_eq!(shown(&effective, "scope.none.half_open"), None);
-    assert_eq!(shown(&effective, "Interfaces\\eth0\\TcpNumConnections"), None);
-    set(&mut effective, "scope.torrent.on_suspect", "throttle").unwrap();
-    set(&mut effective, "scope.torrent.first_contacts", "3").unwrap();
-    let first = effective.settings().scopes[0].limits.first_contact.unwrap();
+    assert_eq!(shown(&resolved, "scope.torrent.half_open").unwrap().0, "4");
+    assert_eq!(shown(&resolved, "scope.torrent.queue").unwrap().0, "unlimited");
+    assert_eq!(shown(&resolved, "scope.torrent.first_contacts").unwrap().0, "off");
+    assert_eq!(shown(&resolved, "scope.none.half_open"), None);
+    assert_eq!(shown(&resolved, "Interfaces\\eth0\\TcpNumConnections"), None);
+    set(&mut resolved, "scope.torrent.on_suspect", "throttle").unwrap();
+    set(&mut resolved, "scope.torrent.first_contacts", "3").unwrap();
+    let first = resolved.settings().scopes[0].limits.first_contact.unwrap();
     assert_eq!((first.credit, first.on_suspect), (3, OnSuspect::Throttle));
     for (number, limit, shown_as) in [("0x32", Some(50), "50"), ("0xfffffe", None, "16777214")] {
-        set(&mut effective, "Interfaces\\eth0\\TcpNumConnections", number).unwrap();
-        assert_eq!(effective.settings().interfaces[0].limits.half_open, limit);
-        let (value, origin) = shown(&effective, "interfaces\\eth0\\TcpNumConnections").unwrap();
+        set(&mut resolved, "Interfaces\\eth0\\TcpNumConnections", number).unwrap();
+        assert_eq!(resolved.settings().interfaces[0].limits.half_open, limit);
+        let (value, origin) = shown(&resolved, "interfaces\\eth0\\TcpNumConnections").unwrap();
         assert_eq!((value.as_str(), origin.as_str()), (shown_as, "halfopen set, not saved"));
     }
-    let error = set(&mut effective, "scope.torrnt.half_open", "3").unwrap_err();
+    let error = set(&mut resolved, "scope.torrnt.half_open", "3").unwrap_err();
     assert!(error.wrong_use() && error.to_string().contains("those in force are torrent"), "{error}");
-    assert_eq!(effective.live().count(), 3, "of what is set twice, the last");
+    assert_eq!(resolved.live().count(), 3, "of what is set twice, the last");
 }
 
 #[test]

@@ -30,20 +30,20 @@ impl Enforcement {
         if self.scopes.iter().any(|scope| scope.name == name) {
             return Err(WrongUse(format!("process {peer} already has the scope {name}")).into());
         }
-        let (parent, own) = self.means.hand.make_exec_cgroup(&name)?;
+        let (parent, own) = self.means.helper.make_exec_cgroup(&name)?;
         let parent = self.means.cgroup.child(EXEC_PARENT, parent);
         let own = parent.child(&name, own);
         let path = own.path().to_owned();
         // It is charged to no rule, and so must pay here for what it would have paid for there.
         let in_hierarchy = path.strip_prefix(self.limiter.hierarchy()).unwrap_or(&path);
         limits.first_contact =
-            self.effective.first_contact_in(&Path::new("/").join(in_hierarchy).to_string_lossy());
+            self.resolved.first_contact_in(&Path::new("/").join(in_hierarchy).to_string_lossy());
         let added = if self.exec_parent { Ok(()) } else { self.limiter.set_exec_parent(parent) };
         self.exec_parent |= added.is_ok();
         match added.and_then(|()| self.limiter.add_scope(&own, &limits)) {
             Ok(id) => self.scopes.push(ExecScope { id, name: name.clone(), limits, adopted: None }),
             Err(e) => {
-                self.means.hand.remove_exec_cgroup(&name)?;
+                self.means.helper.remove_exec_cgroup(&name)?;
                 return Err(e.into());
             }
         }
@@ -61,6 +61,6 @@ impl Enforcement {
             self.announce(report, scope.limits.half_open, 0);
         }
         self.limiter.remove_scope(scope.id)?;
-        self.means.hand.remove_exec_cgroup(name).with_context(|| format!("removing the cgroup of {name}"))
+        self.means.helper.remove_exec_cgroup(name).with_context(|| format!("removing the cgroup of {name}"))
     }
 }

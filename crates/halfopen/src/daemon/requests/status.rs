@@ -39,7 +39,7 @@ impl Enforcement {
             mode: setting::mode_name(self.mode_now()).into(),
             preset: self.shown(Key::Preset),
             persist: self.limiter.is_pinned(),
-            config_hash: self.effective.hash(),
+            config_hash: self.resolved.hash(),
             host: host_status,
             scopes: scopes.into_iter().map(|(_, status)| status).collect(),
             accounts_unlisted,
@@ -62,7 +62,7 @@ impl Enforcement {
         if key == Key::Mode {
             return setting::mode_name(self.mode_now()).to_owned();
         }
-        self.effective.get(key).map_or_else(String::new, |(setting, _)| setting.show())
+        self.resolved.get(key).map_or_else(String::new, |(setting, _)| setting.show())
     }
 
     fn degraded(&self) -> Vec<DegradedStatus> {
@@ -77,15 +77,15 @@ impl Enforcement {
         let pins = self.pins_unmounted.then_some(Degradation::PinsUnmounted);
         let means = self.means.lacks.iter().copied();
         let hooks = self.limiter.not_attached().map(|(_, why)| DegradedStatus::hook_not_attached(why));
-        let unmet = self.effective.unmet_rules();
+        let unmet = self.resolved.unmet_rules();
         let unmet = unmet.iter().map(|why| DegradedStatus::unmet_rule(why));
-        let scopes = self.effective.unmet_scopes();
+        let scopes = self.resolved.unmet_scopes();
         let unmet = unmet.chain(scopes.iter().map(|why| DegradedStatus::unmet_scope(why)));
         let tracking = self.conntrack.now().filter(|found| found.is_nearly_full());
         let tracking = tracking.map(DegradedStatus::conntrack);
         let all = mode.into_iter().chain(log).chain(kept).chain(pins).chain(kernel).chain(means);
         all.map(DegradedStatus::from)
-            .chain(self.pokes.degradations())
+            .chain(self.wakeups.degradations())
             .chain(self.degraded_names())
             .chain(hooks)
             .chain(unmet)

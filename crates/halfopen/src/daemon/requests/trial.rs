@@ -1,7 +1,7 @@
 //! Enforcing on trial. The kernel part itself knows the end: it comes although this process hangs or is gone, and no
 //! session of the one who began it is needed. Only the configured mode is kept here; the trial stands above it.
 
-use crate::config::{Effective, Key, Origin, Said, Setting, setting::mode_name};
+use crate::config::{Assignment, Key, Origin, Resolved, Setting, setting::mode_name};
 use crate::control::trial::LONGEST;
 use crate::control::{Answer, TrialOrder, TrialStatus, status::span};
 use crate::daemon::clock::monotonic;
@@ -24,15 +24,15 @@ impl Enforcement {
             TrialOrder::Begin(millis) => self.begin_trial(Duration::from_millis(millis).min(LONGEST))?,
             TrialOrder::Confirm => {
                 self.must_be_on_trial("confirm")?;
-                let enforce = Said::Setting(Setting::Mode(Mode::Enforce));
-                let confirmed = self.effective.with(enforce, Origin::Live)?;
+                let enforce = Assignment::Setting(Setting::Mode(Mode::Enforce));
+                let confirmed = self.resolved.with(enforce, Origin::Live)?;
                 self.put_in_force(&confirmed.settings())?;
-                self.effective = confirmed;
+                self.resolved = confirmed;
                 tracing::info!("mode enforce is confirmed and stays");
             }
             TrialOrder::Cancel => {
                 self.must_be_on_trial("cancel")?;
-                self.put_in_force(&self.effective.settings())?;
+                self.put_in_force(&self.resolved.settings())?;
                 tracing::info!("mode enforce is cancelled: mode is {} again", self.configured_mode());
             }
         }
@@ -40,15 +40,15 @@ impl Enforcement {
     }
 
     fn begin_trial(&mut self, time: Duration) -> Result<()> {
-        if self.effective.settings().mode == Mode::Enforce {
+        if self.resolved.settings().mode == Mode::Enforce {
             let origin =
-                self.effective.get(Key::Mode).map_or_else(String::new, |(_, origin)| origin.to_string());
+                self.resolved.get(Key::Mode).map_or_else(String::new, |(_, origin)| origin.to_string());
             return Err(WrongUse(format!(
                 "mode is enforce already ({origin}): there is nothing to revert to"
             ))
             .into());
         }
-        let settings = Settings { enforce_until: Some(monotonic() + time), ..self.effective.settings() };
+        let settings = Settings { enforce_until: Some(monotonic() + time), ..self.resolved.settings() };
         self.put_in_force(&settings)?;
         tracing::info!(
             "mode is enforce for {}, then {} again unless confirmed",
@@ -86,17 +86,17 @@ impl Enforcement {
     }
 
     fn configured_mode(&self) -> &'static str {
-        mode_name(self.effective.settings().mode)
+        mode_name(self.resolved.settings().mode)
     }
 
     /// The mode in force.
     pub(in crate::daemon) fn mode_now(&self) -> Mode {
-        if self.trial_left().is_some() { Mode::Enforce } else { self.effective.settings().mode }
+        if self.trial_left().is_some() { Mode::Enforce } else { self.resolved.settings().mode }
     }
 
     /// What `effective` comes to while a trial may run: it goes on, unless that mode is what it tries.
-    pub(in crate::daemon) fn settings_on_trial(&self, effective: &Effective) -> Settings {
-        let settings = effective.settings();
+    pub(in crate::daemon) fn settings_on_trial(&self, resolved: &Resolved) -> Settings {
+        let settings = resolved.settings();
         let on_trial = self.trial_left().is_some();
         if on_trial && settings.mode == Mode::Enforce {
             tracing::info!("mode is enforce as configured: the trial of it is over");
@@ -113,7 +113,7 @@ impl Enforcement {
         if self.limiter.enforce_until().is_none() || self.trial_left().is_some() {
             return Ok(());
         }
-        self.put_in_force(&self.effective.settings())?;
+        self.put_in_force(&self.resolved.settings())?;
         tracing::warn!(
             "mode enforce was not confirmed in time: mode is {} again, held attempts are let go",
             self.configured_mode()
@@ -125,7 +125,7 @@ impl Enforcement {
     pub(in crate::daemon) fn take_over_trial(&self, until: Duration) {
         match self.trial_status() {
             Some(trial) => tracing::info!("the trial of mode enforce goes on: it {trial}"),
-            None if self.effective.settings().mode == Mode::Enforce => {
+            None if self.resolved.settings().mode == Mode::Enforce => {
                 tracing::info!("mode is enforce as configured: the trial of it is over");
             }
             None => tracing::warn!(

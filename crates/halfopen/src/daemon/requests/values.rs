@@ -1,8 +1,8 @@
 //! The values in force: read anew from the files, asked for, set.
 
 use crate::config::{
-    Accounts, ConfigError, Effective, Key, Limit, LimitKey, Name, Origin, RuleName, Said, Setting, read_name,
-    read_said, setting,
+    Accounts, Assignment, ConfigError, Key, Limit, LimitKey, Name, Origin, Resolved, RuleName, Setting,
+    read_name, read_said, setting,
 };
 use crate::control::Answer;
 use crate::daemon::enforcement::{Enforcement, ExecScope, HOST};
@@ -19,7 +19,7 @@ impl Enforcement {
         let again = self.load()?;
         let rules = self.rule_scopes();
         self.put_in_force(&self.settings_on_trial(&again))?;
-        for dropped in self.effective.live() {
+        for dropped in self.resolved.live() {
             let Some(name) = dropped.name() else { continue };
             let now = again.shown(&name);
             let now =
@@ -29,15 +29,11 @@ impl Enforcement {
         if again.persist() != self.limiter.is_pinned() {
             tracing::warn!("persist is read when the daemon starts: the limit keeps to what it was");
         }
-        self.effective = again;
+        self.resolved = again;
         self.follow_resolvers()?;
         self.end_rules(&rules);
         self.tell_unmet_rules();
-        tracing::info!(
-            "{}: read again, config_hash {}",
-            self.sources.path().display(),
-            self.effective.hash()
-        );
+        tracing::info!("{}: read again, config_hash {}", self.sources.path().display(), self.resolved.hash());
         Ok(())
     }
 
@@ -53,7 +49,7 @@ impl Enforcement {
                 let limits = self.exec_scope(scope).map_or_else(|| self.host_limits(), |exec| exec.limits);
                 Ok(Limit::of(&limits, *key).show())
             }
-            _ => self.effective.shown(&name).map(|(value, _)| value).ok_or_else(|| self.no_such_rule(&name)),
+            _ => self.resolved.shown(&name).map(|(value, _)| value).ok_or_else(|| self.no_such_rule(&name)),
         }
     }
 
@@ -63,21 +59,21 @@ impl Enforcement {
     /// For a wrong name or value, and where the kernel part refuses; nothing has changed.
     pub fn set(&mut self, name: &str, value: &str, save: bool) -> Result<Answer> {
         // A user that a rule names may have been made since the start.
-        Accounts::read_anew(&mut self.means.hand);
+        Accounts::read_anew(&mut self.means.helper);
         let name = read_name(name)?;
         match &name {
             Name::Limit(RuleName::Scope(scope), key) if self.exec_scope(scope).is_some() => {
                 self.set_exec_scope(scope, *key, value)
             }
-            Name::Limit(rule @ RuleName::Scope(_), _) if self.effective.rules().find(rule).is_none() => {
+            Name::Limit(rule @ RuleName::Scope(_), _) if self.resolved.rules().find(rule).is_none() => {
                 Err(self.no_such_rule(&name))
             }
             _ => self.set_said(&read_said(&name, value)?, save),
         }
     }
 
-    fn set_said(&mut self, said: &Said, save: bool) -> Result<Answer> {
-        if let Said::Setting(Setting::Persist(persist)) = said
+    fn set_said(&mut self, said: &Assignment, save: bool) -> Result<Answer> {
+        if let Assignment::Setting(Setting::Persist(persist)) = said
             && !save
             && *persist != self.limiter.is_pinned()
         {
@@ -89,18 +85,18 @@ impl Enforcement {
         let Some(name) = said.name() else { return Err(WrongUse("a rule has no value".into()).into()) };
         let was = match name {
             Name::Key(key) => self.shown(key),
-            _ => self.effective.shown(&name).map_or("not set".into(), |(was, _)| was),
+            _ => self.resolved.shown(&name).map_or("not set".into(), |(was, _)| was),
         };
-        let changed = self.effective.with(said.clone(), Origin::Live)?;
+        let changed = self.resolved.with(said.clone(), Origin::Live)?;
         // Who sets a mode has made up his mind: a trial of another one is over.
         let is_mode = said.key() == Some(Key::Mode);
         let settings = if is_mode { changed.settings() } else { self.settings_on_trial(&changed) };
         let rules = self.rule_scopes();
         self.put_in_force(&settings)?;
-        self.effective = changed;
+        self.resolved = changed;
         self.follow_resolvers()?;
         self.end_rules(&rules);
-        if said.key() == Some(Key::Essential) {
+        if said.key() == Some(Key::NeverHold) {
             self.tell_unmet_rules();
         }
         let now = said.show();
@@ -121,12 +117,12 @@ impl Enforcement {
             }
             name => name,
         };
-        let in_force = self.effective.live().find(|said| said.name().as_ref() == Some(&name)).cloned();
+        let in_force = self.resolved.live().find(|said| said.name().as_ref() == Some(&name)).cloned();
         let Some(said) = in_force else { return Ok(Answer::Saved { note: None }) };
         let note = match self.load() {
             Ok(again) => match again.shown(&name) {
                 Some((saved, origin)) if saved == said.show() => {
-                    self.effective = self.effective.with(said, origin.clone())?;
+                    self.resolved = self.resolved.with(said, origin.clone())?;
                     None
                 }
                 Some((other, origin)) => Some(format!("{origin} overrides it: {other} holds after a reload")),
@@ -135,15 +131,15 @@ impl Enforcement {
             Err(e) => Some(format!("the files cannot be read again as they are: {}", explained(&e))),
         };
         let is_persist = name == Name::Key(Key::Persist);
-        let in_vain = is_persist && self.effective.persist() != self.limiter.is_pinned();
+        let in_vain = is_persist && self.resolved.persist() != self.limiter.is_pinned();
         let kept_to = || "persist is read when the daemon starts: this one keeps to what it was".to_owned();
         let note = if in_vain { Some(kept_to()) } else { note };
         Ok(Answer::Saved { note })
     }
 
-    /// Reads the files as they are, by the hand: this process may not.
-    pub(in crate::daemon) fn load(&mut self) -> Result<Effective> {
-        self.sources.load_from(&mut self.means.hand).map_err(anyhow::Error::from)
+    /// Reads the files as they are, by the privileged helper: this process may not.
+    pub(in crate::daemon) fn load(&mut self) -> Result<Resolved> {
+        self.sources.load_from(&mut self.means.helper).map_err(anyhow::Error::from)
     }
 
     fn set_exec_scope(&mut self, scope: &str, key: LimitKey, value: &str) -> Result<Answer> {
@@ -170,21 +166,18 @@ impl Enforcement {
         let known = match name {
             Name::Limit(rule @ RuleName::Scope(_), _) => {
                 let execs = self.scopes.iter().map(|exec| exec.name.as_str());
-                let rules = self.effective.rules().scopes().map(|rule| rule.name().leaf());
+                let rules = self.resolved.rules().scopes().map(|rule| rule.name().leaf());
                 let names = std::iter::once(HOST).chain(execs).chain(rules).collect::<Vec<_>>().join(", ");
                 return WrongUse(format!("there is no scope {:?}: the scopes are {names}", rule.leaf()))
                     .into();
             }
             Name::Deny(rule, _) => {
-                return WrongUse(format!(
-                    "there is no deny rule {rule:?}: {}",
-                    self.effective.deny().known()
-                ))
-                .into();
+                return WrongUse(format!("there is no deny rule {rule:?}: {}", self.resolved.deny().known()))
+                    .into();
             }
-            Name::Limit(rule, _) => self.effective.rules().known(rule),
+            Name::Limit(rule, _) => self.resolved.rules().known(rule),
             Name::TcpNumConnections(Some(interface)) => {
-                self.effective.rules().known(&RuleName::Interface(interface.clone()))
+                self.resolved.rules().known(&RuleName::Interface(interface.clone()))
             }
             Name::Key(_) | Name::TcpNumConnections(None) => String::new(),
         };

@@ -36,7 +36,7 @@ impl Enforcement {
     }
 
     fn note_on(&self, subject: Subject) -> Option<String> {
-        let settings = self.effective.settings();
+        let settings = self.resolved.settings();
         let address = address_of(subject);
         let port =
             if let Subject::Destination(destination) = subject { Some(destination.port()) } else { None };
@@ -76,7 +76,7 @@ fn explained(attempt: &Attempt, charged: &HashMap<AccountId, Charged>) -> Attemp
         };
         let credit = match attempt.contact {
             Contact::Known => None,
-            Contact::First(purse) => limits.first_contact.and_then(|_| trust.credit_for(purse)),
+            Contact::First(bucket) => limits.first_contact.and_then(|_| trust.credit_for(bucket)),
         };
         if credit == Some(0) { status.credit_waited_for() } else { status.waited_for(limits.strict) }
     });

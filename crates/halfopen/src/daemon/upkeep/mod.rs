@@ -27,10 +27,10 @@ impl Enforcement {
     /// Where the ring buffer cannot be read.
     pub fn take_held(&mut self) -> Result<u64, KernelError> {
         let rules = self.rule_scopes();
-        let Self { limiter, scopes, announcer, means, pokes, .. } = self;
+        let Self { limiter, scopes, announcer, means, wakeups, .. } = self;
         let (mut taken, mut suspects) = (0, Vec::new());
         limiter.take_told(&mut |told| {
-            pokes.hear(&told);
+            wakeups.hear(&told);
             let held = match told {
                 Told::Held(held) => held,
                 Told::Suspect(attempt) => return suspects.push(attempt),
@@ -63,13 +63,15 @@ impl Enforcement {
         self.limiter.leave_word()?;
         self.end_trial()?;
         self.tend_pokes()?;
-        if self.limiter.follow_essential_files()? {
-            tracing::info!("a file that `essential` names was replaced or installed: it counts as it is now");
+        if self.limiter.follow_never_hold_files()? {
+            tracing::info!(
+                "a file that `never_hold` names was replaced or installed: it counts as it is now"
+            );
         }
         if self.limiter.follow_rule_files()? {
             tracing::info!("a file that a [[scope]] names was replaced or installed: it counts as it is now");
         }
-        self.limiter.follow_hooks(&mut self.means.hand);
+        self.limiter.follow_hooks(&mut self.means.helper);
         self.follow_resolvers()?;
         self.end_adopted_scopes();
         if self.collected.is_none_or(|at| at + COLLECT <= monotonic()) {
@@ -94,7 +96,7 @@ impl Enforcement {
     /// # Errors
     /// Where the kernel part cannot be read.
     pub fn look(&mut self) -> Result<(), KernelError> {
-        self.look_after_hand();
+        self.look_after_helper();
         self.take_held()?;
         self.look_up_long_waits()?;
         self.look_up_failed()?;
@@ -105,7 +107,7 @@ impl Enforcement {
         for (id, name, limit) in execs.chain([host]).collect::<Vec<_>>() {
             let ledger = self.limiter.ledger(id)?;
             if id == ScopeId::HOST && ledger.queued == 0 {
-                self.pokes.nobody_waits();
+                self.wakeups.nobody_waits();
             }
             let waiting = if id == ScopeId::HOST {
                 ledger.queued.saturating_sub(waiting_below)
@@ -133,17 +135,17 @@ impl Enforcement {
         Ok(())
     }
 
-    /// Notices, and says once, that the hand has ended or does not answer, and that it does again.
-    fn look_after_hand(&mut self) {
-        let (is_there, lacks) = (self.means.hand.look(), &mut self.means.lacks);
-        match lacks.iter().position(|lack| *lack == Degradation::NoHand) {
+    /// Notices, and says once, that the privileged helper has ended or does not answer, and that it does again.
+    fn look_after_helper(&mut self) {
+        let (is_there, lacks) = (self.means.helper.look(), &mut self.means.lacks);
+        match lacks.iter().position(|lack| *lack == Degradation::NoHelper) {
             Some(at) if is_there => {
                 lacks.remove(at);
                 tracing::info!("the privileged helper answers again");
             }
             None if !is_there => {
-                lacks.push(Degradation::NoHand);
-                tracing::error!("{}", DegradedStatus::from(Degradation::NoHand).explanation);
+                lacks.push(Degradation::NoHelper);
+                tracing::error!("{}", DegradedStatus::from(Degradation::NoHelper).explanation);
             }
             _ => {}
         }

@@ -21,7 +21,7 @@ fn asks_by_nss_resolve(nsswitch: &str) -> bool {
 
 impl Enforcement {
     fn trust_in_names(&self) -> NameTrust {
-        self.effective.settings().names
+        self.resolved.settings().names
     }
 
     /// Looks up the system's resolvers, where answers are read at all, and says what has changed.
@@ -32,7 +32,7 @@ impl Enforcement {
         if self.trust_in_names() == NameTrust::Off {
             return Ok(());
         }
-        let mut read = |path: &str| match self.means.hand.read(Path::new(path)) {
+        let mut read = |path: &str| match self.means.helper.read(Path::new(path)) {
             Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e),
@@ -45,7 +45,7 @@ impl Enforcement {
         }
         let Ok(files) = files.into_iter().collect::<io::Result<Vec<_>>>() else { return Ok(()) };
         let files: Vec<String> = files.into_iter().flatten().collect();
-        let found = self.effective.resolvers().found(&files);
+        let found = self.resolved.resolvers().found(&files);
         if found.len() > RESOLVERS && found != self.resolvers.addresses {
             tracing::warn!(
                 "there are {} resolvers: the answers of the first {RESOLVERS} are read",
@@ -63,7 +63,7 @@ impl Enforcement {
 
     /// What `status` says of names; `None` where answers are not read.
     pub(in crate::daemon) fn names_status(&self) -> Result<Option<NamesStatus>, KernelError> {
-        let settings = self.effective.settings();
+        let settings = self.resolved.settings();
         if settings.names == NameTrust::Off {
             return Ok(None);
         }

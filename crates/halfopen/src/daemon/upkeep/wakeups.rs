@@ -10,7 +10,7 @@ impl Enforcement {
     /// When [`Enforcement::wake`] should be called, if nothing happens until then.
     #[must_use]
     pub fn next_wake(&self) -> Option<Duration> {
-        self.pokes.next(monotonic())
+        self.wakeups.next(monotonic())
     }
 
     /// Wakes the waiters whose turn comes.
@@ -19,12 +19,12 @@ impl Enforcement {
     /// Where the kernel part cannot be read.
     pub fn wake(&mut self) -> Result<(), KernelError> {
         let enforced = self.mode_now() == Mode::Enforce;
-        let Self { pokes, limiter, means, .. } = self;
-        pokes.wake(limiter, &mut means.hand, monotonic(), enforced)
+        let Self { wakeups, limiter, means, .. } = self;
+        wakeups.wake(limiter, &mut means.helper, monotonic(), enforced)
     }
 
     pub(in crate::daemon) fn tend_pokes(&mut self) -> Result<(), KernelError> {
-        let wanted = self.effective.settings().poke;
-        self.pokes.tend(&mut self.limiter, self.means.hand.is_there(), wanted, monotonic())
+        let wanted = self.resolved.settings().wakeups;
+        self.wakeups.tend(&mut self.limiter, self.means.helper.is_there(), wanted, monotonic())
     }
 }

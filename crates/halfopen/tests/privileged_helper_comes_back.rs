@@ -71,7 +71,7 @@ fn paths_of_control_characters_do_not_end_it() {
     let begins = format!(r"{}/\x01\x01", directory.path().display());
     assert!(exe.starts_with(&begins) && exe.ends_with(" bytes more]"), "{exe}");
     assert!(cgroup.contains(r"/\x01\x01") && cgroup.ends_with(" bytes more]"), "{cgroup}");
-    assert!(!degraded(&limiter).contains(&"no_hand".to_owned()), "{}", limiter.stderr());
+    assert!(!degraded(&limiter).contains(&"no_helper".to_owned()), "{}", limiter.stderr());
     ask_well(&limiter, &["exec", "--", "true"]);
     // The inner ones go first.
     drop(dialer);
@@ -86,9 +86,9 @@ fn killed_it_comes_back_as_often_as_it_takes() {
     let first = Helper::of(limiter.pid());
     let mut helper = first;
     for _ in 0..3 {
-        helper.kill_hand();
+        helper.kill_helper();
         helper = until("another one", PATIENCE, || {
-            Some(Helper::of(limiter.pid())).filter(|now| now.hand != helper.hand)
+            Some(Helper::of(limiter.pid())).filter(|now| now.helper != helper.helper)
         });
         assert_eq!(helper.keeper, first.keeper);
     }
@@ -99,7 +99,7 @@ fn killed_it_comes_back_as_often_as_it_takes() {
     assert!(told["cgroup"].is_string() && told["user"] == "root", "{told}");
     ask_well(&limiter, &["exec", "--", "true"]);
     until("nothing to be missing", PATIENCE, || {
-        (!degraded(&limiter).contains(&"no_hand".to_owned())).then_some(())
+        (!degraded(&limiter).contains(&"no_helper".to_owned())).then_some(())
     });
     let (status, told) = limiter.stop().unwrap();
     assert!(status.success(), "it tidies up: {told}");
@@ -112,7 +112,7 @@ fn killed_while_it_is_asked_it_is_asked_again() {
     let lab = Lab::new().unwrap();
     let limiter = limit(&lab, 3).start().unwrap();
     let helper = Helper::of(limiter.pid());
-    kill(helper.hand, Signal::STOP);
+    kill(helper.helper, Signal::STOP);
     let mut asking = limiter.command();
     asking.args(["exec", "--", "true"]).stdin(Stdio::null());
     let mut asking = asking.spawn().unwrap();
@@ -121,9 +121,9 @@ fn killed_while_it_is_asked_it_is_asked_again() {
     until("the daemon to wait for it", PATIENCE, || {
         fs::read_to_string(&waits_in).unwrap().contains("skb").then_some(())
     });
-    helper.kill_hand();
+    helper.kill_helper();
     assert!(asking.wait().unwrap().success(), "{}", limiter.stderr());
-    assert_ne!(Helper::of(limiter.pid()).hand, helper.hand);
+    assert_ne!(Helper::of(limiter.pid()).helper, helper.helper);
 }
 
 #[test]
@@ -132,15 +132,15 @@ fn one_that_does_not_answer_is_said_to_be_missing_until_it_does() {
     let lab = Lab::new().unwrap();
     let limiter = limit(&lab, 3).start().unwrap();
     let helper = Helper::of(limiter.pid());
-    kill(helper.hand, Signal::STOP);
+    kill(helper.helper, Signal::STOP);
     let refused = ask(&limiter, &["exec", "--", "true"]);
     assert_eq!(refused.code, Some(1), "{refused:?}");
     until("its want to be told", PATIENCE, || {
-        degraded(&limiter).contains(&"no_hand".to_owned()).then_some(())
+        degraded(&limiter).contains(&"no_helper".to_owned()).then_some(())
     });
-    kill(helper.hand, Signal::CONT);
+    kill(helper.helper, Signal::CONT);
     until("its return to be told", PATIENCE, || {
-        (!degraded(&limiter).contains(&"no_hand".to_owned())).then_some(())
+        (!degraded(&limiter).contains(&"no_helper".to_owned())).then_some(())
     });
     assert_eq!(ask_well(&limiter, &["exec", "--", "echo", "again"]), "again");
     assert_eq!(Helper::of(limiter.pid()), helper);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * The recount: what a walk over all live attempts has seen takes the place of the counters.
+ * The reconcile walk: what a walk over all live attempts has seen takes the place of the counters.
  *
  * Every function here is to be called with the host scope's lock held. Pure: no helper is called.
  */
@@ -86,7 +86,7 @@ static __always_inline int walk_ends(struct scope *s, __u32 walk)
 	s->waiting_here = s->seen_waiting_here;
 	s->waiting_known = s->seen_waiting_known;
 	s->out = s->seen_out;
-	for (int i = 0; i < PURSES; i++) {
+	for (int i = 0; i < CREDIT_BUCKETS; i++) {
 		drifted |= s->trust[i].waiting ^ s->trust[i].seen_waiting;
 		s->trust[i].waiting = s->trust[i].seen_waiting;
 		if (s->trust[i].pending > s->out)

@@ -5,11 +5,11 @@ use crate::abi;
 use crate::abi::skeleton::HalfopenMaps;
 use crate::encode::rule_keys::{Conditions, clear, put};
 use crate::error::KernelError;
-use crate::settings::Essential;
+use crate::settings::NeverHold;
 use crate::sys::executable::Executable;
 use std::collections::BTreeMap;
 
-const RULES: usize = abi::ESSENTIAL_RULES as usize;
+const RULES: usize = abi::NEVER_HOLD_RULES as usize;
 /// Less the zero at its end and one that tells a name cut short.
 const LONGEST_NAME: usize = abi::CGROUP_NAME_LEN as usize - 2;
 const DEEPEST: usize = abi::CGROUP_DEPTH as usize;
@@ -17,18 +17,18 @@ const DEEPEST: usize = abi::CGROUP_DEPTH as usize;
 /// The tables of one policy.
 #[derive(Debug, Default)]
 struct Tables {
-    masks: abi::essential,
+    masks: abi::never_hold,
     shared: Conditions,
     /// (from, name) to (number, rules).
     cgroups: BTreeMap<(u32, String), (u32, u64)>,
 }
 
-fn tables(rules: &[Essential], files: &[Option<Executable>], policy: u32) -> Result<Tables, KernelError> {
+fn tables(rules: &[NeverHold], files: &[Option<Executable>], policy: u32) -> Result<Tables, KernelError> {
     let mut tables = Tables::default();
     let mut last_place = policy;
     for (number, (rule, file)) in rules.iter().zip(files).enumerate() {
         if number >= RULES {
-            return Err(KernelError::TooManyEssential(RULES));
+            return Err(KernelError::TooManyNeverHeld(RULES));
         }
         let bit = 1 << number;
         tables.shared.add(bit, rule.user, rule.exe.as_ref(), *file);
@@ -62,17 +62,17 @@ fn tables(rules: &[Essential], files: &[Option<Executable>], policy: u32) -> Res
 /// Writes the tables for the policy of this number, which must not be in force. Returns what belongs in it.
 pub(crate) fn write(
     maps: &HalfopenMaps<'_>,
-    rules: &[Essential],
+    rules: &[NeverHold],
     files: &[Option<Executable>],
     policy: u32,
-) -> Result<abi::essential, KernelError> {
+) -> Result<abi::never_hold, KernelError> {
     let tables = tables(rules, files, policy)?;
-    tables.shared.write(&maps.essential_users, &maps.essential_exes, policy)?;
-    clear(&maps.essential_cgroups, |step: abi::cgroup_step| step.from & 1 == policy)?;
+    tables.shared.write(&maps.never_hold_users, &maps.never_hold_exes, policy)?;
+    clear(&maps.never_hold_cgroups, |step: abi::cgroup_step| step.from & 1 == policy)?;
     for ((from, name), (number, rules)) in &tables.cgroups {
         let step = abi::cgroup_step { from: *from, name: abi::chars(name) };
         let place = abi::cgroup_place { number: *number, pad: 0, rules: *rules };
-        put(&maps.essential_cgroups, &step, &place)?;
+        put(&maps.never_hold_cgroups, &step, &place)?;
     }
     Ok(tables.masks)
 }
@@ -82,14 +82,14 @@ mod tests {
     use super::*;
     use crate::sys::executable::Executables;
 
-    fn in_cgroup(path: &str) -> Essential {
-        Essential { cgroup: Some(path.to_owned()), ..Essential::default() }
+    fn in_cgroup(path: &str) -> NeverHold {
+        NeverHold { cgroup: Some(path.to_owned()), ..NeverHold::default() }
     }
 
     #[test]
     fn a_rule_s_bit_stands_where_its_conditions_are_met() {
-        let root = Essential { user: Some(0), ..in_cgroup("/system.slice/a.service") };
-        let rules = [in_cgroup("/system.slice"), root, Essential { user: Some(7), ..Essential::default() }];
+        let root = NeverHold { user: Some(0), ..in_cgroup("/system.slice/a.service") };
+        let rules = [in_cgroup("/system.slice"), root, NeverHold { user: Some(7), ..NeverHold::default() }];
         let tables = tables(&rules, &[None; 3], 1).unwrap();
         assert_eq!((tables.masks.rules, tables.masks.any_exe), (0b111, 0b111));
         assert_eq!((tables.masks.any_cgroup, tables.masks.any_user), (0b100, 0b001));
@@ -108,13 +108,13 @@ mod tests {
         let many = vec![in_cgroup("/a"); RULES + 1];
         assert!(matches!(
             tables(&many, &vec![None; RULES + 1], 0),
-            Err(KernelError::TooManyEssential(RULES))
+            Err(KernelError::TooManyNeverHeld(RULES))
         ));
     }
 
     #[test]
     fn an_executable_that_is_not_there_meets_nobody() {
-        let rule = Essential { exe: Some("/nonexistent".into()), ..Essential::default() };
+        let rule = NeverHold { exe: Some("/nonexistent".into()), ..NeverHold::default() };
         let rules = [rule];
         let tables =
             tables(&rules, &Executables::new().unwrap().at([rules[0].exe.as_ref()].into_iter()), 0).unwrap();

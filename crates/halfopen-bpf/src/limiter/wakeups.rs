@@ -53,7 +53,7 @@ pub type Open<'a> = dyn FnMut(u32, u32, IpFamily) -> io::Result<OwnedFd> + 'a;
 
 /// Wakes waiters in any network namespace.
 #[derive(Default)]
-pub struct Poker {
+pub struct WakeupSender {
     /// The one used last is the last.
     kept: Vec<Kept>,
 }
@@ -71,7 +71,7 @@ impl Waiter {
     }
 }
 
-impl Poker {
+impl WakeupSender {
     /// Has `waiter` ask for its turn in two to three ticks, if its first timer has not run yet; else nothing happens.
     /// `now` is of any clock that does not run backwards; `open` makes the raw socket where none is kept.
     ///
@@ -176,9 +176,9 @@ mod tests {
             asked.push((pid, netns, family));
             Err(io::ErrorKind::PermissionDenied.into())
         };
-        let mut poker = Poker::default();
+        let mut sender = WakeupSender::default();
         for _ in 0..2 {
-            let refused = poker.wake(Duration::ZERO, &waiter("127.0.0.1:1", "127.0.0.1:2"), &mut open);
+            let refused = sender.wake(Duration::ZERO, &waiter("127.0.0.1:1", "127.0.0.1:2"), &mut open);
             assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
         }
         assert_eq!(asked, [(1, 1, IpFamily::V4); 2]);

@@ -1,16 +1,16 @@
 //! What holds in the end, and who said it.
 
+use super::assignment::Assignment;
 use super::deny_rules::DenyRules;
 use super::error::{ConfigError, Wrong};
-use super::essential::EssentialList;
 use super::key::{Key, LimitKey};
 use super::limit::Limit;
 use super::name::{Name, RuleName};
+use super::never_hold::NeverHoldList;
 use super::place::Origin;
 use super::preset::Preset;
 use super::resolvers::Resolvers;
 use super::rules::Rules;
-use super::said::Said;
 use super::setting::Setting;
 use halfopen_bpf::{NameTrust, Settings};
 use halfopen_policy::{FirstContact, Limits, Mode, Overflow, RawTcp};
@@ -30,24 +30,24 @@ const EVENT_AFTER: Duration = Duration::from_secs(1);
 
 /// Every key and rule with its value and origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Effective {
+pub struct Resolved {
     /// In the order in which it was said; of what was said twice of one key, the last.
-    said: Vec<(Said, Origin)>,
+    said: Vec<(Assignment, Origin)>,
     entries: BTreeMap<Key, (Setting, Origin)>,
     rules: Rules,
     deny: DenyRules,
 }
 
-impl Default for Effective {
+impl Default for Resolved {
     /// The usual preset.
     fn default() -> Self {
         Self::of_preset(Preset::default())
     }
 }
 
-impl Effective {
+impl Resolved {
     fn of_preset(preset: Preset) -> Self {
-        let mut effective = Self {
+        let mut resolved = Self {
             said: Vec::new(),
             entries: BTreeMap::new(),
             rules: Rules::default(),
@@ -58,9 +58,9 @@ impl Effective {
             Setting::Mode(Mode::default()),
             Setting::Persist(false),
             Setting::Exempt(loopback()),
-            Setting::Essential(EssentialList::default()),
+            Setting::NeverHold(NeverHoldList::default()),
             Setting::RawTcp(RawTcp::default()),
-            Setting::Poke(true),
+            Setting::Wakeups(true),
             Setting::Records(Settings::RECORDS),
             Setting::KnownFor(KNOWN_FOR),
             Setting::Names(NameTrust::default()),
@@ -68,47 +68,47 @@ impl Effective {
             Setting::Resolvers(Resolvers::default()),
             Setting::EventAfter(EVENT_AFTER),
         ];
-        let base = settings.into_iter().chain(host).map(Said::Setting);
+        let base = settings.into_iter().chain(host).map(Assignment::Setting);
         // Its text names the preset that it starts from itself; it is its own.
-        let name = Said::Setting(Setting::Preset(preset));
+        let name = Assignment::Setting(Setting::Preset(preset));
         for said in base.chain(preset.layer().cloned()).chain([name]) {
             // A preset's limits follow the rules that they are of, as its tests show.
-            let _ = effective.take(&said, &Origin::Preset);
+            let _ = resolved.take(&said, &Origin::Preset);
         }
-        effective
+        resolved
     }
 
     /// The last preset that is named, and on it all that is said, in its order.
     ///
     /// # Errors
     /// The first thing that cannot be.
-    pub fn of(said: Vec<(Said, Origin)>) -> Result<Self, ConfigError> {
+    pub fn of(said: Vec<(Assignment, Origin)>) -> Result<Self, ConfigError> {
         let presets = said.iter().rev().find_map(|(said, _)| match said {
-            Said::Setting(Setting::Preset(preset)) => Some(*preset),
+            Assignment::Setting(Setting::Preset(preset)) => Some(*preset),
             _ => None,
         });
-        let mut effective = Self::of_preset(presets.unwrap_or_default());
+        let mut resolved = Self::of_preset(presets.unwrap_or_default());
         for (said, origin) in &said {
-            effective.take(said, origin).map_err(|wrong| error(wrong, origin, Some(said)))?;
+            resolved.take(said, origin).map_err(|wrong| error(wrong, origin, Some(said)))?;
         }
-        effective.said = said;
-        let host = effective.host();
+        resolved.said = said;
+        let host = resolved.host();
         if host.first_contact.is_some_and(|first| !first.is_a_test()) {
             let latest = [LimitKey::AnswersOfAScan, LimitKey::AnswersOfPeers]
-                .map(|key| effective.get(Key::Host(key)).map(|(_, origin)| origin.clone()));
+                .map(|key| resolved.get(Key::Host(key)).map(|(_, origin)| origin.clone()));
             let origin = latest.into_iter().flatten().max_by_key(|origin| *origin != Origin::Preset);
             return Err(error(Wrong::NoTest("host".into()), &origin.unwrap_or(Origin::Live), None));
         }
-        let checked = effective.rules.check(&host).and_then(|()| effective.deny.check());
+        let checked = resolved.rules.check(&host).and_then(|()| resolved.deny.check());
         checked.map_err(|(wrong, origin)| error(wrong, &origin, None))?;
-        Ok(effective)
+        Ok(resolved)
     }
 
     /// The same with one thing said besides, last.
     ///
     /// # Errors
     /// Where that cannot be.
-    pub fn with(&self, said: Said, origin: Origin) -> Result<Self, ConfigError> {
+    pub fn with(&self, said: Assignment, origin: Origin) -> Result<Self, ConfigError> {
         let name = said.name();
         let mut all = self.said.clone();
         all.retain(|(earlier, _)| name.is_none() || earlier.name() != name);
@@ -116,17 +116,17 @@ impl Effective {
         Self::of(all)
     }
 
-    fn take(&mut self, said: &Said, origin: &Origin) -> Result<(), Wrong> {
+    fn take(&mut self, said: &Assignment, origin: &Origin) -> Result<(), Wrong> {
         match said {
-            Said::Setting(setting) => {
+            Assignment::Setting(setting) => {
                 self.entries.insert(setting.key(), (setting.clone(), origin.clone()));
             }
-            Said::Scope { name, who, per } => {
+            Assignment::Scope { name, who, per } => {
                 self.rules.put_scope(name, who.clone(), *per, origin.clone());
             }
-            Said::Deny { name, to } => self.deny.put(name, to, origin.clone()),
-            Said::DenyValue(rule, value) => self.deny.put_value(rule, value.clone(), origin.clone())?,
-            Said::Limit(rule, limit) => self.rules.put_limit(rule, limit.clone(), origin.clone())?,
+            Assignment::Deny { name, to } => self.deny.put(name, to, origin.clone()),
+            Assignment::DenyValue(rule, value) => self.deny.put_value(rule, value.clone(), origin.clone())?,
+            Assignment::Limit(rule, limit) => self.rules.put_limit(rule, limit.clone(), origin.clone())?,
         }
         Ok(())
     }
@@ -174,7 +174,7 @@ impl Effective {
     }
 
     /// What was said while the daemon ran and not saved.
-    pub fn live(&self) -> impl Iterator<Item = &Said> {
+    pub fn live(&self) -> impl Iterator<Item = &Assignment> {
         self.said.iter().filter(|(_, origin)| *origin == Origin::Live).map(|(said, _)| said)
     }
 
@@ -185,9 +185,9 @@ impl Effective {
             mode: Mode::default(),
             enforce_until: None,
             raw_tcp: RawTcp::default(),
-            poke: true,
+            wakeups: true,
             exempt: Vec::new(),
-            essential: Vec::new(),
+            never_hold: Vec::new(),
             host: open(),
             scopes: Vec::new(),
             interfaces: Vec::new(),
@@ -242,11 +242,11 @@ impl Effective {
         host.first_contact.or_else(|| self.rules.first_contact_in(path, &host))
     }
 
-    /// What keeps rules of `essential` from meeting anybody; see [`EssentialList::unmet`].
+    /// What keeps rules of `never_hold` from meeting anybody; see [`NeverHoldList::unmet`].
     #[must_use]
     pub fn unmet_rules(&self) -> Vec<String> {
-        match self.get(Key::Essential) {
-            Some((Setting::Essential(list), _)) => list.unmet(),
+        match self.get(Key::NeverHold) {
+            Some((Setting::NeverHold(list), _)) => list.unmet(),
             _ => Vec::new(),
         }
     }
@@ -297,7 +297,7 @@ impl Effective {
     }
 }
 
-fn error(wrong: Wrong, origin: &Origin, said: Option<&Said>) -> ConfigError {
+fn error(wrong: Wrong, origin: &Origin, said: Option<&Assignment>) -> ConfigError {
     match origin {
         Origin::File(place) => ConfigError::InFile { place: place.clone(), wrong },
         Origin::Preset | Origin::CommandLine | Origin::Live => {

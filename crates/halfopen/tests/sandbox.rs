@@ -1,11 +1,11 @@
-//! What a process that confines itself as the daemon does can no longer do, tried for real, call by call: once as a user
-//! of its own and once as root's number without capabilities, where nothing but the confinement stands in the way.
+//! What a process that sandboxes itself as the daemon does can no longer do, tried for real, call by call: once as a user
+//! of its own and once as root's number without capabilities, where nothing but the sandbox stands in the way.
 //!
-//! A program and no test of the harness: that has threads, and confinement is for a process with one.
+//! A program and no test of the harness: that has threads, and sandbox is for a process with one.
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-use halfopen::sandbox::{Needs, confine};
+use halfopen::sandbox::{Needs, enter};
 use halfopen_bpf::{CgroupDir, Limiter, NameTrust, Settings};
 use halfopen_policy::{Limits, Mode, RawTcp};
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
@@ -37,8 +37,8 @@ const KEPT: [&str; 3] = ["read a map", "write a map", "talk to the log"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
-    match arguments.iter().position(|argument| argument == "--confined") {
-        Some(at) => confined(Path::new(&arguments[at + 1]), &arguments[at + 2]),
+    match arguments.iter().position(|argument| argument == "--sandboxed") {
+        Some(at) => sandboxed(Path::new(&arguments[at + 1]), &arguments[at + 2]),
         None if arguments.iter().any(|argument| argument == "--list") => {}
         None => return tests(),
     }
@@ -61,7 +61,7 @@ fn tests() -> ExitCode {
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// Has a process confine itself as `uid` and try everything; what was not as it must be.
+/// Has a process sandbox itself as `uid` and try everything; what was not as it must be.
 fn run(uid: u32) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
     let change = users(directory.path(), uid != 0);
@@ -72,7 +72,7 @@ fn run(uid: u32) -> Vec<String> {
     let output = Command::new("unshare")
         .args(["--mount", "--", "sh", "-e", "-c", &script])
         .arg(std::env::current_exe().unwrap())
-        .arg("--confined")
+        .arg("--sandboxed")
         .arg(directory.path())
         .arg(listener.local_addr().unwrap().to_string())
         .output()
@@ -98,15 +98,15 @@ fn run(uid: u32) -> Vec<String> {
     wrong
 }
 
-fn confined(directory: &Path, listener: &str) {
+fn sandboxed(directory: &Path, listener: &str) {
     let namespace = File::open("/proc/self/ns/net").unwrap();
     let cgroup = CgroupDir::root().unwrap();
     let map = new_map().unwrap();
     let parent = getppid().unwrap();
     let log = UnixDatagram::bind(directory.join("log")).unwrap();
     chmod(directory.join("log"), FileMode::from_raw_mode(0o666)).unwrap();
-    let confined = confine(&Needs::of_daemon()).unwrap();
-    println!("uid {}", confined.uid);
+    let sandboxed = enter(&Needs::of_daemon()).unwrap();
+    println!("uid {}", sandboxed.uid);
 
     kept(directory, &map);
     drop(log);
@@ -149,10 +149,10 @@ fn kernel(cgroup: &CgroupDir, namespace: &File, map: &MapHandle) {
     let settings = Settings {
         mode: Mode::Audit,
         raw_tcp: RawTcp::Allow,
-        poke: false,
+        wakeups: false,
         records: Settings::RECORDS,
         exempt: Vec::new(),
-        essential: Vec::new(),
+        never_hold: Vec::new(),
         enforce_until: None,
         host: Limits::xp_sp2(),
         scopes: Vec::new(),

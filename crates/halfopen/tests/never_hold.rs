@@ -66,8 +66,8 @@ struct Full {
 }
 
 impl Full {
-    fn with(lab: Lab, essential: &str) -> Self {
-        let limiter = limit(&lab, lab.cgroup(), LIMIT, &[("essential", essential)]);
+    fn with(lab: Lab, never_hold: &str) -> Self {
+        let limiter = limit(&lab, lab.cgroup(), LIMIT, &[("never_hold", never_hold)]);
         let blockers = block(&lab, lab.cgroup(), &limiter, LIMIT);
         Self { _blockers: blockers, limiter, lab }
     }
@@ -156,11 +156,11 @@ impl Installed {
 fn a_cgroup_and_those_below_it_though_just_made() {
     require_lab!();
     let lab = Lab::new().unwrap();
-    let essential = lab.cgroup().child("essential").unwrap();
+    let never_hold = lab.cgroup().child("never_hold").unwrap();
     let rule = format!("[{{ cgroup = \"{}/essential\", reason = \"a test\" }}]", path_of(lab.cgroup()));
     let full = Full::with(lab, &rule);
-    full.goes_out(full.run(&essential, &shell()));
-    let fresh = essential.child("fresh").unwrap();
+    full.goes_out(full.run(&never_hold, &shell()));
+    let fresh = never_hold.child("fresh").unwrap();
     full.goes_out(full.run(&fresh, &shell()));
     let fresher = fresh.child("fresher").unwrap();
     full.goes_out(full.run(&fresher, &shell()));
@@ -176,9 +176,9 @@ fn a_user_until_the_rule_is_gone() {
     let full = Full::with(Lab::new().unwrap(), "[{ user = \"nobody\" }]");
     full.goes_out(full.run_as(NOBODY, &shell()));
     let _other = full.is_held(full.run_as(NOBODY - 1, &shell()));
-    let shown = full.limiter.get("essential").unwrap();
+    let shown = full.limiter.get("never_hold").unwrap();
     assert_eq!(shown, "[{ user = \"nobody\" }]");
-    full.limiter.set("essential", "[]").unwrap();
+    full.limiter.set("never_hold", "[]").unwrap();
     let _no_longer = full.is_held(full.run_as(NOBODY, &shell()));
 }
 
@@ -187,7 +187,7 @@ fn a_full_queue_refuses_others_only() {
     require_lab!();
     let lab = Lab::new().unwrap();
     let rules = format!("[{{ user = {NOBODY} }}]");
-    let limiter = limit(&lab, lab.cgroup(), LIMIT, &[("essential", &rules), ("queue", "1")]);
+    let limiter = limit(&lab, lab.cgroup(), LIMIT, &[("never_hold", &rules), ("queue", "1")]);
     let blockers = block(&lab, lab.cgroup(), &limiter, LIMIT);
     let full = Full { _blockers: blockers, limiter, lab };
     let _waits = full.is_held(full.run(full.lab.cgroup(), &shell()));
@@ -203,7 +203,7 @@ fn a_rule_that_meets_nobody_is_told() {
     require_lab!();
     let rules = "[{ user = 'no such user' }, { exe = '/nonexistent' }]";
     let lab = Lab::new().unwrap();
-    let limiter = limit(&lab, lab.cgroup(), LIMIT, &[("essential", rules)]);
+    let limiter = limit(&lab, lab.cgroup(), LIMIT, &[("never_hold", rules)]);
     let status = limiter.command().arg("status").output().unwrap();
     let status = String::from_utf8(status.stdout).unwrap();
     for why in ["no user no such user in /etc/passwd", "there is no /nonexistent"] {
@@ -215,12 +215,12 @@ fn a_rule_that_meets_nobody_is_told() {
 fn all_that_a_rule_asks_for_must_hold() {
     require_lab!();
     let lab = Lab::new().unwrap();
-    let essential = lab.cgroup().child("essential").unwrap();
+    let never_hold = lab.cgroup().child("never_hold").unwrap();
     let rule = format!("[{{ cgroup = \"{}/essential\", user = {NOBODY} }}]", path_of(lab.cgroup()));
     let full = Full::with(lab, &rule);
-    let _another_user = full.is_held(full.run(&essential, &shell()));
+    let _another_user = full.is_held(full.run(&never_hold, &shell()));
     let _another_cgroup = full.is_held(full.run_as(NOBODY, &shell()));
-    let mut both = full.lab.client().command_in(&essential, "setpriv");
+    let mut both = full.lab.client().command_in(&never_hold, "setpriv");
     both.arg(format!("--reuid={NOBODY}")).arg("--clear-groups").arg(shell());
     full.goes_out(Shell::start(both));
 }
@@ -260,7 +260,7 @@ fn a_file_that_was_replaced_is_the_new_one() {
     let full = Full::with(Lab::new().unwrap(), &installed.rule());
     let started_before = full.run(full.lab.cgroup(), &agent);
     fs::rename(installed.copy("agent.new"), &agent).unwrap();
-    let noticed = || full.limiter.stderr().contains("a file that `essential` names was replaced");
+    let noticed = || full.limiter.stderr().contains("a file that `never_hold` names was replaced");
     wait_for("the new file to be noticed", PATIENCE, noticed);
     let _no_longer = full.is_held(started_before);
     full.goes_out(full.run(full.lab.cgroup(), &agent));
@@ -271,14 +271,14 @@ fn what_is_never_held_still_takes_a_slot() {
     require_lab!();
     let lab = Lab::new().unwrap();
     let rules = format!("[{{ user = {NOBODY} }}]");
-    let limiter = limit(&lab, lab.cgroup(), LIMIT, &[("essential", &rules)]);
+    let limiter = limit(&lab, lab.cgroup(), LIMIT, &[("never_hold", &rules)]);
     let blockers = block(&lab, lab.cgroup(), &limiter, LIMIT - 1);
     let full = Full { _blockers: blockers, limiter, lab };
     let dead = full.lab.draw(&Mix { dead: 1, ..Mix::default() }).unwrap();
-    let mut essential = full.run_as(NOBODY, &shell());
-    essential.dial(SocketAddr::new(dead.all()[0].address, PORT));
+    let mut never_hold = full.run_as(NOBODY, &shell());
+    never_hold.dial(SocketAddr::new(dead.all()[0].address, PORT));
     until(&full.limiter, "all slots taken", AT_ONCE, |host| host.half_open == i64::from(LIMIT));
     let other = full.is_held(full.run(full.lab.cgroup(), &shell()));
-    drop(essential);
+    drop(never_hold);
     other.connects();
 }

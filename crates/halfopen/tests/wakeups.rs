@@ -72,7 +72,7 @@ fn a_waiter_is_woken_long_before_its_timer_and_keeps_its_window() {
 #[test]
 fn without_poke_nothing_is_sent_and_timers_are_short() {
     require_lab!();
-    let rig = Rig::new(1, &[("poke", "false")]);
+    let rig = Rig::new(1, &[("wakeups", "false")]);
     sleep(PROMISED);
     let lo = Recording::of_resets(&rig);
     let calls = rig.calls();
@@ -85,7 +85,7 @@ fn without_poke_nothing_is_sent_and_timers_are_short() {
     });
     assert_eq!(lo.resets(), 0);
     // Set live, it is in force for the next waiter.
-    rig.limiter.set("poke", true).unwrap();
+    rig.limiter.set("wakeups", true).unwrap();
     sleep(PROMISED);
     let lo = Recording::of_resets(&rig);
     // On a busy machine the slot may come free only after a waiter's own timer has run.
@@ -189,7 +189,7 @@ fn a_firewall_on_lo_costs_the_wake_and_nothing_else() {
     assert!(reports.iter().all(|report| report.outcome == testkit::dial::Outcome::Connected));
     let degraded = || {
         let output = rig.limiter.command().args(["status", "--json"]).output().unwrap();
-        String::from_utf8(output.stdout).unwrap().contains("pokes_without_effect")
+        String::from_utf8(output.stdout).unwrap().contains("wakeups_without_effect")
     };
     wait_for("the limiter to say so", AT_ONCE, degraded);
 }
@@ -198,7 +198,7 @@ fn a_firewall_on_lo_costs_the_wake_and_nothing_else() {
 fn killed_it_leaves_waiters_that_get_their_turn() {
     require_lab!();
     let lab = Lab::new().unwrap();
-    let pins = std::path::PathBuf::from(format!("/sys/fs/bpf/halfopen-poke-{}", std::process::id()));
+    let pins = std::path::PathBuf::from(format!("/sys/fs/bpf/halfopen-wakeup-{}", std::process::id()));
     let daemon = Pinned::start(&lab, lab.cgroup(), &pins);
     sleep(PROMISED);
     let blockers = lab.draw(&Mix { dead: 4, ..Mix::default() }).unwrap();

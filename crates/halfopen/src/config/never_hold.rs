@@ -1,12 +1,12 @@
-//! `essential`: who is never held. A rule asks for what a program cannot choose for itself: its cgroup, its user, the
+//! `never_hold`: who is never held. A rule asks for what a program cannot choose for itself: its cgroup, its user, the
 //! file that it runs.
 
 use super::accounts::Accounts;
-use super::essential_shipped::{SHIPPED, Shipped};
 use super::key::{did_you_mean, nearest};
+use super::never_hold_shipped::{SHIPPED, Shipped};
 use super::user::User;
 use super::value::{WrongValue, written};
-use halfopen_bpf::Essential;
+use halfopen_bpf::NeverHold;
 use std::fs;
 use std::io;
 use std::ops::Range;
@@ -24,9 +24,9 @@ const WORD: &str = "shipped";
 const KEYS: [&str; 4] = ["cgroup", "user", "exe", "reason"];
 const ROOT: u32 = 0;
 
-/// The value of `essential`.
+/// The value of `never_hold`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EssentialList(Vec<Entry>);
+pub struct NeverHoldList(Vec<Entry>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Entry {
@@ -43,14 +43,14 @@ struct Rule {
     reason: Option<String>,
 }
 
-impl Default for EssentialList {
+impl Default for NeverHoldList {
     /// What the package ships.
     fn default() -> Self {
         Self(vec![Entry::shipped(&Accounts::known())])
     }
 }
 
-impl EssentialList {
+impl NeverHoldList {
     pub(super) fn read(value: &DeValue<'_>, span: Range<usize>) -> Result<Self, WrongValue> {
         const EXPECTED: &str =
             "expected a list of tables, as [\"shipped\", { cgroup = \"/system.slice/x.service\" }]";
@@ -83,14 +83,14 @@ impl EssentialList {
         Value::Array(entries.collect::<Array>())
     }
 
-    /// As [`EssentialList::value`], the shipped list written out.
+    /// As [`NeverHoldList::value`], the shipped list written out.
     pub(super) fn in_full(&self) -> Value {
         let tables = self.rules().map(|rule| Value::InlineTable(rule.table()));
         Value::Array(tables.collect::<Array>())
     }
 
     /// As the kernel part takes it. A rule for a user that this host lacks meets nobody and is left out.
-    pub(super) fn apply(&self) -> Vec<Essential> {
+    pub(super) fn apply(&self) -> Vec<NeverHold> {
         self.rules().filter_map(Rule::apply).collect()
     }
 
@@ -208,13 +208,13 @@ impl Rule {
         table
     }
 
-    fn apply(&self) -> Option<Essential> {
+    fn apply(&self) -> Option<NeverHold> {
         let user = match &self.user {
             Some(user) => Some(user.id?),
             // Whoever may run a file may have it load code of his own.
             None => self.exe.as_ref().map(|_| ROOT),
         };
-        Some(Essential { cgroup: self.cgroup.clone(), user, exe: self.exe.clone() })
+        Some(NeverHold { cgroup: self.cgroup.clone(), user, exe: self.exe.clone() })
     }
 
     /// What keeps it from meeting anybody on this host.
@@ -251,7 +251,7 @@ fn cgroup(text: Option<&str>) -> Option<String> {
 }
 
 fn wrong(key: &str, value: &DeValue<'_>, span: Range<usize>, accepted: &str) -> WrongValue {
-    let key = if key.is_empty() { "essential".to_owned() } else { format!("essential.{key}") };
+    let key = if key.is_empty() { "never_hold".to_owned() } else { format!("never_hold.{key}") };
     WrongValue::new(key, written(value), accepted.to_owned(), span)
 }
 
@@ -259,9 +259,9 @@ fn wrong(key: &str, value: &DeValue<'_>, span: Range<usize>, accepted: &str) -> 
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<EssentialList, WrongValue> {
+    fn read(text: &str) -> Result<NeverHoldList, WrongValue> {
         let value = DeValue::parse(text).unwrap();
-        EssentialList::read(value.get_ref(), value.span())
+        NeverHoldList::read(value.get_ref(), value.span())
     }
 
     #[test]
@@ -269,7 +269,7 @@ mod tests {
         let list = read(
             "[{ exe = '/x' }, { exe = '/x', user = 7 }, { user = '8', cgroup = '/a/b/' }, { user = 'no such user' }]",
         );
-        let rule = |user, exe: Option<&str>, cgroup: Option<&str>| Essential {
+        let rule = |user, exe: Option<&str>, cgroup: Option<&str>| NeverHold {
             user,
             exe: exe.map(PathBuf::from),
             cgroup: cgroup.map(ToOwned::to_owned),
@@ -284,7 +284,7 @@ mod tests {
 
     #[test]
     fn the_shipped_list_is_what_the_key_itself_takes() {
-        let shipped = EssentialList::default();
+        let shipped = NeverHoldList::default();
         let again = read(&shipped.in_full().to_string()).unwrap();
         assert_eq!(again.in_full().to_string(), shipped.in_full().to_string());
         assert_eq!(again.apply(), shipped.apply());

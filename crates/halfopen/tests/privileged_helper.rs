@@ -1,4 +1,4 @@
-//! The hand by itself: what it does for the daemon, and what it refuses it.
+//! The privileged helper by itself: what it does for the daemon, and what it refuses it.
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
@@ -29,7 +29,7 @@ impl Asked {
         let (socket, its) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
         let mut command = Command::new(program());
-        command.args(["hand", "--made-run-dir", "--pins"]).arg(directory.join("pins"));
+        command.args(["helper", "--made-run-dir", "--pins"]).arg(directory.join("pins"));
         command.arg("--run-dir").arg(directory.join("run")).arg("--exec-parent").arg(exec_parent);
         command.arg("--config").arg(directory.join("halfopen.toml"));
         let process = command.stdin(Stdio::from(its)).stderr(Stdio::null()).spawn().unwrap();
@@ -69,7 +69,7 @@ impl Asked {
     /// Closes the socket and waits for the end.
     fn ended(mut self) -> ExitStatus {
         rustix::net::shutdown(&self.socket, Shutdown::Both).unwrap();
-        until("the hand to end", PATIENCE, || self.process.try_wait().unwrap())
+        until("the privileged helper to end", PATIENCE, || self.process.try_wait().unwrap())
     }
 }
 
@@ -85,13 +85,13 @@ fn raw_sockets_are_made_in_the_namespace_that_is_named() {
     require_lab!();
     let lab = Lab::new().unwrap();
     let place = tempfile::tempdir().unwrap();
-    let hand = Asked::start(place.path(), &lab.cgroup().path().join("halfopen.exec"));
+    let helper = Asked::start(place.path(), &lab.cgroup().path().join("halfopen.exec"));
     let there = fs::metadata(lab.client().path()).unwrap().ino();
     let own = std::process::id();
     for (family, table) in [("v4", "/proc/net/raw"), ("v6", "/proc/net/raw6")] {
         // This process is elsewhere: the namespace is found by its number all the same.
         let request = json!({"raw_socket": {"pid": own, "netns": there, "family": family}});
-        let (reply, sockets) = hand.ask(&request);
+        let (reply, sockets) = helper.ask(&request);
         assert_eq!((reply, sockets.len()), (json!("raw_socket"), 1));
         let link = fs::read_link(format!("/proc/self/fd/{}", sockets[0].as_raw_fd())).unwrap();
         let inode = link.to_str().unwrap().trim_start_matches("socket:[").trim_end_matches(']').to_owned();
@@ -106,7 +106,7 @@ fn raw_sockets_are_made_in_the_namespace_that_is_named() {
         assert!(listed(&mut inside), "{table}");
         assert!(!listed(Command::new("cat").arg(table)), "{table} here");
     }
-    let refused = hand.refuses(&json!({"raw_socket": {"pid": own, "netns": 1, "family": "v4"}}));
+    let refused = helper.refuses(&json!({"raw_socket": {"pid": own, "netns": 1, "family": "v4"}}));
     assert!(refused.contains("the network namespace 1 "), "{refused}");
 }
 
@@ -117,18 +117,18 @@ fn it_touches_nothing_but_what_it_was_started_for() {
     let place = tempfile::tempdir().unwrap();
     let bystander = lab.cgroup().path().join("exec-1");
     fs::create_dir(&bystander).unwrap();
-    let hand = Asked::start(place.path(), &lab.cgroup().path().join("halfopen.exec"));
+    let helper = Asked::start(place.path(), &lab.cgroup().path().join("halfopen.exec"));
     for name in ["../exec-1", "..", "", "exec-1/../../exec-1", "/etc", "exec-"] {
         for request in ["make_exec_cgroup", "remove_exec_cgroup"] {
-            let refused = hand.refuses(&json!({request: {"name": name}}));
+            let refused = helper.refuses(&json!({request: {"name": name}}));
             assert!(refused.contains("no cgroup of"), "{refused}");
         }
     }
-    let (reply, directories) = hand.ask(&json!({"make_exec_cgroup": {"name": "exec-1"}}));
+    let (reply, directories) = helper.ask(&json!({"make_exec_cgroup": {"name": "exec-1"}}));
     assert_eq!((reply, directories.len()), (json!("exec_cgroup"), 2));
-    assert!(hand.exec_parent.join("exec-1").is_dir());
-    assert_eq!(hand.ask(&json!({"remove_exec_cgroup": {"name": "exec-1"}})).0, json!("done"));
-    assert!(hand.refuses(&json!("restore")).contains("no iterator"));
+    assert!(helper.exec_parent.join("exec-1").is_dir());
+    assert_eq!(helper.ask(&json!({"remove_exec_cgroup": {"name": "exec-1"}})).0, json!("done"));
+    assert!(helper.refuses(&json!("restore")).contains("no iterator"));
 
     for name in ["pins", "run", "run/lock", "run/control.sock", "run/events.jsonl", "pins/links", "kept"] {
         let path = place.path().join(name);
@@ -140,21 +140,21 @@ fn it_touches_nothing_but_what_it_was_started_for() {
         names.sort();
         names
     };
-    assert_eq!(hand.ask(&json!({"tidy_up": {"leave": "limit"}})).0, json!("done"));
+    assert_eq!(helper.ask(&json!({"tidy_up": {"leave": "limit"}})).0, json!("done"));
     assert_eq!((left(place.path()).len(), left(&place.path().join("run"))), (3, vec!["events.jsonl".into()]));
-    assert!(hand.exec_parent.is_dir());
-    assert_eq!(hand.ask(&json!({"tidy_up": {"leave": {"nothing": {"pins": false}}}})).0, json!("done"));
+    assert!(helper.exec_parent.is_dir());
+    assert_eq!(helper.ask(&json!({"tidy_up": {"leave": {"nothing": {"pins": false}}}})).0, json!("done"));
     assert_eq!(left(place.path()), ["kept", "pins"]);
-    assert_eq!(hand.ask(&json!({"tidy_up": {"leave": {"nothing": {"pins": true}}}})).0, json!("done"));
+    assert_eq!(helper.ask(&json!({"tidy_up": {"leave": {"nothing": {"pins": true}}}})).0, json!("done"));
     assert_eq!(left(place.path()), ["kept"]);
-    assert!(!hand.exec_parent.exists() && bystander.is_dir());
+    assert!(!helper.exec_parent.exists() && bystander.is_dir());
 }
 
 /// It says so and goes on, to its end with the daemon.
 #[test]
 fn what_is_no_request_is_refused() {
     let place = tempfile::tempdir().unwrap();
-    let hand = Asked::start(place.path(), Path::new("/nonexistent"));
+    let helper = Asked::start(place.path(), Path::new("/nonexistent"));
     let long = vec![b'a'; 40_000];
     let numbered = br#"{"number":1,"message":{"run":"/bin/sh"}}"#;
     for (sent, why) in [
@@ -163,55 +163,55 @@ fn what_is_no_request_is_refused() {
         (b"\xff\x00", "no message"),
         (&long, "longer than 32768 bytes"),
     ] {
-        send(&hand.socket, sent, SendFlags::empty()).unwrap();
-        let (reply, descriptors) = hand.hear();
+        send(&helper.socket, sent, SendFlags::empty()).unwrap();
+        let (reply, descriptors) = helper.hear();
         let told = reply["message"]["failed"]["message"].as_str().unwrap_or_else(|| panic!("{reply}"));
         assert!(told.contains(why) && reply["number"] == 0 && descriptors.is_empty(), "{reply}");
     }
-    let descriptors = [hand.socket.as_fd(); 8];
+    let descriptors = [helper.socket.as_fd(); 8];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     assert!(control.push(SendAncillaryMessage::ScmRights(&descriptors)));
-    sendmsg(&hand.socket, &[IoSlice::new(numbered)], &mut control, SendFlags::empty()).unwrap();
-    assert!(hand.hear().0["message"]["failed"]["message"].as_str().unwrap().contains("descriptors"));
+    sendmsg(&helper.socket, &[IoSlice::new(numbered)], &mut control, SendFlags::empty()).unwrap();
+    assert!(helper.hear().0["message"]["failed"]["message"].as_str().unwrap().contains("descriptors"));
     let comm = "x".repeat(61);
-    let refused = hand.refuses(&json!({"identify": {"pid": 1, "uid": 0, "comm": comm, "cgroup_id": 1}}));
+    let refused = helper.refuses(&json!({"identify": {"pid": 1, "uid": 0, "comm": comm, "cgroup_id": 1}}));
     assert!(refused.contains("a name of 61 bytes"), "{refused}");
-    let refused = hand.refuses(&json!({"open": {"path": "/\u{1}".repeat(1_000)}}));
+    let refused = helper.refuses(&json!({"open": {"path": "/\u{1}".repeat(1_000)}}));
     assert!(refused.len() < 600 && refused.ends_with(" bytes more]"), "bounded and escaped: {refused}");
-    assert_eq!(hand.ended().code(), Some(0), "it ends with the daemon");
+    assert_eq!(helper.ended().code(), Some(0), "it ends with the daemon");
 }
 
 #[test]
 fn it_opens_the_configuration_and_no_other_file() {
     let place = tempfile::tempdir().unwrap();
-    let hand = Asked::start(place.path(), Path::new("/nonexistent"));
+    let helper = Asked::start(place.path(), Path::new("/nonexistent"));
     let conf_d = place.path().join("conf.d");
     fs::create_dir(&conf_d).unwrap();
     for name in ["90-local.toml", ".unfinished.toml", "key.pem"] {
         fs::write(conf_d.join(name), name).unwrap();
     }
     let local = conf_d.join("90-local.toml");
-    assert_eq!(hand.ask(&json!("list_conf_d")).0, json!({"listed": {"paths": [local]}}));
-    let (reply, files) = hand.ask(&json!({"open": {"path": local}}));
+    assert_eq!(helper.ask(&json!("list_conf_d")).0, json!({"listed": {"paths": [local]}}));
+    let (reply, files) = helper.ask(&json!({"open": {"path": local}}));
     assert_eq!((reply, files.len()), (json!("opened"), 1));
     let mut file = fs::File::from(files.into_iter().next().unwrap());
     assert_eq!(std::io::read_to_string(&mut file).unwrap(), "90-local.toml");
     assert!(std::io::Write::write_all(&mut file, b"more").is_err(), "it is for reading");
     for path in ["/etc/shadow", "../shadow", ""] {
-        let refused = hand.refuses(&json!({"open": {"path": path}}));
+        let refused = helper.refuses(&json!({"open": {"path": path}}));
         assert!(refused.contains("no part of the configuration"), "{refused}");
     }
-    assert!(hand.refuses(&json!({"open": {"path": conf_d.join("key.pem")}})).contains("no part of"));
+    assert!(helper.refuses(&json!({"open": {"path": conf_d.join("key.pem")}})).contains("no part of"));
 }
 
 #[test]
 fn it_is_not_a_command_of_its_own() {
     let place = tempfile::tempdir().unwrap();
     let mut command = Command::new(program());
-    command.args(["hand", "--pins", "/nonexistent", "--run-dir"]).arg(place.path());
+    command.args(["helper", "--pins", "/nonexistent", "--run-dir"]).arg(place.path());
     let told = said(command.args(["--exec-parent", "/nonexistent", "--config", "/nonexistent"]));
     assert_eq!(told.code, Some(2), "{told:?}");
     let help = said(Command::new(program()).arg("--help"));
-    assert!(!help.out.contains("hand"), "{}", help.out);
+    assert!(!help.out.contains("helper"), "{}", help.out);
 }

@@ -1,4 +1,4 @@
-//! The recount (`bpf/recount.h`): what a walk over all live attempts has seen takes the place of the counters.
+//! The reconcile walk (`bpf/reconcile.h`): what a walk over all live attempts has seen takes the place of the counters.
 
 use super::Books;
 use crate::attempt::AttemptId;

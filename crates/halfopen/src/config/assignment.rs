@@ -12,7 +12,7 @@ use ipnet::IpNet;
 
 /// What is said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
+pub enum Assignment {
     /// A key and its value.
     Setting(Setting),
     /// There is a `[[scope]]` of that name, in the place of one that there was; its limits are said after it.
@@ -37,7 +37,7 @@ pub enum Said {
     Limit(RuleName, Limit),
 }
 
-impl Said {
+impl Assignment {
     /// Reads the value of `name` as it stands on a command line.
     ///
     /// # Errors
