@@ -285,7 +285,7 @@ enum attempt_flag {
 	ATTEMPT_RTO_MAX_OURS = 32,   /* TCP_RTO_MAX_MS is ours until it ends */
 	ATTEMPT_MPTCP = 64,
 	ATTEMPT_OPTIONS_CHANGED = 128, /* the program set one of the options we hold: work it in at the next timer */
-	ATTEMPT_NEVER_HELD = 256,      /* never held, whatever the books say */
+	ATTEMPT_NEVER_HELD = 256,      /* never held, whatever the accounting says */
 	ATTEMPT_FIRST = 512,	       /* a first contact */
 	ATTEMPT_PENDING = 1024,	       /* a first contact of which neither answer nor silence is known yet */
 	ATTEMPT_NEWEST = 2048,	       /* it was the newest waiter's turn, not the oldest's, that it took */
@@ -680,18 +680,18 @@ struct keeper {
 	__u64 lost_events; /* that it knew of */
 	__u64 cgroup_id;   /* what is limited */
 	char version[32];
-	__u64 counting_since_ns; /* since when the books have counted */
+	__u64 counting_since_ns; /* since when the accounting has counted */
 	__u8 spare[184];
 };
 
 /* Records in the ring buffer begin with their kind. */
-enum told {
-	TOLD_HELD,    /* held_record */
-	TOLD_ASKED,   /* the others: turn_record. A waiter's first timer ran, in vain: it cannot be woken any more */
-	TOLD_LEFT,    /* a waiter ended */
-	TOLD_OUT,     /* an attempt's first SYN leaves */
-	TOLD_ENDED,   /* one that was out ended */
-	TOLD_SUSPECT, /* held_record: of the attempt whose silence made its account one */
+enum ring_event {
+	EVENT_HELD,    /* held_record */
+	EVENT_ASKED,   /* the others: turn_record. A waiter's first timer ran, in vain: it cannot be woken any more */
+	EVENT_LEFT,    /* a waiter ended */
+	EVENT_OUT,     /* an attempt's first SYN leaves */
+	EVENT_ENDED,   /* one that was out ended */
+	EVENT_SUSPECT, /* held_record: of the attempt whose silence made its account one */
 };
 
 enum turn_flag {

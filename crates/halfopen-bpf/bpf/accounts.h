@@ -142,7 +142,7 @@ struct charge {
 /* No account is collected so soon after it was touched: an attempt may be on its way to it. */
 #define JUST_TOUCHED_NS 5000000000ULL
 
-/* Whether the books that were looked up still are this account's: an entry may be collected at any moment, and its
+/* Whether the accounting that was looked up still is this account's: an entry may be collected at any moment, and its
  * memory be another account's. Who has made one says whose it is. */
 static __always_inline int touch_account(struct scope *s, const struct account_key *key, __u64 cgroup_id, int made)
 {
@@ -176,7 +176,7 @@ static __always_inline int find_account(__u32 scope, __u64 id, __u64 cgroup_id)
 	int made = 0;
 
 	if (!s) {
-		made = !bpf_map_update_elem(&accounts, &key, (const void *)no_books, BPF_NOEXIST);
+		made = !bpf_map_update_elem(&accounts, &key, (const void *)no_accounting, BPF_NOEXIST);
 		/* Another CPU may have been first. */
 		s = bpf_map_lookup_elem(&accounts, &key);
 	}
@@ -230,7 +230,7 @@ static __always_inline struct tcp_sock *charge_socket(struct charge *c, __u32 po
 	return tp;
 }
 
-/* Global, as those in books.h are. */
+/* Global, as those in accounting.h are. */
 __noinline int charge_of_connect(struct bpf_sock_ops *op, struct charge *c, __u32 policy)
 {
 	struct tcp_sock *tp = charge_socket(c, policy, op->sk);

@@ -17,7 +17,7 @@
 #define TOUCHED_NS (1ULL << 24)
 
 /* Around every decision to take slots, with the lock held. */
-static __always_inline void close_all(struct books *b)
+static __always_inline void close_all(struct accounting *b)
 {
 	for_each_charged(i) {
 		if (b->scope[i])
@@ -25,7 +25,7 @@ static __always_inline void close_all(struct books *b)
 	}
 }
 
-static __always_inline void open_all(struct books *b)
+static __always_inline void open_all(struct accounting *b)
 {
 	for_each_charged(i) {
 		if (b->scope[i])
@@ -35,7 +35,7 @@ static __always_inline void open_all(struct books *b)
 
 /* Whether a walk has begun since it had that number. Asked after all that was written before. One that began amid it
  * may have passed the attempt by, one that ended amid it may have been seen: that is mended with the lock held. */
-static __always_inline int has_walked_since(struct books *b, __u32 walk)
+static __always_inline int has_walked_since(struct accounting *b, __u32 walk)
 {
 	return __sync_fetch_and_or(&host_of(b)->walk, 0) != walk;
 }
@@ -52,7 +52,7 @@ static __always_inline void touch_at_once(struct scope *s, __u64 now)
 }
 
 /* A newcomer, as attempt_begin() judges it. Returns whether it is out; else nothing has changed. */
-static __always_inline int attempt_begins_at_once(struct books *b, struct attempt *a, __u64 now)
+static __always_inline int attempt_begins_at_once(struct accounting *b, struct attempt *a, __u64 now)
 {
 	__u32 walk = host_of(b)->walk;
 	int taken = 1;
@@ -112,7 +112,7 @@ static __always_inline int has_slot_of_grid(const struct scope *s, const struct 
 enum at_once { AT_ONCE_NOT, AT_ONCE_ENDED, AT_ONCE_AMID_DECISION };
 
 /* One that is out ends, as attempt_end() has it. `walk` is the number that was found. */
-static __always_inline enum at_once attempt_ends_at_once(struct books *b, struct attempt *a, enum ending ending,
+static __always_inline enum at_once attempt_ends_at_once(struct accounting *b, struct attempt *a, enum ending ending,
 							 __u32 *walk, __u64 now)
 {
 	int closed = 0;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * What is noted of an attempt before the books are asked: by whom, and what its address is. To be called in the task
- * that connects.
+ * What is noted of an attempt before the accounting is asked: by whom, and what its address is. To be called in the
+ * task that connects.
  */
 #pragma once
 
 #include "accounts.h"
-#include "books.h"
+#include "accounting.h"
 #include "contacts.h"
 #include "earned.h"
 #include "maps.h"
@@ -15,7 +15,7 @@
 #include "program.h"
 #include "records.h"
 #include "rules.h"
-#include "told.h"
+#include "ring_events.h"
 
 /* Whether its address is a known one, and else whether it was named; a scope that goes by addresses contacted instead
  * may ask for a name even so. */
@@ -40,7 +40,7 @@ static __always_inline void note_contact_of(struct attempt *a, const struct poli
 		a->flags &= ~ATTEMPT_FIRST;
 }
 
-/* Global, as those in books.h are: its ways would multiply those of its callers. */
+/* Global, as those in accounting.h are: its ways would multiply those of its callers. */
 __noinline __u32 cell_of(__u64 account, __u16 port)
 {
 	return port_cell(account, port);
@@ -83,7 +83,7 @@ static __noinline int describe(struct attempt *a, __u32 policy, struct tcp_sock 
 }
 
 /* The same of an attempt that begins where its SYN leaves: nothing has noted it before. Its callbacks are switched on
- * at its first timer. Global, as those in books.h are. Returns whether its record is there. */
+ * at its first timer. Global, as those in accounting.h are. Returns whether its record is there. */
 __noinline int describe_at_egress(struct __sk_buff *skb)
 {
 	struct attempt *a = find_record(bpf_get_socket_cookie(skb));

@@ -6,7 +6,7 @@
 
 #include "accounts.h"
 #include "begin.h"
-#include "books.h"
+#include "accounting.h"
 #include "contacts.h"
 #include "earned.h"
 #include "maps.h"
@@ -16,7 +16,7 @@
 #include "program.h"
 #include "programs.h"
 #include "records.h"
-#include "told.h"
+#include "ring_events.h"
 
 #define ECONNABORTED 103 /* ss -K; see tcp_abort() */
 #define ETIMEDOUT 110
@@ -82,12 +82,12 @@ static __always_inline void tell_suspect(struct attempt *a, struct bpf_sock *sk)
 
 	if (tp)
 		note_place(a, &tp->inet_conn.icsk_inet.sk);
-	tell_held(TOLD_SUSPECT, a, 0, bpf_ktime_get_ns());
+	tell_held(EVENT_SUSPECT, a, 0, bpf_ktime_get_ns());
 }
 
 static __always_inline void end_attempt(struct bpf_sock *sk, struct attempt *a, enum ending ending)
 {
-	if (books_end(a, ending))
+	if (accounting_end(a, ending))
 		tell_suspect(a, sk);
 }
 
@@ -144,12 +144,12 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	describe(a, policy, tp, &charge, now);
 	if (!keep_record(a))
 		return;
-	verdict = books_begin(a, mode, now);
+	verdict = accounting_begin(a, mode, now);
 	switch_callbacks_on(op, verdict == VERDICT_HOLD ? CALLBACKS_HELD : CALLBACK);
 	if (verdict == VERDICT_GO)
 		return;
 	note_place(a, &tp->inet_conn.icsk_inet.sk);
-	tell_held(TOLD_HELD, a, verdict == VERDICT_GO_AUDITED, a->began_ns);
+	tell_held(EVENT_HELD, a, verdict == VERDICT_GO_AUDITED, a->began_ns);
 	if (verdict == VERDICT_HOLD) {
 		remember_own_options(op, a, tp);
 		hold_options(op, a, SYN_TIMER_MS);
@@ -212,7 +212,7 @@ static __always_inline void on_timeout_init(struct bpf_sock_ops *op, struct bpf_
 	op->reply = -1;
 	if (a->state != ATTEMPT_QUEUED || a->flags & ATTEMPT_TIMER_SET)
 		return;
-	if (!books_seen(a, &seen))
+	if (!accounting_seen(a, &seen))
 		return;
 	a->flags |= ATTEMPT_TIMER_SET;
 	ms = first_timer(&seen, a, bpf_ktime_get_ns());
@@ -266,7 +266,7 @@ static __always_inline void recheck_queued(struct bpf_sock_ops *op, struct attem
 			release_options(op, a);
 		return;
 	}
-	if (!books_seen(a, &seen))
+	if (!accounting_seen(a, &seen))
 		return;
 	now = bpf_ktime_get_ns();
 	wait_ms = next_wait_ms(elapsed_ms(a, now), a->rechecks, seen.waiting, a->queue_number, seen.interval_ns,

@@ -13,7 +13,7 @@
 
 /* The accounts one attempt is charged to, the host's first; the others may be NULL. Its parties are NULL where it is
  * in none. */
-struct books {
+struct accounting {
 	struct scope *scope[CHARGED];
 	const struct limits *limits[CHARGED];
 	struct party *top;
@@ -29,7 +29,7 @@ struct books {
 #define for_each_charged(i)                                                                                            \
 	UNROLL for (int asked_ = 1, i = 1; asked_ <= CHARGED; i = ++asked_ == CHARGED ? CHARGED_HOST : asked_)
 
-static __always_inline struct scope *host_of(const struct books *b)
+static __always_inline struct scope *host_of(const struct accounting *b)
 {
 	return b->scope[CHARGED_HOST];
 }
@@ -76,7 +76,7 @@ static __always_inline int is_first(const struct attempt *a)
 	return !!(a->flags & ATTEMPT_FIRST);
 }
 
-/* It leaves the books. Returns the state that it was in: of two that end it at once, one finds ATTEMPT_NONE. */
+/* It leaves the accounting. Returns the state that it was in: of two that end it at once, one finds ATTEMPT_NONE. */
 static __always_inline __u32 ends(struct attempt *a)
 {
 	return __sync_lock_test_and_set(&a->state, ATTEMPT_NONE);
@@ -158,7 +158,7 @@ static __always_inline int has_credit_for(const struct scope *s, const struct at
 
 /* Whether a newcomer may find no slot, no credit or somebody who waits. May be asked without the lock: one that is
  * queued all the same joins its part at its first re-check. */
-static __always_inline int may_have_to_wait(const struct books *b, const struct attempt *a)
+static __always_inline int may_have_to_wait(const struct accounting *b, const struct attempt *a)
 {
 	int may = 0;
 
@@ -195,7 +195,7 @@ static __always_inline void count_out(struct scope *s, int seen, __u32 by)
 }
 
 /* The walk that goes on has seen it. An odd number: one that begins while none does has an even one. */
-static __always_inline int is_seen(const struct books *b, const struct attempt *a)
+static __always_inline int is_seen(const struct accounting *b, const struct attempt *a)
 {
 	return a->walk == host_of(b)->walk;
 }

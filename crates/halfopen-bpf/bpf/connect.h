@@ -47,7 +47,7 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 	struct charge charge = {};
 	struct cgroup *cgroup;
 	struct tcp_sock *tp;
-	struct books b;
+	struct accounting b;
 	enum refusal refusal;
 	int room, asks;
 	__u64 top = 0;

@@ -89,7 +89,7 @@ static __always_inline int is_remembered(__u64 owner, __u64 key)
 }
 
 /* How an address is known to an account in a network namespace; the scope's number stands above the port. Global, as
- * those in books.h are. */
+ * those in accounting.h are. */
 __noinline int is_known_to(__u64 scope_and_port, __u64 account, __u64 netns, __u64 high, __u64 low)
 {
 	__u64 owner = owner_of_account(scope_and_port >> PORT_BITS, account), port = (__u16)scope_and_port;
@@ -177,7 +177,7 @@ static __always_inline struct neighbourhood_set *neighbourhood_set_of(__u64 key)
 }
 
 /* Whether what its neighbourhood has answered on its port lets the attempt out, which is then no first contact. Global,
- * as those in books.h are. */
+ * as those in accounting.h are. */
 __noinline int neighbourhood_lets_out(struct attempt *a)
 {
 	struct neighbourhood_set *set;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * The life of an attempt in the books, until it is out: it begins (goes out at once or waits) and asks again at each
- * re-check; outcome.h has the rest, refuse.h what comes before. There is no second form of these headers:
+ * The life of an attempt in the accounting, until it is out: it begins (goes out at once or waits) and asks again at
+ * each re-check; outcome.h has the rest, refuse.h what comes before. There is no second form of these headers:
  * crates/halfopen-policy compiles them for user space, and its tests are of them.
  *
  * Every function here is to be called with the host scope's lock held. Pure: no helper is called.
@@ -86,13 +86,13 @@ static __always_inline __u32 slots_kept(const struct scope *host, const struct l
 	return last && now < last + KEPT_FOR_NS ? l->half_open / KEPT_PART : 0;
 }
 
-static __always_inline int is_newcomer(const struct books *b, __u64 now)
+static __always_inline int is_newcomer(const struct accounting *b, __u64 now)
 {
 	return b->top && b->part && (is_new(&host_of(b)->parties, b->top, now) || is_new(b->top, b->part, now));
 }
 
 /* But for those that are kept. */
-static __always_inline int has_free_slot_at_host(const struct books *b, __u64 now)
+static __always_inline int has_free_slot_at_host(const struct accounting *b, __u64 now)
 {
 	const struct limits *l = b->limits[CHARGED_HOST];
 
@@ -100,7 +100,7 @@ static __always_inline int has_free_slot_at_host(const struct books *b, __u64 no
 }
 
 /* Of those no turn is anybody else's. */
-static __always_inline int takes_kept_slot(const struct books *b, __u64 now)
+static __always_inline int takes_kept_slot(const struct accounting *b, __u64 now)
 {
 	return has_free_slot(host_of(b), b->limits[CHARGED_HOST]) && !has_free_slot_at_host(b, now) &&
 	       is_newcomer(b, now);
@@ -116,7 +116,7 @@ static __always_inline __u32 waiting_before(const struct party *part, const stru
 
 /* At the host a newcomer yields to its own part's waiters only; past those of others it takes a turn like any of them.
  * Where the host asks for credit, that has an order of its own. */
-static __always_inline int may_admit_at_host(struct books *b, const struct attempt *a, __u64 now)
+static __always_inline int may_admit_at_host(struct accounting *b, const struct attempt *a, __u64 now)
 {
 	const struct limits *l = b->limits[CHARGED_HOST];
 	struct scope *s = host_of(b);
@@ -173,7 +173,7 @@ static __always_inline int grid_or_turns_are_unsettled(const struct scope *s, co
 }
 
 /* The wheel of a scope without slots has nothing to settle. */
-static __always_inline void touch(struct books *b, __u64 now)
+static __always_inline void touch(struct accounting *b, __u64 now)
 {
 	for_each_charged(i) {
 		struct scope *s = b->scope[i];
@@ -189,7 +189,7 @@ static __always_inline void touch(struct books *b, __u64 now)
 }
 
 /* The scope that holds the attempt back. One that is gone leaves it to the host's. */
-static __always_inline struct scope *waits_at(const struct books *b, const struct attempt *a)
+static __always_inline struct scope *waits_at(const struct accounting *b, const struct attempt *a)
 {
 	if (a->blocked_on == CHARGED_OWN && b->scope[CHARGED_OWN])
 		return b->scope[CHARGED_OWN];
@@ -199,7 +199,7 @@ static __always_inline struct scope *waits_at(const struct books *b, const struc
 }
 
 /* It is queued, wherever it waits. */
-static __always_inline void party_join(struct books *b, struct attempt *a)
+static __always_inline void party_join(struct accounting *b, struct attempt *a)
 {
 	if (a->flags & ATTEMPT_IN_PARTY || !b->top || !b->part)
 		return;
@@ -208,7 +208,7 @@ static __always_inline void party_join(struct books *b, struct attempt *a)
 	a->flags |= ATTEMPT_IN_PARTY;
 }
 
-static __always_inline void party_leave(struct books *b, struct attempt *a)
+static __always_inline void party_leave(struct accounting *b, struct attempt *a)
 {
 	if (a->flags & ATTEMPT_IN_PARTY && b->top && b->part) {
 		b->part->queued -= !!b->part->queued;
@@ -226,12 +226,12 @@ static __always_inline void count_in_part(struct party *part, const struct attem
 }
 
 /* Whether it waits for the host's turn. Who waits for the host's credit does not: no turn is kept for it. */
-static __always_inline int waits_for_turn(const struct books *b, const struct attempt *a)
+static __always_inline int waits_for_turn(const struct accounting *b, const struct attempt *a)
 {
 	return a->blocked_on == CHARGED_HOST && !(is_first(a) && b->limits[CHARGED_HOST]->first.credit);
 }
 
-static __always_inline void enter_round(struct books *b, struct attempt *a, __u64 now)
+static __always_inline void enter_round(struct accounting *b, struct attempt *a, __u64 now)
 {
 	if (!(a->flags & ATTEMPT_IN_PARTY) || !b->top || !b->part || !waits_for_turn(b, a))
 		return;
@@ -241,7 +241,7 @@ static __always_inline void enter_round(struct books *b, struct attempt *a, __u6
 	a->flags |= ATTEMPT_IN_ROUND;
 }
 
-static __always_inline void leave_round(struct books *b, struct attempt *a)
+static __always_inline void leave_round(struct accounting *b, struct attempt *a)
 {
 	if (a->flags & ATTEMPT_IN_ROUND && b->top && b->part) {
 		count_in_part(b->part, a, -1);
@@ -252,7 +252,7 @@ static __always_inline void leave_round(struct books *b, struct attempt *a)
 }
 
 /* It takes a turn, or went out past those who wait for theirs. */
-static __always_inline void go_round(struct books *b, __u64 now)
+static __always_inline void go_round(struct accounting *b, __u64 now)
 {
 	struct party *all = &host_of(b)->parties;
 
@@ -264,7 +264,7 @@ static __always_inline void go_round(struct books *b, __u64 now)
 	round_take(all, b->top, now);
 }
 
-static __always_inline void wait_at(struct books *b, struct attempt *a, __u8 at, __u64 now)
+static __always_inline void wait_at(struct accounting *b, struct attempt *a, __u8 at, __u64 now)
 {
 	struct scope *s;
 
@@ -276,14 +276,14 @@ static __always_inline void wait_at(struct books *b, struct attempt *a, __u8 at,
 	enter_round(b, a, now);
 }
 
-static __always_inline void wait_no_more(struct books *b, struct attempt *a)
+static __always_inline void wait_no_more(struct accounting *b, struct attempt *a)
 {
 	count_waiting_here(waits_at(b, a), a, is_seen(b, a), -1);
 	leave_round(b, a);
 }
 
 /* A waiter whose address has answered or been tried meanwhile costs nothing any more. */
-static __always_inline void is_first_no_more(struct books *b, struct attempt *a, __u64 now)
+static __always_inline void is_first_no_more(struct accounting *b, struct attempt *a, __u64 now)
 {
 	struct scope *at = waits_at(b, a);
 	int seen = is_seen(b, a), in_round = a->flags & ATTEMPT_IN_ROUND && b->part;
@@ -354,7 +354,7 @@ static __always_inline void contact(struct scope *s, const struct limits *l, con
 	note_contact(s, &l->first, a->address);
 }
 
-static __always_inline void go_out(struct books *b, struct attempt *a, __u64 now)
+static __always_inline void go_out(struct accounting *b, struct attempt *a, __u64 now)
 {
 	for_each_charged(i) {
 		struct scope *s = b->scope[i];
@@ -374,7 +374,7 @@ static __always_inline void go_out(struct books *b, struct attempt *a, __u64 now
 
 /* Whether this is a first contact: the first charged scope that asks for credit says. The caller has set ATTEMPT_FIRST
  * where the address has not answered lately. */
-static __always_inline void tell_first(struct books *b, struct attempt *a)
+static __always_inline void tell_first(struct accounting *b, struct attempt *a)
 {
 	int first = 0, told = a->flags & ATTEMPT_NEVER_HELD;
 
@@ -401,7 +401,7 @@ static __always_inline void enqueue(struct scope *s, const struct limits *l, str
 
 /* connect() was called: out at once only if every scope has a free slot, credit for a first contact, and nothing of
  * equal or better rank waits there. */
-static __always_inline enum verdict attempt_begin(struct books *b, struct attempt *a, __u32 mode, __u64 now)
+static __always_inline enum verdict attempt_begin(struct accounting *b, struct attempt *a, __u32 mode, __u64 now)
 {
 	enum verdict verdict = VERDICT_GO;
 	__u8 at = CHARGED;
@@ -480,7 +480,7 @@ static __always_inline int may_release(struct scope *s, const struct limits *l, 
 	return !l->first.credit || may_have_credit(s, a, place, now);
 }
 
-static __always_inline int may_take_turn(struct books *b, const struct attempt *a, __u64 now)
+static __always_inline int may_take_turn(struct accounting *b, const struct attempt *a, __u64 now)
 {
 	int joined = a->flags & ATTEMPT_IN_PARTY;
 
@@ -490,7 +490,7 @@ static __always_inline int may_take_turn(struct books *b, const struct attempt *
 
 /* At the host a first contact yields to better ones of its own part, and where it costs credit follows that order too.
  */
-static __always_inline int may_release_at_host(struct books *b, const struct attempt *a, __u64 now)
+static __always_inline int may_release_at_host(struct accounting *b, const struct attempt *a, __u64 now)
 {
 	const struct limits *l = b->limits[CHARGED_HOST];
 	struct scope *s = host_of(b);
@@ -531,7 +531,7 @@ static __always_inline void release_from(struct scope *s, const struct limits *l
 }
 
 /* A queued attempt asks: any waiter may take a turn that is due, unless it is another party's. */
-static __always_inline enum verdict attempt_recheck(struct books *b, struct attempt *a, __u32 mode, __u64 now)
+static __always_inline enum verdict attempt_recheck(struct accounting *b, struct attempt *a, __u32 mode, __u64 now)
 {
 	__u8 at = CHARGED;
 

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "begin.h"
-#include "books.h"
+#include "accounting.h"
 #include "first_datagrams.h"
 #include "maps.h"
 #include "names.h"
@@ -16,7 +16,7 @@
 #include "program.h"
 #include "programs.h"
 #include "records.h"
-#include "told.h"
+#include "ring_events.h"
 
 #define SOCK_RAW 3
 /* TCP is told of a withheld SYN: it backs off (local error), or re-checks in 512 ms (congestion). */
@@ -45,7 +45,7 @@ static __always_inline int timer_has_run(struct bpf_sock *sk)
 #define FLAG_ACK 0x10
 
 /* Whether this is the segment that asks for a connection. One whose headers cannot be read is taken for it. Global, as
- * those in books.h are. */
+ * those in accounting.h are. */
 __noinline int is_syn(struct __sk_buff *skb)
 {
 	struct packet packet = {};
@@ -82,8 +82,8 @@ static __always_inline int goes_to_exempt(struct __sk_buff *skb, const struct pa
 
 /* A SYN whose attempt has no record: it was addressed to an exempt destination, there was no room for it, or it is
  * older than the limit. Only what goes to an exempt destination is exempt, wherever it was addressed to (DNAT): else
- * its attempt begins here, in the task that connects (UNRECORDED_BEGINS, with a record). Global, as those in books.h
- * are. */
+ * its attempt begins here, in the task that connects (UNRECORDED_BEGINS, with a record). Global, as those in
+ * accounting.h are. */
 __noinline int unrecorded_leaves(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
@@ -131,9 +131,9 @@ static __always_inline int unrecorded_syn_leaves(struct __sk_buff *skb, __u32 mo
 		return WITHHELD_BACK_OFF;
 	if (!keep_record(a))
 		return WITHHELD_BACK_OFF;
-	verdict = books_begin(a, mode, bpf_ktime_get_ns());
+	verdict = accounting_begin(a, mode, bpf_ktime_get_ns());
 	if (verdict != VERDICT_GO)
-		tell_held(TOLD_HELD, a, verdict == VERDICT_GO_AUDITED, a->began_ns);
+		tell_held(EVENT_HELD, a, verdict == VERDICT_GO_AUDITED, a->began_ns);
 	return verdict == VERDICT_HOLD ? WITHHELD_BACK_OFF : LEAVES;
 }
 
@@ -154,7 +154,7 @@ static __always_inline int syn_leaves(struct __sk_buff *skb, struct bpf_sock *sk
 		if (a->state == ATTEMPT_QUEUED)
 			return withheld(a);
 		if (a->asked_ns - a->slot_ns > LATE_NS)
-			books_leave_late(a);
+			accounting_leave_late(a);
 		a->last_syn_ns = a->asked_ns;
 		return LEAVES;
 	}
@@ -172,7 +172,7 @@ static __always_inline int syn_leaves(struct __sk_buff *skb, struct bpf_sock *sk
 		a->last_syn_ns = a->asked_ns;
 		return LEAVES;
 	}
-	verdict = books_resend(a, mode);
+	verdict = accounting_resend(a, mode);
 	if (verdict & RESEND_MADE_SUSPECT) {
 		tell_suspect(a, sk);
 		verdict &= ~RESEND_MADE_SUSPECT;

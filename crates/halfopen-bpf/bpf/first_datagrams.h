@@ -39,7 +39,7 @@ static __always_inline int is_same(const __u8 one[16], const __u8 other[16])
 }
 
 /* Finds out whose the socket is. UDP reaches egress in its sender's context; where somebody else's was interrupted
- * (tunnels of the kernel), the cgroups tell, and only the host is charged. Global, as those in books.h are. */
+ * (tunnels of the kernel), the cgroups tell, and only the host is charged. Global, as those in accounting.h are. */
 __noinline int find_sender(struct __sk_buff *skb)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
@@ -74,7 +74,7 @@ __noinline int find_sender(struct __sk_buff *skb)
 	return 1;
 }
 
-/* The account's books; where they were collected, they are made anew. */
+/* The account's accounting; where it was collected, it is made anew. */
 static __always_inline struct scope *sender_scope(const struct datagram_socket *d)
 {
 	struct scope *s = find_scope(d->scope, d->account);

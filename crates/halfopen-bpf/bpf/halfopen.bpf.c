@@ -13,8 +13,8 @@
  *   STATE_CB          it leaves SYN_SENT: slot or place comes back
  *   ESTABLISHED_CB    the window that the re-checks cost is given back
  *
- * The verdict is the books' (decide.h); egress gives it where another program has switched the callbacks off. Nothing
- * here waits for user space. docs/internals/architecture.md tells the same at length.
+ * The verdict is the accounting's (decide.h); egress gives it where another program has switched the callbacks off.
+ * Nothing here waits for user space. docs/internals/architecture.md tells the same at length.
  */
 #include <linux/bpf.h>
 #include <stdbool.h>

@@ -61,9 +61,9 @@ struct {
 	__type(value, __u32);
 } walked SEC(".maps");
 
-/* array, 128 entries, the host's first: the books. Written by every CPU under the spin lock in entry 0, which guards
- * all entries; slots, and what at_once.h counts, by atomic operations without it too. User space writes an entry only
- * while no attempt is charged to it. */
+/* array, 128 entries, the host's first: the accounting. Written by every CPU under the spin lock in entry 0, which
+ * guards all entries; slots, and what at_once.h counts, by atomic operations without it too. User space writes an entry
+ * only while no attempt is charged to it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, SCOPES);
@@ -71,8 +71,8 @@ struct {
 	__type(value, struct scope);
 } scopes SEC(".maps");
 
-/* hash, no preallocation, 16384 entries: the books of accounts that rules make. Made by the CPU whose attempt is the
- * first; written as the entries of `scopes`. */
+/* hash, no preallocation, 16384 entries: the accounting of accounts that rules make. Made by the CPU whose attempt is
+ * the first; written as the entries of `scopes`. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -159,7 +159,7 @@ struct {
 } neighbourhoods SEC(".maps");
 
 /* What a new account begins as: it is too large for a program's stack. */
-const volatile __u8 no_books[sizeof(struct scope)];
+const volatile __u8 no_accounting[sizeof(struct scope)];
 
 /* hash, 63 entries: the scope of a cgroup at depth exec_level. Written by user space only. */
 struct {

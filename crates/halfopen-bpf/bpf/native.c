@@ -40,9 +40,9 @@ static __thread const unsigned int *to_read;
 #include "refuse.h"
 #include "remembered.h"
 
-static struct books open_books(const struct native_charge *c)
+static struct accounting open_accounting(const struct native_charge *c)
 {
-	struct books b = { .top = c->top, .part = c->part };
+	struct accounting b = { .top = c->top, .part = c->part };
 
 	for (int i = 0; i < CHARGED; i++) {
 		b.scope[i] = c->scope[i];
@@ -65,7 +65,7 @@ void native_describe(struct attempt *a, int never_hold, int first, int tried, in
 }
 
 /* As the hooks do before each question. */
-static void settle_all(struct books *b, const struct attempt *a, __u64 now)
+static void settle_all(struct accounting *b, const struct attempt *a, __u64 now)
 {
 	for_each_charged(i) {
 		struct scope *s = b->scope[i];
@@ -95,7 +95,7 @@ static enum verdict syn_leaves(struct attempt *a, enum verdict verdict, __u64 no
 /* Whether connect() fails at once; counted then. */
 __u32 native_refuse(const struct native_charge *c, int met, __u64 now)
 {
-	struct books b = open_books(c);
+	struct accounting b = open_accounting(c);
 	enum refusal refusal = refusal_of(&b, met, now);
 
 	if (refusal != REFUSAL_NONE)
@@ -105,7 +105,7 @@ __u32 native_refuse(const struct native_charge *c, int met, __u64 now)
 
 __u32 native_begin(const struct native_charge *c, struct attempt *a, __u32 mode, __u64 now)
 {
-	struct books b = open_books(c);
+	struct accounting b = open_accounting(c);
 
 	settle_all(&b, a, now);
 	if (attempt_begins_at_once(&b, a, now))
@@ -116,7 +116,7 @@ __u32 native_begin(const struct native_charge *c, struct attempt *a, __u32 mode,
 /* A waiter's address has become known. */
 void native_known(const struct native_charge *c, struct attempt *a, __u64 now)
 {
-	struct books b = open_books(c);
+	struct accounting b = open_accounting(c);
 
 	if (is_first(a))
 		is_first_no_more(&b, a, now);
@@ -124,14 +124,14 @@ void native_known(const struct native_charge *c, struct attempt *a, __u64 now)
 
 __u32 native_recheck(const struct native_charge *c, struct attempt *a, __u32 mode, __u64 now)
 {
-	struct books b = open_books(c);
+	struct accounting b = open_accounting(c);
 
 	settle_all(&b, a, now);
 	return syn_leaves(a, attempt_recheck(&b, a, mode, now), now);
 }
 
-/* As all_hear() of books.h. */
-static void all_hear(struct books *b, struct attempt *a, enum heard heard, __u32 neighbours, __u64 now)
+/* As all_hear() of accounting.h. */
+static void all_hear(struct accounting *b, struct attempt *a, enum heard heard, __u32 neighbours, __u64 now)
 {
 	if (heard == HEARD_NOTHING)
 		return;
@@ -147,7 +147,7 @@ static void all_hear(struct books *b, struct attempt *a, enum heard heard, __u32
 
 __u32 native_resend(const struct native_charge *c, struct attempt *a, __u32 mode, __u64 now)
 {
-	struct books b = open_books(c);
+	struct accounting b = open_accounting(c);
 
 	settle_all(&b, a, now);
 	all_hear(&b, a, heard_at_resend(a, now), 0, now);
@@ -156,7 +156,7 @@ __u32 native_resend(const struct native_charge *c, struct attempt *a, __u32 mode
 
 void native_end(const struct native_charge *c, struct attempt *a, __u32 ending, __u32 neighbours, __u64 now)
 {
-	struct books b = open_books(c);
+	struct accounting b = open_accounting(c);
 	__u32 walk;
 
 	settle_all(&b, a, now);
@@ -165,7 +165,7 @@ void native_end(const struct native_charge *c, struct attempt *a, __u32 ending, 
 		attempt_end(&b, a, ending, now);
 }
 
-/* The host's lock, of those that share books between threads. */
+/* The host's lock, of those that share accounting between threads. */
 static void lock_word(__u32 *lock)
 {
 	while (__sync_lock_test_and_set(lock, 1))
@@ -177,7 +177,7 @@ static void unlock_word(__u32 *lock)
 	__sync_lock_release(lock);
 }
 
-static void settle_shared(struct books *b, const struct attempt *a, __u32 *lock, __u64 now)
+static void settle_shared(struct accounting *b, const struct attempt *a, __u32 *lock, __u64 now)
 {
 	int unsettled = 0;
 
@@ -191,10 +191,10 @@ static void settle_shared(struct books *b, const struct attempt *a, __u32 *lock,
 	unlock_word(lock);
 }
 
-/* As books_begin() does, of books that several threads use at once. */
+/* As accounting_begin() does, of accounting that several threads use at once. */
 __u32 native_begin_shared(const struct native_charge *c, struct attempt *a, __u32 *lock, __u32 mode, __u64 now)
 {
-	struct books b = open_books(c);
+	struct accounting b = open_accounting(c);
 	enum verdict verdict;
 
 	settle_shared(&b, a, lock, now);
@@ -208,10 +208,10 @@ __u32 native_begin_shared(const struct native_charge *c, struct attempt *a, __u3
 	return verdict;
 }
 
-/* Likewise as books_end(). Returns whether it was at once (1), and whether somebody is then seen to wait (2). */
+/* Likewise as accounting_end(). Returns whether it was at once (1), and whether somebody is then seen to wait (2). */
 int native_end_shared(const struct native_charge *c, struct attempt *a, __u32 *lock, __u32 ending, __u64 now)
 {
-	struct books b = open_books(c);
+	struct accounting b = open_accounting(c);
 	enum at_once at_once;
 	__u32 walk;
 
@@ -262,7 +262,7 @@ void native_walk_begins(struct scope *host)
 
 void native_seen(const struct native_charge *c, struct attempt *a)
 {
-	struct books b = open_books(c);
+	struct accounting b = open_accounting(c);
 
 	attempt_seen(&b, a);
 }
@@ -281,13 +281,13 @@ void native_walk_is_over(struct scope *host)
 	walk_is_over(host);
 }
 
-/* Whether the books were wrong. */
+/* Whether the accounting was wrong. */
 int native_walk_ends(struct scope *s, __u32 walk)
 {
 	return walk_ends(s, walk);
 }
 
-/* The books of one scope as they would be if somebody asked now, in the order of native/scope.rs. */
+/* The accounting of one scope as it would be if somebody asked now, in the order of native/scope.rs. */
 void native_ledger(const struct scope *s, __u64 now, __u64 number[17])
 {
 	/* Too low by one until the next reconcile where a walk was missed; see at_once.h. */

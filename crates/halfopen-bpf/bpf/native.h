@@ -6,7 +6,7 @@
 
 #include "abi.h"
 
-/* What an attempt is charged to, as `struct books` wants it: the host's first; all but that may be NULL. */
+/* What an attempt is charged to, as `struct accounting` wants it: the host's first; all but that may be NULL. */
 struct native_charge {
 	struct scope *scope[CHARGED];
 	const struct limits *limits[CHARGED];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * The life of an attempt in the books, once it has begun: it sends its SYN again, and ends. As decide.h: pure, and to
- * be called with the host scope's lock held.
+ * The life of an attempt in the accounting, once it has begun: it sends its SYN again, and ends. As decide.h: pure, and
+ * to be called with the host scope's lock held.
  */
 #pragma once
 
@@ -40,7 +40,7 @@ static __always_inline int may_resend(const struct scope *s, const struct limits
 }
 
 /* At the host too, but for its own part's waiters: beside those of others it takes a turn like any of them. */
-static __always_inline int may_resend_at_host(struct books *b, const struct attempt *a, __u64 slot_age, __u64 now)
+static __always_inline int may_resend_at_host(struct accounting *b, const struct attempt *a, __u64 slot_age, __u64 now)
 {
 	const struct limits *l = b->limits[CHARGED_HOST];
 	struct scope *s = host_of(b);
@@ -66,7 +66,7 @@ static __always_inline void renew_slot(struct scope *s, const struct limits *l, 
 #define LATE_NS 8000000ULL
 
 /* Its SYN leaves now, later than its slots were taken: its task was interrupted between. */
-static __always_inline void attempt_leaves_late(struct books *b, struct attempt *a, __u64 now)
+static __always_inline void attempt_leaves_late(struct accounting *b, struct attempt *a, __u64 now)
 {
 	touch(b, now);
 	for_each_charged(i) {
@@ -81,7 +81,7 @@ static __always_inline void attempt_leaves_late(struct books *b, struct attempt 
 /* An attempt that is out wants to send its SYN again. An aged one needs a slot and a turn like any other, and comes
  * after those that were never asked; who still has its slot keeps it slot_life longer, so late re-sends yield to
  * waiters. */
-static __always_inline enum verdict attempt_resend(struct books *b, struct attempt *a, __u32 mode, __u64 now)
+static __always_inline enum verdict attempt_resend(struct accounting *b, struct attempt *a, __u32 mode, __u64 now)
 {
 	__u64 slot_age = now - a->slot_ns;
 	int aged = 0, may = 1;
@@ -142,7 +142,7 @@ static __always_inline void end_out(struct scope *s, const struct limits *l, str
 }
 
 /* connect() looks at parts only while some of them has cancelled too much. */
-static __always_inline void part_cancels(struct books *b, const struct attempt *a, __u64 now)
+static __always_inline void part_cancels(struct accounting *b, const struct attempt *a, __u64 now)
 {
 	struct scope *host = host_of(b);
 
@@ -154,7 +154,7 @@ static __always_inline void part_cancels(struct books *b, const struct attempt *
 }
 
 /* The attempt left SYN_SENT, whichever way. What that says of who made it was heard before: see heard.h. */
-static __always_inline void attempt_end(struct books *b, struct attempt *a, enum ending ending, __u64 now)
+static __always_inline void attempt_end(struct accounting *b, struct attempt *a, enum ending ending, __u64 now)
 {
 	__u32 was = ends(a);
 	int seen = is_seen(b, a), queued = was == ATTEMPT_QUEUED;

@@ -102,7 +102,7 @@ static __always_inline int make_party(__u64 top, __u64 part)
 }
 
 /* The parties of an attempt that may have to wait. Where there is no room for its part it is one of its cgroup's other
- * parts. Global, as those in books.h are. */
+ * parts. Global, as those in accounting.h are. */
 __noinline int make_parties(struct attempt *a)
 {
 	if (!a)
@@ -183,7 +183,7 @@ static __always_inline struct scope *host_scope(void)
 	return bpf_map_lookup_elem(&scopes, &key);
 }
 
-/* The books of a rule's account, or of a scope of the table. */
+/* The accounting of a rule's account, or of a scope of the table. */
 static __always_inline struct scope *find_scope(__u32 number, __u64 account)
 {
 	struct account_key key = { .id = account, .scope = number };
@@ -195,7 +195,7 @@ static __always_inline struct scope *find_scope(__u32 number, __u64 account)
 
 /* Looks up the scopes: of the table those of these numbers, 0 = none, and of a rule one of its accounts. The host's
  * lock must not be held yet. */
-static __always_inline int open_scopes(struct books *b, const struct policy *p, __u32 own, __u64 account,
+static __always_inline int open_scopes(struct accounting *b, const struct policy *p, __u32 own, __u64 account,
 				       __u32 interface)
 {
 	own &= SCOPES - 1;
@@ -264,7 +264,7 @@ __noinline int release_scope(__u32 number, __u64 account, __u32 released)
 	return is_it;
 }
 
-/* Bring a scope up to now. Global, as those in books.h are, and each for itself: the verifier would walk each way
+/* Bring a scope up to now. Global, as those in accounting.h are, and each for itself: the verifier would walk each way
  * through the one for each through the others. */
 __noinline int settle_slots(__u32 number, __u64 account)
 {
@@ -308,7 +308,8 @@ __noinline int settle_trust(__u32 number, __u64 account, __u32 bucket)
 	return 1;
 }
 
-static __always_inline void settle_books(struct books *b, const struct policy *p, const struct attempt *a, __u64 now)
+static __always_inline void settle_accounting(struct accounting *b, const struct policy *p, const struct attempt *a,
+					      __u64 now)
 {
 	const __u32 number[CHARGED] = { 0, a->scope, a->interface };
 	const __u64 account[CHARGED] = { 0, a->account, 0 };
@@ -329,18 +330,19 @@ static __always_inline void settle_books(struct books *b, const struct policy *p
 	}
 }
 
-static __always_inline void find_parties(struct books *b, const struct attempt *a)
+static __always_inline void find_parties(struct accounting *b, const struct attempt *a)
 {
 	b->top = find_party(a->top, WHOLE_TOP);
 	b->part = find_party(a->top, a->part);
 }
 
 /* Looks up what an attempt is charged to, and its parties where it is counted in them. */
-static __always_inline int open_books(struct books *b, const struct policy *p, const struct attempt *a, __u64 now)
+static __always_inline int open_accounting(struct accounting *b, const struct policy *p, const struct attempt *a,
+					   __u64 now)
 {
 	if (!open_scopes(b, p, a->scope, a->account, a->interface))
 		return 0;
-	settle_books(b, p, a, now);
+	settle_accounting(b, p, a, now);
 	if (a->flags & ATTEMPT_IN_PARTY)
 		find_parties(b, a);
 	return 1;

@@ -9,7 +9,7 @@
 #include "decide.h"
 
 /* The walk meets a live attempt. */
-static __always_inline void attempt_seen(struct books *b, struct attempt *a)
+static __always_inline void attempt_seen(struct accounting *b, struct attempt *a)
 {
 	__u32 queued = a->state == ATTEMPT_QUEUED, out = a->state == ATTEMPT_OUT;
 	struct scope *at = waits_at(b, a);
@@ -32,7 +32,7 @@ static __always_inline void attempt_seen(struct books *b, struct attempt *a)
 }
 
 /* One that the walk has seen has ended meanwhile. */
-static __always_inline void attempt_unseen(struct books *b, const struct attempt *a)
+static __always_inline void attempt_unseen(struct accounting *b, const struct attempt *a)
 {
 	if (!is_seen(b, a))
 		return;
@@ -66,13 +66,13 @@ static __always_inline void walk_begins(struct scope *host)
 	join_walk(host, (host->walk + 1) | 1);
 }
 
-/* Its numbers are in all books. */
+/* Its numbers are in every account. */
 static __always_inline void walk_is_over(struct scope *host)
 {
 	host->walk += walk_goes_on(host->walk);
 }
 
-/* The walk is complete: what it saw is what there is. Returns whether the books were wrong. */
+/* The walk is complete: what it saw is what there is. Returns whether the accounting was wrong. */
 static __always_inline int walk_ends(struct scope *s, __u32 walk)
 {
 	__u32 drifted;

@@ -41,7 +41,7 @@ static __always_inline void one_less_beside(struct party *party)
 		__sync_fetch_and_add(&party->beside, 1);
 }
 
-/* Its parties do not count one any more. Global, as those in books.h are; so are the next. */
+/* Its parties do not count one any more. Global, as those in accounting.h are; so are the next. */
 __noinline int uncount_beside(__u64 top, __u64 part)
 {
 	one_less_beside(find_party(top, WHOLE_TOP));
@@ -59,8 +59,8 @@ static __always_inline int has_share_beside(const struct party *top, const struc
 	return may_have_beside(&held);
 }
 
-/* Whether the attempt, which is described and not in the books yet, may keep its record beside; its parties count it
- * then. Of those that ask at the same moment one for each CPU may be too many. */
+/* Whether the attempt, which is described and not in the accounting yet, may keep its record beside; its parties count
+ * it then. Of those that ask at the same moment one for each CPU may be too many. */
 __noinline int keep_beside(struct attempt *a)
 {
 	struct party *top, *part;

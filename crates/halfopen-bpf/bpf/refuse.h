@@ -38,7 +38,7 @@ static __always_inline int asks_for_part(const struct scope *host, const struct 
 
 /* A known or named address hardly ever waits where the host has room: who shares an account with a scanner reaches it.
  */
-static __always_inline int goes_at_once(const struct books *b, int met)
+static __always_inline int goes_at_once(const struct accounting *b, int met)
 {
 	return met && !host_of(b)->parties.waiting && slots_held(host_of(b)) < b->limits[CHARGED_HOST]->half_open;
 }
@@ -57,9 +57,9 @@ static __always_inline __u32 is_blocked(const struct scope *s, const struct firs
 	return blocked >> 63;
 }
 
-/* Only where something is enforced, and not of those that are never held; `met` where the address is known or named. May be asked
- * without the lock. */
-static __always_inline enum refusal refusal_of(const struct books *b, int met, __u64 now)
+/* Only where something is enforced, and not of those that are never held; `met` where the address is known or named.
+ * May be asked without the lock. */
+static __always_inline enum refusal refusal_of(const struct accounting *b, int met, __u64 now)
 {
 	int blocked = 0, full = 0;
 
@@ -80,7 +80,7 @@ static __always_inline enum refusal refusal_of(const struct books *b, int met, _
 }
 
 /* To be called with the host scope's lock held. */
-static __always_inline void count_refusal(struct books *b, enum refusal refusal)
+static __always_inline void count_refusal(struct accounting *b, enum refusal refusal)
 {
 	for_each_charged(i) {
 		if (b->scope[i])

@@ -40,7 +40,8 @@ static __always_inline int is_sender(struct __sk_buff *skb, const struct task_st
 	return cgroup && cgroup->kn->id == cgroup_id;
 }
 
-/* The account of this number and scope has stopped the packet; scope 0 is the host. Global, as those in books.h are. */
+/* The account of this number and scope has stopped the packet; scope 0 is the host. Global, as those in accounting.h
+ * are. */
 __noinline int note_stopped(struct __sk_buff *skb, const struct packet *packet, __u32 scope, __u64 account, int audited)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();

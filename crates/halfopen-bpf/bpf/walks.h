@@ -4,14 +4,14 @@
  */
 #pragma once
 
-#include "books.h"
+#include "accounting.h"
 #include "maps.h"
 #include "options.h"
 #include "program.h"
 #include "programs.h"
 #include "reconcile.h"
 #include "records.h"
-#include "told.h"
+#include "ring_events.h"
 
 static __always_inline void write_attempt(struct seq_file *seq, const struct attempt *a, int in_slot)
 {
@@ -85,13 +85,13 @@ static __always_inline void finish_walk(void)
 	bpf_spin_unlock(&host->lock);
 }
 
-/* Global, as those in books.h are: it finds the record anew, for an argument of theirs is no iterator's value. */
-__noinline int books_see(__u64 cookie)
+/* Global, as those in accounting.h are: it finds the record anew, for an argument of theirs is no iterator's value. */
+__noinline int accounting_see(__u64 cookie)
 {
 	struct attempt *a = find_record(cookie);
-	struct books b;
+	struct accounting b;
 
-	if (!a || a->state == ATTEMPT_NONE || !open_books(&b, policy_in_force(), a, bpf_ktime_get_ns()))
+	if (!a || a->state == ATTEMPT_NONE || !open_accounting(&b, policy_in_force(), a, bpf_ktime_get_ns()))
 		return 0;
 	bpf_spin_lock(&host_of(&b)->lock);
 	attempt_seen(&b, a);
@@ -120,8 +120,8 @@ int reconcile_begins(struct bpf_iter__bpf_map_elem *ctx)
 	return 0;
 }
 
-/* Counts every live attempt anew, and ends those whose sockets are gone. The books change while the walk goes on: what
- * it has not seen yet is told from what it has by the attempt's `walk` number. */
+/* Counts every live attempt anew, and ends those whose sockets are gone. The accounting changes while the walk goes on:
+ * what it has not seen yet is told from what it has by the attempt's `walk` number. */
 SEC("iter/bpf_map_elem")
 int reconcile(struct bpf_iter__bpf_map_elem *ctx)
 {
@@ -134,10 +134,10 @@ int reconcile(struct bpf_iter__bpf_map_elem *ctx)
 	if (!cookie || a->state == ATTEMPT_NONE)
 		return 0;
 	if (!socket_is_gone(a))
-		return books_see(cookie);
+		return accounting_see(cookie);
 	if (!seize_record(a, cookie))
 		return 0;
-	books_end(a, ENDING_UNSEEN);
+	accounting_end(a, ENDING_UNSEEN);
 	free_seized(a, cookie);
 	count_fault(FAULT_RECONCILED);
 	return 0;

@@ -299,9 +299,9 @@ mod tests {
     #[test]
     fn a_refusal_is_told_once_with_the_kernel_s_answer() {
         let source = io::Error::from_raw_os_error(Errno::PERM.raw_os_error());
-        let error = KernelError::Bpf { doing: "reading a scope's books".to_owned(), source };
-        assert_eq!(error.to_string(), "reading a scope's books");
-        assert_eq!(error.in_full(), "reading a scope's books: Operation not permitted (os error 1)");
+        let error = KernelError::Bpf { doing: "reading a scope's accounting".to_owned(), source };
+        assert_eq!(error.to_string(), "reading a scope's accounting");
+        assert_eq!(error.in_full(), "reading a scope's accounting: Operation not permitted (os error 1)");
         assert!(!error.cannot());
     }
 

@@ -24,7 +24,7 @@ pub use decode::denied::{Denied, DenyCount};
 pub use decode::names::{Named, NamesCounts};
 pub use decode::records::{
     AccountId, Attempt, AttemptState, Became, Fault, FaultCount, HeldAttempt, Place, Program, ProgramCount,
-    Shortcoming, Told, Turn,
+    RingEvent, Shortcoming, Turn,
 };
 pub use decode::stopped_datagrams::StoppedDatagram;
 pub use encode::resolvers::RESOLVERS;

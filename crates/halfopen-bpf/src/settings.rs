@@ -21,7 +21,7 @@ pub struct NeverHold {
 /// Whose attempts are charged to a scope of their own: those who meet every condition that is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScopeRule {
-    /// Its name; where a rule of that name was in force, its books go on.
+    /// Its name; where a rule of that name was in force, its accounting go on.
     pub name: String,
     /// In a cgroup whose path, or the beginning of whose path, fits one of these patterns: names with `*` for any
     /// characters but `/`. `/` is every cgroup. The first that fits counts; none are no condition. The kernel part has

@@ -3,7 +3,7 @@
 use crate::first_contact::{CreditBucket, PortCell};
 use crate::scope::ScopeId;
 
-/// Names an attempt in [`crate::Books`]; never used twice.
+/// Names an attempt in [`crate::Accounting`]; never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AttemptId(pub(crate) u64);
 
@@ -13,7 +13,7 @@ pub enum Standing {
     /// Like any other.
     #[default]
     Bound,
-    /// Never held, whatever the books say; counted all the same.
+    /// Never held, whatever the accounting says; counted all the same.
     NeverHold,
 }
 
@@ -26,7 +26,7 @@ pub enum Verdict {
     GoAudited,
     /// The SYN does not leave; ask again at the next timer.
     Hold,
-    /// The SYN does not leave: the last one left less than [`crate::books::SYN_GAP_NS`] ago.
+    /// The SYN does not leave: the last one left less than [`crate::accounting::SYN_GAP_NS`] ago.
     TooEarly,
 }
 
@@ -92,7 +92,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// The credit that it would cost, were its address unknown. What [`crate::Books`] charge has no account's number.
+    /// The credit that it would cost, were its address unknown. What [`crate::Accounting`] charge has no account's number.
     #[must_use]
     pub fn bucket(&self) -> CreditBucket {
         let cell = PortCell::of(0, self.port);

@@ -1,4 +1,4 @@
-//! The books of one scope: what is out, what waits, and what became of the rest.
+//! The accounting of one scope: what is out, what waits, and what became of the rest.
 
 use crate::{abi, native};
 use std::time::Duration;

@@ -8,8 +8,8 @@
 
 #[allow(unsafe_code, reason = "bindgen makes large arrays zero")]
 pub mod abi;
+pub mod accounting;
 pub mod attempt;
-pub mod books;
 pub mod credit;
 pub mod datagram;
 pub mod first_contact;
@@ -24,8 +24,8 @@ pub mod wake;
 
 pub use native::{answer, beside, gone, neighbourhood, remembered, shared, timers};
 
+pub use accounting::Accounting;
 pub use attempt::{AttemptId, Ending, Origin, Party, Refusal, Standing, Verdict};
-pub use books::Books;
 pub use credit::{Offer, Repute};
 pub use datagram::{DatagramTurns, Excess, FirstDatagrams};
 pub use first_contact::{Contact, CreditBucket, FirstContact, NotAShare, OnSuspect, Order, PortCell, Share};

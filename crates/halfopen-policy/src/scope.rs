@@ -6,7 +6,7 @@ use crate::abi;
 /// 512 ms and a timer's lateness after its turn has come, and the rate shall hold all the same.
 pub const TURN_TOLERANCE_NS: u64 = abi::TURN_TOLERANCE_NS as u64;
 
-/// Names a scope in [`crate::Books`].
+/// Names a scope in [`crate::Accounting`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ScopeId(pub(crate) usize);
 

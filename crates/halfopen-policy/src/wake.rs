@@ -59,7 +59,7 @@ impl Lane {
 }
 
 const MS: u64 = 1_000_000;
-/// The books are read again after so long while somebody waits: slots may have expired, limits changed.
+/// The accounting is read again after so long while somebody waits: slots may have expired, limits changed.
 const STALE: u64 = 100 * MS;
 /// A waiter that was woken and has not asked for so long will not.
 const NO_EFFECT: u64 = 60 * MS;
@@ -184,7 +184,7 @@ impl Wakes {
         }
     }
 
-    /// The scopes whose books should be read now: somebody waits there.
+    /// The scopes whose accounting should be read now: somebody waits there.
     #[must_use]
     pub fn unread(&self, now: u64) -> Vec<AccountId> {
         let woken =
@@ -196,7 +196,7 @@ impl Wakes {
         charged.into_iter().collect()
     }
 
-    /// The books of a scope were read.
+    /// The accounting of a scope was read.
     pub fn read(&mut self, id: AccountId, reading: Reading) {
         self.accounts.insert(id, Account::new(&reading));
     }

@@ -1,7 +1,7 @@
 //! The rules of credit and of turns, one by one: what each is for is in docs/internals/decisions/0019 and 0020.
 
 use halfopen_policy::{
-    AttemptId, Books, CreditBucket, Ending, FirstContact, Limits, Mode, OnSuspect, Origin, Party, Rate,
+    Accounting, AttemptId, CreditBucket, Ending, FirstContact, Limits, Mode, OnSuspect, Origin, Party, Rate,
     ScopeId, Verdict,
 };
 use std::time::Duration;
@@ -13,24 +13,24 @@ fn stranger(address: u64) -> Origin {
     Origin { first: true, address, ..Origin::default() }
 }
 
-fn asking(rules: FirstContact) -> Books {
+fn asking(rules: FirstContact) -> Accounting {
     let limits =
         Limits { first_contact: Some(rules), half_open: Some(1_000), drain: None, ..Limits::xp_sp2() };
-    Books::new(Mode::Enforce, limits)
+    Accounting::new(Mode::Enforce, limits)
 }
 
 fn one_a_second() -> FirstContact {
     FirstContact { credit: 1, rate: Rate::of_interval(Duration::from_secs(1)), ..FirstContact::adaptive() }
 }
 
-fn go(books: &mut Books, now: u64, origin: Origin) -> AttemptId {
-    let (id, verdict) = books.begin(now, origin);
+fn go(accounting: &mut Accounting, now: u64, origin: Origin) -> AttemptId {
+    let (id, verdict) = accounting.begin(now, origin);
     assert_eq!(verdict, Verdict::Go);
     id
 }
 
-fn hold(books: &mut Books, now: u64, origin: Origin) -> AttemptId {
-    let (id, verdict) = books.begin(now, origin);
+fn hold(accounting: &mut Accounting, now: u64, origin: Origin) -> AttemptId {
+    let (id, verdict) = accounting.begin(now, origin);
     assert_eq!(verdict, Verdict::Hold);
     id
 }
@@ -38,12 +38,12 @@ fn hold(books: &mut Books, now: u64, origin: Origin) -> AttemptId {
 #[test]
 fn what_an_answer_earns_above_its_cost_halves_with_each_answered_neighbour() {
     for (neighbours, credit) in [(0, 46), (1, 37), (2, 32), (6, 29)] {
-        let mut books = asking(FirstContact::adaptive());
-        let contacts: Vec<_> = (0..4).map(|address| go(&mut books, START, stranger(address))).collect();
-        assert_eq!(books.repute(ScopeId::HOST, CreditBucket::Strangers).credit, 28);
-        books.end(START, contacts[0], Ending::Established, neighbours);
+        let mut accounting = asking(FirstContact::adaptive());
+        let contacts: Vec<_> = (0..4).map(|address| go(&mut accounting, START, stranger(address))).collect();
+        assert_eq!(accounting.repute(ScopeId::HOST, CreditBucket::Strangers).credit, 28);
+        accounting.end(START, contacts[0], Ending::Established, neighbours);
         assert_eq!(
-            books.repute(ScopeId::HOST, CreditBucket::Strangers).credit,
+            accounting.repute(ScopeId::HOST, CreditBucket::Strangers).credit,
             credit,
             "{neighbours} neighbours"
         );
@@ -54,14 +54,14 @@ fn what_an_answer_earns_above_its_cost_halves_with_each_answered_neighbour() {
 fn to_a_throttled_suspect_credit_comes_back_as_slowly_as_it_can() {
     // One after half a second, for there was no silence yet. Then 43 steps: each after 6.3 s, or 512 s.
     for (on_suspect, credit) in [(OnSuspect::Notify, 57 + 1 + 15), (OnSuspect::Throttle, 57 + 1)] {
-        let mut books = asking(FirstContact { credit: 100, on_suspect, ..FirstContact::adaptive() });
+        let mut accounting = asking(FirstContact { credit: 100, on_suspect, ..FirstContact::adaptive() });
         for address in 0..43 {
-            let id = go(&mut books, START, stranger(address));
-            books.end(START, id, Ending::TimedOut, 0);
+            let id = go(&mut accounting, START, stranger(address));
+            accounting.end(START, id, Ending::TimedOut, 0);
         }
-        assert_eq!(books.repute(ScopeId::HOST, CreditBucket::Strangers).suspect_since, Some(START));
+        assert_eq!(accounting.repute(ScopeId::HOST, CreditBucket::Strangers).suspect_since, Some(START));
         let bucket = stranger(0).bucket();
-        let offer = books.offer(ScopeId::HOST, bucket, START + 100 * SECOND);
+        let offer = accounting.offer(ScopeId::HOST, bucket, START + 100 * SECOND);
         assert_eq!(offer.map(|offer| offer.credit), Some(credit), "{on_suspect:?}");
     }
 }
@@ -69,16 +69,16 @@ fn to_a_throttled_suspect_credit_comes_back_as_slowly_as_it_can() {
 /// Each is worth less; what it is worth at least is its own cost, and no step back.
 #[test]
 fn many_answers_of_one_network_take_no_steps_back() {
-    let mut books = asking(FirstContact { credit: 1_000, ..FirstContact::adaptive() });
+    let mut accounting = asking(FirstContact { credit: 1_000, ..FirstContact::adaptive() });
     let mut now = START;
     for address in 0..200 {
-        let dead = go(&mut books, now, stranger(address));
-        books.end(now, dead, Ending::TimedOut, 0);
-        if books.repute(ScopeId::HOST, CreditBucket::Strangers).suspect_since.is_some() {
+        let dead = go(&mut accounting, now, stranger(address));
+        accounting.end(now, dead, Ending::TimedOut, 0);
+        if accounting.repute(ScopeId::HOST, CreditBucket::Strangers).suspect_since.is_some() {
             return;
         }
-        let live = go(&mut books, now, stranger(1_000 + address));
-        books.end(now, live, Ending::Established, 31);
+        let live = go(&mut accounting, now, stranger(1_000 + address));
+        accounting.end(now, live, Ending::Established, 31);
         now += 10 * SECOND;
     }
     panic!("it is not a suspect");
@@ -86,62 +86,62 @@ fn many_answers_of_one_network_take_no_steps_back() {
 
 #[test]
 fn a_working_set_is_of_the_addresses_contacted_last() {
-    let mut books = asking(FirstContact::virus_throttle());
+    let mut accounting = asking(FirstContact::virus_throttle());
     let mut now = START;
     for address in 1..=5 {
-        go(&mut books, now, stranger(address));
+        go(&mut accounting, now, stranger(address));
         now += 2 * SECOND;
     }
     // One of them again and again drives out no other.
     for _ in 0..10 {
-        go(&mut books, now, stranger(5));
+        go(&mut accounting, now, stranger(5));
     }
-    go(&mut books, now, stranger(1));
-    assert_eq!(books.repute(ScopeId::HOST, CreditBucket::Strangers).first_contacts, 5);
-    go(&mut books, now, stranger(6));
-    go(&mut books, now, stranger(1));
-    hold(&mut books, now, stranger(2));
-    assert_eq!(books.repute(ScopeId::HOST, CreditBucket::Strangers).first_contacts, 6);
+    go(&mut accounting, now, stranger(1));
+    assert_eq!(accounting.repute(ScopeId::HOST, CreditBucket::Strangers).first_contacts, 5);
+    go(&mut accounting, now, stranger(6));
+    go(&mut accounting, now, stranger(1));
+    hold(&mut accounting, now, stranger(2));
+    assert_eq!(accounting.repute(ScopeId::HOST, CreditBucket::Strangers).first_contacts, 6);
 }
 
 #[test]
 fn one_who_becomes_known_leaves_its_place_among_those_who_wait_for_credit() {
-    let mut books = asking(one_a_second());
-    go(&mut books, START, stranger(1));
-    let other = hold(&mut books, START, stranger(2));
-    let newest = hold(&mut books, START, stranger(3));
-    books.knows(START, newest);
-    assert_eq!(books.recheck(START, newest), Verdict::Go);
-    assert_eq!(books.recheck(START + SECOND, other), Verdict::Go, "it is the newest now");
+    let mut accounting = asking(one_a_second());
+    go(&mut accounting, START, stranger(1));
+    let other = hold(&mut accounting, START, stranger(2));
+    let newest = hold(&mut accounting, START, stranger(3));
+    accounting.knows(START, newest);
+    assert_eq!(accounting.recheck(START, newest), Verdict::Go);
+    assert_eq!(accounting.recheck(START + SECOND, other), Verdict::Go, "it is the newest now");
 }
 
 #[test]
 fn silence_turns_to_the_other_end_of_the_queue() {
-    let mut books = asking(one_a_second());
-    go(&mut books, START, stranger(1));
-    let [oldest, middle, newest] = [2, 3, 4].map(|address| hold(&mut books, START, stranger(address)));
+    let mut accounting = asking(one_a_second());
+    go(&mut accounting, START, stranger(1));
+    let [oldest, middle, newest] = [2, 3, 4].map(|address| hold(&mut accounting, START, stranger(address)));
     let now = START + SECOND;
-    assert_eq!(books.recheck(now, oldest), Verdict::Hold);
-    assert_eq!(books.recheck(now, newest), Verdict::Go);
-    books.end(now, newest, Ending::TimedOut, 0);
+    assert_eq!(accounting.recheck(now, oldest), Verdict::Hold);
+    assert_eq!(accounting.recheck(now, newest), Verdict::Go);
+    accounting.end(now, newest, Ending::TimedOut, 0);
     let now = now + SECOND;
-    assert_eq!(books.recheck(now, middle), Verdict::Hold);
-    assert_eq!(books.recheck(now, oldest), Verdict::Go);
+    assert_eq!(accounting.recheck(now, middle), Verdict::Hold);
+    assert_eq!(accounting.recheck(now, oldest), Verdict::Go);
 }
 
 #[test]
 fn who_waits_for_credit_does_not_wait_for_the_slots_of_those_who_resend() {
-    let mut books = asking(one_a_second());
-    go(&mut books, START, stranger(1));
-    hold(&mut books, START, stranger(2));
-    let known = go(&mut books, START, Origin::default());
-    assert_eq!(books.resend(START + 15 * SECOND, known), Verdict::Go);
+    let mut accounting = asking(one_a_second());
+    go(&mut accounting, START, stranger(1));
+    hold(&mut accounting, START, stranger(2));
+    let known = go(&mut accounting, START, Origin::default());
+    assert_eq!(accounting.resend(START + 15 * SECOND, known), Verdict::Go);
 }
 
 #[test]
 fn a_turn_that_its_party_does_not_take_is_open_to_all_after_a_while() {
     const STEP: u64 = SECOND / 100;
-    let mut books = Books::new(
+    let mut accounting = Accounting::new(
         Mode::Enforce,
         Limits {
             half_open: Some(1),
@@ -151,15 +151,15 @@ fn a_turn_that_its_party_does_not_take_is_open_to_all_after_a_while() {
         },
     );
     let of = |top| Origin { party: Party { top, part: 0 }, ..Origin::default() };
-    let first = go(&mut books, START, of(1));
-    hold(&mut books, START, of(2));
-    let asks = [0; 2].map(|_| hold(&mut books, START, of(1)));
-    books.end(START, first, Ending::Established, 0);
+    let first = go(&mut accounting, START, of(1));
+    hold(&mut accounting, START, of(2));
+    let asks = [0; 2].map(|_| hold(&mut accounting, START, of(1)));
+    accounting.end(START, first, Ending::Established, 0);
     let mut now = START + SECOND;
-    assert_eq!(books.recheck(now, asks[0]), Verdict::Go);
-    books.end(now, asks[0], Ending::Established, 0);
+    assert_eq!(accounting.recheck(now, asks[0]), Verdict::Go);
+    accounting.end(now, asks[0], Ending::Established, 0);
     let since = now;
-    while books.recheck(now, asks[1]) == Verdict::Hold && now < since + 5 * SECOND {
+    while accounting.recheck(now, asks[1]) == Verdict::Hold && now < since + 5 * SECOND {
         now += STEP;
     }
     let waited = now - since;
@@ -173,51 +173,51 @@ fn foreign(address: u64) -> Origin {
 /// Credit, first contacts, silence: each namespace's kind keeps to its own.
 #[test]
 fn what_foreign_namespaces_spend_is_a_credit_bucket_of_their_own() {
-    let mut books = asking(FirstContact::adaptive());
+    let mut accounting = asking(FirstContact::adaptive());
     for address in 0..32 {
-        go(&mut books, START, foreign(address));
+        go(&mut accounting, START, foreign(address));
     }
-    hold(&mut books, START, Origin { named: true, ..foreign(32) });
-    assert_eq!(books.repute(ScopeId::HOST, CreditBucket::Foreign).credit, 0);
+    hold(&mut accounting, START, Origin { named: true, ..foreign(32) });
+    assert_eq!(accounting.repute(ScopeId::HOST, CreditBucket::Foreign).credit, 0);
     for bucket in [CreditBucket::Named, CreditBucket::Strangers] {
-        assert_eq!(books.repute(ScopeId::HOST, bucket).pending, 0, "{bucket:?}");
+        assert_eq!(accounting.repute(ScopeId::HOST, bucket).pending, 0, "{bucket:?}");
     }
     // Who waits there is in nobody's way.
     for address in 100..132 {
-        go(&mut books, START, stranger(address));
+        go(&mut accounting, START, stranger(address));
     }
-    hold(&mut books, START, stranger(132));
+    hold(&mut accounting, START, stranger(132));
 }
 
 #[test]
 fn an_answer_that_proves_nothing_gives_back_its_cost_and_absolves_of_nothing() {
     for origin in [stranger, foreign] {
         let bucket = origin(0).bucket();
-        let mut books = asking(FirstContact::adaptive());
+        let mut accounting = asking(FirstContact::adaptive());
         for address in 0..1_000 {
-            let id = go(&mut books, START, origin(address));
-            books.end(START, id, Ending::Neutral, 0);
-            let repute = books.repute(ScopeId::HOST, bucket);
+            let id = go(&mut accounting, START, origin(address));
+            accounting.end(START, id, Ending::Neutral, 0);
+            let repute = accounting.repute(ScopeId::HOST, bucket);
             assert_eq!((repute.credit, repute.pending), (32, 0));
         }
         // So many silences make a suspect, whatever came between.
         let mut now = START;
         for address in 1_000..1_050 {
-            let id = go(&mut books, now, origin(address));
-            books.end(now, id, Ending::TimedOut, 0);
-            let id = go(&mut books, now + 20 * SECOND, origin(address + 1_000));
-            books.end(now + 20 * SECOND, id, Ending::Neutral, 0);
+            let id = go(&mut accounting, now, origin(address));
+            accounting.end(now, id, Ending::TimedOut, 0);
+            let id = go(&mut accounting, now + 20 * SECOND, origin(address + 1_000));
+            accounting.end(now + 20 * SECOND, id, Ending::Neutral, 0);
             now += 20 * SECOND;
         }
-        assert!(books.repute(ScopeId::HOST, bucket).suspect_since.is_some());
+        assert!(accounting.repute(ScopeId::HOST, bucket).suspect_since.is_some());
     }
 }
 
 #[test]
 fn an_address_whose_answer_proved_nothing_is_in_no_working_set() {
-    let mut books = asking(FirstContact { credit: 3, ..FirstContact::virus_throttle() });
-    let id = go(&mut books, START, stranger(1));
-    books.end(START, id, Ending::Neutral, 0);
-    go(&mut books, START, stranger(1));
-    assert_eq!(books.repute(ScopeId::HOST, CreditBucket::Strangers).first_contacts, 2);
+    let mut accounting = asking(FirstContact { credit: 3, ..FirstContact::virus_throttle() });
+    let id = go(&mut accounting, START, stranger(1));
+    accounting.end(START, id, Ending::Neutral, 0);
+    go(&mut accounting, START, stranger(1));
+    assert_eq!(accounting.repute(ScopeId::HOST, CreditBucket::Strangers).first_contacts, 2);
 }

@@ -1,7 +1,9 @@
 //! How fast a queue is worked off.
 
 use halfopen_policy::scope::TURN_TOLERANCE_NS;
-use halfopen_policy::{AttemptId, Books, Ending, Limits, Mode, Origin, Overflow, Rate, ScopeId, Verdict};
+use halfopen_policy::{
+    Accounting, AttemptId, Ending, Limits, Mode, Origin, Overflow, Rate, ScopeId, Verdict,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -21,7 +23,7 @@ fn per_second(releases: u32) -> Option<Rate> {
 
 /// Waiters that ask every 512 ms, each at its own time.
 struct Queue {
-    books: Books,
+    accounting: Accounting,
     /// By the time of the next re-check.
     timers: BTreeSet<(u64, AttemptId)>,
     released: Vec<u64>,
@@ -32,7 +34,7 @@ struct Queue {
 impl Queue {
     fn new(limits: Limits) -> Self {
         Self {
-            books: Books::new(Mode::Enforce, limits),
+            accounting: Accounting::new(Mode::Enforce, limits),
             timers: BTreeSet::new(),
             released: Vec::new(),
             answered: true,
@@ -41,7 +43,7 @@ impl Queue {
 
     /// The attempt's first re-check comes `first_timer` later.
     fn dial(&mut self, now: u64, first_timer: u64) -> AttemptId {
-        let (id, verdict) = self.books.begin(now, Origin::default());
+        let (id, verdict) = self.accounting.begin(now, Origin::default());
         if verdict == Verdict::Hold {
             self.timers.insert((now + first_timer, id));
         }
@@ -54,13 +56,13 @@ impl Queue {
             && now <= until
         {
             self.timers.pop_first();
-            if self.books.recheck(now, id) == Verdict::Hold {
+            if self.accounting.recheck(now, id) == Verdict::Hold {
                 self.timers.insert((now + RECHECK, id));
                 continue;
             }
             self.released.push(now);
             if self.answered {
-                self.books.end(now, id, Ending::Established, 0);
+                self.accounting.end(now, id, Ending::Established, 0);
             }
         }
     }
@@ -130,13 +132,13 @@ fn a_thousand_cancelled_waiters_cost_the_next_one_two_turns_at_most() {
     let next = queue.dial(0, 20_000_000);
     queue.run(2 * SECOND);
     for id in cancelled {
-        queue.books.end(2 * SECOND, id, Ending::Other, 0);
+        queue.accounting.end(2 * SECOND, id, Ending::Other, 0);
         queue.timers.retain(|&(_, waiting)| waiting != id);
     }
-    queue.books.end(2 * SECOND, first, Ending::Established, 0);
+    queue.accounting.end(2 * SECOND, first, Ending::Established, 0);
     queue.run(2 * SECOND + RECHECK + 200_000_000);
     assert_eq!(queue.released.len(), 1, "{next:?} has not had its turn");
-    assert_eq!(queue.books.ledger(ScopeId::HOST, 3 * SECOND).cancelled, 1_000);
+    assert_eq!(queue.accounting.ledger(ScopeId::HOST, 3 * SECOND).cancelled, 1_000);
 }
 
 #[test]
@@ -148,10 +150,10 @@ fn a_raised_limit_and_rate_are_in_force_at_the_next_recheck() {
     }
     queue.run(SECOND);
     assert_eq!(queue.released.len(), 0);
-    queue.books.set_limits(ScopeId::HOST, limits(40, None));
+    queue.accounting.set_limits(ScopeId::HOST, limits(40, None));
     queue.run(SECOND + RECHECK);
     assert_eq!(queue.released.len(), 30);
-    queue.books.set_limits(ScopeId::HOST, limits(5, None));
+    queue.accounting.set_limits(ScopeId::HOST, limits(5, None));
     queue.run(10 * SECOND);
     assert_eq!(queue.released.len(), 30, "a lowered limit lets nobody out");
 }
@@ -162,35 +164,35 @@ fn what_was_let_go_unenforced_is_no_debt() {
     for waiter in 0..500 {
         queue.dial(0, 15_000_000 + waiter);
     }
-    queue.books.set_mode(Mode::Off);
+    queue.accounting.set_mode(Mode::Off);
     queue.run(SECOND);
     assert_eq!(queue.released.len(), 499);
-    queue.books.set_mode(Mode::Enforce);
+    queue.accounting.set_mode(Mode::Enforce);
     queue.dial(2 * SECOND, 15_000_000);
-    queue.books.set_limits(ScopeId::HOST, limits(2, per_second(1)));
+    queue.accounting.set_limits(ScopeId::HOST, limits(2, per_second(1)));
     queue.run(4 * SECOND);
     assert_eq!(queue.released.len(), 500);
 }
 
 #[test]
 fn a_full_queue_refuses_only_those_who_would_have_to_wait() {
-    let mut books = Books::new(Mode::Enforce, Limits { queue: 3, ..limits(1, per_second(10)) });
-    let own = books.open_scope(Limits { queue: 1, ..limits(9, None) });
+    let mut accounting = Accounting::new(Mode::Enforce, Limits { queue: 3, ..limits(1, per_second(10)) });
+    let own = accounting.open_scope(Limits { queue: 1, ..limits(9, None) });
     for _ in 0..4 {
-        assert!(books.refuses(0, Origin { own: Some(own), ..Origin::default() }).is_none());
-        books.begin(0, Origin { own: Some(own), ..Origin::default() });
+        assert!(accounting.refuses(0, Origin { own: Some(own), ..Origin::default() }).is_none());
+        accounting.begin(0, Origin { own: Some(own), ..Origin::default() });
     }
     assert!(
-        books.refuses(0, Origin { own: Some(own), ..Origin::default() }).is_some()
-            && books.refuses(0, Origin::default()).is_some()
+        accounting.refuses(0, Origin { own: Some(own), ..Origin::default() }).is_some()
+            && accounting.refuses(0, Origin::default()).is_some()
     );
-    assert_eq!(books.ledger(ScopeId::HOST, 0).refused_overflow, 2);
-    assert_eq!(books.ledger(own, 0).refused_overflow, 1);
-    books.set_limits(
+    assert_eq!(accounting.ledger(ScopeId::HOST, 0).refused_overflow, 2);
+    assert_eq!(accounting.ledger(own, 0).refused_overflow, 1);
+    accounting.set_limits(
         ScopeId::HOST,
         Limits { queue: 3, overflow: Overflow::Wait, ..limits(1, per_second(10)) },
     );
-    assert!(books.refuses(0, Origin::default()).is_none());
+    assert!(accounting.refuses(0, Origin::default()).is_none());
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -219,26 +221,26 @@ proptest! {
         ),
     ) {
         let Some(rate) = per_second(releases_per_second) else { return Err(TestCaseError::reject("no rate")) };
-        let mut books = Books::new(Mode::Enforce, Limits { strict, ..limits(half_open, Some(rate)) });
+        let mut accounting = Accounting::new(Mode::Enforce, Limits { strict, ..limits(half_open, Some(rate)) });
         let (mut now, mut waiting, mut out, mut released) = (0, Vec::new(), Vec::new(), Vec::<u64>::new());
         for (act, step, count) in acts {
             now += step;
             for turn in 0..count {
                 match act {
                     Act::Dial => {
-                        let (id, verdict) = books.begin(now, Origin::default());
+                        let (id, verdict) = accounting.begin(now, Origin::default());
                         if verdict == Verdict::Hold { waiting.push(id) } else { out.push(id) }
                     }
                     Act::Recheck if !waiting.is_empty() => {
                         let at = turn * 7 % waiting.len();
-                        if books.recheck(now, waiting[at]) == Verdict::Go {
+                        if accounting.recheck(now, waiting[at]) == Verdict::Go {
                             released.push(now);
                             out.push(waiting.swap_remove(at));
                         }
                     }
-                    Act::Answer => out.pop().into_iter().for_each(|id| books.end(now, id, Ending::Established, 0)),
+                    Act::Answer => out.pop().into_iter().for_each(|id| accounting.end(now, id, Ending::Established, 0)),
                     Act::Cancel if turn < 5 => {
-                        waiting.pop().into_iter().for_each(|id| books.end(now, id, Ending::Other, 0));
+                        waiting.pop().into_iter().for_each(|id| accounting.end(now, id, Ending::Other, 0));
                     }
                     Act::Recheck | Act::Cancel => {}
                 }

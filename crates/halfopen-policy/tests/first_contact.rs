@@ -1,8 +1,8 @@
 //! What holds of credit and of the host's turns under any sequence of attempts.
 
-use halfopen_policy::books::SYN_GAP_NS;
+use halfopen_policy::accounting::SYN_GAP_NS;
 use halfopen_policy::{
-    AttemptId, Books, CreditBucket, Ending, FirstContact, Limits, Mode, OnSuspect, Order, Origin, Party,
+    Accounting, AttemptId, CreditBucket, Ending, FirstContact, Limits, Mode, OnSuspect, Order, Origin, Party,
     Rate, ScopeId, Share, Verdict,
 };
 use proptest::collection::vec;
@@ -75,7 +75,7 @@ fn some_rules() -> impl Strategy<Value = FirstContact> {
 /// One account, and what whoever watches its packets counts.
 struct Watched {
     now: u64,
-    books: Books,
+    accounting: Accounting,
     own: ScopeId,
     live: BTreeMap<AttemptId, Live>,
     /// First contacts that have gone out, and those of them that were answered.
@@ -85,9 +85,9 @@ struct Watched {
 
 impl Watched {
     fn new(rules: FirstContact) -> Self {
-        let mut books = Books::new(Mode::Enforce, free());
-        let own = books.open_scope(asking(rules));
-        Self { now: 10 * SECOND, books, own, live: BTreeMap::new(), out: 0, answered: 0 }
+        let mut accounting = Accounting::new(Mode::Enforce, free());
+        let own = accounting.open_scope(asking(rules));
+        Self { now: 10 * SECOND, accounting, own, live: BTreeMap::new(), out: 0, answered: 0 }
     }
 
     fn go(&mut self, id: AttemptId) {
@@ -101,12 +101,12 @@ impl Watched {
     fn timer(&mut self, id: AttemptId) {
         let Some(live) = self.live.get_mut(&id) else { return };
         if live.out {
-            let verdict = self.books.resend(self.now, id);
+            let verdict = self.accounting.resend(self.now, id);
             live.pending &= self.now - live.last_syn < SYN_GAP_NS;
             if verdict == Verdict::Go {
                 live.last_syn = self.now;
             }
-        } else if self.books.recheck(self.now, id) == Verdict::Go {
+        } else if self.accounting.recheck(self.now, id) == Verdict::Go {
             self.go(id);
         }
     }
@@ -119,7 +119,7 @@ impl Watched {
         match *act {
             Act::Begin { first } => {
                 let origin = Origin { own: Some(self.own), first, ..Origin::default() };
-                let (id, verdict) = self.books.begin(self.now, origin);
+                let (id, verdict) = self.accounting.begin(self.now, origin);
                 assert!(first || verdict == Verdict::Go, "what is known does not wait for credit");
                 self.live.insert(id, Live { first, out: false, pending: false, last_syn: 0 });
                 if verdict == Verdict::Go {
@@ -137,7 +137,7 @@ impl Watched {
                 let Some(live) = self.live.remove(&id) else { return };
                 let ending = if live.out { ending } else { Ending::Other };
                 self.answered += u64::from(live.first && live.out && ending == Ending::Established);
-                self.books.end(self.now, id, ending, 0);
+                self.accounting.end(self.now, id, ending, 0);
             }
         }
     }
@@ -158,7 +158,7 @@ proptest! {
             let earned = (watched.answered * u64::from(rules.worth_in_parts())).div_ceil(16);
             let most = u64::from(rules.credit) + earned + recovered;
             prop_assert!(watched.out <= most, "{} of {most}", watched.out);
-            prop_assert_eq!(watched.books.repute(watched.own, CreditBucket::Strangers).first_contacts, watched.out);
+            prop_assert_eq!(watched.accounting.repute(watched.own, CreditBucket::Strangers).first_contacts, watched.out);
         }
     }
 
@@ -170,7 +170,7 @@ proptest! {
         let mut watched = Watched::new(rules);
         for (step, act) in &life {
             watched.act(*step, act);
-            let credit = u64::from(watched.books.repute(watched.own, CreditBucket::Strangers).credit);
+            let credit = u64::from(watched.accounting.repute(watched.own, CreditBucket::Strangers).credit);
             let banked = u64::from(rules.worth_in_parts()) * 9 / 16;
             let most = (u64::from(rules.credit) + banked + 1).max(watched.answered);
             prop_assert!(credit <= most, "{credit} of {most}");
@@ -186,7 +186,7 @@ proptest! {
         for (step, act) in &life {
             watched.act(*step, act);
             let pending = watched.live.values().filter(|live| live.pending).count();
-            prop_assert_eq!(watched.books.repute(watched.own, CreditBucket::Strangers).pending as usize, pending);
+            prop_assert_eq!(watched.accounting.repute(watched.own, CreditBucket::Strangers).pending as usize, pending);
         }
     }
 
@@ -209,7 +209,7 @@ proptest! {
 /// A host with so few slots that all wait for its turns.
 struct Full {
     now: u64,
-    books: Books,
+    accounting: Accounting,
     waiting: BTreeMap<AttemptId, Party>,
 }
 
@@ -222,17 +222,20 @@ impl Full {
             queue: 100_000,
             ..Limits::xp_sp2()
         };
-        let mut full =
-            Self { now: SECOND, books: Books::new(Mode::Enforce, limits), waiting: BTreeMap::new() };
-        full.books.begin(full.now, Origin::default());
+        let mut full = Self {
+            now: SECOND,
+            accounting: Accounting::new(Mode::Enforce, limits),
+            waiting: BTreeMap::new(),
+        };
+        full.accounting.begin(full.now, Origin::default());
         full
     }
 
     /// Whether it has to wait: if not, it is answered at once.
     fn queue(&mut self, party: Party) -> bool {
-        let (id, verdict) = self.books.begin(self.now, Origin { party, ..Origin::default() });
+        let (id, verdict) = self.accounting.begin(self.now, Origin { party, ..Origin::default() });
         if verdict == Verdict::Go {
-            self.books.end(self.now, id, Ending::Established, 0);
+            self.accounting.end(self.now, id, Ending::Established, 0);
             return false;
         }
         self.waiting.insert(id, party);
@@ -244,9 +247,9 @@ impl Full {
         for _ in 0..1_000 {
             self.now += 1_000_000;
             let released =
-                self.waiting.keys().copied().find(|id| self.books.recheck(self.now, *id) == Verdict::Go);
+                self.waiting.keys().copied().find(|id| self.accounting.recheck(self.now, *id) == Verdict::Go);
             if let Some(id) = released {
-                self.books.end(self.now, id, Ending::Established, 0);
+                self.accounting.end(self.now, id, Ending::Established, 0);
                 let party = self.waiting[&id];
                 self.waiting.remove(&id);
                 return party;

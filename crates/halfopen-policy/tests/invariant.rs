@@ -1,7 +1,7 @@
-//! What holds of the books under any sequence of attempts, whatever their timers do.
+//! What holds of the accounting under any sequence of attempts, whatever their timers do.
 
 use halfopen_policy::{
-    AttemptId, Books, Ending, FirstContact, Ledger, Limits, Mode, Origin, Party, Rate, ScopeId, Verdict,
+    Accounting, AttemptId, Ending, FirstContact, Ledger, Limits, Mode, Origin, Party, Rate, ScopeId, Verdict,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -34,11 +34,11 @@ enum Act {
     SetMode(Mode),
 }
 
-/// The books and what a capture beside them would have seen.
+/// The accounting and what a capture beside them would have seen.
 struct Watched {
     now: u64,
     mode: Mode,
-    books: Books,
+    accounting: Accounting,
     limits: Limits,
     /// Whether credit is asked for, so that some pass those who wait for it.
     ranks: bool,
@@ -54,10 +54,10 @@ const GRID_PART: u32 = 16;
 
 impl Watched {
     fn new(mode: Mode, limits: Limits, own_limits: Limits) -> Self {
-        let mut books = Books::new(mode, limits);
-        let own = books.open_scope(own_limits);
+        let mut accounting = Accounting::new(mode, limits);
+        let own = accounting.open_scope(own_limits);
         let ranks = limits.first_contact.or(own_limits.first_contact).is_some();
-        Self { now: 0, mode, books, limits, ranks, own, live: BTreeMap::new(), begun: 0, ended: 0 }
+        Self { now: 0, mode, accounting, limits, ranks, own, live: BTreeMap::new(), begun: 0, ended: 0 }
     }
 
     fn scopes(&self) -> [ScopeId; SCOPES_ASKED] {
@@ -74,12 +74,13 @@ impl Watched {
         let of_its_own = |(id, live): &(&AttemptId, &Live)| {
             live.party == party
                 && live.state == State::Queued
-                && self.books.held_back_by(**id) == Some(ScopeId::HOST)
+                && self.accounting.held_back_by(**id) == Some(ScopeId::HOST)
         };
         let at_host =
             if self.limits.half_open.is_some() { self.live.iter().filter(of_its_own).count() } else { 0 };
-        let waited = own.map_or(0, |own| self.books.waiting_at(own)) + at_host;
-        let (id, verdict) = self.books.begin(self.now, Origin { own, first, party, ..Origin::default() });
+        let waited = own.map_or(0, |own| self.accounting.waiting_at(own)) + at_host;
+        let (id, verdict) =
+            self.accounting.begin(self.now, Origin { own, first, party, ..Origin::default() });
         assert!(
             verdict != Verdict::Go || waited == 0 || self.ranks || self.mode == Mode::Off,
             "admitted past {waited} waiters"
@@ -96,9 +97,9 @@ impl Watched {
     fn timer(&mut self, id: AttemptId) {
         let Some(live) = self.live.get_mut(&id) else { return };
         let verdict = match live.state {
-            State::Queued => self.books.recheck(self.now, id),
+            State::Queued => self.accounting.recheck(self.now, id),
             State::Out(last_syn) => {
-                let verdict = self.books.resend(self.now, id);
+                let verdict = self.accounting.resend(self.now, id);
                 let early = self.now - last_syn < 980_000_000;
                 assert_eq!(verdict == Verdict::TooEarly, early && !live.may_repeat_early);
                 live.may_repeat_early = false;
@@ -116,7 +117,7 @@ impl Watched {
     }
 
     fn end(&mut self, id: AttemptId, ending: Ending) {
-        self.books.end(self.now, id, ending, 0);
+        self.accounting.end(self.now, id, ending, 0);
         self.live.remove(&id);
         self.ended += 1;
     }
@@ -134,11 +135,11 @@ impl Watched {
             Act::End(at, ending) => self.chosen(at).into_iter().for_each(|id| self.end(id, ending)),
             Act::SetHalfOpen(half_open) => {
                 self.limits.half_open = half_open;
-                self.books.set_limits(ScopeId::HOST, self.limits);
+                self.accounting.set_limits(ScopeId::HOST, self.limits);
             }
             Act::SetMode(mode) => {
                 self.mode = mode;
-                self.books.set_mode(mode);
+                self.accounting.set_mode(mode);
             }
         }
         self.balance();
@@ -155,7 +156,7 @@ impl Watched {
 
     fn balance(&self) {
         for scope in self.scopes() {
-            let ledger = self.books.ledger(scope, self.now);
+            let ledger = self.accounting.ledger(scope, self.now);
             let out = self.charged_to(scope).filter(|live| live.state != State::Queued).count() as u64;
             let queued = self.charged_to(scope).filter(|live| live.state == State::Queued).count() as u64;
             assert_eq!((ledger.half_open + ledger.aged, ledger.queued), (out, queued), "{ledger:?}");
@@ -165,7 +166,7 @@ impl Watched {
                 "{ledger:?}"
             );
         }
-        let host = self.books.ledger(ScopeId::HOST, self.now);
+        let host = self.accounting.ledger(ScopeId::HOST, self.now);
         let ended = host.established + host.failed + host.cancelled + host.gave_up_while_queued;
         assert_eq!((self.begun - self.live.len() as u64, self.ended), (ended, ended), "{host:?}");
     }
@@ -218,7 +219,7 @@ fn never_more_senders(host: Limits, own: Limits, life: &[(u64, Act)]) -> Result<
         for (scope, limits) in watched.scopes().into_iter().zip([host, own]) {
             let senders = watched.senders(scope, limits.slot_life);
             prop_assert!(senders <= limits.half_open.unwrap_or(u32::MAX) as usize, "{senders} at {scope:?}");
-            let held = watched.books.ledger(scope, watched.now).half_open as usize;
+            let held = watched.accounting.ledger(scope, watched.now).half_open as usize;
             let most = watched.senders(scope, limits.slot_life + limits.slot_life / GRID_PART);
             prop_assert!(
                 (senders..=most).contains(&held),
@@ -241,8 +242,8 @@ proptest! {
             watched.end(id, Ending::Other);
         }
         for scope in watched.scopes() {
-            let Ledger { half_open, aged, queued, .. } = watched.books.ledger(scope, watched.now);
-            prop_assert_eq!([half_open, aged, queued, watched.books.waiting_at(scope) as u64], [0; 4]);
+            let Ledger { half_open, aged, queued, .. } = watched.accounting.ledger(scope, watched.now);
+            prop_assert_eq!([half_open, aged, queued, watched.accounting.waiting_at(scope) as u64], [0; 4]);
         }
     }
 
@@ -269,8 +270,8 @@ proptest! {
             watched.end(id, Ending::Other);
         }
         for scope in watched.scopes() {
-            let Ledger { half_open, aged, queued, .. } = watched.books.ledger(scope, watched.now);
-            prop_assert_eq!([half_open, aged, queued, watched.books.waiting_at(scope) as u64], [0; 4]);
+            let Ledger { half_open, aged, queued, .. } = watched.accounting.ledger(scope, watched.now);
+            prop_assert_eq!([half_open, aged, queued, watched.accounting.waiting_at(scope) as u64], [0; 4]);
         }
     }
 
@@ -304,17 +305,17 @@ proptest! {
 
     #[test]
     fn audit_never_holds_and_counts_what_it_would_have_held(host in some_limits(), attempts in 1..100u32) {
-        let mut books = Books::new(Mode::Audit, host);
+        let mut accounting = Accounting::new(Mode::Audit, host);
         let mut audited = 0;
         for _ in 0..attempts {
-            let (id, verdict) = books.begin(5, Origin::default());
+            let (id, verdict) = accounting.begin(5, Origin::default());
             prop_assert_ne!(verdict, Verdict::Hold);
             audited += u32::from(verdict == Verdict::GoAudited);
-            prop_assert_eq!(books.resend(1_000_000_005, id), Verdict::Go);
+            prop_assert_eq!(accounting.resend(1_000_000_005, id), Verdict::Go);
         }
         let over = attempts.saturating_sub(host.half_open.unwrap_or(u32::MAX));
         prop_assert_eq!(audited, over);
-        prop_assert_eq!(books.ledger(ScopeId::HOST, 5).would_have_waited, u64::from(over));
+        prop_assert_eq!(accounting.ledger(ScopeId::HOST, 5).would_have_waited, u64::from(over));
     }
 
     #[test]
@@ -324,20 +325,20 @@ proptest! {
         times in vec(any::<u64>(), 1..40),
     ) {
         let limits = |slot_life| Limits { half_open, slot_life, ..Limits::xp_sp2() };
-        let mut books = Books::new(Mode::Enforce, limits(Duration::ZERO));
+        let mut accounting = Accounting::new(Mode::Enforce, limits(Duration::ZERO));
         let mut ids = Vec::new();
         for (turn, now) in times.into_iter().enumerate() {
-            books.set_limits(ScopeId::HOST, limits(slot_lives[turn % slot_lives.len()]));
-            ids.push(books.begin(now, Origin::default()).0);
+            accounting.set_limits(ScopeId::HOST, limits(slot_lives[turn % slot_lives.len()]));
+            ids.push(accounting.begin(now, Origin::default()).0);
             for &id in &ids {
-                books.recheck(now, id);
-                books.resend(now.wrapping_add(turn as u64), id);
+                accounting.recheck(now, id);
+                accounting.resend(now.wrapping_add(turn as u64), id);
             }
-            prop_assert!(books.ledger(ScopeId::HOST, now).half_open <= ids.len() as u64);
+            prop_assert!(accounting.ledger(ScopeId::HOST, now).half_open <= ids.len() as u64);
         }
         for id in ids {
-            books.end(u64::MAX, id, Ending::Other, 0);
+            accounting.end(u64::MAX, id, Ending::Other, 0);
         }
-        prop_assert_eq!(books.ledger(ScopeId::HOST, u64::MAX).half_open, 0);
+        prop_assert_eq!(accounting.ledger(ScopeId::HOST, u64::MAX).half_open, 0);
     }
 }

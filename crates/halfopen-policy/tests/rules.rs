@@ -1,7 +1,7 @@
 //! Lives in which a rule is easily lost.
 
 use halfopen_policy::{
-    AttemptId, Books, CreditBucket, Ending, FirstContact, Ledger, Limits, Mode, OnSuspect, Origin, Rate,
+    Accounting, AttemptId, CreditBucket, Ending, FirstContact, Ledger, Limits, Mode, OnSuspect, Origin, Rate,
     Refusal, ScopeId, Standing, Verdict,
 };
 use std::time::Duration;
@@ -21,15 +21,15 @@ fn once_in(time: Duration) -> Option<Rate> {
     Rate::new(1, time)
 }
 
-/// Books of one host, and what time it is.
+/// Accounting of one host, and what time it is.
 struct Host {
-    books: Books,
+    accounting: Accounting,
     clock: u64,
 }
 
 impl Host {
     fn new(mode: Mode, limits: Limits) -> Self {
-        Self { books: Books::new(mode, limits), clock: 7 * SECOND }
+        Self { accounting: Accounting::new(mode, limits), clock: 7 * SECOND }
     }
 
     fn pass(&mut self, nanos: u64) {
@@ -37,23 +37,23 @@ impl Host {
     }
 
     fn begin(&mut self) -> (AttemptId, Verdict) {
-        self.books.begin(self.clock, Origin::default())
+        self.accounting.begin(self.clock, Origin::default())
     }
 
     fn recheck(&mut self, id: AttemptId) -> Verdict {
-        self.books.recheck(self.clock, id)
+        self.accounting.recheck(self.clock, id)
     }
 
     fn set_limits(&mut self, limits: Limits) {
-        self.books.set_limits(ScopeId::HOST, limits);
+        self.accounting.set_limits(ScopeId::HOST, limits);
     }
 
     fn end(&mut self, id: AttemptId, ending: Ending) {
-        self.books.end(self.clock, id, ending, 0);
+        self.accounting.end(self.clock, id, ending, 0);
     }
 
     fn ledger(&self) -> Ledger {
-        self.books.ledger(ScopeId::HOST, self.clock)
+        self.accounting.ledger(ScopeId::HOST, self.clock)
     }
 }
 
@@ -103,12 +103,12 @@ fn what_audit_let_go_is_no_debt_when_enforcing_begins_again() {
     let mut host = Host::new(Mode::Enforce, limits(1, 21_000, once_in(Duration::from_secs(1))));
     host.begin();
     let waiting: Vec<_> = (0..100).map(|_| host.begin().0).collect();
-    host.books.set_mode(Mode::Audit);
+    host.accounting.set_mode(Mode::Audit);
     for &id in &waiting {
         assert_eq!(host.recheck(id), Verdict::Go);
         host.end(id, Ending::Established);
     }
-    host.books.set_mode(Mode::Enforce);
+    host.accounting.set_mode(Mode::Enforce);
     let (next, verdict) = host.begin();
     assert_eq!(verdict, Verdict::Hold);
     host.pass(25 * SECOND);
@@ -119,27 +119,27 @@ fn what_audit_let_go_is_no_debt_when_enforcing_begins_again() {
 
 #[test]
 fn an_audited_attempt_names_the_scope_that_would_have_held_it() {
-    let mut books = Books::new(Mode::Audit, limits(9, 21_000, None));
-    let own = Some(books.open_scope(limits(1, 21_000, None)));
+    let mut accounting = Accounting::new(Mode::Audit, limits(9, 21_000, None));
+    let own = Some(accounting.open_scope(limits(1, 21_000, None)));
     let origin = Origin { own, ..Origin::default() };
-    let (first, _) = books.begin(SECOND, origin);
-    let (second, verdict) = books.begin(SECOND, origin);
+    let (first, _) = accounting.begin(SECOND, origin);
+    let (second, verdict) = accounting.begin(SECOND, origin);
     assert_eq!(verdict, Verdict::GoAudited);
-    assert_eq!([first, second].map(|id| books.held_back_by(id)), [None, own]);
+    assert_eq!([first, second].map(|id| accounting.held_back_by(id)), [None, own]);
 }
 
 #[test]
 fn an_never_held_attempt_never_waits_but_takes_a_slot() {
     let mut host = Host::new(Mode::Enforce, limits(1, 21_000, None));
     let never_hold = Origin { standing: Standing::NeverHold, ..Origin::default() };
-    let (first, verdict) = host.books.begin(host.clock, never_hold);
+    let (first, verdict) = host.accounting.begin(host.clock, never_hold);
     assert_eq!(verdict, Verdict::Go);
     assert_eq!(host.begin().1, Verdict::Hold);
-    assert_eq!(host.books.begin(host.clock, never_hold).1, Verdict::Go);
+    assert_eq!(host.accounting.begin(host.clock, never_hold).1, Verdict::Go);
     assert_eq!(host.ledger().half_open, 2);
     // Late in its slot's life, others waiting: an ordinary attempt's SYN would be held.
     host.pass(15 * SECOND);
-    assert_eq!(host.books.resend(host.clock, first), Verdict::Go);
+    assert_eq!(host.accounting.resend(host.clock, first), Verdict::Go);
 }
 
 #[test]
@@ -148,8 +148,8 @@ fn an_never_held_attempt_is_not_refused() {
     host.begin();
     host.begin();
     let never_hold = Origin { standing: Standing::NeverHold, ..Origin::default() };
-    assert_eq!(host.books.refuses(host.clock, Origin::default()), Some(Refusal::QueueFull));
-    assert_eq!(host.books.refuses(host.clock, never_hold), None);
+    assert_eq!(host.accounting.refuses(host.clock, Origin::default()), Some(Refusal::QueueFull));
+    assert_eq!(host.accounting.refuses(host.clock, never_hold), None);
     assert_eq!(host.ledger().refused_overflow, 1);
 }
 
@@ -158,12 +158,12 @@ fn a_waiter_whose_address_has_become_known_costs_no_credit() {
     let first_contact = Some(FirstContact { credit: 1, ..FirstContact::adaptive() });
     let mut host = Host::new(Mode::Enforce, Limits { first_contact, half_open: None, ..Limits::xp_sp2() });
     let stranger = Origin { first: true, ..Origin::default() };
-    assert_eq!(host.books.begin(host.clock, stranger).1, Verdict::Go);
-    let (waiting, verdict) = host.books.begin(host.clock, stranger);
+    assert_eq!(host.accounting.begin(host.clock, stranger).1, Verdict::Go);
+    let (waiting, verdict) = host.accounting.begin(host.clock, stranger);
     assert_eq!((verdict, host.recheck(waiting)), (Verdict::Hold, Verdict::Hold));
-    host.books.knows(host.clock, waiting);
+    host.accounting.knows(host.clock, waiting);
     assert_eq!(host.recheck(waiting), Verdict::Go);
-    assert_eq!(host.books.repute(ScopeId::HOST, CreditBucket::Strangers).first_contacts, 1);
+    assert_eq!(host.accounting.repute(ScopeId::HOST, CreditBucket::Strangers).first_contacts, 1);
 }
 
 #[test]
@@ -174,16 +174,16 @@ fn a_blocked_suspect_is_refused_for_as_long_as_was_said() {
         Host::new(Mode::Enforce, Limits { first_contact: Some(rules), half_open: None, ..Limits::xp_sp2() });
     let stranger = Origin { first: true, ..Origin::default() };
     for _ in 0..43 {
-        assert_eq!(host.books.refuses(host.clock, stranger), None);
-        let (id, _) = host.books.begin(host.clock, stranger);
+        assert_eq!(host.accounting.refuses(host.clock, stranger), None);
+        let (id, _) = host.accounting.begin(host.clock, stranger);
         host.end(id, Ending::TimedOut);
     }
-    assert_eq!(host.books.refuses(host.clock, Origin::default()), Some(Refusal::Blocked));
+    assert_eq!(host.accounting.refuses(host.clock, Origin::default()), Some(Refusal::Blocked));
     assert_eq!(host.ledger().blocked, 1);
     host.pass(block.as_nanos() as u64 - 1);
-    assert_eq!(host.books.refuses(host.clock, Origin::default()), Some(Refusal::Blocked));
+    assert_eq!(host.accounting.refuses(host.clock, Origin::default()), Some(Refusal::Blocked));
     host.pass(1);
-    assert_eq!(host.books.refuses(host.clock, Origin::default()), None);
+    assert_eq!(host.accounting.refuses(host.clock, Origin::default()), None);
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn each_first_contact_costs_a_credit_of_its_credit_bucket() {
     let mut host = Host::new(Mode::Enforce, Limits { first_contact, half_open: None, ..Limits::xp_sp2() });
     for (named, credits) in [(false, 3), (true, 2 * 3)] {
         let origin = Origin { first: true, named, port: 443, ..Origin::default() };
-        let verdicts = (0..50).map(|_| host.books.begin(host.clock, origin).1);
+        let verdicts = (0..50).map(|_| host.accounting.begin(host.clock, origin).1);
         assert_eq!(verdicts.filter(|verdict| *verdict == Verdict::Go).count(), credits, "named: {named}");
     }
 }
@@ -214,12 +214,12 @@ fn a_late_resend_yields_to_waiters_and_an_early_one_does_not() {
     let (waiting, _) = host.begin();
     for _ in 0..3 {
         host.pass(SECOND);
-        assert_eq!(host.books.resend(host.clock, out), Verdict::Go, "in the first seventh of slot_life");
+        assert_eq!(host.accounting.resend(host.clock, out), Verdict::Go, "in the first seventh of slot_life");
     }
     host.pass(SECOND);
-    assert_eq!(host.books.resend(host.clock, out), Verdict::Hold);
+    assert_eq!(host.accounting.resend(host.clock, out), Verdict::Hold);
     host.end(waiting, Ending::Other);
-    assert_eq!(host.books.resend(host.clock, out), Verdict::Go, "nobody waits any more");
+    assert_eq!(host.accounting.resend(host.clock, out), Verdict::Go, "nobody waits any more");
 }
 
 #[test]
@@ -229,13 +229,13 @@ fn one_early_repeat_leaves_and_only_of_a_syn_that_was_never_held() {
     let (held, verdict) = host.begin();
     assert_eq!(verdict, Verdict::Hold);
     host.pass(SECOND / 100);
-    assert_eq!(host.books.resend(host.clock, first), Verdict::Go, "TCP repeats it after its RST");
+    assert_eq!(host.accounting.resend(host.clock, first), Verdict::Go, "TCP repeats it after its RST");
     host.pass(SECOND / 100);
-    assert_eq!(host.books.resend(host.clock, first), Verdict::TooEarly);
+    assert_eq!(host.accounting.resend(host.clock, first), Verdict::TooEarly);
     host.end(first, Ending::Established);
     assert_eq!(host.recheck(held), Verdict::Go);
     host.pass(SECOND / 100);
-    assert_eq!(host.books.resend(host.clock, held), Verdict::TooEarly);
+    assert_eq!(host.accounting.resend(host.clock, held), Verdict::TooEarly);
 }
 
 #[test]

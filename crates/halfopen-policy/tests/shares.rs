@@ -1,7 +1,7 @@
 //! The host's slots, turns and places are shared between accounts before anything else is asked.
 
 use halfopen_policy::{
-    AttemptId, Books, Ending, FirstContact, Limits, Mode, Origin, Party, Rate, Refusal, ScopeId, Verdict,
+    Accounting, AttemptId, Ending, FirstContact, Limits, Mode, Origin, Party, Rate, Refusal, ScopeId, Verdict,
 };
 use proptest::prelude::*;
 use std::time::Duration;
@@ -30,7 +30,7 @@ fn stranger(origin: Origin) -> Origin {
 
 /// A host whose waiters ask again and again, always in the same order.
 struct Host {
-    books: Books,
+    accounting: Accounting,
     now: u64,
     waiting: Vec<AttemptId>,
     /// Of those that went out.
@@ -39,13 +39,13 @@ struct Host {
 
 impl Host {
     fn new(limits: Limits) -> Self {
-        let mut books = Books::new(Mode::Enforce, limits);
-        books.begin(SECOND, Origin::default());
-        Self { books, now: SECOND, waiting: Vec::new(), turns: 0 }
+        let mut accounting = Accounting::new(Mode::Enforce, limits);
+        accounting.begin(SECOND, Origin::default());
+        Self { accounting, now: SECOND, waiting: Vec::new(), turns: 0 }
     }
 
     fn queue(&mut self, origin: Origin) {
-        let (id, verdict) = self.books.begin(self.now, origin);
+        let (id, verdict) = self.accounting.begin(self.now, origin);
         assert_eq!(verdict, Verdict::Hold);
         self.waiting.push(id);
     }
@@ -53,9 +53,9 @@ impl Host {
     /// Time passes, and all ask.
     fn pass(&mut self, step: u64) {
         self.now += step;
-        let Self { books, now, waiting, turns } = self;
+        let Self { accounting, now, waiting, turns } = self;
         waiting.retain(|&id| {
-            let goes = books.recheck(*now, id) == Verdict::Go;
+            let goes = accounting.recheck(*now, id) == Verdict::Go;
             *turns += u32::from(goes);
             !goes
         });
@@ -67,18 +67,18 @@ impl Host {
     }
 
     fn turns_until_out_of(&mut self, origin: Origin, most: u32) -> u32 {
-        let (id, verdict) = self.books.begin(self.now, origin);
+        let (id, verdict) = self.accounting.begin(self.now, origin);
         let before = self.turns;
         if verdict == Verdict::Hold {
             loop {
                 self.pass(20 * MS);
-                if self.books.recheck(self.now, id) == Verdict::Go {
+                if self.accounting.recheck(self.now, id) == Verdict::Go {
                     break;
                 }
                 assert!(self.turns - before < most, "it waits and waits");
             }
         }
-        self.books.end(self.now, id, Ending::Established, 0);
+        self.accounting.end(self.now, id, Ending::Established, 0);
         self.turns - before
     }
 }
@@ -128,10 +128,11 @@ fn a_newcomer_has_every_other_turn_at_most() {
 fn rank_orders_within_one_part_only() {
     let first = Some(FirstContact::adaptive());
     let mut host = Host::new(full(true));
-    let own = host.books.open_scope(Limits { half_open: None, first_contact: first, ..Limits::xp_sp2() });
+    let own =
+        host.accounting.open_scope(Limits { half_open: None, first_contact: first, ..Limits::xp_sp2() });
     let charged = |origin| Origin { own: Some(own), ..origin };
     let mut begin = |origin| {
-        let (id, verdict) = host.books.begin(SECOND, charged(origin));
+        let (id, verdict) = host.accounting.begin(SECOND, charged(origin));
         assert_eq!(verdict, Verdict::Hold);
         id
     };
@@ -143,8 +144,8 @@ fn rank_orders_within_one_part_only() {
     while order.len() < 4 {
         now += 10 * MS;
         for (number, id) in waiters.iter().enumerate() {
-            if !order.contains(&number) && host.books.recheck(now, *id) == Verdict::Go {
-                host.books.end(now, *id, Ending::Established, 0);
+            if !order.contains(&number) && host.accounting.recheck(now, *id) == Verdict::Go {
+                host.accounting.end(now, *id, Ending::Established, 0);
                 order.push(number);
             }
         }
@@ -157,7 +158,7 @@ fn rank_orders_within_one_part_only() {
 
 #[test]
 fn a_newcomer_goes_out_past_others_with_a_turn_that_is_due() {
-    let begin = |host: &mut Host, origin| host.books.begin(host.now, origin).1;
+    let begin = |host: &mut Host, origin| host.accounting.begin(host.now, origin).1;
     let mut host = Host::new(full(true));
     host.queue(of(1, 1));
     host.queue(of(1, 1));
@@ -184,7 +185,7 @@ fn a_newcomer_goes_out_past_others_with_a_turn_that_is_due() {
 
 impl Host {
     fn queue_or_out(&mut self, origin: Origin) {
-        let (id, verdict) = self.books.begin(self.now, origin);
+        let (id, verdict) = self.accounting.begin(self.now, origin);
         if verdict == Verdict::Hold {
             self.waiting.push(id);
         }
@@ -200,21 +201,21 @@ fn who_waits_for_the_host_s_credit_blocks_nobody_s_known_ones() {
         ..FirstContact::adaptive()
     });
     let mut host = Host::new(Limits { first_contact, half_open: Some(2), ..full(false) });
-    host.books.begin(host.now, stranger(of(1, 1)));
+    host.accounting.begin(host.now, stranger(of(1, 1)));
     for _ in 0..100 {
         host.queue(stranger(of(1, 1)));
     }
     let known = [0; 2].map(|_| {
-        let (id, verdict) = host.books.begin(host.now, of(2, 1));
+        let (id, verdict) = host.accounting.begin(host.now, of(2, 1));
         assert_eq!(verdict, Verdict::Hold, "there is no slot");
         id
     });
-    let (stranger, verdict) = host.books.begin(host.now, stranger(of(2, 1)));
+    let (stranger, verdict) = host.accounting.begin(host.now, stranger(of(2, 1)));
     assert_eq!(verdict, Verdict::Hold, "there is no credit");
     host.now += 200 * MS;
-    assert_eq!(host.books.recheck(host.now, stranger), Verdict::Hold);
+    assert_eq!(host.accounting.recheck(host.now, stranger), Verdict::Hold);
     for id in known {
-        assert_eq!(host.books.recheck(host.now, id), Verdict::Go);
+        assert_eq!(host.accounting.recheck(host.now, id), Verdict::Go);
     }
 }
 
@@ -222,34 +223,35 @@ fn who_waits_for_the_host_s_credit_blocks_nobody_s_known_ones() {
 fn a_repeated_syn_yields_to_its_own_part_s_waiters_only() {
     let mut host =
         Host::new(Limits { half_open: Some(2), slot_life: Duration::from_secs(21), ..full(false) });
-    let (out, verdict) = host.books.begin(host.now, of(2, 1));
+    let (out, verdict) = host.accounting.begin(host.now, of(2, 1));
     assert_eq!(verdict, Verdict::Go);
     (0..100).for_each(|_| host.queue(of(1, 1)));
-    assert_eq!(host.books.resend(host.now + 15 * SECOND, out), Verdict::Go);
+    assert_eq!(host.accounting.resend(host.now + 15 * SECOND, out), Verdict::Go);
     host.queue(of(2, 1));
-    assert_eq!(host.books.resend(host.now + 18 * SECOND, out), Verdict::Hold);
+    assert_eq!(host.accounting.resend(host.now + 18 * SECOND, out), Verdict::Hold);
 }
 
 #[test]
 fn a_full_queue_has_room_for_a_few_of_each_part() {
     let mut host = Host::new(Limits { queue: 1_000, ..full(true) });
-    let busy = host.books.open_scope(Limits { half_open: Some(0), queue: 1_000_000, ..Limits::xp_sp2() });
+    let busy =
+        host.accounting.open_scope(Limits { half_open: Some(0), queue: 1_000_000, ..Limits::xp_sp2() });
     let in_account = Origin { own: Some(busy), ..of(1, 1) };
     for attempt in 0..1_000 {
-        assert_eq!(host.books.refuses(host.now, in_account), None, "{attempt}");
+        assert_eq!(host.accounting.refuses(host.now, in_account), None, "{attempt}");
         host.queue(in_account);
     }
     assert_eq!(
-        host.books.refuses(host.now, in_account),
+        host.accounting.refuses(host.now, in_account),
         Some(Refusal::QueueFull),
         "they wait in their account"
     );
     for attempt in 0..8 {
-        assert_eq!(host.books.refuses(host.now, of(1, 2)), None, "{attempt}");
+        assert_eq!(host.accounting.refuses(host.now, of(1, 2)), None, "{attempt}");
         host.queue(of(1, 2));
     }
-    assert_eq!(host.books.refuses(host.now, of(1, 2)), Some(Refusal::QueueFull));
-    assert_eq!(host.books.refuses(host.now, of(2, 2)), None);
+    assert_eq!(host.accounting.refuses(host.now, of(1, 2)), Some(Refusal::QueueFull));
+    assert_eq!(host.accounting.refuses(host.now, of(2, 2)), None);
 }
 
 /// Begins and cancels; returns how many began to wait.
@@ -257,12 +259,12 @@ fn churn(host: &mut Host, origin: Origin, each: u64, times: u32) -> u32 {
     let mut begun = 0;
     for _ in 0..times {
         host.now += each;
-        if host.books.refuses(host.now, origin).is_some() {
+        if host.accounting.refuses(host.now, origin).is_some() {
             continue;
         }
-        let (id, verdict) = host.books.begin(host.now, origin);
+        let (id, verdict) = host.accounting.begin(host.now, origin);
         assert_eq!(verdict, Verdict::Hold);
-        host.books.end(host.now, id, Ending::Cancelled, 0);
+        host.accounting.end(host.now, id, Ending::Cancelled, 0);
         begun += 1;
     }
     begun
@@ -279,29 +281,29 @@ fn a_loop_of_connect_and_close_begins_few() {
     let mut host = held();
     let begun = churn(&mut host, of(1, 1), 50_000, 80_000);
     assert!((40..=50).contains(&begun), "{begun} in 4 s");
-    assert_eq!(host.books.refuses(host.now, of(1, 1)), Some(Refusal::Churn));
-    assert_eq!(host.books.refuses(host.now, of(1, 2)), None, "it is that part's alone");
-    assert!(host.books.ledger(ScopeId::HOST, host.now).refused_overflow >= 79_900);
+    assert_eq!(host.accounting.refuses(host.now, of(1, 1)), Some(Refusal::Churn));
+    assert_eq!(host.accounting.refuses(host.now, of(1, 2)), None, "it is that part's alone");
+    assert!(host.accounting.ledger(ScopeId::HOST, host.now).refused_overflow >= 79_900);
 }
 
 #[test]
 fn who_cancels_thousands_at_once_begins_one_at_a_time_for_two_minutes() {
     let mut host = held();
-    let begin = |host: &mut Host| host.books.begin(host.now, of(1, 1)).0;
+    let begin = |host: &mut Host| host.accounting.begin(host.now, of(1, 1)).0;
     let many: Vec<_> = (0..5_000).map(|_| begin(&mut host)).collect();
     for id in many {
-        host.books.end(host.now, id, Ending::Cancelled, 0);
+        host.accounting.end(host.now, id, Ending::Cancelled, 0);
     }
     for seconds in [2, 60, 118] {
         host.now = 2 * SECOND + seconds * SECOND;
-        assert_eq!(host.books.refuses(host.now, of(1, 1)), None, "after {seconds} s");
+        assert_eq!(host.accounting.refuses(host.now, of(1, 1)), None, "after {seconds} s");
         let one = begin(&mut host);
-        assert_eq!(host.books.refuses(host.now, of(1, 1)), Some(Refusal::Churn), "after {seconds} s");
-        host.books.end(host.now, one, Ending::TimedOut, 0);
+        assert_eq!(host.accounting.refuses(host.now, of(1, 1)), Some(Refusal::Churn), "after {seconds} s");
+        host.accounting.end(host.now, one, Ending::TimedOut, 0);
     }
     host.now += 10 * SECOND;
     begin(&mut host);
-    assert_eq!(host.books.refuses(host.now, of(1, 1)), None);
+    assert_eq!(host.accounting.refuses(host.now, of(1, 1)), None);
 }
 
 proptest! {
@@ -315,11 +317,11 @@ proptest! {
         for (pause, number, cancelled) in steps {
             host.now += pause;
             let waiting: Vec<_> = (0..number).map(|_| {
-                assert_eq!(host.books.refuses(host.now, of(1, 1)), None);
-                host.books.begin(host.now, of(1, 1)).0
+                assert_eq!(host.accounting.refuses(host.now, of(1, 1)), None);
+                host.accounting.begin(host.now, of(1, 1)).0
             }).collect();
             for id in waiting {
-                host.books.end(host.now, id, if cancelled { Ending::Cancelled } else { Ending::TimedOut }, 0);
+                host.accounting.end(host.now, id, if cancelled { Ending::Cancelled } else { Ending::TimedOut }, 0);
             }
             if cancelled {
                 host.now += u64::from(number) * SECOND / 6;

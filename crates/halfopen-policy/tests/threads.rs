@@ -1,4 +1,4 @@
-//! Several threads begin and end attempts in the same books, as processors do: the limit holds at every instant, and no
+//! Several threads begin and end attempts in the same accounting, as processors do: the limit holds at every instant, and no
 //! slot is lost or made.
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
@@ -49,14 +49,14 @@ fn on_threads(work: impl Fn(u64) + Sync) {
 
 /// `host` and `own` are the limits of the host and of the account: one of them is [`LIMIT`].
 fn never_more_than_the_limit(host: Option<u32>, own: Option<u32>) {
-    let books = Shared::new(&limits(host), &limits(own));
+    let accounting = Shared::new(&limits(host), &limits(own));
     let (out, most, refused, at_once) =
         (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
     on_threads(|thread| {
         let mut random = StdRng::seed_from_u64(thread);
         let mut held: Vec<SharedAttempt> = Vec::new();
         for round in 0..ROUNDS {
-            match books.begin(&origin(round as u64), BEGAN_NS) {
+            match accounting.begin(&origin(round as u64), BEGAN_NS) {
                 Some(attempt) => {
                     // Counted after it has begun, and no more before it ends: never more than there are.
                     most.fetch_max(out.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
@@ -66,20 +66,20 @@ fn never_more_than_the_limit(host: Option<u32>, own: Option<u32>) {
             }
             while held.len() > random.random_range(0..3) {
                 out.fetch_sub(1, Ordering::SeqCst);
-                let ended = books.end(&held.swap_remove(0), Ending::Established, BEGAN_NS);
+                let ended = accounting.end(&held.swap_remove(0), Ending::Established, BEGAN_NS);
                 at_once.fetch_add(ended.at_once.into(), Ordering::SeqCst);
             }
         }
         for attempt in held {
             out.fetch_sub(1, Ordering::SeqCst);
-            books.end(&attempt, Ending::Established, BEGAN_NS);
+            accounting.end(&attempt, Ending::Established, BEGAN_NS);
         }
     });
     assert!(most.into_inner() <= LIMIT as usize, "the limit was passed");
     assert!(refused.into_inner() > 0, "the limit was never reached");
     assert!(at_once.into_inner() > 0, "every attempt took the lock");
-    assert_eq!(books.slots(), [0, 0], "slots are lost or made");
-    assert_eq!(books.out(), [0, 0], "attempts are lost or made");
+    assert_eq!(accounting.slots(), [0, 0], "slots are lost or made");
+    assert_eq!(accounting.out(), [0, 0], "attempts are lost or made");
 }
 
 #[test]
@@ -104,26 +104,26 @@ fn meet(met: &AtomicUsize, meeting: usize) {
 #[test]
 fn who_begins_to_wait_is_seen_by_whoever_gives_a_slot_back() {
     const TIMES: usize = 100_000;
-    let books = Shared::new(&limits(Some(1)), &limits(None));
+    let accounting = Shared::new(&limits(Some(1)), &limits(None));
     let (met, waits, waited) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
         scope.spawn(|| {
             for time in 0..TIMES {
                 meet(&met, 3 * time + 1);
-                let (attempt, goes) = books.begin_or_wait(&origin(2), BEGAN_NS);
+                let (attempt, goes) = accounting.begin_or_wait(&origin(2), BEGAN_NS);
                 waits.store(!goes, Ordering::SeqCst);
                 waited.fetch_add((!goes).into(), Ordering::SeqCst);
                 meet(&met, 3 * time + 2);
-                books.end(&attempt, Ending::Established, BEGAN_NS);
+                accounting.end(&attempt, Ending::Established, BEGAN_NS);
                 meet(&met, 3 * time + 3);
             }
         });
         let mut random = StdRng::seed_from_u64(1);
         let unseen = (0..TIMES).filter(|time| {
-            let attempt = books.begin(&origin(1), BEGAN_NS).unwrap();
+            let attempt = accounting.begin(&origin(1), BEGAN_NS).unwrap();
             meet(&met, 3 * time + 1);
             (0..random.random_range(0..100)).for_each(|_| hint::spin_loop());
-            let ended = books.end(&attempt, Ending::Established, BEGAN_NS);
+            let ended = accounting.end(&attempt, Ending::Established, BEGAN_NS);
             meet(&met, 3 * time + 2);
             let unseen = waits.load(Ordering::SeqCst) && !ended.sees_waiter;
             meet(&met, 3 * time + 3);
@@ -138,63 +138,63 @@ fn who_begins_to_wait_is_seen_by_whoever_gives_a_slot_back() {
 #[test]
 fn of_two_that_end_an_attempt_one_gives_its_slots_back() {
     const TIMES: usize = 100_000;
-    let books = Shared::new(&limits(Some(LIMIT)), &limits(None));
-    let _other = books.begin(&origin(1), BEGAN_NS).unwrap();
+    let accounting = Shared::new(&limits(Some(LIMIT)), &limits(None));
+    let _other = accounting.begin(&origin(1), BEGAN_NS).unwrap();
     let (met, twice) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let begun: Mutex<Option<Arc<SharedAttempt>>> = Mutex::new(None);
     let end = |time| {
         meet(&met, 3 * time + 1);
         let attempt = begun.lock().unwrap().clone().unwrap();
         meet(&met, 3 * time + 2);
-        books.end(&attempt, Ending::Established, BEGAN_NS);
+        accounting.end(&attempt, Ending::Established, BEGAN_NS);
         meet(&met, 3 * time + 3);
     };
     thread::scope(|scope| {
         scope.spawn(|| (0..TIMES).for_each(end));
         for time in 0..TIMES {
-            let attempt = books.begin(&origin(2), BEGAN_NS).map(Arc::new);
+            let attempt = accounting.begin(&origin(2), BEGAN_NS).map(Arc::new);
             *begun.lock().unwrap() = attempt;
             end(time);
-            twice.fetch_add((books.slots() != [1, 1]).into(), Ordering::SeqCst);
+            twice.fetch_add((accounting.slots() != [1, 1]).into(), Ordering::SeqCst);
         }
     });
-    assert_eq!((twice.into_inner(), books.slots()), (0, [1, 1]), "another one's slot was given back");
-    assert_eq!(books.out(), [1, 1], "another one was counted out");
+    assert_eq!((twice.into_inner(), accounting.slots()), (0, [1, 1]), "another one's slot was given back");
+    assert_eq!(accounting.out(), [1, 1], "another one was counted out");
 }
 
 /// ... on ever so many processors: each exchange that fails is another one's that succeeds.
 #[test]
 fn a_slot_is_given_back_however_many_come_first() {
-    let books = Shared::new(&limits(Some(LIMIT)), &limits(None));
-    let attempt = books.begin(&origin(1), BEGAN_NS).unwrap();
+    let accounting = Shared::new(&limits(Some(LIMIT)), &limits(None));
+    let attempt = accounting.begin(&origin(1), BEGAN_NS).unwrap();
     Shared::others_come_first(100);
-    assert!(books.end(&attempt, Ending::Established, BEGAN_NS).at_once);
-    assert_eq!(books.slots(), [0, 0], "kept until it expires");
+    assert!(accounting.end(&attempt, Ending::Established, BEGAN_NS).at_once);
+    assert_eq!(accounting.slots(), [0, 0], "kept until it expires");
 }
 
 /// An account of which some are out is not collected.
 #[test]
 fn whoever_takes_a_slot_is_counted_before() {
-    let books = Shared::new(&limits(Some(LIMIT)), &limits(None));
+    let accounting = Shared::new(&limits(Some(LIMIT)), &limits(None));
     // The first turns the wheel, with the lock held.
-    let _first = books.begin(&origin(1), BEGAN_NS).unwrap();
-    assert_eq!(books.out_at_exchange(|| drop(books.begin(&origin(1), BEGAN_NS).unwrap())), 2);
+    let _first = accounting.begin(&origin(1), BEGAN_NS).unwrap();
+    assert_eq!(accounting.out_at_exchange(|| drop(accounting.begin(&origin(1), BEGAN_NS).unwrap())), 2);
 }
 
 /// Its memory was another account's between the two.
 #[test]
 fn an_account_of_fewer_slots_than_none_has_as_many_as_any() {
     for fewer in 1..3 {
-        let books = Shared::new(&limits(Some(LIMIT)), &limits(None));
-        books.drift_slots(-fewer);
-        let out = (0..2 * LIMIT).filter_map(|_| books.begin(&origin(1), BEGAN_NS)).count();
-        assert_eq!((out, books.slots()), (LIMIT as usize, [LIMIT.into(); 2]), "{fewer} fewer");
+        let accounting = Shared::new(&limits(Some(LIMIT)), &limits(None));
+        accounting.drift_slots(-fewer);
+        let out = (0..2 * LIMIT).filter_map(|_| accounting.begin(&origin(1), BEGAN_NS)).count();
+        assert_eq!((out, accounting.slots()), (LIMIT as usize, [LIMIT.into(); 2]), "{fewer} fewer");
     }
 }
 
 #[test]
 fn slots_expire_while_others_are_given_back_and_none_is_lost() {
-    let books = Shared::new(&limits(Some(40)), &limits(None));
+    let accounting = Shared::new(&limits(Some(40)), &limits(None));
     let clock = AtomicU64::new(BEGAN_NS);
     on_threads(|thread| {
         let mut random = StdRng::seed_from_u64(thread);
@@ -202,22 +202,22 @@ fn slots_expire_while_others_are_given_back_and_none_is_lost() {
         for round in 0..ROUNDS {
             // A slot lives for some hundred steps of all threads.
             let now = clock.fetch_add(random.random_range(0..3_000_000), Ordering::SeqCst);
-            held.extend(books.begin(&origin(round as u64), now));
+            held.extend(accounting.begin(&origin(round as u64), now));
             while held.len() > random.random_range(0..60) {
                 let at = random.random_range(0..held.len());
                 let ending = [Ending::Established, Ending::Other, Ending::TimedOut, Ending::Cancelled]
                     [random.random_range(0..4)];
-                books.end(&held.swap_remove(at), ending, now);
+                accounting.end(&held.swap_remove(at), ending, now);
             }
         }
         for attempt in held {
-            books.end(&attempt, Ending::Other, clock.load(Ordering::SeqCst));
+            accounting.end(&attempt, Ending::Other, clock.load(Ordering::SeqCst));
         }
     });
     // One that comes when all slots have expired turns the wheels.
     let later = clock.into_inner() + 10 * SLOT_LIFE.as_nanos() as u64;
-    let last = books.begin(&origin(1), later).unwrap();
-    assert_eq!(books.slots(), [1, 1], "slots are lost or made");
-    books.end(&last, Ending::Established, later);
-    assert_eq!(books.slots(), [0, 0], "slots are lost or made");
+    let last = accounting.begin(&origin(1), later).unwrap();
+    assert_eq!(accounting.slots(), [1, 1], "slots are lost or made");
+    accounting.end(&last, Ending::Established, later);
+    assert_eq!(accounting.slots(), [0, 0], "slots are lost or made");
 }

@@ -1,11 +1,11 @@
-//! What waking waiters at their turn is worth, on a virtual clock: the books decide as ever, and the timers are TCP's.
+//! What waking waiters at their turn is worth, on a virtual clock: the accounting decides as ever, and the timers are TCP's.
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
 use halfopen_policy::wake::{AccountId, CreditReading, Credits, Ended, Lane, Reading, WaiterId, Wakes};
 use halfopen_policy::{
-    AttemptId, Books, Contact, CreditBucket, Ending, Limits, Mode, Origin, Party, PortCell, Rate, ScopeId,
-    Verdict,
+    Accounting, AttemptId, Contact, CreditBucket, Ending, Limits, Mode, Origin, Party, PortCell, Rate,
+    ScopeId, Verdict,
 };
 use proptest::prelude::*;
 use std::collections::{BTreeSet, HashMap};
@@ -47,9 +47,9 @@ struct Socket {
     answers_in: Option<u64>,
 }
 
-/// Sockets under the books' rules, and one who wakes them.
+/// Sockets under the accounting's rules, and one who wakes them.
 struct Run {
-    books: Books,
+    accounting: Accounting,
     limits: Limits,
     sockets: Vec<Socket>,
     events: BTreeSet<(u64, Event)>,
@@ -64,7 +64,7 @@ struct Run {
 impl Run {
     fn new(limits: Limits) -> Self {
         Self {
-            books: Books::new(Mode::Enforce, limits),
+            accounting: Accounting::new(Mode::Enforce, limits),
             limits,
             sockets: Vec::new(),
             events: BTreeSet::new(),
@@ -78,7 +78,7 @@ impl Run {
     }
 
     fn dial(&mut self, first_timer: u64, answers_in: Option<u64>) {
-        let (id, verdict) = self.books.begin(self.now, Origin::default());
+        let (id, verdict) = self.accounting.begin(self.now, Origin::default());
         let number = self.sockets.len();
         let timer = (self.now + first_timer).next_multiple_of(TICK);
         self.sockets.push(Socket { id, stage: Stage::Waits, asked: 0, timer, out_at: 0, answers_in });
@@ -114,7 +114,7 @@ impl Run {
         }
         socket.asked += 1;
         let (id, asked) = (socket.id, socket.asked);
-        if self.books.recheck(now, id) == Verdict::Go {
+        if self.accounting.recheck(now, id) == Verdict::Go {
             if let Some(rate) = self.limits.drain {
                 self.next_turn = self.next_turn.max(now.saturating_sub(640 * MS)) + rate.interval_ns();
             }
@@ -135,7 +135,7 @@ impl Run {
         let socket = &mut self.sockets[number];
         socket.stage = Stage::Ended;
         let how = Ended { out_at: socket.out_at, established: true, host_slot: true, own_slot: false };
-        self.books.end(self.now, socket.id, Ending::Established, 0);
+        self.accounting.end(self.now, socket.id, Ending::Established, 0);
         self.told.push((self.now, number, Some(how)));
         self.look_soon();
     }
@@ -148,7 +148,7 @@ impl Run {
             }
         }
         for id in self.wakes.unread(self.now) {
-            let in_use = self.books.ledger(ScopeId::HOST, self.now).half_open as u32;
+            let in_use = self.accounting.ledger(ScopeId::HOST, self.now).half_open as u32;
             let reading = Reading {
                 at: self.now,
                 limits: self.limits,
@@ -224,7 +224,7 @@ fn a_rate_holds_by_wakes_alone() {
         let mut run = Run::new(limits(1_000_000, Some(rate)));
         run.limits.strict = false;
         run.limits.half_open = Some(1);
-        run.books = Books::new(Mode::Enforce, run.limits);
+        run.accounting = Accounting::new(Mode::Enforce, run.limits);
         for _ in 0..40 * rate {
             run.dial(200 * S, None);
         }

@@ -158,14 +158,15 @@ fn every_way_to_a_denied_address_is_refused_at_once_and_none_enters_the_books() 
     assert_eq!(scene.counts("ports"), (3, 0));
 
     let host = scene.status()["host"].clone();
-    let books = ["half_open", "queued", "admitted", "failed", "cancelled"].map(|name| host[name].as_i64());
-    assert_eq!(books, [Some(0); 5], "{host}");
+    let accounting =
+        ["half_open", "queued", "admitted", "failed", "cancelled"].map(|name| host[name].as_i64());
+    assert_eq!(accounting, [Some(0); 5], "{host}");
     assert_eq!([scene.call("tcp", scene.free[0]), port(23)], [Ok(()); 2], "out, and queued");
     assert_eq!(scene.call("tcp", scene.free[1]), Err(Errno::NOBUFS), "the queue is full");
     assert_eq!(scene.call("tcp", scene.denied[1]), REFUSED, "and a rule comes before it");
     let host = scene.status()["host"].clone();
-    let books = ["half_open", "queued", "refused_overflow"].map(|name| host[name].as_i64());
-    assert_eq!(books, [Some(1); 3], "{host}");
+    let accounting = ["half_open", "queued", "refused_overflow"].map(|name| host[name].as_i64());
+    assert_eq!(accounting, [Some(1); 3], "{host}");
 
     let why = ask_well(&scene.limiter, &["why", &denied.ip().to_string()]);
     assert!(why.starts_with("deny rule all refuses TCP and UDP to"), "{why}");

@@ -93,7 +93,7 @@ fn counts_waiting_attempts_and_scopes_are_taken_over() {
     limiter.await_status("the scope to end", PATIENCE, ended).unwrap();
     drop(dialling);
     limiter
-        .await_status("empty books", PATIENCE, |status| status.host.half_open + status.host.queued == 0)
+        .await_status("empty accounting", PATIENCE, |status| status.host.half_open + status.host.queued == 0)
         .unwrap();
 }
 

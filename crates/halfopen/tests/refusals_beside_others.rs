@@ -55,7 +55,7 @@ fn holds(does: Does, place: Where) {
     assert_eq!(status.host.queued, i64::from(DIALLED - LIMIT), "{does:?} {place:?}: {status:?}");
     drop(dialling);
     limiter
-        .await_status("all to be gone from the books", PATIENCE, |status| {
+        .await_status("all to be gone from the accounting", PATIENCE, |status| {
             (status.host.half_open, status.host.aged, status.host.queued) == (0, 0, 0)
         })
         .unwrap_or_else(|late| panic!("{does:?} {place:?}: {late}"));

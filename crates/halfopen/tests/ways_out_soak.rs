@@ -1,4 +1,4 @@
-//! A hundred thousand random attempts, ended in random ways, some by killing their program: the books are right all along.
+//! A hundred thousand random attempts, ended in random ways, some by killing their program: the accounting is right all along.
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 

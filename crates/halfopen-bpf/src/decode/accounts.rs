@@ -127,12 +127,12 @@ pub(crate) fn read(accounts: &impl MapCore, now_ns: u64) -> Result<Vec<Account>,
     let mut read: Vec<Account> = entries
         .filter_map(|(key, value)| {
             let key: abi::account_key = plain::read(&key)?;
-            let books: abi::scope = plain::read(&value)?;
+            let accounting: abi::scope = plain::read(&value)?;
             Some(Account {
                 id: AccountId { scope: ScopeId(key.scope), id: key.id },
-                cgroup: books.cgroup_id,
-                ledger: Ledger::of(&books, now_ns),
-                trust: trust(&books),
+                cgroup: accounting.cgroup_id,
+                ledger: Ledger::of(&accounting, now_ns),
+                trust: trust(&accounting),
             })
         })
         .collect();

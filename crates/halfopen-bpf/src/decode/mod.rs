@@ -6,5 +6,5 @@ pub(crate) mod fields;
 pub(crate) mod names;
 pub(crate) mod program_counts;
 pub(crate) mod records;
+pub(crate) mod ring_events;
 pub(crate) mod stopped_datagrams;
-pub(crate) mod told;

@@ -49,7 +49,7 @@ pub struct Place {
 
 /// What the kernel part tells as it happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
+pub enum RingEvent {
     /// An attempt began to wait.
     Held(HeldAttempt),
     /// The silence of this attempt, made by then, made an account that it is charged to a suspect.

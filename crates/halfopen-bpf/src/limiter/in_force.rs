@@ -181,7 +181,7 @@ impl Limiter {
         let id = self.free_scope()?;
         let empty = vec![0; size_of::<abi::scope>()];
         let zero = self.skel.maps.scopes.update(&id.0.to_ne_bytes(), &empty, MapFlags::ANY);
-        zero.map_err(|error| bpf("opening a scope's books", error))?;
+        zero.map_err(|error| bpf("opening a scope's accounting", error))?;
         stopped_datagrams::forget(&self.skel.maps.datagram_stops, id)?;
         self.scopes.insert(id, OwnScope { cgroup_id, limits: abi::limits::from(limits), ended: false });
         self.put_in_force(&self.settings.clone())?;
@@ -199,8 +199,8 @@ impl Limiter {
             match self.scopes.get(&id) {
                 None => return Ok(id),
                 Some(scope) if scope.ended => {
-                    let books = self.ledger(id)?;
-                    if books.queued + books.half_open + books.aged == 0 {
+                    let accounting = self.ledger(id)?;
+                    if accounting.queued + accounting.half_open + accounting.aged == 0 {
                         return Ok(id);
                     }
                 }

@@ -14,8 +14,8 @@ pub(crate) mod walk;
 use crate::abi;
 use crate::abi::ScopeId;
 use crate::abi::skeleton::HalfopenSkel;
-use crate::decode::records::Told;
-use crate::decode::told;
+use crate::decode::records::RingEvent;
+use crate::decode::ring_events;
 use crate::encode::deny::DenyNames;
 use crate::error::{KernelError, bpf};
 use crate::limiter::state::State;
@@ -113,7 +113,7 @@ pub struct Limiter {
     /// Of accounts, and of parties.
     collect: [Link; 2],
     ring: RingBuffer<'static>,
-    told: mpsc::Receiver<Told>,
+    told: mpsc::Receiver<RingEvent>,
     skel: HalfopenSkel<'static>,
     state: State,
     cgroup: PathBuf,
@@ -168,7 +168,7 @@ impl Limiter {
         let mut ring = RingBufferBuilder::new();
         ring.add(&skel.maps.held, move |bytes| {
             // The receiver lives as long as the ring: both belong to the limiter.
-            if let Some(told) = told::read(bytes) {
+            if let Some(told) = ring_events::read(bytes) {
                 let _ = sender.send(told);
             }
             0

@@ -1,4 +1,4 @@
-//! The scopes of rules and interfaces: which number each has. A name keeps its number, and with it its books, for as long
+//! The scopes of rules and interfaces: which number each has. A name keeps its number, and with it its accounting, for as long
 //! as nobody else needs it; also when its rule is gone for a while, and from one daemon to the next.
 
 use super::{Limiter, now};
@@ -28,7 +28,7 @@ pub(super) struct Numbers {
 }
 
 impl Limiter {
-    /// Finds a number for each rule and interface, and opens the books of those that are new. Changes nothing that is in
+    /// Finds a number for each rule and interface, and opens the accounting of those that are new. Changes nothing that is in
     /// force.
     pub(super) fn number(&mut self, settings: &Settings) -> Result<Numbers, KernelError> {
         let rules: Vec<&str> = settings.scopes.iter().map(|rule| rule.name.as_str()).collect();
@@ -77,8 +77,8 @@ impl Limiter {
 
     /// Whether a live attempt or an account is of this scope.
     fn is_charged(&self, id: ScopeId) -> Result<bool, KernelError> {
-        let books = self.books(id)?;
-        Ok(books.queued + books.out > 0 || accounts::has_any(&self.skel.maps.accounts, id))
+        let accounting = self.accounting(id)?;
+        Ok(accounting.queued + accounting.out > 0 || accounts::has_any(&self.skel.maps.accounts, id))
     }
 
     /// Writes which interface has which scope, for the policy of this number, which must not be in force.
@@ -148,7 +148,7 @@ impl Limiter {
     /// # Errors
     /// Where the map cannot be read.
     pub fn trust(&self, scope: ScopeId) -> Result<Trust, KernelError> {
-        Ok(accounts::trust(&self.books(scope)?))
+        Ok(accounts::trust(&self.accounting(scope)?))
     }
 
     /// Begins the trust of a scope anew: of the account of that number ([`crate::AccountId`]), or of all and of the scope

@@ -136,8 +136,8 @@ impl Limiter {
         // Ended scopes whose number is still charged.
         for id in (1..RULE_SCOPES).map(ScopeId).filter(|id| !self.scopes.contains_key(id)).collect::<Vec<_>>()
         {
-            let books = self.ledger(id)?;
-            if books.queued + books.half_open + books.aged > 0 {
+            let accounting = self.ledger(id)?;
+            if accounting.queued + accounting.half_open + accounting.aged > 0 {
                 let limits = no_limits(self.settings.host.slot_life);
                 self.scopes.insert(id, OwnScope { cgroup_id: 0, limits, ended: true });
             }
@@ -161,7 +161,7 @@ impl Limiter {
         self.adopted.as_ref()
     }
 
-    /// Since when the books have counted, on the kernel's monotonic clock: they may be older than this process.
+    /// Since when the accounting has counted, on the kernel's monotonic clock: they may be older than this process.
     #[must_use]
     pub fn counting_since(&self) -> Duration {
         self.counting_since

@@ -1,4 +1,4 @@
-//! What the limiter tells: books, counts, live attempts, faults, and what is told as it happens.
+//! What the limiter tells: accounting, counts, live attempts, faults, and what is told as it happens.
 
 use super::{Limiter, Turns, now};
 use crate::abi;
@@ -6,7 +6,7 @@ use crate::abi::{ScopeId, plain};
 use crate::decode::accounts;
 use crate::decode::denied::DenyCount;
 use crate::decode::names::{Named, NamesCounts};
-use crate::decode::records::{AccountId, Attempt, Fault, FaultCount, ProgramCount, Shortcoming, Told};
+use crate::decode::records::{AccountId, Attempt, Fault, FaultCount, ProgramCount, RingEvent, Shortcoming};
 use crate::decode::stopped_datagrams::StoppedDatagram;
 use crate::decode::{names, program_counts, stopped_datagrams};
 use crate::encode::rule_keys::{clear, put};
@@ -71,15 +71,15 @@ impl Limiter {
     /// # Errors
     /// Where the map cannot be read.
     pub fn ledger(&self, scope: ScopeId) -> Result<Ledger, KernelError> {
-        let books = self.books(scope)?;
-        Ok(Ledger::of(&books, u64::try_from(now().as_nanos()).unwrap_or(u64::MAX)))
+        let accounting = self.accounting(scope)?;
+        Ok(Ledger::of(&accounting, u64::try_from(now().as_nanos()).unwrap_or(u64::MAX)))
     }
 
-    pub(super) fn books(&self, scope: ScopeId) -> Result<abi::scope, KernelError> {
+    pub(super) fn accounting(&self, scope: ScopeId) -> Result<abi::scope, KernelError> {
         let bytes = self.skel.maps.scopes.lookup(&scope.0.to_ne_bytes(), MapFlags::ANY);
-        let bytes = bytes.map_err(|error| bpf("reading a scope's books", error))?.unwrap_or_default();
+        let bytes = bytes.map_err(|error| bpf("reading a scope's accounting", error))?.unwrap_or_default();
         plain::read::<abi::scope>(&bytes)
-            .ok_or_else(|| KernelError::Lacks("a scope's books are of an unknown layout".to_owned()))
+            .ok_or_else(|| KernelError::Lacks("a scope's accounting is of an unknown layout".to_owned()))
     }
 
     /// The slots and turns of an account, for who wakes waiters; `None` where it is gone.
@@ -88,21 +88,21 @@ impl Limiter {
     /// Where the map cannot be read.
     pub fn turns(&self, account: AccountId) -> Result<Option<Turns>, KernelError> {
         let at = now();
-        let books = match account.id {
-            0 => Some(self.books(account.scope)?),
+        let accounting = match account.id {
+            0 => Some(self.accounting(account.scope)?),
             id => {
                 let key = accounts::key(account.scope, id);
                 let bytes = self.skel.maps.accounts.lookup(plain::bytes(&key), MapFlags::ANY);
-                let bytes = bytes.map_err(|error| bpf("reading an account's books", error))?;
+                let bytes = bytes.map_err(|error| bpf("reading an account's accounting", error))?;
                 bytes.and_then(|bytes| plain::read::<abi::scope>(&bytes))
             }
         };
-        Ok(books.map(|books| {
-            let [ports @ .., named, foreign, strangers] = books.trust.each_ref().map(credit);
+        Ok(accounting.map(|accounting| {
+            let [ports @ .., named, foreign, strangers] = accounting.trust.each_ref().map(credit);
             Turns {
                 at,
-                in_use: Ledger::of(&books, u64::try_from(at.as_nanos()).unwrap_or(u64::MAX)).half_open,
-                next_turn: Duration::from_nanos(books.next_turn_ns),
+                in_use: Ledger::of(&accounting, u64::try_from(at.as_nanos()).unwrap_or(u64::MAX)).half_open,
+                next_turn: Duration::from_nanos(accounting.next_turn_ns),
                 credits: Credits { named, strangers, ports, foreign },
             }
         }))
@@ -114,7 +114,7 @@ impl Limiter {
         self.state.limits(scope.0 as usize).as_ref().map(Limits::from)
     }
 
-    /// Counts all live attempts anew and corrects the books where they had drifted (counted as [`Fault::Reconciled`]): a
+    /// Counts all live attempts anew and corrects the accounting where it had drifted (counted as [`Fault::Reconciled`]): a
     /// socket may end unnoticed if another program clears our callbacks. `walk` is to read the iterator behind the
     /// descriptor in each of these network namespaces, by inode number, and tells through which it could walk
     /// ([`crate::walk_namespaces`] does so, with root's rights); an attempt in another one is ended once its socket has
@@ -187,7 +187,7 @@ impl Limiter {
     ///
     /// # Errors
     /// Where the ring buffer cannot be read.
-    pub fn take_told(&mut self, each: &mut dyn FnMut(Told)) -> Result<(), KernelError> {
+    pub fn take_ring_events(&mut self, each: &mut dyn FnMut(RingEvent)) -> Result<(), KernelError> {
         self.ring.consume().map_err(|error| bpf("reading the ring buffer of events", error))?;
         self.told.try_iter().for_each(each);
         Ok(())

@@ -76,7 +76,7 @@ impl Walks {
         })
     }
 
-    /// Counts anew and corrects the books (bpf/walks.h).
+    /// Counts anew and corrects the accounting (bpf/walks.h).
     pub fn reconcile(&self) -> Result<(), KernelError> {
         let [begin, end] = &self.walk;
         [begin].into_iter().chain(&self.reconcile).chain([end]).try_for_each(|link| {

@@ -106,13 +106,13 @@ impl Scope {
         unsafe { calls::native_walk_begins(self.at_mut()) }
     }
 
-    /// The walk of that number has seen all. Returns whether the books were wrong.
+    /// The walk of that number has seen all. Returns whether the accounting was wrong.
     pub fn walk_ends(&mut self, walk: u32) -> bool {
         // SAFETY: the structure is borrowed for the call.
         unsafe { calls::native_walk_ends(self.at_mut(), walk) != 0 }
     }
 
-    /// Of the host's: what the walk has seen is in all books.
+    /// Of the host's: what the walk has seen is in every account.
     pub fn walk_is_over(&mut self) {
         // SAFETY: the structure is borrowed for the call.
         unsafe { calls::native_walk_is_over(self.at_mut()) }

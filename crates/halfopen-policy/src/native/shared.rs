@@ -1,4 +1,4 @@
-//! `bpf/at_once.h`: books that several threads use at once, as the kernel's processors do.
+//! `bpf/at_once.h`: accounting that several threads use at once, as the kernel's processors do.
 
 use super::calls::{self, native_charge};
 use super::charged::{ending_number, mode_number, verdict};
@@ -9,7 +9,7 @@ use crate::limits::Mode;
 use std::cell::UnsafeCell;
 use std::ptr;
 
-/// The host's books, and those of one account, in which all attempts are.
+/// The host's accounting, and those of one account, in which all attempts are.
 #[derive(Debug)]
 pub struct Shared {
     host: *mut abi::scope,
@@ -55,7 +55,7 @@ pub struct SharedEnd {
 }
 
 impl Shared {
-    /// Empty books of a host and an account with these limits.
+    /// Empty accounting of a host and an account with these limits.
     #[must_use]
     pub fn new(host: &crate::Limits, own: &crate::Limits) -> Self {
         let mut scopes: [Scope; 2] = Default::default();
@@ -92,7 +92,7 @@ impl Shared {
     /// The same of one that waits where it has to. Returns whether it goes out.
     pub fn begin_or_wait(&self, origin: &Origin, now: u64) -> (SharedAttempt, bool) {
         let (charge, attempt) = (self.charge(), SharedAttempt::new(origin));
-        // SAFETY: the books that are pointed to are `self`'s, which lasts.
+        // SAFETY: the accounting that is pointed to is `self`'s, which lasts.
         let said = unsafe {
             calls::native_begin_shared(
                 &raw const charge,
@@ -105,7 +105,7 @@ impl Shared {
         (attempt, verdict(said) == Verdict::Go)
     }
 
-    /// An attempt leaves the books.
+    /// An attempt leaves the accounting.
     pub fn end(&self, attempt: &SharedAttempt, ending: Ending, now: u64) -> SharedEnd {
         let charge = self.charge();
         // SAFETY: as in begin_or_wait().
@@ -136,7 +136,7 @@ impl Shared {
         at_exchange()
     }
 
-    /// Makes the books wrong: that many slots of the host more are taken.
+    /// Makes the accounting wrong: that many slots of the host more are taken.
     pub fn drift_slots(&self, by: i64) {
         // SAFETY: as in begin_or_wait().
         unsafe { calls::native_drift_slots(self.host, by) }

@@ -1,4 +1,4 @@
-//! What is known of one scope's slots and turns: the last reading of its books, and what has happened since.
+//! What is known of one scope's slots and turns: the last reading of its accounting, and what has happened since.
 
 use super::{CreditReading, Credits, Reading};
 use crate::scope::TURN_TOLERANCE_NS;
@@ -34,7 +34,7 @@ impl Account {
         self.read.at
     }
 
-    /// Whether its books should be read again.
+    /// Whether its accounting should be read again.
     pub fn is_stale(&self, now: u64, after: u64) -> bool {
         self.credit_changed || now.saturating_sub(self.read.at) >= after
     }

@@ -1,4 +1,4 @@
-//! What those who wake are told of the books: how an attempt ended, and what stands in a scope's.
+//! What those who wake are told of the accounting: how an attempt ended, and what stands in a scope's.
 
 use crate::{CreditBucket, Limits, PortCell};
 
@@ -15,7 +15,7 @@ pub struct Ended {
     pub own_slot: bool,
 }
 
-/// The books of one scope, as they were read.
+/// The accounting of one scope, as it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading {
     /// When.

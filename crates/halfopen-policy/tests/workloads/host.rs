@@ -2,7 +2,9 @@
 
 use crate::known::{HowKnown, Known};
 use crate::limiter::Limiter;
-use halfopen_policy::{AttemptId, Books, Contact, CreditBucket, Ending, Offer, Origin, ScopeId, Verdict};
+use halfopen_policy::{
+    Accounting, AttemptId, Contact, CreditBucket, Ending, Offer, Origin, ScopeId, Verdict,
+};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
 use std::net::Ipv4Addr;
@@ -67,7 +69,7 @@ pub enum Told {
 
 pub struct Host {
     pub now: u64,
-    books: Books,
+    accounting: Accounting,
     limiter: Limiter,
     known: Known,
     accounts: HashMap<&'static str, ScopeId>,
@@ -91,7 +93,7 @@ impl Host {
     pub fn new(limiter: &Limiter, round_trip: Duration) -> Self {
         Self {
             now: 10_000 * SECOND,
-            books: Books::new(limiter.mode, limiter.host),
+            accounting: Accounting::new(limiter.mode, limiter.host),
             limiter: *limiter,
             known: Known::default(),
             accounts: HashMap::new(),
@@ -139,14 +141,14 @@ impl Host {
     /// The account of a cgroup and of all below it.
     fn account(&mut self, cgroup: &'static str) -> Option<ScopeId> {
         let limits = self.limiter.own?;
-        let books = &mut self.books;
-        Some(*self.accounts.entry(cgroup).or_insert_with(|| books.open_scope(limits)))
+        let accounting = &mut self.accounting;
+        Some(*self.accounts.entry(cgroup).or_insert_with(|| accounting.open_scope(limits)))
     }
 
     /// Since when a scope of this host has been a suspect.
     pub fn suspect_since(&self) -> Option<u64> {
         let scopes = self.accounts.values().chain([&ScopeId::HOST]);
-        scopes.filter_map(|scope| self.books.repute(*scope, CreditBucket::Strangers).suspect_since).min()
+        scopes.filter_map(|scope| self.accounting.repute(*scope, CreditBucket::Strangers).suspect_since).min()
     }
 
     /// What a dial, with its address and port, is to the policy.
@@ -167,7 +169,7 @@ impl Host {
         self.numbers += 1;
         let number = self.numbers;
         let origin = self.origin(cgroup, dial);
-        if let Some(refusal) = self.books.refuses(self.now, origin) {
+        if let Some(refusal) = self.accounting.refuses(self.now, origin) {
             assert_eq!(refusal, halfopen_policy::Refusal::Churn, "the queue is long enough");
             self.told.push(Told::Ended(number, false, Duration::ZERO));
             return number;
@@ -175,7 +177,7 @@ impl Host {
         let new = origin.first || origin.tried;
         let let_out = origin.first && !origin.named && self.known.is_let_out(dial);
         let origin = Origin { first: origin.first && !let_out, ..origin };
-        let (id, verdict) = self.books.begin(self.now, origin);
+        let (id, verdict) = self.accounting.begin(self.now, origin);
         let live = Live { id, origin, dial, began: self.now, new, place: Place::Asleep };
         self.live.insert(number, live);
         if let Some(patience) = patience {
@@ -184,7 +186,7 @@ impl Host {
         if verdict != Verdict::Hold {
             self.go_out(number);
         } else if self.limiter.wakes {
-            let at = self.books.held_back_by(id).unwrap_or(ScopeId::HOST);
+            let at = self.accounting.held_back_by(id).unwrap_or(ScopeId::HOST);
             self.asleep.entry((at, origin.bucket())).or_default().insert(number);
             self.wake();
         } else {
@@ -217,7 +219,7 @@ impl Host {
             self.count_woken(&origin, -1);
         }
         self.look_around(number);
-        if self.books.recheck(self.now, id) == Verdict::Go {
+        if self.accounting.recheck(self.now, id) == Verdict::Go {
             self.go_out(number);
         } else {
             let held = self.now - began;
@@ -230,7 +232,7 @@ impl Host {
     fn resend(&mut self, number: Number, sent: u32) {
         let Some(live) = self.live.get_mut(&number) else { return };
         let id = live.id;
-        let next = if self.books.resend(self.now, id) == Verdict::Go {
+        let next = if self.accounting.resend(self.now, id) == Verdict::Go {
             let gap = SECOND << sent.saturating_sub(4).min(5);
             (self.now + gap, Event::Resend(number, sent + 1))
         } else {
@@ -255,7 +257,7 @@ impl Host {
         if live.place == Place::Woken {
             self.count_woken(&live.origin, -1);
         }
-        self.books.end(self.now, live.id, ending, neighbours);
+        self.accounting.end(self.now, live.id, ending, neighbours);
         let took = Duration::from_nanos(self.now - live.began);
         self.told.push(Told::Ended(number, established, took));
         self.wake();
@@ -266,7 +268,7 @@ impl Host {
         let Some(live) = self.live.get_mut(&number).filter(|live| live.origin.first) else { return };
         let how = self.known.how(live.dial, self.now);
         if how != HowKnown::Not || (!live.origin.named && self.known.is_let_out(live.dial)) {
-            self.books.knows(self.now, live.id);
+            self.accounting.knows(self.now, live.id);
             live.origin.first = false;
             live.new = how == HowKnown::Not;
         }
@@ -289,13 +291,13 @@ impl Host {
             return;
         }
         let slots = self.limiter.host.half_open.map_or(usize::MAX, |limit| {
-            let in_use = self.books.ledger(ScopeId::HOST, self.now).half_open as usize;
+            let in_use = self.accounting.ledger(ScopeId::HOST, self.now).half_open as usize;
             (limit as usize).saturating_sub(in_use)
         });
         let mut look = self.limiter.host.half_open.map(|_| self.now + LOOK);
         let queues: Vec<_> = self.asleep.keys().copied().collect();
         for queue @ (scope, bucket) in queues {
-            let offer = |bucket| Some((bucket, self.books.offer(scope, bucket, self.now)?));
+            let offer = |bucket| Some((bucket, self.accounting.offer(scope, bucket, self.now)?));
             let offers: Vec<_> = Contact::First(bucket).buckets().filter_map(offer).collect();
             let newest = offers.first().is_some_and(|(_, offer)| offer.newest_first);
             let has_credit = |waking: &HashMap<_, usize>, (bucket, offer): &(CreditBucket, Offer)| {

@@ -26,7 +26,7 @@ impl Counted {
     /// What is new of a scope, where it has come to `failed`; that is known from now on.
     pub fn new_in(&mut self, scope: ScopeId, failed: Failed) -> Failed {
         let before = self.scopes.insert(scope, failed).unwrap_or_default();
-        // Books that were opened anew, or accounts that were collected.
+        // Accounting that were opened anew, or accounts that were collected.
         let is_anew = failed.refused < before.refused || failed.gave_up < before.gave_up;
         if is_anew { failed } else { failed.less(before) }
     }
@@ -70,6 +70,6 @@ mod tests {
         assert_eq!(counted.new_in(ScopeId::HOST, failed(3, 1)), failed(3, 1));
         assert_eq!(counted.new_in(ScopeId::HOST, failed(3, 1)), failed(0, 0));
         assert_eq!(counted.new_in(ScopeId::HOST, failed(5, 1)), failed(2, 0));
-        assert_eq!(counted.new_in(ScopeId::HOST, failed(1, 0)), failed(1, 0), "books begun anew");
+        assert_eq!(counted.new_in(ScopeId::HOST, failed(1, 0)), failed(1, 0), "accounting begun anew");
     }
 }

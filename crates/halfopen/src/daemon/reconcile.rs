@@ -1,5 +1,5 @@
 //! When the kernel's sockets are counted anew. An attempt ends unnoticed where another program has switched our
-//! callbacks off; the books are wrong then until the next count.
+//! callbacks off; the accounting is wrong then until the next count.
 
 use std::time::Duration;
 use tokio::time::Instant;

@@ -66,7 +66,7 @@ pub enum Reply {
     Ending {
         /// The answer.
         answer: Answer,
-        /// Told, or dropped, when the client has it or cannot get it.
+        /// RingEvent, or dropped, when the client has it or cannot get it.
         written: oneshot::Sender<()>,
     },
 }

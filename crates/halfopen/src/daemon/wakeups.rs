@@ -3,7 +3,7 @@
 
 use crate::control::{Degradation, DegradedStatus};
 use crate::privileged::Helper;
-use halfopen_bpf::{AccountId, Became, KernelError, Limiter, ScopeId, Told, Turn, Waiter, WakeupSender};
+use halfopen_bpf::{AccountId, Became, KernelError, Limiter, RingEvent, ScopeId, Turn, Waiter, WakeupSender};
 use halfopen_policy::Limits;
 use halfopen_policy::wake::{self, Ended, Lane, Lost, Reading, WaiterId, Wakes};
 use std::collections::hash_map::Entry;
@@ -166,10 +166,10 @@ impl Wakeups {
     }
 
     /// Takes note of what the kernel part told.
-    pub fn hear(&mut self, told: &Told) {
+    pub fn hear(&mut self, told: &RingEvent) {
         match told {
-            Told::Held(held) if held.audited => {}
-            Told::Held(held) => {
+            RingEvent::Held(held) if held.audited => {}
+            RingEvent::Held(held) => {
                 let waiter = Waiter { pid: held.program.pid, place: held.place, peer: held.destination };
                 let (own, party, netns) = (account(held.own), held.party, held.place.netns);
                 let lane = Lane { contact: held.contact, own, party, netns };
@@ -179,8 +179,8 @@ impl Wakeups {
                     self.end_pause();
                 }
             }
-            Told::Turn(turn) if self.is_on() => self.hear_turn(turn),
-            Told::Suspect(_) | Told::Turn(_) => {}
+            RingEvent::Turn(turn) if self.is_on() => self.hear_turn(turn),
+            RingEvent::Suspect(_) | RingEvent::Turn(_) => {}
         }
     }
 
@@ -220,7 +220,7 @@ impl Wakeups {
         }
     }
 
-    /// Nobody waits, by the books: whoever is still noted here has left unnoticed.
+    /// Nobody waits, by the accounting: whoever is still noted here has left unnoticed.
     pub fn nobody_waits(&mut self) {
         self.end_pause();
         self.waiters.clear();
@@ -246,7 +246,7 @@ impl Wakeups {
     /// Wakes those whose turn comes; all where nothing is `enforced` any more.
     ///
     /// # Errors
-    /// Where a scope's books cannot be read.
+    /// Where a scope's accounting cannot be read.
     pub fn wake(
         &mut self,
         limiter: &Limiter,

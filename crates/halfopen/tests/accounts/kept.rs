@@ -112,13 +112,13 @@ fn the_accounts_of_a_rule_that_is_gone_are_collected_once_empty() {
     assert_eq!(scene.scope("users"), was);
 }
 
-/// Changes the books of every account behind the limiter's back. Nobody may use them meanwhile.
-fn change_books(lab: &Lab, change: impl Fn(&mut [u8])) {
+/// Changes the accounting of every account behind the limiter's back. Nobody may use them meanwhile.
+fn change_accounting(lab: &Lab, change: impl Fn(&mut [u8])) {
     let accounts = MapHandle::from_pinned_path(lab.pins().join("accounts")).unwrap();
     for key in accounts.keys().collect::<Vec<_>>() {
-        let mut books = accounts.lookup(&key, MapFlags::ANY).unwrap().unwrap();
-        change(&mut books);
-        accounts.update(&key, &books, MapFlags::EXIST).unwrap();
+        let mut accounting = accounts.lookup(&key, MapFlags::ANY).unwrap().unwrap();
+        change(&mut accounting);
+        accounts.update(&key, &accounting, MapFlags::EXIST).unwrap();
     }
 }
 
@@ -134,7 +134,7 @@ fn a_reconcile_corrects_an_account() {
     let mut program = scene.program(scene.lab.cgroup());
     program.dial();
     program.dial();
-    change_books(&scene.lab, |books| books[QUEUED] += 5);
+    change_accounting(&scene.lab, |accounting| accounting[QUEUED] += 5);
     assert_eq!(scene.of(AccountOf::User(0)), (1, 6));
     scene.limiter.reconcile(halfopen_bpf::walk_namespaces).unwrap();
     assert_eq!((scene.of(AccountOf::User(0)), scene.faults(Fault::Reconciled)), ((1, 1), 1));
@@ -174,8 +174,8 @@ fn an_idle_account_is_collected_unless_it_has_trust_to_gain() {
     // Whatever happened since `began` shall have happened so much earlier.
     let age = |already: Duration, time: Duration| {
         let (from, to) = (began - already.as_nanos() as u64, now() - already.as_nanos() as u64);
-        change_books(&scene.lab, |books| {
-            for word in books.chunks_exact_mut(8) {
+        change_accounting(&scene.lab, |accounting| {
+            for word in accounting.chunks_exact_mut(8) {
                 let at = u64::from_ne_bytes(word.try_into().unwrap());
                 if (from..=to).contains(&at) {
                     word.copy_from_slice(&(at - time.as_nanos() as u64).to_ne_bytes());

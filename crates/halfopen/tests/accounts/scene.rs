@@ -97,7 +97,7 @@ impl Scene {
         self.limiter.rule_scopes()[name]
     }
 
-    /// The attempts out and waiting that a rule's own books have.
+    /// The attempts out and waiting that a rule's own accounting has.
     pub fn of_rule(&self, name: &str) -> (u64, u64) {
         at(&self.limiter.ledger(self.scope(name)).unwrap())
     }

@@ -73,8 +73,12 @@ fn judged(mut scene: Scene, fault: &str, count: u32, at_least: i64) {
     // Past a few a second its user is refused what it would only cancel.
     let begun = host.admitted + host.released + host.cancelled + host.queued + host.refused_overflow;
     assert!(begun >= at_least, "hardly any attempt began: {host:?}");
-    let judged = scene.judge_with_books();
-    judged.tell(fault, format!("{count} times"), "nothing: the books are right, no reconcile corrected them");
+    let judged = scene.judge_with_accounting();
+    judged.tell(
+        fault,
+        format!("{count} times"),
+        "nothing: the accounting is right, no reconcile walk corrected it",
+    );
 }
 
 #[test]

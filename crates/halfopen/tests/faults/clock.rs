@@ -56,7 +56,7 @@ fn each_reading_is_a_month_off(clock: &str, in_order: fn(&str, &str) -> bool, di
     scene.limiter.kill();
     scene.limiter.start_again().unwrap();
     scene.saturated();
-    scene.judge_with_books().tell(
+    scene.judge_with_accounting().tell(
         &format!("wall clock set {direction} a month each time it is read (by the daemon)"),
         format!("{times} times and more"),
         "nothing: limits and waits run by the monotonic clock",

@@ -97,7 +97,7 @@ fn the_disk_is_full() {
     scene.limiter.start_again().unwrap();
     within(&scene.limiter, &fill);
     scene.saturated();
-    scene.judge_with_books().tell(
+    scene.judge_with_accounting().tell(
         "full disk: run directory and conf.d",
         "before the start, while running, killed and started again",
         "start and `set --save`: exit code 1, `No space left on device`; status: `events_not_kept`",
@@ -136,7 +136,7 @@ fn run_var_and_etc_are_read_only() {
     scene.limiter.start_again().unwrap();
     within(&scene.limiter, remount);
     scene.saturated();
-    scene.judge_with_books().tell(
+    scene.judge_with_accounting().tell(
         "read-only /run, /var and /etc",
         "while running, killed and started again",
         "`set --save` and the start: exit code 1, `Read-only file system`; what is pinned goes on limiting",
@@ -156,7 +156,7 @@ fn the_bpf_file_system_is_missing() {
     let first = limiter(&lab).program(without).own_mounts(program()).start().unwrap();
     let mut scene = Scene::begin(lab, first);
     scene.live_goes_on(3);
-    scene.judge_with_books().tell(
+    scene.judge_with_accounting().tell(
         "no BPF file system, before the start",
         "once",
         "persist = true: exit code 3, says how to mount it; persist = false: limits",
@@ -185,7 +185,7 @@ fn the_bpf_file_system_is_unmounted_under_the_daemon() {
     until("the log to say so", PATIENCE, || scene.limiter.stderr().contains("is unmounted").then_some(()));
     scene.live_goes_on(3);
     scene.saturated();
-    scene.judge_with_books().tell(
+    scene.judge_with_accounting().tell(
         "BPF file system unmounted while the daemon runs",
         "once",
         "status and log: `pins_unmounted`; the limit holds as long as the daemon",

@@ -38,7 +38,7 @@ fn killed_again_and_again() {
     let released = scene.limiter.status().unwrap().host.released;
     assert!(released > i64::from(times), "the counts went on: {released}");
     scene.limiter.await_status("more to be released", PATIENCE, |now| now.host.released > released).unwrap();
-    scene.judge_with_books().tell(
+    scene.judge_with_accounting().tell(
         "kill -9 of the daemon, every second time once more while it takes over",
         format!("{times} times"),
         "log: `taken over what halfopen ... had pinned`",

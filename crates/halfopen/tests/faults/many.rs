@@ -64,7 +64,7 @@ fn very_many_are_held() {
     // Turns that fell due while nobody asked are made up for, a little.
     assert!((0.5..1.2).contains(&(drained / f64::from(DRAIN_PER_S))), "{drained} a second are let out");
     scene.also_all(many);
-    let judged = scene.judge_with_books();
+    let judged = scene.judge_with_accounting();
     judged.tell(
         "very many held sockets",
         format!("{held} at once, {bytes} bytes of kernel memory each"),

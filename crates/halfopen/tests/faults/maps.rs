@@ -53,7 +53,7 @@ fn more_prefixes_are_exempt_than_there_is_room_for() {
     assert_ne!(scene.limiter.status().unwrap().config_hash, before);
     scene.live_goes_on(1);
     scene.saturated();
-    scene.judge_with_books().tell(
+    scene.judge_with_accounting().tell(
         "more than 4096 exempt prefixes",
         "once",
         "log: `the configuration in force stays: ... more than 4096 prefixes`",
@@ -94,7 +94,7 @@ fn more_scopes_are_asked_for_than_there_is_room_for() {
     drop(execs);
     scene.limiter.await_status("all to end", PATIENCE, |now| now.scopes.is_empty()).unwrap();
     scene.saturated();
-    scene.judge_with_books().tell(
+    scene.judge_with_accounting().tell(
         "more than 63 `halfopen exec` at once",
         "once",
         "the 64th: exit code 1, `all 63 scopes are in use`",
@@ -128,7 +128,7 @@ fn more_programs_wait_than_are_counted() {
     );
     let uncounted = scene.fault_count("ProgramUncounted");
     scene.saturated();
-    scene.judge_with_books().tell(
+    scene.judge_with_accounting().tell(
         "more programs of one cgroup wait than the 64 that are counted",
         format!("{count} names"),
         format!("`(others)` in the table; `ProgramUncounted` {uncounted}"),

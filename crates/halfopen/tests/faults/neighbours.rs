@@ -51,7 +51,7 @@ fn denied_stays_denied(place: Where, times: usize) {
         );
     }
     scene.live_goes_on(1);
-    let judged = scene.judge_with_books();
+    let judged = scene.judge_with_accounting();
     assert!(!judged.destinations.contains(&denied), "{place:?}: its SYN left");
     // With the scanner gone nothing else holds it back; and without us neither.
     assert_eq!(dial_denied(&scene, &below, denied, Duration::from_secs(2)), Outcome::Cancelled, "{place:?}");

@@ -42,7 +42,7 @@ fn the_ring_buffer_runs_over() {
         scene.limiter.stderr().contains("the ring buffer was full").then_some(())
     });
     scene.saturated();
-    scene.judge_with_books().tell(
+    scene.judge_with_accounting().tell(
         "ring buffer of events overrun while the daemon is stopped",
         format!("{times} times {} attempts", FIT + BEYOND),
         format!("status and log: `EventLost` {lost}"),

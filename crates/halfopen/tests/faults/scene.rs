@@ -162,11 +162,11 @@ impl Scene {
         }
     }
 
-    /// Judges while the limiter runs: when the dialers have ended the books must be at zero, and never have drifted.
-    pub fn judge_with_books(&mut self) -> Judged {
+    /// Judges while the limiter runs: when the dialers have ended the accounting must be at zero, and must never have drifted.
+    pub fn judge_with_accounting(&mut self) -> Judged {
         let judged = self.judge();
         self.limiter
-            .await_status("empty books", PATIENCE, |status| {
+            .await_status("empty accounting", PATIENCE, |status| {
                 (status.host.half_open, status.host.aged, status.host.queued) == (0, 0, 0)
             })
             .unwrap();

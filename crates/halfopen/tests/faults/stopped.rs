@@ -24,7 +24,7 @@ fn stopped_for_a_while() {
     let status = scene.limiter.await_status("an answer", PATIENCE, |_| true).unwrap();
     assert!(status.host.released > before, "{status:?}");
     scene.saturated();
-    scene.judge_with_books().tell(
+    scene.judge_with_accounting().tell(
         "SIGSTOP of the daemon",
         format!("{} s", stopped_for.as_secs()),
         "nothing: status answers when it goes on",

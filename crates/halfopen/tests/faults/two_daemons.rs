@@ -29,7 +29,7 @@ fn a_second_daemon_is_refused_wherever_it_runs() {
         scene.live_goes_on(1);
     }
     scene.saturated();
-    scene.judge_with_books().tell(
+    scene.judge_with_accounting().tell(
         "a second daemon, on the same run directory and on the same pins",
         format!("{times} times"),
         "the second: exit code 1, `already running` with the pid, or `another halfopen daemon`",

@@ -67,7 +67,7 @@ fn upgraded_and_downgraded_again_and_again() {
         scene.live_goes_on(1);
     }
     scene.limiter.await_status("attempts to wait", PATIENCE, |status| status.host.queued > 0).unwrap();
-    scene.judge_with_books().tell(
+    scene.judge_with_accounting().tell(
         "upgrade and downgrade, by hand-over and by kill -9",
         format!("{times} times"),
         "exit code 0, log: `handed over`, then `taken over what halfopen ... had pinned`",

@@ -46,7 +46,7 @@ impl Stage<'_> {
         self.rig.until("the attempt", |scope| (scope.half_open, scope.queued) == (1, held));
     }
 
-    /// Asserts that slot or place have come back, and that the books say how it ended.
+    /// Asserts that slot or place have come back, and that the accounting says how it ended.
     pub fn came_back(&self) {
         let scope = self.left();
         let ended = |scope: &Scope| [scope.failed, scope.cancelled, scope.gave_up_while_queued];

@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// What happens at once happens within this on a busy machine, and long before the daemon counts its books anew.
+/// What happens at once happens within this on a busy machine, and long before the daemon counts its accounting anew.
 pub const AT_ONCE: Duration = Duration::from_secs(5);
 
 /// Longer than any of these tests: a blocker keeps its slot until it is dropped.

@@ -13,7 +13,7 @@ use crate::daemon::clock::monotonic;
 use crate::daemon::enforcement::{Enforcement, HOST};
 use crate::events::Waiter;
 use crate::events::episode::Report;
-use halfopen_bpf::{Fault, FaultCount, KernelError, ScopeId, Told};
+use halfopen_bpf::{Fault, FaultCount, KernelError, RingEvent, ScopeId};
 use std::time::Duration;
 
 /// How often accounts that nobody uses any more are looked for.
@@ -29,12 +29,12 @@ impl Enforcement {
         let rules = self.rule_scopes();
         let Self { limiter, scopes, announcer, means, wakeups, .. } = self;
         let (mut taken, mut suspects) = (0, Vec::new());
-        limiter.take_told(&mut |told| {
+        limiter.take_ring_events(&mut |told| {
             wakeups.hear(&told);
             let held = match told {
-                Told::Held(held) => held,
-                Told::Suspect(attempt) => return suspects.push(attempt),
-                Told::Turn(_) => return,
+                RingEvent::Held(held) => held,
+                RingEvent::Suspect(attempt) => return suspects.push(attempt),
+                RingEvent::Turn(_) => return,
             };
             taken += 1;
             let exec = scopes.iter().find(|scope| scope.id == held.scope).map(|scope| &scope.name);

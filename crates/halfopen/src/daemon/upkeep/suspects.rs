@@ -12,7 +12,7 @@ use halfopen_policy::OnSuspect;
 
 impl Enforcement {
     /// Keeps the episodes of rules and interfaces open for as long as any attempt of theirs waits, and ends them. They are
-    /// opened by the attempts themselves: the books do not tell which of its scopes an attempt waits for. Returns how many
+    /// opened by the attempts themselves: the accounting do not tell which of its scopes an attempt waits for. Returns how many
     /// wait in rules.
     pub(in crate::daemon) fn look_at_rules(&mut self) -> Result<u64, KernelError> {
         let scopes = self.rule_scopes();

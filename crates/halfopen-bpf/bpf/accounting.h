@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * What the hooks ask the books, each with all that belongs to it: the accounts are looked up, their lock is taken, and
- * what came of it is told. Global functions: the verifier goes through each once, not for each of its callers.
+ * What the hooks ask the accounting, each with all that belongs to it: the accounts are looked up, their lock is taken,
+ * and what came of it is told. Global functions: the verifier goes through each once, not for each of its callers.
  */
 #pragma once
 
@@ -13,7 +13,7 @@
 #include "outcome.h"
 #include "program.h"
 #include "programs.h"
-#include "told.h"
+#include "ring_events.h"
 
 /* What an attempt in the queue has before it. */
 struct queue_seen {
@@ -24,14 +24,14 @@ struct queue_seen {
 };
 
 /* See has_walked_since(). */
-static __always_inline void see_late(struct books *b, struct attempt *a)
+static __always_inline void see_late(struct accounting *b, struct attempt *a)
 {
 	bpf_spin_lock(&host_of(b)->lock);
 	attempt_seen(b, a);
 	bpf_spin_unlock(&host_of(b)->lock);
 }
 
-static __always_inline void unsee_late(struct books *b, const struct attempt *a)
+static __always_inline void unsee_late(struct accounting *b, const struct attempt *a)
 {
 	bpf_spin_lock(&host_of(b)->lock);
 	attempt_unseen(b, a);
@@ -39,33 +39,33 @@ static __always_inline void unsee_late(struct books *b, const struct attempt *a)
 }
 
 /* Around every decision to take slots. */
-static __always_inline void begin_to_decide(struct books *b)
+static __always_inline void begin_to_decide(struct accounting *b)
 {
 	bpf_spin_lock(&host_of(b)->lock);
 	close_all(b);
 }
 
-static __always_inline void end_deciding(struct books *b)
+static __always_inline void end_deciding(struct accounting *b)
 {
 	open_all(b);
 	bpf_spin_unlock(&host_of(b)->lock);
 }
 
 /* Whoever decides now has. */
-static __always_inline void await_decision(struct books *b)
+static __always_inline void await_decision(struct accounting *b)
 {
 	bpf_spin_lock(&host_of(b)->lock);
 	bpf_spin_unlock(&host_of(b)->lock);
 }
 
 /* An attempt begins; who makes it, and what its address is, is noted already. Returns a verdict. */
-__noinline int books_begin(struct attempt *a, __u32 mode, __u64 now)
+__noinline int accounting_begin(struct attempt *a, __u32 mode, __u64 now)
 {
 	const struct policy *p = policy_in_force();
 	enum verdict verdict = VERDICT_GO;
-	struct books b;
+	struct accounting b;
 
-	if (!a || !open_books(&b, p, a, now))
+	if (!a || !open_accounting(&b, p, a, now))
 		return VERDICT_GO;
 	if (attempt_begins_at_once(&b, a, now)) {
 		if (has_walked_since(&b, a->walk))
@@ -91,11 +91,11 @@ __noinline int books_begin(struct attempt *a, __u32 mode, __u64 now)
 }
 
 /* Asked before a queued attempt asks: has its address become known while it waited, or do others near it let it out? */
-__noinline int books_known(struct attempt *a)
+__noinline int accounting_known(struct attempt *a)
 {
 	const struct policy *p = policy_in_force();
 	enum how_known how;
-	struct books b;
+	struct accounting b;
 	__u64 now = bpf_ktime_get_ns();
 
 	if (!a || a->flags & ATTEMPT_ROUTED || !open_scopes(&b, p, a->scope, a->account, a->interface))
@@ -114,14 +114,14 @@ __noinline int books_known(struct attempt *a)
 }
 
 /* A queued attempt asks. Returns a verdict. */
-__noinline int books_recheck(struct attempt *a, __u32 mode)
+__noinline int accounting_recheck(struct attempt *a, __u32 mode)
 {
 	const struct policy *p = policy_in_force();
 	enum verdict verdict;
-	struct books b;
+	struct accounting b;
 	__u64 now;
 
-	if (!a || !open_books(&b, p, a, bpf_ktime_get_ns()))
+	if (!a || !open_accounting(&b, p, a, bpf_ktime_get_ns()))
 		return VERDICT_GO;
 	if (!(a->flags & ATTEMPT_IN_PARTY)) {
 		make_parties(a);
@@ -136,7 +136,7 @@ __noinline int books_recheck(struct attempt *a, __u32 mode)
 		program_released(a, now);
 		tell_out(&b, a, TURN_RELEASED, now);
 	} else if (a->rechecks == 1) {
-		tell_turn(TOLD_ASKED, a, 0, now);
+		tell_turn(EVENT_ASKED, a, 0, now);
 	}
 	return verdict;
 }
@@ -145,8 +145,8 @@ __noinline int books_recheck(struct attempt *a, __u32 mode)
 static __always_inline enum verdict ask_again(struct attempt *a, __u32 mode)
 {
 	if (policy_in_force()->becomes_known && is_first(a))
-		books_known(a);
-	return books_recheck(a, mode);
+		accounting_known(a);
+	return accounting_recheck(a, mode);
 }
 
 static __always_inline __u32 scope_charged(const struct attempt *a, __u32 charged)
@@ -158,7 +158,7 @@ static __always_inline __u32 scope_charged(const struct attempt *a, __u32 charge
 
 /* One of its scopes hears in one of its credit buckets, `beside` or its own, what it has come to. Not with the rest of
  * what happens to it: the ways would multiply. Returns whether that made the scope a suspect. */
-__noinline int books_hear(struct attempt *a, __u32 charged, __u32 beside, __u32 heard, __u32 neighbours)
+__noinline int accounting_hear(struct attempt *a, __u32 charged, __u32 beside, __u32 heard, __u32 neighbours)
 {
 	__u32 number, bucket;
 	const struct limits *l;
@@ -193,9 +193,9 @@ static __always_inline int all_hear(struct attempt *a, enum heard heard, __u32 n
 	if (heard == HEARD_NOTHING)
 		return 0;
 	for_each_charged(i) {
-		made |= books_hear(a, i, 0, heard, neighbours);
+		made |= accounting_hear(a, i, 0, heard, neighbours);
 		if (is_stranger(a))
-			made |= books_hear(a, i, 1, heard, neighbours);
+			made |= accounting_hear(a, i, 1, heard, neighbours);
 	}
 	a->flags &= ~ATTEMPT_PENDING;
 	return made;
@@ -205,14 +205,14 @@ static __always_inline int all_hear(struct attempt *a, enum heard heard, __u32 n
 
 /* One that is out wants to send its SYN again. Returns a verdict, with RESEND_MADE_SUSPECT where its silence made its
  * account one. */
-__noinline int books_resend(struct attempt *a, __u32 mode)
+__noinline int accounting_resend(struct attempt *a, __u32 mode)
 {
 	enum verdict verdict;
-	struct books b;
+	struct accounting b;
 	int suspect;
 	__u64 now;
 
-	if (!a || !open_books(&b, policy_in_force(), a, bpf_ktime_get_ns()))
+	if (!a || !open_accounting(&b, policy_in_force(), a, bpf_ktime_get_ns()))
 		return VERDICT_GO;
 	suspect = all_hear(a, heard_at_resend(a, bpf_ktime_get_ns()), 0);
 	if (is_bound(a, mode) && host_of(&b)->parties.waiting) {
@@ -227,12 +227,12 @@ __noinline int books_resend(struct attempt *a, __u32 mode)
 }
 
 /* See attempt_leaves_late(). */
-__noinline int books_leave_late(struct attempt *a)
+__noinline int accounting_leave_late(struct attempt *a)
 {
-	struct books b;
+	struct accounting b;
 	__u64 now;
 
-	if (!a || !open_books(&b, policy_in_force(), a, bpf_ktime_get_ns()))
+	if (!a || !open_accounting(&b, policy_in_force(), a, bpf_ktime_get_ns()))
 		return 0;
 	now = bpf_ktime_get_ns();
 	begin_to_decide(&b);
@@ -241,19 +241,19 @@ __noinline int books_leave_late(struct attempt *a)
 	return 1;
 }
 
-/* An attempt leaves SYN_SENT; nothing happens to one that is not in the books. Returns whether it made its account a
- * suspect. */
-__noinline int books_end(struct attempt *a, __u32 ending)
+/* An attempt leaves SYN_SENT; nothing happens to one that is not in the accounting. Returns whether it made its account
+ * a suspect. */
+__noinline int accounting_end(struct attempt *a, __u32 ending)
 {
 	const struct policy *p = policy_in_force();
 	__u32 neighbours, walk;
 	__u64 now = bpf_ktime_get_ns();
 	enum at_once at_once;
 	__u8 waited, flags;
-	struct books b;
+	struct accounting b;
 	int suspect;
 
-	if (!a || a->state == ATTEMPT_NONE || !open_books(&b, p, a, now))
+	if (!a || a->state == ATTEMPT_NONE || !open_accounting(&b, p, a, now))
 		return 0;
 	waited = a->state == ATTEMPT_QUEUED;
 	neighbours = note_end(p, a, ending);
@@ -274,21 +274,21 @@ __noinline int books_end(struct attempt *a, __u32 ending)
 		bpf_spin_unlock(&host_of(&b)->lock);
 	}
 	if (waited)
-		tell_turn(TOLD_LEFT, a, 0, now);
+		tell_turn(EVENT_LEFT, a, 0, now);
 	else if (host_of(&b)->queued)
-		tell_turn(TOLD_ENDED, a, ending == ENDING_ESTABLISHED ? flags | TURN_ESTABLISHED : flags, now);
+		tell_turn(EVENT_ENDED, a, ending == ENDING_ESTABLISHED ? flags | TURN_ESTABLISHED : flags, now);
 	return suspect;
 }
 
 /* What a queued attempt has before it: where turns go round, not all who wait there. */
-__noinline int books_seen(struct attempt *a, struct queue_seen *seen)
+__noinline int accounting_seen(struct attempt *a, struct queue_seen *seen)
 {
 	const struct policy *p = policy_in_force();
 	const struct limits *l;
-	struct books b;
+	struct accounting b;
 	__u64 turns;
 
-	if (!a || !seen || !open_books(&b, p, a, bpf_ktime_get_ns()))
+	if (!a || !seen || !open_accounting(&b, p, a, bpf_ktime_get_ns()))
 		return 0;
 	seen->waiting = waits_at(&b, a)->waiting_here;
 	if (a->flags & ATTEMPT_IN_ROUND && b.top && b.part) {

@@ -3,16 +3,16 @@
 use crate::abi;
 use crate::abi::{ScopeId, plain};
 use crate::decode::fields;
-use crate::decode::records::{AccountId, Became, HeldAttempt, Told, Turn};
+use crate::decode::records::{AccountId, Became, HeldAttempt, RingEvent, Turn};
 use halfopen_policy::Party;
 use std::time::Duration;
 
 /// One record; `None` for one of an unknown kind, or too short for its kind.
-pub(crate) fn read(bytes: &[u8]) -> Option<Told> {
+pub(crate) fn read(bytes: &[u8]) -> Option<RingEvent> {
     match (*bytes.first()?).into() {
-        abi::TOLD_HELD => plain::read(bytes).map(|record| Told::Held(held_attempt(&record))),
-        abi::TOLD_SUSPECT => plain::read(bytes).map(|record| Told::Suspect(held_attempt(&record))),
-        _ => turn(&plain::read(bytes)?).map(Told::Turn),
+        abi::EVENT_HELD => plain::read(bytes).map(|record| RingEvent::Held(held_attempt(&record))),
+        abi::EVENT_SUSPECT => plain::read(bytes).map(|record| RingEvent::Suspect(held_attempt(&record))),
+        _ => turn(&plain::read(bytes)?).map(RingEvent::Turn),
     }
 }
 
@@ -34,10 +34,10 @@ fn held_attempt(record: &abi::held_record) -> HeldAttempt {
 fn turn(record: &abi::turn_record) -> Option<Turn> {
     let is = |flag| u32::from(record.flags) & flag != 0;
     let became = match record.kind.into() {
-        abi::TOLD_ASKED => Became::Asked,
-        abi::TOLD_LEFT => Became::Left,
-        abi::TOLD_OUT => Became::Out { released: is(abi::TURN_RELEASED) },
-        abi::TOLD_ENDED => Became::Ended {
+        abi::EVENT_ASKED => Became::Asked,
+        abi::EVENT_LEFT => Became::Left,
+        abi::EVENT_OUT => Became::Out { released: is(abi::TURN_RELEASED) },
+        abi::EVENT_ENDED => Became::Ended {
             out_at: Duration::from_nanos(record.out_ns),
             established: is(abi::TURN_ESTABLISHED),
             host_slot: is(abi::TURN_HOST_SLOT),

@@ -1,13 +1,13 @@
 //! The reconcile walk (`bpf/reconcile.h`): what a walk over all live attempts has seen takes the place of the counters.
 
-use super::Books;
+use super::Accounting;
 use crate::attempt::AttemptId;
 use crate::scope::ScopeId;
 
 #[cfg(test)]
 mod tests;
 
-impl Books {
+impl Accounting {
     /// A walk over all live attempts begins.
     pub fn walk_begins(&mut self) {
         if let Some(host) = self.scopes.accounts.first_mut() {
@@ -15,7 +15,7 @@ impl Books {
         }
     }
 
-    /// It meets this one. Nothing happens for one that is not in the books.
+    /// It meets this one. Nothing happens for one that is not in the accounting.
     pub fn walk_sees(&mut self, id: AttemptId) {
         if let Some(attempt) = self.attempts.get_mut(&id)
             && let Some(mut charged) = self.scopes.of(&attempt.origin)
@@ -24,7 +24,7 @@ impl Books {
         }
     }
 
-    /// It has met all that were there when it began and still are. Returns the scopes whose books were wrong.
+    /// It has met all that were there when it began and still are. Returns the scopes whose accounting was wrong.
     pub fn walk_ends(&mut self) -> Vec<ScopeId> {
         let walk = self.scopes.accounts.first().map_or(0, |host| host.scope.walk);
         let each = self.scopes.accounts.iter_mut().enumerate();

@@ -38,7 +38,7 @@ static __always_inline void note_place(struct attempt *a, const struct sock *sk)
 	read_place(&a->socket, sk, a->cookie);
 }
 
-static __always_inline void tell_held(enum told kind, const struct attempt *a, __u8 audited, __u64 now)
+static __always_inline void tell_held(enum ring_event kind, const struct attempt *a, __u8 audited, __u64 now)
 {
 	struct held_record *r = bpf_ringbuf_reserve(&held, sizeof(*r), 0);
 
@@ -74,8 +74,8 @@ static __always_inline int waiters_are_woken(__u64 now)
 	return now < woken_until_ns;
 }
 
-/* Not counted where the buffer is full: who wakes waiters reads the books now and then. */
-static __always_inline void tell_turn(enum told kind, const struct attempt *a, __u8 flags, __u64 now)
+/* Not counted where the buffer is full: who wakes waiters reads the accounting now and then. */
+static __always_inline void tell_turn(enum ring_event kind, const struct attempt *a, __u8 flags, __u64 now)
 {
 	struct turn_record *r;
 
@@ -97,7 +97,7 @@ static __always_inline void tell_turn(enum told kind, const struct attempt *a, _
 }
 
 /* Which slots it holds. To be called with the host's lock held. */
-static __always_inline __u8 slots_of(const struct books *b, const struct attempt *a)
+static __always_inline __u8 slots_of(const struct accounting *b, const struct attempt *a)
 {
 	const struct scope *own = b->scope[CHARGED_OWN];
 	__u8 slots = slot_is_held(host_of(b), &a->slot[CHARGED_HOST]) ? TURN_HOST_SLOT : 0;
@@ -107,10 +107,10 @@ static __always_inline __u8 slots_of(const struct books *b, const struct attempt
 	return slots;
 }
 
-static __always_inline void tell_out(const struct books *b, const struct attempt *a, __u8 flags, __u64 now)
+static __always_inline void tell_out(const struct accounting *b, const struct attempt *a, __u8 flags, __u64 now)
 {
 	if (flags & TURN_RELEASED || host_of(b)->queued)
-		tell_turn(TOLD_OUT, a, flags, now);
+		tell_turn(EVENT_OUT, a, flags, now);
 }
 
 /* Returns how many answers of its neighbourhood make this one worth less. */

@@ -1,6 +1,6 @@
-//! A walk over all live attempts repairs books that have drifted, also while attempts begin, change and end.
+//! A walk over all live attempts repairs accounting that has drifted, also while attempts begin, change and end.
 
-use crate::{AttemptId, Books, Ending, Limits, Mode, Origin, Rate, ScopeId, Verdict};
+use crate::{Accounting, AttemptId, Ending, Limits, Mode, Origin, Rate, ScopeId, Verdict};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -39,9 +39,9 @@ fn some_limits() -> impl Strategy<Value = Limits> {
 
 const SCOPES: usize = 3;
 
-/// Books, and what they are asked to have in them.
+/// Accounting, and what they are asked to have in them.
 struct Host {
-    books: Books,
+    accounting: Accounting,
     now: u64,
     /// The scope of each live attempt, and whether its SYN is out.
     live: BTreeMap<AttemptId, (ScopeId, bool)>,
@@ -49,11 +49,11 @@ struct Host {
 
 impl Host {
     fn grown(limits: &[Limits], acts: &[Act]) -> Self {
-        let mut books = Books::new(Mode::Enforce, limits[0]);
+        let mut accounting = Accounting::new(Mode::Enforce, limits[0]);
         for limits in &limits[1..] {
-            books.open_scope(*limits);
+            accounting.open_scope(*limits);
         }
-        let mut host = Self { books, now: 1_000_000_000, live: BTreeMap::new() };
+        let mut host = Self { accounting, now: 1_000_000_000, live: BTreeMap::new() };
         host.live_on(acts);
         host
     }
@@ -66,7 +66,7 @@ impl Host {
                 Act::Begin(scope) => {
                     let scope = ScopeId(scope.index(SCOPES));
                     let own = Some(scope).filter(|scope| *scope != ScopeId::HOST);
-                    let (id, verdict) = self.books.begin(self.now, Origin { own, ..Origin::default() });
+                    let (id, verdict) = self.accounting.begin(self.now, Origin { own, ..Origin::default() });
                     self.live.insert(id, (scope, verdict == Verdict::Go));
                 }
                 _ if ids.is_empty() => {}
@@ -74,17 +74,17 @@ impl Host {
                     let id = *at.get(&ids);
                     let Some((_, out)) = self.live.get_mut(&id) else { continue };
                     if *out {
-                        self.books.resend(self.now, id);
+                        self.accounting.resend(self.now, id);
                     } else {
-                        *out = self.books.recheck(self.now, id) == Verdict::Go;
+                        *out = self.accounting.recheck(self.now, id) == Verdict::Go;
                     }
                 }
                 Act::End(at, ending) => {
                     let id = *at.get(&ids);
-                    self.books.end(self.now, id, ending, 0);
+                    self.accounting.end(self.now, id, ending, 0);
                     self.live.remove(&id);
                 }
-                Act::See(at) => self.books.walk_sees(*at.get(&ids)),
+                Act::See(at) => self.accounting.walk_sees(*at.get(&ids)),
             }
         }
     }
@@ -99,7 +99,7 @@ impl Host {
                 self.live.values().filter(charged).count()
             };
             let held_back = |(id, (_, out)): &(&AttemptId, &(ScopeId, bool))| {
-                !out && self.books.held_back_by(**id) == Some(scope)
+                !out && self.accounting.held_back_by(**id) == Some(scope)
             };
             [here(false), self.live.iter().filter(held_back).count(), here(true)]
         });
@@ -109,14 +109,14 @@ impl Host {
     fn written(&self) -> Vec<[usize; 3]> {
         let scopes = (0..SCOPES).map(ScopeId);
         let counts = scopes.map(|scope| {
-            let ledger = self.books.ledger(scope, self.now);
+            let ledger = self.accounting.ledger(scope, self.now);
             let out = ledger.half_open + ledger.aged;
-            [ledger.queued as usize, self.books.waiting_at(scope), out as usize]
+            [ledger.queued as usize, self.accounting.waiting_at(scope), out as usize]
         });
         counts.collect()
     }
 
-    /// Adds to the three counts of each scope, as far as they do not become negative. Returns the scopes whose books are
+    /// Adds to the three counts of each scope, as far as they do not become negative. Returns the scopes whose accounting is
     /// wrong then.
     fn plant(&mut self, drift: &Drift) -> Vec<ScopeId> {
         let mut wrong = Vec::new();
@@ -125,7 +125,7 @@ impl Host {
             let by =
                 [0, 1, 2].map(|of| i32::from(by[of]).max(-i32::try_from(counts[of]).unwrap_or(i32::MAX)));
             let [queued, waiting_here, out] = by;
-            let scope: &mut crate::abi::scope = &mut self.books.scopes.accounts[at].scope;
+            let scope: &mut crate::abi::scope = &mut self.accounting.scopes.accounts[at].scope;
             for (count, by) in
                 [(&mut scope.queued, queued), (&mut scope.waiting_here, waiting_here), (&mut scope.out, out)]
             {
@@ -140,7 +140,7 @@ impl Host {
 
     fn see_all(&mut self, ids: &[AttemptId]) {
         for id in ids {
-            self.books.walk_sees(*id);
+            self.accounting.walk_sees(*id);
         }
     }
 
@@ -164,9 +164,9 @@ proptest! {
     ) {
         let mut host = Host::grown(&limits, &before);
         let wrong = host.plant(&drift);
-        host.books.walk_begins();
+        host.accounting.walk_begins();
         host.see_all(&host.ids());
-        prop_assert_eq!(host.books.walk_ends(), wrong);
+        prop_assert_eq!(host.accounting.walk_ends(), wrong);
         prop_assert_eq!(host.written(), host.counted());
     }
 
@@ -180,10 +180,10 @@ proptest! {
         let mut host = Host::grown(&limits, &before);
         host.plant(&drift);
         let there = host.ids();
-        host.books.walk_begins();
+        host.accounting.walk_begins();
         host.live_on(&during);
         host.see_all(&there);
-        host.books.walk_ends();
+        host.accounting.walk_ends();
         prop_assert_eq!(host.written(), host.counted());
     }
 
@@ -195,9 +195,9 @@ proptest! {
     ) {
         let mut host = Host::grown(&limits, &before);
         let there = host.ids();
-        host.books.walk_begins();
+        host.accounting.walk_begins();
         host.live_on(&during);
         host.see_all(&there);
-        prop_assert_eq!(host.books.walk_ends(), vec![]);
+        prop_assert_eq!(host.accounting.walk_ends(), vec![]);
     }
 }

@@ -21,7 +21,7 @@ pub const SYN_GAP_NS: u64 = abi::SYN_GAP_NS as u64;
 /// The host scope, the own scopes and the attempts charged to them. All times are nanoseconds of one clock; it may run
 /// backwards a little between two attempts, as the clocks of two CPUs do.
 #[derive(Debug, Clone)]
-pub struct Books {
+pub struct Accounting {
     mode: Mode,
     scopes: Scopes,
     attempts: BTreeMap<AttemptId, Attempt>,
@@ -82,8 +82,8 @@ impl Scopes {
     }
 }
 
-impl Books {
-    /// Books with nothing in them.
+impl Accounting {
+    /// Accounting with nothing in them.
     #[must_use]
     pub fn new(mode: Mode, host: Limits) -> Self {
         let scopes =
@@ -118,7 +118,7 @@ impl Books {
     }
 
     /// Whether `connect()` fails at once: its account is blocked, a queue that it would have to join is full and its part
-    /// has had its places there, or its part cancels what it begins. Asked before [`Books::begin`]: once the attempt has begun no error can be returned any more. Counts the refusal.
+    /// has had its places there, or its part cancels what it begins. Asked before [`Accounting::begin`]: once the attempt has begun no error can be returned any more. Counts the refusal.
     pub fn refuses(&mut self, now: u64, origin: Origin) -> Option<Refusal> {
         if self.mode != Mode::Enforce || origin.standing == Standing::NeverHold {
             return None;
@@ -129,7 +129,7 @@ impl Books {
 
     /// `connect()`: out at once if every charged scope has a free slot, credit for a first contact, and nothing of equal
     /// or better rank waits there; else queued (under [`Mode::Audit`] only counted). Under [`Mode::Off`] it does not
-    /// enter the books.
+    /// enter the accounting.
     pub fn begin(&mut self, now: u64, origin: Origin) -> (AttemptId, Verdict) {
         let id = AttemptId(self.begun);
         self.begun += 1;
@@ -168,7 +168,7 @@ impl Books {
     }
 
     /// An attempt that is out wants to send its SYN again. [`Verdict::Hold`] for one that waits, [`Verdict::Go`] for
-    /// one that is not in the books.
+    /// one that is not in the accounting.
     pub fn resend(&mut self, now: u64, id: AttemptId) -> Verdict {
         let Some(attempt) = self.attempts.get_mut(&id) else { return Verdict::Go };
         match self.scopes.of(&attempt.origin) {
@@ -180,7 +180,7 @@ impl Books {
     }
 
     /// The attempt left `SYN_SENT`: slot or place comes back. `neighbours`: so many first contacts of its neighbourhood
-    /// have been answered lately. Nothing happens for one that is not in the books.
+    /// have been answered lately. Nothing happens for one that is not in the accounting.
     pub fn end(&mut self, now: u64, id: AttemptId, ending: Ending, neighbours: u32) {
         if let Some(mut attempt) = self.attempts.remove(&id)
             && let Some(mut charged) = self.scopes.of(&attempt.origin)
