@@ -21,6 +21,7 @@ mod never_hold_shipped;
 pub mod pattern;
 pub mod place;
 pub mod preset;
+mod preset_layer;
 pub mod resolved;
 pub mod resolvers;
 mod rule;

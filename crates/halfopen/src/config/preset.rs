@@ -1,9 +1,5 @@
 //! The presets: configuration files of this program's own.
 
-use super::file::{self, Layer};
-use std::path::Path;
-use std::sync::LazyLock;
-
 /// What a configuration starts from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Preset {
@@ -19,12 +15,6 @@ pub enum Preset {
     #[default]
     Adaptive,
 }
-
-/// What they say.
-static LAYERS: LazyLock<Vec<Layer>> = LazyLock::new(|| {
-    let parsed = Preset::NAMES.iter().map(|(name, preset)| file::parse(Path::new(name), preset.text()));
-    parsed.collect::<Result<_, _>>().expect("the presets are part of the program, and its tests read each")
-});
 
 impl Preset {
     /// All of them by name.
@@ -65,11 +55,5 @@ impl Preset {
     pub fn about(self) -> &'static str {
         let first = self.text().lines().next().unwrap_or_default();
         first.split_once(": ").map_or(first, |(_, about)| about)
-    }
-
-    /// What its text says.
-    pub(super) fn layer(self) -> impl Iterator<Item = &'static super::Assignment> {
-        let at = Self::NAMES.iter().position(|(_, preset)| *preset == self);
-        at.and_then(|at| LAYERS.get(at)).into_iter().flatten().map(|(said, _)| said)
     }
 }

@@ -1,6 +1,7 @@
 //! What holds in the end, and who said it.
 
 use super::assignment::Assignment;
+use super::comm::check_comm;
 use super::deny_rules::DenyRules;
 use super::error::{ConfigError, Wrong};
 use super::key::{Key, LimitKey};
@@ -9,6 +10,7 @@ use super::name::{Name, RuleName};
 use super::never_hold::NeverHoldList;
 use super::place::Origin;
 use super::preset::Preset;
+use super::preset_layer::layer;
 use super::resolvers::Resolvers;
 use super::rules::Rules;
 use super::setting::Setting;
@@ -71,7 +73,7 @@ impl Resolved {
         let base = settings.into_iter().chain(host).map(Assignment::Setting);
         // Its text names the preset that it starts from itself; it is its own.
         let name = Assignment::Setting(Setting::Preset(preset));
-        for said in base.chain(preset.layer().cloned()).chain([name]) {
+        for said in base.chain(layer(preset).cloned()).chain([name]) {
             // A preset's limits follow the rules that they are of, as its tests show.
             let _ = resolved.take(&said, &Origin::Preset);
         }
@@ -99,7 +101,11 @@ impl Resolved {
             let origin = latest.into_iter().flatten().max_by_key(|origin| *origin != Origin::Preset);
             return Err(error(Wrong::NoTest("host".into()), &origin.unwrap_or(Origin::Live), None));
         }
-        let checked = resolved.rules.check(&host).and_then(|()| resolved.deny.check());
+        let checked = resolved
+            .rules
+            .check(&host)
+            .and_then(|()| check_comm(&resolved.rules.scopes().collect::<Vec<_>>(), &host))
+            .and_then(|()| resolved.deny.check());
         checked.map_err(|(wrong, origin)| error(wrong, &origin, None))?;
         Ok(resolved)
     }
