@@ -145,7 +145,7 @@ fn what_did_not_fit_into_the_ring_meanwhile_is_said() {
     let text = ask_well(&limiter, &["status", "--json"]);
     let status: serde_json::Value = serde_json::from_str(&text).unwrap();
     let faults = status["faults"].as_array().unwrap();
-    let counted = faults.iter().find(|fault| fault["fault"] == "EventLost").unwrap();
+    let counted = faults.iter().find(|fault| fault["fault"] == "event_lost").unwrap();
     assert_eq!(counted["count"].as_u64(), Some(lost), "{status}");
     assert_eq!(status["host"]["queued"].as_u64(), Some(UNWATCHED), "the limit itself holds");
 }

@@ -148,7 +148,7 @@ fn fast_open_data_arrives_once() {
     assert!(rig.counter("TcpExt", "TCPFastOpenActive") > 0, "no data went with a SYN");
     // The kernel takes data that was to go with the SYN for sent, and sets no initial window after that.
     let mut faults = rig::faults(&rig.limiter);
-    faults.remove("InitialWindow");
+    faults.remove("initial_window");
     assert_eq!(faults, [].into());
 }
 
@@ -260,7 +260,7 @@ fn one_that_begins_and_is_released_where_its_syn_leaves_keeps_its_options() {
     rig.until("a waiter", |scope| scope.queued == 1);
     rig.allow(2);
     rig.until("its release", |scope| (scope.half_open, scope.queued) == (2, 0));
-    assert!(faults(&rig.limiter).contains_key("DecidedAtEgress"), "it asked elsewhere: nothing is shown");
+    assert!(faults(&rig.limiter).contains_key("decided_at_egress"), "it asked elsewhere: nothing is shown");
     wait_for("its timers", PATIENCE, || calls.info("it", "retransmits") >= 3);
     assert_eq!(calls.budget("it"), own);
 }

@@ -97,7 +97,7 @@ fn after_a_hundred_thousand_random_attempts_the_books_are_at_zero() {
         assert!(count > 50, "hardly any {what}: {end:?}");
     }
     let mut faults = rig::faults(&rig.limiter);
-    faults.remove("ChurnRefused");
+    faults.remove("churn_refused");
     assert_eq!(faults, [].into(), "after {dialled:?}");
 }
 

@@ -7,7 +7,7 @@ use testkit::Limiter;
 /// The scanner's name for itself.
 const SCANNER: &str = "lab-dial";
 /// What halfopen calls a refused raw packet.
-const RAW: &str = "RawTcpRefused";
+const RAW: &str = "raw_tcp_refused";
 
 /// Its numbers of the program, the scanner left out, and its events.
 pub struct Said {

@@ -273,6 +273,34 @@ impl Fault {
         Self::ChurnRefused,
     ];
 
+    /// Its name in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoStorage => "no_storage",
+            Self::CallbackFlags => "callback_flags",
+            Self::CallbacksCleared => "callbacks_cleared",
+            Self::DecidedAtEgress => "decided_at_egress",
+            Self::HoldOptions => "hold_options",
+            Self::RestoreOptions => "restore_options",
+            Self::InitialWindow => "initial_window",
+            Self::EventLost => "event_lost",
+            Self::NoPolicy => "no_policy",
+            Self::RawTcpRefused => "raw_tcp_refused",
+            Self::RawTcpCounted => "raw_tcp_counted",
+            Self::Reconciled => "reconciled",
+            Self::ProgramUncounted => "program_uncounted",
+            Self::ContactUnknown => "contact_unknown",
+            Self::PartyUnknown => "party_unknown",
+            Self::AccountsFull => "accounts_full",
+            Self::DatagramUnknown => "datagram_unknown",
+            Self::NoRecord => "no_record",
+            Self::SynWithoutRecord => "syn_without_record",
+            Self::ExemptElsewhere => "exempt_elsewhere",
+            Self::ChurnRefused => "churn_refused",
+        }
+    }
+
     /// What happened, and what it means for the limit: a phrase for `status` and `doctor`.
     #[must_use]
     pub fn explain(self) -> &'static str {

@@ -321,7 +321,7 @@ impl DegradedStatus {
 impl From<&FaultCount> for FaultStatus {
     fn from(found: &FaultCount) -> Self {
         Self {
-            fault: format!("{:?}", found.fault),
+            fault: found.fault.name().to_owned(),
             count: found.count,
             explanation: found.fault.explain().to_owned(),
         }

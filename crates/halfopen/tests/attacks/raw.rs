@@ -17,7 +17,7 @@ const AF_SMC: u16 = 43;
 fn raw(scene: &Scene, source: IpAddr, how: &str) {
     let asked = json!({"dead": scene.dead(), "source": source, "how": how});
     let told = scene.run(Rights::Docker, &scene.attacker, SOURCE, "raw_syns", &asked).hear(PATIENCE);
-    let counted = faults(&scene.limiter).get("RawTcpRefused").copied().unwrap_or_default();
+    let counted = faults(&scene.limiter).get("raw_tcp_refused").copied().unwrap_or_default();
     println!("raw TCP, {how}, to {}: {told}, {counted} counted", scene.dead()[0]);
     scene.reached_fewer_than(1, &format!("raw TCP, {how} ({told})"));
     assert!(counted >= scene.dead().len() as u64, "{counted} refusals counted");

@@ -29,7 +29,7 @@ fn count(told: &Value, what: &str) -> usize {
 }
 
 fn no_record(scene: &Scene) -> u64 {
-    faults(&scene.limiter).get("NoRecord").copied().unwrap_or_default()
+    faults(&scene.limiter).get("no_record").copied().unwrap_or_default()
 }
 
 fn arrived_of(scene: &Scene, addresses: &[IpAddr]) -> usize {
@@ -182,8 +182,8 @@ fn what_has_ended_unseen_is_not_counted() {
     attach(Does::ClearsFlags, scene.lab.cgroup(), Attached::BesideOthers);
     had_filled_the_table(&scene, || {
         until("flags to be cleared", PATIENCE, || {
-            faults(&scene.limiter).contains_key("DecidedAtEgress").then_some(())
+            faults(&scene.limiter).contains_key("decided_at_egress").then_some(())
         });
     });
-    assert!(faults(&scene.limiter).contains_key("Reconciled"), "all were seen to end");
+    assert!(faults(&scene.limiter).contains_key("reconciled"), "all were seen to end");
 }

@@ -126,7 +126,7 @@ fn more_programs_wait_than_are_counted() {
         "{} programs",
         programs.len()
     );
-    let uncounted = scene.fault_count("ProgramUncounted");
+    let uncounted = scene.fault_count("program_uncounted");
     scene.saturated();
     scene.judge_with_accounting().tell(
         "more programs of one cgroup wait than the 64 that are counted",

@@ -34,7 +34,7 @@ fn the_ring_buffer_runs_over() {
         scene.also(flood);
         scene.limiter.signal(Signal::CONT).unwrap();
         lost = until("events to be missed", PATIENCE, || {
-            Some(scene.fault_count("EventLost")).filter(|now| *now > lost)
+            Some(scene.fault_count("event_lost")).filter(|now| *now > lost)
         });
         scene.live_goes_on(1);
     }

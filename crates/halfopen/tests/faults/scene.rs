@@ -170,7 +170,7 @@ impl Scene {
                 (status.host.half_open, status.host.aged, status.host.queued) == (0, 0, 0)
             })
             .unwrap();
-        let drifted = ["NoStorage", "NoPolicy", "Reconciled", "HoldOptions", "RestoreOptions"];
+        let drifted = ["no_storage", "no_policy", "reconciled", "hold_options", "restore_options"];
         let status = self.status();
         let faults = status["faults"].as_array().unwrap();
         let wrong: Vec<_> = faults
