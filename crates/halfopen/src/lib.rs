@@ -14,3 +14,4 @@ pub mod output;
 pub mod privileged;
 pub mod runtime_dir;
 pub mod sandbox;
+pub mod users;

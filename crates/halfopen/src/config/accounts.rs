@@ -1,25 +1,23 @@
 //! The users of this host, by name.
 
-use super::disk::{ACCOUNTS, Disk, OwnRights};
+use super::disk::{Disk, OwnRights};
+use crate::users;
 use std::sync::{PoisonError, RwLock};
 
 /// As they were when they were last read: a value on the command line is read long after the daemon may have given up
 /// the right to read them itself.
-static LAST_READ: RwLock<Option<String>> = RwLock::new(None);
+static LAST_READ: RwLock<Option<Vec<u8>>> = RwLock::new(None);
 
 /// What /etc/passwd says.
 #[derive(Debug, Clone, Default)]
-pub struct Accounts(String);
+pub struct Accounts(Vec<u8>);
 
 impl Accounts {
     /// Reads them anew. Where that fails, what was known stays.
     pub fn read_anew(disk: &mut dyn Disk) {
-        match disk.read(ACCOUNTS.as_ref()) {
-            Ok(bytes) => {
-                let text = String::from_utf8_lossy(&bytes).into_owned();
-                *LAST_READ.write().unwrap_or_else(PoisonError::into_inner) = Some(text);
-            }
-            Err(e) => tracing::debug!("reading {ACCOUNTS}: {e}"),
+        match disk.read(users::FILE.as_ref()) {
+            Ok(bytes) => *LAST_READ.write().unwrap_or_else(PoisonError::into_inner) = Some(bytes),
+            Err(e) => tracing::debug!("reading {}: {e}", users::FILE),
         }
     }
 
@@ -36,11 +34,8 @@ impl Accounts {
     /// The number of the user called `name`, which may be a number already.
     #[must_use]
     pub fn id(&self, name: &str) -> Option<u32> {
-        let found = self.0.lines().find_map(|line| {
-            let mut fields = line.split(':');
-            (fields.next()? == name).then(|| fields.nth(1)?.parse().ok())?
-        });
-        found.or_else(|| name.parse().ok())
+        let found = users::listed(&self.0).find(|user| user.name == name.as_bytes());
+        found.map(|user| user.uid).or_else(|| name.parse().ok())
     }
 }
 
@@ -50,9 +45,8 @@ mod tests {
 
     #[test]
     fn users_are_found_by_name() {
-        let accounts =
-            Accounts("root:x:0:0:root:/root:/bin/sh\nbroken\nwww:x:33:33::/:/bin/false\n".to_owned());
+        let accounts = Accounts(b"root:x:0:0:root:/root:/bin/sh\nwww:x:33:33::/:/bin/false\n".to_vec());
         let id = |name| accounts.id(name);
-        assert_eq!((id("www"), id("33"), id("broken"), id("ww")), (Some(33), Some(33), None, None));
+        assert_eq!((id("www"), id("33"), id("ww")), (Some(33), Some(33), None));
     }
 }

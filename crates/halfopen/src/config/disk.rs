@@ -1,11 +1,9 @@
 //! Where the files of a configuration are read: from the disk, or by somebody who may.
 
+use crate::users;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-
-/// Users of this host, by name and number.
-pub const ACCOUNTS: &str = "/etc/passwd";
 
 /// What says by whom names are resolved on this host.
 pub const NSSWITCH: &str = "/etc/nsswitch.conf";
@@ -56,7 +54,7 @@ impl Disk for OwnRights {
 pub fn is_part_of(config: &Path, path: &Path) -> bool {
     let beside = path.parent() == Some(super::conf_d(config).as_path()) && is_layer(path);
     path == config
-        || path == Path::new(ACCOUNTS)
+        || path == Path::new(users::FILE)
         || beside
         || SYSTEM_FILES.iter().any(|file| path == Path::new(file))
 }
@@ -78,7 +76,7 @@ mod tests {
         for path in [
             "/etc/halfopen/halfopen.toml",
             "/etc/halfopen/conf.d/90-local.toml",
-            ACCOUNTS,
+            users::FILE,
             "/etc/resolv.conf",
         ] {
             assert!(part(path), "{path}");

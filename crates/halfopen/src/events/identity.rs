@@ -1,5 +1,6 @@
 //! What can be found out about a program from its process, while there is one.
 
+use crate::users;
 use halfopen_bpf::text::escaped;
 use halfopen_bpf::{Program, shown_path_of_id};
 use rustix::io::Errno;
@@ -36,7 +37,7 @@ pub fn identify(program: &Program) -> Identity {
     Identity {
         exe: executable(program.pid, &program.comm),
         cgroup: shown_path_of_id(program.cgroup_id),
-        user: user_name(&fs::read("/etc/passwd").unwrap_or_default(), program.uid),
+        user: user_name(&fs::read(users::FILE).unwrap_or_default(), program.uid),
     }
 }
 
@@ -54,15 +55,8 @@ fn executable(pid: u32, comm: &str) -> Option<String> {
 }
 
 fn user_name(passwd: &[u8], uid: u32) -> String {
-    let number = uid.to_string();
-    passwd
-        .split(|&byte| byte == b'\n')
-        .find_map(|line| {
-            let mut fields = line.split(|&byte| byte == b':');
-            let name = fields.next()?;
-            (fields.nth(1)? == number.as_bytes()).then(|| escaped(name))
-        })
-        .unwrap_or(number)
+    let user = users::listed(passwd).find(|user| user.uid == uid);
+    user.map_or_else(|| uid.to_string(), |user| escaped(user.name))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The daemon's own user, as /etc/passwd has it.
 
+use crate::users;
 use rustix::io::Result;
 use rustix::process::{Gid, Uid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
@@ -18,20 +19,15 @@ pub struct User {
 /// The user called [`NAME`]; `None` where there is none, and where that name is root's.
 #[must_use]
 pub fn find() -> Option<User> {
-    in_passwd(&fs::read_to_string("/etc/passwd").ok()?)
+    in_passwd(&fs::read(users::FILE).ok()?)
 }
 
-fn in_passwd(passwd: &str) -> Option<User> {
-    passwd.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        if fields.next()? != NAME {
-            return None;
-        }
-        let (uid, gid) = (fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?);
-        let unset = u32::MAX;
-        (uid != 0 && gid != 0 && uid != unset && gid != unset)
-            .then(|| User { uid: Uid::from_raw(uid), gid: Gid::from_raw(gid) })
-    })
+fn in_passwd(passwd: &[u8]) -> Option<User> {
+    // The highest number is nobody's: to setresuid() it says that nothing is to change.
+    let without_privilege = |number| (1..u32::MAX).contains(&number);
+    let found = users::listed(passwd).find(|user| user.name == NAME.as_bytes())?;
+    (without_privilege(found.uid) && without_privilege(found.gid))
+        .then(|| User { uid: Uid::from_raw(found.uid), gid: Gid::from_raw(found.gid) })
 }
 
 impl User {
@@ -54,12 +50,12 @@ mod tests {
     #[test]
     fn only_a_user_of_that_name_without_privilege_is_found() {
         let found =
-            in_passwd("root:x:0:0::/:/bin/sh\nhalfopenx:x:7:7:::\nhalfopen:x:990:991::/:/x\n").unwrap();
+            in_passwd(b"root:x:0:0::/:/bin/sh\nhalfopenx:x:7:7:::\nhalfopen:x:990:991::/:/x\n").unwrap();
         assert_eq!((found.uid.as_raw(), found.gid.as_raw()), (990, 991));
         for none in
             ["", "halfopen", "halfopen:x:0:991::/:", "halfopen:x:990:0::/:", "halfopen:x:4294967295:1::"]
         {
-            assert_eq!(in_passwd(none), None, "{none}");
+            assert_eq!(in_passwd(none.as_bytes()), None, "{none}");
         }
     }
 }
