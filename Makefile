@@ -26,9 +26,11 @@ test:
 	tools/packages test
 	$(XTASK) test quick
 
+# Some of these want a browser.
 test-long:
 	tools/packages build
 	tools/packages test
+	tools/packages peers
 	$(XTASK) test long
 
 # Every fault as often and as long as it takes, one after the other, and the table of docs/measurements/faults.md.

@@ -11,8 +11,16 @@ fn main() {
     for source in fs::read_dir(BPF).expect("the kernel part's sources stand beside this crate").flatten() {
         println!("cargo::rerun-if-changed={}", source.path().display());
     }
-    let source = format!("{BPF}/native.c");
-    cc::Build::new().file(source).include(BPF).warnings(true).compile("halfopen_native");
+    let mut native = cc::Build::new();
+    native.file(format!("{BPF}/native.c")).include(BPF).warnings(true);
+    println!("cargo::rerun-if-env-changed=HALFOPEN_SANITIZE");
+    if env::var_os("HALFOPEN_SANITIZE").is_some() {
+        for flag in ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"] {
+            native.flag(flag);
+            println!("cargo::rustc-link-arg={flag}");
+        }
+    }
+    native.compile("halfopen_native");
     bind("abi.h", |builder| builder.allowlist_file(".*/abi\\.h"));
     bind("native.h", |builder| {
         builder.allowlist_file(".*/native\\.h").blocklist_file(".*/abi\\.h").raw_line("use crate::abi::*;")

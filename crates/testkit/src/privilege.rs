@@ -25,14 +25,6 @@ pub enum Skip {
         /// The package that has it on Debian.
         package: &'static str,
     },
-    /// A program that only `make bench-peers` and `make bench-programs` install is not there.
-    #[error("`{program}` is not installed: `tools/packages programs` (package {package})")]
-    NoProgramOfBenches {
-        /// The program.
-        program: &'static str,
-        /// The package that has it on Debian.
-        package: &'static str,
-    },
     /// A program is not there whose installation would change how this machine resolves names.
     #[error("`{program}` is not there: `tools/packages test` unpacks it (package {package})")]
     NotUnpacked {
@@ -103,19 +95,20 @@ impl Lab {
     pub fn page_available() -> Result<(), Skip> {
         Self::wan_available()?;
         let missing = PROGRAMS_OF_PAGE.into_iter().find(|(program, _)| !on_path(program));
-        missing.map_or(Ok(()), |(program, package)| Err(Skip::NoProgramOfBenches { program, package }))
+        missing.map_or(Ok(()), |(program, package)| Err(Skip::NoProgram { program, package }))
     }
 
     /// For [`require_lab!`](crate::require_lab): whether the calling test may go on.
     ///
     /// # Panics
-    /// If something is missing and the environment has `REQUIRE_PRIVILEGED=1`; not for what only benches install or the kernel was built without.
+    /// If something is missing and the environment has `REQUIRE_PRIVILEGED=1`; not for what
+    /// the kernel was built without.
     #[must_use]
     pub fn required(available: Result<(), Skip>) -> bool {
         match available {
             Ok(()) => true,
             Err(skip)
-                if !matches!(skip, Skip::NoProgramOfBenches { .. } | Skip::NotInKernel(_))
+                if !matches!(skip, Skip::NotInKernel(_))
                     && std::env::var_os("REQUIRE_PRIVILEGED").is_some_and(|value| value == "1") =>
             {
                 panic!("REQUIRE_PRIVILEGED=1, but this test would be skipped: {skip}")
@@ -129,7 +122,7 @@ impl Lab {
     }
 }
 
-/// The test harness knows no test that skips itself: `make test` counts the lines of this file.
+/// The test harness knows no test that skips itself: the lanes count the lines of this file.
 fn note_skipped(skip: &Skip) {
     use std::io::Write;
     let Some(path) = std::env::var_os("LAB_SKIPS") else { return };

@@ -37,11 +37,12 @@ pub enum Lane {
 }
 
 /// Test programs of the long lane; and those tests whose module says so.
-const LONG: [&str; 12] = [
+const LONG: [&str; 13] = [
     "accounts",
     "attacks",
     "budget",
     "never_hold",
+    "page",
     "faults",
     "names_by_stubs",
     "persist_ends",
@@ -101,7 +102,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     by_time.sort_unstable();
     by_time.iter().rev().take(10).for_each(|(took, name)| println!("  {:6.1} s  {name}", took.as_secs_f64()));
     for line in &skipped {
-        println!("skipped: {line}");
+        println!("{line}");
     }
     for (test, _) in &failed {
         println!("failed: {}", test.name());
