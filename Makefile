@@ -5,7 +5,7 @@ BENCH := target/release/halfopen-bench
 # Not a member of the workspace.
 LIBP2P_NODE := crates/bench/libp2p-node/Cargo.toml
 
-.PHONY: build run test test-long test-faults bench bench-peers bench-programs lint deb test-package
+.PHONY: build run test test-long test-sanitized test-faults bench bench-peers bench-programs lint deb test-package
 
 build:
 	tools/packages build
@@ -32,6 +32,14 @@ test-long:
 	tools/packages test
 	tools/packages peers
 	$(XTASK) test long
+
+# The headers that decide, under the address and undefined-behaviour sanitizers. The address sanitizer must be loaded first.
+SANITIZER = $(shell realpath $$(gcc -print-file-name=libasan.so))
+test-sanitized:
+	tools/packages build
+	HALFOPEN_SANITIZE=1 CARGO_TARGET_DIR=target/sanitized ASAN_OPTIONS=detect_leaks=0 \
+	$(CARGO) --config 'target."cfg(all())".runner = ["env", "LD_PRELOAD=$(SANITIZER)"]' test --locked -p halfopen-policy --lib \
+	$(patsubst crates/halfopen-policy/tests/%.rs,--test %,$(wildcard crates/halfopen-policy/tests/*.rs)) --test answers
 
 # Every fault as often and as long as it takes, one after the other, and the table of docs/measurements/faults.md.
 FAULTS_TABLE := $(CURDIR)/target/faults.rows

@@ -15,10 +15,10 @@ fn main() {
     native.file(format!("{BPF}/native.c")).include(BPF).warnings(true);
     println!("cargo::rerun-if-env-changed=HALFOPEN_SANITIZE");
     if env::var_os("HALFOPEN_SANITIZE").is_some() {
-        for flag in ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"] {
-            native.flag(flag);
-            println!("cargo::rustc-link-arg={flag}");
-        }
+        native.flag("-fsanitize=address,undefined").flag("-fno-sanitize-recover=all");
+        // rustc links without the compiler's own libraries.
+        println!("cargo::rustc-link-arg=-lasan");
+        println!("cargo::rustc-link-arg=-lubsan");
     }
     native.compile("halfopen_native");
     bind("abi.h", |builder| builder.allowlist_file(".*/abi\\.h"));
