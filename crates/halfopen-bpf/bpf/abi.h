@@ -613,7 +613,7 @@ struct scope {
 	__u64 admitted;
 	__u64 established;
 	__u64 failed;
-	__u64 touched_ns; /* when an attempt last began or ended */
+	__u64 touched_ns; /* when an attempt, or UDP, last used this account */
 	__u32 bucket[SLOT_BUCKETS];
 	__u32 oldest_grid;
 	__u32 queue_number;
