@@ -537,7 +537,8 @@ struct datagram_stop {
 	__u8 spare[16];
 };
 
-/* The answers that an account got from one neighbourhood (an IPv4 /24 or an IPv6 /64): from all ports, or from one. */
+/* The answers that an account got from one neighbourhood: from all its ports (an IPv4 /24 or an IPv6 /48), or from one
+ * port (an IPv4 /24 or an IPv6 /64). */
 struct neighbourhood {
 	struct remembered head;
 	__u32 answered; /* of all ports: answered first contacts, each of which makes the next answer worth less

@@ -203,7 +203,7 @@ static __always_inline __u32 first_timer_mptcp_ms(__u32 waiting, __u64 interval_
 }
 
 #define RECHECK_MS 512u		   /* TCP_RESOURCE_PROBE_INTERVAL, rounded up to the timer wheel's granularity */
-#define SOON_MS 30000u		   /* held for less than this: re-checks are at most RECHECK_MS apart */
+#define SOON_MS 30000u		   /* attempts held for less than this re-check quickly */
 #define FEW_WAIT 128u		   /* with so few waiters, each one's lateness leaves slots idle */
 #define RECHECKS_BEFORE_THRIFT 96u /* of the 127 that TCP_SYNCNT allows */
 
