@@ -13,7 +13,7 @@
 #include "outcome.h"
 #include "reconcile.h"
 
-/* `touched_ns` may lag by this much, about 17 ms: fewer writes to a shared cache line. */
+/* `touched_ns` may lag by this much, about 17 ms, so that not every attempt writes it. */
 #define TOUCHED_NS (1ULL << 24)
 
 /* Called around every decision to take slots, with the lock held. */

@@ -104,7 +104,8 @@ static __always_inline struct query_set *query_set_of(__u64 key)
 	return bpf_map_lookup_elem(&queries, &set);
 }
 
-/* Whether the socket's network namespace belongs to a user, who can answer the questions himself; see is_foreign(). */
+/* Whether the socket's network namespace belongs to a user namespace other than the initial one, whose owner can answer
+ * the socket's questions; see is_foreign(). */
 static __always_inline int is_of_foreign(struct __sk_buff *skb)
 {
 	const struct sk_buff *packet = (const struct sk_buff *)skb;

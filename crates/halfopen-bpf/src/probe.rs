@@ -35,7 +35,7 @@ pub struct Probe {
     pub finding: Finding,
 }
 
-/// Tries everything the limit needs on `cgroup` (the root where `None`) and leaves nothing behind.
+/// Tries everything the limit needs on `cgroup` (the root if `None`) and leaves nothing behind.
 #[must_use]
 pub fn probes(cgroup: Option<&Path>) -> Vec<Probe> {
     let dir = cgroup.map_or_else(CgroupDir::root, CgroupDir::open);

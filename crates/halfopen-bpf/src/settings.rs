@@ -113,8 +113,8 @@ pub struct Settings {
     pub raw_tcp: RawTcp,
     /// Whether packets may wake waiters ([`crate::WakeupSender`]).
     pub wakeups: bool,
-    /// The most attempts that may be alive at once; each has a record. The first start fixes it for as long
-    /// as the maps stay pinned.
+    /// The most attempts that may be alive at once, each with a record: 1 to 2097152, rounded up to a power
+    /// of two. The first start fixes it for as long as the maps stay pinned.
     pub records: u32,
     /// Destinations that are never counted.
     pub exempt: Vec<IpNet>,

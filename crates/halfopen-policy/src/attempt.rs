@@ -7,7 +7,7 @@ use crate::scope::ScopeId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AttemptId(pub(crate) u64);
 
-/// Whether an attempt waits for its turn.
+/// Whether the limit applies to an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Standing {
     /// The limit applies.

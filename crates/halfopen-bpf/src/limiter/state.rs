@@ -27,7 +27,7 @@ impl State {
     /// Maps `map`, the map of the global variables.
     pub fn of(map: BorrowedFd<'_>) -> Result<Self, KernelError> {
         let failed = |source| KernelError::Bpf { doing: "mapping the policy".to_owned(), source };
-        // SAFETY: a new mapping at an address of the kernel's choice; nothing of ours is replaced.
+        // SAFETY: a new mapping at an address of the kernel's choice; it replaces none of this process's.
         let address = unsafe {
             mmap(
                 ptr::null_mut(),
@@ -136,7 +136,7 @@ impl State {
 
 impl Drop for State {
     fn drop(&mut self) {
-        // SAFETY: mapped by `of` with this size, and used by nobody after this.
+        // SAFETY: mapped by `of` with this size, and not used after this.
         let _ = unsafe { munmap(self.mapped.as_ptr().cast(), size_of::<types::bss>()) };
     }
 }

@@ -34,7 +34,7 @@ fn read_all(link: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
     if iter < 0 {
         return Err(io::Error::from_raw_os_error(-iter));
     }
-    // SAFETY: a descriptor that was just made and that nobody else has.
+    // SAFETY: a descriptor that was just made, which nothing else owns.
     let mut iter = File::from(unsafe { OwnedFd::from_raw_fd(iter) });
     let mut bytes = Vec::new();
     iter.read_to_end(&mut bytes)?;

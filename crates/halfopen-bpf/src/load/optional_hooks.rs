@@ -85,7 +85,7 @@ impl OptionalHook {
         if link < 0 {
             return Err(io::Error::from_raw_os_error(-link));
         }
-        // SAFETY: a descriptor that was just made and that nobody else has.
+        // SAFETY: a descriptor that was just made, which nothing else owns.
         Ok(unsafe { OwnedFd::from_raw_fd(link) })
     }
 

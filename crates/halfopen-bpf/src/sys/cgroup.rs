@@ -181,6 +181,6 @@ fn open_by_id(mount: BorrowedFd<'_>, id: u64) -> Option<OwnedFd> {
             libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC,
         )
     };
-    // SAFETY: a descriptor that was just opened and that nobody else has.
+    // SAFETY: a descriptor that was just opened, which nothing else owns.
     (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd) })
 }

@@ -26,8 +26,8 @@ impl Executables {
         Ok(Self { mounts: File::open("/proc/self/mountinfo")?, known: BTreeMap::new() })
     }
 
-    /// The executables at `paths`, as they are now. If this changes, what names them must be written anew. An
-    /// executable that cannot be looked up counts as unchanged.
+    /// The executables at `paths`, as they are now. If the result changes, whatever names these executables
+    /// must be written anew. An executable that cannot be looked up counts as unchanged.
     pub fn at<'a>(&mut self, paths: impl Iterator<Item = Option<&'a PathBuf>>) -> Vec<Option<Executable>> {
         paths.map(|path| self.find(path?)).collect()
     }

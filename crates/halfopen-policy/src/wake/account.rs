@@ -5,8 +5,8 @@ use crate::scope::TURN_TOLERANCE_NS;
 use crate::{Contact, CreditBucket, Rate};
 use std::collections::BTreeMap;
 
-/// Turns that are closer than this, in nanoseconds, are left to waiters that ask by themselves: then so many
-/// do that none has to be woken.
+/// Turns that are closer together than this, in nanoseconds, are left to waiters that ask by themselves: so
+/// many of them do that none has to be woken.
 const FASTEST: u64 = 10_000_000;
 
 #[derive(Debug)]
