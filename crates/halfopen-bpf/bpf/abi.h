@@ -85,8 +85,7 @@ enum per { PER_RULE, PER_CGROUP, PER_USER, PER_PROCESS };
 /* The accounts that a rule charges its attempts to. */
 struct rule {
 	__u8 per;
-	__u8 depth; /* depth of the cgroup that its pattern names; PER_CGROUP: depth of the cgroups that have an account
-		       each */
+	__u8 depth; /* depth of its pattern's cgroup; PER_CGROUP: of the cgroups with an account each */
 	__u16 scope;
 };
 
@@ -98,8 +97,7 @@ struct rules {
 	__u64 any_user;
 	__u64 any_exe;
 	__u64 any_comm;
-	__u64 ended; /* scopes, from RULE_SCOPES on, that no rule has any more: their empty accounts are collected early
-		      */
+	__u64 ended; /* scopes, from RULE_SCOPES on, that no rule has: their empty accounts go early */
 	struct rule rule[RULES];
 };
 

@@ -19,8 +19,8 @@ const volatile __u32 hz;
 
 /* array, no flags, 32768 entries unless `records` says otherwise (a power of two): the records of live attempts, by the
  * lowest bits of their sockets' cookies; see records.h. Any CPU claims an entry by an atomic exchange of `cookie` and
- * then writes it under the socket's lock. What counts an attempt, and `walk`, are written under the host scope's spin
- * lock too. */
+ * then writes it under the socket's lock; the reconcile walk writes entries that it has seized. What counts an attempt,
+ * and `walk`, are written under the host scope's spin lock too. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, RECORDS);
@@ -64,8 +64,8 @@ struct {
 } walked SEC(".maps");
 
 /* array, no flags, 128 entries, the host's first: the accounting. Every CPU writes it under the spin lock in entry 0,
- * which guards all entries; slots, and what at_once.h counts, also change by atomic operations without the lock. User
- * space writes an entry only while no attempt is charged to it. */
+ * which guards all entries. Slots, and what at_once.h counts, also change by atomic operations without the lock, and
+ * `touched_ns` by plain writes. User space writes an entry only while no attempt is charged to it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, SCOPES);
@@ -84,8 +84,9 @@ struct {
 } accounts SEC(".maps");
 
 /* hash, BPF_F_NO_PREALLOC, 8192 entries: the parties that have had an attempt wait. The CPU with the first attempt of a
- * party that may have to wait, or has a record in records_beside, makes its entry. Every CPU writes entries under the
- * host scope's spin lock, except `beside`, to which it adds atomically. The collector removes them. */
+ * party that may have to wait, or whose record in records_beside is counted, makes its entry. Every CPU writes entries
+ * under the host scope's spin lock, except `beside`, to which it adds atomically, and `idle_since`, which a lookup sets
+ * to 0. The collector removes them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -285,7 +286,8 @@ struct {
 } releases SEC(".maps");
 
 /* LRU hash, no flags, 4096 entries: the programs whose attempts waited, were refused, or would have waited. Every CPU
- * adds to entries atomically. The program that has been quiet for longest makes room for a new one. */
+ * adds to the counts atomically; `last_ns`, `last_pid` and `longest_wait_ns` are plain writes, of which the last one
+ * wins. The program that has been quiet for longest makes room for a new one. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, PROGRAMS);

@@ -27,8 +27,8 @@
 #define BUCKET_ROTATION_SHIFT 22
 #define BUCKET_COUNT ((1u << BUCKET_ROTATION_SHIFT) - 1)
 
-/* The number of attempts at a compare-and-exchange: whenever it fails, that of another CPU has succeeded. A CPU that
- * gives a slot back without the lock has no other way, so it tries more often. */
+/* How often a compare-and-exchange is tried: whenever it fails, that of another CPU has succeeded. A CPU that gives a
+ * slot back without the lock has no other way, so it tries more often. */
 #define EXCHANGES_TRIED 8
 #define EXCHANGES_TRIED_MOST 128
 
