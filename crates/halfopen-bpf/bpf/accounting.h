@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * What the hooks ask the accounting, each with all that belongs to it: the accounts are looked up, their lock is taken,
- * and what came of it is told. Global functions: the verifier goes through each once, not for each of its callers.
+ * The questions that the hooks ask the accounting. Each function looks up the accounts, takes their lock, decides, and
+ * sends the events that follow. The functions are global, so that the verifier walks each of them once and not once per
+ * caller.
  */
 #pragma once
 
@@ -15,10 +16,10 @@
 #include "programs.h"
 #include "ring_events.h"
 
-/* What an attempt in the queue has before it. */
+/* What a queued attempt has before it. */
 struct queue_seen {
 	__u32 waiting;
-	__u32 soon; /* it comes before others that wait, within two turns */
+	__u32 soon; /* its turn comes within two turns, before that of others */
 	__u64 interval_ns;
 	__u64 max_wait_ns;
 };
@@ -38,7 +39,7 @@ static __always_inline void unsee_late(struct accounting *b, const struct attemp
 	bpf_spin_unlock(&host_of(b)->lock);
 }
 
-/* Around every decision to take slots. */
+/* Called around every decision to take slots. */
 static __always_inline void begin_to_decide(struct accounting *b)
 {
 	bpf_spin_lock(&host_of(b)->lock);
@@ -51,14 +52,14 @@ static __always_inline void end_deciding(struct accounting *b)
 	bpf_spin_unlock(&host_of(b)->lock);
 }
 
-/* Whoever decides now has. */
+/* Returns when the CPU that decides now has decided. */
 static __always_inline void await_decision(struct accounting *b)
 {
 	bpf_spin_lock(&host_of(b)->lock);
 	bpf_spin_unlock(&host_of(b)->lock);
 }
 
-/* An attempt begins; who makes it, and what its address is, is noted already. Returns a verdict. */
+/* An attempt begins; its program and the kind of its address are noted already. Returns a verdict. */
 __noinline int accounting_begin(struct attempt *a, __u32 mode, __u64 now)
 {
 	const struct policy *p = policy_in_force();
@@ -90,7 +91,8 @@ __noinline int accounting_begin(struct attempt *a, __u32 mode, __u64 now)
 	return verdict;
 }
 
-/* Asked before a queued attempt asks: has its address become known while it waited, or do others near it let it out? */
+/* Called before a queued attempt asks: whether its address has become known while it waited, or its neighbourhood's
+ * credit lets it out. */
 __noinline int accounting_known(struct attempt *a)
 {
 	const struct policy *p = policy_in_force();
@@ -113,7 +115,7 @@ __noinline int accounting_known(struct attempt *a)
 	return 1;
 }
 
-/* A queued attempt asks. Returns a verdict. */
+/* A queued attempt asks again. Returns a verdict. */
 __noinline int accounting_recheck(struct attempt *a, __u32 mode)
 {
 	const struct policy *p = policy_in_force();
@@ -141,7 +143,7 @@ __noinline int accounting_recheck(struct attempt *a, __u32 mode)
 	return verdict;
 }
 
-/* One out of the other would need more stack than 6.1 allows. */
+/* Called one after the other: nested, they would need more stack than Linux 6.1 allows. */
 static __always_inline enum verdict ask_again(struct attempt *a, __u32 mode)
 {
 	if (policy_in_force()->becomes_known && is_first(a))
@@ -156,8 +158,9 @@ static __always_inline __u32 scope_charged(const struct attempt *a, __u32 charge
 	return (charged == CHARGED_OWN ? a->scope : a->interface) & (SCOPES - 1);
 }
 
-/* One of its scopes hears in one of its credit buckets, `beside` or its own, what it has come to. Not with the rest of
- * what happens to it: the ways would multiply. Returns whether that made the scope a suspect. */
+/* One of the attempt's scopes hears, in one of its credit buckets (its own, or if `beside` the one for all ports), what
+ * the attempt has come to. A function of its own, because the verifier's paths through it and the rest would multiply.
+ * Returns whether this made the scope a suspect. */
 __noinline int accounting_hear(struct attempt *a, __u32 charged, __u32 beside, __u32 heard, __u32 neighbours)
 {
 	__u32 number, bucket;
@@ -185,7 +188,7 @@ __noinline int accounting_hear(struct attempt *a, __u32 charged, __u32 beside, _
 	return made;
 }
 
-/* Returns whether it made one of its accounts a suspect. */
+/* Returns whether this made one of the attempt's accounts a suspect. */
 static __always_inline int all_hear(struct attempt *a, enum heard heard, __u32 neighbours)
 {
 	int made = 0;
@@ -203,8 +206,8 @@ static __always_inline int all_hear(struct attempt *a, enum heard heard, __u32 n
 
 #define RESEND_MADE_SUSPECT 16
 
-/* One that is out wants to send its SYN again. Returns a verdict, with RESEND_MADE_SUSPECT where its silence made its
- * account one. */
+/* An attempt that is out wants to send its SYN again. Returns a verdict, with RESEND_MADE_SUSPECT if its silence made
+ * its account a suspect. */
 __noinline int accounting_resend(struct attempt *a, __u32 mode)
 {
 	enum verdict verdict;
@@ -241,8 +244,8 @@ __noinline int accounting_leave_late(struct attempt *a)
 	return 1;
 }
 
-/* An attempt leaves SYN_SENT; nothing happens to one that is not in the accounting. Returns whether it made its account
- * a suspect. */
+/* An attempt leaves SYN_SENT; for one that is not in the accounting this does nothing. Returns whether its end made its
+ * account a suspect. */
 __noinline int accounting_end(struct attempt *a, __u32 ending)
 {
 	const struct policy *p = policy_in_force();
@@ -280,7 +283,7 @@ __noinline int accounting_end(struct attempt *a, __u32 ending)
 	return suspect;
 }
 
-/* What a queued attempt has before it: where turns go round, not all who wait there. */
+/* Tells what a queued attempt has before it: where turns go round, the turns until its own, not all waiters. */
 __noinline int accounting_seen(struct attempt *a, struct queue_seen *seen)
 {
 	const struct policy *p = policy_in_force();

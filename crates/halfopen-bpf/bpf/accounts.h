@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * The account that an attempt is charged to: made on first use, found again by rule and by cgroup, user or process.
+ * The account that an attempt is charged to: made on first use, and found again by rule and by cgroup, user or process.
  *
- * Processes share the account of the one they come from: the topmost of their ancestors that is in the same cgroup, as
- * of their first connect. A process whose parent has ended by then comes from init: a program that forks twice before
- * it connects for the first time has a new account, so `per = "process"` is for programs that do not mean to evade it.
+ * A process shares the account of the process it descends from: the topmost ancestor in the same cgroup, as of the
+ * process's first connect. A process whose parent has ended by then descends from init. So a program that forks twice
+ * before its first connect has a new account: `per = "process"` is for programs that do not try to evade it.
  */
 #pragma once
 
@@ -19,7 +19,7 @@ static __always_inline __u64 account_id(enum per per, __u64 of)
 	return (__u64)per << ACCOUNT_KIND_SHIFT | (of & ((1ULL << ACCOUNT_KIND_SHIFT) - 1));
 }
 
-/* Among whom a top-level cgroup's share of the host is shared. */
+/* The part to which an attempt belongs in its top-level cgroup. */
 static __always_inline __u64 part_of(__u32 scope, __u64 account)
 {
 	if (!scope)
@@ -29,14 +29,14 @@ static __always_inline __u64 part_of(__u32 scope, __u64 account)
 
 #define FAMILY_DEPTH 16
 
-/* Tells it from every other process since the machine started. */
+/* Identifies a process among all since boot. */
 static __always_inline __u64 process_number(const struct task_struct *leader)
 {
 	return leader->start_boottime / 1000000 << PROCESS_NUMBER_BITS |
 	       (leader->tgid & ((1U << PROCESS_NUMBER_BITS) - 1));
 }
 
-/* The process that the current one comes from, of those whose account it shares. */
+/* Finds the process whose account the current one shares. */
 static __noinline __u64 find_family(__u64 process)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
@@ -55,7 +55,7 @@ static __noinline __u64 find_family(__u64 process)
 			break;
 		}
 	}
-	/* Others may come from it after it has ended, and with it what leads to it. */
+	/* Other processes may descend from it after it has ended and its line of ancestors is lost. */
 	if (top != process)
 		bpf_map_update_elem(&families, &top, &family, BPF_NOEXIST);
 	bpf_map_update_elem(&families, &process, &family, BPF_ANY);
@@ -71,7 +71,7 @@ static __always_inline __u64 family_of_current(void)
 	return known ? *known : find_family(process);
 }
 
-/* The cgroup at this depth that `cgroup` is or is in. */
+/* Returns the ancestor of `cgroup`, or itself, at this depth. */
 static __always_inline struct cgroup *cgroup_at(struct cgroup *cgroup, __u64 depth)
 {
 	struct cgroup *ancestor = cgroup;
@@ -82,7 +82,7 @@ static __always_inline struct cgroup *cgroup_at(struct cgroup *cgroup, __u64 dep
 	return ancestor;
 }
 
-#define NAME_PARTS 4 /* as long as a name can be */
+#define NAME_PARTS 4 /* enough for the longest name */
 
 static __always_inline __u64 mix_name(__u64 hash, const char *name)
 {
@@ -103,7 +103,7 @@ static __always_inline __u64 mix_name(__u64 hash, const char *name)
 	return hash;
 }
 
-/* Of the names from the root down: who makes a cgroup anew makes no new account. */
+/* Hashes the names from the root down: a cgroup that is removed and made again gets no new account. */
 static __noinline __u64 hash_path(struct cgroup *cgroup)
 {
 	int depth = BPF_CORE_READ(cgroup, level);
@@ -119,7 +119,7 @@ static __noinline __u64 hash_path(struct cgroup *cgroup)
 	return hash;
 }
 
-/* Below where rules can have accounts there is nothing to tell apart. */
+/* Cgroups below CGROUP_DEPTH share a path: rules cannot have accounts there. */
 static __always_inline __u64 path_of(struct cgroup *cgroup, __u64 id)
 {
 	__u64 *known = bpf_map_lookup_elem(&cgroup_paths, &id), path;
@@ -134,16 +134,16 @@ static __always_inline __u64 path_of(struct cgroup *cgroup, __u64 id)
 /* What an attempt is charged to besides the host. */
 struct charge {
 	__u64 account;
-	__u64 cgroup_id; /* of the cgroup whose account it is */
+	__u64 cgroup_id; /* id of the cgroup whose account it is */
 	__u32 scope;
 	__u32 interface;
 };
 
-/* No account is collected so soon after it was touched: an attempt may be on its way to it. */
+/* An account that was touched this recently is not collected: an attempt may be on its way to it. */
 #define JUST_TOUCHED_NS 5000000000ULL
 
-/* Whether the accounting that was looked up still is this account's: an entry may be collected at any moment, and its
- * memory be another account's. Who has made one says whose it is. */
+/* Whether the entry that was looked up still is this account's. An entry may be collected at any moment, and its memory
+ * then becomes another account's. The CPU that `made` the entry writes its owner. */
 static __always_inline int touch_account(struct scope *s, const struct account_key *key, __u64 cgroup_id, int made)
 {
 	struct scope *host = host_scope();
@@ -168,7 +168,7 @@ static __always_inline int touch_account(struct scope *s, const struct account_k
 	return is_it;
 }
 
-/* Looks for the account, and makes it where there is none; 0 where that is not possible. */
+/* Looks the account up, and makes it if there is none. Returns 0 if that is not possible. */
 static __always_inline int find_account(__u32 scope, __u64 id, __u64 cgroup_id)
 {
 	struct account_key key = { .scope = scope, .id = id };
@@ -186,7 +186,7 @@ static __always_inline int find_account(__u32 scope, __u64 id, __u64 cgroup_id)
 	return 0;
 }
 
-/* A scope of `exec` counts before all rules. */
+/* A scope of `exec` comes before all rules. */
 static __always_inline void find_charge(struct charge *c, __u32 policy, struct bpf_sock *sk, struct cgroup *cgroup)
 {
 	const struct policy *p = &policies[policy & 1];
@@ -220,7 +220,7 @@ static __always_inline void find_charge(struct charge *c, __u32 policy, struct b
 	}
 }
 
-/* `c` is to be zeroed. Returns the socket, unless there is none. */
+/* `c` must be zeroed. Returns the TCP socket, or NULL. */
 static __always_inline struct tcp_sock *charge_socket(struct charge *c, __u32 policy, struct bpf_sock *sk)
 {
 	struct tcp_sock *tp = c && sk ? bpf_skc_to_tcp_sock(sk) : NULL;
@@ -230,7 +230,7 @@ static __always_inline struct tcp_sock *charge_socket(struct charge *c, __u32 po
 	return tp;
 }
 
-/* Global, as those in accounting.h are. */
+/* Global, for the reason given in accounting.h. */
 __noinline int charge_of_connect(struct bpf_sock_ops *op, struct charge *c, __u32 policy)
 {
 	struct tcp_sock *tp = charge_socket(c, policy, op->sk);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * An attempt that nothing holds begins and ends without the host scope's lock: where nobody waits, slots are free and
- * no credit is to be spent or earned, the answer is clear, and exact numbers are all that is needed.
+ * An attempt that nothing holds begins and ends without the host scope's lock. Where no attempt waits, slots are free
+ * and no credit is spent or earned, the decision is clear, and all that is needed is exact counters.
  *
- * A reconcile walk goes by the counters as they are under the lock. While a walk goes on nothing here is done; one that
- * begins meanwhile is seen afterwards, by has_walked_since().
+ * A reconcile walk relies on the counters as they are under the lock. While a walk runs, nothing here is done.
+ * has_walked_since() finds a walk that began in the meantime.
  *
  * Pure: no helper is called.
  */
@@ -13,10 +13,10 @@
 #include "outcome.h"
 #include "reconcile.h"
 
-/* To the last tick of the clock that somebody used it. */
+/* `touched_ns` may lag by this much, about 17 ms, so that not every attempt writes it. */
 #define TOUCHED_NS (1ULL << 24)
 
-/* Around every decision to take slots, with the lock held. */
+/* Called around every decision to take slots, with the lock held. */
 static __always_inline void close_all(struct accounting *b)
 {
 	for_each_charged(i) {
@@ -33,8 +33,9 @@ static __always_inline void open_all(struct accounting *b)
 	}
 }
 
-/* Whether a walk has begun since it had that number. Asked after all that was written before. One that began amid it
- * may have passed the attempt by, one that ended amid it may have been seen: that is mended with the lock held. */
+/* Whether a walk has begun since the walk number was `walk`. Asked after everything else has been written. A walk that
+ * began in between may have missed the attempt, and one that also ended may have seen it: the caller corrects that with
+ * the lock held. */
 static __always_inline int has_walked_since(struct accounting *b, __u32 walk)
 {
 	return __sync_fetch_and_or(&host_of(b)->walk, 0) != walk;
@@ -51,7 +52,7 @@ static __always_inline void touch_at_once(struct scope *s, __u64 now)
 		s->touched_ns = now;
 }
 
-/* A newcomer, as attempt_begin() judges it. Returns whether it is out; else nothing has changed. */
+/* Judges a newcomer as attempt_begin() does. Returns whether it is out; otherwise nothing has changed. */
 static __always_inline int attempt_begins_at_once(struct accounting *b, struct attempt *a, __u64 now)
 {
 	__u32 walk = host_of(b)->walk;
@@ -65,11 +66,12 @@ static __always_inline int attempt_begins_at_once(struct accounting *b, struct a
 			continue;
 		if (b->scope[i]->waiting_here || asks_for_credit(b->limits[i], a))
 			return 0;
-		/* Or closed: else who is refused would be counted as out for a moment. */
+		/* Or the slots are closed. Otherwise an attempt that is refused below would count as out for a
+		 * moment. */
 		if (*(volatile __u64 *)&b->scope[i]->slots >= b->limits[i]->half_open)
 			return 0;
 	}
-	/* First: of whom some are out, that account is in use (collect.h). */
+	/* First: an account with attempts that are out is not collected (collect.h). */
 	for_each_charged(i) {
 		if (b->scope[i])
 			__sync_fetch_and_add(&b->scope[i]->out, 1);
@@ -107,11 +109,12 @@ static __always_inline int has_slot_of_grid(const struct scope *s, const struct 
 	return !slot->tick || slot->grid == s->grid;
 }
 
-/* What came of an end without the lock. Amid a decision: whoever decides may begin to wait for the slot that was given
- * back, and is to be seen once the lock has been his. */
+/* The result of ending an attempt without the lock. AT_ONCE_AMID_DECISION: another CPU is deciding, and its attempt may
+ * begin to wait for the slot that was given back. The caller must look for waiters only after that CPU has released the
+ * lock. */
 enum at_once { AT_ONCE_NOT, AT_ONCE_ENDED, AT_ONCE_AMID_DECISION };
 
-/* One that is out ends, as attempt_end() has it. `walk` is the number that was found. */
+/* Ends an attempt that is out, as attempt_end() does. `walk` receives the walk number found before. */
 static __always_inline enum at_once attempt_ends_at_once(struct accounting *b, struct attempt *a, enum ending ending,
 							 __u32 *walk, __u64 now)
 {

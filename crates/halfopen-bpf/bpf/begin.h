@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * What is noted of an attempt before the accounting is asked: by whom, and what its address is. To be called in the
+ * What is noted of an attempt before the accounting is asked: its program, and the kind of its address. Called in the
  * task that connects.
  */
 #pragma once
@@ -17,8 +17,8 @@
 #include "rules.h"
 #include "ring_events.h"
 
-/* Whether its address is a known one, and else whether it was named; a scope that goes by addresses contacted instead
- * may ask for a name even so. */
+/* Notes whether the attempt's address is known and, if not, whether a DNS answer has named it. A scope that goes by a
+ * working set may use the name even of a known address. */
 static __always_inline void note_contact_of(struct attempt *a, const struct policy *p, struct cgroup *cgroup, __u64 now)
 {
 	enum how_known how = KNOWN_WELL;
@@ -40,14 +40,14 @@ static __always_inline void note_contact_of(struct attempt *a, const struct poli
 		a->flags &= ~ATTEMPT_FIRST;
 }
 
-/* Global, as those in accounting.h are: its ways would multiply those of its callers. */
+/* Global, for the reason given in accounting.h: the verifier's paths through it would multiply those of its callers. */
 __noinline __u32 cell_of(__u64 account, __u16 port)
 {
 	return port_cell(account, port);
 }
 
-/* Its record has its address and its first flags. Not within its callers: their frames, and those of what they call
- * after it, share 512 bytes. */
+/* Describes an attempt whose record has its address and first flags. Not inlined: the frames of its callers, and of
+ * what they call after it, share 512 bytes of stack. */
 static __noinline int describe(struct attempt *a, __u32 policy, struct tcp_sock *tp, const struct charge *charge,
 			       __u64 now)
 {
@@ -75,15 +75,15 @@ static __noinline int describe(struct attempt *a, __u32 policy, struct tcp_sock 
 	a->address = hash_of(a->addr);
 	if (is_source_routed(tp)) {
 		a->flags |= ATTEMPT_ROUTED;
-		/* In no working set. */
+		/* An address that is in no working set. */
 		a->address = a->cookie | 1;
 	}
 	note_contact_of(a, p, cgroup, now);
 	return 0;
 }
 
-/* The same of an attempt that begins where its SYN leaves: nothing has noted it before. Its callbacks are switched on
- * at its first timer. Global, as those in accounting.h are. Returns whether its record is there. */
+/* The same for an attempt that begins at egress, which no callback has described. Its callbacks are switched on at its
+ * first timer. Global, for the reason given in accounting.h. Returns whether its record is there. */
 __noinline int describe_at_egress(struct __sk_buff *skb)
 {
 	struct attempt *a = find_record(bpf_get_socket_cookie(skb));

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Who may have a record in records_beside while these run short. Whose entry in `records` is taken finds room there,
- * however many records another account has.
+ * Which parties may have a record in records_beside while it runs short. An attempt whose entry in `records` is taken
+ * finds room here, however many records another account has.
  *
- * Up to a half of them are anybody's. Beyond that who has many yields: up to three quarters are for parts that have
- * fewer than a sixteenth of all; up to seven eighths for parts that have a few; the last eighth is for top-level
- * cgroups that have fewer than a sixteenth between all their parts, however many these are.
+ * The first half is open to all. Beyond that, parties that have many yield. Up to three quarters, parts that have at
+ * most a sixteenth of all may take more; up to seven eighths, parts that have a few. Top-level cgroups that have at
+ * most a sixteenth between all their parts may take any record, and the last eighth is theirs alone, however many parts
+ * they have.
  *
  * Pure: no helper is called.
  */
@@ -14,10 +15,10 @@
 #include "abi.h"
 
 #define BESIDE_SHARE_PART 16
-/* As many of a part may wait in a full queue, see refuse.h. */
+/* As many attempts of a part may wait in a full queue, see refuse.h. */
 #define BESIDE_FEW 8
 
-/* What is held of `most` records in all. */
+/* The records held, of `most` in all. */
 struct beside_held {
 	__u32 most;
 	__u32 by_all;
@@ -25,13 +26,14 @@ struct beside_held {
 	__u32 by_part;
 };
 
-/* Whether it has to be known who has them. */
+/* Whether the answer depends on the party. */
 static __always_inline int beside_is_short(__u32 by_all, __u32 most)
 {
 	return by_all >= most / 2;
 }
 
-/* Whether it is noted who takes one: well before anybody asks, for what is not noted is nobody's. */
+/* Whether a new record is counted in its parties. That begins well before shares matter, because records that were not
+ * counted belong to no party. */
 static __always_inline int beside_is_counted(__u32 by_all, __u32 most)
 {
 	return by_all >= most / 4;

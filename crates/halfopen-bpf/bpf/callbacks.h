@@ -20,7 +20,7 @@
 
 #define ECONNABORTED 103 /* ss -K; see tcp_abort() */
 #define ETIMEDOUT 110
-/* Of every attempt, until it leaves SYN_SENT; and of one that waits, or has. */
+/* The flags of every attempt until it leaves SYN_SENT, and those of one that waits or has waited. */
 #define CALLBACK BPF_SOCK_OPS_STATE_CB_FLAG
 #define CALLBACKS_HELD (CALLBACK | BPF_SOCK_OPS_RTO_CB_FLAG)
 
@@ -42,7 +42,7 @@ static __always_inline void switch_callbacks_on(struct bpf_sock_ops *op, int cal
 	switch_callbacks(op, op->bpf_sock_ops_cb_flags | callbacks);
 }
 
-/* Whether no other sock_ops program runs for sockets of this cgroup: it would come second. */
+/* Whether no other sock_ops program runs for sockets of this cgroup. Another one would be second in the array. */
 static __always_inline int is_alone(struct cgroup *cgroup)
 {
 	__u64 hook = bpf_core_enum_value(enum cgroup_bpf_attach_type, CGROUP_SOCK_OPS);
@@ -53,8 +53,8 @@ static __always_inline int is_alone(struct cgroup *cgroup)
 	return !BPF_CORE_READ(programs, items[1].prog);
 }
 
-/* Nothing more is asked of a connection that is established. The flags are one set for all programs: where another one
- * runs for this socket's cgroup they may be its own. */
+/* The limiter needs no callback of an established connection. All programs share one set of flags: if another program
+ * runs for this socket's cgroup, the flags may be its own. */
 static __always_inline void switch_callbacks_off(struct bpf_sock_ops *op)
 {
 	struct tcp_sock *tp = op->sk ? bpf_skc_to_tcp_sock(op->sk) : NULL;
@@ -91,7 +91,7 @@ static __always_inline void end_attempt(struct bpf_sock *sk, struct attempt *a, 
 		tell_suspect(a, sk);
 }
 
-/* Its socket is used again, or ended: nothing is left of it. */
+/* The attempt's socket ends or begins another attempt: nothing of it remains. */
 static __always_inline void end_and_free(struct bpf_sock_ops *op, struct bpf_sock *sk, struct attempt *a,
 					 enum ending ending)
 {
@@ -101,14 +101,14 @@ static __always_inline void end_and_free(struct bpf_sock_ops *op, struct bpf_soc
 	free_record(a, bpf_get_socket_cookie(op));
 }
 
-/* The record of the attempt that begins; what the socket had going before is over. NULL where none is kept. */
+/* Returns the record of the attempt that begins, after ending the socket's previous one. NULL if none is kept. */
 static __always_inline struct attempt *new_attempt(struct bpf_sock_ops *op, struct bpf_sock *sk)
 {
 	struct prefix to;
 	struct attempt *a;
 
 	read_destination(op, &to);
-	/* Egress asks again where the packet really goes. */
+	/* Egress checks where the packet really goes. */
 	if (is_exempt(&to))
 		return NULL;
 	a = claim_record(bpf_get_socket_cookie(op));
@@ -156,7 +156,7 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	}
 }
 
-/* Where TCP_RTO_MAX_MS cannot be set, the first timer is also the least time between a released attempt's SYNs. */
+/* Where TCP_RTO_MAX_MS cannot be set, the first timer is also the least time between the SYNs of a released attempt. */
 #define FIRST_TIMER_UNSETTABLE_MS 2000u
 
 static __always_inline __u32 first_timer(const struct queue_seen *l, const struct attempt *a, __u64 now)
@@ -173,7 +173,7 @@ static __always_inline __u32 first_timer(const struct queue_seen *l, const struc
 			     ? first_timer_woken_ms(waiting, a->queue_number, l->interval_ns, most)
 			     : first_timer_ms(waiting, a->queue_number, l->interval_ns, most);
 	}
-	/* A first timer beyond the socket's rto_max ends the attempt at once. */
+	/* A first timer beyond the socket's rto_max would end the attempt at once. */
 	return ms < a->own_rto_max_ms ? ms : a->own_rto_max_ms;
 }
 
@@ -184,22 +184,23 @@ static __always_inline __u32 timer_of(struct bpf_sock *sk)
 	return tp ? jiffies_to_ms(tp->inet_conn.icsk_rto) : SYN_TIMER_MS;
 }
 
-/* The reply is taken as this socket's first timer once; later calls ask for the base of the give-up arithmetic, where
- * any other reply than the default would end the attempt early or late. */
+/* TCP takes the reply as this socket's first timer only once. Later calls ask for the base of the give-up arithmetic:
+ * any reply but the default would end the attempt early or late. */
 static __always_inline void on_timeout_init(struct bpf_sock_ops *op, struct bpf_sock *sk, struct attempt *a)
 {
 	int callbacks = a->state == ATTEMPT_QUEUED || a->flags & ATTEMPT_HELD_ONCE ? CALLBACKS_HELD : CALLBACK;
 	struct queue_seen seen = {};
 	__u32 ms;
 
-	/* One that was never held is heard of nowhere else where there is no route. */
+	/* Without a route, an attempt that was never held shows no other sign of life. */
 	a->asked_ns = bpf_ktime_get_coarse_ns();
 	if ((op->bpf_sock_ops_cb_flags & callbacks) != callbacks) {
 		switch_callbacks_on(op, callbacks);
 		if (!(a->flags & ATTEMPT_AT_EGRESS))
 			count_fault(FAULT_CALLBACKS_CLEARED);
 		a->flags &= ~ATTEMPT_AT_EGRESS;
-		/* Egress has decided in a callback's place, and could not set the count that this re-check takes. */
+		/* Egress has decided in place of a callback, and could not set the SYN count that this re-check uses
+		 * up. */
 		if (a->state == ATTEMPT_QUEUED) {
 			remember_own_options_once(op, sk, a);
 			hold_options(op, a, timer_of(sk));
@@ -216,15 +217,15 @@ static __always_inline void on_timeout_init(struct bpf_sock_ops *op, struct bpf_
 		return;
 	a->flags |= ATTEMPT_TIMER_SET;
 	ms = first_timer(&seen, a, bpf_ktime_get_ns());
-	/* It would repeat its SYN so far apart after its release too. */
+	/* Otherwise the attempt would repeat its SYN this far apart after its release too. */
 	if (rto_max_settable && ms > SYN_TIMER_MS)
 		a->flags |= ATTEMPT_RTO_MAX_OURS;
 	hold_options(op, a, ms);
 	op->reply = ms_to_jiffies(ms);
 }
 
-/* Egress gives TCP the answer that leads to the next re-check; from 6.15 on, rto_max says how far the steps may grow.
- */
+/* Sets up the result that egress gives TCP, which leads to the next re-check. From 6.15 on, rto_max limits how far the
+ * steps grow. */
 static __always_inline void lead_to_next_timer(struct bpf_sock_ops *op, struct attempt *a, __u32 wait_ms, __u32 waiting,
 					       __u32 held_ms)
 {
@@ -244,7 +245,7 @@ static __always_inline void lead_to_next_timer(struct bpf_sock_ops *op, struct a
 	a->flags = longer ? a->flags | ATTEMPT_BACK_OFF : a->flags & ~ATTEMPT_BACK_OFF;
 }
 
-/* MPTCP is switched off for the whole namespace when the SYN of exactly this re-check is the first to be answered
+/* The kernel switches MPTCP off for the whole namespace if the SYN of exactly this re-check is the first to be answered
  * (mptcp_active_detect_blackhole(), default of net.mptcp.syn_retrans_before_tcp_fallback). */
 #define MPTCP_BLACKHOLE_RECHECK 3
 
@@ -276,8 +277,8 @@ static __always_inline void recheck_queued(struct bpf_sock_ops *op, struct attem
 	hold_until(op, a, seen.max_wait_ns, wait_ms, now);
 }
 
-/* After a wait of minutes TCP would repeat its SYN minutes apart: its timers are short for this long, as for a new one.
- */
+/* After a wait of minutes TCP would repeat its SYN minutes apart. Timers are kept short for this long after the
+ * release, as for a new attempt. */
 #define SHORT_TIMERS_NS 5000000000ULL
 
 static __always_inline void on_timer(struct bpf_sock_ops *op, struct attempt *a)
@@ -291,15 +292,15 @@ static __always_inline void on_timer(struct bpf_sock_ops *op, struct attempt *a)
 	}
 	if (a->flags & (ATTEMPT_OPTIONS_CHANGED | ATTEMPT_OPTIONS_PENDING))
 		release_options(op, a);
-	/* TCP takes the short timer for its own once it doubles it. */
+	/* TCP makes the short timer its own once it doubles it. */
 	if (a->flags & ATTEMPT_RTO_MAX_OURS && a->rechecks > a->linear_timeouts + 1 &&
 	    bpf_ktime_get_ns() - a->out_ns > SHORT_TIMERS_NS)
 		restore_rto_max(op, a);
 }
 
-/* It leaves SYN_SENT; the state is still the old one. Also called for sockets that never began an attempt, such as a
- * second connect that fails early: those have no record. An answered one is ended in ACTIVE_ESTABLISHED_CB, which
- * follows at once in tcp_finish_connect() and needs no flag. */
+/* The socket leaves SYN_SENT; its state is still the old one. Also called for sockets that never began an attempt, such
+ * as on a second connect() that fails early: those have no record. An answered attempt ends in ACTIVE_ESTABLISHED_CB,
+ * which follows at once in tcp_finish_connect() and needs no flag. */
 static __always_inline void on_state(struct bpf_sock_ops *op, struct bpf_sock *sk, struct attempt *a)
 {
 	enum ending ending = ENDING_CANCELLED;
@@ -319,13 +320,14 @@ static __always_inline void on_state(struct bpf_sock_ops *op, struct bpf_sock *s
 	end_and_free(op, sk, a, ending);
 }
 
-/* tcp_init_cwnd(): a SYN that was sent more than once costs the window, and each re-check counts as one. */
+/* tcp_init_cwnd() shrinks the window of a socket that sent its SYN more than once, and each re-check counts as a
+ * SYN. */
 static __always_inline void on_established(struct bpf_sock_ops *op, struct bpf_sock *sk, struct attempt *a)
 {
 	int window_is_ours = a->flags & ATTEMPT_HELD_ONCE && a->rechecks >= 2;
 	enum ending ending = answered(bpf_skc_to_tcp_sock(sk), came_in_by(op));
 
-	/* Its options may have gone since it began. */
+	/* The program may have removed its routing options since the attempt began. */
 	end_and_free(op, sk, a, a->flags & ATTEMPT_ROUTED ? ENDING_NEUTRAL : ending);
 	if (window_is_ours && op->snd_cwnd < INITIAL_WINDOW && set_option(op, TCP_BPF_IW, INITIAL_WINDOW))
 		count_fault(FAULT_INITIAL_WINDOW);
@@ -344,7 +346,7 @@ int on_sock_op(struct bpf_sock_ops *op)
 		on_connect(op, sk);
 		return 1;
 	case BPF_SOCK_OPS_STATE_CB:
-		/* Its later states do not concern us. */
+		/* Later states do not matter here. */
 		if (op->state != BPF_TCP_SYN_SENT)
 			return 1;
 		if (op->args[1] == BPF_TCP_ESTABLISHED || op->args[1] == BPF_TCP_SYN_RECV)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * What an attempt is charged to: its scopes, and the parties among whom the host's turns go round.
+ * What an attempt is charged to: its scopes, and the parties that share the host's turns.
  *
- * Every function here is to be called with the host scope's lock held. Pure: no helper is called.
+ * The functions that read or write a scope are called with the host scope's lock held, unless their comment says
+ * otherwise. Pure: no helper is called.
  */
 #pragma once
 
@@ -11,8 +12,8 @@
 #include "parties.h"
 #include "slots.h"
 
-/* The accounts one attempt is charged to, the host's first; the others may be NULL. Its parties are NULL where it is
- * in none. */
+/* The accounts that an attempt is charged to, the host's first; the others may be NULL. `top` and `part` are NULL while
+ * it is counted in no party. */
 struct accounting {
 	struct scope *scope[CHARGED];
 	const struct limits *limits[CHARGED];
@@ -20,7 +21,8 @@ struct accounting {
 	struct party *part;
 };
 
-/* In the order in which they are asked: who waits for its own account shall not look like a waiter of all. */
+/* In the order in which they are asked, the host last: an attempt that its own account holds back must not count as a
+ * waiter at the host. */
 #ifdef __bpf__
 #define UNROLL _Pragma("unroll")
 #else
@@ -48,13 +50,13 @@ static __always_inline void join_walk(struct scope *s, __u32 walk)
 	s->seen_out = 0;
 }
 
-/* Of what is counted without the lock too. */
+/* Adds one to a counter that also changes without the lock. */
 static __always_inline void count_once(__u64 *number)
 {
 	__sync_fetch_and_add(number, 1);
 }
 
-/* The counters that a reconcile walk can correct; `seen` follows for attempts that the current walk has seen. */
+/* Changes a counter that a reconcile walk can correct. `seen`: the current walk has seen the attempt. */
 static __always_inline void count_queued(struct scope *s, int seen, __u32 by)
 {
 	s->queued += by;
@@ -62,7 +64,7 @@ static __always_inline void count_queued(struct scope *s, int seen, __u32 by)
 		s->seen_queued += by;
 }
 
-/* 1 where a number is not zero, without a branch: the verifier would walk both ways. */
+/* 1 if a number is not zero, else 0, without a branch: the verifier would walk both paths. */
 static __always_inline __u32 some(__u32 number)
 {
 	__u32 top = number | -number;
@@ -76,13 +78,15 @@ static __always_inline int is_first(const struct attempt *a)
 	return !!(a->flags & ATTEMPT_FIRST);
 }
 
-/* It leaves the accounting. Returns the state that it was in: of two that end it at once, one finds ATTEMPT_NONE. */
+/* The attempt leaves the accounting. Returns the state it was in: if two CPUs end it at once, one of them finds
+ * ATTEMPT_NONE. Needs no lock. */
 static __always_inline __u32 ends(struct attempt *a)
 {
 	return __sync_lock_test_and_set(&a->state, ATTEMPT_NONE);
 }
 
-/* As a number below CREDIT_BUCKETS, for a verifier that knows of a number only how far it goes. */
+/* Maps a bucket to a number below CREDIT_BUCKETS, by arithmetic that a verifier can follow which tracks only the range
+ * of a number. */
 #define BUCKETS_SHIFT 5
 _Static_assert(CREDIT_BUCKETS <= 1 << BUCKETS_SHIFT, "each has a number of its own");
 static __always_inline __u32 credit_bucket_within(__u64 bucket)
@@ -96,7 +100,8 @@ static __always_inline __u32 credit_bucket_within(__u64 bucket)
 	return bucket * CREDIT_BUCKETS >> BUCKETS_SHIFT;
 }
 
-/* Whether what comes of it is evidence: of one that was tried before its answer, since its silence was. */
+/* Whether the attempt's outcome is evidence. For an address that was tried before it is, because that trial's silence
+ * was. */
 static __always_inline int is_evident(const struct attempt *a)
 {
 	return !!(a->flags & (ATTEMPT_FIRST | ATTEMPT_TRIED));
@@ -112,20 +117,20 @@ static __always_inline __u32 is_foreign_one(const struct attempt *a)
 	return !!(a->flags & ATTEMPT_FOREIGN);
 }
 
-/* Neither. */
+/* Neither a named contact nor a foreign one. */
 static __always_inline __u32 is_stranger(const struct attempt *a)
 {
 	return !(a->flags & (ATTEMPT_NAMED | ATTEMPT_FOREIGN));
 }
 
-/* The credit that it would cost. A number, not a way: the verifier would walk each. */
+/* The credit bucket that the attempt spends from. Computed without branches: the verifier would walk each path. */
 static __always_inline __u32 credit_bucket_of(const struct attempt *a)
 {
 	return credit_bucket_within(is_stranger(a) * (BUCKET_PORTS + a->cell) + is_named_one(a) * BUCKET_NAMED +
 				    is_foreign_one(a) * BUCKET_FOREIGN);
 }
 
-/* The one that it would cost beside: a stranger's, of all ports. Else the same. */
+/* The second credit bucket that the attempt spends from: for a stranger the one for all ports, otherwise the same. */
 static __always_inline __u32 credit_bucket_beside(const struct attempt *a)
 {
 	return credit_bucket_within(is_stranger(a) * BUCKET_ALL_PORTS + is_named_one(a) * BUCKET_NAMED +
@@ -156,8 +161,8 @@ static __always_inline int has_credit_for(const struct scope *s, const struct at
 	return has_credit(&s->trust[credit_bucket_of(a)]) & has_credit(&s->trust[credit_bucket_beside(a)]);
 }
 
-/* Whether a newcomer may find no slot, no credit or somebody who waits. May be asked without the lock: one that is
- * queued all the same joins its part at its first re-check. */
+/* Whether a newcomer may find no slot, no credit or a waiter. May be asked without the lock: an attempt that is queued
+ * after a wrong "no" joins its part at its first re-check. */
 static __always_inline int may_have_to_wait(const struct accounting *b, const struct attempt *a)
 {
 	int may = 0;
@@ -194,7 +199,8 @@ static __always_inline void count_out(struct scope *s, int seen, __u32 by)
 		s->seen_out += by;
 }
 
-/* The walk that goes on has seen it. An odd number: one that begins while none does has an even one. */
+/* Whether the current walk has seen the attempt. The number of a walk is odd; that of an attempt which begins while
+ * none runs is even. */
 static __always_inline int is_seen(const struct accounting *b, const struct attempt *a)
 {
 	return a->walk == host_of(b)->walk;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * The end of accounts and parties that nobody uses. An account that has less trust than a new one stays for longer, or
- * a new one would be the way back to trust.
+ * The removal of unused accounts and parties. An account that has less trust than a new one stays longer: otherwise a
+ * new account would be the way back to trust.
  */
 #pragma once
 
@@ -12,7 +12,7 @@
 #define ENDED_NS 60000000000ULL
 #define IDLE_NS 600000000000ULL
 #define DISTRUSTED_NS 86400000000000ULL
-/* A party's times are kept in units of about a second. */
+/* A party's idle time is kept in units of about a second. */
 #define IDLE_SHIFT 30
 #define PARTY_IDLE 60
 
@@ -30,18 +30,18 @@ static __always_inline int is_trusted(const struct scope *s, const struct limits
 	return trusted || !l->first.credit;
 }
 
-/* The host's lock must be held. */
+/* Called with the host's lock held. */
 static __always_inline int is_idle(const struct scope *s, const struct limits *l, int ended, __u64 now)
 {
 	__u64 idle = now > s->touched_ns ? now - s->touched_ns : 0;
 
-	/* Who has made it is about to say whose it is. */
+	/* The CPU that made the entry is about to write its owner. */
 	if (!s->account_scope || s->queued || s->out)
 		return 0;
 	return idle >= DISTRUSTED_NS || (idle >= IDLE_NS && is_trusted(s, l)) || (ended && idle >= ENDED_NS);
 }
 
-/* Writes out the keys of those that have ended. */
+/* Writes out the keys of the accounts that it removes. */
 SEC("iter/bpf_map_elem")
 int collect_accounts(struct bpf_iter__bpf_map_elem *ctx)
 {
@@ -57,7 +57,7 @@ int collect_accounts(struct bpf_iter__bpf_map_elem *ctx)
 	key = *at;
 	l = limits_of(p, key.scope);
 	ended = p->rules.ended >> ((key.scope - RULE_SCOPES) & 63) & 1;
-	/* Credit that came back while nobody asked. */
+	/* Counts credit that came back while no attempt asked. */
 	for (int i = 0; i < CREDIT_BUCKETS; i++)
 		settle_trust(key.scope, key.id, i);
 	host = host_scope();
@@ -78,8 +78,8 @@ int collect_accounts(struct bpf_iter__bpf_map_elem *ctx)
 	return 0;
 }
 
-/* The first time it finds nobody there it takes note, and a while later, if nobody has asked for the party since, it
- * ends it: whoever has looked it up is through with it by then. */
+/* The first time that the collector finds a party empty, it notes the time. If no CPU has looked the party up for a
+ * minute since, the collector removes it: any CPU that looked it up before is done with it by then. */
 SEC("iter/bpf_map_elem")
 int collect_parties(struct bpf_iter__bpf_map_elem *ctx)
 {

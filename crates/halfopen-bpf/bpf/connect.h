@@ -21,7 +21,8 @@
 #define ENOBUFS 105
 #define SOCK_STREAM 1
 
-/* One that has never waited has no entry, and one for which there was no room shares one. */
+/* The part of a connect(). A part that has never waited has no entry; one for which there was no room shares
+ * OTHER_PARTS. */
 static __always_inline struct party *part_of_connect(__u64 top, __u64 part)
 {
 	struct party *party = find_party(top, part);
@@ -57,7 +58,7 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 	if (!open_scopes(&b, p, 0, 0, 0))
 		return 1;
 	room = has_room_for(bpf_get_socket_cookie(ctx));
-	/* Almost always nothing waits, in whatever scope: then no more is looked at. */
+	/* Almost always no attempt waits in any scope: then there is nothing more to look at. */
 	asks = !room || asks_for_part(host_of(&b), b.limits[CHARGED_HOST]);
 	if (!p->blocks && !asks && (!host_of(&b)->queued || (!p->exec_level && !p->rules.rules)))
 		return 1;
@@ -69,7 +70,7 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 		charge_before_connect(ctx, &charge, policy);
 	if (!open_scopes(&b, p, charge.scope, charge.account, 0))
 		return 1;
-	/* Of an account that nobody has used yet there is nothing to ask. */
+	/* An account that no attempt has used yet refuses nothing. */
 	if (b.scope[CHARGED_OWN] && is_unreleased(p, b.scope[CHARGED_OWN]))
 		release_scope(charge.scope, charge.account, p->released);
 	if (is_unreleased(p, host_of(&b)))
@@ -78,7 +79,7 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 		top = top_of(p, cgroup);
 		b.part = part_of_connect(top, part_of(charge.scope, charge.account));
 	}
-	/* Who has no party yet has no record beside. */
+	/* A party without an entry has no record in records_beside. */
 	room = room || has_share_beside(find_party(top, WHOLE_TOP), b.part, beside, 0);
 	refusal = refusal_of(&b, asks && is_met(p, &charge, tp, to, bpf_ntohs((__u16)ctx->user_port)),
 			     bpf_ktime_get_ns());
@@ -86,8 +87,8 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 		return 1;
 	if (p->never_hold.rules && (room || beside < beside_most) && is_never_held(p, policy, cgroup))
 		return 1;
-	/* Ours are run in the order of their attachment, all of them whatever the first says: what [[deny]] refuses
-	 * is its own. */
+	/* The kernel runs the limiter's programs in the order of their attachment, all of them whatever the first one
+	 * returns: what [[deny]] refuses is counted there. */
 	if (is_denied(ctx, to))
 		return 1;
 	program_refused(cgroup);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Which addresses are known. Touched only where a scope asks for it.
+ * Which addresses are known. Used only if a scope asks for it.
  */
 #pragma once
 
@@ -12,7 +12,7 @@
 #define TRIED_LEAST_NS 600000000000ULL
 #define NEIGHBOURS_NS 3600000000000ULL
 
-/* A hash for working sets; never zero. */
+/* The hash of an address in working sets; never zero. */
 static __always_inline __u64 hash_of(const __u8 addr[16])
 {
 	const __u64 *halves = (const __u64 *)addr;
@@ -27,7 +27,7 @@ static __always_inline int is_younger(__u64 at, __u64 now, __u64 than_ns)
 	return (__s64)(now - at) < (__s64)than_ns;
 }
 
-/* Whose a key is: the account's, or the scope's. */
+/* The owner of a key: the account, or the scope. */
 static __always_inline __u64 owner_of_account(__u32 scope, __u64 account)
 {
 	return mix(mix(salt[0], scope), account);
@@ -38,7 +38,7 @@ static __always_inline __u64 owner_of(const struct attempt *a)
 	return owner_of_account(a->scope, a->account);
 }
 
-/* Of an address, to the account that dials it in this network namespace. */
+/* The key of an address for the account that dials it, in this network namespace. */
 static __always_inline __u64 key_within(__u64 netns, __u64 owner, __u64 high, __u64 low)
 {
 	return mix(mix(mix(mix(owner, netns), high), low), salt[1]);
@@ -49,7 +49,7 @@ static __always_inline __u64 key_of(const struct attempt *a, __u64 owner, __u64 
 	return key_within(a->netns, owner, high, low);
 }
 
-/* By words: not every address stands at a multiple of eight. */
+/* Read by words: not every address is aligned to eight bytes. */
 static __always_inline __u64 half_of(const __u8 *addr)
 {
 	const __u32 *words = (const __u32 *)addr;
@@ -57,7 +57,7 @@ static __always_inline __u64 half_of(const __u8 *addr)
 	return (__u64)words[0] << 32 | words[1];
 }
 
-/* Of an address on that port: what another port has answered says nothing. */
+/* The key of an address on a port: answers on other ports say nothing. */
 static __always_inline __u64 known_key_of(const struct attempt *a, __u64 owner, __u64 what)
 {
 	return mix(key_of(a, owner, half_of(a->addr), half_of(a->addr + 8)), what);
@@ -70,11 +70,12 @@ static __always_inline struct known_set *known_set_of(__u64 key)
 	return bpf_map_lookup_elem(&known, &set);
 }
 
-/* Well known is an address on a port that has answered, or of which nothing was heard that an answer could outweigh. */
+/* KNOWN_WELL: the address has answered on this port, or was tried on it without evidence against the account.
+ * KNOWN_TRIED: it was tried, and its silence counts until it answers. */
 enum how_known { KNOWN_NOT, KNOWN_TRIED, KNOWN_WELL };
 
 #define PORT_BITS 16
-/* In a key, beside the port. */
+/* Set in a key, above the port. */
 #define TRIED_ONCE (1ULL << PORT_BITS)
 
 static __always_inline int is_remembered(__u64 owner, __u64 key)
@@ -88,8 +89,8 @@ static __always_inline int is_remembered(__u64 owner, __u64 key)
 	return e && is_still(e, print_of(owner, key));
 }
 
-/* How an address is known to an account in a network namespace; the scope's number stands above the port. Global, as
- * those in accounting.h are. */
+/* How an address is known to an account in a network namespace; the scope's number is above the port. Global, for the
+ * reason given in accounting.h. */
 __noinline int is_known_to(__u64 scope_and_port, __u64 account, __u64 netns, __u64 high, __u64 low)
 {
 	__u64 owner = owner_of_account(scope_and_port >> PORT_BITS, account), port = (__u16)scope_and_port;
@@ -106,8 +107,8 @@ static __always_inline enum how_known how_known(const struct attempt *a)
 			   half_of(a->addr + 8));
 }
 
-/* That is remembered for so long, well or as TRIED_ONCE; for no time at all, no more. Not written anew where that makes
- * no difference. Returns whether it was not remembered before. */
+/* Remembers the attempt's address for for_ns, as well known (`as` 0) or as TRIED_ONCE; 0 ns forgets it. Does not write
+ * if the expiry would hardly change. Returns whether the address was not remembered before. */
 __noinline int note_known(struct attempt *a, __u64 as, __u64 for_ns)
 {
 	__u32 now = set_time(bpf_ktime_get_ns()), until = now + set_time(for_ns) + 1;
@@ -144,11 +145,11 @@ __noinline int note_known(struct attempt *a, __u64 as, __u64 for_ns)
 	return is_new;
 }
 
-/* In a key: no port has so many bits. */
+/* Set in a key, above the port. */
 #define ALL_OF_ITS_PORTS (1ULL << PORT_BITS)
 #define OF_IPV4 (2ULL << PORT_BITS)
 
-/* Mapped, or behind a translator of RFC 6052. */
+/* An IPv4 address: mapped, or behind a translator of RFC 6052. */
 static __always_inline int is_ipv4(const __u32 words[4])
 {
 	if (words[1])
@@ -156,8 +157,8 @@ static __always_inline int is_ipv4(const __u32 words[4])
 	return (!words[0] && words[2] == bpf_htonl(0xffff)) || (words[0] == bpf_htonl(0x64ff9b) && !words[2]);
 }
 
-/* Of an attempt's neighbourhood: that of the port, a /64 in IPv6, or of all, a /48 there: who has one has all its /64s.
- */
+/* The key of an attempt's neighbourhood. In IPv6 it is a /64 for one port, and a /48 for all ports: the owner of a /48
+ * has all its /64s. */
 static __always_inline __u64 neighbourhood_key(const struct attempt *a, __u64 owner, __u64 port)
 {
 	const __u32 *words = (const __u32 *)a->addr;
@@ -176,8 +177,8 @@ static __always_inline struct neighbourhood_set *neighbourhood_set_of(__u64 key)
 	return bpf_map_lookup_elem(&neighbourhoods, &at);
 }
 
-/* Whether what its neighbourhood has answered on its port lets the attempt out, which is then no first contact. Global,
- * as those in accounting.h are. */
+/* Whether answers of the attempt's neighbourhood on its port let it out; it is then no first contact. Global, for the
+ * reason given in accounting.h. */
 __noinline int neighbourhood_lets_out(struct attempt *a)
 {
 	struct neighbourhood_set *set;
@@ -198,8 +199,8 @@ __noinline int neighbourhood_lets_out(struct attempt *a)
 	return 1;
 }
 
-/* The neighbourhood has answered, on that port or on whichever. Returns how many first contacts of it were answered to
- * the account lately, this one not counted. Global likewise. */
+/* Counts an answer of the neighbourhood, on this port or on any. Returns how many other first contacts of it were
+ * answered to the account lately. Global, for the reason given in accounting.h. */
 __noinline int note_neighbour(struct attempt *a, __u64 port)
 {
 	__u32 now = set_time(bpf_ktime_get_ns()), answered;
@@ -235,19 +236,20 @@ __noinline int note_neighbour(struct attempt *a, __u64 port)
 	return 0;
 }
 
-/* Who dials an address again reaches nobody new. */
+/* For how long an address counts as tried: dialling it again reaches nobody new. */
 static __always_inline __u64 tried_for_ns(const struct policy *p)
 {
 	return p->known_for_ns > TRIED_LEAST_NS ? p->known_for_ns : TRIED_LEAST_NS;
 }
 
-/* What it is remembered as while nothing has answered: where its silence counts, its answer will. */
+/* How an address is remembered before it has answered: as TRIED_ONCE if its silence is evidence, so that its answer
+ * will be too. */
 static __always_inline __u64 tried_as(const struct attempt *a)
 {
 	return is_evident(a) ? TRIED_ONCE : 0;
 }
 
-/* It goes out. */
+/* The attempt goes out. */
 static __always_inline void note_tried(const struct policy *p, struct attempt *a)
 {
 	if (p->knows && a->flags & (ATTEMPT_FIRST | ATTEMPT_NEIGHBOUR))

@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * What the first contacts of one account have come to: the credit that is left, and whether it looks like a scanner's.
+ * What became of the first contacts of one account: the credit that is left, and whether the account looks like a
+ * scanner's.
  *
- * Every function here is to be called with the host scope's lock held. Pure: no helper is called.
+ * Every function here is called with the host scope's lock held. Pure: no helper is called.
  */
 #pragma once
 
 #include "abi.h"
 
 #define PERIOD_NS 1000000000ULL
-/* The sequential test of Jung 2004: a silence takes one step, an answer so many back as it is worth. So many steps make
- * a suspect: the likelihoods of what was heard, from a scanner and from another program, are then as 39 to 1, of 2 %
- * and 10 %. */
+/* The sequential test of Jung 2004: a silence adds one step, an answer takes back as many as it is worth. This many
+ * steps make a suspect. What was heard is then 39 times as likely from a scanner, of whose contacts 2 % are answered,
+ * as from another program, of whose contacts 10 % are. */
 #define SUSPECT_STEPS (43 * CREDIT)
 #define STEPS_MOST (132 * CREDIT)
-/* So many double the pause after which credit comes back. */
+/* This many steps double the pause after which credit comes back. */
 #define STEPS_TO_DOUBLE (12 * CREDIT)
 #define RECOVER_MOST_NS 512000000000ULL
-/* Time takes a step back whenever so many low bits of the clock are over. */
+/* Time takes back a step each time this many low bits of the clock wrap around: every nine minutes. */
 #define FORGET_SHIFT 39
-/* Evidence of all ports together is worth less, as a power of two. */
+/* Evidence in the bucket for all ports weighs less, as a shift. */
 #define ALL_PORTS_SHIFT 3
-/* Credit that answers have brought lasts: what so many are worth, and one more for each second in which some came
- * lately.
- */
+/* Credit that answers brought lasts up to what this many are worth, plus one more for each recent second with an
+ * answer. */
 #define BANK_ANSWERS 2
 #define PROVEN_MOST 8
 #define HEARD_MOST 128
@@ -31,24 +31,24 @@
 #define WIDEN_MOST 16
 #define SHIFT_MOST 31
 
-/* The compiler is to read again what it has read before, not to keep it: 512 bytes of stack are all there is. */
+/* Makes the compiler reload what it has loaded before instead of spilling it: the stack has only 512 bytes. */
 #define READ_AGAIN() asm volatile("" ::: "memory")
 
 enum side { SIDE_OLDEST, SIDE_NEWEST };
 
-/* By how much less evidence weighs there. */
+/* How much less evidence weighs in this bucket, as a shift. */
 static __always_inline __u32 weight_shift(__u32 bucket)
 {
 	return (bucket == BUCKET_ALL_PORTS) * ALL_PORTS_SHIFT;
 }
 
-/* What a credit bucket begins with and recovers to. */
+/* The credit that a bucket begins with and recovers to. */
 static __always_inline __u32 rest_of(const struct first_contact *f, __u32 bucket)
 {
 	return f->credit << (bucket == BUCKET_NAMED) * NAMED_SHIFT;
 }
 
-/* What answers may bring it to. */
+/* The credit up to which answers can fill the bucket. */
 static __always_inline __u32 bank_of(const struct trust *t, const struct first_contact *f, __u32 bucket)
 {
 	return rest_of(f, bucket) + f->worth * (BANK_ANSWERS + t->proven);
@@ -59,7 +59,8 @@ static __always_inline int is_throttled(const struct trust *t, const struct firs
 	return f->throttle && t->suspect_ns;
 }
 
-/* Until the next credit comes back: doubled by so many steps, and in between by their share. */
+/* The time until the next credit comes back: doubled for every STEPS_TO_DOUBLE steps, and in proportion between
+ * them. */
 static __always_inline __u64 pause_ns(const struct trust *t, const struct first_contact *f)
 {
 	__u32 steps = t->steps < STEPS_MOST ? t->steps : STEPS_MOST;
@@ -79,7 +80,8 @@ static __always_inline void gain_credit(struct trust *t, __u32 earned, __u64 now
 	t->credit += earned;
 }
 
-/* For the whole time since it was last asked by the pause as it was then: time forgets afterwards. */
+/* Recovers credit for the whole time since the last call, at the pause of the last call: steps are forgotten only
+ * afterwards. */
 static __always_inline void credit_recovers(struct trust *t, const struct first_contact *f, __u32 rest, __u64 now)
 {
 	__u64 pause, more, earned;
@@ -107,14 +109,14 @@ static __always_inline void credit_recovers(struct trust *t, const struct first_
 	t->recover_ns = t->credit < rest ? t->recover_ns + (more + 1) * pause : 0;
 }
 
-/* Back at zero it is no suspect any more, unless it is blocked for a time. */
+/* An account whose steps are back at zero is no suspect any more, unless suspects are blocked for a fixed time. */
 static __always_inline void absolve(struct trust *t, const struct first_contact *f)
 {
 	if (!t->steps && !f->block_ns)
 		t->suspect_ns = 0;
 }
 
-/* To be called before anything else here. */
+/* Called before anything else in this header. */
 static __always_inline void trust_settle(struct trust *t, const struct first_contact *f, __u32 bucket, __u64 now)
 {
 	__u64 periods, until, forgotten;
@@ -171,13 +173,13 @@ static __always_inline int has_credit(const struct trust *t)
 	return t->credit >= CREDIT;
 }
 
-/* Whether one that has just come may go out before those who wait. */
+/* Whether a contact that has just come may go out before those that wait. */
 static __always_inline int newest_goes(const struct trust *t, const struct first_contact *f)
 {
 	return f->order == ORDER_EITHER && t->side == SIDE_NEWEST;
 }
 
-/* The place of one that begins to wait. */
+/* The place of a contact that begins to wait. */
 static __always_inline __u32 queue_for_credit(struct trust *t, int alone)
 {
 	__u32 place = t->places++;
@@ -188,7 +190,7 @@ static __always_inline __u32 queue_for_credit(struct trust *t, int alone)
 	return place;
 }
 
-/* Places go round. */
+/* Place numbers wrap around. */
 static __always_inline int is_within(__u32 ahead, __u32 window)
 {
 	return (__s32)(ahead - window) < 0;
@@ -196,8 +198,8 @@ static __always_inline int is_within(__u32 ahead, __u32 window)
 
 #define NO_SIDE (-1)
 
-/* The side from which a waiter may go out now, if it may: those nearest to the end whose turn it is, as many as there
- * is credit for; the longer that lies about, the more of all. */
+/* The side from which a waiter may go out now, or NO_SIDE. Eligible are the waiters nearest to the end whose turn it
+ * is, as many as there is credit for. The longer credit lies unused, the more waiters at either end are eligible. */
 static __always_inline int side_of(const struct trust *t, __u32 place, __u64 now)
 {
 	__u64 lies = now > t->offered_ns ? (now - t->offered_ns) >> WIDEN_SHIFT : 0;
@@ -217,7 +219,8 @@ static __always_inline int side_of(const struct trust *t, __u32 place, __u64 now
 	return is_within(from_newest, wider) ? SIDE_NEWEST : NO_SIDE;
 }
 
-/* A waiter goes out from that side. Those nearer to the end that have not asked yet may still: marks only move on. */
+/* A waiter goes out from that side. Waiters nearer to that end that have not asked yet lose nothing: waiters that ask
+ * out of order never move a mark back. */
 static __always_inline void leave_by_side(struct trust *t, int side, __u32 place)
 {
 	if (side == SIDE_NEWEST && is_within(place, t->newest + 1))
@@ -226,7 +229,7 @@ static __always_inline void leave_by_side(struct trust *t, int side, __u32 place
 		t->oldest = place + 1;
 }
 
-/* A waiter ends. */
+/* A waiter ends without going out. */
 static __always_inline void leave_place(struct trust *t, __u32 place)
 {
 	if (place == t->newest)
@@ -245,7 +248,7 @@ static __always_inline void credit_spend(struct trust *t, const struct first_con
 		t->recover_ns = now + pause_ns(t, f);
 }
 
-/* What was heard counts, not when: of the last hundred contacts or so. */
+/* Counts what was heard of about the last hundred contacts, whenever it was heard. */
 static __always_inline void hear(struct trust *t, __u32 answers)
 {
 	t->heard_answers += answers;
@@ -256,27 +259,27 @@ static __always_inline void hear(struct trust *t, __u32 answers)
 	}
 }
 
-/* The same test over what was heard at all: one that its answers spoke for until a moment ago has not much that speaks
- * against it. They weigh two thirds, that a scan of which some are answered is not missed. */
+/* The same test over all that was heard lately: silences weigh little against an account for which answers spoke a
+ * moment ago. Answers weigh two thirds here, so that a scan of which some contacts are answered is not missed. */
 static __always_inline int is_hardly_answered(const struct trust *t, const struct first_contact *f)
 {
 	return t->heard_silences * CREDIT >= SUSPECT_STEPS + t->heard_answers * f->worth * 2 / 3;
 }
 
-/* One that was out is answered or silent. */
+/* A contact that was out is answered or silent. */
 static __always_inline void pending_no_more(struct trust *t)
 {
 	t->pending -= !!t->pending;
 }
 
-/* One that went out from `side` is answered; so many others of its neighbourhood were before it. */
+/* A contact that went out from `side` is answered, after `neighbours` others of its neighbourhood. */
 static __always_inline void contact_answered(struct trust *t, const struct first_contact *f, __u32 bucket, int side,
 					     __u32 neighbours, __u64 now)
 {
 	__u32 worth = f->worth >> (neighbours < SHIFT_MOST ? neighbours : SHIFT_MOST);
 	__u32 most, room, back, cost = f->worth ? CREDIT : 0;
 
-	/* What is farmed in one network is hardly heard. */
+	/* Answers farmed in one network hardly count. */
 	if (worth >= CREDIT)
 		hear(t, 1);
 	t->answered++;
@@ -296,7 +299,7 @@ static __always_inline void contact_answered(struct trust *t, const struct first
 	t->side = side;
 }
 
-/* What has answered proves nothing: the contact costs nothing. */
+/* The answer proves nothing: the contact costs nothing. */
 static __always_inline void contact_undone(struct trust *t, const struct first_contact *f, __u32 bucket, __u64 now)
 {
 	__u32 rest = rest_of(f, bucket), room = rest > t->credit ? rest - t->credit : 0;
@@ -305,7 +308,7 @@ static __always_inline void contact_undone(struct trust *t, const struct first_c
 	gain_credit(t, cost < room ? cost : room, now);
 }
 
-/* One that went out from `side` is not answered in time, or ended without an answer. */
+/* A contact that went out from `side` is not answered in time, or ended without an answer. */
 static __always_inline void contact_silent(struct trust *t, const struct first_contact *f, __u32 bucket, int side,
 					   __u64 now)
 {

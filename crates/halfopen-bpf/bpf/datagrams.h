@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * First contacts over UDP: how many a scope lets out in a time.
+ * First contacts over UDP: how many a scope lets out in a given time.
  *
- * Every function here is to be called with the host scope's lock held. Pure: no helper is called.
+ * Every function here is called with the host scope's lock held. Pure: no helper is called.
  */
 #pragma once
 
 #include "abi.h"
 
-/* As many as come in this time may go out in one moment, and one at least. */
+/* As many first contacts as fall due in this time may go out in one moment, but at least one. */
 #define DATAGRAM_BURST_NS 1000000000ULL
 
-/* The turn that a first contact would take now. Before the first one (0) all are there, however short a time the
- * machine is up. */
+/* The turn that a first contact would take now. Before the first one (0) the whole burst is available, even shortly
+ * after boot. */
 static __always_inline __u64 datagram_turn(const struct scope *s, const struct limits *l, __u64 now)
 {
 	__u64 burst = l->datagram_interval_ns > DATAGRAM_BURST_NS ? l->datagram_interval_ns : DATAGRAM_BURST_NS;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * The life of an attempt in the accounting, until it is out: it begins (goes out at once or waits) and asks again at
- * each re-check; outcome.h has the rest, refuse.h what comes before. There is no second form of these headers:
- * crates/halfopen-policy compiles them for user space, and its tests are of them.
+ * The life of an attempt in the accounting until it is out: it begins (goes out at once, or waits), and asks again at
+ * each re-check. outcome.h has the rest of its life, refuse.h what comes before. These headers have no second
+ * implementation: crates/halfopen-policy compiles them for user space and tests them.
  *
- * Every function here is to be called with the host scope's lock held. Pure: no helper is called.
+ * The functions here are called with the host scope's lock held, unless their comment says otherwise. Pure: they call
+ * no helper.
  */
 #pragma once
 
@@ -25,7 +26,7 @@ static __always_inline int turn_is_due(const struct scope *s, const struct limit
 	return !l->interval_ns || now >= s->next_turn_ns;
 }
 
-/* Those of its own kind that wait here. */
+/* The waiters of the attempt's kind here. */
 static __always_inline __u32 waiting_alike(const struct scope *s, const struct attempt *a)
 {
 	__u32 named = s->trust[BUCKET_NAMED].waiting, foreign = s->trust[BUCKET_FOREIGN].waiting;
@@ -34,13 +35,13 @@ static __always_inline __u32 waiting_alike(const struct scope *s, const struct a
 	return is_stranger(a) * of_strangers + is_named_one(a) * named + is_foreign_one(a) * foreign;
 }
 
-/* Those that wait here for the same credit. */
+/* The waiters here for the same credit. */
 static __always_inline __u32 waiting_for_credit(const struct scope *s, const struct attempt *a)
 {
 	return s->trust[credit_bucket_of(a)].waiting;
 }
 
-/* Whether some that a DNS answer has named wait, and have the credit. */
+/* Whether waiters with a named address are here, and have the credit. */
 static __always_inline __u32 named_wait(const struct scope *s)
 {
 	const struct trust *named = &s->trust[BUCKET_NAMED];
@@ -48,8 +49,8 @@ static __always_inline __u32 named_wait(const struct scope *s)
 	return some(named->waiting) & some(named->credit / CREDIT);
 }
 
-/* Whether some of better rank wait here for the same slots and turns: for a first contact known ones, and for one with
- * a stranger those named ones that have the credit. */
+/* Whether waiters of better rank are here for the same slots and turns. A first contact yields to known contacts; one
+ * with a stranger also yields to named contacts that have the credit. */
 static __always_inline int yields(const struct scope *s, const struct limits *l, const struct attempt *a)
 {
 	__u32 named_wait_for_slots = (1 - some(l->first.credit)) | some(s->trust[BUCKET_NAMED].credit / CREDIT);
@@ -58,8 +59,8 @@ static __always_inline int yields(const struct scope *s, const struct limits *l,
 	       ((1 - is_named_one(a)) & some(s->trust[BUCKET_NAMED].waiting) & named_wait_for_slots);
 }
 
-/* In a scope of its own a newcomer goes out at once only past an empty queue. Those who wait for credit are passed by
- * known contacts, by named ones, and by the newest where it is its turn. */
+/* In its own scope, a newcomer goes out at once only if no equal or better waiter is there. Known contacts pass those
+ * that wait for credit. So do named contacts, and the newest contact where it is the newest's turn. */
 static __always_inline int may_admit(struct scope *s, const struct limits *l, const struct attempt *a)
 {
 	int has_slot = lets_all_go(l) || has_free_slot(s, l), passes;
@@ -74,8 +75,9 @@ static __always_inline int may_admit(struct scope *s, const struct limits *l, co
 	return passes && has_credit_for(s, a) && has_slot;
 }
 
-/* Who takes them all at once has them all back at once: newcomers would wait for up to slot_life. While some come
- * beside others that wait, these leave a part of the host's slots to them. */
+/* An account that takes all slots at once gets them all back at once: until then newcomers would wait for up to
+ * slot_life. So, for a while after a newcomer came while others waited, the others leave a part of the host's slots
+ * free. */
 #define KEPT_PART 32
 #define KEPT_FOR_NS 10000000000ULL
 
@@ -91,7 +93,7 @@ static __always_inline int is_newcomer(const struct accounting *b, __u64 now)
 	return b->top && b->part && (is_new(&host_of(b)->parties, b->top, now) || is_new(b->top, b->part, now));
 }
 
-/* But for those that are kept. */
+/* Does not count the slots that are kept for newcomers. */
 static __always_inline int has_free_slot_at_host(const struct accounting *b, __u64 now)
 {
 	const struct limits *l = b->limits[CHARGED_HOST];
@@ -99,14 +101,14 @@ static __always_inline int has_free_slot_at_host(const struct accounting *b, __u
 	return slots_held(host_of(b)) + slots_kept(host_of(b), l, now) < l->half_open;
 }
 
-/* Of those no turn is anybody else's. */
+/* The kept slots are outside the round of turns. */
 static __always_inline int takes_kept_slot(const struct accounting *b, __u64 now)
 {
 	return has_free_slot(host_of(b), b->limits[CHARGED_HOST]) && !has_free_slot_at_host(b, now) &&
 	       is_newcomer(b, now);
 }
 
-/* Those of its own part that wait for the host's turns with as good a rank or a better one. */
+/* The waiters of the attempt's own part for the host's turns, of equal or better rank. */
 static __always_inline __u32 waiting_before(const struct party *part, const struct attempt *a)
 {
 	if (!is_first(a))
@@ -114,8 +116,8 @@ static __always_inline __u32 waiting_before(const struct party *part, const stru
 	return is_stranger(a) ? part->waiters : part->waiting_known + part->waiting_named;
 }
 
-/* At the host a newcomer yields to its own part's waiters only; past those of others it takes a turn like any of them.
- * Where the host asks for credit, that has an order of its own. */
+/* At the host, a newcomer yields only to the waiters of its own part; past those of other parts it takes a turn like
+ * any of them. Where the host charges credit, the order of the credit bucket applies too. */
 static __always_inline int may_admit_at_host(struct accounting *b, const struct attempt *a, __u64 now)
 {
 	const struct limits *l = b->limits[CHARGED_HOST];
@@ -155,24 +157,24 @@ static __always_inline void take_turn(struct scope *s, const struct limits *l, _
 	s->next_turn_ns = earliest + l->interval_ns;
 }
 
-/* The next turn is never more than one interval away: a raised rate is in force at once, and turns that were taken
- * while nothing was enforced leave no debt. */
+/* Keeps the next turn at most one interval away: a raised rate takes effect at once, and turns taken while nothing was
+ * enforced leave no debt. */
 static __always_inline void turns_settle(struct scope *s, const struct limits *l, __u64 now)
 {
 	if (l->interval_ns && s->next_turn_ns > now + l->interval_ns)
 		s->next_turn_ns = now + l->interval_ns;
 }
 
-/* Slots, grid, turns and the credit bucket of each scope that is charged are to be settled, in this order, before the
- * rest here is called. Whether settling would change anything can be asked without the lock too: what is missed now is
- * settled by the next. */
+/* Before the rest of this header is called, each charged scope must be settled: its slots, its grid and turns, and its
+ * credit bucket, in this order. Whether settling would change anything may be asked without the lock: the next caller
+ * settles what this one misses. */
 static __always_inline int grid_or_turns_are_unsettled(const struct scope *s, const struct limits *l, __u64 now)
 {
 	return s->slot_shift != l->slot_shift || (s->in_old_grid && now >= s->old_grid_until_ns) ||
 	       (l->interval_ns && s->next_turn_ns > now + l->interval_ns);
 }
 
-/* The wheel of a scope without slots has nothing to settle. */
+/* A scope without slots has an empty wheel: moving the tick settles it. */
 static __always_inline void touch(struct accounting *b, __u64 now)
 {
 	for_each_charged(i) {
@@ -188,7 +190,7 @@ static __always_inline void touch(struct accounting *b, __u64 now)
 	}
 }
 
-/* The scope that holds the attempt back. One that is gone leaves it to the host's. */
+/* The scope that holds the attempt back. If that scope is gone, it is the host's. */
 static __always_inline struct scope *waits_at(const struct accounting *b, const struct attempt *a)
 {
 	if (a->blocked_on == CHARGED_OWN && b->scope[CHARGED_OWN])
@@ -198,7 +200,7 @@ static __always_inline struct scope *waits_at(const struct accounting *b, const 
 	return host_of(b);
 }
 
-/* It is queued, wherever it waits. */
+/* The attempt is queued, whichever scope holds it back. */
 static __always_inline void party_join(struct accounting *b, struct attempt *a)
 {
 	if (a->flags & ATTEMPT_IN_PARTY || !b->top || !b->part)
@@ -225,7 +227,8 @@ static __always_inline void count_in_part(struct party *part, const struct attem
 	part->waiting_named += by * (first & is_named_one(a));
 }
 
-/* Whether it waits for the host's turn. Who waits for the host's credit does not: no turn is kept for it. */
+/* Whether the attempt waits for the host's turn. One that waits for the host's credit does not: no turn is kept for
+ * it. */
 static __always_inline int waits_for_turn(const struct accounting *b, const struct attempt *a)
 {
 	return a->blocked_on == CHARGED_HOST && !(is_first(a) && b->limits[CHARGED_HOST]->first.credit);
@@ -251,7 +254,7 @@ static __always_inline void leave_round(struct accounting *b, struct attempt *a)
 	a->flags &= ~ATTEMPT_IN_ROUND;
 }
 
-/* It takes a turn, or went out past those who wait for theirs. */
+/* The attempt takes a turn, or goes out past those that wait for theirs. */
 static __always_inline void go_round(struct accounting *b, __u64 now)
 {
 	struct party *all = &host_of(b)->parties;
@@ -282,7 +285,7 @@ static __always_inline void wait_no_more(struct accounting *b, struct attempt *a
 	leave_round(b, a);
 }
 
-/* A waiter whose address has answered or been tried meanwhile costs nothing any more. */
+/* A waiter whose address has answered, or was tried, in the meantime costs nothing any more. */
 static __always_inline void is_first_no_more(struct accounting *b, struct attempt *a, __u64 now)
 {
 	struct scope *at = waits_at(b, a);
@@ -303,7 +306,7 @@ static __always_inline void is_first_no_more(struct accounting *b, struct attemp
 		enter_round(b, a, now);
 }
 
-/* Whether the address, by its hash, is in the working set. */
+/* Whether the address, given as its hash, is in the working set. */
 static __always_inline int works_with(const struct scope *s, const struct first_contact *f, __u64 address)
 {
 	__u32 found = 0;
@@ -334,13 +337,13 @@ static __always_inline void forget_contact(struct scope *s, __u64 address)
 		s->working_set[i] &= -(__u64)(s->working_set[i] != address);
 }
 
-/* Whether this attempt waits for its turn like any other. */
+/* Whether the limit applies to this attempt. */
 static __always_inline int is_bound(const struct attempt *a, __u32 mode)
 {
 	return mode == MODE_ENFORCE && !(a->flags & ATTEMPT_NEVER_HELD);
 }
 
-/* A first contact spends credit, and its address is met. */
+/* A first contact spends credit, and the working set takes its address. */
 static __always_inline void contact(struct scope *s, const struct limits *l, const struct attempt *a, __u64 now)
 {
 	if (!l->first.credit || a->flags & ATTEMPT_NEVER_HELD)
@@ -372,8 +375,8 @@ static __always_inline void go_out(struct accounting *b, struct attempt *a, __u6
 	a->out_ns = now;
 }
 
-/* Whether this is a first contact: the first charged scope that asks for credit says. The caller has set ATTEMPT_FIRST
- * where the address has not answered lately. */
+/* Decides whether this is a first contact: the first charged scope that charges credit decides. The caller has set
+ * ATTEMPT_FIRST if the address has not answered lately. Needs no lock. */
 static __always_inline void tell_first(struct accounting *b, struct attempt *a)
 {
 	int first = 0, told = a->flags & ATTEMPT_NEVER_HELD;
@@ -399,8 +402,8 @@ static __always_inline void enqueue(struct scope *s, const struct limits *l, str
 		*place = queue_for_credit(trust_of(s, a), !waiting_for_credit(s, a));
 }
 
-/* connect() was called: out at once only if every scope has a free slot, credit for a first contact, and nothing of
- * equal or better rank waits there. */
+/* connect() was called. The attempt goes out at once only if every scope has a free slot, and credit for a first
+ * contact, and no waiter of equal or better rank. */
 static __always_inline enum verdict attempt_begin(struct accounting *b, struct attempt *a, __u32 mode, __u64 now)
 {
 	enum verdict verdict = VERDICT_GO;
@@ -460,14 +463,14 @@ static __always_inline void leave_queue(struct scope *s, const struct attempt *a
 		s->longest_wait_ns = now - a->began_ns;
 }
 
-/* Whether there is credit for a waiter, and it is its turn to have it. */
+/* Whether there is credit for a waiter, and it is this one's turn to take it. */
 static __always_inline int may_have_credit(struct scope *s, const struct attempt *a, __u32 place, __u64 now)
 {
 	return has_credit(trust_beside(s, a)) && side_of(trust_of(s, a), place, now) != NO_SIDE;
 }
 
-/* A first contact needs credit too, yields to those of better rank, and to others of its kind that are nearer to their
- * turn. */
+/* A first contact also needs credit. It yields to waiters of better rank, and to those of its own kind that are nearer
+ * to their turn. */
 static __always_inline int may_release(struct scope *s, const struct limits *l, const struct attempt *a, __u32 place,
 				       __u64 now)
 {
@@ -488,8 +491,8 @@ static __always_inline int may_take_turn(struct accounting *b, const struct atte
 	       may_take(&host_of(b)->parties, joined ? b->top : NULL, joined ? b->part : NULL, now);
 }
 
-/* At the host a first contact yields to better ones of its own part, and where it costs credit follows that order too.
- */
+/* At the host, a first contact yields to better ones of its own part. Where it costs credit, it follows the order of
+ * the credit bucket too. */
 static __always_inline int may_release_at_host(struct accounting *b, const struct attempt *a, __u64 now)
 {
 	const struct limits *l = b->limits[CHARGED_HOST];
@@ -530,13 +533,13 @@ static __always_inline void release_from(struct scope *s, const struct limits *l
 	s->released++;
 }
 
-/* A queued attempt asks: any waiter may take a turn that is due, unless it is another party's. */
+/* A queued attempt asks again. Any waiter may take a turn that is due, unless the turn is another party's. */
 static __always_inline enum verdict attempt_recheck(struct accounting *b, struct attempt *a, __u32 mode, __u64 now)
 {
 	__u8 at = CHARGED;
 
 	touch(b, now);
-	/* Its part could not be noted when it began. */
+	/* There was no room to note its part when it began. */
 	if (!(a->flags & ATTEMPT_IN_PARTY)) {
 		party_join(b, a);
 		enter_round(b, a, now);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Which destinations the rules of `[[deny]]` refuse.
+ * The destinations that the rules of `[[deny]]` refuse.
  */
 #pragma once
 
@@ -13,14 +13,14 @@
 
 enum met_rule { MET_NONE, MET_AUDITED, MET_DENIED };
 
-/* Whom a rule may be for, on the stack of who asks. */
+/* What a rule is matched against; lives on the caller's stack. */
 struct sender {
 	struct deny_prefix to;
 	__u64 cgroup_id;
 	__u32 protocol; /* enum deny_protocol */
 	__u16 port;
-	__u8 only_asked; /* nothing is counted */
-	__u8 audit;	 /* of the whole */
+	__u8 only_asked; /* count nothing */
+	__u8 audit;	 /* the mode is audit for all rules */
 };
 
 static __always_inline void copy_ipv6(__u8 addr[16], struct bpf_sock_addr *ctx)
@@ -67,7 +67,7 @@ static __always_inline void count_met(struct deny_count *count, const struct sen
 	bpf_spin_unlock(&count->lock);
 }
 
-/* Asks one rule that covers the address. Global, so that it is verified once. */
+/* Matches one rule that covers the address. Global, so that it is verified once. */
 __noinline int meet_rule(const struct sender *who, __u32 number)
 {
 	struct deny_count *count;
@@ -91,7 +91,7 @@ __noinline int meet_rule(const struct sender *who, __u32 number)
 	return audited ? MET_AUDITED : MET_DENIED;
 }
 
-/* Asks each of `rules`: all that are met count. Global likewise. */
+/* Matches each of `rules`: all that match count. Global, so that it is verified once. */
 __noinline int meet_rules(const struct sender *who, __u64 rules)
 {
 	int denied = 0;
@@ -107,7 +107,8 @@ __noinline int meet_rules(const struct sender *who, __u64 rules)
 	return denied;
 }
 
-/* NFS, Ceph and the like: see is_of_program(). Asked only of what a rule covers. */
+/* Whether the socket is the kernel's own, such as NFS's or Ceph's: see is_of_program(). Asked only if a rule covers the
+ * address. */
 static __always_inline int is_of_kernel(const struct sock *sk)
 {
 	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
@@ -146,7 +147,7 @@ static __always_inline int is_refused(struct bpf_sock_addr *ctx, struct sender *
 	return meet_rules(who, *rules);
 }
 
-/* Asked without counting, while the mode is MODE_ENFORCE. */
+/* Asks without counting; called only in MODE_ENFORCE. */
 static __always_inline int is_denied(struct bpf_sock_addr *ctx, const struct prefix *to)
 {
 	struct sender who = { .to = { .bits = DENY_PREFIX_BITS, .policy = policy_now & 1 }, .only_asked = 1 };

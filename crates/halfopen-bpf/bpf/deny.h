@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * `[[deny]]`: cgroup/connect4 and connect6 for TCP and UDP sockets, sendmsg4 and sendmsg6 for what a UDP socket sends
- * to an address of its own choice. Attached only while there are such rules. 0 is EPERM, the errno that connect(2) has
- * for a local firewall rule.
+ * `[[deny]]`: cgroup/connect4 and connect6 for TCP and UDP sockets, and sendmsg4 and sendmsg6 for UDP messages that
+ * carry an address of their own. Attached only while there are such rules. A program returns 0 to refuse: that is
+ * EPERM, the errno that connect(2) documents for a local firewall rule.
  */
 #pragma once
 

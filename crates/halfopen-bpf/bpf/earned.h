@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * What an answer is worth: whoever makes the network that it comes from can make answers too.
+ * What an answer is worth: whoever controls the network that an answer comes from can make answers too.
  */
 #pragma once
 
@@ -19,15 +19,15 @@ static __always_inline const struct net *namespace_of(const struct tcp_sock *tp)
 	return tp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net;
 }
 
-/* Whether the network namespace belongs to a user namespace that somebody has made: its owner, who may be any user, has
- * it answer as he likes. */
+/* Whether the network namespace belongs to a user namespace other than the initial one: its owner, who may be any user,
+ * can make it answer at will. */
 static __always_inline int is_foreign(const struct tcp_sock *tp)
 {
 	return namespace_of(tp)->user_ns->level != 0;
 }
 
-/* Whether the program sends its packets by addresses of its own choice: they go to the first of these, not to the one
- * that it connects to. */
+/* Whether the program source-routes its packets: they go to the first address of the route, not to the one that it
+ * connects to. */
 static __always_inline int is_source_routed(const struct tcp_sock *tp)
 {
 	const struct inet_sock *inet = &tp->inet_conn.icsk_inet;
@@ -38,13 +38,13 @@ static __always_inline int is_source_routed(const struct tcp_sock *tp)
 	       BPF_CORE_READ(inet, pinet6, opt, srcrt);
 }
 
-/* Whether the destination is this very namespace. */
+/* Whether the destination is in this very namespace. */
 static __always_inline int is_routed_here(const struct tcp_sock *tp)
 {
 	struct dst_entry *route = tp->inet_conn.icsk_inet.sk.sk_dst_cache;
 	struct rt6_info *six = (struct rt6_info *)route;
 
-	/* IPv6 forgets it after a while. */
+	/* IPv6 drops the cached route after a while. */
 	if (!route)
 		return 0;
 	if (route->dev->flags & IFF_LOOPBACK)
@@ -55,8 +55,8 @@ static __always_inline int is_routed_here(const struct tcp_sock *tp)
 	return bpf_core_field_exists(six->rt6i_flags) && BPF_CORE_READ(six, rt6i_flags) & (RTF_LOCAL | RTF_ANYCAST);
 }
 
-/* The interface that the answer has come in by, kept in its segment even where that waited for the socket's lock; 0 =
- * there is none. */
+/* The interface through which the answer came in; 0 = none. Its segment keeps it even while it waits for the socket's
+ * lock. */
 static __always_inline int came_in_by(struct bpf_sock_ops *op)
 {
 	const struct bpf_sock_ops_kern *asked = (const struct bpf_sock_ops_kern *)op;
@@ -64,8 +64,8 @@ static __always_inline int came_in_by(struct bpf_sock_ops *op)
 	return BPF_CORE_READ(asked, skb, skb_iif);
 }
 
-/* Which end an attempt has that has been answered, in ACTIVE_ESTABLISHED_CB. What has come in over loopback was
- * answered by this host, whatever the address: DNAT and REDIRECT look so. A socket in TCP_REPAIR has asked nobody. */
+/* The ending of an attempt that was answered, in ACTIVE_ESTABLISHED_CB. An answer that came in over loopback is this
+ * host's own, whatever the address: so it is with DNAT and REDIRECT. A socket in TCP_REPAIR has sent no SYN. */
 static __noinline enum ending answered(struct tcp_sock *tp, int came_by)
 {
 	if (!tp || is_foreign(tp) || is_source_routed(tp) || BPF_CORE_READ_BITFIELD(tp, repair) || is_routed_here(tp))

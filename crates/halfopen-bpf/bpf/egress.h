@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * cgroup_skb/egress: the SYN leaves or not; TCP through raw sockets does not.
+ * cgroup_skb/egress: decides whether a SYN leaves, and refuses TCP through raw sockets.
  *
- * A segment is judged by its flags. A socket in SYN_SENT sends more than its attempt's SYN: since 6.13 the kernel's
- * RSTs and answers to challenges carry their socket too (tcp_v4_send_reset()).
+ * A segment is judged by its flags. A socket in SYN_SENT sends more than its attempt's SYN: since 6.13, the kernel's
+ * RSTs and challenge ACKs carry their socket too (tcp_v4_send_reset()).
  */
 #pragma once
 
@@ -19,7 +19,7 @@
 #include "ring_events.h"
 
 #define SOCK_RAW 3
-/* TCP is told of a withheld SYN: it backs off (local error), or re-checks in 512 ms (congestion). */
+/* TCP learns that a SYN was withheld: it backs off (local error), or re-checks in 512 ms (congestion). */
 #define WITHHELD_BACK_OFF 0
 #define WITHHELD_RECHECK 2
 #define UNRECORDED_BEGINS 3
@@ -29,8 +29,8 @@ static __always_inline int withheld(const struct attempt *a)
 	return a->flags & ATTEMPT_BACK_OFF ? WITHHELD_BACK_OFF : WITHHELD_RECHECK;
 }
 
-/* A SYN with fast-open data that does not leave is followed at once by one without (tcp_send_syn_data()): no re-check.
- */
+/* If a SYN with fast-open data does not leave, TCP sends one without data at once (tcp_send_syn_data()): that is no
+ * re-check. */
 static __always_inline int timer_has_run(struct bpf_sock *sk)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
@@ -38,14 +38,14 @@ static __always_inline int timer_has_run(struct bpf_sock *sk)
 	return !tp || tp->inet_conn.icsk_retransmits;
 }
 
-#define TCP_DESTINATION 2 /* where in its header the port is */
+#define TCP_DESTINATION 2 /* offset of the destination port in the header */
 #define TCP_FLAGS 13
 #define FLAG_SYN 0x02
 #define FLAG_RST 0x04
 #define FLAG_ACK 0x10
 
-/* Whether this is the segment that asks for a connection. One whose headers cannot be read is taken for it. Global, as
- * those in accounting.h are. */
+/* Whether this segment asks for a connection. One whose headers cannot be read counts as one that does. Global, for the
+ * reason given in accounting.h. */
 __noinline int is_syn(struct __sk_buff *skb)
 {
 	struct packet packet = {};
@@ -56,8 +56,8 @@ __noinline int is_syn(struct __sk_buff *skb)
 	return (flags & (FLAG_SYN | FLAG_RST | FLAG_ACK)) == FLAG_SYN;
 }
 
-/* An attempt that is older than the hooks is none of ours. TCP notes when it sends the first SYN (tcp_connect()), by
- * the monotonic clock; no program can change it. */
+/* Whether the attempt is older than the hooks, so that it is not the limiter's. TCP notes when it sends the first SYN
+ * (tcp_connect()), by the monotonic clock, and no program can change that. */
 static __always_inline int is_older_than_us(const struct tcp_sock *tp)
 {
 	__u64 unit_ns = NS_PER_MS;
@@ -69,7 +69,8 @@ static __always_inline int is_older_than_us(const struct tcp_sock *tp)
 
 #define LOOPBACK_IFINDEX 1 /* include/net/flow.h */
 
-/* Whether the packet goes to an exempt destination, of those that stay on the host by loopback alone. */
+/* Whether the packet goes to an exempt destination. A loopback destination counts only if the packet leaves by the
+ * loopback interface. */
 static __always_inline int goes_to_exempt(struct __sk_buff *skb, const struct packet *packet)
 {
 	const __u32 *words = (const __u32 *)packet->far.addr;
@@ -80,10 +81,10 @@ static __always_inline int goes_to_exempt(struct __sk_buff *skb, const struct pa
 	return is_exempt(&packet->far) && (!loopback || skb->ifindex == LOOPBACK_IFINDEX);
 }
 
-/* A SYN whose attempt has no record: it was addressed to an exempt destination, there was no room for it, or it is
- * older than the limit. Only what goes to an exempt destination is exempt, wherever it was addressed to (DNAT): else
- * its attempt begins here, in the task that connects (UNRECORDED_BEGINS, with a record). Global, as those in
- * accounting.h are. */
+/* Judges a SYN whose attempt has no record: connect() was to an exempt destination, there was no room for a record, or
+ * the attempt is older than the limiter. Only packets that really go to an exempt destination are exempt, wherever
+ * connect() was to (DNAT). Any other attempt begins here, in the task that connects (UNRECORDED_BEGINS, with a record).
+ * Global, for the reason given in accounting.h. */
 __noinline int unrecorded_leaves(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
@@ -148,7 +149,7 @@ static __always_inline int syn_leaves(struct __sk_buff *skb, struct bpf_sock *sk
 	if (!a || a->state == ATTEMPT_NONE)
 		return unrecorded_syn_leaves(skb, mode);
 	a->asked_ns = bpf_ktime_get_ns();
-	/* Of one that was never held no callback is told of the timer. */
+	/* No callback hears of the timer of an attempt that was never held. */
 	if (a->flags & ATTEMPT_DECIDED && (a->flags & ATTEMPT_HELD_ONCE || !timer_has_run(sk))) {
 		a->flags &= ~ATTEMPT_DECIDED;
 		if (a->state == ATTEMPT_QUEUED)
@@ -166,7 +167,7 @@ static __always_inline int syn_leaves(struct __sk_buff *skb, struct bpf_sock *sk
 		a->rechecks++;
 		if (ask_again(a, mode) != VERDICT_GO)
 			return WITHHELD_RECHECK;
-		/* Of one that began here, and was never asked elsewhere, none were changed. */
+		/* The options of an attempt that began here, and never asked elsewhere, are unchanged. */
 		if (a->flags & ATTEMPT_HELD_ONCE)
 			a->flags |= ATTEMPT_OPTIONS_PENDING;
 		a->last_syn_ns = a->asked_ns;
@@ -181,14 +182,14 @@ static __always_inline int syn_leaves(struct __sk_buff *skb, struct bpf_sock *sk
 		a->last_syn_ns = a->asked_ns;
 		return LEAVES;
 	}
-	/* The program's own count still bounds an attempt that was never held: a re-check must not use it up. */
+	/* An attempt that was never held still has the program's own SYN count: a re-check must not use it up. */
 	if (verdict == VERDICT_TOO_EARLY && a->flags & ATTEMPT_HELD_ONCE)
 		return WITHHELD_RECHECK;
 	return WITHHELD_BACK_OFF;
 }
 
-/* TCP past the kernel's own TCP. The kernel answers strays through raw sockets of its own, with RST or a bare ACK only:
- * those pass. */
+/* Judges TCP that bypasses the kernel's own TCP. The kernel answers stray segments through raw sockets of its own, but
+ * only with RST or a bare ACK: those pass. */
 static __always_inline int raw_leaves(struct __sk_buff *skb, __u32 raw_tcp)
 {
 	const __u8 syn_fin_psh_urg = 0x2b;
@@ -197,7 +198,7 @@ static __always_inline int raw_leaves(struct __sk_buff *skb, __u32 raw_tcp)
 
 	if (raw_tcp == RAW_TCP_ALLOW || mode_now(policy_in_force()) == MODE_OFF)
 		return LEAVES;
-	/* What cannot be read may be TCP. */
+	/* A packet that cannot be read may be TCP. */
 	if (read_packet(skb, 1, &packet) && packet.protocol != IPPROTO_TCP)
 		return LEAVES;
 	if (!bpf_skb_load_bytes(skb, packet.transport + TCP_FLAGS, &flags, 1) &&
@@ -213,7 +214,7 @@ static __always_inline int raw_leaves(struct __sk_buff *skb, __u32 raw_tcp)
 	return 0;
 }
 
-/* What a global function returns may be anything, for the verifier. */
+/* For the verifier, a global function may return any value. */
 static __always_inline int udp_leaves(struct __sk_buff *skb)
 {
 	const struct policy *p = policy_in_force();
@@ -232,12 +233,12 @@ static __always_inline int udp_leaves(struct __sk_buff *skb)
 	case LEAVES:
 		return LEAVES;
 	default:
-		/* Also where nothing can be noted of the socket: its program fills the memory for that. */
+		/* Also if nothing can be noted of the socket, because its program has filled the memory for that. */
 		return DATAGRAM_REFUSED;
 	}
 }
 
-/* Packets of UDP and raw sockets. */
+/* Judges the packets of UDP and raw sockets. */
 static __always_inline int others_leave(struct __sk_buff *skb, struct bpf_sock *sk)
 {
 	if (sk->type != SOCK_RAW)
@@ -256,12 +257,12 @@ int on_egress(struct __sk_buff *skb)
 	if (sk->state == BPF_TCP_SYN_SENT) {
 		verdict = syn_leaves(skb, sk);
 	} else {
-		/* Every packet comes here: the policy is not touched for those of TCP. */
+		/* Every packet comes here, so those of TCP do not touch the policy. */
 		sk = bpf_sk_fullsock(sk);
 		if (!sk || (sk->protocol == IPPROTO_TCP && sk->type != SOCK_RAW))
 			return LEAVES;
 		verdict = others_leave(skb, sk);
 	}
-	/* The one place where a packet can be withheld: nothing is where nothing is enforced, whatever was decided. */
+	/* The only place where a packet is withheld: none is unless the mode is enforce, whatever was decided. */
 	return verdict == LEAVES || mode_now(policy_in_force()) != MODE_ENFORCE ? LEAVES : verdict & 3;
 }

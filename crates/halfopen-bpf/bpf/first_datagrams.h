@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * First contacts over UDP, at egress: a packet to an address that its account has not sent to lately. Whoever answers
- * an address that has sent something contacts nobody.
+ * First contacts over UDP, at egress. A first contact is a packet to an address to which its account has not sent
+ * lately. A packet to an address that has sent something is an answer, not a contact.
  */
 #pragma once
 
@@ -13,15 +13,15 @@
 #include "program.h"
 #include "stopped_datagrams.h"
 
-/* What a UDP socket is told: EPERM, or nothing (udp_send_skb() forgives ENOBUFS). */
+/* What a UDP socket gets: EPERM, or no error (udp_send_skb() ignores ENOBUFS). */
 #define DATAGRAM_REFUSED 0
 #define DATAGRAM_DROPPED 2
-/* Nobody has found out yet whose the socket is under this policy. */
+/* The socket's account has not been looked up under this policy yet. */
 #define DATAGRAM_OF_UNKNOWN 3
-/* A contact is dated anew so often, not with each packet. */
+/* A contact is dated again this often, not with each packet. */
 #define DATED_NS 10000000000ULL
 
-/* A group, or everybody on the link: nobody is found out that way. */
+/* A multicast or broadcast address: sending to it contacts no single host. */
 static __always_inline int is_of_many(const __u8 addr[16])
 {
 	const __u32 *words = (const __u32 *)addr;
@@ -38,8 +38,8 @@ static __always_inline int is_same(const __u8 one[16], const __u8 other[16])
 	return a[0] == b[0] && a[1] == b[1];
 }
 
-/* Finds out whose the socket is. UDP reaches egress in its sender's context; where somebody else's was interrupted
- * (tunnels of the kernel), the cgroups tell, and only the host is charged. Global, as those in accounting.h are. */
+/* Looks up the socket's account. UDP reaches egress in its sender's context. Tunnels of the kernel may interrupt
+ * another task: then the cgroups differ, and only the host is charged. Global, for the reason given in accounting.h. */
 __noinline int find_sender(struct __sk_buff *skb)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
@@ -74,7 +74,7 @@ __noinline int find_sender(struct __sk_buff *skb)
 	return 1;
 }
 
-/* The account's accounting; where it was collected, it is made anew. */
+/* Returns the account's scope, made again if it was collected. */
 static __always_inline struct scope *sender_scope(const struct datagram_socket *d)
 {
 	struct scope *s = find_scope(d->scope, d->account);
@@ -111,7 +111,7 @@ static __always_inline int was_heard(const __u8 addr[16], __u64 now, __u64 known
 	return at && is_younger(*at, now, known_for_ns);
 }
 
-/* A first contact with the address, for the host or for the account: both have to have a turn for it. */
+/* Judges a first contact for the host, for the account, or for both: each of them must have a turn for it. */
 static __always_inline int first_datagram(struct __sk_buff *skb, const struct packet *packet, const struct policy *p,
 					  const struct datagram_socket *d, int of_host, int of_own, __u64 now)
 {
@@ -132,7 +132,7 @@ static __always_inline int first_datagram(struct __sk_buff *skb, const struct pa
 		if (own)
 			datagram_takes_turn(own, own_limits, now);
 	} else if (!own_may && own) {
-		/* Whoever goes on trying is not idle. */
+		/* An account that keeps trying is not idle. */
 		own->touched_ns = now;
 		*(audited ? &own->datagrams_audited : &own->datagrams_stopped) += 1;
 	} else {
@@ -147,7 +147,8 @@ static __always_inline int first_datagram(struct __sk_buff *skb, const struct pa
 	return (own_may ? host_limits : own_limits)->datagram_dropped ? DATAGRAM_DROPPED : DATAGRAM_REFUSED;
 }
 
-/* At egress of a UDP socket, where some scope limits first contacts. Global likewise. */
+/* Judges a packet of a UDP socket at egress, if some scope limits first contacts. Global, for the reason given in
+ * accounting.h. */
 __noinline int datagram_leaves(struct __sk_buff *skb)
 {
 	struct datagram_contact contact = {};
@@ -194,7 +195,7 @@ __noinline int datagram_leaves(struct __sk_buff *skb)
 	return LEAVES;
 }
 
-/* At ingress of a UDP socket. Global likewise. */
+/* Notes the sender of a packet for a UDP socket at ingress. Global, for the reason given in accounting.h. */
 __noinline int datagram_arrives(struct __sk_buff *skb)
 {
 	__u64 now = bpf_ktime_get_ns(), *at;

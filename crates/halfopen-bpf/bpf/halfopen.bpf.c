@@ -2,19 +2,19 @@
 /*
  * A socket in SYN_SENT is its own place in the queue.
  *
- * An outbound connect meets, in this order:
+ * An outbound connect() meets these hooks, in this order:
  *
- *   connect4/6        refused here if the queue is full: later no error can be returned
+ *   connect4/6        connect() fails here if the queue is full: later no error can be returned
  *   TCP_CONNECT_CB    the attempt begins: a slot, or a place in the queue
- *   TIMEOUT_INIT      the first SYN timer: ours if queued
+ *   TIMEOUT_INIT      the first SYN timer: the limiter's if queued
  *   egress            the SYN of a queued attempt does not leave
- *   RTO_CB            its timer runs: has its turn come? then the SYN that follows leaves
- *   egress            every further SYN is asked for here
- *   STATE_CB          it leaves SYN_SENT: slot or place comes back
- *   ESTABLISHED_CB    the window that the re-checks cost is given back
+ *   RTO_CB            its timer runs: if its turn has come, the SYN that follows leaves
+ *   egress            every later SYN is judged here
+ *   STATE_CB          it leaves SYN_SENT: its slot or place is free again
+ *   ESTABLISHED_CB    restores the window that the re-checks cost
  *
- * The verdict is the accounting's (decide.h); egress gives it where another program has switched the callbacks off.
- * Nothing here waits for user space. docs/internals/architecture.md tells the same at length.
+ * The accounting decides (decide.h); egress asks it where another program has switched the callbacks off. Nothing here
+ * waits for user space. docs/internals/architecture.md has the details.
  */
 #include <linux/bpf.h>
 #include <stdbool.h>

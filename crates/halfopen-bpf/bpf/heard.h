@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * What first contacts come to, for the trust in those that they are charged to: an answer, or silence. Each credit
- * bucket hears of it apart, under the host scope's lock: it may be a moment before or after what else happens to the
- * attempt. Pure.
+ * What first contacts come to, an answer or silence, for the trust in the accounts that they are charged to. Each
+ * credit bucket hears of it in a critical section of its own, under the host scope's lock, shortly before or after what
+ * else happens to the attempt. Pure: no helper is called.
  */
 #pragma once
 
 #include "outcome.h"
 
-/* Of an answer that proves nothing: neutral. */
+/* HEARD_NEUTRAL: an answer that proves nothing. */
 enum heard { HEARD_NOTHING, HEARD_SILENCE, HEARD_ANSWER, HEARD_NEUTRAL };
 
 static __always_inline int side_taken(const struct attempt *a)
@@ -16,13 +16,13 @@ static __always_inline int side_taken(const struct attempt *a)
 	return a->flags & ATTEMPT_NEWEST ? SIDE_NEWEST : SIDE_OLDEST;
 }
 
-/* Where an attempt that is out wants to send its SYN again. */
+/* What is heard when an attempt that is out wants to send its SYN again. */
 static __always_inline enum heard heard_at_resend(const struct attempt *a, __u64 now)
 {
 	return a->flags & ATTEMPT_PENDING && now - a->last_syn_ns >= SYN_GAP_NS ? HEARD_SILENCE : HEARD_NOTHING;
 }
 
-/* Where it ends. A silence was heard at the first repeated SYN already, if there was one. */
+/* What is heard when an attempt ends. Its silence was heard at its first repeated SYN, if there was one. */
 static __always_inline enum heard heard_at_end(const struct attempt *a, enum ending ending)
 {
 	if (a->state != ATTEMPT_OUT)
@@ -34,7 +34,8 @@ static __always_inline enum heard heard_at_end(const struct attempt *a, enum end
 	return is_evident(a) ? HEARD_ANSWER : HEARD_NOTHING;
 }
 
-/* One of its credit buckets hears it; so many other first contacts of its neighbourhood were answered lately. */
+/* One of the attempt's credit buckets hears it. `neighbours`: other first contacts of its neighbourhood that were
+ * answered lately. */
 static __always_inline void trust_hears(struct scope *s, const struct limits *l, const struct attempt *a, __u32 bucket,
 					enum heard heard, __u32 neighbours, __u64 now)
 {
@@ -42,7 +43,7 @@ static __always_inline void trust_hears(struct scope *s, const struct limits *l,
 
 	if (!l->first.credit)
 		return;
-	/* Its address is as unknown as it was. */
+	/* The address is as unknown as before. */
 	if (heard == HEARD_NEUTRAL)
 		forget_contact(s, a->address);
 	if (!is_evident(a))

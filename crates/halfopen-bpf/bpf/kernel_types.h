@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * The few fields of kernel structures that are read here. CO-RE moves each access to where the running kernel has it.
+ * The few fields of kernel structures that are read here. CO-RE relocates each access to the field's place in the
+ * running kernel.
  */
 #pragma once
 
@@ -159,27 +160,27 @@ struct tcp_sock {
 	__u8 repair : 1;
 	__u8 syn_smc : 1;     /* where SMC is built */
 	_Bool is_mptcp;	      /* where MPTCP is built in */
-	__u32 retrans_stamp;  /* of the attempt's first SYN, until it is repeated; see tcp_connect() */
+	__u32 retrans_stamp;  /* time of the attempt's first SYN, until it is repeated; see tcp_connect() */
 	__u8 tcp_usec_ts : 1; /* from 6.7: in microseconds, not milliseconds */
 };
 
-/* What a program at egress is really given. */
+/* The kernel's own context of a program at egress. */
 struct sk_buff {
 	struct sock *sk;
 	int skb_iif;
 };
 
-/* What a program at a callback of TCP's is really given. */
+/* The kernel's own context of a program at a TCP callback. */
 struct bpf_sock_ops_kern {
 	struct sk_buff *skb;
 };
 
-/* What a program at connect() or sendmsg() is really given. */
+/* The kernel's own context of a program at connect() or sendmsg(). */
 struct bpf_sock_addr_kern {
 	struct sock *sk;
 };
 
-/* And at setsockopt(). */
+/* The kernel's own context of a program at setsockopt() or getsockopt(). */
 struct bpf_sockopt_kern {
 	struct sock *sk;
 };

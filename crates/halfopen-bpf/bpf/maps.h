@@ -3,23 +3,24 @@
 
 #include "abi.h"
 
-/* Two policies, of which policy_now names the one in force: user space writes the other and then turns the number, so
- * that no reader ever sees half of each. Written by user space only. */
+/* Two policies; policy_now is the number of the one in force. User space writes the other one and then switches the
+ * number, so that no reader sees half of each. Written by user space only. */
 struct policy policies[2];
 __u32 policy_now;
 
-/* Until when a daemon may be counted on to wake waiters whose turn comes. Written by user space only. */
+/* Until when a daemon can be relied on to wake waiters whose turn comes. Written by user space only. */
 __u64 woken_until_ns;
 
-/* Whether TCP_RTO_MAX_MS can be set (from 6.15); found out by user space before loading. */
+/* Whether TCP_RTO_MAX_MS can be set (Linux 6.15 and later). User space finds out before loading. */
 const volatile __u8 rto_max_settable;
 
-/* How many jiffies the kernel counts in a second; found out by user space before loading. */
+/* Jiffies in a second. User space finds out before loading. */
 const volatile __u32 hz;
 
-/* array, 32768 entries unless `records` says otherwise (a power of two): the records of live attempts, by the lowest
- * bits of their sockets' cookies; see records.h. Claimed by any CPU by an atomic exchange of `cookie`, then written
- * under the socket's lock; its counts and `walk` also under the host scope's spin lock. */
+/* array, no flags, 32768 entries unless `records` says otherwise (a power of two): the records of live attempts, by the
+ * lowest bits of their sockets' cookies; see records.h. Any CPU claims an entry by an atomic exchange of `cookie` and
+ * then writes it under the socket's lock; the reconcile walk writes entries that it has seized. What counts an attempt,
+ * and `walk`, are written under the host scope's spin lock too. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, RECORDS);
@@ -27,9 +28,9 @@ struct {
 	__type(value, struct attempt);
 } records SEC(".maps");
 
-/* hash, preallocated, a quarter as many entries: the records of attempts whose entry in `records` is another's, by
- * cookie. Made and removed by the CPU that begins or ends the attempt; written as those. Whose they are: see beside.h.
- */
+/* hash, preallocated, a quarter as many entries: the records, by cookie, of attempts whose entry in `records` belongs
+ * to another attempt. The CPU that begins or ends the attempt makes or removes its entry; entries are written like
+ * those of `records`. beside.h says which parties may have one. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, RECORDS / 4);
@@ -37,23 +38,24 @@ struct {
 	__type(value, struct attempt);
 } records_beside SEC(".maps");
 
-/* How many records_beside has. Added to atomically by every CPU. */
+/* Entries in records_beside. Every CPU adds to it atomically. */
 __u32 beside;
 
-/* One less than `records` has entries, and how many records_beside may have. Set by user space before loading. */
+/* The number of entries in `records` less one, and the most entries in records_beside. Set by user space before
+ * loading. */
 const volatile __u32 records_mask = RECORDS - 1;
 const volatile __u32 beside_most = RECORDS / 4;
 
-/* Attempts that began before then, in ns, may have no record: the hooks were not there, nothing was counted, or they
- * were exempt. Written by user space only. */
+/* Attempts that began before this time, in ns, may have no record: the hooks were not attached, nothing was counted, or
+ * the attempts were exempt. Written by user space only. */
 __u64 counting_from_ns;
 
-/* The walk over sockets that is going on, and when it began, in ns. Written by user space only. */
+/* The number of the current socket walk, and when it began, in ns. Written by user space only. */
 __u32 socket_walk;
 __u64 socket_walk_ns;
 
-/* hash, 256 entries: the network namespaces, by inode number, through which a walk over sockets has gone last: its
- * number. Written by user space only. */
+/* hash, preallocated, 256 entries: by a network namespace's inode number, the number of the last socket walk that went
+ * through it. Written by user space only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 256);
@@ -61,9 +63,9 @@ struct {
 	__type(value, __u32);
 } walked SEC(".maps");
 
-/* array, 128 entries, the host's first: the accounting. Written by every CPU under the spin lock in entry 0, which
- * guards all entries; slots, and what at_once.h counts, by atomic operations without it too. User space writes an entry
- * only while no attempt is charged to it. */
+/* array, no flags, 128 entries, the host's first: the accounting. Every CPU writes it under the spin lock in entry 0,
+ * which guards all entries. Slots, and what at_once.h counts, also change by atomic operations without the lock, and
+ * `touched_ns` by plain writes. User space writes an entry only while no attempt is charged to it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, SCOPES);
@@ -71,8 +73,8 @@ struct {
 	__type(value, struct scope);
 } scopes SEC(".maps");
 
-/* hash, no preallocation, 16384 entries: the accounting of accounts that rules make. Made by the CPU whose attempt is
- * the first; written as the entries of `scopes`. */
+/* hash, BPF_F_NO_PREALLOC, 16384 entries: the accounting of accounts that rules make. The CPU with the first attempt of
+ * an account makes its entry; entries are written like those of `scopes`. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -81,9 +83,10 @@ struct {
 	__type(value, struct scope);
 } accounts SEC(".maps");
 
-/* hash, no preallocation, 8192 entries: those of whom an attempt has waited. Made by the CPU whose attempt is the first
- * to wait, or to have a record in records_beside; written under the same lock, but for `beside`, which is added to
- * atomically; the collector removes them. */
+/* hash, BPF_F_NO_PREALLOC, 8192 entries: the parties that have had an attempt wait. The CPU with the first attempt of a
+ * party that may have to wait, or whose record in records_beside is counted, makes its entry. Every CPU writes entries
+ * under the host scope's spin lock, except `beside`, to which it adds atomically, and `idle_since`, which a lookup sets
+ * to 0. The collector removes them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -92,17 +95,17 @@ struct {
 	__type(value, struct party);
 } parties SEC(".maps");
 
-/* How many of them are parts. Written by every CPU, atomically. */
+/* Parties that are parts. Every CPU adds to it atomically. */
 __u32 parts_made;
 
-/* What a new one begins as. */
+/* The contents of a new party. */
 const volatile __u8 no_party[sizeof(struct party)];
 
-/* What the hashes of sets begin with, drawn once: nobody can aim at a set. Written by user space only. */
+/* The salt of the sets' hashes, drawn once, so that nobody can aim at a set. Written by user space only. */
 __u64 salt[2];
 
-/* array, 8192 sets of 8 addresses, 1 MiB: those that an account has tried, or that have answered it. Written by every
- * CPU, see remembered.h; a lost update makes of a known address an unknown one. */
+/* array, no flags, 8192 sets of 8 addresses, 1 MiB: the addresses that an account has tried, or that have answered it.
+ * Written by every CPU without a lock, see remembered.h; a lost update makes a known address unknown. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, KNOWN_SETS);
@@ -110,8 +113,8 @@ struct {
 	__type(value, struct known_set);
 } known SEC(".maps");
 
-/* LRU hash: when an account last sent UDP to an address, in ns. Written at egress by any CPU; a lost race only dates an
- * entry otherwise. */
+/* LRU hash, no flags, 65536 entries: when an account last sent UDP to an address, in ns. Any CPU writes it at egress; a
+ * lost race only changes the date of an entry. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536);
@@ -119,8 +122,9 @@ struct {
 	__type(value, __u64);
 } datagram_contacts SEC(".maps");
 
-/* LRU hash: when an address last sent UDP to this host, in ns: whoever answers it contacts nobody. Written at ingress
- * by any CPU. A map of its own: who floods it with forged sources drives out nobody that was contacted. */
+/* LRU hash, no flags, 32768 entries: when an address last sent UDP to this host, in ns. A program that answers this
+ * address makes no contact. Any CPU writes it at ingress. It is a map of its own so that a flood with forged sources
+ * evicts no address that was contacted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 32768);
@@ -128,7 +132,8 @@ struct {
 	__type(value, __u64);
 } datagrams_heard SEC(".maps");
 
-/* Socket storage: written at egress; a race between two senders of one socket costs a look into the other maps. */
+/* socket storage, BPF_F_NO_PREALLOC, an entry for each socket that sends UDP. Any CPU writes it at egress; a race
+ * between two senders on one socket costs a lookup in the other maps. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -136,8 +141,9 @@ struct {
 	__type(value, struct datagram_socket);
 } datagram_sockets SEC(".maps");
 
-/* hash, no preallocation, room for every account and scope: the last first contact that it stopped. Made at egress by
- * the CPU that stops the first one, written by any under the spin lock in the entry; goes with its account. */
+/* hash, BPF_F_NO_PREALLOC, 16512 entries, one for every account and scope: the last first contact over UDP that it
+ * stopped. The CPU that stops the first one makes the entry at egress. Any CPU writes it under the spin lock in the
+ * entry. It is removed with its account. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -146,11 +152,11 @@ struct {
 	__type(value, struct datagram_stop);
 } datagram_stops SEC(".maps");
 
-/* What a new entry begins as: a lock may be in no constant of its own type. */
+/* The contents of a new entry: a constant of the type itself may not contain a lock. */
 const volatile __u8 no_stop[sizeof(struct datagram_stop)];
 
-/* array, 2048 sets of 8 neighbourhoods, 384 KiB: whose answers an account has had. Written by every CPU, see
- * remembered.h. */
+/* array, no flags, 2048 sets of 8 neighbourhoods, 384 KiB: the neighbourhoods whose answers an account has had. Written
+ * by every CPU without a lock, see remembered.h. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, NEIGHBOURHOOD_SETS);
@@ -158,10 +164,10 @@ struct {
 	__type(value, struct neighbourhood_set);
 } neighbourhoods SEC(".maps");
 
-/* What a new account begins as: it is too large for a program's stack. */
+/* The contents of a new account, which is too large for a program's stack. */
 const volatile __u8 no_accounting[sizeof(struct scope)];
 
-/* hash, 63 entries: the scope of a cgroup at depth exec_level. Written by user space only. */
+/* hash, preallocated, 64 entries: the scope of a cgroup at depth exec_level. Written by user space only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, RULE_SCOPES);
@@ -169,7 +175,7 @@ struct {
 	__type(value, __u32);
 } scope_of_cgroup SEC(".maps");
 
-/* hash, 128 entries: rules of `never_hold` that ask for a user. Written by user space only. */
+/* hash, preallocated, 128 entries: the rules of `never_hold` that name a user. Written by user space only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 2 * NEVER_HOLD_RULES);
@@ -177,7 +183,7 @@ struct {
 	__type(value, __u64);
 } never_hold_users SEC(".maps");
 
-/* hash, 128 entries: rules of `never_hold` that ask for an executable. Written by user space only. */
+/* hash, preallocated, 128 entries: the rules of `never_hold` that name an executable. Written by user space only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 2 * NEVER_HOLD_RULES);
@@ -185,8 +191,8 @@ struct {
 	__type(value, __u64);
 } never_hold_exes SEC(".maps");
 
-/* hash, 2048 entries: the cgroups that rules of `never_hold` ask for, a tree by names, so that a cgroup is known from
- * its first connect on. Written by user space only. */
+/* hash, preallocated, 2048 entries: the cgroups that rules of `never_hold` name, as a tree of names, so that a cgroup
+ * is recognised from its first connect on. Written by user space only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 2048);
@@ -194,7 +200,7 @@ struct {
 	__type(value, struct cgroup_place);
 } never_hold_cgroups SEC(".maps");
 
-/* hash, 96 entries: rules of `[[scope]]` that ask for a user. Written by user space only. */
+/* hash, preallocated, 96 entries: the rules of `[[scope]]` that name a user. Written by user space only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 2 * RULES);
@@ -202,7 +208,7 @@ struct {
 	__type(value, __u64);
 } rule_users SEC(".maps");
 
-/* hash, 96 entries: those that ask for an executable. Written by user space only. */
+/* hash, preallocated, 96 entries: the rules of `[[scope]]` that name an executable. Written by user space only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 2 * RULES);
@@ -210,7 +216,7 @@ struct {
 	__type(value, __u64);
 } rule_exes SEC(".maps");
 
-/* hash, 96 entries: those that ask for a task's name. Written by user space only. */
+/* hash, preallocated, 96 entries: the rules of `[[scope]]` that name a task. Written by user space only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 2 * RULES);
@@ -218,7 +224,8 @@ struct {
 	__type(value, __u64);
 } rule_comms SEC(".maps");
 
-/* array, 96 entries: which cgroups the rules ask for, policy 0's first. Written by user space only. */
+/* array, no flags, 96 entries, policy 0's first: the cgroup patterns of the rules of `[[scope]]`. Written by user space
+ * only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 2 * RULES);
@@ -226,7 +233,8 @@ struct {
 	__type(value, struct cgroup_pattern);
 } rule_cgroups SEC(".maps");
 
-/* LRU hash, 16384 entries: the rules that ask for a cgroup, found out at its first connect. Written by every CPU. */
+/* LRU hash, no flags, 16384 entries: the rules that name a cgroup, looked up at its first connect. Written by every CPU
+ * without a lock; a seal shows torn entries, see seal_of(). */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, ACCOUNTS);
@@ -234,8 +242,8 @@ struct {
 	__type(value, struct cgroup_rules);
 } cgroups_known SEC(".maps");
 
-/* LRU hash, 16384 entries: the hash of a cgroup's path, made at the first connect from it or below it. Written by every
- * CPU. */
+/* LRU hash, no flags, 16384 entries: the hash of a cgroup's path, made at the first connect from it or below it.
+ * Written by every CPU without a lock. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, ACCOUNTS);
@@ -243,8 +251,8 @@ struct {
 	__type(value, __u64);
 } cgroup_paths SEC(".maps");
 
-/* LRU hash, 16384 entries: the process whose account another one shares, so that nothing changes when its parents end.
- * Written by every CPU. */
+/* LRU hash, no flags, 16384 entries: by a process, the process whose account it shares, so that nothing changes when
+ * its parents end. Written by every CPU without a lock. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, ACCOUNTS);
@@ -252,7 +260,7 @@ struct {
 	__type(value, __u64);
 } families SEC(".maps");
 
-/* hash, 32 entries: the scope of an interface. Written by user space only. */
+/* hash, preallocated, 32 entries: the scope of an interface. Written by user space only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 2 * INTERFACES);
@@ -260,7 +268,7 @@ struct {
 	__type(value, __u32);
 } interface_scopes SEC(".maps");
 
-/* array, 128 entries: the names of rules and interfaces, for the next daemon. Written by user space only. */
+/* array, no flags, 128 entries: the names of rules and interfaces, for the next daemon. Written by user space only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, SCOPES);
@@ -268,7 +276,8 @@ struct {
 	__type(value, struct scope_name);
 } scope_names SEC(".maps");
 
-/* LRU hash, 1024 entries: at which count of releases an account was released last. Written by user space only. */
+/* LRU hash, no flags, 1024 entries: the number of the last release by hand (`released`) that covered an account.
+ * Written by user space only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
@@ -276,8 +285,9 @@ struct {
 	__type(value, __u32);
 } releases SEC(".maps");
 
-/* LRU hash, 4096 entries: programs whose attempts waited, were refused, or would have waited. Written by every CPU with
- * atomic additions; the program that has been quiet for longest makes room for a new one. */
+/* LRU hash, no flags, 4096 entries: the programs whose attempts waited, were refused, or would have waited. Every CPU
+ * adds to the counts atomically; `last_ns`, `last_pid` and `longest_wait_ns` are plain writes, of which the last one
+ * wins. The program that has been quiet for longest makes room for a new one. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, PROGRAMS);
@@ -285,8 +295,8 @@ struct {
 	__type(value, struct program_count);
 } programs SEC(".maps");
 
-/* LRU hash, 4096 entries: how many programs of a cgroup have had a row, by its id. Rows that have made room for others
- * still count. Written by every CPU with atomic additions. */
+/* LRU hash, no flags, 4096 entries: by a cgroup's id, how many of its programs have had a row in `programs`. Evicted
+ * rows still count. Every CPU adds to entries atomically. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, PROGRAMS);
@@ -294,7 +304,7 @@ struct {
 	__type(value, __u32);
 } program_rows SEC(".maps");
 
-/* hash, 128 entries: whose answers are read. Written by user space only. */
+/* hash, preallocated, 128 entries: the resolvers whose answers are read. Written by user space only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 2 * RESOLVERS);
@@ -302,8 +312,8 @@ struct {
 	__type(value, __u8);
 } resolvers SEC(".maps");
 
-/* array, 256 sets of 8 questions, 560 KiB: those that nobody has answered yet. Written by the CPU that sends one, and
- * by the one that reads its answer, see remembered.h. */
+/* array, no flags, 256 sets of 8 questions, 560 KiB: the DNS questions that are not answered yet. Written without a
+ * lock by the CPU that sends a question and the CPU that reads its answer, see remembered.h. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, QUERY_SETS);
@@ -311,7 +321,8 @@ struct {
 	__type(value, struct query_set);
 } queries SEC(".maps");
 
-/* array, 1024 sets of 8 addresses, 384 KiB: those that answers have named. Written by every CPU, see remembered.h. */
+/* array, no flags, 1024 sets of 8 addresses, 384 KiB: the addresses that answers have named. Written by every CPU
+ * without a lock, see remembered.h. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, NAMED_SETS);
@@ -319,7 +330,8 @@ struct {
 	__type(value, struct named_set);
 } named SEC(".maps");
 
-/* per-CPU array: the answer that is being read. */
+/* per-CPU array, no flags, 1 entry: the answer that is being read. Each CPU writes its own; `busy` keeps a program that
+ * interrupts another one out. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -327,7 +339,7 @@ struct {
 	__type(value, struct dns_reading);
 } reading SEC(".maps");
 
-/* per-CPU array: how often each enum names_count has happened. Each CPU writes its own. */
+/* per-CPU array, no flags, an entry for each enum names_count: how often it has happened. Each CPU writes its own. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, NAMES_COUNTS);
@@ -335,7 +347,7 @@ struct {
 	__type(value, __u64);
 } names_counts SEC(".maps");
 
-/* array, 1 entry. Written by user space only. */
+/* array, no flags, 1 entry: what a daemon leaves for the next one. Written by user space only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -344,12 +356,11 @@ struct {
 } keeper SEC(".maps");
 
 struct prefix {
-	__u32 bits; /* of the mapped address: 96 more than an IPv4 prefix has */
+	__u32 bits; /* length of the mapped prefix: 96 more than an IPv4 prefix has */
 	__u8 addr[16];
 };
 
-/* LPM trie, no preallocation, at most 4096 prefixes: destinations that are never counted. Written by user space only.
- */
+/* LPM trie, BPF_F_NO_PREALLOC, 4096 entries: destinations that are never counted. Written by user space only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -358,8 +369,8 @@ struct {
 	__type(value, __u8);
 } exempt SEC(".maps");
 
-/* LPM trie, no preallocation, at most 4096 prefixes of each policy: the rules of `[[deny]]` that cover a destination, a
- * bit each. The longest prefix has those of the shorter ones too. Written by user space only. */
+/* LPM trie, BPF_F_NO_PREALLOC, 8192 entries, 4096 for each policy: the rules of `[[deny]]` that cover a destination, a
+ * bit each. The longest prefix also has the bits of the shorter ones. Written by user space only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -368,7 +379,8 @@ struct {
 	__type(value, __u64);
 } deny_prefixes SEC(".maps");
 
-/* array, 128 entries, policy 0's first: what else a rule of `[[deny]]` asks. Written by user space only. */
+/* array, no flags, 128 entries, policy 0's first: the other conditions of a rule of `[[deny]]`. Written by user space
+ * only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 2 * DENY_RULES);
@@ -376,8 +388,8 @@ struct {
 	__type(value, struct deny_rule);
 } deny_rules SEC(".maps");
 
-/* array, 64 entries. Written by every CPU under the spin lock in the entry; user space writes an entry only while no
- * policy in force has its rule. */
+/* array, no flags, 64 entries: what each rule of `[[deny]]` has denied. Every CPU writes it under the spin lock in the
+ * entry. User space writes an entry only while no policy in force has its rule. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, DENY_RULES);
@@ -385,7 +397,7 @@ struct {
 	__type(value, struct deny_count);
 } deny_counts SEC(".maps");
 
-/* array, 64 entries: the names of those rules, for the next daemon. Written by user space only. */
+/* array, no flags, 64 entries: the names of those rules, for the next daemon. Written by user space only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, DENY_RULES);
@@ -393,14 +405,14 @@ struct {
 	__type(value, struct scope_name);
 } deny_names SEC(".maps");
 
-/* ring buffer, 2 MiB: attempts that began to wait, and what became of which. Written by every CPU, read by the daemon.
- */
+/* ring buffer, no flags, 2 MiB: the attempts that began to wait, and what became of attempts. Every CPU writes it; the
+ * daemon reads it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 21);
 } held SEC(".maps");
 
-/* per-CPU array: how often each fault has happened. Each CPU writes its own. */
+/* per-CPU array, no flags, an entry for each enum fault: how often it has happened. Each CPU writes its own. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, FAULTS);

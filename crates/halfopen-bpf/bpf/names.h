@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Which addresses a DNS answer has named lately. Questions are noted where they leave, answers are read where they
- * arrive, each at the asking socket; see names_parse.h for what counts. Nothing is dropped here, and nothing waits.
+ * Which addresses a DNS answer has named lately. Questions are noted as they leave, and answers are read as they
+ * arrive, each at the socket that asks; see names_parse.h for what counts. Nothing is dropped here, and nothing
+ * waits.
  */
 #pragma once
 
@@ -14,10 +15,10 @@
 
 #define DNS_PORT 53
 #define UDP_HEADER 8u
-#define DNS_QUESTION_LEAST 5u /* the root's name, type and class */
-/* A resolver library has long asked again by then. */
+#define DNS_QUESTION_LEAST 5u /* name, type and class of the root */
+/* By then a resolver library has long asked again. */
 #define QUERY_LIFE_NS 10000000000ULL
-/* The longest that a TTL is believed. */
+/* The longest TTL that is believed. */
 #define NAMED_MOST_NS 86400000000000ULL
 
 static __always_inline void count_names(enum names_count what, __u64 many)
@@ -29,7 +30,7 @@ static __always_inline void count_names(enum names_count what, __u64 many)
 		*count += many;
 }
 
-/* A UDP packet: its far end, and where its payload is. */
+/* A UDP packet: its remote end, and where its payload is. */
 struct datagram {
 	__u8 addr[16];
 	__u16 port; /* host order */
@@ -65,14 +66,14 @@ static __always_inline int is_resolver(const struct datagram *d, __u32 policy)
 	return bpf_map_lookup_elem(&resolvers, &key) != NULL;
 }
 
-/* Whose answers it may use: those of its cgroup at client_level, where containers, pods, services and sessions stand,
- * or above. */
+/* The client whose answers this cgroup's processes may use: its ancestor at client_level (the level of containers,
+ * pods, services and sessions), or itself if it is above that. */
 static __always_inline __u64 client_of(const struct policy *p, struct cgroup *cgroup)
 {
 	__u32 level = p->client_level & 0xff;
 	struct cgroup *client;
 
-	/* A verifier knows of no copy of a pointer that it is NULL. */
+	/* The verifier does not learn from a check of a copied pointer whether the original is NULL. */
 	barrier_var(cgroup);
 	client = cgroup;
 	if (cgroup && cgroup->level > (int)level && bpf_core_read(&client, sizeof(client), &cgroup->ancestors[level]))
@@ -87,8 +88,8 @@ static __always_inline __u64 client_of_packet(const struct policy *p, struct __s
 	return id ? id : bpf_skb_cgroup_id(skb);
 }
 
-/* The key of a question, to the client whose socket it is. Some libraries ask several resolvers by one socket and with
- * one id. */
+/* The key of a question, for the client that owns the socket. Some libraries ask several resolvers through one socket
+ * with one id. */
 static __always_inline __u64 query_key(__u64 owner, struct __sk_buff *skb, const struct datagram *d, __u16 id)
 {
 	const __u64 *halves = (const __u64 *)d->addr;
@@ -103,7 +104,8 @@ static __always_inline struct query_set *query_set_of(__u64 key)
 	return bpf_map_lookup_elem(&queries, &set);
 }
 
-/* Whether the socket's network namespace is one of a user's: he answers his questions himself; see is_foreign(). */
+/* Whether the socket's network namespace belongs to a user namespace other than the initial one, whose owner can answer
+ * the socket's questions; see is_foreign(). */
 static __always_inline int is_of_foreign(struct __sk_buff *skb)
 {
 	const struct sk_buff *packet = (const struct sk_buff *)skb;
@@ -111,7 +113,7 @@ static __always_inline int is_of_foreign(struct __sk_buff *skb)
 	return BPF_CORE_READ(packet, sk, __sk_common.skc_net.net, user_ns, level) != 0;
 }
 
-/* At egress of a UDP socket: a question is about to leave? Global, so that it is verified once. */
+/* Notes a DNS question that leaves a UDP socket at egress. Global, so that it is verified once. */
 __noinline int note_query(struct __sk_buff *skb)
 {
 	__u32 now = set_time(bpf_ktime_get_ns()), length;
@@ -141,8 +143,8 @@ __noinline int note_query(struct __sk_buff *skb)
 	__builtin_memset(query->question, 0, sizeof(query->question));
 	query->head.date = now;
 	query->head.until = now + set_time(QUERY_LIFE_NS);
-	/* Each bound by a comparison of its own, which verifiers before 6.8 need, and just before its use: they forget
-	 * the lower one of what was spilled. */
+	/* Each bound has its own comparison, which verifiers before 6.8 need, right before its use: they forget the
+	 * lower bound of a spilled register. */
 	length = d.length - DNS_HEADER;
 	if (length > DNS_QUESTION_MOST)
 		length = DNS_QUESTION_MOST;
@@ -214,13 +216,13 @@ static long name_address(__u32 number, struct naming *n)
 	return 0;
 }
 
-/* Reads an answer to `query`, of this CPU's memory. */
+/* Reads an answer to `query` into this CPU's memory. */
 static __always_inline enum names_count read_packet_as_answer(struct __sk_buff *skb, const struct datagram *d,
 							      const struct query *query, struct dns_reading *m)
 {
 	__u32 length = d->length;
 
-	/* Its place may be given to another question meanwhile. */
+	/* The query's entry may be given to another question in the meantime. */
 	__builtin_memcpy(m->asked, query->question, sizeof(query->question));
 	m->length = length;
 	/* As in note_query(). */
@@ -234,7 +236,7 @@ static __always_inline enum names_count read_packet_as_answer(struct __sk_buff *
 	return m->outcome;
 }
 
-/* At ingress of a UDP socket. Global likewise. */
+/* Reads a DNS answer that arrives at a UDP socket at ingress. Global, so that it is verified once. */
 __noinline int hear_answer(struct __sk_buff *skb)
 {
 	const struct policy *p = policy_in_force();
@@ -270,7 +272,8 @@ __noinline int hear_answer(struct __sk_buff *skb)
 		return 0;
 	}
 	outcome = read_packet_as_answer(skb, &d, query, m);
-	/* One answer each; who asks waits on for the right one after an answer to something else. */
+	/* Each question takes one answer. After an answer to a different question, the client goes on waiting for the
+	 * right one. */
 	if (outcome == NAMES_OTHER_QUESTION
 		    ? !is_still(&query->head, print)
 		    : __sync_val_compare_and_swap(&query->head.print, print, PRINT_FREE) != print)
@@ -287,7 +290,7 @@ __noinline int hear_answer(struct __sk_buff *skb)
 	return 1;
 }
 
-/* Whether an answer has lately named this address (in mapped form) to the client that this cgroup belongs to. */
+/* Whether an answer has lately named this address (in mapped form) to the client to which this cgroup belongs. */
 static __always_inline int is_named(const struct policy *p, struct cgroup *cgroup, const __u8 addr[16], __u64 now)
 {
 	__u64 owner = mix(salt[0], p->names == NAMES_CLIENT ? client_of(p, cgroup) : 0);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Which addresses a DNS answer names. It is read whole or not at all: until the last record has been found to be one,
- * nothing counts. Pure: memory is that of `struct dns_reading` alone.
+ * Which addresses a DNS answer names. A message is read as a whole or not at all: nothing counts until the last record
+ * has been checked. Pure: the only memory used is `struct dns_reading`.
  *
- * The chain is followed in the order of the records, as resolver libraries follow it: an address counts if its owner is
- * the name that was asked for, or the target of the CNAME before. Only the type that was asked for is named.
+ * The chain of names is followed in the order of the records, as resolver libraries do: an address counts if its owner
+ * is the name that was asked for, or the target of the CNAME before it. Only records of the type that was asked for
+ * count.
  */
 #pragma once
 
@@ -38,7 +39,7 @@ enum name_use {
 	NAME_TARGET,   /* kept */
 };
 
-/* The byte at `at` of the message, which the caller has found to be within it. */
+/* The byte at `at` of the message; the caller has checked that it is within the message. */
 static __always_inline __u8 dns_byte(const struct dns_reading *m, __u32 at)
 {
 #ifdef __bpf__
@@ -67,7 +68,8 @@ static __always_inline long dns_fault(struct dns_reading *m, enum names_count wh
 	return 1;
 }
 
-/* A byte of the name being walked; those that say a label's length are below 'A'. */
+/* Takes a byte of the name that is being walked. Bytes that hold a label's length are below 'A', so lower() keeps
+ * them. */
 static __always_inline void take_name_byte(struct dns_reading *m, __u8 byte)
 {
 	__u32 n = m->name_length++ & 0xff;
@@ -86,7 +88,7 @@ static __always_inline void take_name_byte(struct dns_reading *m, __u8 byte)
 	}
 }
 
-/* One byte of a name, or a pointer, which only leads backwards: to before where this part of the name began. */
+/* Takes a byte of a name, or follows a pointer. A pointer may only lead backwards, to before this part of the name. */
 static long name_step(__u32 step, struct dns_reading **ctx)
 {
 	struct dns_reading *m = *ctx;
@@ -131,7 +133,7 @@ static long name_step(__u32 step, struct dns_reading **ctx)
 	return 1;
 }
 
-/* Walks the name at `at`; where that fails, `outcome` says why. `after` is then where the name ends. */
+/* Walks the name at `at` and sets `after` to its end; on failure `outcome` says why. */
 static __always_inline void walk_name(struct dns_reading *m, __u32 at, enum name_use use)
 {
 	m->use = use;
@@ -147,7 +149,7 @@ static __always_inline void walk_name(struct dns_reading *m, __u32 at, enum name
 		dns_fault(m, NAMES_MALFORMED);
 }
 
-/* Most owners are a pointer to where the name was walked already. */
+/* Most owners are a pointer to where the same name was walked before. */
 static __always_inline void walk_owner(struct dns_reading *m)
 {
 	__u32 at = m->at;
@@ -182,7 +184,7 @@ static __always_inline void take_record(struct dns_reading *m, __u32 type, __u32
 		return;
 	found = &m->found[m->found_count++ & (DNS_RECORDS_MOST - 1)];
 	found->at = data;
-	/* RFC 2181, 8: a TTL with the highest bit is none. */
+	/* RFC 2181, 8: a TTL with the highest bit set counts as zero. */
 	found->ttl_s = ttl >> 31 ? 0 : ttl;
 }
 
@@ -211,7 +213,7 @@ static long record_step(__u32 number, struct dns_reading **ctx)
 	return m->outcome != NAMES_READ;
 }
 
-/* The header's words after the id. */
+/* Bits of the header's second word. */
 #define DNS_RESPONSE 0x8000u
 #define DNS_OPCODE 0x7800u
 #define DNS_TRUNCATED 0x0200u
@@ -249,8 +251,8 @@ static __always_inline void read_question(struct dns_reading *m)
 		m->type = 0;
 }
 
-/* Reads the message in `bytes`, of `length` bytes, as an answer to the question in `asked`. What it names is in
- * `found`, if `outcome` is NAMES_READ. */
+/* Reads the `length` bytes in `bytes` as an answer to the question in `asked`. If `outcome` is NAMES_READ, `found` has
+ * the addresses that it names. */
 static __always_inline void read_answer(struct dns_reading *m)
 {
 	__u32 flags;
@@ -285,12 +287,12 @@ static __always_inline void read_answer(struct dns_reading *m)
 		return;
 	}
 	for_steps(DNS_RECORDS_MOST, record_step, m);
-	/* What stands behind the last record was counted by nobody. */
+	/* Bytes after the last record belong to no record. */
 	if (m->outcome == NAMES_READ && m->at != m->length)
 		dns_fault(m, NAMES_MALFORMED);
 }
 
-/* The address that was found at `at`, in mapped form. */
+/* Copies the address at `at`, in mapped form. */
 static __always_inline void copy_address(__u8 addr[16], const struct dns_reading *m, __u32 at)
 {
 	int first = m->type == DNS_TYPE_A ? 12 : 0;
@@ -301,8 +303,8 @@ static __always_inline void copy_address(__u8 addr[16], const struct dns_reading
 		addr[i] = dns_byte(m, at + i - first);
 }
 
-/* Whether a connection to this mapped address could reach a peer that the name is for: answers of 0.0.0.0 stand for
- * "none", loopback has no peers, and nobody connects to many at once. */
+/* Whether a connection to this mapped address could reach a peer that has the name: 0.0.0.0 in an answer stands for
+ * "none", loopback has no peers, and nobody connects to a multicast address. */
 static __always_inline int is_nameable(const __u8 addr[16])
 {
 	const __u32 *words = (const __u32 *)addr;

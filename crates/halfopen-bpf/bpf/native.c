@@ -2,7 +2,7 @@
 /*
  * The deciding part of the kernel code, compiled for user space: crates/halfopen-policy/src/native.rs calls it.
  *
- * Structures are zeroed at first, as the kernel has them in its maps and sockets.
+ * Structures begin zeroed, as the kernel has them in its maps.
  */
 #include <sched.h>
 #include <stddef.h>
@@ -11,8 +11,8 @@
 #define __always_inline inline
 #define __noinline static
 
-/* So many exchanges of this thread find that another one has come first, and added one; and what was to be read then.
- */
+/* Test hooks: how many exchanges of this thread find that another thread came first and added one, and what *to_read
+ * held at the last exchange. */
 static __thread unsigned int others_first, read_then;
 static __thread const unsigned int *to_read;
 #define __sync_val_compare_and_swap(at, was, to)                                                                       \
@@ -64,7 +64,7 @@ void native_describe(struct attempt *a, int never_hold, int first, int tried, in
 		a->flags &= ~ATTEMPT_NAMED;
 }
 
-/* As the hooks do before each question. */
+/* Settles the scopes, as the hooks do before each question. */
 static void settle_all(struct accounting *b, const struct attempt *a, __u64 now)
 {
 	for_each_charged(i) {
@@ -84,7 +84,7 @@ static void settle_all(struct accounting *b, const struct attempt *a, __u64 now)
 	}
 }
 
-/* As egress does. */
+/* Notes when a SYN leaves, as egress does. */
 static enum verdict syn_leaves(struct attempt *a, enum verdict verdict, __u64 now)
 {
 	if (verdict == VERDICT_GO || verdict == VERDICT_GO_AUDITED)
@@ -92,7 +92,7 @@ static enum verdict syn_leaves(struct attempt *a, enum verdict verdict, __u64 no
 	return verdict;
 }
 
-/* Whether connect() fails at once; counted then. */
+/* Whether connect() fails at once; counts the refusal. */
 __u32 native_refuse(const struct native_charge *c, int met, __u64 now)
 {
 	struct accounting b = open_accounting(c);
@@ -130,7 +130,7 @@ __u32 native_recheck(const struct native_charge *c, struct attempt *a, __u32 mod
 	return syn_leaves(a, attempt_recheck(&b, a, mode, now), now);
 }
 
-/* As all_hear() of accounting.h. */
+/* As all_hear() in accounting.h does. */
 static void all_hear(struct accounting *b, struct attempt *a, enum heard heard, __u32 neighbours, __u64 now)
 {
 	if (heard == HEARD_NOTHING)
@@ -165,7 +165,7 @@ void native_end(const struct native_charge *c, struct attempt *a, __u32 ending, 
 		attempt_end(&b, a, ending, now);
 }
 
-/* The host's lock, of those that share accounting between threads. */
+/* The host's lock, for accounting that threads share. */
 static void lock_word(__u32 *lock)
 {
 	while (__sync_lock_test_and_set(lock, 1))
@@ -191,7 +191,7 @@ static void settle_shared(struct accounting *b, const struct attempt *a, __u32 *
 	unlock_word(lock);
 }
 
-/* As accounting_begin() does, of accounting that several threads use at once. */
+/* As accounting_begin() does, on accounting that several threads use at once. */
 __u32 native_begin_shared(const struct native_charge *c, struct attempt *a, __u32 *lock, __u32 mode, __u64 now)
 {
 	struct accounting b = open_accounting(c);
@@ -208,7 +208,8 @@ __u32 native_begin_shared(const struct native_charge *c, struct attempt *a, __u3
 	return verdict;
 }
 
-/* Likewise as accounting_end(). Returns whether it was at once (1), and whether somebody is then seen to wait (2). */
+/* As accounting_end() does. Returns whether the attempt ended at once (1), and whether an attempt is then seen to wait
+ * (2). */
 int native_end_shared(const struct native_charge *c, struct attempt *a, __u32 *lock, __u32 ending, __u64 now)
 {
 	struct accounting b = open_accounting(c);
@@ -231,7 +232,7 @@ void native_others_come_first(__u32 times)
 	others_first = times;
 }
 
-/* How many were out at this thread's last exchange since it was asked; the first time 0. */
+/* How many attempts were out at this thread's last exchange since the last call; 0 on the first call. */
 __u32 native_out_at_exchange(const struct scope *s)
 {
 	__u32 was = read_then;
@@ -246,7 +247,7 @@ void native_drift_slots(struct scope *s, __s64 by)
 	count_slots(s, by);
 }
 
-/* Whether a first contact over UDP may leave; it takes its turn then. */
+/* Whether a first contact over UDP may leave; if so, it takes its turn. */
 int native_datagram(struct scope *s, const struct limits *l, __u64 now)
 {
 	if (!datagram_may_leave(s, l, now))
@@ -267,7 +268,7 @@ void native_seen(const struct native_charge *c, struct attempt *a)
 	attempt_seen(&b, a);
 }
 
-/* Whether an attempt with these numbers is taken for one whose socket has ended. */
+/* Whether the socket of an attempt with these numbers counts as ended. */
 int native_is_gone(__u64 began_ns, __u64 asked_ns, int met, int has_walked, __u64 walk_ns, __u64 now)
 {
 	const __u32 walk = 7;
@@ -281,23 +282,23 @@ void native_walk_is_over(struct scope *host)
 	walk_is_over(host);
 }
 
-/* Whether the accounting was wrong. */
+/* Returns whether the counters had drifted. */
 int native_walk_ends(struct scope *s, __u32 walk)
 {
 	return walk_ends(s, walk);
 }
 
-/* The accounting of one scope as it would be if somebody asked now, in the order of native/scope.rs. */
+/* The ledger of one scope as an attempt that asked now would find it, in the order of native/scope.rs. */
 void native_ledger(const struct scope *s, __u64 now, __u64 number[17])
 {
-	/* Too low by one until the next reconcile where a walk was missed; see at_once.h. */
+	/* `out` is too low by one until the next reconcile if a walk was missed; see at_once.h. */
 	__u32 out = (__s32)s->out < 0 ? 0 : s->out, held;
 	struct scope then = *s;
 
 	slots_turn(&then, now);
 	if (then.in_old_grid && now >= then.old_grid_until_ns)
 		count_slots(&then, -(__s64)then.in_old_grid);
-	/* The lump of an old grid may still count slots whose attempts have ended. */
+	/* The lump of an old grid may still count slots of attempts that have ended. */
 	held = slots_held(&then) < out ? slots_held(&then) : out;
 	number[0] = held;
 	number[1] = out - held;
@@ -328,8 +329,8 @@ int native_takes_names(__u8 cell)
 	return takes_names(cell);
 }
 
-/* Credits, whether the newest goes first, and when the next one comes back (0 = none is missing), were somebody to ask
- * now. Returns whether any are asked for. */
+/* What a credit bucket would offer now: credits, whether the newest goes first, and when the next credit comes back (0
+ * = none is missing). Returns whether the scope charges credit. */
 int native_offer(const struct scope *s, const struct limits *l, __u32 bucket, __u64 now, __u64 number[3])
 {
 	struct trust then = s->trust[bucket % CREDIT_BUCKETS];
@@ -386,8 +387,8 @@ __u32 native_next_wait_ms(__u32 held_ms, __u32 rechecks, __u32 waiting, __u32 qu
 	return next_wait_ms(held_ms, rechecks, waiting, queue_number, interval_ns, woken);
 }
 
-/* Reads a message as an answer to the question; lengths beyond what fits are refused as the kernel part refuses them.
- * Returns enum names_count. */
+/* Reads a message as an answer to the question. Refuses excessive lengths as the kernel part does. Returns enum
+ * names_count. */
 __u32 native_read_answer(struct dns_reading *m, const __u8 *message, __u32 length, const __u8 *question,
 			 __u32 question_length)
 {
@@ -403,7 +404,7 @@ __u32 native_read_answer(struct dns_reading *m, const __u8 *message, __u32 lengt
 	return m->outcome;
 }
 
-/* The mapped address that was found there, and for how many seconds it holds; whether it may be named. */
+/* The mapped address found at index `at`, and its TTL in seconds. Returns whether it may be named. */
 int native_found_address(const struct dns_reading *m, __u32 at, __u8 addr[16], __u32 *ttl_s)
 {
 	copy_address(addr, m, m->found[at].at);
@@ -421,7 +422,7 @@ __u64 native_print(__u64 owner, __u64 key)
 	return print_of(owner, key);
 }
 
-/* Whether the key's entry is there, and until when it says. */
+/* Whether the key's entry is there; `until` receives its expiry. */
 int native_set_find(struct known_set *set, __u64 print, __u32 now, __u32 *until)
 {
 	struct remembered *e = find_in(set, sizeof(*e), print, now);
@@ -432,7 +433,7 @@ int native_set_find(struct known_set *set, __u64 print, __u32 now, __u32 *until)
 	return is_still(e, print);
 }
 
-/* Which entry is given up or written anew, claimed; SET_PLACES where another one is writing it. */
+/* Claims the entry that is given up or rewritten, and returns its place; SET_PLACES if another thread is writing it. */
 __u32 native_set_claim(struct known_set *set, __u64 print, __u32 now)
 {
 	struct remembered *e = claim_in(set, sizeof(*e), print, now);
@@ -447,7 +448,8 @@ void native_set_publish(struct known_set *set, __u32 place, __u64 print, __u32 n
 	publish(&set->of[place], print);
 }
 
-/* As the kernel part keeps one: whether it lets one more out, and that it has answered. */
+/* A neighbourhood's credit as the kernel part keeps it: whether it lets one more out, and below, that it has
+ * answered. */
 int native_neighbourhood_lets(__s32 *credit)
 {
 	struct neighbourhood n = { .credit = *credit };

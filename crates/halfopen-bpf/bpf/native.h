@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * What native.c offers to crates/halfopen-policy.
+ * The functions that native.c offers to crates/halfopen-policy.
  */
 #pragma once
 
 #include "abi.h"
 
-/* What an attempt is charged to, as `struct accounting` wants it: the host's first; all but that may be NULL. */
+/* What an attempt is charged to, in the form of `struct accounting`: the host's first; all others may be NULL. */
 struct native_charge {
 	struct scope *scope[CHARGED];
 	const struct limits *limits[CHARGED];

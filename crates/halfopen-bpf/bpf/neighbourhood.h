@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * What the answers of a network are worth within it: an IPv4 /24 or an IPv6 /64. They may be spent there whatever they
- * are worth elsewhere: on the port that has answered, beside the account's credit, and what comes of it is evidence
- * neither for nor against the account. So somebody who looks after a network of his own is none the poorer for what is
- * down there, and who farms answers in one gains nothing outside.
+ * What the answers of a neighbourhood (an IPv4 /24 or an IPv6 /64) are worth within it. There they let out contacts on
+ * the port that answered, whatever they are worth elsewhere and without the account's credit; the outcome of these
+ * contacts is no evidence for or against the account. So a user who looks after a network loses nothing by the hosts in
+ * it that are down, and a scanner that farms answers in one network gains nothing outside it.
  *
- * Touched by any CPU, without a lock. Pure: no helper is called.
+ * Any CPU calls these functions, without a lock. Pure: no helper is called.
  */
 #pragma once
 
 #include "abi.h"
 
-/* Contacts that an answer lets out: a network of which more than one address in nine answers is worked through. */
+/* The contacts that an answer lets out: enough to work through a network in which more than one address in nine
+ * answers. */
 #define NEIGHBOUR_WORTH 8
-/* All of a /24. */
+/* All addresses of a /24. */
 #define NEIGHBOUR_MOST 256
 
-/* Whether one more contact goes out on what others have answered. */
+/* Whether one more contact may go out on the credit of earlier answers. */
 static __always_inline int neighbourhood_lets(struct neighbourhood *n)
 {
 	if (*(volatile __s32 *)&n->credit <= 0)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * The socket options that keep a held attempt alive, and their way back to the program's own values.
+ * The socket options that keep a held attempt alive, and the way back to the program's own values.
  *
- * TCP_SYNCNT always is what would be right were this program to vanish at once: enough timers, from the one the socket
- * stands at on, for the patience that the program's own count means. TCP_USER_TIMEOUT is zero while held, until the end
- * of the wait draws near.
+ * TCP_SYNCNT is always what would be right if this program vanished now: enough timers, from the current one on, to
+ * last as long as the program's own count would have. TCP_USER_TIMEOUT is zero while the attempt is held, until the end
+ * of the wait is near.
  */
 #pragma once
 
@@ -48,7 +48,8 @@ static __always_inline __u32 own_patience_ms(const struct attempt *a)
 	return silent_patience_ms(a->own_syn_count, a->linear_timeouts, a->own_rto_max_ms);
 }
 
-/* For a socket whose timer stands at timer_ms: were this program gone, it would still last as long as a new one. */
+/* The TCP_SYNCNT for a socket whose timer stands at timer_ms: without this program, it would still last as long as a
+ * new one. */
 static __always_inline int syn_count_for(const struct attempt *a, __u32 timer_ms)
 {
 	return syn_count_to_last(own_patience_ms(a), timer_ms, a->rechecks, a->linear_timeouts, a->own_syn_count);
@@ -85,8 +86,8 @@ static __always_inline void hold_options(struct bpf_sock_ops *op, struct attempt
 		count_fault(FAULT_HOLD_OPTIONS);
 }
 
-/* Lets TCP itself end the wait in time: near its end the timer is clamped to TCP_USER_TIMEOUT
- * (tcp_clamp_rto_to_user_timeout()), at its end connect() fails with ETIMEDOUT. */
+/* Lets TCP itself end the wait in time: near the end TCP clamps the timer to TCP_USER_TIMEOUT
+ * (tcp_clamp_rto_to_user_timeout()), and at the end connect() fails with ETIMEDOUT. */
 static __always_inline void hold_until(struct bpf_sock_ops *op, struct attempt *a, __u64 max_wait_ns, __u32 wait_ms,
 				       __u64 now)
 {
@@ -95,12 +96,12 @@ static __always_inline void hold_until(struct bpf_sock_ops *op, struct attempt *
 	__u32 step = held_ms / 4 > 2 * RECHECK_MS ? held_ms / 4 : 2 * RECHECK_MS;
 	int near, bounded;
 
-	/* The next re-check comes late by an eighth of its timer at most. */
+	/* The next re-check is late by at most an eighth of its timer. */
 	if (step < wait_ms + wait_ms / 4)
 		step = wait_ms + wait_ms / 4;
 	near = held_ms + step >= longest;
-	/* TCP takes rto_max for the step of its give-up arithmetic (tcp_model_timeout()): few of our short steps would
-	 * be enough for it. */
+	/* TCP takes rto_max as the step of its give-up arithmetic (tcp_model_timeout()): with the limiter's short
+	 * rto_max, it would give up after a few steps. */
 	bounded = near || a->flags & ATTEMPT_RTO_MAX_OURS;
 	if (near)
 		a->flags |= ATTEMPT_BACK_OFF;
@@ -111,7 +112,7 @@ static __always_inline void hold_until(struct bpf_sock_ops *op, struct attempt *
 	a->deadline_set = bounded;
 }
 
-/* From the release on the program has the time that it would have had from connect() on. */
+/* From its release on, the program has as much time as it would have had from connect() on. */
 static __always_inline void release_options(struct bpf_sock_ops *op, struct attempt *a)
 {
 	__u32 budget = own_patience_ms(a);
@@ -146,7 +147,8 @@ static __always_inline void restore_options(struct bpf_sock_ops *op, struct atte
 		count_fault(FAULT_RESTORE_OPTIONS);
 }
 
-/* Enforcement ends: the program's own options, but for the count, which has to include the re-checks so far. */
+/* Enforcement ends: restores the program's own options, except for the SYN count, which has to include the re-checks so
+ * far. */
 static __always_inline void let_go_options(struct bpf_sock_ops *op, struct attempt *a, __u32 timer_ms)
 {
 	restore_options(op, a);

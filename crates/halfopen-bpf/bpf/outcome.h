@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * The life of an attempt in the accounting, once it has begun: it sends its SYN again, and ends. As decide.h: pure, and
- * to be called with the host scope's lock held.
+ * The life of an attempt in the accounting after it has begun: it sends its SYN again, and ends. As in decide.h,
+ * functions are pure and are called with the host scope's lock held.
  */
 #pragma once
 
 #include "decide.h"
 
-/* ... but for one repeat of a SYN that was never held: TCP sends it two ticks after it has answered the segment of an
- * old connection by a RST (tcp_rcv_synsent_state_process()). */
+/* Whether a SYN comes sooner after the last than TCP's timers send one. One repeat is legitimate: when TCP answers a
+ * segment of an old connection by a RST, it sends the SYN again two ticks later (tcp_rcv_synsent_state_process()). So
+ * an attempt that was never held may do this once. */
 static __always_inline int is_too_early(const struct attempt *a, __u64 now)
 {
 	return now - a->last_syn_ns < SYN_GAP_NS && a->flags & ATTEMPT_REPEATS_LATE;
 }
 
-/* In the first seventh of slot_life an attempt repeats its SYN although others wait: three SYNs, as under the original.
- */
+/* In the first seventh of slot_life an attempt repeats its SYN even while others wait. That allows three SYNs, as the
+ * original limit did. */
 #define RESEND_FREELY_PART 7
 
 static __always_inline int is_answer(enum ending ending)
@@ -28,7 +29,7 @@ static __always_inline __u64 early_ns(const struct limits *l)
 	return l->slot_life_ns / RESEND_FREELY_PART;
 }
 
-/* Who waits for credit does not wait for a slot. */
+/* Attempts that wait for credit do not wait for a slot. */
 static __always_inline int may_resend(const struct scope *s, const struct limits *l, const struct slot *slot,
 				      __u64 slot_age, __u64 now)
 {
@@ -39,7 +40,8 @@ static __always_inline int may_resend(const struct scope *s, const struct limits
 	return nobody_waits && has_turn(s, l, now);
 }
 
-/* At the host too, but for its own part's waiters: beside those of others it takes a turn like any of them. */
+/* At the host an attempt yields to the waiters of its own part, but takes a turn beside those of other parts like any
+ * of them. */
 static __always_inline int may_resend_at_host(struct accounting *b, const struct attempt *a, __u64 slot_age, __u64 now)
 {
 	const struct limits *l = b->limits[CHARGED_HOST];
@@ -61,11 +63,11 @@ static __always_inline void renew_slot(struct scope *s, const struct limits *l, 
 	slot_take(s, l, slot, now);
 }
 
-/* How long a SYN may be on its way from its verdict to egress before its slots are dated anew: less than a wheel's
- * margin for a slot_life of a second. */
+/* How long a SYN may take from its verdict to egress before its slots are dated anew. Less than the wheel's margin at a
+ * slot_life of one second. */
 #define LATE_NS 8000000ULL
 
-/* Its SYN leaves now, later than its slots were taken: its task was interrupted between. */
+/* The attempt's SYN leaves much later than its slots were taken, because its task was interrupted in between. */
 static __always_inline void attempt_leaves_late(struct accounting *b, struct attempt *a, __u64 now)
 {
 	touch(b, now);
@@ -79,8 +81,8 @@ static __always_inline void attempt_leaves_late(struct accounting *b, struct att
 }
 
 /* An attempt that is out wants to send its SYN again. An aged one needs a slot and a turn like any other, and comes
- * after those that were never asked; who still has its slot keeps it slot_life longer, so late re-sends yield to
- * waiters. */
+ * after attempts that have not sent a SYN yet. One that still has its slot would keep it slot_life longer, so late
+ * re-sends yield to waiters. */
 static __always_inline enum verdict attempt_resend(struct accounting *b, struct attempt *a, __u32 mode, __u64 now)
 {
 	__u64 slot_age = now - a->slot_ns;
@@ -141,7 +143,7 @@ static __always_inline void end_out(struct scope *s, const struct limits *l, str
 	count_once(is_answer(ending) ? &s->established : &s->failed);
 }
 
-/* connect() looks at parts only while some of them has cancelled too much. */
+/* connect() looks at parts only until churned_until_ns. */
 static __always_inline void part_cancels(struct accounting *b, const struct attempt *a, __u64 now)
 {
 	struct scope *host = host_of(b);
@@ -153,7 +155,7 @@ static __always_inline void part_cancels(struct accounting *b, const struct atte
 		host->churned_until_ns = b->part->paid_ns;
 }
 
-/* The attempt left SYN_SENT, whichever way. What that says of who made it was heard before: see heard.h. */
+/* The attempt left SYN_SENT, in whatever way. What this says of its account was heard before: see heard.h. */
 static __always_inline void attempt_end(struct accounting *b, struct attempt *a, enum ending ending, __u64 now)
 {
 	__u32 was = ends(a);

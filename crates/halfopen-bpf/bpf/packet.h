@@ -8,9 +8,9 @@
 
 #define LEAVES 1
 
-/* One that leaves, or arrives. */
+/* A packet that leaves or arrives. */
 struct packet {
-	struct prefix far; /* its other end */
+	struct prefix far; /* address of its remote end */
 	__u8 protocol;
 	__u32 transport; /* offset of the transport header */
 };
@@ -25,7 +25,7 @@ static __always_inline int is_ipv6_extension(__u8 header)
 	return header == 0 || header == 43 || header == 60 || header == IPV6_FRAGMENT;
 }
 
-/* Whether its headers could be read. */
+/* Returns whether the packet's headers could be read. */
 static __always_inline int read_packet(struct __sk_buff *skb, int leaves, struct packet *packet)
 {
 	__u8 ip[40], extension[2];
@@ -47,7 +47,7 @@ static __always_inline int read_packet(struct __sk_buff *skb, int leaves, struct
 	for (int i = 0; i < IPV6_EXTENSIONS && is_ipv6_extension(packet->protocol); i++) {
 		if (bpf_skb_load_bytes(skb, packet->transport, extension, sizeof(extension)))
 			return 0;
-		/* The length of a fragment's is fixed, and the byte for it reserved. */
+		/* A fragment header has a fixed length; its length byte is reserved. */
 		packet->transport += packet->protocol == IPV6_FRAGMENT ? 8 : (extension[1] + 1) * 8;
 		packet->protocol = extension[0];
 	}

@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Who takes the full host's turns: they go round among the top-level cgroups that wait, and in each among its parts.
- * Each has one in a round. Who has just begun to wait, and has had none in this round or for a moment, comes
- * first: the latest before the others, and with every other turn at most, so that all who wait have theirs.
+ * The order in which parties take the turns of a full host. Turns go round among the top-level cgroups that wait, and
+ * in each of them among its parts: each has one turn in a round. A party that has just begun to wait, and has had no
+ * turn in this round or for NEWCOMER_NS, is a newcomer and comes first. The latest newcomer comes before the others.
+ * Newcomers get every other turn at most, so that all other waiters have theirs.
  *
- * Every function here is to be called with the host scope's lock held. Pure: no helper is called.
+ * Every function here is called with the host scope's lock held. Pure: no helper is called.
  */
 #pragma once
 
 #include "abi.h"
 
-/* A turn that nobody took for so long is open to all: those whose it was may be late, or gone. */
+/* A turn that was not taken for this long is open to all: the waiters that are entitled to it may be late, or gone. */
 #define TURN_FORFEIT_NS 640000000ULL
-/* Who asks for no more than one turn in so long is a newcomer each time: an account that dials a few addresses a second
- * does not wait for ten thousand accounts to have had theirs. */
+/* A party that has not had a turn for this long is a newcomer each time it begins to wait: an account that dials a few
+ * addresses a second does not wait for the turns of ten thousand other accounts. */
 #define NEWCOMER_NS 100000000ULL
 #define NEWCOMERS 32
 
-/* Where it stands among the latest to have begun: a bit, or 0. */
+/* The party's bit in `newcomers`, if it is among the latest NEWCOMERS to begin, else 0. */
 static __always_inline __u32 begun_as(const struct party *all, const struct party *part)
 {
 	__u32 before = all->joined - part->join;
@@ -25,7 +26,7 @@ static __always_inline __u32 begun_as(const struct party *all, const struct part
 	return part->waiters && before < NEWCOMERS ? 1u << (before & (NEWCOMERS - 1)) : 0;
 }
 
-/* Whether it would be one, were it to begin to wait now. */
+/* Whether the party would be a newcomer, were it to begin to wait now. */
 static __always_inline int would_be_newcomer(const struct party *all, const struct party *part, __u64 now)
 {
 	return part->served != all->round || now >= part->turn_ns + NEWCOMER_NS;
@@ -57,7 +58,7 @@ static __always_inline void round_leave(struct party *all, struct party *part)
 	all->unserved -= all->unserved && part->served != all->round;
 }
 
-/* One that does not wait yet is judged as if it began to. */
+/* Whether the party is a newcomer. One that does not wait yet is judged as if it began to wait now. */
 static __always_inline int is_new(const struct party *all, const struct party *part, __u64 now)
 {
 	return part->waiters ? !!(begun_as(all, part) & all->newcomers) : would_be_newcomer(all, part, now);
@@ -84,7 +85,7 @@ static __always_inline void round_take(struct party *all, struct party *part, __
 	all->owes = is_newcomers_turn(all, part, now);
 	all->newcomers &= ~begun_as(all, part);
 	part->turn_ns = now;
-	/* A newcomer's second one, or one that others have left. */
+	/* A newcomer's second turn in this round, or a turn that others did not take. */
 	if (had_one && all->unserved)
 		return;
 	if (had_one) {
@@ -95,13 +96,14 @@ static __always_inline void round_take(struct party *all, struct party *part, __
 	all->unserved -= all->unserved && part->waiters;
 }
 
-/* So many turns pass until it has its own. */
+/* The number of turns that pass until the party has its own. */
 static __always_inline __u32 turns_until(const struct party *all, const struct party *part)
 {
 	return is_latest_newcomer(all, part) && all->waiting > 2 ? 2 : all->waiting;
 }
 
-/* Asked while there is a turn, by one who takes it if he may; NULL where there was no room to note whose it is. */
+/* Asked while a turn is due, by an attempt that takes it if it may. `top` and `part` are NULL if there was no room to
+ * note them. */
 static __always_inline int may_take(struct party *host, const struct party *top, const struct party *part, __u64 now)
 {
 	if (!top || !part || (is_turn_of(host, top, now) && is_turn_of(top, part, now))) {

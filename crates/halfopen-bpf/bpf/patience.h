@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * TCP's own timers, as arithmetic: how long a program's connect() lasts towards a silent peer, when a held socket asks
- * again, and how its timer is led there. Pure: no helper is called.
+ * TCP's own timers, as arithmetic: how long connect() lasts towards a silent peer, when a held socket asks again, and
+ * how its timer is led to that moment. Pure: no helper is called.
  */
 #pragma once
 
@@ -14,8 +14,9 @@
 
 #define DOUBLINGS 8 /* of 1 s, to beyond the longest rto_max */
 
-/* How long connect() lasts towards a silent peer. tcp_model_timeout() says when it is enough: the sum of timers that
- * double from 1 s up to rto_max. TCP looks when a timer runs, and those repeat `linear` times before they double. */
+/* How long connect() lasts towards a silent peer. tcp_model_timeout() gives the limit: the sum of timers that double
+ * from 1 s up to rto_max. TCP compares only when a timer runs, and its real timers repeat `linear` times before they
+ * double. */
 static __always_inline __u32 silent_patience_ms(__u32 syn_count, __u32 linear, __u32 rto_max_ms)
 {
 	__u32 model = 0, step = SYN_TIMER_MS, elapsed, timer, left;
@@ -43,7 +44,8 @@ static __always_inline __u32 silent_patience_ms(__u32 syn_count, __u32 linear, _
 	return elapsed;
 }
 
-/* How many bits a number takes: ones below the highest, counted side by side. Neither loop nor branch. */
+/* The number of bits that a number takes: sets all bits below the highest one, and counts them in parallel. No loop and
+ * no branch. */
 static __always_inline __u32 bits_of(__u32 number)
 {
 	number |= number >> 1;
@@ -56,11 +58,11 @@ static __always_inline __u32 bits_of(__u32 number)
 	return ((number + (number >> 4)) & 0x0f0f0f0f) * 0x01010101 >> 24;
 }
 
-/* The TCP_SYNCNT with which a socket whose timer has run `rechecks` times, and stands at timer_ms now, goes on for
- * patience_ms at least. Its timer repeats until it has run `linear` times and doubles then, up to rto_max; TCP gives up
- * at the timer that finds count + linear of them behind it (tcp_write_timeout()), or once the time is over that as many
- * timers from 1 s on take (tcp_model_timeout()): hence one more than own_count at least. No loop: the verifier would
- * walk each. */
+/* The TCP_SYNCNT with which a socket lasts at least patience_ms more, if its timer has run `rechecks` times and stands
+ * at timer_ms. The timer repeats until it has run `linear` times, and then doubles up to rto_max. TCP gives up at the
+ * timer that finds count + linear timers behind it (tcp_write_timeout()), or once the time that as many timers from 1 s
+ * on take is over (tcp_model_timeout()): hence at least own_count + 1. No loop: the verifier would walk each
+ * iteration. */
 static __always_inline __u32 syn_count_to_last(__u32 patience_ms, __u32 timer_ms, __u32 rechecks, __u32 linear,
 					       __u32 own_count)
 {
@@ -84,8 +86,8 @@ static __always_inline __u32 syn_count_to_last(__u32 patience_ms, __u32 timer_ms
 	return count < SYN_COUNT_MOST ? count : SYN_COUNT_MOST;
 }
 
-/* How long an attempt may wait, counted from connect(): as long as a silent network would have been waited for, or
- * max_wait where that is longer, and never past the program's own TCP_USER_TIMEOUT unless max_wait is. */
+/* How long an attempt may wait, counted from connect(): as long as connect() would last towards a silent peer, at most
+ * the program's own TCP_USER_TIMEOUT; or max_wait, where that is longer. */
 static __always_inline __u32 longest_wait_ms(__u32 patience_ms, __u32 user_timeout_ms, __u64 max_wait_ns)
 {
 	__u64 most = max_wait_ns / NS_PER_MS;
@@ -101,12 +103,12 @@ static __always_inline __u32 longest_wait_ms(__u32 patience_ms, __u32 user_timeo
 #define FIRST_TIMER_LEAST_MS 12u
 #define FIRST_TIMER_QUICK_MS 500u
 #define FIRST_TIMER_MOST_MS 100000u
-#define RECHECKS_LEAST 60u /* a second, of all waiters together */
+#define RECHECKS_LEAST 60u /* per second, of all waiters together */
 #define RECHECKS_MOST 6000u
 #define RECHECKS_BY_SLOT 2000u
-#define RECHECKS_FOR_A_TURN 6 /* so that a turn is taken while it is fresh */
+#define RECHECKS_FOR_A_TURN 6 /* per interval, so that a turn is taken soon after it falls due */
 
-/* How often all waiters together shall ask in a second. */
+/* How many times a second all waiters together should ask. */
 static __always_inline __u32 rechecks_per_s(__u64 interval_ns)
 {
 	__u64 rate;
@@ -119,13 +121,14 @@ static __always_inline __u32 rechecks_per_s(__u64 interval_ns)
 	return rate < RECHECKS_MOST ? rate : RECHECKS_MOST;
 }
 
-/* A share of `width` by the place in the queue; neighbours land far apart: 40503 / 65536 is the golden ratio. */
+/* A share of `width` by the number in the queue. Neighbours get shares that are far apart: 40503 / 65536 is the golden
+ * ratio. */
 static __always_inline __u32 share_of(__u32 width, __u32 number)
 {
 	return (__u64)((number * 40503u) & 0xffff) * width >> 16;
 }
 
-/* Between `least` and twice that, but not beyond `most`. */
+/* A time between `least` and twice that, but at most `most`. */
 static __always_inline __u32 spread_ms(__u64 least, __u32 most, __u32 number)
 {
 	__u64 widest = 2 * least;
@@ -138,7 +141,8 @@ static __always_inline __u32 spread_ms(__u64 least, __u32 most, __u32 number)
 	return least + share_of(widest - least, number);
 }
 
-/* A first timer must run well before the end of the wait, which is only then made to be the socket's own. */
+/* The longest first timer. It must run well before the end of the wait, because the socket gets the options for that
+ * end only then. */
 static __always_inline __u32 first_timer_most_ms(__u32 longest_wait_ms)
 {
 	__u32 most = longest_wait_ms / 4 * 3;
@@ -146,10 +150,10 @@ static __always_inline __u32 first_timer_most_ms(__u32 longest_wait_ms)
 	return most < FIRST_TIMER_MOST_MS ? most : FIRST_TIMER_MOST_MS;
 }
 
-/* The first timer of a held socket, which is also the step of its quick re-checks: short while few wait. Many must be
- * spread over a whole interval between re-checks from the first on, since the timer wheel then keeps them on the beat
- * that they fell into: those that ask together leave the slots idle until they ask together again. Still more ask in
- * the order in which they came, as often as is needed to take every turn. */
+/* The first timer of a held socket, in ms; it is also the step of its quick re-checks. It is short while few wait. With
+ * more waiters, first timers spread over the whole interval between re-checks: the timer wheel then keeps each socket
+ * in its phase, and sockets that ask together leave slots idle until they ask together again. With still more waiters,
+ * they ask in the order in which they came, as often as is needed to take every turn. */
 static __always_inline __u32 first_timer_ms(__u32 waiting, __u32 queue_number, __u64 interval_ns, __u32 most)
 {
 	const __u32 widest = FIRST_TIMER_QUICK_MS - FIRST_TIMER_LEAST_MS;
@@ -165,18 +169,18 @@ static __always_inline __u32 first_timer_ms(__u32 waiting, __u32 queue_number, _
 	return FIRST_TIMER_LEAST_MS + share_of(spread, queue_number);
 }
 
-#define SLOT_TURN_NS 7500000ULL		  /* a turn by slots, for the first timer: 10 slots at 75 ms */
-#define FASTEST_WOKEN_TURN_NS 10000000ULL /* 100 a second; faster, and re-checks alone keep the rate */
+#define SLOT_TURN_NS 7500000ULL		  /* assumed time of a turn by slots, for the first timer: 10 slots at 75 ms */
+#define FASTEST_WOKEN_TURN_NS 10000000ULL /* 100 turns a second; above that, re-checks alone keep the rate */
 #define FIRST_TIMER_WOKEN_MS 500u
 
-/* Whether waking each waiter at its turn is worth while. */
+/* Whether waking each waiter at its turn is worthwhile. */
 static __always_inline int can_be_woken_in_time(__u64 interval_ns)
 {
 	return !interval_ns || interval_ns >= FASTEST_WOKEN_TURN_NS;
 }
 
-/* The first timer where a daemon wakes waiters, which it can until that timer runs: beyond the turn, so that it need
- * not run, but by little more than the turn takes, should the daemon be gone. */
+/* The first timer if a daemon wakes waiters, in ms. The daemon can wake a waiter only until this timer runs, so the
+ * timer ends after the turn is expected. It ends soon after it, in case the daemon is gone. */
 static __always_inline __u32 first_timer_woken_ms(__u32 waiting, __u32 queue_number, __u64 interval_ns, __u32 most)
 {
 	__u64 turn_ns = interval_ns > SLOT_TURN_NS ? interval_ns : SLOT_TURN_NS;
@@ -187,8 +191,8 @@ static __always_inline __u32 first_timer_woken_ms(__u32 waiting, __u32 queue_num
 #define FIRST_TIMER_MPTCP_LEAST_MS 300u
 #define FIRST_TIMER_MPTCP_MOST_MS 20000u
 
-/* An MPTCP SYN falls back to TCP at its third re-check (mptcp_active_detect_blackhole()), so it has two good ones: the
- * first when its turn may be expected, were the queue worked off in order. */
+/* An MPTCP SYN falls back to TCP at its third re-check (mptcp_active_detect_blackhole()), so it has two useful ones.
+ * The first comes when its turn would be, if the queue were worked off in order. */
 static __always_inline __u32 first_timer_mptcp_ms(__u32 waiting, __u64 interval_ns)
 {
 	__u64 turn = waiting * interval_ns / NS_PER_MS;
@@ -198,14 +202,14 @@ static __always_inline __u32 first_timer_mptcp_ms(__u32 waiting, __u64 interval_
 	return turn < FIRST_TIMER_MPTCP_MOST_MS ? turn : FIRST_TIMER_MPTCP_MOST_MS;
 }
 
-#define RECHECK_MS 512u		   /* TCP_RESOURCE_PROBE_INTERVAL and the timer wheel's granularity */
-#define SOON_MS 30000u		   /* held for less: re-checks at most RECHECK_MS apart */
-#define FEW_WAIT 128u		   /* so few that each one's lateness leaves slots idle */
-#define RECHECKS_BEFORE_THRIFT 96u /* of the 127 there are */
+#define RECHECK_MS 512u		   /* TCP_RESOURCE_PROBE_INTERVAL, rounded up to the timer wheel's granularity */
+#define SOON_MS 30000u		   /* attempts held for less than this re-check quickly */
+#define FEW_WAIT 128u		   /* with so few waiters, each one's lateness leaves slots idle */
+#define RECHECKS_BEFORE_THRIFT 96u /* of the 127 that TCP_SYNCNT allows */
 
-/* Whether the withheld SYN shall lead TCP to its next timer by back-off (it repeats the timer `linear` times and
- * doubles it then) rather than by a re-check in 512 ms, which leaves the timer as it is. The short timers are few: they
- * are kept for the time when few wait. */
+/* Whether the withheld SYN should make TCP back off (repeat the timer `linear` times, then double it) rather than
+ * re-check in 512 ms, which leaves the timer as it is. TCP_SYNCNT bounds the number of timers, so short ones are saved
+ * for when few attempts wait. */
 static __always_inline int back_off(__u32 held_ms, __u32 rechecks, __u32 timer_ms, __u32 linear, __u32 waiting)
 {
 	__u32 next = rechecks <= linear ? timer_ms : 2 * timer_ms;
@@ -217,13 +221,14 @@ static __always_inline int back_off(__u32 held_ms, __u32 rechecks, __u32 timer_m
 	return next <= RECHECK_MS && waiting <= FEW_WAIT;
 }
 
-#define RTO_MAX_LEAST_MS 1000u	  /* of TCP_RTO_MAX_MS */
+#define RTO_MAX_LEAST_MS 1000u	  /* the least value of TCP_RTO_MAX_MS */
 #define WAIT_LEAST_MOST_MS 60000u /* half of TCP_RTO_MAX */
 #define WAIT_FRESH_MS                                                                                                  \
-	3000u /* timers up to here come within half of TURN_TOLERANCE_NS; much longer ones come in clumps */
+	3000u /* timers up to this long run within half of TURN_TOLERANCE_NS; much longer ones run in clumps */
 
-/* How long until a waiter shall ask again: so long that all together ask at their rate. Without a daemon that wakes
- * them every fourth time is short, or all would ask in one moment and leave the turns between it and the next. */
+/* How long until a waiter should ask again, in ms, so that all together ask at their rate. Without a daemon that wakes
+ * them, every fourth wait is short: otherwise all would ask in one moment and leave the turns until the next one
+ * unused. */
 static __always_inline __u32 next_wait_ms(__u32 held_ms, __u32 rechecks, __u32 waiting, __u32 queue_number,
 					  __u64 interval_ns, int woken)
 {

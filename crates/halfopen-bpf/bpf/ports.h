@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Which destination ports share their evidence in an account. What answers all over the Internet is to be farmed by
- * anybody, and what worms ask for is what it would be spent on: neither shares a cell with any other port.
+ * Which destination ports share their evidence in an account. Anybody can farm answers from services that answer all
+ * over the Internet, and would spend the credit on the ports that worms ask for: neither group shares a cell with any
+ * other port.
  */
 #pragma once
 
@@ -10,7 +11,7 @@
 enum port_cell {
 	CELL_HTTPS,
 	CELL_HTTP,
-	CELL_PUBLIC, /* of mail and name servers */
+	CELL_PUBLIC, /* mail and name servers */
 	CELL_SSH,
 	CELL_TELNET,
 	CELL_WINDOWS,
@@ -20,7 +21,7 @@ enum port_cell {
 	CELL_OTHERS
 };
 
-/* Names are told of servers on these alone: on others a name is no more than an address. */
+/* A DNS name counts only for these ports: for others a named address is an address like any other. */
 static __always_inline int takes_names(__u8 cell)
 {
 	return cell <= CELL_PUBLIC;
@@ -37,7 +38,7 @@ static __always_inline int is_among(__u16 port, const __u16 *ports, unsigned int
 
 #define IS_AMONG(port, ports) is_among(port, ports, sizeof(ports) / sizeof(*(ports)))
 
-/* Below PORT_CELLS. Which of the others share one differs from account to account. */
+/* The cell of a port, below PORT_CELLS. Which of the remaining ports share a cell differs from account to account. */
 static __always_inline __u8 port_cell(__u64 account, __u16 port)
 {
 	static const __u16 public[] = { 25, 53, 110, 143, 465, 587, 853, 993, 995 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Who connects and where to: the destination as one form of address, the task, the scope of its cgroup.
+ * Which task connects, and where to: the destination in a single address form, the task, and its cgroup's scope.
  */
 #pragma once
 
@@ -13,15 +13,15 @@
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
 #define PREFIX_BITS 128
-#define USER_NAMESPACES_DEEP 33 /* at the most, the first of all included */
+#define USER_NAMESPACES_DEEP 33 /* at most, including the initial one */
 
 static __always_inline const struct policy *policy_in_force(void)
 {
 	return &policies[policy_now & 1];
 }
 
-/* The mode that holds now. That `halfopen enforce --for` is over is decided here: it must be, whatever has become of
- * the daemon. The clock is read only while a trial runs, or has just ended. */
+/* The mode in force now. The end of `halfopen enforce --for` is decided here, so that it takes effect whatever has
+ * become of the daemon. The clock is read only during a trial, and after one has just ended. */
 static __always_inline __u32 mode_now(const struct policy *p)
 {
 	barrier_var(p); /* see limits_of() */
@@ -45,9 +45,9 @@ static __always_inline int is_exempt(const struct prefix *destination)
 	return bpf_map_lookup_elem(&exempt, destination) != NULL;
 }
 
-/* NFS, iSCSI, Ceph, nvme-tcp: a connect that the kernel makes for itself is never held, the system may hang on it.
- * Those are the root cgroup's. MPTCP's subflows and the sockets behind AF_SMC's are kernel sockets too, but a
- * program's. */
+/* NFS, iSCSI, Ceph, nvme-tcp: a connect that the kernel makes for itself is never held, because the system may hang on
+ * it. Such sockets belong to the root cgroup. MPTCP's subflows and the sockets behind AF_SMC are kernel sockets too,
+ * but act for a program. */
 static __always_inline int is_of_program(const struct tcp_sock *tp)
 {
 	if (bpf_core_field_exists(tp->is_mptcp) && tp->is_mptcp)
@@ -58,7 +58,7 @@ static __always_inline int is_of_program(const struct tcp_sock *tp)
 	       tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup->level;
 }
 
-/* The id of the top-level cgroup that this one is in, or of the one above. */
+/* The id of this cgroup's top-level cgroup, or of the cgroup itself if it is above that level. */
 static __always_inline __u64 top_of(const struct policy *p, struct cgroup *cgroup)
 {
 	__u32 level = p->top_level & 0xff;
@@ -101,8 +101,8 @@ static __always_inline int make_party(__u64 top, __u64 part)
 	return bpf_map_lookup_elem(&parties, &key) != NULL;
 }
 
-/* The parties of an attempt that may have to wait. Where there is no room for its part it is one of its cgroup's other
- * parts. Global, as those in accounting.h are. */
+/* Makes the parties of an attempt that may have to wait. If there is no room for its part, it joins its cgroup's
+ * OTHER_PARTS. Global, for the reason given in accounting.h. */
 __noinline int make_parties(struct attempt *a)
 {
 	if (!a)
@@ -117,8 +117,8 @@ __noinline int make_parties(struct attempt *a)
 	return 0;
 }
 
-/* The user that the current task is, as far as it did not choose: who may make user namespaces is its owner in all of
- * them, and root's are each a user. */
+/* The user of the current task, disregarding user namespaces that a user can make: tasks in such namespaces count as
+ * the owner of the outermost one. If root owns it, the namespace is a user of its own. */
 __noinline __u64 user_of_current(void)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
@@ -131,7 +131,7 @@ __noinline __u64 user_of_current(void)
 	return ns->owner.val ? ns->owner.val : USER_IS_NAMESPACE | ns->ns.inum;
 }
 
-/* The scope of the cgroup that the socket was created in, or of its ancestor at the depth where scopes are. */
+/* The scope of the cgroup in which the socket was created, or of its ancestor at the depth that has scopes. */
 static __always_inline __u32 scope_of(const struct policy *p, struct cgroup *cgroup)
 {
 	__u32 *scope, level = p->exec_level & 0xff;
@@ -147,7 +147,7 @@ static __always_inline __u32 scope_of(const struct policy *p, struct cgroup *cgr
 	return scope ? *scope & (SCOPES - 1) : 0;
 }
 
-/* Its name for as long as the kernel runs; 0 where nobody has asked for it. Where there is no helper for it. */
+/* The socket's cookie; 0 if nobody has asked for it. For programs that have no helper for it. */
 static __always_inline __u64 cookie_of(const struct sock *sk)
 {
 	return sk->__sk_common.skc_cookie.counter;
@@ -163,8 +163,8 @@ static __always_inline void note_program(struct attempt *a, struct cgroup *cgrou
 	a->cgroup_id = cgroup ? cgroup->kn->id : 0;
 }
 
-/* Verifiers before 6.2 forget the bound of an index that was spilled: it is given here again, where the compiler cannot
- * see that it has one, and the address is made at once. */
+/* Verifiers before 6.2 forget the bound of a spilled index. So the index is bounded here again, where the compiler
+ * cannot see that it already is, and the address is computed at once. */
 static __always_inline const struct limits *limits_of(const struct policy *p, __u64 scope)
 {
 	const struct limits *l;
@@ -183,7 +183,7 @@ static __always_inline struct scope *host_scope(void)
 	return bpf_map_lookup_elem(&scopes, &key);
 }
 
-/* The accounting of a rule's account, or of a scope of the table. */
+/* The scope of a rule's account, or a scope of the table. */
 static __always_inline struct scope *find_scope(__u32 number, __u64 account)
 {
 	struct account_key key = { .id = account, .scope = number };
@@ -193,8 +193,8 @@ static __always_inline struct scope *find_scope(__u32 number, __u64 account)
 	return bpf_map_lookup_elem(&scopes, &number);
 }
 
-/* Looks up the scopes: of the table those of these numbers, 0 = none, and of a rule one of its accounts. The host's
- * lock must not be held yet. */
+/* Looks up the scopes with these numbers (0 = none); if `account` is not 0, `own` is that account of the rule's. The
+ * host's lock must not be held yet. */
 static __always_inline int open_scopes(struct accounting *b, const struct policy *p, __u32 own, __u64 account,
 				       __u32 interface)
 {
@@ -219,7 +219,7 @@ static __always_inline int is_unreleased(const struct policy *p, const struct sc
 	return s->releases != p->released;
 }
 
-/* All but what the attempts that live count on. */
+/* Resets all but the members that live attempts rely on. */
 static __always_inline void trust_begins_anew(struct trust *t)
 {
 	t->credit = 0;
@@ -236,7 +236,8 @@ static __always_inline void trust_begins_anew(struct trust *t)
 	t->answers = 0;
 }
 
-/* Some account was released by hand since this one was last asked for: this one? */
+/* Called when some account was released by hand since this one was last checked: resets this one if it was among
+ * them. */
 __noinline int release_scope(__u32 number, __u64 account, __u32 released)
 {
 	struct account_key key = { .id = account, .scope = number };
@@ -264,8 +265,8 @@ __noinline int release_scope(__u32 number, __u64 account, __u32 released)
 	return is_it;
 }
 
-/* Bring a scope up to now. Global, as those in accounting.h are, and each for itself: the verifier would walk each way
- * through the one for each through the others. */
+/* Brings a scope up to now. Global, for the reason given in accounting.h, and one function for each step: otherwise the
+ * verifier would walk every path through one step for every path through the others. */
 __noinline int settle_slots(__u32 number, __u64 account)
 {
 	struct scope *host = host_scope(), *s = find_scope(number & (SCOPES - 1), account);
@@ -336,7 +337,7 @@ static __always_inline void find_parties(struct accounting *b, const struct atte
 	b->part = find_party(a->top, a->part);
 }
 
-/* Looks up what an attempt is charged to, and its parties where it is counted in them. */
+/* Looks up what an attempt is charged to, and its parties if it is counted in them. */
 static __always_inline int open_accounting(struct accounting *b, const struct policy *p, const struct attempt *a,
 					   __u64 now)
 {

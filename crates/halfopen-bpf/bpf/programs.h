@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * What waiting did to which program. Touched only for attempts that wait, would have, or are refused.
+ * What waiting did to each program. Used only for attempts that wait, would have waited, or are refused.
  */
 #pragma once
 
 #include "kernel_types.h"
 #include "maps.h"
 
-/* Not on the stack, which is short. */
+/* Not on the stack, which is small. */
 static const struct program_count uncounted;
 
-/* A task's name is its own choice: who takes on thousands is to push nobody out of the table. */
+/* A task chooses its own name: one that takes thousands of names must not push other programs out of the table. */
 static __always_inline int has_row_left(__u64 cgroup_id)
 {
 	__u32 *rows = bpf_map_lookup_elem(&program_rows, &cgroup_id), first = 1;
@@ -97,7 +97,7 @@ static __always_inline void program_ended_waiting(const struct attempt *a, int t
 	program_waited(count, a, now);
 }
 
-/* In connect(), before there is an attempt. */
+/* Called in connect(), before there is an attempt. */
 static __always_inline void program_refused(struct cgroup *cgroup)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();

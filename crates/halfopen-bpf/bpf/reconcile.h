@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * The reconcile walk: what a walk over all live attempts has seen takes the place of the counters.
+ * The reconcile walk: what a walk over all live attempts has seen replaces the counters.
  *
- * Every function here is to be called with the host scope's lock held. Pure: no helper is called.
+ * Every function here is called with the host scope's lock held, except is_gone() and walk_goes_on(). Pure: no helper
+ * is called.
  */
 #pragma once
 
@@ -31,7 +32,7 @@ static __always_inline void attempt_seen(struct accounting *b, struct attempt *a
 	trust_of(at, a)->seen_waiting += queued && is_first(a);
 }
 
-/* One that the walk has seen has ended meanwhile. */
+/* An attempt that the walk has seen has ended in the meantime. */
 static __always_inline void attempt_unseen(struct accounting *b, const struct attempt *a)
 {
 	if (!is_seen(b, a))
@@ -42,11 +43,12 @@ static __always_inline void attempt_unseen(struct accounting *b, const struct at
 	}
 }
 
-/* A live socket is heard of at its timers, which are at most two minutes apart (TCP_RTO_MAX). */
+/* A live socket gives a sign of life at each of its timers, which are at most two minutes apart (TCP_RTO_MAX). */
 #define GONE_NS 300000000000ULL
 
-/* Whether the socket of an attempt must have ended: the last walk over sockets, if it has gone through the attempt's
- * namespace and began later, has not met it. Where it could not go, it has not been heard of for too long. */
+/* Whether the socket of an attempt must have ended. If the last socket walk went through the attempt's namespace and
+ * began after the attempt, it did not meet the socket. If it did not go there, the socket has given no sign of life for
+ * too long. */
 static __always_inline int is_gone(const struct attempt *a, int has_walked, __u32 walk, __u64 walk_ns, __u64 now)
 {
 	if (has_walked)
@@ -60,19 +62,19 @@ static __always_inline int walk_goes_on(__u32 walk)
 	return walk & 1;
 }
 
-/* A walk over all live attempts begins; one that never ended is void. */
+/* A walk over all live attempts begins; a walk that never ended is void. */
 static __always_inline void walk_begins(struct scope *host)
 {
 	join_walk(host, (host->walk + 1) | 1);
 }
 
-/* Its numbers are in every account. */
+/* The walk's counts have replaced those of every account. */
 static __always_inline void walk_is_over(struct scope *host)
 {
 	host->walk += walk_goes_on(host->walk);
 }
 
-/* The walk is complete: what it saw is what there is. Returns whether the accounting was wrong. */
+/* The walk is complete: what it saw is all there is. Returns whether the counters had drifted. */
 static __always_inline int walk_ends(struct scope *s, __u32 walk)
 {
 	__u32 drifted;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * The records of live attempts, in memory of ours: what a program can fill or free of its own socket's is no place for
- * what is known of it.
+ * The records of live attempts, in the limiter's own memory: a program can fill or free its socket's storage, so that
+ * is no place for what is known of it.
  *
- * A record is found by its socket's cookie, which no other socket ever has: at the entry of `records` that the lowest
- * bits name, or, where that is another attempt's, in records_beside, of which nobody may have all (beside.h). A record
- * whose socket has ended unnoticed is found by the reconcile walk.
+ * A record is found by its socket's cookie, which no other socket ever has. It is at the entry of `records` that the
+ * cookie's lowest bits select, or, if that entry is another attempt's, in records_beside, which no account can exhaust
+ * (beside.h). The reconcile walk finds the record of a socket that ended unnoticed.
  */
 #pragma once
 
@@ -13,7 +13,7 @@
 #include "maps.h"
 #include "program.h"
 
-/* What a new record begins as: it is too large for a program's stack. */
+/* The contents of a new record, which is too large for a program's stack. */
 const volatile __u8 no_attempt[sizeof(struct attempt)];
 
 static __always_inline struct attempt *record_at(__u64 cookie)
@@ -23,7 +23,7 @@ static __always_inline struct attempt *record_at(__u64 cookie)
 	return bpf_map_lookup_elem(&records, &key);
 }
 
-/* NULL where there is none. */
+/* Returns NULL if there is none. */
 static __always_inline struct attempt *find_record(__u64 cookie)
 {
 	struct attempt *a = record_at(cookie);
@@ -34,14 +34,15 @@ static __always_inline struct attempt *find_record(__u64 cookie)
 	return a && a->cookie == cookie ? a : NULL;
 }
 
-/* A party that was collected in the moment in which it was counted in has lost count. */
+/* A party that was collected just as it was being counted in has lost a count: never go below zero. */
 static __always_inline void one_less_beside(struct party *party)
 {
 	if (party && (__s32)__sync_fetch_and_add(&party->beside, -1) <= 0)
 		__sync_fetch_and_add(&party->beside, 1);
 }
 
-/* Its parties do not count one any more. Global, as those in accounting.h are; so are the next. */
+/* The attempt's parties count its record no more. Global, for the reason given in accounting.h; so are the next
+ * functions. */
 __noinline int uncount_beside(__u64 top, __u64 part)
 {
 	one_less_beside(find_party(top, WHOLE_TOP));
@@ -59,8 +60,8 @@ static __always_inline int has_share_beside(const struct party *top, const struc
 	return may_have_beside(&held);
 }
 
-/* Whether the attempt, which is described and not in the accounting yet, may keep its record beside; its parties count
- * it then. Of those that ask at the same moment one for each CPU may be too many. */
+/* Whether the attempt, which is described but not in the accounting yet, may keep its record in records_beside; if so,
+ * its parties count it. CPUs that ask at the same moment may exceed a limit by one each. */
 __noinline int keep_beside(struct attempt *a)
 {
 	struct party *top, *part;
@@ -68,14 +69,14 @@ __noinline int keep_beside(struct attempt *a)
 
 	if (!a || a->kept != KEPT_BESIDE)
 		return 1;
-	/* Its own is among them. */
+	/* Its own record is among them. */
 	others = beside - !!beside;
 	if (!beside_is_counted(others, beside_most))
 		return 1;
 	make_parties(a);
 	top = find_party(a->top, WHOLE_TOP);
 	part = find_party(a->top, a->part);
-	/* Whoever cannot be counted is taken to have many. */
+	/* A party that cannot be counted is assumed to have many. */
 	if (!(a->flags & ATTEMPT_NEVER_HELD) && !has_share_beside(top, part, others, beside_most)) {
 		count_fault(FAULT_NO_RECORD);
 		return 0;
@@ -104,7 +105,7 @@ static __always_inline struct attempt *claim_beside(__u64 cookie)
 	return a;
 }
 
-/* It was an earlier attempt's of the same socket, perhaps of another account. */
+/* The record was an earlier attempt's of the same socket, perhaps of another account. */
 static __always_inline void begin_anew(struct attempt *a)
 {
 	if (a->kept != KEPT_BESIDE_COUNTED)
@@ -113,8 +114,8 @@ static __always_inline void begin_anew(struct attempt *a)
 	uncount_beside(a->top, a->part);
 }
 
-/* The record of the socket's attempt, a new one where there is none; NULL where there is no room for it. One that was
- * freed is in no state and holds no slot. keep_record() is to be asked, once it is described. */
+/* Returns the record of the socket's attempt, a new one if there was none, or NULL if there is no room. A record that
+ * was freed is in no state and holds no slot. Once the attempt is described, keep_record() must be called. */
 static __always_inline struct attempt *claim_record(__u64 cookie)
 {
 	struct attempt *a = find_record(cookie);
@@ -151,7 +152,8 @@ __noinline int free_beside(__u64 cookie, __u64 held_as)
 	return 1;
 }
 
-/* It is held as its socket's, by the cookie, or by the reconcile walk. */
+/* Frees a record that is held under the cookie `held_as`: its socket's, or that with RECORD_ENDS for the reconcile
+ * walk. */
 static __always_inline void free_held_as(struct attempt *a, __u64 cookie, __u64 held_as)
 {
 	if (record_at(cookie) == a)
@@ -165,8 +167,8 @@ static __always_inline void free_record(struct attempt *a, __u64 cookie)
 	free_held_as(a, cookie, cookie);
 }
 
-/* For the reconcile walk, which comes upon a record while its socket may free it, and another claim it. Returns whether
- * it is held now: free_seized() is to follow. */
+/* Seizes a record for the reconcile walk, while its socket may free it and another one claim it. Returns whether the
+ * walk holds it now; free_seized() must follow. */
 static __always_inline int seize_record(struct attempt *a, __u64 cookie)
 {
 	return __sync_val_compare_and_swap(&a->cookie, cookie, cookie | RECORD_ENDS) == cookie;
@@ -177,7 +179,7 @@ static __always_inline void free_seized(struct attempt *a, __u64 cookie)
 	free_held_as(a, cookie, cookie | RECORD_ENDS);
 }
 
-/* Whether a described attempt may keep the record that it has claimed; one that may not has none any more. */
+/* Whether a described attempt may keep the record that it has claimed. If not, the record is freed. */
 static __always_inline int keep_record(struct attempt *a)
 {
 	if (!a->kept || keep_beside(a))
@@ -186,7 +188,8 @@ static __always_inline int keep_record(struct attempt *a)
 	return 0;
 }
 
-/* Asked in connect(), where an error can still be returned: whether there is room whoever asks. */
+/* Whether there is room for a record, whichever account asks. Asked in connect(), where an error can still be
+ * returned. */
 static __always_inline int has_room_for(__u64 cookie)
 {
 	const struct attempt *a = record_at(cookie);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Whether connect() fails at once. Asked before the attempt begins: once it has, no error can be returned any more.
+ * Whether connect() fails at once. This is asked before the attempt begins, because no error can be returned
+ * afterwards.
  *
  * Pure: no helper is called.
  */
@@ -8,7 +9,7 @@
 
 #include "charged.h"
 
-/* So many of each part may wait, however full the host's queue is of others' attempts. */
+/* This many attempts of each part may wait, however many attempts of others fill the host's queue. */
 #define QUEUE_FLOOR 8
 
 static __always_inline int queue_is_full(const struct scope *s, const struct limits *l)
@@ -16,13 +17,13 @@ static __always_inline int queue_is_full(const struct scope *s, const struct lim
 	return !l->overflow_waits && s->waiting_here && s->queued >= l->queue;
 }
 
-/* The host's is for all who wait, in their own accounts too. */
+/* The host's queue limit counts all waiters, also those that their own account holds back. */
 static __always_inline int host_queue_is_full(const struct scope *host, const struct limits *l)
 {
 	return !l->overflow_waits && host->queued && host->queued >= l->queue;
 }
 
-/* Whether a part has had its share of the host's full queue; NULL has none. */
+/* Whether a part has its share of the host's full queue. NULL has none. */
 static __always_inline int has_its_places(const struct party *part, const struct limits *l)
 {
 	__u32 floor = l->queue < QUEUE_FLOOR ? l->queue : QUEUE_FLOOR;
@@ -30,21 +31,21 @@ static __always_inline int has_its_places(const struct party *part, const struct
 	return part && part->queued >= floor;
 }
 
-/* Whether the part has to be known. May be asked without the lock. */
+/* Whether the answer depends on the part. May be asked without the lock. */
 static __always_inline int asks_for_part(const struct scope *host, const struct limits *l)
 {
 	return host->churned_until_ns || host_queue_is_full(host, l);
 }
 
-/* A known or named address hardly ever waits where the host has room: who shares an account with a scanner reaches it.
- */
+/* A known or named address hardly ever waits where the host has room: programs that share an account with a scanner can
+ * still reach it. */
 static __always_inline int goes_at_once(const struct accounting *b, int met)
 {
 	return met && !host_of(b)->parties.waiting && slots_held(host_of(b)) < b->limits[CHARGED_HOST]->half_open;
 }
 
-/* Whether one of its credit buckets has made the scope a suspect for as long. A number, not a way: the verifier would
- * walk each. */
+/* Whether one of the scope's credit buckets became a suspect less than block_ns ago. Computed without branches: the
+ * verifier would walk each path. */
 static __always_inline __u32 is_blocked(const struct scope *s, const struct first_contact *f, __u64 now)
 {
 	__u64 blocked = 0, since;
@@ -57,8 +58,8 @@ static __always_inline __u32 is_blocked(const struct scope *s, const struct firs
 	return blocked >> 63;
 }
 
-/* Only where something is enforced, and not of those that are never held; `met` where the address is known or named.
- * May be asked without the lock. */
+/* Binding only in MODE_ENFORCE, and not for attempts that are never held. `met`: the address is known or named. May be
+ * asked without the lock. */
 static __always_inline enum refusal refusal_of(const struct accounting *b, int met, __u64 now)
 {
 	int blocked = 0, full = 0;
@@ -79,7 +80,7 @@ static __always_inline enum refusal refusal_of(const struct accounting *b, int m
 	return b->part && is_churning(b->part, now) && !goes_at_once(b, met) ? REFUSAL_CHURN : REFUSAL_NONE;
 }
 
-/* To be called with the host scope's lock held. */
+/* Called with the host scope's lock held. */
 static __always_inline void count_refusal(struct accounting *b, enum refusal refusal)
 {
 	for_each_charged(i) {

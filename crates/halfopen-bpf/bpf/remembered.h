@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Tables of what is remembered, in sets: a key's set is drawn by a salted hash, and has SET_PLACES places. Who fills a
- * table takes the places of its own entries first, not those of others, which an LRU map would give it.
+ * Tables of what is remembered, in sets. A salted hash selects a key's set, which has SET_PLACES places. An account
+ * that fills a table takes the places of its own entries first, not, as in an LRU map, those of others.
  *
- * An entry is written by any CPU, without a lock: who writes has claimed it, and it is found again once it is whole.
+ * Any CPU writes an entry, without a lock: the writer has claimed it, and readers find it again once it is complete.
  * Pure: no helper is called.
  */
 #pragma once
 
 #include "abi.h"
 
-/* What no key has: nothing is there, and somebody is writing. */
+/* Fingerprints that no key has: the entry is free, or a CPU is writing it. */
 #define PRINT_FREE 0ULL
 #define PRINT_CLAIMED 1ULL
 #define OWNER_SHIFT 48
 
-/* Times in sets, of 17 ms. They go round after two years; what is to come is less than one away. */
+/* The unit of times in sets, 17 ms. They wrap around after two years; no expiry lies a year ahead. */
 #define SET_TIME_SHIFT 24
 
 static __always_inline __u32 set_time(__u64 ns)
@@ -33,14 +33,14 @@ static __always_inline __u64 mix(__u64 hash, __u64 word)
 	return hash ^ hash >> 33;
 }
 
-/* Of what is remembered of a cgroup, under one generation of the rules. An LRU map gives the memory of an entry that is
- * being read to another one: what is read may be half of it, or that of another cgroup. */
+/* A checksum of what is remembered of a cgroup under one generation of the rules. An LRU map may give the memory of an
+ * entry to another one while it is being read: the reader may see half of it, or another cgroup's. */
 static __always_inline __u64 seal_of(__u64 cgroup, __u64 generation, __u64 rules, __u64 never_hold)
 {
 	return mix(mix(mix(mix(0, cgroup), generation), rules), never_hold);
 }
 
-/* By what an entry is known: 16 bits of its owner's hash, and 48 of its key's. */
+/* An entry's fingerprint: 16 bits of its owner's hash, and 48 of its key's. */
 static __always_inline __u64 print_of(__u64 owner, __u64 key)
 {
 	__u64 tag = owner >> OWNER_SHIFT;
@@ -48,7 +48,7 @@ static __always_inline __u64 print_of(__u64 owner, __u64 key)
 	return (tag | !tag) << OWNER_SHIFT | key >> 16;
 }
 
-/* Entries may be longer than their heads; `size` is theirs. */
+/* Entries may be longer than their heads: `size` is an entry's. */
 static __always_inline struct remembered *entry_at(void *set, __u32 size, __u32 at)
 {
 	return (struct remembered *)((char *)set + at * size);
@@ -59,7 +59,7 @@ static __always_inline int is_past(__u32 until, __u32 now)
 	return (__s32)(until - now) <= 0;
 }
 
-/* The compiler is to see no condition in a number: the verifier would walk both ways. */
+/* Hides a number's origin, so that the compiler makes no branch of it: the verifier would walk both paths. */
 #define HIDE(number) asm volatile("" : "+r"(number))
 
 static __always_inline __u64 is_zero(__u64 number)
@@ -69,13 +69,14 @@ static __always_inline __u64 is_zero(__u64 number)
 	return 1 - (number >> 63);
 }
 
-/* In this order: the entry of the very key, what is free or past, all others by how many their owner has. */
+/* The order of readiness: the entry of the same key, then free and expired entries, then all others by how many their
+ * owner has. */
 #define READY_SAME (1ULL << 41)
 #define READY_FREE (1ULL << 40)
 #define READY_OWNERS 32
 
-/* How gladly the entry is given up, for one of `print`: of what lives, the oldest of whoever has most here, counting
- * the new one, if that is more than one; else the oldest. */
+/* How readily the entry is given up for one with this fingerprint. Of live entries, the oldest goes of the owner with
+ * the most here, counting the new one, if that is more than one; else the oldest of all. */
 static __always_inline __u64 readiness(void *set, __u32 size, const struct remembered *e, __u64 print, __u32 now)
 {
 	__u64 owner = e->print >> OWNER_SHIFT, past = (__u32)(e->until - now - 1) >> 31;
@@ -91,7 +92,7 @@ static __always_inline __u64 readiness(void *set, __u32 size, const struct remem
 	return age * (1 - is_zero(e->print ^ PRINT_CLAIMED));
 }
 
-/* Where one of `print` goes: where it is already, or where somebody else has to leave. */
+/* The place for an entry with this fingerprint: where it is already, or where another must leave. */
 static __always_inline __u32 place_for(void *set, __u32 size, __u64 print, __u32 now)
 {
 	__u64 most = 0, ready, is_more;
@@ -122,13 +123,14 @@ static __always_inline void publish(struct remembered *e, __u64 print)
 	__sync_lock_test_and_set(&e->print, print);
 }
 
-/* Whether what was read of the entry since it was found is that of its key. */
+/* Whether the entry was its key's for the whole time since it was found. */
 static __always_inline int is_still(struct remembered *e, __u64 print)
 {
 	return __sync_fetch_and_or(&e->print, 0) == print;
 }
 
-/* The key's entry, if it has one that is not past. What is read of it counts if it is_still() the key's afterwards. */
+/* Returns the key's entry, unless it has expired. What is read from it is valid only if is_still() says so
+ * afterwards. */
 static __always_inline struct remembered *find_in(void *set, __u32 size, __u64 print, __u32 now)
 {
 	for (__u32 i = 0; i < SET_PLACES; i++) {
@@ -140,7 +142,7 @@ static __always_inline struct remembered *find_in(void *set, __u32 size, __u64 p
 	return NULL;
 }
 
-/* The entry where the key goes, claimed; NULL where another CPU was first. */
+/* Claims and returns the entry for the key; NULL if another CPU was first. */
 static __always_inline struct remembered *claim_in(void *set, __u32 size, __u64 print, __u32 now)
 {
 	__u64 place = place_for(set, size, print, now);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * What the daemon is told: who began to wait, and, while it wakes waiters, what became of them.
+ * The events that the daemon receives: attempts that began to wait and, while the daemon wakes waiters, what became of
+ * them.
  */
 #pragma once
 
@@ -74,7 +75,8 @@ static __always_inline int waiters_are_woken(__u64 now)
 	return now < woken_until_ns;
 }
 
-/* Not counted where the buffer is full: who wakes waiters reads the accounting now and then. */
+/* An event that is lost because the buffer is full is not counted: the waker reads the accounting from time to time
+ * anyway. */
 static __always_inline void tell_turn(enum ring_event kind, const struct attempt *a, __u8 flags, __u64 now)
 {
 	struct turn_record *r;
@@ -96,7 +98,8 @@ static __always_inline void tell_turn(enum ring_event kind, const struct attempt
 	bpf_ringbuf_submit(r, 0);
 }
 
-/* Which slots it holds. To be called with the host's lock held. */
+/* Which slots the attempt holds. Called without the lock: the flags of an event may be wrong about a slot that expires
+ * at that moment. */
 static __always_inline __u8 slots_of(const struct accounting *b, const struct attempt *a)
 {
 	const struct scope *own = b->scope[CHARGED_OWN];
@@ -113,7 +116,8 @@ static __always_inline void tell_out(const struct accounting *b, const struct at
 		tell_turn(EVENT_OUT, a, flags, now);
 }
 
-/* Returns how many answers of its neighbourhood make this one worth less. */
+/* Notes the answer in the attempt's neighbourhood. Returns how many earlier answers from there make this one worth
+ * less. */
 static __always_inline __u32 note_answer_nearby(struct attempt *a)
 {
 	if (!is_evident(a) && !(a->flags & ATTEMPT_NEIGHBOUR))
@@ -123,20 +127,20 @@ static __always_inline __u32 note_answer_nearby(struct attempt *a)
 	return note_neighbour(a, ALL_OF_ITS_PORTS);
 }
 
-/* What the end of an attempt tells of its address. One that is dialled again and again stays tried. */
+/* Notes what the end of an attempt says about its address. An address that is dialled again and again stays tried. */
 static __always_inline __u32 note_end(const struct policy *p, struct attempt *a, enum ending ending)
 {
 	if (!p->knows || a->state != ATTEMPT_OUT)
 		return 0;
 	if (ending == ENDING_ESTABLISHED) {
-		/* An answer is heard once, however many dial at a time. */
+		/* An answer counts once, however many attempts dial the address at a time. */
 		if (!note_known(a, 0, p->known_for_ns))
 			a->flags &= ~ATTEMPT_TRIED;
 		return note_answer_nearby(a);
 	}
 	if (ending != ENDING_NEUTRAL)
 		note_known(a, tried_as(a), tried_for_ns(p));
-	/* It goes elsewhere once its route does. */
+	/* The attempt would reach another peer once its route changes. */
 	else if (a->flags & (ATTEMPT_FIRST | ATTEMPT_NEIGHBOUR))
 		note_known(a, tried_as(a), 0);
 	return 0;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * What rules ask of a task: its user, its executable, and of `never_hold` its cgroup by name. Never the task's name,
- * which is its own choice.
+ * The conditions of rules on a task: its user, its executable, and for `never_hold` the names of its cgroup.
+ * `never_hold` never goes by the task's own name, because a task chooses it itself.
  */
 #pragma once
 
 #include "kernel_types.h"
 #include "maps.h"
 
-/* The rules of `users` or `exes`, maps of the form of never_hold_users and never_hold_exes. A field behind a pointer
- * that is NULL reads as zero. */
+/* The rules in `users` or `exes`, which are maps like never_hold_users and never_hold_exes. A field behind a NULL
+ * pointer reads as zero. */
 static __always_inline __u64 rules_for_user(void *users, __u32 policy, const struct task_struct *task)
 {
 	struct user_key key = { .policy = policy, .uid = task->cred->uid.val };
@@ -32,8 +32,8 @@ static __always_inline __u64 rules_for_exe(void *exes, __u32 policy, const struc
 	return rules ? *rules : 0;
 }
 
-/* Goes down from the root for as long as some rule names the way. Not within its callers: their frames, and those of
- * what they call after it, share 512 bytes. */
+/* Goes down from the root as long as some rule names the path. Not inlined: the frames of its callers, and of what they
+ * call after it, share 512 bytes of stack. */
 static __noinline __u64 rules_for_cgroup(__u32 policy, struct cgroup *cgroup)
 {
 	struct cgroup_step step = { .from = policy };

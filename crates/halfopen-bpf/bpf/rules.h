@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Which rule of `[[scope]]` an attempt is charged to: the first that holds of its cgroup, user, executable and name.
- * And who is never held: programs that the host cannot do without.
+ * Which rule of `[[scope]]` an attempt is charged to: the first that matches its cgroup, user, executable and task
+ * name. And which attempts are never held: those of programs that the host cannot do without.
  *
- * Patterns of cgroups are matched here and not by user space, so that a cgroup's first process has its account from its
- * first connect on. What was found is remembered by the cgroup's id for as long as the rules stay.
+ * Cgroup patterns are matched here and not in user space, so that a cgroup's first process has its account from its
+ * first connect on. The result is cached by the cgroup's id until the rules change.
  */
 #pragma once
 
@@ -13,24 +13,24 @@
 #include "remembered.h"
 #include "rule_keys.h"
 
-/* NAME_MAX and its zero: indices of it are bytes, so that no verifier loses their bounds. */
+/* NAME_MAX and the terminating zero. Indices into it are bytes, so that no verifier loses their bounds. */
 #define NAME_LEN 256
-/* Each `*` may try every place of a name. */
+/* Each `*` may try every position in a name. */
 #define GLOB_STEPS (NAME_LEN * NAME_LEN)
 
-/* A cgroup being matched. */
+/* The state of matching a cgroup. */
 struct matching {
 	__u32 taken;
 	__u32 pad;
-	__u64 open; /* rules whose pattern fits so far, and goes on below */
+	__u64 open; /* rules whose pattern matches so far and continues below */
 	__u64 fit;
 	__u32 policy;
 	__u32 level;
-	__u8 at; /* in the name */
-	__u8 in; /* in the pattern */
+	__u8 at; /* position in the name */
+	__u8 in; /* position in the pattern */
 	__u8 has_star;
-	__u8 after_star; /* in the pattern */
-	__u8 star_took;	 /* up to here in the name */
+	__u8 after_star; /* position in the pattern */
+	__u8 star_took;	 /* what the last `*` covers ends here in the name */
 	__u8 name_fits;
 	char name[NAME_LEN];
 };
@@ -38,8 +38,9 @@ struct matching {
 #define MATCHINGS 256
 #define MATCHINGS_TRIED 16
 
-/* array, 256 entries, taken by an atomic exchange for as long as a cgroup is being matched: no memory that a program
- * could have used up. Not one for each CPU: a program may be interrupted by another one there. */
+/* array, no flags, 256 entries: the state of matching a cgroup, memory that no program can use up. A CPU takes an entry
+ * by an atomic exchange of `taken` and then writes it alone. Entries are not per CPU: another program may interrupt one
+ * that matches. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, MATCHINGS);
@@ -47,7 +48,7 @@ struct {
 	__type(value, struct matching);
 } matchings SEC(".maps");
 
-/* Those of the same CPU first. */
+/* Tries the entries of this CPU first. */
 static __always_inline struct matching *take_matching(void)
 {
 	__u32 from = bpf_get_smp_processor_id() * 4;
@@ -69,7 +70,7 @@ struct name_match {
 	const struct cgroup_pattern *pattern;
 };
 
-/* A `*` takes as little as will do, and one character more each time what follows does not fit. */
+/* A `*` covers as few characters as possible, and one more each time that what follows does not match. */
 static long match_character(__u32 step, struct name_match *ctx)
 {
 	struct matching *m = ctx->m;
@@ -130,7 +131,7 @@ static long match_rule(__u32 rule, struct matching **ctx)
 	return 0;
 }
 
-/* Goes down from the root for as long as some pattern goes on. */
+/* Goes down from the root as long as some pattern continues. */
 static __noinline __u64 match_cgroup(struct matching *m, struct cgroup *cgroup)
 {
 	int depth = cgroup->level;
@@ -155,7 +156,7 @@ static __always_inline int match_patterns(const struct policy *p, __u32 policy, 
 	if (!*rules)
 		return 1;
 	m = take_matching();
-	/* Any rule's account is better than none. */
+	/* The account of any rule is better than none. */
 	if (!m)
 		return 0;
 	m->open = *rules;
@@ -166,7 +167,7 @@ static __always_inline int match_patterns(const struct policy *p, __u32 policy, 
 	return 1;
 }
 
-/* Neither this nor the next within its callers: see rules_for_cgroup(). */
+/* Neither this function nor the next is inlined: see rules_for_cgroup(). */
 static __noinline void remember_cgroup_rules(__u64 generation, __u64 id, struct cgroup_rules *found)
 {
 	found->seal = seal_of(id, generation, found->rules, found->never_hold);
@@ -192,7 +193,7 @@ static __noinline void find_cgroup_rules(const struct policy *p, __u32 policy, s
 		remember_cgroup_rules(p->generation, cgroup->kn->id, found);
 }
 
-/* What asks for this cgroup. */
+/* The rules that name this cgroup. */
 static __always_inline struct cgroup_rules cgroup_rules_of(const struct policy *p, __u32 policy, struct cgroup *cgroup)
 {
 	struct cgroup_rules found = {};
@@ -212,7 +213,7 @@ static __always_inline __u64 rules_for_comm(__u32 policy, const struct task_stru
 	return rules ? *rules : 0;
 }
 
-/* The rules that hold for the task that connects from this socket, of this cgroup. */
+/* The rules that match the task that connects from this socket, which is of this cgroup. */
 static __always_inline __u64 rules_for(const struct policy *p, __u32 policy, struct bpf_sock *sk, struct cgroup *cgroup)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
@@ -229,8 +230,8 @@ static __always_inline __u64 rules_for(const struct policy *p, __u32 policy, str
 	return rules;
 }
 
-/* Whether the task that connects from a socket of this cgroup is never held. The cgroup is asked for first: most are in
- * no rule's, and the answer is remembered. */
+/* Whether the task that connects from a socket of this cgroup is never held. The cgroup is matched first: most cgroups
+ * are in no rule, and the result is cached. */
 static __always_inline int is_never_held(const struct policy *p, __u32 policy, struct cgroup *cgroup)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
@@ -245,7 +246,7 @@ static __always_inline int is_never_held(const struct policy *p, __u32 policy, s
 	return rules != 0;
 }
 
-/* The number of the lowest bit of a word that has one. clang 14 cannot compile its builtin for BPF. */
+/* The number of the lowest bit set in a word that is not zero. clang 14 cannot compile its builtin for BPF. */
 static __always_inline __u64 lowest_bit(__u64 word)
 {
 	__u64 number = 0;
@@ -259,7 +260,8 @@ static __always_inline __u64 lowest_bit(__u64 word)
 	return number;
 }
 
-/* The first of `rules`, which are not none. Bounded again where the compiler cannot see it: see limits_of(). */
+/* The first of `rules`, which must not be 0. The asm bounds the index again where the compiler cannot see it: see
+ * limits_of(). */
 static __always_inline const struct rule *first_of(const struct policy *p, __u64 rules)
 {
 	const struct rule *rule;

@@ -1,46 +1,47 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * The slots of one scope as a wheel of counts: how many expire in which tick. A slot is held until slot_life after the
- * attempt's last SYN; nobody's timer runs at that moment, so the next one who asks turns the wheel on.
+ * The slots of one scope, as a wheel of counts: how many expire in which tick. An attempt holds a slot until slot_life
+ * after its last SYN. No timer runs at that moment, so the next attempt that asks turns the wheel.
  *
- * A tick is slot_life / 64 to slot_life / 32 long. A changed slot_life may need ticks of another length: the slots of
- * the old grid are then kept as one lump until the last of them has expired, which can only hold a slot too long.
+ * A tick is slot_life / 64 to slot_life / 32 long. A changed slot_life may need ticks of another length. The slots of
+ * the old grid then stay in one lump until the last of them has expired: this can only hold a slot too long.
  *
- * Slots are taken and given back with and without the host scope's lock, so by atomic operations; the wheel is turned
- * with it. Pure: no helper is called.
+ * Slots are taken and given back with and without the host scope's lock, hence by atomic operations. The wheel is
+ * turned only with the lock held. Pure: no helper is called.
  */
 #pragma once
 
 #include "abi.h"
 
-/* Rounded up, and one tick more: the SYN leaves a little after the slot is taken. */
+/* One tick for rounding up, and one because the SYN leaves a little after its slot is taken. */
 #define SLOT_MARGIN_TICKS 2
-/* The farthest expiry ahead of the wheel's tick: 64 for slot_life, one for each rounding, and the margin. */
+/* The farthest expiry ahead of the wheel's tick: 64 ticks for slot_life, one for rounding, and the margin. */
 #define SLOT_REACH_TICKS (64 + 1 + SLOT_MARGIN_TICKS)
 
-/* Of `slots`, above the number: somebody decides with the lock held, and takers without it have to wait for that. */
+/* A flag in `slots`, above the count: a CPU decides with the lock held, and CPUs that take slots without it must wait
+ * for that. */
 #define SLOTS_CLOSED (1ULL << 32)
 
-/* A bucket is a count, and above it the rotation of the wheel that it is of: what belongs to another one is never
- * taken for its own. */
+/* A bucket holds a count and, above it, the rotation of the wheel that the count belongs to. So a slot of another
+ * rotation is never counted in this one. */
 #define BUCKET_ROTATION_SHIFT 22
 #define BUCKET_COUNT ((1u << BUCKET_ROTATION_SHIFT) - 1)
 
-/* So often an exchange is tried: each time it fails, that of another CPU has succeeded. Who gives a slot back without
- * the lock has nothing else to try. */
+/* How often a compare-and-exchange is tried: whenever it fails, that of another CPU has succeeded. A CPU that gives a
+ * slot back without the lock has no other way, so it tries more often. */
 #define EXCHANGES_TRIED 8
 #define EXCHANGES_TRIED_MOST 128
 
-/* All ones where a number is not negative, else zero: the loops below have no branches, for the verifier would walk
- * each way through them, and the compiler must not see what it could make one of. */
+/* All ones if a number is not negative, else zero. The loops below have no branches, because the verifier would walk
+ * each path through them; the asm hides the condition from a compiler that would make a branch of it. */
 static __always_inline __u32 where_not_negative(__s64 number)
 {
 	asm volatile("" : "+r"(number));
 	return ~(__u32)(number >> 63);
 }
 
-/* All that are taken: those in the wheel, in the lump of an old grid, and the lingering ones. Fewer than none are none:
- * see slots_mend(). */
+/* All slots that are taken: those in the wheel, in the lump of an old grid, and the lingering ones. A negative count
+ * reads as none: see slots_mend(). */
 static __always_inline __u32 slots_held(const struct scope *s)
 {
 	__s32 taken = *(const volatile __u64 *)&s->slots;
@@ -48,13 +49,14 @@ static __always_inline __u32 slots_held(const struct scope *s)
 	return taken & where_not_negative(taken);
 }
 
-/* Returns the word as it was. */
+/* Returns the word before the addition. */
 static __always_inline __u64 count_slots(struct scope *s, __s64 by)
 {
 	return __sync_fetch_and_add(&s->slots, by);
 }
 
-/* An account's memory was made another's between a taking and the bucket: what expires there was never counted. */
+/* An account's memory may have passed to another account between the counting of a slot and the write to its bucket:
+ * what expires from that bucket was never counted in `slots`. */
 static __always_inline void slots_mend(struct scope *s)
 {
 	__s32 taken = *(const volatile __u64 *)&s->slots;
@@ -63,8 +65,8 @@ static __always_inline void slots_mend(struct scope *s)
 		count_slots(s, -(__s64)taken);
 }
 
-/* Around decisions with the lock held: between a look at the slots and the taking of one nobody takes any without it.
- */
+/* Called around decisions with the lock held: no CPU takes a slot without the lock between the decider's look at the
+ * slots and its taking one. */
 static __always_inline void slots_close(struct scope *s)
 {
 	__sync_fetch_and_or(&s->slots, SLOTS_CLOSED);
@@ -95,13 +97,13 @@ static __always_inline __u32 bucket_now(const __u32 *bucket)
 	return *(const volatile __u32 *)bucket;
 }
 
-/* A slot belongs to the SYN that is on its way, whoever closes the socket: one whose program ends the attempt
- * unanswered is held for this part of slot_life, and no longer than this. Were it free at once, a scanner that closes
- * each dial after some milliseconds would know no limit. Three seconds under xp-sp2: happy-eyeballs dialers, which
- * close the slower of two dials, feel it once they do that half_open times within three seconds. */
+/* A slot belongs to the SYN that is on its way, whatever becomes of the socket. If the program closes an unanswered
+ * attempt, its slot stays taken for this part of slot_life, up to LINGER_MOST_NS. Were it free at once, a scanner that
+ * closes each dial after some milliseconds would know no limit. Under xp-sp2 this is three seconds: happy-eyeballs
+ * dialers, which close the slower of two dials, notice it once they do so half_open times within three seconds. */
 #define LINGER_PART 7
 #define LINGER_MOST_NS 3000000000ULL
-/* Half a second: six ticks for the longest, one for each rounding. */
+/* Ticks of half a second: six for the longest time, one for each rounding. */
 #define LINGER_SHIFT 29
 
 _Static_assert((LINGER_MOST_NS >> LINGER_SHIFT) + 3 <= LINGER_BUCKETS, "no bucket is used twice");
@@ -130,7 +132,7 @@ static __always_inline void lingering_ends(struct scope *s, __u64 now)
 	s->linger_tick = tick;
 }
 
-/* One more: the attempt that had it is closed. The scope is settled, its lock held. */
+/* Adds a lingering slot for an attempt that was closed. The scope is settled and its lock is held. */
 static __always_inline void slot_lingers(struct scope *s, const struct limits *l, __u64 now)
 {
 	__u64 linger = l->slot_life_ns / LINGER_PART < LINGER_MOST_NS ? l->slot_life_ns / LINGER_PART : LINGER_MOST_NS;
@@ -159,11 +161,12 @@ static __always_inline void slots_turn(struct scope *s, __u64 now)
 		return;
 	if (behind > SLOT_BUCKETS)
 		behind = SLOT_BUCKETS;
-	/* Before the buckets: whoever gives a slot back finds it expired, or in its bucket still. */
+	/* Before the buckets: a CPU that gives a slot back then finds it expired, or still in its bucket. */
 	*(volatile __u64 *)&s->tick = tick;
 	if (!slots_in_wheel(s))
 		return;
-	/* Whatever its rotation: it may hold one that came too late for the last turn, and none that is to come. */
+	/* Clear the bucket whatever its rotation: it may hold a slot that came too late for the last turn, and it holds
+	 * none of a later rotation. */
 	for (__u32 i = 1; i <= SLOT_BUCKETS; i++) {
 		__u32 *bucket = bucket_of(s, from + i);
 		__u32 due = where_not_negative(behind - i) & BUCKET_COUNT;
@@ -173,7 +176,7 @@ static __always_inline void slots_turn(struct scope *s, __u64 now)
 	count_slots(s, -(__s64)expired);
 }
 
-/* When the last of this grid's slots expires. There is one. */
+/* When the last slot of this grid expires. The grid has at least one. */
 static __always_inline __u64 last_expiry_ns(const struct scope *s)
 {
 	__u32 ahead = 0;
@@ -213,10 +216,10 @@ static __always_inline int slots_are_unsettled(const struct scope *s, __u64 now)
 	return (slots_in_wheel(s) && now >> s->slot_shift > s->tick) || lingering_is_unsettled(s, now);
 }
 
-/* With slots_turn() before it, brings the wheel up to now. To be called before anything else here. */
+/* Together with slots_turn() before it, brings the wheel up to now. Called before anything else in this header. */
 static __always_inline void grid_settle(struct scope *s, const struct limits *l, __u64 now)
 {
-	/* First: a further change must not hold on what has expired. */
+	/* First, so that a further change of grid does not prolong what has expired. */
 	if (s->in_old_grid && now >= s->old_grid_until_ns) {
 		count_slots(s, -(__s64)s->in_old_grid);
 		s->in_old_grid = 0;
@@ -231,13 +234,13 @@ static __always_inline int slot_is_held(const struct scope *s, const struct slot
 		return 0;
 	if (slot->grid == s->grid)
 		return slot->tick > s->tick;
-	/* Of an old grid only what had not expired when that grid was left is in the lump. A slot too old to tell is
-	 * taken for expired: it stays in the lump until that expires. */
+	/* The lump holds those slots of an old grid that had not expired when that grid was left. A slot too old to
+	 * tell counts as expired; it stays in the lump until the lump expires. */
 	return s->in_old_grid && (__s32)(slot->grid - s->oldest_grid) >= 0 && s->grid - slot->grid <= OLD_GRIDS &&
 	       slot->tick > s->grid_ended_tick[slot->grid & (OLD_GRIDS - 1)];
 }
 
-/* When a slot expires that is taken now: a tick. */
+/* The tick in which a slot that is taken now expires. */
 static __always_inline __u64 expiry_of(const struct scope *s, const struct limits *l, __u64 now)
 {
 	__u64 ahead = ((now + l->slot_life_ns) >> s->slot_shift) - s->tick;
@@ -247,7 +250,8 @@ static __always_inline __u64 expiry_of(const struct scope *s, const struct limit
 	return s->tick + ahead + SLOT_MARGIN_TICKS;
 }
 
-/* With the lock held. What is left in the bucket of an earlier rotation was put there too late for the wheel's turn. */
+/* Called with the lock held. A count that the bucket still holds from an earlier rotation came too late for the wheel's
+ * turn, and is dropped. */
 static __always_inline void slot_take(struct scope *s, const struct limits *l, struct slot *slot, __u64 now)
 {
 	__u64 tick = expiry_of(s, l, now);
@@ -262,7 +266,8 @@ static __always_inline void slot_take(struct scope *s, const struct limits *l, s
 		count_slots(s, -(__s64)(__sync_lock_test_and_set(bucket, rotation_of(tick) | 1) & BUCKET_COUNT));
 }
 
-/* Takes one off the bucket of that tick, unless the wheel has. Where every try fails, it expires in its time. */
+/* Takes a slot off the bucket of that tick, unless the wheel has done so. If every try fails, the slot expires in its
+ * time. */
 static __always_inline int takes_off(__u32 *bucket, __u64 tick, int tries)
 {
 	__u32 was = bucket_now(bucket), found;
@@ -278,7 +283,8 @@ static __always_inline int takes_off(__u32 *bucket, __u64 tick, int tries)
 	return 0;
 }
 
-/* Not to be called with the lock held. Global: the verifier goes through its tries once. */
+/* Called without the lock: a spin-locked section allows no call of a global function. Global, so that the verifier
+ * walks its tries once. */
 __noinline int bucket_gives(__u32 *bucket, __u64 tick)
 {
 	return bucket ? takes_off(bucket, tick, EXCHANGES_TRIED_MOST) : 0;
@@ -289,8 +295,8 @@ static __always_inline int is_in_wheel(const struct scope *s, const struct slot 
 	return slot->tick && slot->grid == s->grid && slot->tick > s->tick;
 }
 
-/* Without the lock: one of an old grid expires with that. Returns whether somebody decides with the lock held, who may
- * have found none free before. */
+/* Called without the lock. A slot of an old grid expires with that grid. Returns whether a CPU is deciding with the
+ * lock held, which may have found no free slot before. */
 static __always_inline int slot_give_back_at_once(struct scope *s, struct slot *slot)
 {
 	__u32 gives = is_in_wheel(s, slot) ? bucket_gives(bucket_of(s, slot->tick), slot->tick) : 0;
@@ -299,7 +305,7 @@ static __always_inline int slot_give_back_at_once(struct scope *s, struct slot *
 	return !!(count_slots(s, -(__s64)gives) & SLOTS_CLOSED);
 }
 
-/* With the lock held. */
+/* Called with the lock held. */
 static __always_inline void slot_give_back(struct scope *s, struct slot *slot)
 {
 	if (is_in_wheel(s, slot)) {
@@ -312,8 +318,8 @@ static __always_inline void slot_give_back(struct scope *s, struct slot *slot)
 	slot->tick = 0;
 }
 
-/* Takes a slot without the lock, if nothing stands in the way: there is one, nobody decides with the lock held, and the
- * wheel has been turned in this tick. Returns whether it has. */
+/* Takes a slot without the lock if nothing stands in the way: a slot is free, no CPU decides with the lock held, and
+ * the wheel was turned in this tick. Returns whether it took one. */
 static __always_inline int slot_take_at_once(struct scope *s, const struct limits *l, struct slot *slot, __u64 now)
 {
 	__u64 was = *(volatile __u64 *)&s->slots, found, tick;
@@ -326,7 +332,7 @@ static __always_inline int slot_take_at_once(struct scope *s, const struct limit
 	if (!is_of_rotation(bucket_now(bucket), tick))
 		return 0;
 	for (int i = 0; i < EXCHANGES_TRIED; i++) {
-		/* Closed, the word is above every limit. */
+		/* A closed word is above every limit. */
 		if (was >= l->half_open)
 			return 0;
 		found = __sync_val_compare_and_swap(&s->slots, was, was + 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * cgroup/setsockopt and getsockopt: the program's own options, while ours are in their place.
+ * cgroup/setsockopt and getsockopt: show and keep the program's own options while the limiter's are in their place.
  */
 #pragma once
 
@@ -21,11 +21,11 @@ static __always_inline struct attempt *holding_options(struct bpf_sockopt *ctx)
 	return a && a->state != ATTEMPT_NONE && a->flags & ATTEMPT_HELD_ONCE ? a : NULL;
 }
 
-/* At most so much of a value is shown to BPF programs (a page; the smallest there is). */
+/* The most of a value that BPF programs see: a page, here the smallest page size. */
 #define VALUE_SHOWN 4096
 
-/* Not for us. A value that is longer than what is shown must be waved through by length 0, or the call would fail; a
- * shorter one may have been changed by another program on the hook and stays as it is. */
+/* Leaves the option to the kernel. For a value longer than VALUE_SHOWN, optlen must be set to 0, or the call would
+ * fail. A shorter value stays as it is: another program on the hook may have changed it. */
 static __always_inline int leave_to_kernel(struct bpf_sockopt *ctx)
 {
 	if (ctx->optlen > VALUE_SHOWN)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Whose first contacts over UDP were stopped last.
+ * The last first contact over UDP that each account's limit stopped.
  */
 #pragma once
 
@@ -9,7 +9,7 @@
 #include "packet.h"
 
 #define PF_KTHREAD 0x00200000 /* include/linux/sched.h; idle tasks have it too */
-#define UDP_DESTINATION 2     /* where in its header the port is */
+#define UDP_DESTINATION 2     /* offset of the destination port in the header */
 
 static __always_inline struct datagram_stop *stop_of(const struct account_key *key)
 {
@@ -25,10 +25,10 @@ static __always_inline struct datagram_stop *stop_of(const struct account_key *k
 	return stop;
 }
 
-/* Whether the current task is who sends. Egress runs in its context, but for what the kernel sends for itself, and for
- * packets that go on later: given back by NFQUEUE, in its reader's context; encrypted asynchronously (IPsec), in a
- * worker's or in an interrupt. There is no way to ask for that: the task may only be taken for the sender where it is
- * in the cgroup that the socket was made in. */
+/* Whether the current task is the sender. Egress runs in the sender's context, with two exceptions: packets that the
+ * kernel sends for itself, and packets that continue later. NFQUEUE returns those in its reader's context; asynchronous
+ * encryption (IPsec), in a worker's or in an interrupt. No helper tells these cases apart, so the task counts as the
+ * sender only if it is in the cgroup in which the socket was created. */
 static __always_inline int is_sender(struct __sk_buff *skb, const struct task_struct *task, __u64 cgroup_id)
 {
 	const struct sk_buff *packet = (const struct sk_buff *)skb;
@@ -40,8 +40,7 @@ static __always_inline int is_sender(struct __sk_buff *skb, const struct task_st
 	return cgroup && cgroup->kn->id == cgroup_id;
 }
 
-/* The account of this number and scope has stopped the packet; scope 0 is the host. Global, as those in accounting.h
- * are. */
+/* Notes that an account has stopped the packet; scope 0 is the host. Global, for the reason given in accounting.h. */
 __noinline int note_stopped(struct __sk_buff *skb, const struct packet *packet, __u32 scope, __u64 account, int audited)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Walks over all sockets, begun by user space.
+ * Walks over all records and over all sockets, begun by user space.
  */
 #pragma once
 
@@ -63,7 +63,8 @@ static long finish_walk_of_account(struct bpf_map *map, struct account_key *key,
 	return !host;
 }
 
-/* An account that this passes over, because others are made and collected meanwhile, is finished by the next walk. */
+/* An account that this passes over, because others are made or collected in the meantime, is finished by the next
+ * walk. */
 static __always_inline void finish_walk(void)
 {
 	struct scope *host, *s;
@@ -85,7 +86,8 @@ static __always_inline void finish_walk(void)
 	bpf_spin_unlock(&host->lock);
 }
 
-/* Global, as those in accounting.h are: it finds the record anew, for an argument of theirs is no iterator's value. */
+/* Global, for the reason given in accounting.h. It looks the record up again, because an iterator's value cannot be an
+ * argument of a global function. */
 __noinline int accounting_see(__u64 cookie)
 {
 	struct attempt *a = find_record(cookie);
@@ -106,7 +108,7 @@ static __always_inline int socket_is_gone(const struct attempt *a)
 	return is_gone(a, through && *through == socket_walk, socket_walk, socket_walk_ns, bpf_ktime_get_ns());
 }
 
-/* A walk over all records begins. Runs once for each read, over a map that has one entry; so does its end. */
+/* A walk over all records begins. Runs once per read, over a map that has one entry; so does reconcile_ends(). */
 SEC("iter/bpf_map_elem")
 int reconcile_begins(struct bpf_iter__bpf_map_elem *ctx)
 {
@@ -120,8 +122,8 @@ int reconcile_begins(struct bpf_iter__bpf_map_elem *ctx)
 	return 0;
 }
 
-/* Counts every live attempt anew, and ends those whose sockets are gone. The accounting changes while the walk goes on:
- * what it has not seen yet is told from what it has by the attempt's `walk` number. */
+/* Counts every live attempt anew, and ends those whose sockets are gone. The accounting changes during the walk: an
+ * attempt's `walk` number says whether this walk has seen it yet. */
 SEC("iter/bpf_map_elem")
 int reconcile(struct bpf_iter__bpf_map_elem *ctx)
 {
@@ -151,7 +153,7 @@ int reconcile_ends(struct bpf_iter__bpf_map_elem *ctx)
 	return 0;
 }
 
-/* Walks over the sockets of one namespace: which attempts still have theirs. */
+/* Walks over the sockets of one namespace, and notes which attempts still have theirs. */
 SEC("iter/tcp")
 int meet_sockets(struct bpf_iter__tcp *ctx)
 {
@@ -187,7 +189,7 @@ int list(struct bpf_iter__bpf_map_elem *ctx)
 	return 0;
 }
 
-/* Writes out in which namespaces attempts are alive. */
+/* Writes out the namespaces that have live attempts. */
 SEC("iter/bpf_map_elem")
 int list_namespaces(struct bpf_iter__bpf_map_elem *ctx)
 {
@@ -208,9 +210,9 @@ static __always_inline int set_option_of(struct tcp_sock *tp, int option, int va
 
 __u64 options_restored;
 
-/* The end of enforcement, one namespace at a time: each held socket gets its own options back, but for the count, which
- * has to include the re-checks that TCP has counted. Writes out those that can be woken, so that they need not wait for
- * their timers. */
+/* The end of enforcement, one namespace at a time: each held socket gets its own options back, except for the SYN
+ * count, which has to include the re-checks that TCP has counted. Writes out the attempts that can be woken, so that
+ * they need not wait for their timers. */
 SEC("iter/tcp")
 int restore_all(struct bpf_iter__tcp *ctx)
 {

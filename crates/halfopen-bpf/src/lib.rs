@@ -1,12 +1,13 @@
-//! The kernel part of halfopen and a safe interface to it: load, attach, write the policy, read the ledger and the
-//! events, let everything go.
+//! The kernel part of halfopen and a safe interface to it: load, attach, write the policy, read the ledger
+//! and the events, let all attempts go.
 //!
-//! From the ground up: [`error`] and `abi` (what `bpf/abi.h` says), `sys` (cgroups, namespaces, executables), `settings`,
-//! `encode` (settings to maps), `decode` (maps and the ring to records), `load`, `limiter`, `probe`.
+//! From the ground up: [`error`] and `abi` (what `bpf/abi.h` says), `sys` (cgroups, namespaces, executables),
+//! `settings`, `encode` (from settings to maps), `decode` (from maps and the ring buffer to records), `load`,
+//! `limiter`, `probe`.
 //!
-//! Only this crate talks to the kernel's BPF interface. `unsafe` is allowed here, and where `halfopen-policy` calls the
-//! native build of the policy, which is a C header of this crate's (`bpf/decide.h` and those beside it). Nothing is known
-//! here of configuration files or of how events are shown.
+//! Only this crate talks to the kernel's BPF interface. `unsafe` is allowed here, and where `halfopen-policy`
+//! calls the native build of the policy, which is made of C headers of this crate (`bpf/decide.h` and those
+//! beside it). This crate knows nothing of configuration files or of how events are shown.
 
 mod abi;
 mod decode;

@@ -1,4 +1,4 @@
-//! Whether this host can do what the limit needs: each probe tries it for real.
+//! Whether this host has what the limit needs: each probe tries it for real.
 
 use crate::decode::records::Shortcoming;
 use crate::error::{KernelError, is_permitted};
@@ -18,9 +18,9 @@ use std::time::Duration;
 /// What a probe found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
-    /// It works. The detail is worth showing or empty.
+    /// It works. The text is a detail worth showing, or empty.
     Good(String),
-    /// The limit holds without it, with the loss that is named.
+    /// The limit holds without it; the text names what is lost.
     Degraded(String),
     /// The limit cannot be enforced; the text says what to do.
     Missing(String),
@@ -35,7 +35,7 @@ pub struct Probe {
     pub finding: Finding,
 }
 
-/// Tries everything the limit needs on `cgroup` (the root where `None`) and leaves nothing behind.
+/// Tries everything the limit needs on `cgroup` (the root if `None`) and leaves nothing behind.
 #[must_use]
 pub fn probes(cgroup: Option<&Path>) -> Vec<Probe> {
     let dir = cgroup.map_or_else(CgroupDir::root, CgroupDir::open);
@@ -97,7 +97,7 @@ fn bpffs() -> Finding {
     }
 }
 
-/// Attaches everything to a cgroup of its own below `dir`, where nobody is, and takes it away again.
+/// Attaches everything to a temporary cgroup below `dir` that has no processes, and removes it again.
 fn attach_and_leave(dir: &CgroupDir) -> Finding {
     let path = dir.path().join(format!("halfopen.probe-{}", std::process::id()));
     if let Err(source) = std::fs::create_dir(&path) {
@@ -114,7 +114,7 @@ fn attach_and_leave(dir: &CgroupDir) -> Finding {
         host: Limits::xp_sp2(),
         scopes: Vec::new(),
         interfaces: Vec::new(),
-        // For their hooks: nobody is in that cgroup.
+        // Only for its hooks: no process is in that cgroup.
         deny: vec![DenyRule {
             name: "probe".to_owned(),
             to: Vec::new(),
@@ -133,7 +133,7 @@ fn attach_and_leave(dir: &CgroupDir) -> Finding {
         let wanting: Vec<String> = limiter.not_attached().map(|(_, why)| why.to_owned()).collect();
         limiter.let_go(restore_everywhere).map(|_| wanting)
     });
-    // Nobody ever was in it, so it can only be gone already.
+    // No process was ever in it, so an error means that it is gone already.
     let _ = std::fs::remove_dir(&path);
     match tried {
         Ok(wanting) if wanting.is_empty() => Finding::Good(String::new()),
@@ -145,7 +145,7 @@ fn attach_and_leave(dir: &CgroupDir) -> Finding {
     }
 }
 
-/// The kernel's names for our own programs.
+/// The kernel's names for the limiter's own programs.
 const OURS: [&str; 10] = [
     "on_egress",
     "on_setsockopt",
@@ -167,8 +167,8 @@ const HOOKS: [(&str, u32); 6] = [
     ("getsockopt", libbpf_sys::BPF_CGROUP_GETSOCKOPT),
 ];
 
-/// Programs of others on our hooks, on `dir` and above it: they run beside ours, and a sock_ops program may clear
-/// callbacks or change timers.
+/// Looks for other programs on the limiter's hooks, on `dir` and above it: they run beside the limiter's, and
+/// a sock_ops program may clear callbacks or change timers.
 fn others(dir: &CgroupDir) -> Finding {
     let names: HashMap<u32, String> = ProgInfoIter::default()
         .map(|program| (program.id, program.name.to_string_lossy().into_owned()))
@@ -183,7 +183,8 @@ fn others(dir: &CgroupDir) -> Finding {
                     cgroup.path().display()
                 ));
             };
-            // The kernel takes ours beside programs of MULTI, and below one of OVERRIDE, which then is not run.
+            // The kernel runs the limiter's program beside others with MULTI, and in place of one with
+            // OVERRIDE further up.
             let shared = flags & libbpf_sys::BPF_F_ALLOW_MULTI != 0;
             let overridden = flags & libbpf_sys::BPF_F_ALLOW_OVERRIDE != 0 && cgroup.path() != dir.path();
             for id in ids {
@@ -209,7 +210,7 @@ fn others(dir: &CgroupDir) -> Finding {
     }
 }
 
-/// The programs attached to a cgroup itself, and the flags with which they are; `None` where the kernel does not tell.
+/// The programs attached to a cgroup itself, and their attach flags; `None` if the kernel does not tell.
 fn attached(cgroup: &CgroupDir, hook: u32) -> Option<(Vec<u32>, u32)> {
     let mut ids = [0_u32; 64];
     let mut count = ids.len() as u32;

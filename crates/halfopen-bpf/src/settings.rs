@@ -1,4 +1,4 @@
-//! What the program wants enforced.
+//! What user space wants enforced.
 
 use crate::abi;
 use halfopen_policy::{Limits, Mode, RawTcp};
@@ -7,33 +7,34 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Who is never held, only counted: whoever meets every condition that is given. At least one is.
+/// A rule for attempts that are never held, only counted: those that meet every condition given. At least one
+/// must be given.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NeverHold {
     /// In this cgroup or below: its path from the root of the version 2 hierarchy, `/` first.
     pub cgroup: Option<String>,
-    /// Run by this user, as the first user namespace numbers it.
+    /// Run by this user, as the initial user namespace numbers it.
     pub user: Option<u32>,
-    /// Run from this file: known by inode and device, whatever its name is where it runs.
+    /// Run from this file, identified by inode and device, whatever its name is where it runs.
     pub exe: Option<PathBuf>,
 }
 
-/// Whose attempts are charged to a scope of their own: those who meet every condition that is given.
+/// A rule for attempts that are charged to a scope of their own: those that meet every condition given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScopeRule {
-    /// Its name; where a rule of that name was in force, its accounting go on.
+    /// Its name. If a rule of this name was in force, its accounting continues.
     pub name: String,
-    /// In a cgroup whose path, or the beginning of whose path, fits one of these patterns: names with `*` for any
-    /// characters but `/`. `/` is every cgroup. The first that fits counts; none are no condition. The kernel part has
-    /// room for 48 in all, a rule without any being one.
+    /// In a cgroup whose path, or the beginning of whose path, matches one of these patterns: names with `*`
+    /// for any characters but `/`. `/` matches every cgroup. The first pattern that matches counts; an empty
+    /// list is no condition. The kernel part has room for 48 patterns in all; a rule without any takes one.
     pub cgroups: Vec<String>,
-    /// Run by this user, as the first user namespace numbers it.
+    /// Run by this user, as the initial user namespace numbers it.
     pub user: Option<u32>,
-    /// Run from this file: known by inode and device.
+    /// Run from this file, identified by inode and device.
     pub exe: Option<PathBuf>,
-    /// Of this name, which is the program's own choice.
+    /// With this task name, which the program chooses itself.
     pub comm: Option<String>,
-    /// Which of them share an account.
+    /// Which attempts of the rule share an account.
     pub per: Per,
     /// What each account allows.
     pub limits: Limits,
@@ -45,40 +46,41 @@ pub enum Per {
     /// All of them.
     #[default]
     Rule,
-    /// Those of one cgroup: of the one, at the depth of the pattern that fits, that they are in or below. Without patterns,
-    /// of the one directly below what is limited.
+    /// Those of one cgroup: the one that they are in or below, at the depth of the pattern that matches.
+    /// Without patterns, the one directly below the limited cgroup.
     Cgroup,
     /// Those of one user.
     User,
-    /// Those of one process and the ones it made.
+    /// Those of one process and its descendants.
     Process,
 }
 
-/// The limits of what leaves through an interface.
+/// The limits of attempts that leave through an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InterfaceRule {
-    /// The interface's name, in whatever network namespace.
+    /// The interface's name, in any network namespace.
     pub name: String,
     /// Its limits.
     pub limits: Limits,
 }
 
-/// Destinations to which nobody may connect or, by UDP, send.
+/// A rule for destinations to which no program may connect or, by UDP, send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DenyRule {
-    /// Its name; where a rule of that name was in force, its counts go on.
+    /// Its name. If a rule of this name was in force, its counts continue.
     pub name: String,
-    /// Where to. IPv4 prefixes are also those of mapped addresses; no IPv6 prefix covers IPv4.
+    /// The destinations. IPv4 prefixes also cover mapped addresses; no IPv6 prefix covers plain IPv4.
     pub to: Vec<IpNet>,
-    /// But not there.
+    /// Exceptions from `to`.
     pub except: Vec<IpNet>,
-    /// TCP.
+    /// Whether it covers TCP.
     pub tcp: bool,
-    /// UDP.
+    /// Whether it covers UDP.
     pub udp: bool,
-    /// Ports, the last of each range included; none = all. At most [`DenyRule::PORTS`].
+    /// Ports, with the last of each range included; an empty list is all ports. At most [`DenyRule::PORTS`]
+    /// ranges.
     pub ports: Vec<RangeInclusive<u16>>,
-    /// `Enforce` at most as much as the mode of the whole.
+    /// The rule's own mode. `Enforce` takes effect only as far as the mode of [`Settings`] does.
     pub mode: Mode,
 }
 
@@ -90,36 +92,37 @@ impl DenyRule {
 /// For whom a DNS answer counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum NameTrust {
-    /// Nobody: none is read.
+    /// Nobody: answers are not read.
     #[default]
     Off,
-    /// Who asked: the container, pod, service or session, by its cgroup.
+    /// The client that asked: a container, pod, service or session, by its cgroup.
     Client,
-    /// Everybody.
+    /// Every process of the host.
     Host,
 }
 
 /// What holds for the whole host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Hold, count or let alone.
+    /// Whether attempts are held, counted or left alone.
     pub mode: Mode,
-    /// Enforce until then, on the kernel's monotonic clock, whatever `mode` says: it holds again from then on, with or
-    /// without a daemon.
+    /// Enforce until then, on the kernel's monotonic clock, whatever `mode` says. After that `mode` applies
+    /// again, with or without a daemon.
     pub enforce_until: Option<Duration>,
-    /// TCP through raw sockets.
+    /// What happens to TCP through raw sockets.
     pub raw_tcp: RawTcp,
-    /// Whether waiters may be woken by packets ([`crate::WakeupSender`]).
+    /// Whether packets may wake waiters ([`crate::WakeupSender`]).
     pub wakeups: bool,
-    /// Attempts that may be alive at once, of which there is a record each. Fixed by the first start of what is pinned.
+    /// The most attempts that may be alive at once, each with a record: 1 to 2097152, rounded up to a power
+    /// of two. The first start fixes it for as long as the maps stay pinned.
     pub records: u32,
     /// Destinations that are never counted.
     pub exempt: Vec<IpNet>,
-    /// Who is never held.
+    /// Which attempts are never held.
     pub never_hold: Vec<NeverHold>,
     /// The host scope's limits.
     pub host: Limits,
-    /// Whose attempts have a scope besides; the first rule that fits counts.
+    /// Which attempts have a scope of their own; the first rule that matches counts.
     pub scopes: Vec<ScopeRule>,
     /// Interfaces with a scope.
     pub interfaces: Vec<InterfaceRule>,
@@ -129,7 +132,7 @@ pub struct Settings {
     pub known_for: Duration,
     /// For whom DNS answers name addresses.
     pub names: NameTrust,
-    /// How long an address stays named, where the answer's TTL is no longer.
+    /// How long an address stays named, if the answer's TTL is not longer.
     pub names_for: Duration,
 }
 
@@ -149,7 +152,7 @@ impl Settings {
         !off && all.any(|limits| limits.datagrams.is_some())
     }
 
-    /// Whether a rule of `deny` that is `of_interest` is asked at all.
+    /// Whether a rule of `deny` that is `of_interest` has any effect.
     pub(crate) fn denies(&self, of_interest: impl Fn(&DenyRule) -> bool) -> bool {
         let off = self.mode == Mode::Off && self.enforce_until.is_none();
         !off && self.deny.iter().any(|rule| rule.mode != Mode::Off && of_interest(rule))

@@ -1,5 +1,5 @@
-//! `bpf/abi.h`: the structures and numbers that the kernel part, its native build and Rust share. Made by bindgen; a
-//! structure of another size or with a field elsewhere does not compile.
+//! `bpf/abi.h`: the structures and numbers that the kernel part, its native build and Rust share. Bindgen
+//! makes them; its layout tests do not compile if a structure has another size or a field is elsewhere.
 
 #![allow(
     clippy::all,

@@ -1,8 +1,8 @@
 //! The host's accounts and every live attempt in them, on a clock that the caller keeps.
 //!
-//! What is decided is decided by the kernel part's header (`bpf/decide.h`, `bpf/outcome.h` and what they include),
-//! compiled for this machine. Here is what the kernel has maps and sockets for: whose accounts, parties and attempts are
-//! which.
+//! The kernel part's headers (`bpf/decide.h`, `bpf/outcome.h` and what they include), compiled for this
+//! machine, make all decisions. This module does what maps and sockets do in the kernel: it finds the
+//! accounts, parties and records of attempts.
 
 mod reconcile;
 
@@ -14,12 +14,12 @@ use crate::scope::ScopeId;
 use crate::{Ledger, Limits, Mode, abi};
 use std::collections::BTreeMap;
 
-/// A SYN leaves this much (nanoseconds) or more after the attempt's last one: a second by TCP's own timer, which may run
+/// The least time between two SYNs of an attempt, in nanoseconds: a second by TCP's own timer, which may run
 /// a tick early.
 pub const SYN_GAP_NS: u64 = abi::SYN_GAP_NS as u64;
 
-/// The host scope, the own scopes and the attempts charged to them. All times are nanoseconds of one clock; it may run
-/// backwards a little between two attempts, as the clocks of two CPUs do.
+/// The host scope, all other scopes, and the attempts charged to them. All times are nanoseconds of one
+/// clock, which may run backwards a little between two attempts, as the clocks of two CPUs do.
 #[derive(Debug, Clone)]
 pub struct Accounting {
     mode: Mode,
@@ -46,7 +46,7 @@ struct Scopes {
 struct Attempt {
     origin: Origin,
     native: native::Attempt,
-    /// Whether some scope has said no.
+    /// Whether some scope has held it back.
     held_back: bool,
 }
 
@@ -83,7 +83,7 @@ impl Scopes {
 }
 
 impl Accounting {
-    /// Accounting with nothing in them.
+    /// Empty accounting.
     #[must_use]
     pub fn new(mode: Mode, host: Limits) -> Self {
         let scopes =
@@ -91,25 +91,25 @@ impl Accounting {
         Self { mode, scopes, attempts: BTreeMap::new(), begun: 0 }
     }
 
-    /// Opens an account beside the host's.
+    /// Opens a scope beside the host's.
     pub fn open_scope(&mut self, limits: Limits) -> ScopeId {
         self.scopes.accounts.push(Account::new(&limits));
         ScopeId(self.scopes.accounts.len() - 1)
     }
 
-    /// In force for the next attempt that asks. An unknown scope changes nothing.
+    /// Sets a scope's limits for the next attempt that asks. An unknown scope changes nothing.
     pub fn set_limits(&mut self, scope: ScopeId, limits: Limits) {
         if let Some(account) = self.scopes.accounts.get_mut(scope.0) {
             account.limits = (&limits).into();
         }
     }
 
-    /// In force for the next attempt that asks.
+    /// Sets the mode for the next attempt that asks.
     pub fn set_mode(&mut self, mode: Mode) {
         self.mode = mode;
     }
 
-    /// A scope that is not open is no scope, and none is charged twice.
+    /// Drops scopes that are not open, and the second of two that are the same.
     fn known(&self, origin: Origin) -> Origin {
         let open =
             |id: Option<ScopeId>| id.filter(|&id| id != ScopeId::HOST && id.0 < self.scopes.accounts.len());
@@ -117,8 +117,9 @@ impl Accounting {
         Origin { own, interface: open(origin.interface).filter(|id| own != Some(*id)), ..origin }
     }
 
-    /// Whether `connect()` fails at once: its account is blocked, a queue that it would have to join is full and its part
-    /// has had its places there, or its part cancels what it begins. Asked before [`Accounting::begin`]: once the attempt has begun no error can be returned any more. Counts the refusal.
+    /// Whether `connect()` fails at once: its account is blocked, a queue that it would have to join is full
+    /// and its part has had its places there, or its part has cancelled too many waiting attempts. Counts the
+    /// refusal. Asked before [`Accounting::begin`]: once the attempt has begun, no error can be returned.
     pub fn refuses(&mut self, now: u64, origin: Origin) -> Option<Refusal> {
         if self.mode != Mode::Enforce || origin.standing == Standing::NeverHold {
             return None;
@@ -127,9 +128,9 @@ impl Accounting {
         self.scopes.of(&origin)?.refuse(!origin.first || origin.named, now)
     }
 
-    /// `connect()`: out at once if every charged scope has a free slot, credit for a first contact, and nothing of equal
-    /// or better rank waits there; else queued (under [`Mode::Audit`] only counted). Under [`Mode::Off`] it does not
-    /// enter the accounting.
+    /// `connect()`: the attempt goes out at once if every charged scope has a free slot, credit for a first
+    /// contact, and no waiter of equal or better rank; otherwise it is queued (under [`Mode::Audit`] only
+    /// counted). Under [`Mode::Off`] it does not enter the accounting.
     pub fn begin(&mut self, now: u64, origin: Origin) -> (AttemptId, Verdict) {
         let id = AttemptId(self.begun);
         self.begun += 1;
@@ -144,8 +145,8 @@ impl Accounting {
         (id, verdict)
     }
 
-    /// A queued attempt's timer runs: it goes out if every charged scope lets it, and always where nothing is enforced
-    /// any more. [`Verdict::Go`] for an attempt that does not wait.
+    /// A queued attempt's timer runs. The attempt goes out if every charged scope lets it, and always if the
+    /// mode is not [`Mode::Enforce`] any more. Returns [`Verdict::Go`] for an attempt that does not wait.
     pub fn recheck(&mut self, now: u64, id: AttemptId) -> Verdict {
         let Some(attempt) = self.attempts.get_mut(&id) else { return Verdict::Go };
         match self.scopes.of(&attempt.origin) {
@@ -156,8 +157,8 @@ impl Accounting {
         }
     }
 
-    /// The address of a waiter has answered or been tried while it waited: it costs nothing any more. Nothing happens
-    /// to one that does not wait.
+    /// The address of a waiter has answered, or was tried, while it waited: the attempt costs nothing any
+    /// more. Does nothing for an attempt that does not wait.
     pub fn knows(&mut self, now: u64, id: AttemptId) {
         if let Some(attempt) = self.attempts.get_mut(&id)
             && attempt.native.is_queued()
@@ -167,8 +168,8 @@ impl Accounting {
         }
     }
 
-    /// An attempt that is out wants to send its SYN again. [`Verdict::Hold`] for one that waits, [`Verdict::Go`] for
-    /// one that is not in the accounting.
+    /// An attempt that is out wants to send its SYN again. Returns [`Verdict::Hold`] for one that waits, and
+    /// [`Verdict::Go`] for one that is not in the accounting.
     pub fn resend(&mut self, now: u64, id: AttemptId) -> Verdict {
         let Some(attempt) = self.attempts.get_mut(&id) else { return Verdict::Go };
         match self.scopes.of(&attempt.origin) {
@@ -179,8 +180,9 @@ impl Accounting {
         }
     }
 
-    /// The attempt left `SYN_SENT`: slot or place comes back. `neighbours`: so many first contacts of its neighbourhood
-    /// have been answered lately. Nothing happens for one that is not in the accounting.
+    /// The attempt left `SYN_SENT`: its slot or place is free again. `neighbours`: how many other first
+    /// contacts of its neighbourhood were answered lately. Does nothing for an attempt that is not in the
+    /// accounting.
     pub fn end(&mut self, now: u64, id: AttemptId, ending: Ending, neighbours: u32) {
         if let Some(mut attempt) = self.attempts.remove(&id)
             && let Some(mut charged) = self.scopes.of(&attempt.origin)
@@ -193,32 +195,32 @@ impl Accounting {
         self.scopes.accounts.get(scope.0)
     }
 
-    /// How a scope stands with its first contacts.
+    /// The state of a scope's first contacts.
     #[must_use]
     pub fn repute(&self, scope: ScopeId, bucket: CreditBucket) -> Repute {
         self.account(scope).map_or_else(Repute::default, |account| account.scope.repute(bucket))
     }
 
-    /// What those who wait for a scope's credit have to expect at `now`; `None` where none is asked for.
+    /// What waiters for a scope's credit can expect at `now`; `None` if the scope charges none.
     #[must_use]
     pub fn offer(&self, scope: ScopeId, bucket: CreditBucket, now: u64) -> Option<Offer> {
         let account = self.account(scope)?;
         account.scope.offer(&account.limits, bucket, now)
     }
 
-    /// The scope's numbers at `now`; all zero for an unknown scope.
+    /// The scope's ledger at `now`; all zero for an unknown scope.
     #[must_use]
     pub fn ledger(&self, scope: ScopeId, now: u64) -> Ledger {
         self.account(scope).map_or_else(Ledger::default, |account| Ledger::of(&account.scope, now))
     }
 
-    /// How many attempts this scope, not another, holds back.
+    /// How many attempts this scope, and no other, holds back.
     #[must_use]
     pub fn waiting_at(&self, scope: ScopeId) -> usize {
         self.account(scope).map_or(0, |account| account.scope.waiting_here as usize)
     }
 
-    /// The scope that last said no to this attempt; `None` if none did.
+    /// The scope that last held this attempt back; `None` if none did.
     #[must_use]
     pub fn held_back_by(&self, attempt: AttemptId) -> Option<ScopeId> {
         let attempt = self.attempts.get(&attempt).filter(|attempt| attempt.held_back)?;

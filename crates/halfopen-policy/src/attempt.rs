@@ -1,23 +1,23 @@
-//! One outbound connect, and what is said to it.
+//! One outbound `connect()`, and the answers that it gets.
 
 use crate::first_contact::{CreditBucket, PortCell};
 use crate::scope::ScopeId;
 
-/// Names an attempt in [`crate::Accounting`]; never used twice.
+/// Identifies an attempt in [`crate::Accounting`]; never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AttemptId(pub(crate) u64);
 
-/// Whether an attempt waits for its turn.
+/// Whether the limit applies to an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Standing {
-    /// Like any other.
+    /// The limit applies.
     #[default]
     Bound,
-    /// Never held, whatever the accounting says; counted all the same.
+    /// Never held, whatever the state of the accounting; still counted.
     NeverHold,
 }
 
-/// What an attempt is told when it asks whether its SYN may leave.
+/// The answer to an attempt that asks whether its SYN may leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// The SYN leaves now.
@@ -35,9 +35,9 @@ pub enum Verdict {
 pub enum Refusal {
     /// A queue that it would have to join is full.
     QueueFull,
-    /// Its account is a suspect's, and blocked.
+    /// One of its accounts is a suspect, and blocked.
     Blocked,
-    /// Its part has cancelled too many attempts that waited.
+    /// Its part has cancelled too many waiting attempts.
     Churn,
 }
 
@@ -48,51 +48,54 @@ pub enum Ending {
     Established,
     /// TCP gave up.
     TimedOut,
-    /// Refused, unreachable.
+    /// Refused or unreachable.
     Other,
-    /// Closed or killed by its program, unanswered.
+    /// Its program closed it, or it was killed, unanswered.
     Cancelled,
-    /// The peer accepted, but its answer proves nothing: it came from this host, or from a network that a user made.
+    /// The peer accepted, but this proves nothing: the answer came from this host, or from a network that a
+    /// user made.
     Neutral,
 }
 
-/// Among whom the host's slots, turns and places are shared: top-level cgroups, and in each its parts.
+/// A party to the host's slots, turns and places, which are shared among top-level cgroups, and in each of
+/// them among its parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Party {
-    /// The top-level cgroup.
+    /// The id of the top-level cgroup.
     pub top: u64,
-    /// An account of a rule or of `exec` in it, or a user that has none.
+    /// Its part: an account of a rule or of `exec`, or a user whose attempts have no such account.
     pub part: u64,
 }
 
-/// What an attempt is: who makes it, where to, what it is charged to.
+/// Describes an attempt: its party, its destination, and what it is charged to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the kernel part's record")]
 pub struct Origin {
-    /// Whether it waits for its turn.
+    /// Whether the limit applies to it.
     pub standing: Standing,
     /// The scope that a rule charges it to.
     pub own: Option<ScopeId>,
     /// The scope of the interface that it leaves by.
     pub interface: Option<ScopeId>,
-    /// Among whom the host's turns go round.
+    /// Its party in the round of the host's turns.
     pub party: Party,
     /// Whether its address has not answered lately.
     pub first: bool,
-    /// None, though it would have been one, but for another that met silence there lately.
+    /// Whether it is not a first contact only because an earlier one to its address was silent lately.
     pub tried: bool,
-    /// Whether a DNS answer has named it lately.
+    /// Whether a DNS answer has named its address lately.
     pub named: bool,
-    /// Whether it comes from a network namespace that the first user namespace does not own.
+    /// Whether it comes from a network namespace that the initial user namespace does not own.
     pub foreign: bool,
     /// A hash of its address, for working sets.
     pub address: u64,
-    /// The destination's.
+    /// The destination port.
     pub port: u16,
 }
 
 impl Origin {
-    /// The credit that it would cost, were its address unknown. What [`crate::Accounting`] charge has no account's number.
+    /// The credit bucket that it would spend from if its address were unknown. Cells of ports are those of
+    /// account number 0, because [`crate::Accounting`] charges accounts without a number.
     #[must_use]
     pub fn bucket(&self) -> CreditBucket {
         let cell = PortCell::of(0, self.port);

@@ -1,10 +1,10 @@
-//! First contacts over UDP: how many a scope lets out in a time. There is no handshake to learn from and nothing to wait
-//! in: one over the rate is refused or dropped. Decided by `bpf/datagrams.h`.
+//! First contacts over UDP: how many a scope lets out in a given time. UDP has no handshake to learn from,
+//! and no queue: a first contact over the rate is refused or dropped. `bpf/datagrams.h` decides.
 
 use crate::native;
 use crate::{Ledger, Limits, Rate};
 
-/// What happens to a first contact over UDP that is one too many.
+/// What happens to a first contact over UDP that is over the rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Excess {
     /// The send fails with `EPERM`.
@@ -14,12 +14,12 @@ pub enum Excess {
     Drop,
 }
 
-/// How many first contacts over UDP a scope allows.
+/// The limit of a scope on first contacts over UDP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FirstDatagrams {
-    /// Addresses that were not sent to lately, in a time.
+    /// How many addresses that were not sent to lately may be sent to in a given time.
     pub rate: Rate,
-    /// What happens to those beyond.
+    /// What happens to first contacts over the rate.
     pub excess: Excess,
 }
 
@@ -28,14 +28,15 @@ pub struct FirstDatagrams {
 pub struct DatagramTurns(native::Scope);
 
 impl DatagramTurns {
-    /// Whether a first contact may leave at `now` (nanoseconds of the caller's clock); it takes its turn then.
+    /// Whether a first contact may leave at `now` (nanoseconds of the caller's clock). If so, it takes its
+    /// turn.
     pub fn let_out(&mut self, rate: Rate, now: u64) -> bool {
         let datagrams = Some(FirstDatagrams { rate, excess: Excess::default() });
         let limits = Limits { datagrams, ..Limits::xp_sp2() };
         self.0.lets_datagram_out(&(&limits).into(), now)
     }
 
-    /// How many have left.
+    /// How many first contacts have left.
     #[must_use]
     pub fn let_out_so_far(&self) -> u64 {
         Ledger::of(&self.0, 0).datagrams.let_out

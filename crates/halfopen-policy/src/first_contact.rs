@@ -1,4 +1,4 @@
-//! What a scope asks of contacts with addresses that are not known to it: the numbers of a configuration.
+//! What a scope charges for contacts with unknown addresses: the numbers of a configuration.
 
 use crate::limits::Rate;
 use crate::native::{port_cell, takes_names};
@@ -6,30 +6,33 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// A first contact is an attempt to an address that has not answered lately. Each costs a credit; answers earn credit,
-/// silence earns none, and what comes back by itself comes the slower the more was met with silence.
+/// The rules for first contacts. A first contact is an attempt to an address that has not answered lately,
+/// and costs a credit. Answers earn credit, silence earns none. Credit also comes back by itself, more slowly
+/// the more contacts were silent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FirstContact {
-    /// First contacts that may go out before any has been answered, and what credit recovers to; 1 to
-    /// [`FirstContact::MOST`]. With addresses that a DNS answer has named: twice as many.
+    /// How many first contacts may go out before any has been answered, and what credit recovers to; 1 to
+    /// [`FirstContact::MOST`]. For addresses that a DNS answer has named it is twice as many.
     pub credit: u32,
-    /// The first hypothesis of the sequential test (Jung, Paxson, Berger, Balakrishnan 2004): how many of a scan's first
-    /// contacts are answered. `None`: there is no test. Answers earn nothing, silence slows nobody, nobody is a suspect.
+    /// The first hypothesis of the sequential test (Jung, Paxson, Berger, Balakrishnan 2004): the share of a
+    /// scan's first contacts that are answered. `None`: there is no test; answers earn nothing, silence slows
+    /// no account, and no account is a suspect.
     pub answers_of_a_scan: Option<Share>,
-    /// The second one: how many of those of a program that looks for peers. More than a scan's.
+    /// The second hypothesis: the share for a program that looks for peers. It must be larger than a scan's.
     pub answers_of_peers: Share,
-    /// So often a credit comes back. Silences that no answer outweighs halve it, every twelve of them, to one in 512 s.
+    /// How often a credit comes back. Every twelve silences that no answer outweighs halve the rate, down to
+    /// one credit in 512 s.
     pub rate: Rate,
-    /// 0: an address is known that answered lately. Otherwise (1 to [`FirstContact::WORKING_SET_MOST`]): the last so many
-    /// addresses contacted from this scope, whether they answered or not.
+    /// 0: an address that answered lately is known. Otherwise (1 to [`FirstContact::WORKING_SET_MOST`]) as
+    /// many addresses as this are known: the last contacted from this scope, whether they answered or not.
     pub working_set: u32,
-    /// Which waiter goes out when a credit is there.
+    /// Which waiter goes out when credit is available.
     pub order: Order,
-    /// What is done about a scope whose first contacts mostly fail.
+    /// What happens to a scope whose first contacts mostly fail.
     pub on_suspect: OnSuspect,
 }
 
-/// So many first contacts in a thousand are answered.
+/// A share of first contacts that are answered, in thousandths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Share(u16);
 
@@ -40,7 +43,7 @@ impl Share {
         (0 < in_a_thousand && in_a_thousand < 1000).then_some(Self(in_a_thousand))
     }
 
-    /// Above 0, and below 1000.
+    /// The share in thousandths: above 0, and below 1000.
     #[must_use]
     pub fn in_a_thousand(self) -> u16 {
         self.0
@@ -57,7 +60,7 @@ impl fmt::Display for Share {
     }
 }
 
-/// What is no share.
+/// Text that is not a share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no share: write a percentage from \"0.1%\" to \"99.9%\"")]
 pub struct NotAShare;
@@ -77,16 +80,16 @@ impl FromStr for Share {
     }
 }
 
-/// Which credit a first contact costs: an account keeps it for each apart.
+/// The credit bucket from which a first contact is paid. An account keeps each of them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CreditBucket {
-    /// For addresses that a DNS answer has named lately.
+    /// Contacts with addresses that a DNS answer has named lately.
     Named,
-    /// For all others, whatever the port: costs them beside their port's.
+    /// All other contacts, whatever the port: they spend from this bucket and from their port's.
     Strangers,
-    /// For those others of some ports.
+    /// These other contacts on the ports of one cell.
     Port(PortCell),
-    /// For whatever is dialled from network namespaces that the first user namespace does not own.
+    /// All contacts from network namespaces that the initial user namespace does not own.
     Foreign,
 }
 
@@ -95,35 +98,35 @@ pub enum CreditBucket {
 pub struct PortCell(u8);
 
 impl PortCell {
-    /// How many there are.
+    /// How many cells there are.
     pub const COUNT: u8 = 16;
 
-    /// The cell of a port in the account of that number.
+    /// The cell of a port, in the account with this number.
     #[must_use]
     pub fn of(account: u64, port: u16) -> Self {
         Self(port_cell(account, port))
     }
 
-    /// The cell of that number, below [`PortCell::COUNT`].
+    /// The cell with this number; `None` unless it is below [`PortCell::COUNT`].
     #[must_use]
     pub fn numbered(number: u8) -> Option<Self> {
         (number < Self::COUNT).then_some(Self(number))
     }
 
-    /// Whether a name is worth more than an address there.
+    /// Whether a named address counts as named on these ports.
     #[must_use]
     pub fn takes_names(self) -> bool {
         takes_names(self.0)
     }
 
-    /// Below [`PortCell::COUNT`].
+    /// Its number, below [`PortCell::COUNT`].
     #[must_use]
     pub fn number(self) -> u8 {
         self.0
     }
 }
 
-/// What an attempt's address is to who dials it, in the order in which they go out.
+/// The kind of an attempt's address, in the order in which attempts go out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum Contact {
     /// It costs nothing.
@@ -134,7 +137,7 @@ pub enum Contact {
 }
 
 impl Contact {
-    /// What it costs.
+    /// The credit buckets that it spends from.
     pub fn buckets(self) -> impl Iterator<Item = CreditBucket> {
         let (of, beside) = match self {
             Self::Known => (None, None),
@@ -144,7 +147,7 @@ impl Contact {
         of.into_iter().chain(beside)
     }
 
-    /// In which order those of one party go out: ports do not come before each other.
+    /// The rank of attempts within a party, the lowest first: all ports have the same rank.
     #[must_use]
     pub fn rank(self) -> u8 {
         match self {
@@ -165,38 +168,40 @@ impl Contact {
 /// Which of the waiting first contacts goes out next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
-    /// The one that has waited for longest.
+    /// The oldest waiter.
     Oldest,
-    /// The newest or the oldest: the side whose last one was answered.
+    /// The newest or the oldest waiter: from the side whose last contact was answered.
     #[default]
     Either,
 }
 
-/// What is done about a suspect.
+/// What happens to a suspect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnSuspect {
-    /// Status and events say so.
+    /// Status and events report it.
     #[default]
     Notify,
-    /// And its answers earn no more than their cost, and its credit comes back as slowly as it can.
+    /// Also, its answers earn no more than their cost, and its credit comes back at the slowest rate.
     Throttle,
-    /// And for this long its `connect()` fails at once with `EPERM`, to whatever address.
+    /// Also, for this long its `connect()` fails at once with `EPERM`, whatever the address.
     Block(Duration),
 }
 
 impl FirstContact {
-    /// The most that `credit` may be.
+    /// The largest `credit`.
     pub const MOST: u32 = 10_000;
     /// The largest `working_set`.
     pub const WORKING_SET_MOST: u32 = 8;
 
-    /// Whether a program that looks for peers is expected to be answered more often than a scan.
+    /// Whether the two shares make a test, or there is none: a program that looks for peers must be answered
+    /// more often than a scan.
     #[must_use]
     pub fn is_a_test(&self) -> bool {
         self.answers_of_a_scan.is_none_or(|scan| scan < self.answers_of_peers)
     }
 
-    /// How many silences an answer outweighs: the quotient of the two logarithms of likelihood. `None` without a test.
+    /// How many silences an answer outweighs: the quotient of the two log-likelihood ratios. `None` without a
+    /// test.
     #[must_use]
     pub fn worth(&self) -> Option<f64> {
         let scan = self.answers_of_a_scan.filter(|scan| *scan < self.answers_of_peers)?;
@@ -204,14 +209,14 @@ impl FirstContact {
         Some((peers / scan).ln() / ((1.0 - scan) / (1.0 - peers)).ln())
     }
 
-    /// The same as the kernel part counts: in sixteenths, 0 without a test.
+    /// The same in the kernel part's unit: sixteenths; 0 without a test.
     #[must_use]
     #[allow(clippy::cast_sign_loss, reason = "with fewer answers of a scan than of peers it is above zero")]
     pub fn worth_in_parts(&self) -> u32 {
         self.worth().map_or(0, |worth| ((worth * 16.0).round() as u32).max(1))
     }
 
-    /// The preset `adaptive`'s. Held against its aims by the workloads of this crate's simulation.
+    /// The preset `adaptive`. The workloads of this crate's simulation check that it meets its aims.
     #[must_use]
     pub fn adaptive() -> Self {
         Self {
@@ -225,7 +230,8 @@ impl FirstContact {
         }
     }
 
-    /// The preset `virus-throttle`'s: one first contact a second past a working set of five (Williamson 2002).
+    /// The preset `virus-throttle`: one first contact a second beyond a working set of five (Williamson
+    /// 2002).
     #[must_use]
     pub fn virus_throttle() -> Self {
         Self {

@@ -1,10 +1,10 @@
-//! Limits in the kernel part's form, there and back.
+//! Converts limits to the kernel part's form and back.
 
 use crate::abi;
 use crate::{Excess, FirstContact, FirstDatagrams, Limits, OnSuspect, Order, Overflow, Rate, Share, slots};
 use std::time::Duration;
 
-/// Nanoseconds, as the kernel part counts time.
+/// A time in nanoseconds, the kernel part's unit; `u64::MAX` if it does not fit.
 #[must_use]
 pub fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
@@ -87,7 +87,7 @@ impl From<&abi::limits> for Limits {
     }
 }
 
-/// Limits that hold nothing back, for a scope that has ended but is still charged.
+/// Limits that hold nothing back, for a scope that has ended but still has attempts charged to it.
 #[must_use]
 pub fn no_limits(slot_life: Duration) -> abi::limits {
     abi::limits {

@@ -1,8 +1,9 @@
 //! The policy of halfopen: which attempt goes out now, which waits, and for how long.
 //!
-//! No I/O and no clock: every function is told the time. Who goes out, who waits and who is refused is decided by a C
-//! header of the kernel part (`crates/halfopen-bpf/bpf/decide.h` and those beside it), which has no second form: this crate
-//! compiles it for this machine. Whom to wake ([`wake`]) is decided here alone.
+//! No I/O and no clock: the caller passes the time to every function. C headers of the kernel part
+//! (`crates/halfopen-bpf/bpf/decide.h` and those beside it) decide which attempts go out, wait or are
+//! refused. These headers have no second implementation: this crate compiles them for this machine. Which
+//! waiters to wake ([`wake`]) is decided only here.
 
 #![deny(unsafe_code)]
 

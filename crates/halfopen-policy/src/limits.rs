@@ -5,27 +5,27 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Whether attempts are held, only counted, or let alone.
+/// Whether attempts are held, only counted, or left alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
     /// Attempts over the limit are held.
     #[default]
     Enforce,
-    /// Nothing is held; what would have been is counted.
+    /// Nothing is held; attempts that would have been held are counted.
     Audit,
-    /// Nothing is held or counted; what is held already is let go at its next re-check.
+    /// Nothing is held or counted. Attempts that are already held are let go at their next re-check.
     Off,
 }
 
-/// What happens to TCP that a program sends through a raw IP socket, past the kernel's own TCP.
+/// What happens to TCP that a program sends through a raw IP socket, bypassing the kernel's own TCP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RawTcp {
     /// The send fails with `EPERM`, as under the original.
     #[default]
     Refuse,
-    /// It is sent and counted.
+    /// The packet is sent and counted.
     Count,
-    /// It is sent.
+    /// The packet is sent.
     Allow,
 }
 
@@ -35,11 +35,11 @@ pub enum Overflow {
     /// `connect()` fails at once with `ENOBUFS`.
     #[default]
     Refuse,
-    /// It waits all the same: the queue's length is then only a mark for the report.
+    /// It waits all the same: the queue's length is then only a mark in reports.
     Wait,
 }
 
-/// How many waiting attempts may be released in a time.
+/// How many waiting attempts may be released in a given time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     interval_ns: u64,
@@ -49,8 +49,8 @@ impl Rate {
     /// The slowest rate accepted: one release an hour.
     pub const SLOWEST: Duration = Duration::from_hours(1);
 
-    /// `releases` in each `per`. `None` where either is zero, where that is slower than [`Rate::SLOWEST`], or
-    /// where two releases would be less than a microsecond apart.
+    /// `releases` in each `per`. `None` if either is zero, if the rate is slower than [`Rate::SLOWEST`], or
+    /// if two releases would be less than a microsecond apart.
     #[must_use]
     pub fn new(releases: u32, per: Duration) -> Option<Self> {
         let interval_ns = u64::try_from(per.as_nanos()).ok()?.checked_div(u64::from(releases))?;
@@ -58,7 +58,7 @@ impl Rate {
         in_range.then_some(Self { interval_ns })
     }
 
-    /// One release in each `interval`, which is put into the range of [`Rate::new`].
+    /// One release in each `interval`, clamped to the range of [`Rate::new`].
     #[must_use]
     pub const fn of_interval(interval: Duration) -> Self {
         let nanos = interval.as_nanos();
@@ -99,15 +99,15 @@ impl fmt::Display for Rate {
     }
 }
 
-/// A rate or a time that cannot be read; the message names the forms that can.
+/// Text that is not a valid rate or time; the message names the valid forms.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotANumber {
-    /// Not of the form of a rate, or out of range.
+    /// Not a rate, or out of range.
     #[error(
         "{0:?} is no rate: write releases per time, as \"10/s\" or \"1/4s\", between 1/3600s and 1000000/s"
     )]
     Rate(String),
-    /// Not of the form of a time, or out of range.
+    /// Not a time, or out of range.
     #[error("{0:?} is no time: write a number with its unit, as \"500ms\", \"21s\" or \"2m\"")]
     Time(String),
 }
@@ -128,7 +128,7 @@ impl FromStr for Rate {
 /// Reads `"250us"`, `"500ms"`, `"21s"`, `"2m"` or `"1h"`.
 ///
 /// # Errors
-/// [`NotANumber::Time`] for any other form and for what does not fit into a day.
+/// [`NotANumber::Time`] for any other form, and for more than a day.
 pub fn parse_time(text: &str) -> Result<Duration, NotANumber> {
     let bad = || NotANumber::Time(text.to_owned());
     let digits = text.trim().bytes().take_while(u8::is_ascii_digit).count();
@@ -164,24 +164,24 @@ pub fn show_time(time: Duration) -> String {
 /// The limits of one scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Attempts that may be half-open at once; `None` = unlimited.
+    /// The most attempts that may be half-open at once; `None` = unlimited.
     pub half_open: Option<u32>,
     /// How long after its last SYN an unanswered attempt keeps its slot.
     pub slot_life: Duration,
-    /// Releases from the queue; `None` = as slots come free.
+    /// The rate of releases from the queue; `None` = one for each free slot.
     pub drain: Option<Rate>,
     /// Whether a release needs a free slot as well as its turn.
     pub strict: bool,
-    /// Attempts that may wait at once.
+    /// The most attempts that may wait at once.
     pub queue: u32,
-    /// What becomes of those beyond `queue`.
+    /// What happens to attempts beyond `queue`.
     pub overflow: Overflow,
-    /// The longest wait, after which `connect()` fails with `ETIMEDOUT`; `None` = as long as the program would have
-    /// waited for a silent peer.
+    /// The longest wait, after which `connect()` fails with `ETIMEDOUT`; `None` = as long as the program's
+    /// `connect()` would last towards a silent peer.
     pub max_wait: Option<Duration>,
-    /// What first contacts cost; `None` = they are attempts like any other.
+    /// What first contacts cost; `None` = nothing.
     pub first_contact: Option<FirstContact>,
-    /// First contacts over UDP; `None` = as many as there are.
+    /// The limit on first contacts over UDP; `None` = no limit.
     pub datagrams: Option<FirstDatagrams>,
 }
 
@@ -191,7 +191,8 @@ impl Limits {
     /// The shortest and the longest `slot_life` accepted.
     pub const SLOT_LIFE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_hours(1));
 
-    /// The original's: ten at once, the rest at ten a second, an attempt given up after 21 s.
+    /// The limits of the original: ten attempts at once, the rest at ten a second, and an attempt that is
+    /// given up after 21 s.
     #[must_use]
     pub fn xp_sp2() -> Self {
         Self {

@@ -1,4 +1,5 @@
-//! The policy itself: the kernel part's header as `crates/halfopen-bpf/bpf/native.c` has it compiled for this machine.
+//! The policy itself: the kernel part's headers, compiled for this machine by
+//! `crates/halfopen-bpf/bpf/native.c`.
 //!
 //! All `unsafe` of this crate is here.
 
@@ -25,7 +26,7 @@ pub(crate) type Limits = Native<abi::limits>;
 pub(crate) type Party = Native<abi::party>;
 pub(crate) type Attempt = Native<abi::attempt>;
 
-/// A structure of the header's, which does not move.
+/// A structure of the headers, at a fixed address.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Native<T>(Box<T>);
 

@@ -1,12 +1,12 @@
-//! Names of accounts, and how long their turns keep.
+//! Identifiers of scopes, and how long turns stay valid.
 
 use crate::abi;
 
-/// Turns that fell due are not lost for this long (nanoseconds): a waiter asks only when its TCP timer runs, up to
-/// 512 ms and a timer's lateness after its turn has come, and the rate shall hold all the same.
+/// How long a turn that fell due stays valid, in nanoseconds. A waiter asks only when its TCP timer runs, up
+/// to 512 ms and the timer's lateness after its turn has come; the rate must hold all the same.
 pub const TURN_TOLERANCE_NS: u64 = abi::TURN_TOLERANCE_NS as u64;
 
-/// Names a scope in [`crate::Accounting`].
+/// Identifies a scope in [`crate::Accounting`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ScopeId(pub(crate) usize);
 

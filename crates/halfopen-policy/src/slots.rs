@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The shift that makes a tick of `slot_life`: `slot_life >> shift` lies in 32..64.
+/// The shift that turns `slot_life` into ticks: `slot_life >> shift`, in nanoseconds, lies in 32..64.
 #[must_use]
 pub fn grid_shift(slot_life: Duration) -> u32 {
     let nanos = u64::try_from(slot_life.as_nanos()).unwrap_or(u64::MAX).max(32);

@@ -1,8 +1,9 @@
 //! Which waiters to wake, and when, so that each asks just when its turn comes.
 //!
-//! A waiter that is woken asks a little later, once and for all: if it finds no turn it is back on its own timers. So
-//! those are woken whose turn it is in the round (`bpf/parties.h`), and no more of them than there are turns: those that are there, and those that will be
-//! by the time they ask. Where wakes are lost none are sent, but now and then. No clock and no kernel: it is told what
+//! A waiter that is woken asks a little later, once only: if it finds no turn, it is back on its own timers.
+//! So the waker wakes the waiters whose turn it is in the round (`bpf/parties.h`), and no more of them than
+//! there are turns: those that are due now, and those that will be due by the time they ask. Where wakeups
+//! are lost, it sends only an occasional one as a trial. No clock and no kernel: the caller tells it what
 //! happened, and when.
 
 mod account;
@@ -21,32 +22,32 @@ use effect::{Effects, Outcome, Target};
 use round::Rounds;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Names a waiter: its socket's cookie.
+/// Identifies a waiter: its socket's cookie.
 pub type WaiterId = u64;
-/// Names a scope, or an account of a rule's scope.
+/// Identifies a scope, or an account of a rule's scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct AccountId {
     /// The scope's number; 0 is the host's.
     pub scope: u32,
-    /// Which account of it; 0 = it has one.
+    /// The account's id in the scope; 0 = the scope has one for all.
     pub id: u64,
 }
 
 impl AccountId {
-    /// The host's.
+    /// The host's account.
     pub const HOST: Self = Self { scope: 0, id: 0 };
 }
 
 const HOST: AccountId = AccountId::HOST;
 
-/// Those in whose order waiters have their turns.
+/// What waiters have in common that are woken in the order in which they came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Lane {
-    /// What their addresses are to them: of one party first contacts come after the others.
+    /// The kind of their addresses: within a party, first contacts come after the others.
     pub contact: Contact,
-    /// The account that they are charged to besides the host's, or the host's.
+    /// The account that they are charged to besides the host's; the host's if there is none.
     pub own: AccountId,
-    /// Whose they are: the host's turns go round among parties.
+    /// Their party: the host's turns go round among parties.
     pub party: Party,
     /// The network namespace that they are woken in, by inode number.
     pub netns: u32,
@@ -59,14 +60,15 @@ impl Lane {
 }
 
 const MS: u64 = 1_000_000;
-/// The accounting is read again after so long while somebody waits: slots may have expired, limits changed.
+/// The accounting is read again after this long while attempts wait: slots may have expired, or limits
+/// changed.
 const STALE: u64 = 100 * MS;
-/// A waiter that was woken and has not asked for so long will not.
+/// A waiter that was woken and has not asked for this long will not.
 const NO_EFFECT: u64 = 60 * MS;
-/// A waiter that asked in vain asks again so much later, by TCP's timer, within a margin.
+/// A waiter that asked in vain asks again this much later, by TCP's timer, within a margin.
 const ASKS_AGAIN: u64 = 512 * MS;
 const ASKS_AGAIN_WITHIN: u64 = 36 * MS;
-/// What passes between a wake and its effect at 250 ticks a second, at the least.
+/// The least time between a wakeup and its effect, at 250 ticks a second.
 const FIRST_LEAD: u64 = 8 * MS;
 
 #[derive(Debug, Clone, Copy)]
@@ -79,20 +81,22 @@ struct Waiter {
 #[derive(Debug, Clone, Copy)]
 struct Woken {
     at: u64,
-    /// Nobody knew whether it would have an effect.
+    /// The wakeup was a trial: whether it would have an effect was unknown.
     is_trial: bool,
 }
 
-/// Who waits, who was woken, and what is known of the turns to come. All times are nanoseconds of one clock.
+/// The attempts that wait, those that were woken, and what is known of the turns to come. All times are
+/// nanoseconds of one clock.
 #[derive(Debug, Default)]
 pub struct Wakes {
     waiters: HashMap<WaiterId, Waiter>,
-    /// Those asleep, the oldest first.
+    /// Waiters that are asleep, the oldest first.
     asleep: BTreeMap<Lane, BTreeMap<u64, WaiterId>>,
     rounds: Rounds,
-    /// Those woken that have not asked yet, by when they were.
+    /// Waiters that were woken and have not asked yet, by when they were woken.
     woken: BTreeSet<(u64, WaiterId)>,
-    /// Those woken in vain, by when they ask again: a slot is left to each then, or the last waiters would be those.
+    /// Waiters that were woken in vain, by when they ask again: a slot is left to each of them then, or they
+    /// would be the last to go out.
     again: BTreeMap<(u64, WaiterId), AccountId>,
     again_at: HashMap<WaiterId, u64>,
     accounts: BTreeMap<AccountId, Account>,
@@ -107,7 +111,7 @@ fn charged(own: AccountId) -> impl Iterator<Item = AccountId> {
 }
 
 impl Wakes {
-    /// It waits.
+    /// An attempt began to wait.
     pub fn began(&mut self, waiter: WaiterId, lane: Lane) {
         let place = self.begun;
         self.begun += 1;
@@ -118,7 +122,7 @@ impl Wakes {
         self.rounds.joins(lane.party);
     }
 
-    /// It has asked in vain, and asks by itself from now on.
+    /// A waiter has asked in vain at `at`, and asks by itself from now on.
     pub fn asked(&mut self, at: u64, waiter: WaiterId) {
         if let Some(Waiter { lane, woken: Some(woken), .. }) = self.forget(waiter) {
             let own = lane.own;
@@ -129,7 +133,7 @@ impl Wakes {
         }
     }
 
-    /// The address of one that waits has become known: it waits among those, in its old place.
+    /// The address of a waiter has become known: it waits among those with known addresses, in its old place.
     pub fn known(&mut self, waiter: WaiterId) {
         let Some(found) = self.waiters.get(&waiter).copied().filter(|found| found.woken.is_none()) else {
             return;
@@ -140,12 +144,12 @@ impl Wakes {
         self.asleep.entry(lane).or_default().insert(found.place, waiter);
     }
 
-    /// It waits no more, without having had its turn.
+    /// A waiter has left the queue at `at` without having had its turn.
     pub fn left(&mut self, at: u64, waiter: WaiterId) {
         self.decided(at, waiter, Outcome::Unknown);
     }
 
-    /// It was to be woken, and no packet could be sent to it.
+    /// A waiter was to be woken at `at`, and no packet could be sent to it.
     pub fn not_sent(&mut self, at: u64, waiter: WaiterId) {
         self.decided(at, waiter, Outcome::NotSent);
     }
@@ -156,7 +160,7 @@ impl Wakes {
         }
     }
 
-    /// An attempt, a waiter or not, went out.
+    /// An attempt, a waiter or not, went out at `at`.
     pub fn went_out(&mut self, at: u64, attempt: WaiterId, own: AccountId, had_waited: bool) {
         let waiter = self.forget(attempt);
         let contact = waiter.map_or(Contact::Known, |waiter| waiter.lane.contact);
@@ -173,7 +177,7 @@ impl Wakes {
         self.answers.went_out(at, attempt, own);
     }
 
-    /// An attempt that was out has ended.
+    /// An attempt that was out has ended at `at`.
     pub fn ended(&mut self, at: u64, attempt: WaiterId, own: AccountId, how: Ended) {
         self.answers.ended(at, attempt, how);
         for id in charged(own) {
@@ -184,7 +188,7 @@ impl Wakes {
         }
     }
 
-    /// The scopes whose accounting should be read now: somebody waits there.
+    /// The accounts that should be read now, because attempts wait there.
     #[must_use]
     pub fn unread(&self, now: u64) -> Vec<AccountId> {
         let woken =
@@ -196,18 +200,18 @@ impl Wakes {
         charged.into_iter().collect()
     }
 
-    /// The accounting of a scope was read.
+    /// The accounting of this account was read.
     pub fn read(&mut self, id: AccountId, reading: Reading) {
         self.accounts.insert(id, Account::new(&reading));
     }
 
-    /// Whether nobody is left to be woken.
+    /// Whether no waiter is left to be woken.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.asleep.is_empty()
     }
 
-    /// Until when none of those who wait is woken, as their wakes are lost.
+    /// Until when no waiter is woken because all their wakeups are lost; `None` if some may be woken.
     #[must_use]
     pub fn rest_until(&self, now: u64) -> Option<u64> {
         let all: Option<Vec<u64>> =
@@ -215,25 +219,25 @@ impl Wakes {
         all?.into_iter().min().filter(|_| self.woken.is_empty())
     }
 
-    /// Whether one that begins to wait there would not be woken, as wakes are lost there.
+    /// Whether a waiter that began to wait there would not be woken, because wakeups are lost there.
     #[must_use]
     pub fn would_rest(&self, now: u64, lane: &Lane) -> bool {
         self.effects.would_rest(now, lane.target())
     }
 
-    /// Where the last wakes were lost on their way.
+    /// Where the last wakeups were sent and lost.
     #[must_use]
     pub fn lost(&self) -> Lost {
         self.effects.lost(true)
     }
 
-    /// Where the last wakes could not be sent.
+    /// Where the last wakeups could not be sent.
     #[must_use]
     pub fn unsendable(&self) -> Lost {
         self.effects.lost(false)
     }
 
-    /// Nobody waits any more, whatever was told; what was learned of answers and of lost wakes stays.
+    /// Forgets all waiters, whatever was told of them; what was learned of answers and lost wakeups stays.
     pub fn clear(&mut self) {
         self.waiters.clear();
         self.asleep.clear();
@@ -244,14 +248,14 @@ impl Wakes {
         self.effects.nobody_waits();
     }
 
-    /// The waiters to wake now, `most` of them at most.
+    /// The waiters to wake now, at most `most`.
     pub fn due(&mut self, now: u64, most: usize) -> Vec<WaiterId> {
         self.expire(now);
         let mut chosen = Vec::new();
         if self.asleep.is_empty() {
             return chosen;
         }
-        // Others are read again when somebody waits there: accounts come and go by thousands.
+        // Other accounts are read again once an attempt waits there: accounts come and go by the thousand.
         let charged_now: BTreeSet<AccountId> =
             self.asleep.keys().flat_map(|lane| charged(lane.own)).collect();
         self.accounts.retain(|id, _| charged_now.contains(id));
@@ -310,7 +314,7 @@ impl Wakes {
         chosen
     }
 
-    /// When [`Wakes::due`] may have more than now, if nothing happens until then.
+    /// When [`Wakes::due`] may have more waiters than now, if nothing happens until then.
     #[must_use]
     pub fn next(&self, now: u64) -> Option<u64> {
         if self.asleep.is_empty() {
@@ -327,7 +331,7 @@ impl Wakes {
         turns.chain(answers).chain(woken).chain(again).chain(unread).filter(|at| *at > now).min()
     }
 
-    /// How many may be woken for this scope, to ask at `asks_at`.
+    /// How many waiters may be woken for this account, to ask at `asks_at`.
     fn open_turns(&self, id: AccountId, now: u64, asks_at: u64) -> u64 {
         let Some(account) = self.accounts.get(&id) else { return 0 };
         let undecided = self.woken.iter().filter(|(_, woken)| {
@@ -340,7 +344,7 @@ impl Wakes {
         account.open_turns(asks_at, slots_to_come).saturating_sub(taken as u64)
     }
 
-    /// How many first contacts may be woken for one credit bucket of this scope, to ask at `asks_at`.
+    /// How many first contacts may be woken for one credit bucket of this account, to ask at `asks_at`.
     fn open_credit(&self, id: AccountId, bucket: CreditBucket, account: &Account, asks_at: u64) -> u64 {
         let undecided = self.woken.iter().filter_map(|(_, woken)| self.waiters.get(woken));
         let takes = |waiter: &&Waiter| {
@@ -349,7 +353,7 @@ impl Wakes {
         account.open_credit(bucket, asks_at).saturating_sub(undecided.filter(takes).count() as u64)
     }
 
-    /// Whose turn it is among those of one lane.
+    /// The waiter of this lane whose turn it is.
     fn next_of(&self, lane: &Lane, queue: &BTreeMap<u64, WaiterId>) -> Option<(u64, WaiterId)> {
         let newest = match lane.contact {
             Contact::Known => false,
@@ -362,7 +366,8 @@ impl Wakes {
         Some((*place, *id))
     }
 
-    /// Whether the queue will be empty before one that is woken in vain now asks again: the last would be late by that.
+    /// Whether the queue will be empty before a waiter that is woken in vain now asks again: the last one
+    /// would be that late.
     fn is_careful(&self) -> bool {
         let asleep: usize = self.asleep.values().map(BTreeMap::len).sum();
         let at_a_time = self.accounts.get(&HOST).map_or(0, Account::in_use);
@@ -373,7 +378,8 @@ impl Wakes {
         self.lead.unwrap_or(FIRST_LEAD)
     }
 
-    /// The least that was seen, rising very slowly: a waiter that asks before its turn has asked in vain.
+    /// The least lead that was seen, rising very slowly: a waiter that asks before its turn has asked in
+    /// vain.
     fn learn_lead(&mut self, took: u64) {
         if (MS..NO_EFFECT).contains(&took) {
             let lead = self.lead();
@@ -381,7 +387,7 @@ impl Wakes {
         }
     }
 
-    /// Notes what has not happened until `now`.
+    /// Notes what had not happened by `now`.
     pub fn expire(&mut self, now: u64) {
         while let Some(&(at, id)) = self.woken.first().filter(|(at, _)| at + NO_EFFECT <= now) {
             self.woken.remove(&(at, id));

@@ -1,4 +1,4 @@
-//! What this side and the kernel part agree on: the structures and numbers of bpf/abi.h.
+//! What user space and the kernel part share: the structures and numbers of bpf/abi.h.
 
 pub(crate) mod plain;
 mod scope_id;
@@ -9,7 +9,7 @@ pub use scope_id::ScopeId;
 
 use std::net::IpAddr;
 
-/// An address in its IPv6 form, in network order.
+/// An address in its IPv6 form (IPv4 mapped), in network order.
 pub(crate) fn mapped(address: IpAddr) -> [u8; 16] {
     match address {
         IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
@@ -17,7 +17,7 @@ pub(crate) fn mapped(address: IpAddr) -> [u8; 16] {
     }
 }
 
-/// The name as an array that ends in zeros. What does not fit is cut off.
+/// The name as an array that ends in zeros; truncated if it does not fit.
 pub(crate) fn chars<const N: usize>(name: &str) -> [std::ffi::c_char; N] {
     let mut chars = [0; N];
     for (to, from) in chars[..N - 1].iter_mut().zip(name.bytes()) {

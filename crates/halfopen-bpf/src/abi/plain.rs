@@ -1,9 +1,9 @@
-//! Structures of bpf/abi.h as the kernel hands them out: bytes of known layout.
+//! Structures of bpf/abi.h as the kernel passes them: bytes of known layout.
 
 use crate::abi;
 use libbpf_rs::{MapCore, MapFlags};
 
-/// A structure that any bytes of its size are a value of.
+/// A structure for which any bytes of its size are a valid value.
 ///
 /// # Safety
 /// Implement it only for integers, and `repr(C)` structures of integers and arrays of them that spell out their padding.
@@ -43,7 +43,7 @@ plain!(
     abi::user_key,
 );
 
-/// Reads one structure from the start of `bytes`; `None` where they are too few.
+/// Reads one structure from the start of `bytes`; `None` if there are too few.
 pub(crate) fn read<T: Plain>(bytes: &[u8]) -> Option<T> {
     if bytes.len() < size_of::<T>() {
         return None;
@@ -52,7 +52,7 @@ pub(crate) fn read<T: Plain>(bytes: &[u8]) -> Option<T> {
     Some(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
 }
 
-/// Of a per-CPU array of 64-bit numbers: the sum of those at that place.
+/// The sum over all CPUs of the 64-bit numbers at index `at` of a per-CPU array.
 pub(crate) fn sum_of_cpus(map: &impl MapCore, at: u32) -> libbpf_rs::Result<u64> {
     let per_cpu = map.lookup_percpu(&at.to_ne_bytes(), MapFlags::ANY)?.unwrap_or_default();
     Ok(per_cpu.iter().filter_map(|bytes| bytes.as_slice().try_into().ok()).map(u64::from_ne_bytes).sum())

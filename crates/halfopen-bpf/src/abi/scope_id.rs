@@ -1,4 +1,4 @@
-/// A scope's place in the kernel's table; the host's is [`ScopeId::HOST`].
+/// A scope's number in the kernel's table; the host's is [`ScopeId::HOST`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ScopeId(pub(crate) u32);
 
@@ -12,13 +12,13 @@ impl ScopeId {
         self.0
     }
 
-    /// The scope of that number.
+    /// The scope with this number, below 128.
     #[must_use]
     pub fn numbered(number: u32) -> Self {
         Self(number)
     }
 
-    /// The scope of that number, where it is not the host's.
+    /// The scope with this number; `None` for the host's.
     pub(crate) fn own(number: u32) -> Option<Self> {
         (number != 0).then_some(Self(number))
     }

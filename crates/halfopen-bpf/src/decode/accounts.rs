@@ -1,4 +1,4 @@
-//! The accounts that rules have made: reading them.
+//! Reads the accounts that rules have made.
 
 use crate::abi;
 use crate::abi::{ScopeId, plain};
@@ -8,27 +8,28 @@ use halfopen_policy::{CreditBucket, Ledger, PortCell};
 use libbpf_rs::{MapCore, MapFlags};
 use std::time::Duration;
 
-/// Whose an account is.
+/// What an account is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AccountOf {
-    /// A cgroup and those below it, by a hash of its path: one made anew under the same name has the same account. See
-    /// [`Account::cgroup`].
+    /// A cgroup and those below it, by a hash of its path: a cgroup that is made again under the same path
+    /// has the same account. See [`Account::cgroup`].
     Cgroup(u64),
-    /// A user, as the first user namespace numbers it.
+    /// A user, as the initial user namespace numbers it.
     User(u32),
-    /// All of a user namespace that is root's, by its inode number.
+    /// All users of a user namespace that root owns, by its inode number.
     UserNamespace(u32),
-    /// A process and those that come from it.
+    /// A process and its descendants.
     Process {
-        /// Its number, in the first PID namespace. It may have ended, and the number be another's.
+        /// Its PID in the initial PID namespace. The process may have ended, and another one may have the
+        /// PID.
         pid: u32,
-        /// When it was started, on the clock that counts from boot.
+        /// When it was started, on the clock that counts from boot; exact to a millisecond.
         started: Duration,
     },
 }
 
 impl AccountId {
-    /// Whose account it is; `None` where the rule has one for all.
+    /// What the account is for; `None` if the rule has one for all.
     #[must_use]
     pub fn of(self) -> Option<AccountOf> {
         let id = self.id & ((1 << abi::ACCOUNT_KIND_SHIFT) - 1);
@@ -45,28 +46,29 @@ impl AccountId {
     }
 }
 
-/// What an account's first contacts have come to.
+/// What became of an account's first contacts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Trust {
-    /// First contacts with strangers that it may make at once, whatever the port. What comes back with time is only added
-    /// when an attempt begins or ends.
+    /// How many first contacts with strangers it may make at once, whatever the port. Credit that comes back
+    /// with time is added only when an attempt uses the account, or the collector visits it.
     pub credit: u32,
-    /// The same for the ports of each cell; `None` before the first.
+    /// The same for the ports of each cell; `None` before the first contact.
     pub credit_of_ports: [Option<u32>; PortCell::COUNT as usize],
-    /// The same for addresses that a DNS answer has named lately, which have credit of their own; `None` before the first.
+    /// The same for addresses that a DNS answer has named lately; `None` before the first contact.
     pub credit_named: Option<u32>,
-    /// The same for network namespaces that the first user namespace does not own; `None` before the first.
+    /// The same for network namespaces that the initial user namespace does not own; `None` before the first
+    /// contact.
     pub credit_foreign: Option<u32>,
     /// First contacts let out since the account was made, of all kinds.
     pub first_contacts: u64,
     /// Since when it is a suspect, on the kernel's monotonic clock.
     pub suspect_since: Option<Duration>,
-    /// Attempts refused because it was blocked.
+    /// `connect()` calls refused because it was blocked.
     pub refused_blocked: u64,
 }
 
 impl Trust {
-    /// First contacts of that kind that it may make at once; `None` where there was none yet.
+    /// How many first contacts of this kind it may make at once; `None` if there was none yet.
     #[must_use]
     pub fn credit_for(&self, bucket: CreditBucket) -> Option<u32> {
         match bucket {
@@ -80,7 +82,7 @@ impl Trust {
         }
     }
 
-    /// First contacts with strangers that it may make at once on the port on which it has spent most.
+    /// How many first contacts with strangers it may make at once on the ports whose credit is lowest.
     #[must_use]
     pub fn least_credit(&self) -> u32 {
         self.credit_of_ports.iter().flatten().copied().fold(self.credit, u32::min)
@@ -90,17 +92,18 @@ impl Trust {
 /// An account that a rule has made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// Which.
+    /// Its id.
     pub id: AccountId,
-    /// Of a cgroup's account: the id of the one that was seen last under its name; see [`crate::path_of_id`]. 0 = none.
+    /// For a cgroup's account, the id of the cgroup that was last seen with its path; see
+    /// [`crate::path_of_id`]. 0 = none.
     pub cgroup: u64,
-    /// Its numbers.
+    /// Its ledger.
     pub ledger: Ledger,
     /// Its credit.
     pub trust: Trust,
 }
 
-/// Of a credit bucket; `None` before its first contact.
+/// The whole credits of a bucket; `None` before its first contact.
 fn credit(trust: &abi::trust) -> Option<u32> {
     (trust.settled_ns != 0).then_some(trust.credit / abi::CREDIT)
 }
@@ -119,9 +122,10 @@ pub(crate) fn trust(scope: &abi::scope) -> Trust {
     }
 }
 
-/// All accounts. While some are made and collected, others may be told twice or not at all.
+/// All accounts. While some are made and collected, others may be read twice or not at all; an account that
+/// was read twice is listed once.
 pub(crate) fn read(accounts: &impl MapCore, now_ns: u64) -> Result<Vec<Account>, KernelError> {
-    // All by one call: the library takes a batch that is not full for the last.
+    // In one batch: the library takes a batch that is not full for the last one.
     let entries = accounts.lookup_batch(abi::ACCOUNTS, MapFlags::ANY, MapFlags::ANY);
     let entries = entries.map_err(|error| bpf("reading the accounts", error))?;
     let mut read: Vec<Account> = entries
@@ -141,7 +145,7 @@ pub(crate) fn read(accounts: &impl MapCore, now_ns: u64) -> Result<Vec<Account>,
     Ok(read)
 }
 
-/// Whether any account is of this scope.
+/// Whether any account belongs to this scope.
 pub(crate) fn has_any(accounts: &impl MapCore, scope: ScopeId) -> bool {
     let of_scope = |key: abi::account_key| key.scope == scope.0;
     accounts.keys().any(|key| plain::read(&key).is_some_and(of_scope))

@@ -1,4 +1,4 @@
-//! What rules of `[[deny]]` have come to: reading it.
+//! Reads what the rules of `[[deny]]` have denied.
 
 use crate::abi;
 use crate::decode::fields;
@@ -6,31 +6,31 @@ use crate::decode::records::Program;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// What a rule of `[[deny]]` has come to since it has been known by its name.
+/// What a rule of `[[deny]]` has denied since it has been known by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DenyCount {
     /// The rule's name.
     pub name: String,
-    /// connect() and sendto() that it has refused.
+    /// `connect()` and `sendto()` calls that it has refused.
     pub denied: u64,
-    /// Those that it would have, in audit mode.
+    /// Those that it would have refused, in audit mode.
     pub would_have_denied: u64,
-    /// The last of either.
+    /// The last of either kind.
     pub last: Option<Denied>,
 }
 
-/// What met a rule of `[[deny]]`.
+/// An attempt or datagram that matched a rule of `[[deny]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denied {
     /// When, on the kernel's monotonic clock.
     pub at: Duration,
-    /// By whom.
+    /// The program.
     pub program: Program,
-    /// Where to. IPv4 addresses of IPv6 sockets are shown as IPv4.
+    /// The destination. IPv4 addresses of IPv6 sockets are shown as IPv4.
     pub destination: SocketAddr,
-    /// UDP, else TCP.
+    /// Whether it was UDP; otherwise TCP.
     pub udp: bool,
-    /// It was only counted.
+    /// Whether it was only counted (audit mode).
     pub audited: bool,
 }
 

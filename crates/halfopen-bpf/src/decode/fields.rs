@@ -1,4 +1,4 @@
-//! Fields of the kernel part's records, as what they mean.
+//! Fields of the kernel part's records, by meaning.
 
 use crate::abi;
 use crate::decode::records::{Place, Program};
@@ -7,7 +7,7 @@ use halfopen_policy::{Contact, CreditBucket, PortCell};
 use std::ffi::c_char;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// The destination; IPv4 comes mapped.
+/// A socket address; IPv4 addresses come mapped.
 pub(crate) fn socket_addr(addr: [u8; 16], port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V6(Ipv6Addr::from(addr)).to_canonical(), port)
 }

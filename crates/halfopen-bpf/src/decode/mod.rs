@@ -1,4 +1,4 @@
-//! Maps, the ring buffer and walks over sockets, as records.
+//! Turns maps, the ring buffer and walks into records.
 
 pub(crate) mod accounts;
 pub(crate) mod denied;

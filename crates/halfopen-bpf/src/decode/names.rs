@@ -1,4 +1,4 @@
-//! Named addresses: what became of DNS answers, and who was told an address.
+//! Reads named addresses: what became of DNS answers, and which clients were told an address.
 
 use crate::abi;
 use crate::abi::{mapped, plain};
@@ -7,7 +7,8 @@ use libbpf_rs::{MapCore, MapFlags};
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// `PRINT_CLAIMED` of bpf/remembered.h: an entry with a number no higher has nothing that can be read.
+/// `PRINT_CLAIMED` of bpf/remembered.h: an entry with a fingerprint no higher than this is free or being
+/// written.
 const CLAIMED: u64 = 1;
 
 /// What became of DNS answers.
@@ -15,21 +16,21 @@ const CLAIMED: u64 = 1;
 pub struct NamesCounts {
     /// Read to their end.
     pub read: u64,
-    /// Addresses that these named.
+    /// Addresses that these answers named.
     pub named: u64,
-    /// Refused: the socket had not asked this resolver, with this id, lately.
+    /// Refused: the socket had not asked this resolver with this id lately.
     pub no_query: u64,
-    /// Refused: another question was asked.
+    /// Refused: a different question was asked.
     pub other_question: u64,
-    /// Answers that say that they are not whole; the client asks again over TCP.
+    /// Truncated answers; the client asks again over TCP.
     pub truncated: u64,
-    /// Answers that say that there is no such name, or of another error.
+    /// Answers with an error, such as that there is no such name.
     pub errors: u64,
-    /// Refused: no whole DNS message.
+    /// Refused: not a complete DNS message.
     pub malformed: u64,
     /// Refused: more bytes, records or names than are read.
     pub too_long: u64,
-    /// Questions or addresses for which a map had no room.
+    /// Questions or addresses for which a map had no place.
     pub not_stored: u64,
     /// Refused: another answer was being read on the same CPU.
     pub cpu_busy: u64,
@@ -38,9 +39,9 @@ pub struct NamesCounts {
 /// An address that a DNS answer has named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Named {
-    /// The cgroup of those who were told; see [`crate::path_of_id`]. `None` = the whole host.
+    /// The cgroup of the client that was told; see [`crate::path_of_id`]. `None` = the whole host.
     pub client: Option<u64>,
-    /// For how much longer.
+    /// How much longer the name counts.
     pub left: Duration,
 }
 
@@ -61,7 +62,7 @@ pub(crate) fn read_counts(map: &impl MapCore) -> Result<NamesCounts, KernelError
     })
 }
 
-/// Who was told `address`, and is so still.
+/// The clients that were told `address`, as far as this still counts at `now` (the kernel's monotonic clock).
 pub(crate) fn read_named(
     map: &impl MapCore,
     address: IpAddr,

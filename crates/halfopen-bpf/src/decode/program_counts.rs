@@ -1,4 +1,4 @@
-//! Reading what waiting did to which program.
+//! Reads what waiting did to each program.
 
 use crate::abi;
 use crate::abi::plain;
@@ -8,7 +8,7 @@ use crate::error::{KernelError, bpf};
 use libbpf_rs::{MapCore, MapFlags};
 use std::time::Duration;
 
-/// All programs in the table. One that makes room for another meanwhile is passed over.
+/// All programs in the table. A program that makes room for another in the meantime is skipped.
 pub(crate) fn read(programs: &impl MapCore) -> Result<Vec<ProgramCount>, KernelError> {
     let mut counts = Vec::new();
     for key in programs.keys() {

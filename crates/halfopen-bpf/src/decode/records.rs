@@ -1,4 +1,4 @@
-//! What the kernel part tells of single attempts.
+//! What the kernel part reports of single attempts.
 
 use halfopen_policy::{Contact, Party};
 use std::net::{IpAddr, SocketAddr};
@@ -7,11 +7,11 @@ use std::time::Duration;
 /// The program that began an attempt, as it was at that time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Program {
-    /// Process id (thread group), as the first PID namespace sees it.
+    /// Process id (thread group), as the initial PID namespace sees it.
     pub pid: u32,
-    /// User id, as the first user namespace sees it.
+    /// User id, as the initial user namespace sees it.
     pub uid: u32,
-    /// The thread's name, [escaped](crate::sys::text::escaped). A program chooses its own: never trust it.
+    /// The thread's name, [escaped](crate::sys::text::escaped). A program chooses it: never trust it.
     pub comm: String,
     /// The id of its cgroup in the version 2 hierarchy; see [`crate::path_of_id`].
     pub cgroup_id: u64,
@@ -22,39 +22,40 @@ pub struct Program {
 pub struct AccountId {
     /// The rule's scope.
     pub scope: crate::ScopeId,
-    /// Which cgroup, user or process it is for; 0 = the rule has one for all.
+    /// The id of the cgroup, user or process that it is for; 0 = the rule has one account for all.
     pub id: u64,
 }
 
 impl AccountId {
-    /// The one that stands for a scope itself, the host's among them.
+    /// The account that stands for a scope itself, also for the host's.
     #[must_use]
     pub fn of_scope(scope: crate::ScopeId) -> Self {
         Self { scope, id: 0 }
     }
 }
 
-/// Where an attempt's socket is: what it takes to wake it ([`crate::WakeupSender`]).
+/// Where an attempt's socket is, as needed to wake it ([`crate::WakeupSender`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
-    /// The socket's cookie: its name for as long as the kernel runs.
+    /// The socket's cookie, unique for as long as the kernel runs.
     pub cookie: u64,
     /// Its network namespace, by inode number.
     pub netns: u32,
     /// The interface that it is bound to; 0 = none.
     pub device: u32,
-    /// Its own end. IPv4 addresses of IPv6 sockets are shown as IPv4.
+    /// Its local address. IPv4 addresses of IPv6 sockets are shown as IPv4.
     pub local: SocketAddr,
 }
 
-/// What the kernel part tells as it happens.
+/// An event of the kernel part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RingEvent {
-    /// An attempt began to wait.
+    /// An attempt began to wait, or would have in audit mode.
     Held(HeldAttempt),
-    /// The silence of this attempt, made by then, made an account that it is charged to a suspect.
+    /// The silence of this attempt made one of its accounts a suspect.
     Suspect(HeldAttempt),
-    /// What became of an attempt; only told while [`crate::Limiter::waiters_are_woken`] is in force and somebody waits.
+    /// What became of an attempt. Sent only while [`crate::Limiter::waiters_are_woken`] is in force and an
+    /// attempt waits.
     Turn(Turn),
 }
 
@@ -65,11 +66,11 @@ pub struct Turn {
     pub at: Duration,
     /// Its socket's cookie.
     pub cookie: u64,
-    /// Where to.
+    /// The address that it connects to.
     pub peer: IpAddr,
     /// The account of a rule or of `exec` that it is charged to.
     pub own: Option<AccountId>,
-    /// What.
+    /// What became of it.
     pub became: Became,
 }
 
@@ -87,37 +88,37 @@ pub enum Became {
     },
     /// It ended after its SYN had left.
     Ended {
-        /// When that was.
+        /// When its first SYN left.
         out_at: Duration,
         /// Whether the peer accepted.
         established: bool,
-        /// Whether it held the host's slot until then.
+        /// Whether it held the host's slot until it ended.
         host_slot: bool,
-        /// Whether it held a slot of its own scope until then.
+        /// Whether it held a slot of its own scope until it ended.
         own_slot: bool,
     },
 }
 
-/// An attempt that began to wait (or, in audit mode, would have).
+/// An attempt that began to wait, or would have in audit mode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldAttempt {
     /// When, on the kernel's monotonic clock.
     pub at: Duration,
-    /// In which scope it found no place.
+    /// The scope that held it back.
     pub scope: crate::ScopeId,
     /// The account of a rule or of `exec` that it is charged to.
     pub own: Option<AccountId>,
     /// The scope of its interface.
     pub interface: Option<crate::ScopeId>,
-    /// Among whom it shares the host's turns.
+    /// Its party in the round of the host's turns.
     pub party: Party,
-    /// What its address is to it.
+    /// The kind of its address.
     pub contact: Contact,
     /// Where its socket is.
     pub place: Place,
-    /// Whose.
+    /// The program that made it.
     pub program: Program,
-    /// Where to. IPv4 destinations of IPv6 sockets are shown as IPv4.
+    /// The destination. IPv4 destinations of IPv6 sockets are shown as IPv4.
     pub destination: SocketAddr,
     /// Whether it was only counted (audit mode).
     pub audited: bool,
@@ -130,11 +131,11 @@ pub enum AttemptState {
     Queued,
     /// Holds a slot.
     HalfOpen,
-    /// SYN out for longer than `slot_life`, slot given back.
+    /// Its SYN has been out for longer than `slot_life`; its slot is free again.
     Aged,
 }
 
-/// A live attempt, read from the kernel's own sockets.
+/// A live attempt, read from the kernel part's records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     /// What it is doing.
@@ -143,29 +144,29 @@ pub struct Attempt {
     pub own: Option<AccountId>,
     /// The scope of its interface.
     pub interface: Option<crate::ScopeId>,
-    /// Among whom it shares the host's turns.
+    /// Its party in the round of the host's turns.
     pub party: Party,
     /// The scope that holds it back, while queued.
     pub held_back_by: crate::ScopeId,
-    /// What its address is to it.
+    /// The kind of its address.
     pub contact: Contact,
-    /// Whether a DNS answer had named its address when it began, whatever the address is to it.
+    /// Whether a DNS answer had named its address when it began, whatever the kind of its address.
     pub named: bool,
-    /// Whose.
+    /// The program that made it.
     pub program: Program,
-    /// Where to.
+    /// The destination.
     pub destination: SocketAddr,
     /// How long ago `connect()` was called.
     pub age: Duration,
     /// How long ago its first SYN left; `None` while queued.
     pub out_for: Option<Duration>,
-    /// How often its timer has asked for its turn.
+    /// How often its timer has run.
     pub rechecks: u32,
     /// Where its socket is.
     pub place: Place,
 }
 
-/// What became of a program's attempts that had to wait, or would have.
+/// What became of a program's attempts that had to wait, or would have had to in audit mode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProgramCount {
     /// The program; its pid is the last one seen.
@@ -176,13 +177,14 @@ pub struct ProgramCount {
     pub would_have_waited: u64,
     /// Let out after a wait.
     pub released: u64,
-    /// Timed out while they waited: the harm that the limit did.
+    /// Timed out while they waited: the damage that the limit did.
     pub gave_up_while_queued: u64,
     /// Ended by the program while they waited.
     pub cancelled: u64,
-    /// Refused because the queue was full.
+    /// Refused in `connect()`: the queue was full, the account blocked, too many attempts were cancelled, or
+    /// there was no room for a record.
     pub refused_overflow: u64,
-    /// All waits that have ended, added up.
+    /// The sum of all waits that have ended.
     pub waited: Duration,
     /// The longest of them.
     pub longest_wait: Duration,
@@ -190,15 +192,15 @@ pub struct ProgramCount {
     pub last: Duration,
 }
 
-/// A place in the kernel part where something could not be done as intended.
+/// An event in which the kernel part could not act as intended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
-    /// No memory to note whose a socket is: its UDP was refused, or its TCP charged by the first rule.
+    /// No memory to note the account of a socket: its UDP was refused, or its TCP charged by the first rule.
     NoStorage,
     /// The callbacks could not be switched on for a socket.
     CallbackFlags,
-    /// Another program had switched our callbacks off; they were switched on again.
+    /// Another program had switched the limiter's callbacks off; they were switched on again.
     CallbacksCleared,
     /// A timer ran without its callback: egress decided instead.
     DecidedAtEgress,
@@ -220,35 +222,36 @@ pub enum Fault {
     Reconciled,
     /// A program's wait could not be counted for it.
     ProgramUncounted,
-    /// That an address was contacted could not be noted.
+    /// A contact with an address could not be noted.
     ContactUnknown,
-    /// A user, account or cgroup that waits could not be noted.
+    /// A user, account or cgroup with a waiter could not be noted.
     PartyUnknown,
-    /// There was no room or memory for one more account of a rule: the attempt was charged to the one they share.
+    /// There was no room or memory for another account of a rule: the attempt was charged to the account that
+    /// they share.
     AccountsFull,
-    /// What was sent over UDP could not be noted.
+    /// A datagram or its sender could not be noted.
     DatagramUnknown,
-    /// There was no room for the record of one more attempt: its `connect()` failed.
+    /// There was no room for the record of another attempt: its `connect()` failed.
     NoRecord,
     /// A SYN of an attempt without a record was withheld.
     SynWithoutRecord,
-    /// What was addressed to an exempt destination went elsewhere: it was counted where it went.
+    /// An attempt addressed to an exempt destination went elsewhere: it was counted there.
     ExemptElsewhere,
-    /// `connect()` was refused to a user or account that cancels what it begins.
+    /// `connect()` was refused because the user or account cancels the attempts that it begins.
     ChurnRefused,
 }
 
 /// How often a [`Fault`] has happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FaultCount {
-    /// Where.
+    /// The fault.
     pub fault: Fault,
-    /// How often since the start.
+    /// How often it has happened since the accounting began.
     pub count: u64,
 }
 
 impl Fault {
-    /// All of them, as `enum fault` of bpf/abi.h numbers them.
+    /// All faults, in the order of `enum fault` of bpf/abi.h.
     pub(crate) const ALL: [Self; 21] = [
         Self::NoStorage,
         Self::CallbackFlags,
@@ -342,7 +345,7 @@ impl Fault {
     }
 }
 
-/// Something that this kernel lacks: the limit holds without it, but not as well.
+/// Something that this kernel lacks: the limit holds without it, but less well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Shortcoming {
     /// `TCP_RTO_MAX_MS` cannot be set (Linux 6.15).

@@ -1,4 +1,4 @@
-//! Reading what the kernel part writes into its ring buffer.
+//! Reads the records that the kernel part writes into its ring buffer.
 
 use crate::abi;
 use crate::abi::{ScopeId, plain};
@@ -7,7 +7,7 @@ use crate::decode::records::{AccountId, Became, HeldAttempt, RingEvent, Turn};
 use halfopen_policy::Party;
 use std::time::Duration;
 
-/// One record; `None` for one of an unknown kind, or too short for its kind.
+/// One record; `None` if its kind is unknown, or it is too short for its kind.
 pub(crate) fn read(bytes: &[u8]) -> Option<RingEvent> {
     match (*bytes.first()?).into() {
         abi::EVENT_HELD => plain::read(bytes).map(|record| RingEvent::Held(held_attempt(&record))),

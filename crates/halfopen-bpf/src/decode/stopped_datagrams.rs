@@ -1,4 +1,4 @@
-//! The last first contact over UDP that each account has stopped: reading it.
+//! Reads the last first contact over UDP that each account has stopped.
 
 use crate::abi;
 use crate::abi::{ScopeId, plain};
@@ -10,24 +10,26 @@ use libbpf_rs::{ErrorKind, MapCore, MapFlags};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// A first contact over UDP that was refused or dropped, or in audit mode would have been: the last of its account.
+/// The last first contact over UDP of an account that was refused or dropped, or would have been in audit
+/// mode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoppedDatagram {
-    /// The account that had no turn for it; the host's, or that of a scope itself, has the id 0.
+    /// The account that had no turn for it. The id is 0 for the host's account and that of a scope itself.
     pub account: AccountId,
     /// When, on the kernel's monotonic clock.
     pub at: Duration,
-    /// Whose; `None` where that cannot be told: it was the kernel's own, or did not leave in its sender's context.
+    /// The program; `None` if it is unknown, because the packet was the kernel's own or did not leave in its
+    /// sender's context.
     pub program: Option<Program>,
-    /// The id of the cgroup that its socket was made in; see [`crate::path_of_id`].
+    /// The id of the cgroup in which its socket was created; see [`crate::path_of_id`].
     pub cgroup_id: u64,
-    /// Where to. IPv4 addresses of IPv6 sockets are shown as IPv4.
+    /// The destination. IPv4 addresses of IPv6 sockets are shown as IPv4.
     pub destination: SocketAddr,
-    /// It was only counted.
+    /// Whether it was only counted (audit mode).
     pub audited: bool,
 }
 
-/// All of them, by one call as the accounts are.
+/// All of them, in one batch as the accounts are.
 pub(crate) fn read(stops: &impl MapCore) -> Result<Vec<StoppedDatagram>, KernelError> {
     let entries = stops.lookup_batch(abi::ACCOUNTS + abi::SCOPES, MapFlags::LOCK, MapFlags::ANY);
     let entries =
@@ -39,7 +41,7 @@ pub(crate) fn read(stops: &impl MapCore) -> Result<Vec<StoppedDatagram>, KernelE
     Ok(read)
 }
 
-/// `None` where the entry was made and nothing is in it yet.
+/// `None` if the entry was made but nothing is in it yet.
 fn stopped(key: &abi::account_key, stop: &abi::datagram_stop) -> Option<StoppedDatagram> {
     (stop.last_ns != 0).then(|| StoppedDatagram {
         account: AccountId { scope: ScopeId(key.scope), id: key.id },
@@ -51,7 +53,7 @@ fn stopped(key: &abi::account_key, stop: &abi::datagram_stop) -> Option<StoppedD
     })
 }
 
-/// Forgets that of a scope whose number is another's from now on.
+/// Forgets the entry of a scope whose number is given to another one.
 pub(crate) fn forget(stops: &impl MapCore, scope: ScopeId) -> Result<(), KernelError> {
     match stops.delete(plain::bytes(&key(scope, 0))) {
         Err(error) if error.kind() != ErrorKind::NotFound => {

@@ -1,5 +1,6 @@
-//! `[[deny]]` in the form that bpf/denied.h looks up: for each prefix the rules that cover its addresses, a bit each, and
-//! by number what else a rule asks. Both hold the rules of two policies, told apart by the policy's number.
+//! `[[deny]]` in the form that bpf/denied.h looks up: for each prefix the rules that cover its addresses, a
+//! bit each; and for each rule, by number, its other conditions. Both tables hold the rules of two policies,
+//! distinguished by the policy's number.
 
 use crate::abi;
 use crate::abi::plain;
@@ -17,7 +18,7 @@ use std::net::IpAddr;
 /// A prefix of the mapped address.
 type Prefix = (u128, u8);
 
-/// That of all IPv4 addresses.
+/// The prefix of all IPv4 addresses.
 const MAPPED: Prefix = (0xffff << 32, 96);
 
 fn prefix(net: IpNet) -> Prefix {
@@ -31,9 +32,9 @@ fn contains((outer, bits): Prefix, (inner, longer): Prefix) -> bool {
     bits <= longer && (outer ^ inner).checked_shr(128 - u32::from(bits)).unwrap_or(0) == 0
 }
 
-/// The rules that cover an address stand at the longest of these prefixes that has it. A rule covers what one of its
-/// prefixes has and none of its exceptions; an IPv6 prefix that is shorter than that of the mapped addresses has none of
-/// them.
+/// The table of prefixes: an address is covered by the rules at the longest prefix that contains it. A rule
+/// covers what one of its prefixes contains and none of its exceptions does. An IPv6 prefix that is shorter
+/// than that of the mapped addresses contains none of them.
 fn covering<'r>(rules: impl Iterator<Item = (u32, &'r DenyRule)>) -> BTreeMap<Prefix, u64> {
     #[derive(Clone, Copy, Default)]
     struct Named {
@@ -53,7 +54,7 @@ fn covering<'r>(rules: impl Iterator<Item = (u32, &'r DenyRule)>) -> BTreeMap<Pr
     named.entry(MAPPED).or_default();
     let mut covering = BTreeMap::new();
     let mut above: Vec<Above> = Vec::new();
-    // In this order a prefix comes right before those that it contains.
+    // In this order, a prefix comes right before those that it contains.
     for (prefix, here) in named {
         while above.last().is_some_and(|above| !contains(above.prefix, prefix)) {
             above.pop();
@@ -71,7 +72,7 @@ fn covering<'r>(rules: impl Iterator<Item = (u32, &'r DenyRule)>) -> BTreeMap<Pr
 }
 
 impl DenyRule {
-    /// Whether it is for `address`.
+    /// Whether the rule covers `address`.
     #[must_use]
     pub fn covers(&self, address: IpAddr) -> bool {
         let whole = prefix(address.into());
@@ -85,7 +86,7 @@ impl DenyRule {
 }
 
 fn prefix_key(policy: u32, (address, bits): Prefix) -> abi::deny_prefix {
-    // The number of the policy is part of what is looked up.
+    // The policy's number is part of what is looked up.
     abi::deny_prefix { bits: u32::BITS + u32::from(bits), policy, addr: address.to_be_bytes() }
 }
 
@@ -103,7 +104,7 @@ fn rule_value(rule: &DenyRule) -> abi::deny_rule {
     value
 }
 
-/// Writes the rules, which have these `numbers`, for the policy of this number, which must not be in force.
+/// Writes the rules, which have these `numbers`, for the policy with this number, which must not be in force.
 pub(crate) fn write(
     maps: &HalfopenMaps<'_>,
     rules: &[DenyRule],
@@ -131,13 +132,13 @@ pub(crate) fn write(
     Ok(())
 }
 
-/// Which number each rule has. A name keeps its number, and with it its counts, until another needs it; also from one
-/// daemon to the next.
+/// The number of each rule. A name keeps its number, and with it its counts, until another name needs it;
+/// also from one daemon to the next.
 #[derive(Debug, Default)]
 pub(crate) struct DenyNames(BTreeMap<u32, String>);
 
 impl DenyNames {
-    /// Those that an earlier daemon gave.
+    /// Reads the numbers that an earlier daemon gave.
     pub fn read(maps: &HalfopenMaps<'_>) -> Result<Self, KernelError> {
         let mut names = BTreeMap::new();
         for number in 0..abi::DENY_RULES {
@@ -152,8 +153,8 @@ impl DenyNames {
         Ok(Self(names))
     }
 
-    /// The numbers of `rules`, in their order. A new one begins with nothing counted. A number that another name in
-    /// force has is taken last.
+    /// The numbers of `rules`, in their order. A new rule begins with its counts at zero. The number of
+    /// another name in force is reused only if no other is free.
     pub fn number(
         &mut self,
         maps: &HalfopenMaps<'_>,
@@ -222,7 +223,7 @@ mod tests {
         texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 
-    /// As the kernel's trie answers.
+    /// Looks up as the kernel's trie does.
     fn looked_up(covering: &BTreeMap<Prefix, u64>, addr: IpAddr) -> u64 {
         let whole = prefix(IpNet::from(addr));
         let fits = covering.iter().filter(|(prefix, _)| contains(**prefix, whole));
@@ -254,7 +255,7 @@ mod tests {
         assert_eq!(numbered(&[doubled]).len(), 1);
     }
 
-    /// Few bits, so that prefixes meet.
+    /// Few distinct bits, so that prefixes overlap.
     fn few() -> impl Strategy<Value = IpAddr> {
         let v4 = prop_oneof![Just(Ipv4Addr::new(10, 0, 0, 0)), Just(Ipv4Addr::new(192, 168, 0, 0))];
         let v6 = prop_oneof![Just(Ipv6Addr::UNSPECIFIED), Just("fc00::".parse::<Ipv6Addr>().unwrap())];

@@ -1,5 +1,6 @@
-//! Who is never held, in the form that `bpf/rules.h` looks up: each rule a bit, each condition a table of the rules
-//! that it meets. The tables hold the rules of both policies, told apart by the policy's number.
+//! `never_hold` in the form that `bpf/rules.h` looks up: each rule a bit, each condition a table of the bits
+//! of the rules that it meets. The tables hold the rules of both policies, distinguished by the policy's
+//! number.
 
 use crate::abi;
 use crate::abi::skeleton::HalfopenMaps;
@@ -10,7 +11,7 @@ use crate::sys::executable::Executable;
 use std::collections::BTreeMap;
 
 const RULES: usize = abi::NEVER_HOLD_RULES as usize;
-/// Less the zero at its end and one that tells a name cut short.
+/// Without the terminating zero and one byte that shows that a name was truncated.
 const LONGEST_NAME: usize = abi::CGROUP_NAME_LEN as usize - 2;
 const DEEPEST: usize = abi::CGROUP_DEPTH as usize;
 
@@ -42,7 +43,7 @@ fn tables(rules: &[NeverHold], files: &[Option<Executable>], policy: u32) -> Res
                 let mut from = policy;
                 for (depth, name) in names.iter().enumerate() {
                     let place = tables.cgroups.entry((from, (*name).to_owned())).or_insert_with(|| {
-                        // Its parity is the policy's: places of the two never meet.
+                        // Its parity is the policy's, so that places of the two policies never meet.
                         last_place += 2;
                         (last_place, 0)
                     });
@@ -59,7 +60,8 @@ fn tables(rules: &[NeverHold], files: &[Option<Executable>], policy: u32) -> Res
     Ok(tables)
 }
 
-/// Writes the tables for the policy of this number, which must not be in force. Returns what belongs in it.
+/// Writes the tables for the policy with this number, which must not be in force. Returns what belongs in the
+/// policy.
 pub(crate) fn write(
     maps: &HalfopenMaps<'_>,
     rules: &[NeverHold],

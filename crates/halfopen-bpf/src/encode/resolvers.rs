@@ -1,4 +1,4 @@
-//! Whose DNS answers are read.
+//! The resolvers whose DNS answers are read.
 
 use crate::abi;
 use crate::abi::mapped;
@@ -8,9 +8,9 @@ use libbpf_rs::MapCore;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-/// How many resolvers there may be.
+/// The most resolvers there may be.
 pub const RESOLVERS: usize = abi::RESOLVERS as usize;
-/// Writes them for the policy of this number, which must not be in force.
+/// Writes them for the policy with this number, which must not be in force.
 pub(crate) fn write(
     map: &impl MapCore,
     resolvers: &BTreeSet<IpAddr>,

@@ -1,5 +1,5 @@
-//! The keys of the tables in which the kernel part looks up whom a rule is for, and writing such tables. They hold the
-//! rules of both policies, told apart by the policy's number.
+//! The tables in which the kernel part looks up the conditions of rules: their keys, and how they are
+//! written. They hold the rules of both policies, distinguished by the policy's number.
 
 use crate::abi;
 use crate::abi::plain::{self, Plain};
@@ -19,12 +19,12 @@ pub(crate) struct Conditions {
 }
 
 impl Conditions {
-    /// Takes in what the rule of that bit asks for; `file` is its executable as it is now.
+    /// Adds the conditions of the rule with this bit; `file` is its executable as it is now.
     pub fn add(&mut self, bit: u64, user: Option<u32>, exe: Option<&PathBuf>, file: Option<Executable>) {
         match (exe, file) {
             (None, _) => self.any_exe |= bit,
             (Some(_), Some(file)) => *self.exes.entry(file).or_default() |= bit,
-            // Not installed here: nobody runs it.
+            // Not installed here, so no process runs it.
             (Some(_), None) => {}
         }
         match user {
@@ -33,7 +33,7 @@ impl Conditions {
         }
     }
 
-    /// Writes them for the policy of this number, which must not be in force.
+    /// Writes them for the policy with this number, which must not be in force.
     pub fn write(&self, users: &impl MapCore, exes: &impl MapCore, policy: u32) -> Result<(), KernelError> {
         clear(users, |key: abi::user_key| key.policy == policy)?;
         clear(exes, |key: abi::exe_key| key.policy == policy)?;
@@ -53,7 +53,7 @@ pub(crate) fn put<K: Plain, V: Plain>(map: &impl MapCore, key: &K, value: &V) ->
     map.update(plain::bytes(key), plain::bytes(value), MapFlags::ANY).map_err(failed)
 }
 
-/// Removes the entries of a policy that is not in force.
+/// Removes the entries for whose key `of_policy` holds: those of a policy that is not in force.
 pub(crate) fn clear<K: Plain>(map: &impl MapCore, of_policy: impl Fn(K) -> bool) -> Result<(), KernelError> {
     let is_old = |key: &Vec<u8>| plain::read(key).is_some_and(&of_policy);
     for key in map.keys().filter(is_old).collect::<Vec<_>>() {

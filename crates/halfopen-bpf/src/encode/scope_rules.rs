@@ -1,5 +1,5 @@
-//! Whose attempts have a scope of their own, in the form that `bpf/rules.h` looks up: each rule a bit, or one for each of
-//! its patterns, all of its scope; each condition a table of the bits that it meets.
+//! `[[scope]]` in the form that `bpf/rules.h` looks up: each rule has a bit, or one for each of its patterns,
+//! and all its bits have its scope. Each condition has a table of the bits of the rules that it meets.
 
 use crate::abi;
 use crate::abi::ScopeId;
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 const RULES: usize = abi::RULES as usize;
 const DEEPEST: usize = abi::CGROUP_DEPTH as usize;
-/// Less the zero at its end.
+/// Without the terminating zero.
 const LONGEST_PATTERN: usize = abi::CGROUP_PATTERN_LEN as usize - 1;
 
 /// The tables of one policy.
@@ -21,11 +21,11 @@ struct Tables {
     masks: abi::rules,
     shared: Conditions,
     comms: BTreeMap<String, u64>,
-    /// By the number of the bit.
+    /// By the number of the rule's bit.
     cgroups: BTreeMap<u32, abi::cgroup_pattern>,
 }
 
-/// The kernel's form of a pattern.
+/// The kernel part's form of a pattern.
 fn pattern(text: &str) -> Result<abi::cgroup_pattern, KernelError> {
     let names: Vec<&str> = text.split('/').filter(|name| !name.is_empty()).collect();
     let joined = names.join("/");
@@ -86,8 +86,9 @@ fn tables(
     Ok(tables)
 }
 
-/// Writes the tables for the policy of this number, which must not be in force. Returns what belongs in it. Where a
-/// rule names no cgroup, the accounts of `per = "cgroup"` are those of the cgroups at depth `top_level`.
+/// Writes the tables for the policy with this number, which must not be in force. Returns what belongs in the
+/// policy. If a rule names no cgroup, its accounts under `per = "cgroup"` are those of the cgroups at depth
+/// `top_level`.
 pub(crate) fn write(
     maps: &HalfopenMaps<'_>,
     rules: &[ScopeRule],

@@ -30,7 +30,7 @@ pub(crate) fn raw_tcp(raw_tcp: RawTcp) -> u32 {
     }
 }
 
-/// A key of the `exempt` trie: the length of the mapped prefix, and its address.
+/// A key of the `exempt` trie: the length of the mapped prefix in bits, then its address.
 pub(crate) fn prefix_key(net: IpNet) -> [u8; 20] {
     let (bits, addr) = match net {
         IpNet::V4(net) => (96 + u32::from(net.prefix_len()), net.network().to_ipv6_mapped()),

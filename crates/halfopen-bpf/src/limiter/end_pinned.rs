@@ -1,4 +1,4 @@
-//! Ending a limit that has outlived its daemon.
+//! Ends a limit that has outlived its daemon.
 
 use crate::abi;
 use crate::abi::LAYOUT;
@@ -12,8 +12,8 @@ use std::mem::offset_of;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-/// As [`Pins::find`]. What a version of another layout has left is ended first: what it held is let go, its hooks are
-/// detached, and the start is a fresh one. No counts are taken over.
+/// As [`Pins::find`], but first ends what a version with another layout has left: lets its held attempts go,
+/// detaches its hooks, and makes this a fresh start. No counts are taken over.
 pub(crate) fn pins_of_our_layout(path: &Path) -> Result<Option<Pins>, KernelError> {
     let Some(pins) = Pins::find(path)? else { return Ok(None) };
     let keeper = keeper(path)?;
@@ -33,11 +33,11 @@ pub(crate) fn pins_of_our_layout(path: &Path) -> Result<Option<Pins>, KernelErro
     Ok(None)
 }
 
-/// Ends a limit that has outlived its daemon: lets all held attempts go and removes the pins. `None` where there are
-/// none. The pins of any version can be ended.
+/// Ends a limit that has outlived its daemon: lets all held attempts go and removes the pins. Returns `None`
+/// if there are none. Works for the pins of any version.
 ///
 /// # Errors
-/// [`KernelError::PinsInUse`] while a daemon has them; where they cannot be removed.
+/// [`KernelError::PinsInUse`] while a daemon has them; [`KernelError::Bpf`] if they cannot be removed.
 pub fn end_pinned(path: &Path) -> Result<Option<EnforcementStopped>, KernelError> {
     let Some(pins) = Pins::lock(path)? else { return Ok(None) };
     let ours = keeper(path).is_ok_and(|keeper| keeper.layout == LAYOUT);
@@ -45,7 +45,7 @@ pub fn end_pinned(path: &Path) -> Result<Option<EnforcementStopped>, KernelError
     let switched_off =
         ours && switch_off(&state).inspect_err(|error| tracing::warn!("{}", error.in_full())).is_ok();
     if !switched_off {
-        // Attached still, they would hold again what the walk has let go.
+        // Hooks that stay attached would hold again what the walk has let go.
         let optional = OptionalHook::ALL.into_iter().map(OptionalHook::name);
         HOOKS.into_iter().chain(optional).try_for_each(|hook| remove_pin(&pins.file(hook)))?;
     }
@@ -72,7 +72,7 @@ fn let_go(state: &Path) -> u64 {
     count.unwrap_or(0)
 }
 
-/// Writes mode `off` into both policies, so that nothing new is held while options are restored.
+/// Writes mode `off` into both policies, so that no new attempt is held while options are restored.
 fn switch_off(state: &Path) -> Result<(), KernelError> {
     let mode = offset_of!(types::bss, policies) + offset_of!(abi::policy, mode);
     let failed = |error| bpf(&format!("switching off in {}", state.display()), error);

@@ -1,4 +1,4 @@
-//! What is in force: settings, exemptions, programs that are never held, and the scopes beside the host's.
+//! What is in force: settings, exemptions, programs that are never held, and the scopes besides the host's.
 
 use super::{EXEMPT, Limiter, OwnScope, now};
 use crate::abi;
@@ -16,15 +16,16 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// Containers, pods, services and sessions stand at most so far below the top-level cgroups: Kubernetes puts a pod at
-/// `/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podUID.slice`.
+/// How far containers, pods, services and sessions are below the top-level cgroups, at most: Kubernetes puts
+/// a pod at `/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-podUID.slice`.
 const CLIENT_BELOW_TOP: u32 = 2;
 
 impl Limiter {
-    /// Whether a file that `never_hold` names has been replaced or installed since; then puts it in force.
+    /// Checks whether a file that `never_hold` names has been replaced or installed; if so, puts it in force
+    /// and returns true.
     ///
     /// # Errors
-    /// Where a map cannot be written.
+    /// If a map cannot be written.
     pub fn follow_never_hold_files(&mut self) -> Result<bool, KernelError> {
         if self.executables.at(self.settings.never_hold.iter().map(|rule| rule.exe.as_ref()))
             == self.never_hold_files
@@ -34,10 +35,10 @@ impl Limiter {
         self.put_in_force(&self.settings.clone()).map(|()| true)
     }
 
-    /// The same of the files that rules of `[[scope]]` name.
+    /// The same for the files that rules of `[[scope]]` name.
     ///
     /// # Errors
-    /// Where a map cannot be written.
+    /// If a map cannot be written.
     pub fn follow_rule_files(&mut self) -> Result<bool, KernelError> {
         if self.executables.at(self.settings.scopes.iter().map(|rule| rule.exe.as_ref())) == self.rule_files {
             return Ok(false);
@@ -45,11 +46,11 @@ impl Limiter {
         self.put_in_force(&self.settings.clone()).map(|()| true)
     }
 
-    /// Puts new settings in force: at once for new attempts, at the next re-check for waiting ones. All at once or,
-    /// on an error, not at all.
+    /// Puts new settings in force, all or, on an error, none of them: at once for new attempts, at the next
+    /// re-check for waiting ones.
     ///
     /// # Errors
-    /// Where a map cannot be written.
+    /// If a map cannot be written, or has no room for the settings.
     pub fn apply(&mut self, settings: &Settings) -> Result<(), KernelError> {
         if let Err(error) = self.exempt(settings).and_then(|()| self.put_in_force(settings)) {
             self.exempt(&self.settings.clone())?;
@@ -60,8 +61,8 @@ impl Limiter {
         self.end_exemptions()
     }
 
-    /// Adds the exemptions of `settings`. Where there is no room for the old beside the new, the old end first: for a
-    /// moment some are counted that need not be.
+    /// Adds the exemptions of `settings`. If there is no room for the old ones beside the new, the old ones
+    /// end first: for a moment, some attempts are counted that need not be.
     pub(super) fn exempt(&mut self, settings: &Settings) -> Result<(), KernelError> {
         let exempt = &self.skel.maps.exempt;
         let named = exemptions(settings);
@@ -80,7 +81,7 @@ impl Limiter {
         Ok(())
     }
 
-    /// Attempts that are alive now and have no record are let be from now on.
+    /// From now on, leaves alone the attempts that are alive now and have no record.
     pub(super) fn count_from_now(&mut self) {
         self.state.count_from(nanos(now()));
     }
@@ -93,7 +94,7 @@ impl Limiter {
         Ok(())
     }
 
-    /// Returns whether there were others.
+    /// Removes all exemptions but those `named`. Returns whether there were others.
     fn end_exemptions_but(&self, named: &BTreeSet<Vec<u8>>) -> Result<bool, KernelError> {
         let exempt = &self.skel.maps.exempt;
         let others: Vec<_> = exempt.keys().filter(|key| !named.contains(key)).collect();
@@ -103,7 +104,7 @@ impl Limiter {
         Ok(!others.is_empty())
     }
 
-    /// Writes the policy that is not in force and turns the number that says which one is.
+    /// Writes the policy that is not in force, and switches to it.
     pub(super) fn put_in_force(&mut self, settings: &Settings) -> Result<(), KernelError> {
         let exec_level = self.exec_parent.as_ref().map_or(0, |parent| parent.level() + 1);
         let files = self.executables.at(settings.never_hold.iter().map(|rule| rule.exe.as_ref()));
@@ -129,7 +130,7 @@ impl Limiter {
                 self.top_level,
                 next,
             )?,
-            // Whatever has changed: what was found out about a cgroup counts for one policy.
+            // Always a new one: what is cached of a cgroup counts for one policy only.
             generation: self.generation + 1,
             known_for_ns: nanos(settings.known_for),
             interfaces: (!settings.interfaces.is_empty()).into(),
@@ -159,7 +160,7 @@ impl Limiter {
         self.write_interfaces(settings, &numbers, next)?;
         deny::write(&self.skel.maps, &settings.deny, &denies, next)?;
         resolvers::write(&self.skel.maps.resolvers, &self.resolvers, next)?;
-        // What begins while nothing is counted has no record.
+        // Attempts that begin while nothing is counted have no record.
         if self.state.policy().mode == values::mode(Mode::Off) {
             self.count_from_now();
         }
@@ -171,11 +172,12 @@ impl Limiter {
         Ok(())
     }
 
-    /// Makes a scope for the processes of `cgroup` (which must be a direct child of the one that
-    /// [`Limiter::set_exec_parent`] named) and everything below it.
+    /// Makes a scope for the processes of `cgroup` (a direct child of the cgroup that
+    /// [`Limiter::set_exec_parent`] named) and of everything below it.
     ///
     /// # Errors
-    /// [`KernelError::ScopesFull`]; [`KernelError::NotACgroup`].
+    /// [`KernelError::ScopesFull`] if no number is free; [`KernelError::NotACgroup`] if `cgroup` has been
+    /// removed; [`KernelError::Bpf`] if a map cannot be written.
     pub fn add_scope(&mut self, cgroup: &CgroupDir, limits: &Limits) -> Result<ScopeId, KernelError> {
         let (path, cgroup_id) = (cgroup.path(), cgroup.id()?);
         let id = self.free_scope()?;
@@ -193,7 +195,7 @@ impl Limiter {
         Ok(id)
     }
 
-    /// A number that no live attempt is charged to.
+    /// A scope number that no live attempt is charged to.
     fn free_scope(&mut self) -> Result<ScopeId, KernelError> {
         for id in (1..RULE_SCOPES).map(ScopeId) {
             match self.scopes.get(&id) {
@@ -213,7 +215,7 @@ impl Limiter {
     /// Names the cgroup whose direct children [`Limiter::add_scope`] takes.
     ///
     /// # Errors
-    /// Where the policy cannot be written.
+    /// If the policy cannot be written.
     pub fn set_exec_parent(&mut self, parent: CgroupDir) -> Result<(), KernelError> {
         self.exec_parent = Some(parent);
         self.put_in_force(&self.settings.clone())
@@ -222,7 +224,7 @@ impl Limiter {
     /// Changes a scope's limits.
     ///
     /// # Errors
-    /// Where a map cannot be written.
+    /// If a map cannot be written.
     pub fn set_scope(&mut self, scope: ScopeId, limits: &Limits) -> Result<(), KernelError> {
         if let Some(own) = self.scopes.get_mut(&scope) {
             own.limits = abi::limits::from(limits);
@@ -230,11 +232,11 @@ impl Limiter {
         self.put_in_force(&self.settings.clone())
     }
 
-    /// Ends a scope. It holds nothing back from then on; its number is free again once the attempts charged to it have
-    /// ended.
+    /// Ends a scope. It holds nothing back from then on. Its number is free again once the attempts charged
+    /// to it have ended.
     ///
     /// # Errors
-    /// Where a map cannot be written.
+    /// If a map cannot be written.
     pub fn remove_scope(&mut self, scope: ScopeId) -> Result<(), KernelError> {
         let Some(own) = self.scopes.get_mut(&scope) else { return Ok(()) };
         own.ended = true;
@@ -244,10 +246,10 @@ impl Limiter {
         self.put_in_force(&self.settings.clone())
     }
 
-    /// Names the resolvers whose answers are read. Returns whether they were others before.
+    /// Names the resolvers whose answers are read. Returns whether this changes them.
     ///
     /// # Errors
-    /// Where a map cannot be written.
+    /// If a map cannot be written.
     pub fn set_resolvers(&mut self, resolvers: &BTreeSet<IpAddr>) -> Result<bool, KernelError> {
         if *resolvers == self.resolvers {
             return Ok(false);
@@ -256,8 +258,9 @@ impl Limiter {
         self.put_in_force(&self.settings.clone()).map(|()| true)
     }
 
-    /// Promises that until `until` (on the kernel's monotonic clock) somebody wakes each waiter when its turn comes: those
-    /// that begin to wait have one long timer instead of short ones then, and what becomes of attempts is told.
+    /// Promises that until `until` (on the kernel's monotonic clock) the caller wakes each waiter when its
+    /// turn comes. Until then, attempts that begin to wait get one long timer instead of short ones, and the
+    /// kernel part sends an event for what becomes of attempts.
     pub fn waiters_are_woken(&mut self, until: Duration) {
         self.state.set_woken_until(nanos(until));
     }

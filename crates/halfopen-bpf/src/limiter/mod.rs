@@ -1,5 +1,5 @@
-//! The limiter in the kernel: loaded, attached, let go. What is in force, what it tells, and what outlives it are in
-//! files of their own.
+//! The limiter in the kernel: loaded, attached, let go. What is in force, what it reports, and what outlives
+//! it are in files of their own.
 
 pub(crate) mod end_pinned;
 mod in_force;
@@ -40,26 +40,26 @@ use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// Room of the map `exempt` of bpf/maps.h.
+/// The size of the map `exempt` of bpf/maps.h, in prefixes.
 const EXEMPT: usize = 4096;
 
 /// Whether the limit outlives its process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keep {
-    /// Where it is pinned, or was by an earlier daemon. It must be in a BPF file system.
+    /// The directory where it is pinned, or was by an earlier daemon. It must be in a BPF file system.
     pub pins: PathBuf,
-    /// Whether it is to stay there.
+    /// Whether it stays pinned there.
     pub persist: bool,
 }
 
-/// A scope's slots and turns at one moment.
+/// An account's slots and turns at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Turns {
     /// The moment, on the kernel's monotonic clock.
     pub at: Duration,
     /// Slots held.
     pub in_use: u64,
-    /// When the next turn falls due, on that clock; only means something with a rate.
+    /// When the next turn falls due, on that clock; meaningful only with a rate.
     pub next_turn: Duration,
     /// Credit for first contacts; its times are nanoseconds of the same clock.
     pub credits: Credits,
@@ -70,9 +70,10 @@ pub struct Turns {
 pub struct Adopted {
     /// The version of that daemon.
     pub version: String,
-    /// How long nobody has watched the limit.
+    /// How long no daemon has watched the limit.
     pub unwatched: Duration,
-    /// Attempts that began to wait meanwhile and did not fit into the ring buffer: no event can name their programs.
+    /// Attempts that began to wait in the meantime and did not fit into the ring buffer: no event can name
+    /// their programs.
     pub lost_events: u64,
     /// The host's limits as they were in force.
     pub host: Limits,
@@ -85,7 +86,7 @@ pub struct Adopted {
 /// A scope of an earlier daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AdoptedScope {
-    /// Its place.
+    /// Its number.
     pub id: ScopeId,
     /// Its cgroup; see [`crate::path_of_id`].
     pub cgroup_id: u64,
@@ -93,38 +94,38 @@ pub struct AdoptedScope {
     pub limits: Limits,
 }
 
-/// A scope beside the host's.
+/// A scope of `exec`.
 struct OwnScope {
     cgroup_id: u64,
     limits: abi::limits,
     ended: bool,
 }
 
-/// The limiter while it enforces. Where it is not pinned, dropping it without [`Limiter::let_go`] ends enforcement
-/// without restoring the options of held sockets.
+/// The limiter while it is attached. If it is not pinned, dropping it without [`Limiter::let_go`] ends
+/// enforcement without restoring the options of held sockets.
 pub struct Limiter {
-    /// Empty where the links are pinned: they last as long as their files.
+    /// Empty if the links are pinned: they last as long as their files.
     links: Vec<Link>,
     optional: Optional,
     pins: Option<Pins>,
     adopted: Option<Adopted>,
     walks: Walks,
     restore: Link,
-    /// Of accounts, and of parties.
+    /// The walks that collect accounts, and parties.
     collect: [Link; 2],
     ring: RingBuffer<'static>,
     told: mpsc::Receiver<RingEvent>,
     skel: HalfopenSkel<'static>,
     state: State,
     cgroup: PathBuf,
-    /// Of the cgroups right below it.
+    /// The depth of the cgroups right below `cgroup`.
     top_level: u32,
     settings: Settings,
     resolvers: BTreeSet<IpAddr>,
     executables: Executables,
     never_hold_files: Vec<Option<Executable>>,
     rule_files: Vec<Option<Executable>>,
-    /// Of rules and interfaces, also of those that are no longer in force.
+    /// The names of rules and interfaces, also of those that are no longer in force.
     names: BTreeMap<ScopeId, String>,
     in_force: Numbers,
     deny_names: DenyNames,
@@ -136,11 +137,11 @@ pub struct Limiter {
 }
 
 impl Limiter {
-    /// Loads the kernel part, writes `settings` and attaches it to `cgroup`, in the place of what an earlier daemon has
-    /// left where `keep` says: there is no moment without a limit then. Holds from the first connect after that.
+    /// Loads the kernel part, writes `settings` and attaches it to `cgroup`. It replaces, without a moment
+    /// that has no limit, what an earlier daemon left where `keep` says. Every connect after that is limited.
     ///
     /// # Errors
-    /// [`KernelError`] saying what is missing; nothing that was not there before is left attached then.
+    /// [`KernelError`], which says what is missing. Nothing that was not there before is left attached then.
     pub fn start(cgroup: &CgroupDir, settings: &Settings, keep: Option<&Keep>) -> Result<Self, KernelError> {
         let found = keep.map(|keep| end_pinned::pins_of_our_layout(&keep.pins)).transpose()?.flatten();
         let keeper = found.as_ref().map(Pins::keeper).transpose()?;
@@ -233,8 +234,8 @@ impl Limiter {
         Ok(limiter)
     }
 
-    /// Puts our programs on the hooks: in the place of those of `found`, one by one, each at once; else beside whatever
-    /// is there.
+    /// Puts the programs on the hooks: in place of those of `found`, one by one, each atomically; otherwise
+    /// beside other programs.
     fn attach(&mut self, cgroup: &CgroupDir, found: Option<&Pins>) -> Result<(), KernelError> {
         let progs = &self.skel.progs;
         let programs = [
@@ -257,12 +258,12 @@ impl Limiter {
         Ok(())
     }
 
-    /// Ends enforcement: has `restore` give every held socket its own options back (it is given the link of the walk that
-    /// does; see [`crate::restore_everywhere`]), then detaches and unloads all. Pins are for the caller to remove
-    /// ([`remove_pins`]): their directory may need rights that it has given up.
+    /// Ends enforcement: has `restore` give every held socket its own options back, then detaches and unloads
+    /// everything. `restore` gets the link of the walk that does so; see [`crate::restore_everywhere`]. The
+    /// caller must remove the pins ([`remove_pins`]): that may need rights that this process has given up.
     ///
     /// # Errors
-    /// Where the policy cannot be written; enforcement has ended all the same.
+    /// If the policy cannot be written; enforcement ends all the same.
     pub fn let_go(
         mut self,
         restore: impl FnOnce(BorrowedFd<'_>) -> EnforcementStopped,
@@ -297,7 +298,7 @@ fn attach(hook: &'static str, program: &ProgramMut<'_>, cgroup: &CgroupDir) -> R
     })
 }
 
-/// The clock of the kernel part.
+/// The kernel part's clock.
 fn now() -> Duration {
     clock_gettime(ClockId::Monotonic).try_into().unwrap_or_default()
 }

@@ -1,5 +1,6 @@
-//! The scopes of rules and interfaces: which number each has. A name keeps its number, and with it its accounting, for as long
-//! as nobody else needs it; also when its rule is gone for a while, and from one daemon to the next.
+//! The scopes of rules and interfaces: which number each has. A name keeps its number, and with it its
+//! accounting, until another name needs the number; also while its rule is gone, and from one daemon to the
+//! next.
 
 use super::{Limiter, now};
 use crate::abi;
@@ -16,11 +17,11 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::os::fd::AsFd;
 
-/// Less the zero at its end.
+/// Without the terminating zero.
 const LONGEST_NAME: usize = abi::SCOPE_NAME_LEN as usize - 1;
 const LONGEST_INTERFACE: usize = abi::INTERFACE_NAME_LEN as usize - 1;
 
-/// The numbers of what some settings name, in their order.
+/// The numbers of the rules and interfaces of some settings, in their order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Numbers {
     pub rules: Vec<ScopeId>,
@@ -28,8 +29,8 @@ pub(super) struct Numbers {
 }
 
 impl Limiter {
-    /// Finds a number for each rule and interface, and opens the accounting of those that are new. Changes nothing that is in
-    /// force.
+    /// Finds a number for each rule and interface, and opens the accounting of new ones. Changes nothing that
+    /// is in force.
     pub(super) fn number(&mut self, settings: &Settings) -> Result<Numbers, KernelError> {
         let rules: Vec<&str> = settings.scopes.iter().map(|rule| rule.name.as_str()).collect();
         let interfaces: Vec<&str> = settings.interfaces.iter().map(|rule| rule.name.as_str()).collect();
@@ -75,13 +76,13 @@ impl Limiter {
         Err(KernelError::ScopesCharged { most: range.len() })
     }
 
-    /// Whether a live attempt or an account is of this scope.
+    /// Whether a live attempt is charged to this scope, or it has an account.
     fn is_charged(&self, id: ScopeId) -> Result<bool, KernelError> {
         let accounting = self.accounting(id)?;
         Ok(accounting.queued + accounting.out > 0 || accounts::has_any(&self.skel.maps.accounts, id))
     }
 
-    /// Writes which interface has which scope, for the policy of this number, which must not be in force.
+    /// Writes the scope of each interface for the policy with this number, which must not be in force.
     pub(super) fn write_interfaces(
         &self,
         settings: &Settings,
@@ -96,7 +97,7 @@ impl Limiter {
         Ok(())
     }
 
-    /// What an earlier daemon has named.
+    /// Reads the names that an earlier daemon gave.
     pub(super) fn adopt_names(&mut self) -> Result<(), KernelError> {
         for id in (RULE_SCOPES..SCOPES).map(ScopeId) {
             let bytes = self.skel.maps.scope_names.lookup(&id.0.to_ne_bytes(), MapFlags::ANY);
@@ -118,13 +119,13 @@ impl Limiter {
         Ok(())
     }
 
-    /// The scopes of the rules that are in force, by their names.
+    /// The scopes of the rules in force, by name.
     #[must_use]
     pub fn rule_scopes(&self) -> BTreeMap<String, ScopeId> {
         self.named(&self.in_force.rules)
     }
 
-    /// The scopes of the interfaces that are in force, by their names.
+    /// The scopes of the interfaces in force, by name.
     #[must_use]
     pub fn interface_scopes(&self) -> BTreeMap<String, ScopeId> {
         self.named(&self.in_force.interfaces)
@@ -134,28 +135,29 @@ impl Limiter {
         ids.iter().filter_map(|id| Some((self.names.get(id)?.clone(), *id))).collect()
     }
 
-    /// The accounts that rules have made on first use; what a rule's attempts share is in [`Limiter::ledger`].
+    /// The accounts that rules have made on first use. [`Limiter::ledger`] has what all attempts of a rule
+    /// share.
     ///
     /// # Errors
-    /// Where the map cannot be read.
+    /// If the map cannot be read.
     pub fn accounts(&self) -> Result<Vec<Account>, KernelError> {
         accounts::read(&self.skel.maps.accounts, nanos(now()))
     }
 
-    /// What the first contacts of a scope have come to: of the host, a scope of `exec`, an interface, or a rule whose
-    /// attempts share one account.
+    /// What became of the first contacts of a scope: the host's, a scope of `exec`, an interface's, or a
+    /// rule's whose attempts share one account.
     ///
     /// # Errors
-    /// Where the map cannot be read.
+    /// If the map cannot be read.
     pub fn trust(&self, scope: ScopeId) -> Result<Trust, KernelError> {
         Ok(accounts::trust(&self.accounting(scope)?))
     }
 
-    /// Begins the trust of a scope anew: of the account of that number ([`crate::AccountId`]), or of all and of the scope
-    /// itself. A suspect is none from its next attempt on.
+    /// Resets the trust of the account with this id ([`crate::AccountId`]) in a scope, or of all its accounts
+    /// and the scope itself. A suspect is none from its next attempt on.
     ///
     /// # Errors
-    /// Where a map cannot be written.
+    /// If a map cannot be written.
     pub fn release(&mut self, scope: ScopeId, account: Option<u64>) -> Result<(), KernelError> {
         let number = self.released.wrapping_add(1);
         let key = accounts::key(scope, account.unwrap_or(abi::ALL_ACCOUNTS));
@@ -165,12 +167,12 @@ impl Limiter {
         self.put_in_force(&self.settings.clone())
     }
 
-    /// Removes the accounts that nobody has used for ten minutes and whose trust is what a new one's would be, or for a
-    /// day; those of rules that are gone after a minute. Returns how many. Ends also what was known of users and cgroups
-    /// that no longer wait. To be called every minute or so.
+    /// Removes accounts that have not been used for ten minutes and have as much trust as a new one, those
+    /// that have not been used for a day, and those of rules that are gone after a minute. Returns how many.
+    /// Also removes parties that have had no waiter for a minute. Should be called about once a minute.
     ///
     /// # Errors
-    /// Where the walk fails.
+    /// If the walk fails.
     pub fn collect_accounts(&self) -> Result<usize, KernelError> {
         let [accounts, parties] = &self.collect;
         walk::collect(parties.as_fd())?;

@@ -1,4 +1,4 @@
-//! Attaching what the settings ask for, and detaching what they no longer do.
+//! Attaches the hooks that the settings ask for, and detaches those that they no longer ask for.
 
 use super::{Limiter, pinned};
 use crate::error::KernelError;
@@ -12,19 +12,20 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 /// Which optional hooks are attached.
 #[derive(Debug, Default)]
 pub(super) struct Optional {
-    /// The link, where it is not pinned.
+    /// The link, if it is not pinned.
     attached: BTreeMap<OptionalHook, Option<OwnedFd>>,
-    /// Those that should be and could not, and why.
+    /// Hooks that should be attached and could not be, and why.
     missing: BTreeMap<OptionalHook, String>,
 }
 
 impl Optional {
-    /// The names of those that are attached.
+    /// The names of the attached hooks.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.attached.keys().map(|hook| hook.name())
     }
 
-    /// Pins the links that this process keeps, and keeps them no longer. Removes the pins of those that are not attached.
+    /// Pins the links that this process keeps, and drops them. Removes the pins of hooks that are not
+    /// attached.
     pub fn pin(&mut self, pins: &Pins) -> Result<(), KernelError> {
         let failed = |hook: OptionalHook, source| {
             let doing = format!("pinning {}", pins.file(hook.name()).display());
@@ -45,8 +46,8 @@ impl Optional {
 }
 
 impl Limiter {
-    /// At the start, with this process's rights: puts our programs in the place of those of `found`, else beside whatever
-    /// is there.
+    /// At the start, with this process's rights: puts the programs in place of those of `found`, or else
+    /// beside other programs.
     pub(super) fn attach_optional(
         &mut self,
         found: Option<&Pins>,
@@ -76,9 +77,9 @@ impl Limiter {
         }
     }
 
-    /// Attaches the hooks that `settings` ask for and that are not attached yet. To be called before they are put in force,
-    /// so that all of a rule is in force at once, and now and then: what could not be attached is tried again. The log tells
-    /// the first failure; see [`Limiter::not_attached`].
+    /// Attaches the hooks that `settings` ask for and that are not attached yet. Must be called before the
+    /// settings are put in force, so that all of a rule takes effect at once, and from time to time: what
+    /// could not be attached is tried again. The log has the first failure; see [`Limiter::not_attached`].
     pub fn attach_wanted(&mut self, settings: &Settings, by: &mut dyn Attach) {
         for hook in OptionalHook::ALL {
             if !hook.is_wanted(settings) {
@@ -105,8 +106,8 @@ impl Limiter {
         }
     }
 
-    /// Detaches the hooks that the settings in force do not ask for. What cannot be detached stays and does nothing; it is
-    /// tried again at the next call.
+    /// Detaches the hooks that the settings in force do not ask for. A hook that cannot be detached does
+    /// nothing; the next call tries again.
     pub fn detach_unwanted(&mut self, by: &mut dyn Attach) {
         let unwanted = |hook: &OptionalHook| !hook.is_wanted(&self.settings);
         for hook in self.optional.attached.keys().copied().filter(unwanted).collect::<Vec<_>>() {
@@ -118,7 +119,7 @@ impl Limiter {
         }
     }
 
-    /// Both of these for the settings in force.
+    /// Calls both of these with the settings in force.
     pub fn follow_hooks(&mut self, by: &mut dyn Attach) {
         self.attach_wanted(&self.settings.clone(), by);
         self.detach_unwanted(by);
@@ -129,7 +130,7 @@ impl Limiter {
         self.optional.missing.iter().map(|(hook, why)| (*hook, why.as_str()))
     }
 
-    /// The hooks that are attached because the settings ask for them.
+    /// The optional hooks that are attached.
     pub fn optional_attached(&self) -> impl Iterator<Item = OptionalHook> {
         self.optional.attached.keys().copied()
     }

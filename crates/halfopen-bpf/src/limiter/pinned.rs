@@ -1,4 +1,4 @@
-//! The limiter's pins: what is left for the next daemon, and what is taken over from the last.
+//! The limiter's pins: what is left for the next daemon, and what is taken over from the last one.
 
 use super::{Adopted, AdoptedScope, Keep, Limiter, OwnScope, now};
 use crate::abi;
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 impl Limiter {
-    /// Pins what is to outlive this process and lets go of the links, or removes the pins of an earlier daemon.
+    /// Pins what outlives this process and drops the links, or removes the pins of an earlier daemon.
     pub(super) fn keep(
         &mut self,
         keep: &Keep,
@@ -40,7 +40,7 @@ impl Limiter {
         Ok(())
     }
 
-    /// The links last: without all of them the directory counts as incomplete.
+    /// Pins the links last: without all of them the directory counts as incomplete.
     fn pin(&mut self, pins: &Pins, cgroup_id: u64) -> Result<(), KernelError> {
         let failed = |name: &str, error| bpf(&format!("pinning {}", pins.file(name).display()), error);
         let maps = &mut self.skel.maps;
@@ -133,7 +133,7 @@ impl Limiter {
             self.scopes.insert(id, OwnScope { cgroup_id, limits: *limits, ended: false });
             adopted.scopes.push(AdoptedScope { id, cgroup_id, limits: Limits::from(limits) });
         }
-        // Ended scopes whose number is still charged.
+        // Ended scopes to whose number attempts are still charged.
         for id in (1..RULE_SCOPES).map(ScopeId).filter(|id| !self.scopes.contains_key(id)).collect::<Vec<_>>()
         {
             let accounting = self.ledger(id)?;
@@ -161,13 +161,14 @@ impl Limiter {
         self.adopted.as_ref()
     }
 
-    /// Since when the accounting has counted, on the kernel's monotonic clock: they may be older than this process.
+    /// When the accounting began, on the kernel's monotonic clock; it may be older than this process.
     #[must_use]
     pub fn counting_since(&self) -> Duration {
         self.counting_since
     }
 
-    /// Until when it enforces whatever its mode is; past that, the mode holds again.
+    /// Until when it enforces, whatever its mode is, on the kernel's monotonic clock; after that the mode
+    /// applies again.
     #[must_use]
     pub fn enforce_until(&self) -> Option<Duration> {
         self.settings.enforce_until
@@ -179,27 +180,27 @@ impl Limiter {
         self.pins.is_some()
     }
 
-    /// Whether the pins that hold the limit are gone: somebody has ended it.
+    /// Whether the pins that hold the limit are gone, because a user has ended it.
     #[must_use]
     pub fn pins_removed(&self) -> bool {
         self.pins.as_ref().is_some_and(|pins| !pins.hold(self.optional.names()))
     }
 
-    /// Whether the BPF file system that holds the pins has been unmounted: the next daemon cannot find the limit, and it
-    /// may not outlive this process.
+    /// Whether the BPF file system with the pins has been unmounted: then the next daemon cannot find the
+    /// limit, and the limit may not outlive this process.
     ///
     /// # Errors
-    /// Where the list of mounts cannot be read.
+    /// If the list of mounts cannot be read.
     pub fn pins_unmounted(&self) -> Result<bool, KernelError> {
         let is_mounted = self.pins.as_ref().map(Pins::is_mounted).transpose();
         let doing = "looking whether the pins are mounted".to_owned();
         is_mounted.map(|mounted| mounted == Some(false)).map_err(|source| KernelError::Bpf { doing, source })
     }
 
-    /// Leaves word for the next daemon that this one has looked now.
+    /// Notes for the next daemon that this one has looked now.
     ///
     /// # Errors
-    /// Where a map cannot be written.
+    /// If a map cannot be written.
     pub fn leave_word(&mut self) -> Result<(), KernelError> {
         self.write_keeper(None)
     }
@@ -227,7 +228,7 @@ impl Limiter {
     }
 }
 
-/// Puts `program` in the place of what the pinned link runs; `None` where somebody has detached that.
+/// Replaces the program of the pinned link by `program`; `None` if a user has detached the link.
 pub(super) fn replace(pin: &Path, program: BorrowedFd<'_>) -> Result<Option<Link>, KernelError> {
     let taking_over = |error| bpf(&format!("taking over {}", pin.display()), error);
     let link = Link::open(pin).map_err(taking_over)?;

@@ -1,4 +1,4 @@
-//! What the limiter tells: accounting, counts, live attempts, faults, and what is told as it happens.
+//! What the limiter reports: ledgers, counts, live attempts, faults, and events.
 
 use super::{Limiter, Turns, now};
 use crate::abi;
@@ -28,7 +28,7 @@ fn credit(trust: &abi::trust) -> CreditReading {
     }
 }
 
-/// Only of this walk: the table has room for so many namespaces.
+/// Keeps only this walk: the table has room for [`NAMESPACES`] namespaces.
 fn note_walked(walked: &impl MapCore, through: &[u32], number: u32) -> Result<(), KernelError> {
     clear(walked, |_: u32| true)?;
     for namespace in through.iter().take(NAMESPACES) {
@@ -38,27 +38,27 @@ fn note_walked(walked: &impl MapCore, through: &[u32], number: u32) -> Result<()
 }
 
 impl Limiter {
-    /// What waiting did to which program, since the limit began; of the 4096 programs that did so last.
+    /// What waiting did to each program since the limit began, for up to 4096 programs, the most recent ones.
     ///
     /// # Errors
-    /// Where the map cannot be read.
+    /// If the map cannot be read.
     pub fn programs(&self) -> Result<Vec<ProgramCount>, KernelError> {
         program_counts::read(&self.skel.maps.programs)
     }
 
-    /// What the rules of `[[deny]]` have come to, in their order.
+    /// What the rules of `[[deny]]` have denied, in their order.
     ///
     /// # Errors
-    /// Where a map cannot be read.
+    /// If a map cannot be read.
     pub fn denied(&self) -> Result<Vec<DenyCount>, KernelError> {
         self.deny_names.counts(&self.skel.maps, &self.settings.deny)
     }
 
-    /// The last first contact over UDP that each account has stopped, or in audit mode would have; none while no scope
-    /// limits them.
+    /// The last first contact over UDP that each account has stopped, or would have in audit mode; empty if
+    /// no scope limits them.
     ///
     /// # Errors
-    /// Where the map cannot be read.
+    /// If the map cannot be read.
     pub fn stopped_datagrams(&self) -> Result<Vec<StoppedDatagram>, KernelError> {
         if self.state.policy().datagrams == 0 {
             return Ok(Vec::new());
@@ -66,10 +66,10 @@ impl Limiter {
         stopped_datagrams::read(&self.skel.maps.datagram_stops)
     }
 
-    /// A scope's numbers now.
+    /// A scope's ledger now.
     ///
     /// # Errors
-    /// Where the map cannot be read.
+    /// If the map cannot be read.
     pub fn ledger(&self, scope: ScopeId) -> Result<Ledger, KernelError> {
         let accounting = self.accounting(scope)?;
         Ok(Ledger::of(&accounting, u64::try_from(now().as_nanos()).unwrap_or(u64::MAX)))
@@ -82,10 +82,10 @@ impl Limiter {
             .ok_or_else(|| KernelError::Lacks("a scope's accounting is of an unknown layout".to_owned()))
     }
 
-    /// The slots and turns of an account, for who wakes waiters; `None` where it is gone.
+    /// The slots and turns of an account, for the waker; `None` if the account is gone.
     ///
     /// # Errors
-    /// Where the map cannot be read.
+    /// If the map cannot be read.
     pub fn turns(&self, account: AccountId) -> Result<Option<Turns>, KernelError> {
         let at = now();
         let accounting = match account.id {
@@ -108,20 +108,22 @@ impl Limiter {
         }))
     }
 
-    /// The limits in force for a scope; those of a number that no scope has hold nothing back.
+    /// The limits in force for a scope. A number without a scope has limits that hold nothing back; `None` if
+    /// it is out of range.
     #[must_use]
     pub fn limits(&self, scope: ScopeId) -> Option<Limits> {
         self.state.limits(scope.0 as usize).as_ref().map(Limits::from)
     }
 
-    /// Counts all live attempts anew and corrects the accounting where it had drifted (counted as [`Fault::Reconciled`]): a
-    /// socket may end unnoticed if another program clears our callbacks. `walk` is to read the iterator behind the
-    /// descriptor in each of these network namespaces, by inode number, and tells through which it could walk
-    /// ([`crate::walk_namespaces`] does so, with root's rights); an attempt in another one is ended once its socket has
-    /// not been heard of for five minutes.
+    /// Counts all live attempts anew and corrects the accounting if it has drifted (counted as
+    /// [`Fault::Reconciled`]): a socket may end unnoticed if another program clears the limiter's callbacks.
+    /// `walk` must read the iterator behind the descriptor in each of these network namespaces, given by
+    /// inode number, and return those in which it could ([`crate::walk_namespaces`] does so, with root's
+    /// rights). In other namespaces, an attempt is ended once its socket has given no sign of life for five
+    /// minutes.
     ///
     /// # Errors
-    /// Where the count fails.
+    /// If the walk fails.
     pub fn reconcile(
         &self,
         walk: impl FnOnce(BorrowedFd<'_>, &[u32]) -> Vec<u32>,
@@ -135,18 +137,18 @@ impl Limiter {
         self.walks.reconcile()
     }
 
-    /// The live attempts in every namespace. While many begin and end, the list may lack some.
+    /// The live attempts in every namespace. While many begin and end, some may be missing.
     ///
     /// # Errors
-    /// Where the walk fails.
+    /// If the walk fails.
     pub fn attempts(&self) -> Result<Vec<Attempt>, KernelError> {
         self.walks.attempts(now())
     }
 
-    /// What could not be done as intended, since the start; only what happened at least once.
+    /// The faults since the accounting began that happened at least once.
     ///
     /// # Errors
-    /// Where the map cannot be read.
+    /// If the map cannot be read.
     pub fn faults(&self) -> Result<Vec<FaultCount>, KernelError> {
         let mut counts = Vec::new();
         for (number, fault) in Fault::ALL.into_iter().enumerate() {
@@ -159,34 +161,35 @@ impl Limiter {
         Ok(counts)
     }
 
-    /// What became of DNS answers, since the limit began.
+    /// What became of DNS answers since the limit began.
     ///
     /// # Errors
-    /// Where the map cannot be read.
+    /// If the map cannot be read.
     pub fn names_counts(&self) -> Result<NamesCounts, KernelError> {
         names::read_counts(&self.skel.maps.names_counts)
     }
 
-    /// Who was told this address by a DNS answer.
+    /// The clients that DNS answers told this address.
     ///
     /// # Errors
-    /// Where the map cannot be read.
+    /// If the map cannot be read.
     pub fn who_was_told(&self, address: IpAddr) -> Result<Vec<Named>, KernelError> {
         names::read_named(&self.skel.maps.named, address, now())
     }
 
-    /// What this kernel lacks that makes the limit worse, though it holds. Found out when it was started.
+    /// What this kernel lacks without which the limit holds, but less well; as found when the limiter was
+    /// loaded.
     #[must_use]
     pub fn shortcomings(&self) -> Vec<Shortcoming> {
         let settable = self.skel.maps.rodata_data.is_some_and(|found| found.rto_max_settable != 0);
         if settable { Vec::new() } else { vec![Shortcoming::RtoMaxNotSettable] }
     }
 
-    /// Hands over what happened since the last call. [`Limiter`] as a file descriptor becomes readable when there is
-    /// something.
+    /// Passes the events since the last call to `each`. [`Limiter`] as a file descriptor becomes readable
+    /// when there are some.
     ///
     /// # Errors
-    /// Where the ring buffer cannot be read.
+    /// If the ring buffer cannot be read.
     pub fn take_ring_events(&mut self, each: &mut dyn FnMut(RingEvent)) -> Result<(), KernelError> {
         self.ring.consume().map_err(|error| bpf("reading the ring buffer of events", error))?;
         self.told.try_iter().for_each(each);

@@ -1,7 +1,7 @@
-//! The kernel part's global variables, mapped: the two policies, and which of them is in force.
+//! The kernel part's global variables, mapped: the two policies, and the number of the one in force.
 //!
-//! Mapped here and not by the skeleton: libbpf maps only what it has created itself, and leaves a map that it has
-//! taken over with memory of its own.
+//! This module maps them itself because libbpf maps only what it has created, and gives a map that it has
+//! taken over memory of its own.
 
 use crate::abi;
 use crate::abi::skeleton::types;
@@ -12,10 +12,10 @@ use std::os::fd::BorrowedFd;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{Ordering, fence};
 
-/// The compiler of the kernel part and that of this side lay it out alike.
+/// The BPF compiler and the native one lay the structure out alike.
 const _: () = assert!(size_of::<types::policy>() == size_of::<abi::policy>());
 
-/// Shared with the programs in the kernel: read and written field by field, never borrowed.
+/// The mapping, shared with the programs in the kernel: read and written field by field, never borrowed.
 pub(crate) struct State {
     mapped: NonNull<types::bss>,
 }
@@ -24,10 +24,10 @@ pub(crate) struct State {
 unsafe impl Send for State {}
 
 impl State {
-    /// Maps `map`, that of the global variables.
+    /// Maps `map`, the map of the global variables.
     pub fn of(map: BorrowedFd<'_>) -> Result<Self, KernelError> {
         let failed = |source| KernelError::Bpf { doing: "mapping the policy".to_owned(), source };
-        // SAFETY: a new mapping at an address of the kernel's choice; nothing of ours is replaced.
+        // SAFETY: a new mapping at an address of the kernel's choice; it replaces none of this process's.
         let address = unsafe {
             mmap(
                 ptr::null_mut(),
@@ -49,7 +49,8 @@ impl State {
         unsafe { (&raw const (*self.mapped.as_ptr()).policy_now).read_volatile() & 1 }
     }
 
-    /// What the hashes of sets begin with: drawn by the first daemon, and never again while what they lead to is kept.
+    /// Draws the salt of the sets' hashes if there is none. The first daemon draws it; it must not change
+    /// while the sets are kept.
     pub fn draw_salt(&mut self) -> Result<(), KernelError> {
         // SAFETY: as in policy_now(); an aligned array.
         let salt = unsafe { &raw mut (*self.mapped.as_ptr()).salt };
@@ -76,7 +77,7 @@ impl State {
         unsafe { (&raw const (*self.mapped.as_ptr()).policies[now]).cast::<abi::policy>().read_volatile() }
     }
 
-    /// The limits in force for the scope of that number.
+    /// The limits in force for the scope with this number; `None` from 128 on.
     pub fn limits(&self, scope: usize) -> Option<abi::limits> {
         let now = self.policy_now() as usize;
         // SAFETY: as in policy(); the pointer is only made into one of an array of the same place.
@@ -86,7 +87,7 @@ impl State {
             .then(|| unsafe { all.cast::<abi::limits>().add(scope).read_volatile() })
     }
 
-    /// Puts `policy` in force: written where nobody reads, then turned to.
+    /// Puts `policy` in force: writes the one that is not in force, then switches the number.
     pub fn turn_to(&mut self, policy: &abi::policy) {
         let next = self.policy_now() ^ 1;
         // SAFETY: as in policy(); programs read this policy only once the number says so.
@@ -101,19 +102,20 @@ impl State {
         fence(Ordering::SeqCst);
     }
 
-    /// Until when (nanoseconds of the monotonic clock) a daemon may be counted on to wake waiters.
+    /// Sets until when (nanoseconds of the monotonic clock) a daemon can be relied on to wake waiters.
     pub fn set_woken_until(&mut self, until_ns: u64) {
         // SAFETY: as in policy_now(); an aligned word.
         unsafe { (&raw mut (*self.mapped.as_ptr()).woken_until_ns).write_volatile(until_ns) };
     }
 
-    /// Attempts that began before (nanoseconds of the monotonic clock) may have no record.
+    /// Sets the time (nanoseconds of the monotonic clock) before which attempts may have begun without a
+    /// record.
     pub fn count_from(&mut self, from_ns: u64) {
         // SAFETY: as in policy_now(); an aligned word.
         unsafe { (&raw mut (*self.mapped.as_ptr()).counting_from_ns).write_volatile(from_ns) };
     }
 
-    /// A walk over sockets begins. Returns its number.
+    /// A socket walk begins at `now_ns` (nanoseconds of the monotonic clock). Returns its number.
     pub fn socket_walk_begins(&self, now_ns: u64) -> u32 {
         let mapped = self.mapped.as_ptr();
         // SAFETY: as in policy_now(); aligned words that only user space writes.
@@ -125,7 +127,7 @@ impl State {
         }
     }
 
-    /// How many held attempts the walk has given their own options back.
+    /// How many held attempts have got their own options back from the walk.
     pub fn options_restored(&self) -> u64 {
         // SAFETY: as in policy_now(); an aligned word that the programs add to atomically.
         unsafe { (&raw const (*self.mapped.as_ptr()).options_restored).read_volatile() }
@@ -134,7 +136,7 @@ impl State {
 
 impl Drop for State {
     fn drop(&mut self) {
-        // SAFETY: mapped by `of` with this size, and used by nobody after this.
+        // SAFETY: mapped by `of` with this size, and not used after this.
         let _ = unsafe { munmap(self.mapped.as_ptr().cast(), size_of::<types::bss>()) };
     }
 }

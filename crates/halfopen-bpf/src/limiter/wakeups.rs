@@ -1,12 +1,13 @@
-//! Waking a waiter before its timer runs.
+//! Wakes a waiter before its timer runs.
 //!
-//! A RST with an ACK of nothing that was sent is refused by a socket in `SYN_SENT`, but while its SYN has not been
-//! repeated it sets the timer to two ticks (`tcp_rcv_synsent_state_process()`): then the waiter asks. The segment is
-//! sent as if from the peer, to the socket's own address, through a raw socket in its namespace. What is sent to an own
-//! address goes through `lo`, with the route that the sender looked up: neither rp_filter nor the martian checks see it.
+//! A socket in `SYN_SENT` refuses a RST that acknowledges nothing it has sent, but while its SYN has not been
+//! repeated, the segment sets its timer to two ticks (`tcp_rcv_synsent_state_process()`): then the waiter
+//! asks. The segment is sent as if from the peer, to the socket's own address, through a raw socket in its
+//! namespace. Packets to a local address go through `lo`, with the route that the sender looked up: neither
+//! rp_filter nor the martian checks see them.
 //!
-//! It must not leave the host should the address have gone meanwhile: bind() refuses an address that is not local, and
-//! the packet may not be forwarded (a hop limit of 1).
+//! The segment must not leave the host if the address is gone by now: bind() refuses an address that is not
+//! local, and a hop limit of 1 prevents forwarding.
 
 use crate::decode::records::{Attempt, AttemptState, Place};
 use crate::sys::netns::IpFamily;
@@ -16,9 +17,9 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-/// Raw sockets kept at a time.
+/// The most raw sockets kept at a time.
 const KEPT: usize = 64;
-/// A raw socket that was not used for so long is closed.
+/// A raw socket that was not used for this long is closed.
 const IDLE: Duration = Duration::from_secs(10);
 
 const TCP: u8 = 6;
@@ -28,18 +29,19 @@ const IPV6_LENGTH: usize = 40;
 const HOPS: u8 = 1;
 const RST_ACK: u8 = 0x14;
 
-/// A waiter, as far as waking it needs to know it.
+/// A waiter, as far as needed to wake it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waiter {
-    /// Its process, where its namespace is looked for first.
+    /// Its process, at which its namespace is looked for first.
     pub pid: u32,
     /// Its socket.
     pub place: Place,
-    /// Where it connects to.
+    /// The address that it connects to.
     pub peer: SocketAddr,
 }
 
-/// Which raw socket serves a waiter. Binding to a link-local address also binds to its interface.
+/// Selects the raw socket for a waiter: network namespace, whether IPv6, interface. Binding to a link-local
+/// address also binds to its interface.
 type Key = (u32, bool, u32);
 
 struct Kept {
@@ -48,18 +50,19 @@ struct Kept {
     used: Duration,
 }
 
-/// Makes a raw socket ([`crate::raw_socket`]) for a process of this id in the namespace of this inode number.
+/// Makes a raw socket ([`crate::raw_socket`]) for the process with this id, in the namespace with this inode
+/// number.
 pub type Open<'a> = dyn FnMut(u32, u32, IpFamily) -> io::Result<OwnedFd> + 'a;
 
 /// Wakes waiters in any network namespace.
 #[derive(Default)]
 pub struct WakeupSender {
-    /// The one used last is the last.
+    /// The last one used is the last.
     kept: Vec<Kept>,
 }
 
 impl Waiter {
-    /// The attempt, if it waits and its first timer has not run yet.
+    /// The attempt, if it waits and its first timer has not run yet; otherwise `None`.
     #[must_use]
     pub fn of(attempt: &Attempt) -> Option<Self> {
         let can_be_woken = attempt.state == AttemptState::Queued && attempt.rechecks == 0;
@@ -72,11 +75,12 @@ impl Waiter {
 }
 
 impl WakeupSender {
-    /// Has `waiter` ask for its turn in two to three ticks, if its first timer has not run yet; else nothing happens.
-    /// `now` is of any clock that does not run backwards; `open` makes the raw socket where none is kept.
+    /// Makes `waiter` ask for its turn in two to three ticks, if its first timer has not run yet; otherwise
+    /// nothing happens. `now` is of any clock that does not run backwards; `open` makes the raw socket if
+    /// none is kept.
     ///
     /// # Errors
-    /// Where its namespace cannot be entered, its address is gone, or the send is refused.
+    /// If its namespace cannot be entered, its address is gone, or the send is refused.
     pub fn wake(&mut self, now: Duration, waiter: &Waiter, open: &mut Open<'_>) -> io::Result<()> {
         let local = waiter.place.local.ip();
         let scope = if is_link_local(local) { waiter.place.device } else { 0 };
@@ -100,7 +104,7 @@ impl WakeupSender {
         Ok(())
     }
 
-    /// Closes the raw sockets that have not been used lately.
+    /// Closes the raw sockets that have not been used for ten seconds.
     pub fn tidy(&mut self, now: Duration) {
         self.kept.retain(|kept| kept.used + IDLE > now);
     }
@@ -110,7 +114,7 @@ fn is_link_local(address: IpAddr) -> bool {
     matches!(address, IpAddr::V6(ip) if ip.is_unicast_link_local())
 }
 
-/// The whole packet. The kernel fills in an IPv4 header's checksum and length itself (raw(7)).
+/// Builds the whole packet. The kernel fills in an IPv4 header's checksum and length itself (raw(7)).
 fn segment(waiter: &Waiter) -> io::Result<Vec<u8>> {
     let (peer, local) = (waiter.peer, waiter.place.local);
     let mut tcp = [0; TCP_LENGTH];
@@ -139,7 +143,7 @@ fn segment(waiter: &Waiter) -> io::Result<Vec<u8>> {
     Ok(packet)
 }
 
-/// Of a segment of an even length with its pseudo-header (RFC 9293, 3.1).
+/// The checksum of a segment of even length with its pseudo-header (RFC 9293, 3.1).
 fn checksum(from: &[u8], to: &[u8], tcp: &[u8]) -> u16 {
     let words = [from, to, tcp].into_iter().flat_map(|part| part.chunks_exact(2));
     let sum: u32 = words.map(|word| u32::from(u16::from_be_bytes([word[0], word[1]]))).sum();
@@ -161,7 +165,7 @@ mod tests {
 
     #[test]
     fn segments_have_the_checksums_that_tcp_wants() {
-        // Summed up with its checksum, a segment gives nothing but ones: their complement is 0.
+        // Summed with its checksum, a segment gives all ones, whose complement is 0.
         let v4 = segment(&waiter("10.77.0.1:40000", "10.77.0.2:8643")).unwrap();
         assert_eq!((v4.len(), v4[8], checksum(&v4[12..16], &v4[16..20], &v4[20..])), (40, 1, 0));
         let v6 = segment(&waiter("[2001:db8::1]:40000", "[2001:db8::2]:80")).unwrap();

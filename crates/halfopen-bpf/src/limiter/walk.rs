@@ -1,4 +1,5 @@
-//! Walks over the host's sockets: the reconcile walk, and the way back to their own options.
+//! Walks over records and sockets: the reconcile walk, and the walk that gives sockets their own options
+//! back.
 
 use crate::abi;
 use crate::abi::skeleton::HalfopenSkel;
@@ -17,7 +18,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
-/// What ending the enforcement left.
+/// The result of ending enforcement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct EnforcementStopped {
     /// Held attempts whose own options were restored; their SYN leaves at their next re-check.
@@ -33,19 +34,19 @@ fn read_all(link: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
     if iter < 0 {
         return Err(io::Error::from_raw_os_error(-iter));
     }
-    // SAFETY: a descriptor that was just made and that nobody else has.
+    // SAFETY: a descriptor that was just made, which nothing else owns.
     let mut iter = File::from(unsafe { OwnedFd::from_raw_fd(iter) });
     let mut bytes = Vec::new();
     iter.read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// Through so many network namespaces, at most, one count of the live attempts goes: room of the map `walked`.
+/// The most network namespaces that one reconcile walk goes through: the size of the map `walked`.
 pub const NAMESPACES: usize = 256;
 
 /// The iterators over records and sockets.
 pub(crate) struct Walks {
-    /// Its beginning and its end.
+    /// The beginning and the end of the reconcile walk.
     walk: [Link; 2],
     reconcile: [Link; 2],
     list: [Link; 2],
@@ -64,7 +65,7 @@ impl Walks {
             ])
         };
         Ok(Self {
-            // They need no more than something that has one entry.
+            // Any map with one entry will do.
             walk: [
                 progs.reconcile_begins.attach_iter(maps.keeper.as_fd()).map_err(failed)?,
                 progs.reconcile_ends.attach_iter(maps.keeper.as_fd()).map_err(failed)?,
@@ -76,7 +77,7 @@ impl Walks {
         })
     }
 
-    /// Counts anew and corrects the accounting (bpf/walks.h).
+    /// Counts all attempts anew and corrects the accounting (bpf/walks.h).
     pub fn reconcile(&self) -> Result<(), KernelError> {
         let [begin, end] = &self.walk;
         [begin].into_iter().chain(&self.reconcile).chain([end]).try_for_each(|link| {
@@ -88,19 +89,19 @@ impl Walks {
         })
     }
 
-    /// The walk over the sockets of the network namespace that its reader is in.
+    /// The walk over the sockets of the network namespace in which it is read.
     pub fn sockets(&self) -> BorrowedFd<'_> {
         self.sockets.as_fd()
     }
 
-    /// The network namespaces of live attempts.
+    /// The network namespaces of live attempts, by inode number; at most [`NAMESPACES`].
     pub fn namespaces(&self) -> Result<Vec<u32>, KernelError> {
         let bytes = read_both(&self.namespaces)?;
         let numbers = bytes.chunks_exact(4).filter_map(|bytes| bytes.try_into().ok()).map(u32::from_ne_bytes);
         Ok(numbers.collect::<BTreeSet<_>>().into_iter().take(NAMESPACES).collect())
     }
 
-    /// All live attempts.
+    /// All live attempts; `now` is on the kernel's monotonic clock.
     pub fn attempts(&self, now: Duration) -> Result<Vec<Attempt>, KernelError> {
         Ok(read_attempts(&read_both(&self.list)?, now))
     }
@@ -120,8 +121,9 @@ fn read_both(links: &[Link; 2]) -> Result<Vec<u8>, KernelError> {
     Ok(bytes)
 }
 
-/// Reads the iterator of `link` to its end in each of these network namespaces, by inode number. Returns those in which
-/// that was possible: one that no process lives in and that has no name cannot be entered. Entering them needs root.
+/// Reads the iterator of `link` to its end in each of these network namespaces, given by inode number.
+/// Returns those in which that succeeded: a namespace that no process lives in and that has no name cannot be
+/// entered. Entering them needs root.
 #[must_use]
 pub fn walk_namespaces(link: BorrowedFd<'_>, namespaces: &[u32]) -> Vec<u32> {
     let wanted: BTreeSet<u64> = namespaces.iter().copied().map(u64::from).collect();
@@ -132,7 +134,8 @@ pub fn walk_namespaces(link: BorrowedFd<'_>, namespaces: &[u32]) -> Vec<u32> {
     walked.map(|(inode, _)| inode as u32).collect()
 }
 
-/// Removes idle accounts, or parties (bpf/collect.h). Returns how many accounts: their keys are what it writes out.
+/// Removes idle accounts, or parties (bpf/collect.h). Returns how many accounts, whose keys the walk writes
+/// out.
 pub(crate) fn collect(link: BorrowedFd<'_>) -> Result<usize, KernelError> {
     let doing = "collecting idle accounts".to_owned();
     let keys = read_all(link).map_err(|source| KernelError::Bpf { doing, source })?;
@@ -169,9 +172,9 @@ fn attempt(record: &abi::attempt_record, now: Duration) -> Attempt {
     }
 }
 
-/// Gives every held socket its own options back and wakes it, namespace by namespace: `iter/tcp` sees those of the namespace that it
-/// is opened in. `link` is that of the walk ([`crate::Limiter::let_go`] hands it out); how many were let go is for its
-/// owner to say. Entering namespaces needs root.
+/// Gives every held socket its own options back and wakes it, namespace by namespace, because `iter/tcp` sees
+/// the sockets of the namespace in which it is opened. `link` is that of the walk ([`crate::Limiter::let_go`]
+/// passes it). `let_go` stays 0: only the owner of the maps can read it. Entering namespaces needs root.
 #[must_use]
 pub fn restore_everywhere(link: BorrowedFd<'_>) -> EnforcementStopped {
     let mut stopped = EnforcementStopped::default();
@@ -184,8 +187,8 @@ pub fn restore_everywhere(link: BorrowedFd<'_>) -> EnforcementStopped {
     stopped
 }
 
-/// Wakes the waiters that the walk has written out, in the namespace that it was made in: where that is not possible
-/// they go out when their timers run.
+/// Wakes the waiters that the walk has written out, in the namespace of the walk. A waiter that cannot be
+/// woken goes out when its timer runs.
 fn wake(records: &[u8]) {
     let mut sender = WakeupSender::default();
     for attempt in read_attempts(records, Duration::ZERO) {
@@ -197,10 +200,11 @@ fn wake(records: &[u8]) {
     }
 }
 
-/// As [`restore_everywhere`], in this process's own network namespace alone: needs no privilege.
+/// As [`restore_everywhere`], but only in this process's own network namespace, and wakes no waiter: needs no
+/// privilege.
 ///
 /// # Errors
-/// Where the walk fails.
+/// If the walk fails.
 pub fn restore_here(link: BorrowedFd<'_>) -> io::Result<()> {
     read_all(link).map(drop)
 }

@@ -1,4 +1,4 @@
-//! Loading the kernel part, its pins, and hooks that only some settings ask for.
+//! Loads the kernel part, its pins, and the hooks that only some settings ask for.
 
 pub(crate) mod optional_hooks;
 pub(crate) mod pins;
@@ -14,11 +14,12 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::time::Duration;
 
-/// The largest table of records: 1 GiB of kernel memory.
+/// The most records in the table: 1 GiB of kernel memory.
 pub(crate) const LARGEST_RECORDS: u32 = 1 << 21;
 
-/// Opens and loads the kernel part, attached to nothing; on the maps that are pinned in `pins`, where that is given.
-/// A new one has room for the records of `records` attempts, rounded up to a power of two.
+/// Opens and loads the kernel part without attaching it, on the maps that are pinned in `pins`, if given. A
+/// new table has room for `records` records, clamped to 1..=[`LARGEST_RECORDS`] and rounded up to a power of
+/// two.
 pub(crate) fn load(pins: Option<&Path>, records: u32) -> Result<HalfopenSkel<'static>, KernelError> {
     if !Path::new("/sys/kernel/btf/vmlinux").exists() {
         return Err(KernelError::Lacks(
@@ -27,7 +28,8 @@ pub(crate) fn load(pins: Option<&Path>, records: u32) -> Result<HalfopenSkel<'st
         ));
     }
     hear_libbpf();
-    // The skeleton borrows its object: leaking these few bytes lets it be kept, and it still unloads all when dropped.
+    // The skeleton borrows its object. Leaking these few bytes allows keeping it; it still unloads everything
+    // when dropped.
     let object: &'static mut MaybeUninit<OpenObject> = Box::leak(Box::new(MaybeUninit::uninit()));
     let mut open =
         HalfopenSkelBuilder::default().open(object).map_err(|error| bpf("opening the kernel part", error))?;
@@ -58,16 +60,16 @@ pub(crate) fn load(pins: Option<&Path>, records: u32) -> Result<HalfopenSkel<'st
     })
 }
 
-/// The kernel's `CONFIG_HZ`: the coarse clock advances once in a jiffy. Asked of the clock, since not every host lets its
-/// kernel's configuration be read.
+/// The kernel's `CONFIG_HZ`: the coarse clock advances once per jiffy. The clock is asked because not every
+/// host lets its kernel's configuration be read.
 fn hz() -> u32 {
     let jiffy = Duration::try_from(clock_getres(ClockId::MonotonicCoarse)).unwrap_or_default();
     let jiffy_ns = jiffy.subsec_nanos().max(1);
-    // To the nearest: the kernel has rounded the length of a jiffy.
+    // Rounded to the nearest: the kernel has rounded the length of a jiffy.
     (1_000_000_000 + jiffy_ns / 2) / jiffy_ns
 }
 
-/// Whether `TCP_RTO_MAX_MS` (Linux 6.15) is known here: tried on a socket that goes nowhere.
+/// Whether the kernel knows `TCP_RTO_MAX_MS` (Linux 6.15): tried on an unconnected socket.
 pub(crate) fn rto_max_settable() -> bool {
     const TCP_RTO_MAX_MS: i32 = 44;
     let Ok(socket) = std::net::TcpListener::bind(("127.0.0.1", 0)) else { return false };

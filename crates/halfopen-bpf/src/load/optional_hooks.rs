@@ -1,4 +1,4 @@
-//! Hooks that are attached only while the settings ask for them: nobody else pays for what they do.
+//! Hooks that are attached only while the settings ask for them, so that other hosts do not pay for them.
 
 use crate::settings::Settings;
 use crate::sys::cgroup::CgroupDir;
@@ -10,27 +10,27 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// One of them.
+/// A hook that only some settings ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OptionalHook {
-    /// `[[deny]]`: connect() to an IPv4 address.
+    /// `[[deny]]`: `connect()` to an IPv4 address.
     DenyConnect4,
-    /// `[[deny]]`: connect() of an IPv6 socket.
+    /// `[[deny]]`: `connect()` of an IPv6 socket.
     DenyConnect6,
-    /// `[[deny]]`: what a UDP socket sends to an IPv4 address that it names.
+    /// `[[deny]]`: UDP messages that carry an IPv4 address of their own.
     DenySendmsg4,
-    /// `[[deny]]`: what a UDP socket sends to an IPv6 address that it names.
+    /// `[[deny]]`: UDP messages that carry an IPv6 address of their own.
     DenySendmsg6,
     /// `names` and first contacts over UDP: every packet that arrives at a socket.
     Ingress,
 }
 
 impl OptionalHook {
-    /// All of them.
+    /// All these hooks.
     pub const ALL: [Self; 5] =
         [Self::DenyConnect4, Self::DenyConnect6, Self::DenySendmsg4, Self::DenySendmsg6, Self::Ingress];
 
-    /// Its name: that of its pin.
+    /// Its name, which is also its pin's.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -42,7 +42,7 @@ impl OptionalHook {
         }
     }
 
-    /// The one of that name.
+    /// The hook with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|hook| hook.name() == name)
@@ -67,10 +67,11 @@ impl OptionalHook {
         }
     }
 
-    /// Attaches `program` to `cgroup` on this hook, beside whatever is there, for as long as the link is kept.
+    /// Attaches `program` to `cgroup` on this hook, beside other programs. It stays attached as long as the
+    /// link is kept.
     ///
     /// # Errors
-    /// The kernel's answer, as where another program holds the hook exclusively.
+    /// The kernel's error, such as when another program holds the hook exclusively.
     pub fn attach(self, program: BorrowedFd<'_>, cgroup: BorrowedFd<'_>) -> io::Result<OwnedFd> {
         // SAFETY: two descriptors that live through the call, and no options.
         let link = unsafe {
@@ -84,14 +85,14 @@ impl OptionalHook {
         if link < 0 {
             return Err(io::Error::from_raw_os_error(-link));
         }
-        // SAFETY: a descriptor that was just made and that nobody else has.
+        // SAFETY: a descriptor that was just made, which nothing else owns.
         Ok(unsafe { OwnedFd::from_raw_fd(link) })
     }
 
-    /// Keeps `link` attached for as long as its file in the directory `pins` is there.
+    /// Pins `link` in the directory `pins`: it stays attached as long as that file is there.
     ///
     /// # Errors
-    /// The kernel's answer.
+    /// The kernel's error.
     pub fn pin(self, link: BorrowedFd<'_>, pins: &Path) -> io::Result<()> {
         let file = CString::new(pins.join(self.name()).as_os_str().as_bytes())?;
         // SAFETY: a descriptor and a path that live through the call.
@@ -99,10 +100,10 @@ impl OptionalHook {
         if failed < 0 { Err(io::Error::from_raw_os_error(-failed)) } else { Ok(()) }
     }
 
-    /// Removes its file from the directory `pins`: that detaches it.
+    /// Removes its pin from the directory `pins`, which detaches it. Succeeds if there is none.
     ///
     /// # Errors
-    /// Where it is not permitted.
+    /// If the file cannot be removed.
     pub fn unpin(self, pins: &Path) -> io::Result<()> {
         match unlink(pins.join(self.name())) {
             Err(rustix::io::Errno::NOENT) => Ok(()),
@@ -111,12 +112,12 @@ impl OptionalHook {
     }
 }
 
-/// Attaches to the limited cgroup for a limiter whose process may have given up the right to.
+/// Attaches to the limited cgroup on behalf of a limiter whose process may have given up the right to.
 pub trait Attach {
-    /// Attaches `program` on `hook`. The link, or nothing where it is to be `pinned`.
+    /// Attaches `program` on `hook`. Returns the link, or `None` if it is to be `pinned`.
     ///
     /// # Errors
-    /// Where that fails; nothing is left attached.
+    /// If that fails; nothing is left attached.
     fn attach(
         &mut self,
         hook: OptionalHook,
@@ -127,11 +128,11 @@ pub trait Attach {
     /// Removes the pin of `hook`.
     ///
     /// # Errors
-    /// Where that fails.
+    /// If that fails.
     fn unpin(&mut self, hook: OptionalHook) -> io::Result<()>;
 }
 
-/// With the rights of the calling process.
+/// Attaches with the rights of the calling process.
 #[derive(Debug)]
 pub struct AttachHere<'a> {
     /// The limited cgroup.

@@ -1,5 +1,5 @@
-//! What outlives its daemon: links and maps pinned in one directory of the BPF file system, and nothing else there.
-//! Removing that directory ends the limit: the daemon has no descriptor of the links of its own.
+//! What outlives its daemon: links and maps, pinned in a directory of the BPF file system of their own.
+//! Removing that directory ends the limit, because the daemon keeps no descriptors of the links.
 
 use crate::abi;
 use crate::abi::{LAYOUT, plain};
@@ -11,17 +11,18 @@ use std::io::{self, Read, Seek};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-/// Where the limit outlives its daemon, unless another directory is named.
+/// The directory of the pins, unless another one is named.
 pub const PINS: &str = "/sys/fs/bpf/halfopen";
 
-/// The links of the hooks, in the order in which they are attached: egress first, since what `sock_ops` queues must be
-/// held from its first SYN on.
+/// The links of the hooks, in the order in which they are attached. Egress comes first, so that what
+/// `sock_ops` queues is held from its first SYN on.
 pub(crate) const HOOKS: [&str; 6] =
     ["egress", "setsockopt", "getsockopt", "sock_ops", "connect4", "connect6"];
-/// The link of the walk that gives held sockets their own options back: any version can read it, whatever the layout.
+/// The link of the walk that gives held sockets their own options back. Any version can read it, whatever the
+/// layout.
 pub(crate) const RESTORE: &str = "restore";
 const KEEPER: &str = "keeper";
-/// The file of the map of the global variables (names with a dot are reserved there).
+/// The file of the map of the global variables (bpffs reserves names with a dot).
 pub(crate) const STATE: &str = "state";
 
 /// The directory, locked.
@@ -29,11 +30,11 @@ pub(crate) const STATE: &str = "state";
 pub(crate) struct Pins {
     path: PathBuf,
     dir: File,
-    /// `/proc/self/mountinfo`, open: the path may be closed to this process later.
+    /// `/proc/self/mountinfo`, kept open: this process may not be able to open it later.
     mounts: File,
 }
 
-/// The file name of the map that libbpf calls `name`; `None` for those that each version has for itself.
+/// The file name of the map that libbpf calls `name`; `None` for maps that each version has for itself.
 pub(crate) fn map_file(name: &str) -> Option<&str> {
     match name.rsplit_once('.') {
         None => Some(name),
@@ -43,8 +44,8 @@ pub(crate) fn map_file(name: &str) -> Option<&str> {
 }
 
 impl Pins {
-    /// What an earlier daemon left at `path`, locked. Remains of one that died while it pinned hold nothing back: they
-    /// are removed.
+    /// Finds and locks what an earlier daemon left at `path`. Incomplete remains, of a daemon that died while
+    /// it pinned, hold nothing back and are removed.
     pub fn find(path: &Path) -> Result<Option<Self>, KernelError> {
         let Some(pins) = Self::lock(path)? else { return Ok(None) };
         let names = HOOKS.into_iter().chain([RESTORE, KEEPER, STATE]);
@@ -57,7 +58,7 @@ impl Pins {
         Ok(None)
     }
 
-    /// Makes the directory.
+    /// Makes and locks the directory.
     pub fn make(path: &Path) -> Result<Self, KernelError> {
         const BPF_FS_MAGIC: FsWord = 0xcafe_4a11;
         let parent = path.parent().unwrap_or(Path::new("/"));
@@ -100,13 +101,14 @@ impl Pins {
         self.path.join(name)
     }
 
-    /// Whether the links are still there, those of the `optional` hooks too that are attached now. Asked of the descriptor and not of the path, nor of one opened by it: a daemon
-    /// that has given up its rights may open neither. What cannot be asked counts as there.
+    /// Whether the links are still there, also those of the `optional` hooks that are attached now. The open
+    /// directory is read, not its path: a daemon that has given up its rights may not open that. If it cannot
+    /// be read, the links count as there.
     pub fn hold(&self, optional: impl Iterator<Item = &'static str>) -> bool {
         let links: Vec<&str> = HOOKS.into_iter().chain(optional).collect();
         let names = || -> io::Result<usize> {
             let mut dir = Dir::new(self.dir.try_clone()?)?;
-            // The clone shares the position that the last look has left at the end.
+            // The clone shares the read position, which the last look left at the end.
             dir.rewind();
             let is_link = |name: &[u8]| links.iter().any(|link| name == link.as_bytes());
             let mut found = 0;
@@ -118,8 +120,8 @@ impl Pins {
         names().map_or(true, |found| found == links.len())
     }
 
-    /// Whether the file system they are in is mounted still. Once it is not, only the open directory keeps it; the path
-    /// leads elsewhere then, and its owner's rights to that may be gone.
+    /// Whether the file system of the pins is still mounted. Once it is not, only the open directory keeps it
+    /// alive; the path then leads elsewhere, where this process may have no rights.
     pub fn is_mounted(&self) -> io::Result<bool> {
         let here = statx(&self.dir, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)?.stx_mnt_id.to_string();
         let mut mounts = String::new();
@@ -128,7 +130,7 @@ impl Pins {
         Ok(mounts.lines().any(|line| line.split(' ').next() == Some(&here)))
     }
 
-    /// What the last daemon left, of this version's layout.
+    /// What the last daemon left; an error if its layout is not this version's.
     pub fn keeper(&self) -> Result<abi::keeper, KernelError> {
         let keeper = keeper(&self.path)?;
         if keeper.layout == LAYOUT {
@@ -143,7 +145,7 @@ impl Pins {
     }
 }
 
-/// The version that the daemon behind `keeper` had.
+/// The version of the daemon behind `keeper`.
 pub(crate) fn version(keeper: &abi::keeper) -> String {
     abi::text(&keeper.version)
 }
@@ -155,7 +157,7 @@ pub(crate) fn keeper(path: &Path) -> Result<abi::keeper, KernelError> {
     let bytes = map.lookup(&0_u32.to_ne_bytes(), MapFlags::ANY);
     let bytes =
         bytes.map_err(|error| bpf(&format!("reading {}", file.display()), error))?.unwrap_or_default();
-    // The first words are the same in every layout.
+    // The first members are the same in every layout.
     let mut whole = bytes.clone();
     whole.resize(size_of::<abi::keeper>().max(bytes.len()), 0);
     plain::read(&whole).ok_or_else(|| KernelError::Lacks(format!("{} is of an unknown form", file.display())))
@@ -168,10 +170,10 @@ pub(crate) fn remove_pin(file: &Path) -> Result<(), KernelError> {
     }
 }
 
-/// Removes the directory and all that is pinned there.
+/// Removes the directory and all that is pinned there. Succeeds if there is none.
 ///
 /// # Errors
-/// Where it is not permitted.
+/// If the directory cannot be removed.
 pub fn remove_pins(path: &Path) -> Result<(), KernelError> {
     match fs::remove_dir_all(path) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => Err(doing("removing", path, source)),

@@ -1,4 +1,4 @@
-//! Finding cgroups: the mount, a directory, the path that belongs to an id.
+//! Finds cgroups: the mount, a directory, the path that belongs to an id.
 
 use crate::error::KernelError;
 use crate::sys::text::escaped;
@@ -12,11 +12,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 const CGROUP2_SUPER_MAGIC: FsWord = 0x6367_7270;
-/// `FILEID_KERNFS`: a handle that is nothing but the node's id.
+/// `FILEID_KERNFS`: the type of a handle that holds only the node's id.
 const FILEID_KERNFS: i32 = 0xfe;
-/// From a directory whose path is longer than 4 KiB: as names have at most 255 bytes, it has so many above it.
+/// Climbs from a directory whose path is longer than 4 KiB: names have at most 255 bytes, so it has at least
+/// this many ancestors.
 const CLIMB: &str = "../../../../../../../../../../../../../../..";
-/// How often that is done for a path to become short enough.
+/// How often to climb at most until the path is short enough.
 const CLIMBS: usize = 256;
 
 /// An open directory of the cgroup2 hierarchy.
@@ -28,11 +29,11 @@ pub struct CgroupDir {
 }
 
 impl CgroupDir {
-    /// The root of the hierarchy: all of this host's processes. Hybrid hosts have it at
+    /// The root of the hierarchy, which has all of this host's processes. On hybrid hosts it is at
     /// `/sys/fs/cgroup/unified`.
     ///
     /// # Errors
-    /// [`KernelError::NoCgroup2`] where none is mounted.
+    /// [`KernelError::NoCgroup2`] if none is mounted.
     pub fn root() -> Result<Self, KernelError> {
         let mount = mount_point().ok_or(KernelError::NoCgroup2)?;
         let dir = File::open(&mount).map_err(|_| KernelError::NoCgroup2)?;
@@ -42,7 +43,7 @@ impl CgroupDir {
     /// The cgroup at `path`: absolute within the file system, or as `/proc/PID/cgroup` writes it.
     ///
     /// # Errors
-    /// [`KernelError::NotACgroup`] where `path` is something else or nothing.
+    /// [`KernelError::NotACgroup`] if `path` is not a cgroup's directory.
     pub fn open(path: &Path) -> Result<Self, KernelError> {
         let mount = mount_point().ok_or(KernelError::NoCgroup2)?;
         let below = mount.join(path.strip_prefix("/").unwrap_or(path));
@@ -57,13 +58,14 @@ impl CgroupDir {
         }
     }
 
-    /// The cgroup `name` directly below this one, which `dir` is open on: for a process that may not open it itself.
+    /// The cgroup `name` directly below this one, with its directory already open as `dir`: for a process
+    /// that may not open it itself.
     #[must_use]
     pub fn child(&self, name: &str, dir: OwnedFd) -> Self {
         Self { path: self.path.join(name), dir: dir.into(), level: self.level + 1 }
     }
 
-    /// Where it is in the file system.
+    /// Its path in the file system.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -84,13 +86,13 @@ impl CgroupDir {
     /// Its id in the version 2 hierarchy; see [`path_of_id`].
     ///
     /// # Errors
-    /// [`KernelError::NotACgroup`] once it is removed.
+    /// [`KernelError::NotACgroup`] if it has been removed.
     pub fn id(&self) -> Result<u64, KernelError> {
         let meta = self.dir.metadata().map_err(|_| KernelError::NotACgroup { path: self.path.clone() })?;
         Ok(meta.ino())
     }
 
-    /// How many cgroups lie above it.
+    /// The number of cgroups above it.
     pub(crate) fn level(&self) -> u32 {
         self.level
     }
@@ -116,14 +118,15 @@ fn mount_point() -> Option<PathBuf> {
     })
 }
 
-/// The path below the cgroup2 mount (`/` first) of the cgroup with this id; `None` once it is removed, and where it is
-/// longer than the kernel tells (4 KiB).
+/// The path below the cgroup2 mount (`/` first) of the cgroup with this id; `None` if it has been removed, or
+/// if the path is longer than the kernel reports (4 KiB).
 #[must_use]
 pub fn path_of_id(id: u64) -> Option<PathBuf> {
     find(id).filter(|found| found.climbs == 0).map(|found| found.path)
 }
 
-/// The same as text for people, [`escaped`]. Of one whose path is too long, the path of one above it, and a note.
+/// The same as text for people, [`escaped`]. If the path is too long, this is the path of an ancestor, and a
+/// note.
 #[must_use]
 pub fn shown_path_of_id(id: u64) -> Option<String> {
     let Found { path, climbs } = find(id)?;
@@ -136,7 +139,7 @@ pub fn shown_path_of_id(id: u64) -> Option<String> {
 
 struct Found {
     path: PathBuf,
-    /// How often [`CLIMB`] was taken: it is above the one that was looked for.
+    /// How often [`CLIMB`] was taken: if not 0, `path` is an ancestor's.
     climbs: usize,
 }
 
@@ -178,6 +181,6 @@ fn open_by_id(mount: BorrowedFd<'_>, id: u64) -> Option<OwnedFd> {
             libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC,
         )
     };
-    // SAFETY: a descriptor that was just opened and that nobody else has.
+    // SAFETY: a descriptor that was just opened, which nothing else owns.
     (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd) })
 }

@@ -1,4 +1,4 @@
-//! Executables by inode and device, followed where a path leads to another one than before.
+//! Executables by inode and device, looked up again in case their path leads to another file than before.
 
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use std::collections::BTreeMap;
@@ -6,17 +6,17 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
-/// An executable as the kernel knows it.
+/// An executable as the kernel identifies it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Executable {
     pub inode: u64,
     pub device: u32,
 }
 
-/// Looks executables up, also in a process that may no longer open files or search every directory.
+/// Looks up executables, also in a process that may no longer open files or search every directory.
 #[derive(Debug)]
 pub(crate) struct Executables {
-    /// `/proc/self/mountinfo`, open: read anew from its start it tells of the mounts as they are then.
+    /// `/proc/self/mountinfo`, kept open: read again from its start, it lists the mounts of that moment.
     mounts: File,
     known: BTreeMap<PathBuf, Executable>,
 }
@@ -26,13 +26,13 @@ impl Executables {
         Ok(Self { mounts: File::open("/proc/self/mountinfo")?, known: BTreeMap::new() })
     }
 
-    /// The executables at `paths`, as they are now: where this differs, what names them must be written anew. One that
-    /// cannot be looked up counts as it was.
+    /// The executables at `paths`, as they are now. If the result changes, whatever names these executables
+    /// must be written anew. An executable that cannot be looked up counts as unchanged.
     pub fn at<'a>(&mut self, paths: impl Iterator<Item = Option<&'a PathBuf>>) -> Vec<Option<Executable>> {
         paths.map(|path| self.find(path?)).collect()
     }
 
-    /// The file at `path`; `None` where there is none.
+    /// The file at `path`; `None` if there is none.
     fn find(&mut self, path: &Path) -> Option<Executable> {
         match self.look_up(path) {
             Ok(found) => drop(self.known.insert(path.to_owned(), found)),
@@ -44,7 +44,7 @@ impl Executables {
         self.known.get(path).copied()
     }
 
-    /// The device is the mount's: what `stat` tells may be another on file systems of several volumes.
+    /// The device is that of the mount: `stat` may report another one on file systems with several volumes.
     fn look_up(&mut self, path: &Path) -> io::Result<Executable> {
         let found = statx(CWD, path, AtFlags::empty(), StatxFlags::INO | StatxFlags::MNT_ID)?;
         let mut mounts = String::new();

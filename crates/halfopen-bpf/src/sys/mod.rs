@@ -1,4 +1,4 @@
-//! What of the host's is looked up: cgroups, network namespaces, executables, names as text.
+//! What is looked up on the host: cgroups, network namespaces, executables, names as text.
 
 pub(crate) mod cgroup;
 pub(crate) mod executable;

@@ -1,4 +1,4 @@
-//! Every network namespace that a process lives in or that has a name, and sockets made in one.
+//! All network namespaces that a process lives in or that have a name, and sockets made in one of them.
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket_with};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -9,12 +9,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-/// One handle for each namespace. What cannot be opened (a process that has just ended) is passed over.
+/// One handle for each namespace. A namespace that cannot be opened (its process has just ended) is skipped.
 pub(crate) fn all() -> Vec<File> {
     find(|_| true).into_values().collect()
 }
 
-/// Those of these inode numbers that can be found.
+/// The namespaces with these inode numbers that can be found.
 pub(crate) fn of_inodes(wanted: &BTreeSet<u64>) -> BTreeMap<u64, File> {
     find(|inode| wanted.contains(&inode))
 }
@@ -39,7 +39,7 @@ fn entries(dir: &str) -> impl Iterator<Item = PathBuf> {
     fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path())
 }
 
-/// Runs `work` in `namespace`, on a thread of its own; `None` where it cannot be entered.
+/// Runs `work` in `namespace`, on a thread of its own; `None` if the namespace cannot be entered.
 pub(crate) fn run_in<T: Send>(namespace: &File, work: impl FnOnce() -> T + Send) -> Option<T> {
     std::thread::scope(|scope| {
         let entered = scope.spawn(|| {
@@ -59,11 +59,12 @@ pub enum IpFamily {
     V6,
 }
 
-/// A raw socket that takes whole packets of `family`, headers and all, and receives none (`IPPROTO_RAW`), in the network
-/// namespace whose inode is `netns`. It is looked for at process `pid` first, then everywhere. Needs root.
+/// Makes a raw socket that sends whole packets of `family`, with their headers, and receives none
+/// (`IPPROTO_RAW`), in the network namespace with inode number `netns`. Looks for it at process `pid` first,
+/// then everywhere. Needs root.
 ///
 /// # Errors
-/// [`io::ErrorKind::NotFound`] where there is no such namespace; else the kernel's answer.
+/// [`io::ErrorKind::NotFound`] if there is no such namespace; otherwise the kernel's error.
 pub fn raw_socket(pid: u32, netns: u64, family: IpFamily) -> io::Result<OwnedFd> {
     let is_it = |file: &File| file.metadata().is_ok_and(|meta| meta.ino() == netns);
     let of_process = File::open(format!("/proc/{pid}/ns/net")).ok().filter(is_it);

@@ -1,18 +1,19 @@
-//! Names that programs choose, as text for a line that people read: of one form everywhere, and its bytes can be had back
-//! from it.
+//! Names that programs choose, as text on a line that people read. The form is the same everywhere, and the
+//! bytes can be restored from it.
 //!
-//! A byte of what would move the cursor, end the line or turn its direction, and one that is no UTF-8, is written as
-//! `\xNN`. A backslash is written as it is, as in the names that systemd makes (`a\x2db`), but for one that would be read as
-//! ours: that is `\x5c`. What is too long ends with how much is missing, as `\[3900 bytes more]`.
+//! Bytes that would move the cursor, end the line or turn its direction, and bytes that are not UTF-8, are
+//! written as `\xNN`. A backslash stays as it is, as in the names that systemd makes (`a\x2db`), unless it
+//! would be read as one of these escapes: then it is `\x5c`. Text that is too long ends with how much is
+//! missing, as `\[3900 bytes more]`.
 
 use std::fmt::Write;
 
 /// A text longer than this, in bytes, is cut.
 pub const LONGEST: usize = 512;
-/// Begins the note of what was cut; nothing else has it.
+/// Begins the note on what was cut; no other text has it.
 const CUT: &str = r"\[";
 
-/// `name` as text of at most [`LONGEST`] bytes, or so many and a note of what was cut.
+/// `name` as text of at most [`LONGEST`] bytes, plus a note if it was cut.
 #[must_use]
 pub fn escaped(name: &[u8]) -> String {
     let mut text = String::with_capacity(name.len().min(LONGEST));
@@ -32,7 +33,7 @@ pub fn escaped(name: &[u8]) -> String {
     text
 }
 
-/// The bytes that [`escaped`] has made `text` of; `None` where it was cut.
+/// The bytes that [`escaped`] turned into `text`; `None` if it was cut.
 #[must_use]
 pub fn unescaped(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());
@@ -48,8 +49,8 @@ pub fn unescaped(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// `text` with everything escaped that must not get into a line, whoever wrote it. What [`escaped`] has made stays as it
-/// is.
+/// `text` with everything escaped that must not appear in a line, whatever its source. Text that [`escaped`]
+/// made stays unchanged.
 #[must_use]
 pub fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
@@ -70,7 +71,7 @@ fn escape(text: &mut String, bytes: &[u8]) {
     }
 }
 
-/// The first character, or bytes that are none, and whether they may stand as they are.
+/// The first character, or the first bytes that are none, and whether they may stand as they are.
 fn first_unit(bytes: &[u8]) -> Option<(&[u8], bool)> {
     let chunk = bytes.utf8_chunks().next()?;
     let Some(c) = chunk.valid().chars().next() else { return Some((chunk.invalid(), false)) };
@@ -78,7 +79,7 @@ fn first_unit(bytes: &[u8]) -> Option<(&[u8], bool)> {
     Some((&bytes[..c.len_utf8()], !is_ours && !is_harmful(c)))
 }
 
-/// The byte whose escape `bytes` begin with, of those that are ever escaped.
+/// The byte whose escape `bytes` begin with, if it is one that is ever escaped.
 fn escape_at(bytes: &[u8]) -> Option<u8> {
     let [b'\\', b'x', high @ (b'0'..=b'9' | b'a'..=b'f'), low @ (b'0'..=b'9' | b'a'..=b'f'), ..] = bytes
     else {
@@ -89,7 +90,8 @@ fn escape_at(bytes: &[u8]) -> Option<u8> {
     (byte < b' ' || byte == b'\\' || byte >= 0x7f).then_some(byte)
 }
 
-/// Control characters, line and paragraph separators, and what is not seen or changes how its neighbours are.
+/// Whether this is a control character, a line or paragraph separator, or a character that is invisible or
+/// changes how its neighbours are shown.
 fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(c,

@@ -1,4 +1,4 @@
-//! The reconcile walk (`bpf/reconcile.h`): what a walk over all live attempts has seen takes the place of the counters.
+//! The reconcile walk (`bpf/reconcile.h`): what a walk over all live attempts has seen replaces the counters.
 
 use super::Accounting;
 use crate::attempt::AttemptId;
@@ -15,7 +15,7 @@ impl Accounting {
         }
     }
 
-    /// It meets this one. Nothing happens for one that is not in the accounting.
+    /// The walk meets this attempt. Does nothing for one that is not in the accounting.
     pub fn walk_sees(&mut self, id: AttemptId) {
         if let Some(attempt) = self.attempts.get_mut(&id)
             && let Some(mut charged) = self.scopes.of(&attempt.origin)
@@ -24,7 +24,8 @@ impl Accounting {
         }
     }
 
-    /// It has met all that were there when it began and still are. Returns the scopes whose accounting was wrong.
+    /// The walk has met all attempts that were there when it began and still are. Returns the scopes whose
+    /// counters had drifted.
     pub fn walk_ends(&mut self) -> Vec<ScopeId> {
         let walk = self.scopes.accounts.first().map_or(0, |host| host.scope.walk);
         let each = self.scopes.accounts.iter_mut().enumerate();

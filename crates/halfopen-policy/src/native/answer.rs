@@ -4,49 +4,50 @@ use super::{Native, calls};
 use crate::abi;
 use std::net::Ipv6Addr;
 
-/// What a message was read to: `enum names_count` of bpf/abi.h, as far as a message alone can tell.
+/// The result of reading a message: `enum names_count` of bpf/abi.h, as far as the message alone determines
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// A whole answer to the question.
     Read,
-    /// An answer to another one.
+    /// An answer to a different question.
     OtherQuestion,
-    /// Not all of it fits into the message.
+    /// A truncated answer.
     Truncated,
     /// No such name, or another error.
     Error,
-    /// No DNS answer.
+    /// Not a DNS answer.
     Malformed,
-    /// More bytes, records or names in them than are read.
+    /// More bytes, records or names than are read.
     TooLong,
 }
 
-/// An address, IPv4 in mapped form, and for how many seconds it holds.
+/// An address (IPv4 in mapped form) and its TTL in seconds.
 pub type Named = (Ipv6Addr, u32);
 
-/// What was read.
+/// An answer that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// How far.
+    /// The result of reading it.
     pub outcome: Outcome,
-    /// What it names; nothing unless it was read to its end.
+    /// The addresses that it names; none unless it was read to its end.
     pub named: Vec<Named>,
-    /// Steps that were taken through names.
+    /// The steps that were taken through names.
     pub steps: u32,
 }
 
-/// The memory that messages are read in, one after another.
+/// The memory into which messages are read, one after another.
 #[derive(Debug, Clone, Default)]
 pub struct Reader(Native<abi::dns_reading>);
 
 impl Reader {
-    /// The most [`Answer::steps`] there may be.
+    /// The largest value of [`Answer::steps`].
     #[must_use]
     pub fn steps_most() -> u32 {
         abi::DNS_STEPS_MOST
     }
 
-    /// A reader whose memory was left full of this byte.
+    /// A reader whose memory is filled with this byte.
     #[must_use]
     pub fn left_full_of(byte: u8) -> Self {
         let mut reader = Self::default();
@@ -55,8 +56,8 @@ impl Reader {
         reader
     }
 
-    /// Reads `message` as an answer to `question` (name, type and class as on the wire). A read outside of the message
-    /// would end the process.
+    /// Reads `message` as an answer to `question` (name, type and class as on the wire). A read outside of
+    /// the message ends the process.
     pub fn read(&mut self, message: &[u8], question: &[u8]) -> Answer {
         let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         // SAFETY: the structure is borrowed for the call, and so are the bytes, of which it
@@ -82,7 +83,7 @@ impl Reader {
         Answer { outcome, named, steps: Self::steps_most().wrapping_sub(self.0.steps_left) }
     }
 
-    /// After a message that was read to its end.
+    /// The addresses of a message that was read to its end.
     fn found(&self) -> Vec<Named> {
         let found = |at| {
             let (mut address, mut ttl_s) = ([0; 16], 0_u32);

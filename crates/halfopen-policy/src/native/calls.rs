@@ -1,4 +1,4 @@
-//! `bpf/native.h`: what bpf/native.c offers. Made by bindgen.
+//! `bpf/native.h`: the functions of bpf/native.c. Made by bindgen.
 
 #![allow(
     clippy::all,

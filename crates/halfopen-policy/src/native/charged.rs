@@ -1,4 +1,4 @@
-//! An attempt, and the accounts and parties that it is charged to, for one question.
+//! The accounts and parties that an attempt is charged to, for one question.
 
 use super::calls::{self, native_charge};
 use super::{Attempt, Limits, Party, Scope};
@@ -7,7 +7,8 @@ use crate::attempt::{Ending, Origin, Refusal, Standing, Verdict};
 use crate::limits::Mode;
 use std::ptr;
 
-/// The host's scope, an attempt's own, its interface's, and its parties. Each is borrowed, so no two are the same.
+/// The host's scope, the attempt's own, its interface's, and its parties. Each is borrowed mutably, so no two
+/// are the same.
 pub(crate) struct Charged<'a> {
     pub host: (&'a mut Scope, &'a Limits),
     pub own: Option<(&'a mut Scope, &'a Limits)>,
@@ -16,7 +17,7 @@ pub(crate) struct Charged<'a> {
     pub part: &'a mut Party,
 }
 
-/// Which of them.
+/// One of the scopes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Said {
     Host,
@@ -77,7 +78,7 @@ impl Attempt {
         self.state == abi::ATTEMPT_QUEUED
     }
 
-    /// Who said no last, where somebody has.
+    /// The scope that last held the attempt back.
     pub fn blocked_on(&self) -> Said {
         match u32::from(self.blocked_on) {
             abi::CHARGED_OWN => Said::Own,
@@ -88,7 +89,7 @@ impl Attempt {
 }
 
 impl Charged<'_> {
-    /// The pointers are good as long as `self` is borrowed.
+    /// The pointers are valid while `self` is borrowed.
     fn pointers(&mut self) -> native_charge {
         fn pair(of: &mut (&mut Scope, &Limits)) -> (*mut abi::scope, *const abi::limits) {
             (of.0.at_mut(), of.1.at())
@@ -105,7 +106,7 @@ impl Charged<'_> {
         }
     }
 
-    /// Whether `connect()` fails at once; counted then.
+    /// Whether `connect()` fails at once; counts the refusal.
     pub fn refuse(&mut self, met: bool, now: u64) -> Option<Refusal> {
         let charge = self.pointers();
         // SAFETY: all that is pointed to is borrowed by `self` for the call, each once.
@@ -150,7 +151,7 @@ impl Charged<'_> {
         }
     }
 
-    /// The walk over all live attempts meets this one.
+    /// The reconcile walk meets this attempt.
     pub fn seen(&mut self, attempt: &mut Attempt) {
         let charge = self.pointers();
         // SAFETY: as in begin().

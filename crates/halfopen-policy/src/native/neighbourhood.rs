@@ -1,21 +1,21 @@
-//! `bpf/neighbourhood.h`: what the answers of a network are worth within it.
+//! `bpf/neighbourhood.h`: what the answers of a neighbourhood are worth within it.
 
 use super::calls;
 
-/// Of one account, network and port.
+/// The answers of one neighbourhood on one port to one account.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Neighbourhood {
     credit: i32,
 }
 
 impl Neighbourhood {
-    /// Whether what has been answered lets one more contact out.
+    /// Whether its answers let one more contact out. If so, the contact spends one.
     pub fn lets(&mut self) -> bool {
         // SAFETY: the number is borrowed for the call.
         unsafe { calls::native_neighbourhood_lets(&raw mut self.credit) != 0 }
     }
 
-    /// It has answered.
+    /// The neighbourhood has answered.
     pub fn earns(&mut self) {
         // SAFETY: the number is borrowed for the call.
         unsafe { calls::native_neighbourhood_earns(&raw mut self.credit) }

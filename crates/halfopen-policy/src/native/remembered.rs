@@ -7,19 +7,19 @@ use std::cell::UnsafeCell;
 /// How many entries a set has.
 pub const PLACES: u32 = abi::SET_PLACES;
 
-/// `struct known_set`. Times are of any unit, and go round.
+/// `struct known_set`. Times are in any unit, and wrap around.
 #[derive(Debug, Default)]
 pub struct Set(UnsafeCell<abi::known_set>);
 
 // SAFETY: the C code writes an entry only after it has claimed it by an atomic exchange.
 unsafe impl Sync for Set {}
 
-/// What an entry is known by: its owner's hash and its key's.
+/// An entry's fingerprint, from its owner's hash and its key's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Print(u64);
 
 impl Print {
-    /// Of hashes.
+    /// The fingerprint of these hashes.
     #[must_use]
     pub fn new(owner: u64, key: u64) -> Self {
         // SAFETY: it takes and returns numbers.
@@ -27,7 +27,7 @@ impl Print {
     }
 }
 
-/// An entry that nobody finds until it is published.
+/// An entry that no reader finds until it is published.
 #[derive(Debug)]
 pub struct Claimed<'a> {
     set: &'a Set,
@@ -36,7 +36,7 @@ pub struct Claimed<'a> {
 }
 
 impl Set {
-    /// Until when what is remembered counts, if it does.
+    /// When the entry with this fingerprint expires; `None` if there is none, or it has expired at `now`.
     #[must_use]
     pub fn find(&self, print: Print, now: u32) -> Option<u32> {
         let mut until = 0;
@@ -45,7 +45,7 @@ impl Set {
         (found != 0).then_some(until)
     }
 
-    /// A place for it; `None` where somebody else is writing there.
+    /// Claims a place for an entry with this fingerprint; `None` if another thread is writing there.
     #[must_use]
     pub fn claim(&self, print: Print, now: u32) -> Option<Claimed<'_>> {
         // SAFETY: the set is the value's own.
@@ -55,7 +55,7 @@ impl Set {
 }
 
 impl Claimed<'_> {
-    /// It is remembered from `now` until then.
+    /// Publishes the entry: it is remembered from `now` to `until`.
     pub fn publish(self, now: u32, until: u32) {
         let (Print(print), place) = (self.print, self.place);
         // SAFETY: the set is the value's own, the place within it and this claim's.
@@ -63,19 +63,19 @@ impl Claimed<'_> {
     }
 }
 
-/// `struct cgroup_rules`: what is remembered of a cgroup.
+/// `struct cgroup_rules`: what is cached of a cgroup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CgroupRules {
-    /// Of the rest, and of the cgroup and the generation of rules that it is of.
+    /// The checksum of the other members, the cgroup and the generation of the rules.
     pub seal: u64,
-    /// Those of `[[scope]]` that ask for it.
+    /// The rules of `[[scope]]` that name the cgroup.
     pub rules: u64,
-    /// Those of `never_hold`.
+    /// The rules of `never_hold` that name the cgroup.
     pub never_hold: u64,
 }
 
 impl CgroupRules {
-    /// The rules of that generation that ask for the cgroup of that id.
+    /// The rules of this generation that name the cgroup with this id.
     #[must_use]
     pub fn new(cgroup: u64, generation: u64, rules: u64, never_hold: u64) -> Self {
         // SAFETY: it takes and returns numbers.
@@ -83,7 +83,7 @@ impl CgroupRules {
         Self { seal, rules, never_hold }
     }
 
-    /// Whether this is believed to be that cgroup's, under that generation.
+    /// Whether the checksum says that this belongs to that cgroup, under that generation.
     #[must_use]
     pub fn is_of(self, cgroup: u64, generation: u64) -> bool {
         self == Self::new(cgroup, generation, self.rules, self.never_hold)

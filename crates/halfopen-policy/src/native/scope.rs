@@ -1,4 +1,4 @@
-//! One account, and what it allows.
+//! One scope and its questions.
 
 use super::{Limits, Scope, calls};
 use crate::abi;
@@ -35,7 +35,7 @@ impl From<&crate::Limits> for Limits {
     }
 }
 
-/// The numbers of a scope as they would be if somebody asked at `now` (nanoseconds).
+/// The numbers of a scope as an attempt that asked at `now` (nanoseconds) would find them.
 pub(crate) fn ledger(scope: &abi::scope, now: u64) -> Ledger {
     let mut numbers = [0; 17];
     // SAFETY: both are borrowed for the call, and only the numbers are written.
@@ -63,7 +63,7 @@ pub(crate) fn ledger(scope: &abi::scope, now: u64) -> Ledger {
 }
 
 impl Scope {
-    /// What first contacts have come to.
+    /// What became of first contacts.
     pub fn repute(&self, bucket: CreditBucket) -> Repute {
         let of_bucket = &self.trust[bucket_number(bucket)];
         Repute {
@@ -94,25 +94,25 @@ impl Scope {
         })
     }
 
-    /// Whether a first contact over UDP may leave; it takes its turn then.
+    /// Whether a first contact over UDP may leave; if so, it takes its turn.
     pub fn lets_datagram_out(&mut self, limits: &Limits, now: u64) -> bool {
         // SAFETY: both structures are borrowed for the call.
         unsafe { calls::native_datagram(self.at_mut(), limits.at(), now) != 0 }
     }
 
-    /// Of the host's: a walk over all live attempts begins.
+    /// For the host's scope: a walk over all live attempts begins.
     pub fn walk_begins(&mut self) {
         // SAFETY: the structure is borrowed for the call.
         unsafe { calls::native_walk_begins(self.at_mut()) }
     }
 
-    /// The walk of that number has seen all. Returns whether the accounting was wrong.
+    /// The walk with this number has seen all attempts. Returns whether the counters had drifted.
     pub fn walk_ends(&mut self, walk: u32) -> bool {
         // SAFETY: the structure is borrowed for the call.
         unsafe { calls::native_walk_ends(self.at_mut(), walk) != 0 }
     }
 
-    /// Of the host's: what the walk has seen is in every account.
+    /// For the host's scope: what the walk has seen is in every account.
     pub fn walk_is_over(&mut self) {
         // SAFETY: the structure is borrowed for the call.
         unsafe { calls::native_walk_is_over(self.at_mut()) }

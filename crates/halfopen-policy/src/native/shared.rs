@@ -1,4 +1,4 @@
-//! `bpf/at_once.h`: accounting that several threads use at once, as the kernel's processors do.
+//! `bpf/at_once.h`: accounting that several threads use at once, as the kernel's CPUs do.
 
 use super::calls::{self, native_charge};
 use super::charged::{ending_number, mode_number, verdict};
@@ -9,14 +9,14 @@ use crate::limits::Mode;
 use std::cell::UnsafeCell;
 use std::ptr;
 
-/// The host's accounting, and those of one account, in which all attempts are.
+/// The accounts of the host and of one scope, to which all attempts are charged.
 #[derive(Debug)]
 pub struct Shared {
     host: *mut abi::scope,
     own: *mut abi::scope,
     limits: [Limits; 2],
     lock: UnsafeCell<u32>,
-    /// Whose memory the pointers are to.
+    /// Owns the memory behind the pointers.
     _scopes: [Scope; 2],
 }
 
@@ -25,11 +25,11 @@ unsafe impl Sync for Shared {}
 // SAFETY: the memory is the value's own.
 unsafe impl Send for Shared {}
 
-/// An attempt, which several threads may end.
+/// An attempt that several threads may end.
 #[derive(Debug)]
 pub struct SharedAttempt {
     at: *mut abi::attempt,
-    /// Whose memory that is.
+    /// Owns the memory behind `at`.
     _attempt: Attempt,
 }
 
@@ -48,14 +48,14 @@ impl SharedAttempt {
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SharedEnd {
-    /// Without the lock.
+    /// It ended without the lock.
     pub at_once: bool,
-    /// Somebody waits, as far as whoever ended it can tell: he is told to be woken.
+    /// Whether the thread that ended it sees an attempt wait, which it must then have woken.
     pub sees_waiter: bool,
 }
 
 impl Shared {
-    /// Empty accounting of a host and an account with these limits.
+    /// Empty accounts of a host and a scope with these limits.
     #[must_use]
     pub fn new(host: &crate::Limits, own: &crate::Limits) -> Self {
         let mut scopes: [Scope; 2] = Default::default();
@@ -78,8 +78,8 @@ impl Shared {
         }
     }
 
-    /// `connect()` at `now` (nanoseconds), in enforce mode. Returns the attempt if it goes out; one that would have to
-    /// wait is given up at once.
+    /// `connect()` at `now` (nanoseconds), in enforce mode. Returns the attempt if it goes out; an attempt
+    /// that would have to wait is ended at once.
     pub fn begin(&self, origin: &Origin, now: u64) -> Option<SharedAttempt> {
         let (attempt, goes) = self.begin_or_wait(origin, now);
         if goes {
@@ -89,7 +89,7 @@ impl Shared {
         None
     }
 
-    /// The same of one that waits where it has to. Returns whether it goes out.
+    /// The same for an attempt that waits if it has to. Returns whether it goes out.
     pub fn begin_or_wait(&self, origin: &Origin, now: u64) -> (SharedAttempt, bool) {
         let (charge, attempt) = (self.charge(), SharedAttempt::new(origin));
         // SAFETY: the accounting that is pointed to is `self`'s, which lasts.
@@ -121,7 +121,8 @@ impl Shared {
         SharedEnd { at_once: said & 1 != 0, sees_waiter: said & 2 != 0 }
     }
 
-    /// So many of this thread's next exchanges find that another one has come first, and added one to the word.
+    /// Makes this many of this thread's next exchanges find that another thread came first and added one to
+    /// the word.
     pub fn others_come_first(times: u32) {
         // SAFETY: sets a number of the thread's own.
         unsafe { calls::native_others_come_first(times) }
@@ -136,20 +137,20 @@ impl Shared {
         at_exchange()
     }
 
-    /// Makes the accounting wrong: that many slots of the host more are taken.
+    /// Makes the accounting wrong: adds this many to the slots of the host that are taken.
     pub fn drift_slots(&self, by: i64) {
         // SAFETY: as in begin_or_wait().
         unsafe { calls::native_drift_slots(self.host, by) }
     }
 
-    /// How many attempts are out, the host's and the account's. Exact while no thread is at work.
+    /// How many attempts are out, of the host's and of the scope's account. Exact while no thread is at work.
     #[must_use]
     pub fn out(&self) -> [u32; 2] {
         // SAFETY: as in begin_or_wait(); only read.
         [self.host, self.own].map(|scope| unsafe { (&raw const (*scope).out).read_volatile() })
     }
 
-    /// How many slots are taken, the host's and the account's. Exact while no thread is at work.
+    /// How many slots are taken, of the host's and of the scope's account. Exact while no thread is at work.
     #[must_use]
     pub fn slots(&self) -> [u64; 2] {
         // SAFETY: as in begin_or_wait(); only read.

@@ -1,11 +1,12 @@
-//! What is known of one scope's slots and turns: the last reading of its accounting, and what has happened since.
+//! What is known of one account's slots and turns: its last reading, and what has happened since.
 
 use super::{CreditReading, Credits, Reading};
 use crate::scope::TURN_TOLERANCE_NS;
 use crate::{Contact, CreditBucket, Rate};
 use std::collections::BTreeMap;
 
-/// Faster turns are taken by those that ask by themselves: so many do then that none has to be woken.
+/// Turns that are closer together than this, in nanoseconds, are left to waiters that ask by themselves: so
+/// many of them do that none has to be woken.
 const FASTEST: u64 = 10_000_000;
 
 #[derive(Debug)]
@@ -34,7 +35,7 @@ impl Account {
         self.read.at
     }
 
-    /// Whether its accounting should be read again.
+    /// Whether the account should be read again.
     pub fn is_stale(&self, now: u64, after: u64) -> bool {
         self.credit_changed || now.saturating_sub(self.read.at) >= after
     }
@@ -48,7 +49,7 @@ impl Account {
     }
 
     pub fn went_out(&mut self, at: u64, had_waited: bool, contact: Contact) {
-        // What came before is in the reading.
+        // The reading includes what came before it.
         if at <= self.read.at {
             return;
         }
@@ -68,7 +69,7 @@ impl Account {
         }
     }
 
-    /// When the next turn falls due, where there is a rate, and when credit comes back.
+    /// When the next turn falls due, if there is a rate, and when credit comes back.
     pub fn next_turns(&self) -> impl Iterator<Item = u64> + use<> {
         let credits = self.read.credit.iter().flat_map(Credits::all);
         let recovers: Vec<u64> = credits.filter_map(|credit| credit.recovers_at).collect();
@@ -79,19 +80,19 @@ impl Account {
         self.read.credit.as_ref().map(|credits| credits.of(bucket))
     }
 
-    /// Whether the newest waiter comes first, where there is credit to wait for.
+    /// Whether the newest waiter comes first; `None` if the account charges no credit.
     pub fn takes_newest(&self, bucket: CreditBucket) -> Option<bool> {
         self.credit(bucket).map(|credit| credit.newest)
     }
 
-    /// For how many first contacts there will be credit at `at`.
+    /// How many first contacts will have credit at `at`.
     pub fn open_credit(&self, bucket: CreditBucket, at: u64) -> u64 {
         let Some(credit) = self.credit(bucket) else { return u64::MAX };
         let left = credit.credits.saturating_sub(self.spent.get(&bucket).copied().unwrap_or(0));
         u64::from(left) + u64::from(credit.recovers_at.is_some_and(|recovers| recovers <= at))
     }
 
-    /// How many may go out at `at`, when `to_come` slots of those in use will be free.
+    /// How many waiters may go out at `at`, if `to_come` of the slots in use are free then.
     pub fn open_turns(&self, at: u64, to_come: u64) -> u64 {
         let limits = &self.read.limits;
         let Some(half_open) = limits.half_open else { return u64::MAX };

@@ -1,30 +1,30 @@
-//! When the attempts that are out will be answered, as far as the last answers tell. The peers of one moment are often
-//! much alike: those of a crawler, of a browser's page, of a client that comes back.
+//! When the attempts that are out will be answered, predicted from the last answers. The peers of one moment
+//! are often much alike: those of a crawler, of a browser's page, of a client that comes back.
 
 use super::{AccountId, Ended, HOST, WaiterId};
 use std::collections::{BTreeMap, HashMap};
 
 const MS: u64 = 1_000_000;
-/// Answers from which on they can be foretold.
+/// The number of answers from which on answers can be predicted.
 const ENOUGH: u32 = 4;
-/// In 1024ths: of the last attempts so many must have been answered in time.
+/// The share of the last attempts that must have been answered in time, in 1024ths.
 const MOST_ANSWER: u32 = 768;
-/// An answer's weight among the last ones.
+/// The weight of one answer among the last ones: one in this many.
 const WEIGHT: u32 = 8;
-/// A wake's weight among the last ones, and how often the last of them may have been in vain for it not to matter: the
-/// last of these came 45 wakes ago or more.
+/// The weight of one wakeup among the last ones, and how often the last of them may have been in vain without
+/// effect, in 65536ths: a single one in vain must be at least 45 wakeups ago.
 const WAKE_WEIGHT: u32 = 64;
 const HARDLY_EVER: u32 = 512;
 
 #[derive(Debug, Default)]
 pub(super) struct Answers {
-    /// Unanswered and not overdue, by when they went out.
+    /// Attempts that are unanswered and not overdue, by when they went out.
     out: BTreeMap<(u64, WaiterId), AccountId>,
     out_at: HashMap<WaiterId, u64>,
     count: u32,
     mean: u64,
     deviation: u64,
-    /// The share that was answered in time, in 1024ths.
+    /// The share of attempts answered in time, in 1024ths.
     answered: u32,
     /// The share of waiters woken in vain, in 65536ths.
     in_vain: u32,
@@ -65,22 +65,22 @@ impl Answers {
         self.count >= ENOUGH && self.answered >= MOST_ANSWER && self.deviation <= self.mean / 4 + 2 * MS
     }
 
-    /// From going out to an answer, with a little more than usual.
+    /// The time from going out to an answer, with a usual margin.
     fn usual(&self) -> u64 {
         self.mean + 2 * self.deviation
     }
 
-    /// With as much more as is hardly ever needed.
+    /// The same, with a margin that is hardly ever exceeded.
     fn unusual(&self) -> u64 {
         self.mean + 4 * self.deviation + 4 * MS
     }
 
-    /// How long `attempts` take with so many of them out at a time.
+    /// How long `attempts` take if `at_a_time` of them are out at once.
     pub fn take(&self, attempts: u64, at_a_time: u64) -> u64 {
         attempts * self.mean / at_a_time.max(1)
     }
 
-    /// How long after it went out an attempt counts as one that is not answered in time.
+    /// How long after it went out an attempt counts as not answered in time.
     fn overdue(&self) -> u64 {
         if self.count == 0 { 1_000 * MS } else { 2 * self.usual() + 20 * MS }
     }
@@ -101,7 +101,7 @@ impl Answers {
         self.in_vain -= self.in_vain / WAKE_WEIGHT;
     }
 
-    /// A waiter found no slot at `at`: the answer that it was woken for is not counted on any more.
+    /// A waiter found no slot at `at`: the answer that it was woken for is not expected any more.
     pub fn disappointed(&mut self, at: u64) {
         self.in_vain += (65_536 - self.in_vain) / WAKE_WEIGHT;
         if let Some((&(out_at, attempt), _)) =
@@ -113,8 +113,8 @@ impl Answers {
         }
     }
 
-    /// How many of this scope's slots will be free at `by` though they are not yet; `carefully`, those that hardly can
-    /// fail to be.
+    /// How many of this account's slots that are taken now will be free at `by`; if `carefully`, only those
+    /// that almost certainly will.
     pub fn expected(&self, id: AccountId, now: u64, by: u64, carefully: bool) -> u64 {
         let until_answered = if carefully { self.unusual() } else { self.usual() };
         let sure = self.can_tell() && !(carefully && self.in_vain > HARDLY_EVER);

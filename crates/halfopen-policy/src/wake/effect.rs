@@ -1,26 +1,28 @@
-//! Where wakes have an effect: a namespace may drop them, or a filter at the socket. Each party is judged by itself in each
-//! of its namespaces, so that one whose wakes are lost costs nobody else his.
+//! Where wakeups have an effect: a namespace may drop them, or a filter at the socket. Each party is judged
+//! separately in each of its namespaces, so that a party whose wakeups are lost costs no other party its own.
 
 use super::{NO_EFFECT, Woken};
 use crate::Party;
 use std::collections::{BTreeMap, BTreeSet};
 
 const S: u64 = 1_000_000_000;
-/// Namespaces that are told apart, in all and of one party; its others are judged together.
+/// How many namespaces are told apart, in all and for one party; the party's other namespaces are judged
+/// together.
 const TOLD_APART: usize = 1_024;
 const OF_ONE_PARTY: usize = 64;
-/// The namespace that stands for those others.
+/// The number that stands for those other namespaces.
 const OTHERS: u32 = 0;
-/// Doubt grows by one with each wake in vain and falls by one with each that had an effect. From `DOUBTED` on, where
-/// everybody begins, each wake is a trial; at `USELESS` there is none for a while.
+/// Doubt grows by one with each wakeup in vain and falls by one with each that had an effect. From `DOUBTED`
+/// on, where every party begins, each wakeup is a trial. At `USELESS` there are no wakeups for a while.
 const DOUBTED: u8 = 4;
 const USELESS: u8 = 8;
-/// After which it is tried again, and each time twice as long, up to the longest.
+/// How long wakeups rest then, in nanoseconds; the rest doubles each time, up to the longest.
 const REST: u64 = 10 * S;
 const LONGEST_REST: u64 = 320 * S;
-/// One that nobody waits in is remembered for so long.
+/// How long a namespace without waiters is remembered.
 const REMEMBERED: u64 = 300 * S;
-/// One top-level cgroup makes so many trials in vain at once, and another each second; one of them at a time.
+/// How many trials in vain a top-level cgroup may make at once; it gets another one each `TRIAL_EVERY`. Only
+/// one is under way at a time.
 const TRIALS: u64 = 16;
 const TRIAL_EVERY: u64 = S;
 
@@ -31,27 +33,27 @@ pub(super) struct Target {
     pub netns: u32,
 }
 
-/// What became of a wake.
+/// The outcome of a wakeup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// The waiter asked.
     Effect,
-    /// It did not.
+    /// The waiter did not ask.
     None,
     /// The packet could not be sent.
     NotSent,
-    /// The waiter is gone: nothing is known.
+    /// The waiter is gone: the outcome is unknown.
     Unknown,
 }
 
-/// Where the last wakes were lost.
+/// Where the last wakeups were lost.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lost {
-    /// How many parties' they were.
+    /// The number of parties whose wakeups were lost.
     pub parties: usize,
-    /// In which network namespaces, by inode number.
+    /// Their network namespaces, by inode number.
     pub namespaces: BTreeSet<u32>,
-    /// In others too, which are not told apart.
+    /// Whether they were also lost in namespaces that are not told apart.
     pub and_others: bool,
 }
 
@@ -59,19 +61,20 @@ pub struct Lost {
 struct Record {
     waiters: usize,
     doubt: u8,
-    /// Those woken before count with the last one in vain: what is late on a busy machine is so at one stretch.
+    /// Wakeups before this time count with the last one in vain: on a busy machine, wakeups are late all at
+    /// once.
     counted_until: u64,
     sent: bool,
     rest: u64,
     rests_until: u64,
-    /// Its last outcome, or the end of its rest.
+    /// When its last outcome was, or its rest ends.
     used: u64,
 }
 
 #[derive(Debug, Default)]
 struct Trials {
     under_way: usize,
-    /// Those that were in vain are paid for by then.
+    /// When the trials in vain are paid for.
     paid_at: u64,
 }
 
@@ -109,7 +112,7 @@ impl Trials {
 }
 
 impl Effects {
-    /// One begins to wait. Returns what it is judged with.
+    /// A waiter begins to wait. Returns the target with which it is judged.
     pub fn joins(&mut self, Target { party, netns }: Target) -> Target {
         let of_party = self.parties.entry(party).or_default();
         let is_new = !of_party.contains_key(&netns);
@@ -120,7 +123,7 @@ impl Effects {
         Target { party, netns }
     }
 
-    /// One waits no more, or has been woken in vain.
+    /// A waiter waits no more, or has been woken in vain.
     pub fn leaves(&mut self, target: Target) {
         if let Some(record) = self.record(target) {
             record.waiters = record.waiters.saturating_sub(1);
@@ -140,12 +143,12 @@ impl Effects {
         self.parties.get(&target.party)?.get(&target.netns)
     }
 
-    /// Until when it is not woken; `None` where it is, or may be tried.
+    /// Until when this target is not woken; `None` if it is, or may be tried.
     pub fn rests_until(&self, now: u64, target: Target) -> Option<u64> {
         self.known(target).filter(|record| record.rests(now)).map(|record| record.rests_until)
     }
 
-    /// The same of one that has not joined: it may have to be judged with others.
+    /// Whether a waiter that has not joined would rest; it may have to be judged with others.
     pub fn would_rest(&self, now: u64, target: Target) -> bool {
         let others = Target { netns: OTHERS, ..target };
         let record = self.known(target).or_else(|| self.known(others));
@@ -164,7 +167,7 @@ impl Effects {
         !self.is_doubted(target) || may_be_tried()
     }
 
-    /// One of its waiters is woken. Returns whether that is a trial.
+    /// One of the target's waiters is woken. Returns whether that is a trial.
     pub fn wakes(&mut self, now: u64, target: Target) -> bool {
         let is_trial = self.is_doubted(target);
         if is_trial {
@@ -175,7 +178,7 @@ impl Effects {
         is_trial
     }
 
-    /// What became of a wake, as it is known at `now`.
+    /// The outcome of a wakeup, as it is known at `now`.
     pub fn told(&mut self, now: u64, target: Target, woken: Woken, outcome: Outcome) {
         if woken.is_trial
             && let Some(trials) = self.trials.get_mut(&target.party.top)
@@ -207,7 +210,7 @@ impl Effects {
         }
     }
 
-    /// Where the last wakes were `sent` in vain, or could not be.
+    /// Where the last wakeups were `sent` in vain, or could not be sent.
     pub fn lost(&self, sent: bool) -> Lost {
         let mut lost = Lost::default();
         for of_party in self.parties.values() {
@@ -221,7 +224,7 @@ impl Effects {
         lost
     }
 
-    /// Forgets, once a second at most, what has not been used for long.
+    /// Forgets, at most once a second, what has not been used for a long time.
     pub fn expire(&mut self, now: u64) {
         if now < self.swept + S {
             return;

@@ -1,4 +1,5 @@
-//! What those who wake are told of the accounting: how an attempt ended, and what stands in a scope's.
+//! What the waker learns of the accounting: how an attempt ended, and the state of an account. Times are
+//! nanoseconds of the waker's clock.
 
 use crate::{CreditBucket, Limits, PortCell};
 
@@ -9,37 +10,37 @@ pub struct Ended {
     pub out_at: u64,
     /// Whether the peer accepted.
     pub established: bool,
-    /// Whether it had the host's slot until then.
+    /// Whether it held the host's slot until then.
     pub host_slot: bool,
-    /// Whether it had the slot of its own scope until then.
+    /// Whether it held a slot of its own account until then.
     pub own_slot: bool,
 }
 
-/// The accounting of one scope, as it was read.
+/// The accounting of one account, as it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading {
-    /// When.
+    /// When it was read.
     pub at: u64,
-    /// What was in force; `half_open` without a limit lets every waiter go.
+    /// The limits in force; with `half_open` `None`, every waiter may go.
     pub limits: Limits,
     /// Slots that were held.
     pub in_use: u32,
-    /// When the next turn falls due; only means something with a rate.
+    /// When the next turn falls due; meaningful only with a rate.
     pub next_turn: u64,
-    /// The credit for first contacts, where they cost some.
+    /// The credit for first contacts, if they cost credit.
     pub credit: Option<Credits>,
 }
 
-/// The credit of one scope in its credit buckets.
+/// The credit of one account in its credit buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Credits {
-    /// For named addresses.
+    /// Contacts with named addresses.
     pub named: CreditReading,
-    /// For others, whatever the port.
+    /// Contacts with other addresses, whatever the port.
     pub strangers: CreditReading,
-    /// For those, by port.
+    /// Contacts with these other addresses, by cell of ports.
     pub ports: [CreditReading; PortCell::COUNT as usize],
-    /// For foreign network namespaces.
+    /// Contacts from foreign network namespaces.
     pub foreign: CreditReading,
 }
 
@@ -63,7 +64,7 @@ impl Credits {
 pub struct CreditReading {
     /// Whole credits.
     pub credits: u32,
-    /// When the next comes back by itself, if one does.
+    /// When the next credit comes back by itself, if one is missing.
     pub recovers_at: Option<u64>,
     /// Whether it is the newest waiter's turn, not the oldest's.
     pub newest: bool,

@@ -1,13 +1,13 @@
-//! Whose turn it is, as `bpf/parties.h` has it: turns go round among top-level cgroups, and in each among its parts; who
-//! has just begun to wait comes first, with every other turn at most.
+//! Whose turn it is, as in `bpf/parties.h`: turns go round among top-level cgroups, and in each of them among
+//! its parts. A party that has just begun to wait comes first, but takes at most every other turn.
 
 use crate::Party;
 use std::collections::BTreeMap;
 
-/// The lowest is next.
+/// The party with the lowest order is next.
 pub(super) type Order = [(bool, u64); 2];
 
-/// Those who wait, or did not long ago.
+/// The parties that wait, or waited a short while ago.
 #[derive(Debug, Default)]
 pub(super) struct Rounds {
     tops: Round<u64>,
@@ -31,9 +31,9 @@ impl<K> Default for Round<K> {
 #[derive(Debug, Default)]
 struct Member {
     waiters: usize,
-    /// Its last turn, counted in turns.
+    /// The number of its last turn.
     served: u64,
-    /// Begun to wait with that turn, and not served since.
+    /// The turn with which it began to wait, if it has had none since.
     newcomer: Option<u64>,
 }
 

@@ -1,4 +1,5 @@
-//! A walk over all live attempts repairs accounting that has drifted, also while attempts begin, change and end.
+//! A walk over all live attempts repairs counters that have drifted, also while attempts begin, change and
+//! end.
 
 use crate::{Accounting, AttemptId, Ending, Limits, Mode, Origin, Rate, ScopeId, Verdict};
 use proptest::collection::vec;
@@ -39,7 +40,7 @@ fn some_limits() -> impl Strategy<Value = Limits> {
 
 const SCOPES: usize = 3;
 
-/// Accounting, and what they are asked to have in them.
+/// The accounting, and the attempts that it should have.
 struct Host {
     accounting: Accounting,
     now: u64,
@@ -116,8 +117,8 @@ impl Host {
         counts.collect()
     }
 
-    /// Adds to the three counts of each scope, as far as they do not become negative. Returns the scopes whose accounting is
-    /// wrong then.
+    /// Adds to the three counts of each scope, as far as they stay non-negative. Returns the scopes whose
+    /// counters are wrong then.
     fn plant(&mut self, drift: &Drift) -> Vec<ScopeId> {
         let mut wrong = Vec::new();
         let written = self.written();
