@@ -66,8 +66,9 @@ impl NeverHoldList {
             };
             rules += entry.rules().len();
             if rules > MOST {
-                let accepted =
-                    format!("expected at most {MOST} rules: join some, as by naming the cgroup above");
+                let accepted = format!(
+                    "expected at most {MOST} rules: merge some, for example by naming a parent cgroup"
+                );
                 return Err(wrong("", item.get_ref(), item.span(), &accepted));
             }
             entries.push(entry);
