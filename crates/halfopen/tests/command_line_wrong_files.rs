@@ -154,7 +154,7 @@ fn sighup_with_a_mistake_changes_nothing() {
     let mut refused = 0;
     let mut hang_up = |place: &str, named: &str| {
         limiter.signal(Signal::HUP).unwrap();
-        let kept = |line: &&str| line.contains("the configuration in force stays: ");
+        let kept = |line: &&str| line.contains("the previous configuration stays in force: ");
         let line = until(&format!("{place} to be refused"), PATIENCE, || {
             let told = limiter.stderr();
             told.lines().filter(kept).nth(refused).map(ToOwned::to_owned)

@@ -213,7 +213,7 @@ fn after_a_hand_over_the_limit_goes_on() {
     until_waiting(&limiter, DIALLED - LIMIT);
     let (status, said) = limiter.hand_over().unwrap();
     assert_eq!(status.code(), Some(0), "{said}");
-    assert!(said.contains("handed over") && said.contains("goes on limiting"), "{said}");
+    assert!(said.contains("handed over") && said.contains("stays in force"), "{said}");
     assert!(lab.pins().join("egress").exists());
     let _second = dial_dead(&lab, DIALLED);
     let asked = destinations(&attempts(capture.segments().unwrap(), &[])).len();
