@@ -1,4 +1,4 @@
-//! One thing that a file or a command line says.
+//! One assignment of a file or a command line.
 
 use super::deny::DenyValue;
 use super::error::Wrong;

@@ -71,7 +71,7 @@ const PROTOCOLS: [(&str, Protocol); 3] =
     [("tcp", Protocol::Tcp), ("udp", Protocol::Udp), ("both", Protocol::Both)];
 /// Every port.
 const ALL_PORTS: &str = "all";
-const PORTS: &str = "expected a list of at most 8 ports and ranges of them, from 1 to 65535, as [22, \"6881-6889\"], or \
+const PORTS: &str = "expected a list of at most 8 ports and ranges of them, from 1 to 65535, such as [22, \"6881-6889\"], or \
                      \"all\"";
 
 impl DenyValue {

@@ -56,7 +56,8 @@ pub const KNOWN_FOR: (Duration, Duration) = (Duration::from_secs(1), Duration::f
 pub const NAMES_FOR: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(24));
 /// The shortest and the longest wait from which on event 4226 may be sent.
 pub const EVENT_AFTER: (Duration, Duration) = (Duration::ZERO, Duration::from_hours(24));
-const PREFIXES: &str = "expected a list of prefixes, as [\"10.0.0.0/8\", \"2001:db8::/32\", \"192.0.2.7\"]";
+const PREFIXES: &str =
+    "expected a list of prefixes, such as [\"10.0.0.0/8\", \"2001:db8::/32\", \"192.0.2.7\"]";
 
 impl Setting {
     /// Reads the value of `key` from TOML; `span` is the value's.

@@ -129,7 +129,8 @@ impl ScopeStatus {
     #[must_use]
     pub fn credit_waited_for(&self) -> String {
         let since = self.trust.suspect_since.as_ref();
-        let suspect = since.map_or_else(String::new, |since| format!(" and has been a suspect since {since}"));
+        let suspect =
+            since.map_or_else(String::new, |since| format!(" and has been a suspect since {since}"));
         format!(
             "credit: it is a first contact, and {} has spent its credit on others{suspect}; answers earn credit, and so \
              does time; {}",

@@ -1,5 +1,5 @@
-//! Events as they are written down: 4226, a limit is reached or no longer; 4227, an account's first contacts mostly fail;
-//! 4228, a rule of `[[deny]]` is met; 4229, first contacts over UDP were stopped.
+//! The texts and the JSON of events: 4226, a limit is reached or no longer reached; 4227, first contacts of an account
+//! mostly fail; 4228, a rule of `[[deny]]` has matched; 4229, first contacts over UDP were stopped.
 
 use super::Identity;
 use super::Tally;
@@ -27,23 +27,23 @@ const REACHED: &str =
 const CLEARED: &str =
     "No TCP connect attempt has waited for 10 seconds: the security limit is no longer reached.";
 const ENDED: &str = "The scope has ended: its security limit is no longer reached.";
-const SUSPECT: &str = "First contacts mostly fail, as a scan's do.";
-const DENIED: &str = "Connections and datagrams were refused, as a deny rule says.";
+const SUSPECT: &str = "First contacts mostly fail, like those of a scan.";
+const DENIED: &str = "A deny rule refused connections or datagrams.";
 const WOULD_BE_DENIED: &str =
-    "Connections and datagrams would have been refused, as a deny rule says: it only counts.";
+    "A deny rule would have refused connections or datagrams. Audit mode: it only counted them.";
 const TOO_MANY: &str = "there were more than udp_first_contacts allows.";
 
-/// What an event tells of.
+/// What an event reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Attempts wait.
     Reached,
-    /// None has for a while, or the scope has ended.
+    /// No attempt has waited for a while, or the scope has ended.
     Cleared,
     /// An account has become a suspect.
     Suspect,
-    /// A rule of `[[deny]]` is met.
+    /// A rule of `[[deny]]` has matched.
     Denied,
     /// First contacts over UDP were stopped.
     #[serde(rename = "udp_stopped")]
@@ -329,7 +329,7 @@ impl fmt::Display for Event {
             write!(f, " Scope: {}. {udp}", plain(&self.scope))?;
             let by = match self.programs.first() {
                 Some(top) => top.describe(),
-                None => format!("nobody that can be told ({})", socket_of(udp.cgroup.as_deref())),
+                None => format!("an unknown program ({})", socket_of(udp.cgroup.as_deref())),
             };
             return write!(f, " The last was of {by} to {}", udp.destination);
         }
@@ -358,8 +358,8 @@ impl fmt::Display for Event {
         }
         match self.programs.len() {
             1 => Ok(()),
-            2 => f.write_str("; and by one program more"),
-            n => write!(f, "; and by {} programs more", n - 1),
+            2 => f.write_str("; and by one more program"),
+            n => write!(f, "; and by {} more programs", n - 1),
         }
     }
 }
@@ -500,7 +500,7 @@ pub(super) mod tests {
         assert_eq!(serde_json::from_value::<Event>(json).unwrap(), event);
         assert_eq!(
             event.to_string(),
-            "event 4227: First contacts mostly fail, as a scan's do. Its connects fail until 1970-01-01T00:10:00.000Z \
+            "event 4227: First contacts mostly fail, like those of a scan. Its connects fail until 1970-01-01T00:10:00.000Z \
              (on_suspect = block). Other suspects of its scope without an event of their own: 2. Scope: \
              adaptive[/system.slice/x.service]. First contacts so far: 40. Its latest was of nmap\\x0a (pid 4242, \
              /usr/bin/nmap, cgroup /user.slice, user root), to 198.18.0.7:80"
@@ -523,7 +523,7 @@ pub(super) mod tests {
         assert_eq!(serde_json::from_value::<Event>(json).unwrap(), event);
         assert_eq!(
             event.to_string(),
-            "event 4228: Connections and datagrams were refused, as a deny rule says. Rule: private. Since its last event: \
+            "event 4228: A deny rule refused connections or datagrams. Rule: private. Since its last event: \
              3. The last was of nmap\\x0a (pid 4242, /usr/bin/nmap, cgroup /user.slice, user root) to 198.18.0.7:80 by udp"
         );
     }
@@ -572,7 +572,7 @@ pub(super) mod tests {
             event.to_string(),
             "event 4229: First contacts over UDP would have been dropped: there were more than udp_first_contacts allows. Audit \
              mode: all were sent. Scope: mine[/a\\x0a]. Since its last event: 5 let out, 0 stopped, 2 would have been. The \
-             last was of nobody that can be told (its socket is of cgroup /a) to 198.18.0.9:53"
+             last was of an unknown program (its socket is of cgroup /a) to 198.18.0.9:53"
         );
         let dropped = stopped(None, Excess::Drop, DatagramCounts { stopped: 1, ..counts });
         assert!(dropped.message.starts_with("First contacts over UDP were dropped"), "{dropped}");

@@ -127,20 +127,20 @@ fn every_wrong_rule_is_refused_at_its_place() {
         ("[[scope]]\nname = \"x\"\nmatch = { pid = 1 }", "3:11:", "match has cgroup, user, exe, comm"),
         ("[[scope]]\nname = \"x\"\nmatch = { cgroup = \"/a/**\" }", "3:20:", "** has no meaning"),
         ("[[scope]]\nname = \"x\"\nmatch = { cgroup = \"a\" }", "3:20:", "from the root of the hierarchy"),
-        ("[[scope]]\nname = \"x\"\nmatch = { cgroup = [] }", "3:20:", "or a list of them"),
-        ("[[scope]]\nname = \"x\"\nmatch = { cgroup = 7 }", "3:20:", "or a list of them"),
-        ("[[scope]]\nname = \"x\"\nmatch = { cgroup = [\"/a\", 7] }", "3:27:", "or a list of them"),
+        ("[[scope]]\nname = \"x\"\nmatch = { cgroup = [] }", "3:20:", "or a list of patterns"),
+        ("[[scope]]\nname = \"x\"\nmatch = { cgroup = 7 }", "3:20:", "or a list of patterns"),
+        ("[[scope]]\nname = \"x\"\nmatch = { cgroup = [\"/a\", 7] }", "3:27:", "or a list of patterns"),
         ("[[scope]]\nname = \"x\"\nmatch = { cgroup = [\"/a\", \"b\"] }", "3:27:", "from the root"),
         (
             "[[scope]]\nname = \"x\"\nmatch = { cgroup = [\"/a\", \"/*\", \"/b/*\"] }",
             "3:33:",
-            "as \"/*\" before it fits all",
+            "because \"/*\" before it matches all",
         ),
         ("[[scope]]\nname = \"x\"\nmatch = { exe = \"a\" }", "3:17:", "whole path"),
         ("[[scope]]\nname = \"x\"\nmatch = { user = -1 }", "3:18:", "a user's name or number"),
         ("[[scope]]\nname = \"x\"\nmatch = { comm = \"sixteen-letters-\" }", "3:18:", "1 to 15 bytes"),
         ("[[scope]]\nname = \"x\"\nmatch = { user = 1 }\nper = \"group\"", "4:7:", "\"user\" or \"process\""),
-        ("[[scope]]\nname = \"x\"\nmatch = { user = 1 }\nper = \"cgroup\"", "3:9:", "give it, as match"),
+        ("[[scope]]\nname = \"x\"\nmatch = { user = 1 }\nper = \"cgroup\"", "3:9:", "give it, such as match"),
         ("[[scope]]\nname = \"x\"\nmatch = { user = 1 }\nhalf_opne = 3", "4:1:", "did you mean half_open?"),
         ("[[scope]]\nname = \"x\"\nmatch = { user = 1 }\npers = \"user\"", "4:1:", "did you mean per?"),
         ("[[scope]]\nname = \"x\"\nmatch = { user = 1 }\nmode = \"off\"", "4:1:", "above the first table"),
@@ -290,7 +290,7 @@ fn limits_of_rules_are_read_and_set_by_name() {
         assert_eq!((value.as_str(), origin.as_str()), (shown_as, "halfopen set, not saved"));
     }
     let error = set(&mut resolved, "scope.torrnt.half_open", "3").unwrap_err();
-    assert!(error.wrong_use() && error.to_string().contains("those in force are torrent"), "{error}");
+    assert!(error.wrong_use() && error.to_string().contains("the rules in force are torrent"), "{error}");
     assert_eq!(resolved.live().count(), 3, "of what is set twice, the last");
 }
 
