@@ -104,9 +104,10 @@ fn values_are_read_set_and_saved_by_name() {
     assert_eq!(shown(&resolved, "deny.none.mode"), None);
     set(&mut resolved, "deny.private.port", "all").unwrap();
     assert_eq!(shown(&resolved, "deny.private.port").unwrap(), "all");
-    for (name, named) in
-        [("deny.privat.mode", "the rules in force are private"), ("deny.private.to", "to can only be set in a file")]
-    {
+    for (name, named) in [
+        ("deny.privat.mode", "the rules in force are private"),
+        ("deny.private.to", "to can only be set in a file"),
+    ] {
         let error = set(&mut resolved, name, "off").unwrap_err();
         assert!(error.wrong_use() && error.to_string().contains(named), "{error}");
     }
