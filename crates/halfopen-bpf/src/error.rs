@@ -14,7 +14,8 @@ use std::sync::Once;
 pub enum KernelError {
     /// Not enough privilege to load programs.
     #[error(
-        "no permission to load the kernel part: run as root (it needs CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_SYS_ADMIN)"
+        "no permission to load the kernel part: run as root (it needs CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and \
+         CAP_SYS_ADMIN)"
     )]
     NotPermitted,
     /// The kernel lacks something; the sentence says what, and from which version on it is there.
@@ -68,9 +69,9 @@ pub enum KernelError {
     },
     /// What is pinned is of another layout.
     #[error(
-        "{}: halfopen {version} has pinned maps of layout {theirs} there, and its limit is still in force; this version \
-         has layout {ours} and cannot take them over: run `halfopen off` first (it lets every held attempt go), or run \
-         version {version}",
+        "{}: halfopen {version} has pinned maps of layout {theirs} there, and its limit is still in force; this \
+         version has layout {ours} and cannot take them over: run `halfopen off` first (it lets every held attempt \
+         go), or run version {version}",
         path.display()
     )]
     OtherLayout {
@@ -123,8 +124,8 @@ pub enum KernelError {
     CgroupPath(String),
     /// A pattern that no rule can have.
     #[error(
-        "{0}: a rule names cgroups by a path below the root, of at most 12 names and 255 bytes: begin the path with / and \
-         shorten it"
+        "{0}: a rule names cgroups by a path below the root, of at most 12 names and 255 bytes: begin the path with / \
+         and shorten it"
     )]
     CgroupPattern(String),
     /// A name of a rule or an interface that does not fit.
@@ -143,8 +144,8 @@ pub enum KernelError {
     },
     /// More patterns of cgroups than there is room for.
     #[error(
-        "there is room for {0} patterns of cgroups in all [[scope]] together, and a rule without a pattern counts as one: \
-         remove some"
+        "there is room for {0} patterns of cgroups in all [[scope]] together, and a rule without a pattern counts as \
+         one: remove some"
     )]
     TooManyPatterns(usize),
     /// No number is free.
@@ -172,9 +173,9 @@ impl KernelError {
         )
     }
 
-    /// libbpf could not load the programs, of which it has said so much; `permitted` = it was not for want of privilege.
-    /// The verifier refuses with the same errno as a lack of privilege, and libbpf gives up for reasons of its own with
-    /// those of the verifier: only its words tell which it was.
+    /// libbpf could not load the programs, of which it has said so much; `permitted` = it was not for want of
+    /// privilege. The verifier refuses with the same errno as a lack of privilege, and libbpf gives up for reasons of
+    /// its own with those of the verifier: only its words tell which it was.
     pub(crate) fn refused_to_load(
         error: libbpf_rs::Error,
         permitted: bool,
@@ -195,8 +196,8 @@ impl KernelError {
                     String::new()
                 };
                 Self::Lacks(format!(
-                    "it does not accept the programs ({reason}){age}; `halfopen doctor` tests each part, and RUST_LOG=debug \
-                     logs what the verifier says"
+                    "it does not accept the programs ({reason}){age}; `halfopen doctor` tests each part, and \
+                     RUST_LOG=debug logs what the verifier says"
                 ))
             }
             _ => Self::Bpf {

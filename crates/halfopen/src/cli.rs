@@ -13,13 +13,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Limits the half-open outbound TCP connections of this host. Attempts over the limit wait.
+/// Limits half-open outbound TCP connections; attempts over the limit wait
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, disable_help_subcommand = true)]
-#[command(
-    after_help = "Exit codes: 0 success, 1 failure, 2 wrong usage, 3 missing privilege or kernel feature\n\
-    (`halfopen doctor` shows what is missing).\nExample: halfopen run --set host.half_open=20"
-)]
+#[command(after_help = "Exit codes: 0 success, 1 failure, 2 wrong usage, 3 no privilege or no kernel\n\
+    support (`halfopen doctor` shows what is missing).\nExample: halfopen run --set host.half_open=20")]
 pub struct Cli {
     /// The subcommand.
     #[command(subcommand)]
@@ -120,8 +118,8 @@ pub enum Command {
     },
     /// Run a program in a scope with limits of its own
     ///
-    /// The host's limits apply as well. The exit code is the program's own, 128 + n if signal n ended the program, 127 if
-    /// the program was not found, and 126 if it could not be started.
+    /// The host's limits apply as well. The exit code is the program's own, 128 + n if signal n ended the program, 127
+    /// if the program was not found, and 126 if it could not be started.
     #[command(after_help = "Example: halfopen exec --half-open 4 --drain 2/s -- nmap -sT 192.0.2.0/24")]
     Exec(Exec),
     /// Clear a suspect: an account whose first contacts mostly failed
@@ -149,9 +147,10 @@ pub enum Command {
     },
     /// Check the configuration and print the values that result
     ///
-    /// Each printed line names the file and the position that its value comes from. If the configuration has a mistake,
-    /// prints the file, line and column of the first one and exits with code 1. `run` does the same, and SIGHUP then
-    /// changes nothing. For a mistake on the command line itself (`--set`, `halfopen set`), the exit code is 2.
+    /// Each line ends with the origin of its value, such as a file with line and column. If the configuration has a
+    /// mistake, prints the file, line and column of the first one and exits with code 1. `run` does the same, and
+    /// SIGHUP then changes nothing. For a mistake on the command line itself (`--set`, `halfopen set`), the exit code
+    /// is 2.
     #[command(after_help = "Example: halfopen check --config ./halfopen.toml")]
     Check {
         /// The configuration file; conf.d beside it is read too
@@ -161,7 +160,7 @@ pub enum Command {
     /// List the presets, or print one as a commented configuration file
     #[command(after_help = "Example: halfopen preset adaptive > /etc/halfopen/halfopen.toml")]
     Preset {
-        /// The preset to print; the file does the same as `preset = \"NAME\"` and gives the reason for each number
+        /// The preset to print; the file does the same as `preset = "NAME"` and gives the reason for each number
         #[arg(value_parser = preset)]
         name: Option<Preset>,
     },
@@ -178,7 +177,11 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Run {
     /// The configuration file; conf.d beside it is read too
-    #[arg(long, value_name = "FILE", help = format!("The configuration file [default: {}]; conf.d beside it is read too", config::DEFAULT_FILE))]
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = format!("The configuration file [default: {}]; conf.d beside it is read too", config::DEFAULT_FILE)
+    )]
     pub config: Option<PathBuf>,
     /// Limit only what runs below this cgroup
     #[arg(long, value_name = "PATH")]
@@ -226,7 +229,10 @@ fn since(text: &str) -> Result<Timestamp, WrongUse> {
         Timestamp::now().checked_sub(time).ok()
     };
     text.parse().ok().or_else(back).ok_or_else(|| {
-        WrongUse("expected an RFC 3339 time, such as 2030-01-31T12:00:00Z, or how long ago, up to a day, such as 10m".into())
+        WrongUse(
+            "expected an RFC 3339 time, such as 2030-01-31T12:00:00Z, or how long ago, up to a day, such as 10m"
+            .into(),
+        )
     })
 }
 
@@ -273,6 +279,18 @@ mod tests {
         for command in command.get_subcommands_mut().filter(|command| !command.is_hide_set()) {
             let help = command.render_help().to_string();
             assert!(help.contains("Example: halfopen "), "{help}");
+        }
+    }
+
+    /// The list of commands has two columns, the first as wide as the longest command.
+    #[test]
+    fn the_list_of_commands_fits_80_columns() {
+        let listed: Vec<clap::Command> =
+            Cli::command().get_subcommands().filter(|command| !command.is_hide_set()).cloned().collect();
+        let widest = listed.iter().map(|command| command.get_name().len()).max().unwrap();
+        for command in listed {
+            let about = command.get_about().unwrap().to_string();
+            assert!("  ".len() + widest + "  ".len() + about.len() <= 80, "{}: {about}", command.get_name());
         }
     }
 

@@ -69,7 +69,8 @@ impl Lock {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => false,
             Err(e) => return Err(io(e)),
         };
-        // The last holder may have removed the file after it was opened here: a lock on a removed file protects nothing.
+        // The last holder may have removed the file after it was opened here: a lock on a removed file protects
+        // nothing.
         for round in 1..=ROUNDS {
             let mut file = open(&path).map_err(io)?;
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {

@@ -278,7 +278,8 @@ impl Fault {
     pub fn explain(self) -> &'static str {
         match self {
             Self::NoStorage => {
-                "no memory was left to store the owner of a socket: its UDP was refused, or its TCP charged by the first rule"
+                "no memory was left to store the owner of a socket: its UDP was refused, or its TCP charged by the \
+                 first rule"
             }
             Self::CallbackFlags => "callbacks could not be enabled for a socket: egress alone holds it",
             Self::CallbacksCleared => {
@@ -295,7 +296,8 @@ impl Fault {
             Self::Reconciled => "the reconcile walk corrected the ledger",
             Self::ContactUnknown => "a contact could not be recorded: its address stays unknown",
             Self::PartyUnknown => {
-                "the user or account of a waiter could not be recorded: it shares one turn with others of its cgroup"
+                "the user or account of a waiter could not be recorded: it has one share together with others of its \
+                 cgroup"
             }
             Self::ProgramUncounted => {
                 "a wait is missing from the counts of its program: those of the scope have it"
@@ -333,8 +335,8 @@ impl Shortcoming {
     pub fn explain(self) -> &'static str {
         match self {
             Self::RtoMaxNotSettable => {
-                "TCP_RTO_MAX_MS cannot be set (it needs Linux 6.15 or newer): an attempt held for more than 30 s re-checks \
-                 at intervals that double, and repeats its SYN late after its release"
+                "TCP_RTO_MAX_MS cannot be set (it needs Linux 6.15 or newer): an attempt held for more than 30 s \
+                 re-checks at intervals that double, and repeats its SYN late after its release"
             }
         }
     }

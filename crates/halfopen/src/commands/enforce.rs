@@ -19,7 +19,8 @@ pub fn enforce(enforce: &Enforce) -> Result<()> {
     match (order, trial) {
         (_, Some(trial)) => output::line(&format!("mode {mode}: {trial}"))?,
         (TrialOrder::Confirm, None) if !enforce.save => output::line(&format!(
-            "mode {mode} stays until SIGHUP or until the daemon ends: `halfopen set --save mode {mode}` keeps it for good"
+            "mode {mode} stays until SIGHUP or until the daemon ends: `halfopen set --save mode {mode}` keeps it for \
+             good"
         ))?,
         (TrialOrder::Confirm, None) => output::line(&format!("mode {mode} stays"))?,
         (_, None) => {

@@ -26,8 +26,8 @@ pub fn off() -> Result<()> {
         let _ = fs::remove_file(directory.events()).and_then(|()| fs::remove_dir(directory.path()));
         return match ended {
             Some(stopped) => output::line(&format!(
-                "no daemon was running; the pinned programs are removed and nothing is limited any more; held attempts let \
-                 go: {}",
+                "no daemon was running; the pinned programs are removed and nothing is limited any more; held \
+                 attempts let go: {}",
                 stopped.let_go
             )),
             None => output::line("no daemon is running here and nothing is pinned: nothing is limited"),
@@ -88,13 +88,13 @@ fn kill(directory: &RuntimeDir, Holder { pid }: Holder) -> Result<()> {
     }
     if end_pinned(&pins_of_this_host())?.is_some() {
         return output::line(&format!(
-            "the daemon (pid {pid}) did not answer and was killed; the pinned programs are removed: nothing is limited any \
-             more"
+            "the daemon (pid {pid}) did not answer and was killed; the pinned programs are removed: nothing is \
+             limited any more"
         ));
     }
     output::line(&format!(
-        "the daemon (pid {pid}) did not answer and was killed: nothing is limited any more; held attempts go out at their \
-         next re-check, but keep the retry count of a hold"
+        "the daemon (pid {pid}) did not answer and was killed: nothing is limited any more; held attempts go out at \
+         their next re-check, but keep the retry count of a hold"
     ))
 }
 

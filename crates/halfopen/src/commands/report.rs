@@ -159,14 +159,14 @@ impl<'s> Report<'s> {
                 );
                 advise(Step::TryEnforcing, text);
             } else {
-                let text = "Once the list has no program that must not wait, try enforcing: `halfopen enforce --for 10m` \
-                            reverts by itself.";
+                let text = "Once the list has no program that must not wait, try enforcing: `halfopen enforce --for \
+                            10m` reverts by itself.";
                 advise(Step::TryEnforcing, text.into());
             }
         }
         if on_trial {
-            let text = "The host enforces on trial: `halfopen enforce --confirm --save` keeps enforcing, `halfopen enforce \
-                        --cancel` ends the trial.";
+            let text = "The host enforces on trial: `halfopen enforce --confirm --save` keeps enforcing, `halfopen \
+                        enforce --cancel` ends the trial.";
             advise(Step::Confirm, text.into());
         }
         if self.attempts == 0 && self.mode != "off" {
@@ -181,8 +181,8 @@ impl<'s> Report<'s> {
         }
         if cancelled > 0 {
             let text = format!(
-                "Programs ended {cancelled} of their own attempts while these waited: their own timeouts may be shorter \
-                 than the wait."
+                "Programs ended {cancelled} of their own attempts while these waited: their own timeouts may be \
+                 shorter than the wait."
             );
             advise(Step::KnowThePrograms, text);
         }
@@ -217,9 +217,9 @@ impl<'s> Report<'s> {
         }
         if held + refused_overflow > 0 {
             lines.push(format!(
-                "enforce: {held} attempts waited: {} went out, {} were ended by their program, {gave_up} timed out, {} \
-                 wait now; the longest wait that has ended took {}; {refused_overflow} were refused because the queue was \
-                 full",
+                "enforce: {held} attempts waited: {} went out, {} were ended by their program, {gave_up} timed out, \
+                 {} wait now; the longest wait that has ended took {}; {refused_overflow} were refused because the \
+                 queue was full",
                 self.host.released,
                 self.host.cancelled,
                 status.host.queued,
@@ -247,22 +247,22 @@ fn udp_of(scope: &ScopeStatus) -> Option<UdpReport<'_>> {
 
 fn know_udp(done: &str) -> String {
     format!(
-        "First contacts over UDP {done}: the list above and events 4229 name the latest programs. A program that you do not \
-         know is what the limit is for. A program whose job is to contact many addresses, such as a resolver, needs a \
-         [[scope]] of its own with a higher udp_first_contacts."
+        "First contacts over UDP {done}: the list above and events 4229 name the latest programs. A program that you \
+         do not know is what the limit is for. A program whose job is to contact many addresses, such as a resolver, \
+         needs a [[scope]] of its own with a higher udp_first_contacts."
     )
 }
 
 fn know(what: &str) -> String {
     format!(
-        "Look at the programs whose attempts {what}. A program that you do not know is what the limit is for. A program \
-         that this host cannot do without belongs in `never_hold`."
+        "Look at the programs whose attempts {what}. A program that you do not know is what the limit is for. A \
+         program that this host cannot do without belongs in `never_hold`."
     )
 }
 
-const RAISE_FIRST_CONTACTS: &str = "If you trust one of them, give it a [[scope]] of its own with a higher first_contacts \
-    or a lower answers_of_peers. Watch whether it waits again before you change more. `halfopen why PID` says whether it \
-    waits for credit or for a slot.";
+const RAISE_FIRST_CONTACTS: &str = "If you trust one of them, give it a [[scope]] of its own with a higher \
+    first_contacts or a lower answers_of_peers. Watch whether it waits again before you change more. `halfopen why \
+    PID` says whether it waits for credit or for a slot.";
 
 /// The makers of patches for the original limit gave the same advice.
 fn raise(limit: Option<u32>) -> String {
@@ -271,8 +271,8 @@ fn raise(limit: Option<u32>) -> String {
         format!(" (`halfopen set half_open {raised}`; now {limit})")
     });
     format!(
-        "If you trust all of them, raise half_open a little{raised}. Watch whether attempts wait again before you raise it \
-         further."
+        "If you trust all of them, raise half_open a little{raised}. Watch whether attempts wait again before you \
+         raise it further."
     )
 }
 

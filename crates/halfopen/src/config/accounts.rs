@@ -3,8 +3,8 @@
 use super::disk::{ACCOUNTS, Disk, OwnRights};
 use std::sync::{PoisonError, RwLock};
 
-/// The users as of the last reading. The daemon may still need them for a `set` after it has given up the right to read the
-/// file itself.
+/// The users as of the last reading. The daemon may still need them for a `set` after it has given up the right to read
+/// the file itself.
 static LAST_READ: RwLock<Option<String>> = RwLock::new(None);
 
 /// The contents of /etc/passwd.

@@ -1,10 +1,10 @@
 //! Rules by comm, which may only tighten.
 //!
-//! A program chooses its own name, and so whether such a rule matches it. The first rule that matches counts, so by its name
-//! a program could escape later rules that do not match by name themselves. A rule by comm may therefore not be laxer, in
-//! any number, than a later rule that could match the same program, and it has one account for all. A program that changes
-//! its name back and forth then gains only that account besides its own. If no other rule matches, only the host's limits
-//! apply, and those apply in every rule.
+//! A program chooses its own name, and so whether such a rule matches it. The first rule that matches counts, so by its
+//! name a program could escape later rules that do not match by name themselves. A rule by comm may therefore not be
+//! laxer, in any number, than a later rule that could match the same program, and it has one account for all. A program
+//! that changes its name back and forth then gains only that account besides its own. If no other rule matches, only
+//! the host's limits apply, and those apply in every rule.
 
 use super::error::Wrong;
 use super::limit::Action;
@@ -33,7 +33,8 @@ pub(super) fn check_comm(scopes: &[&Rule], host: &Limits) -> Result<(), (Wrong, 
     Ok(())
 }
 
-/// The first number in which `one` lets more out than `other`. The length of the queue and of a wait are no such numbers.
+/// The first number in which `one` lets more out than `other`. The length of the queue and of a wait are no such
+/// numbers.
 fn laxer(one: &Limits, other: &Limits) -> Option<&'static str> {
     let half_open = at_most(one.half_open, other.half_open);
     // The life of a slot matters only if the number of slots is limited.
@@ -52,8 +53,8 @@ fn laxer(one: &Limits, other: &Limits) -> Option<&'static str> {
     found.or_else(|| (!at_most(udp(one), udp(other))).then_some("udp_first_contacts"))
 }
 
-/// The key in which the worth of an answer differs. Without a test, answers earn nothing, but silence slows nobody, so neither
-/// is laxer than the other.
+/// The key in which the worth of an answer differs. Without a test, answers earn nothing, but silence slows nobody, so
+/// neither is laxer than the other.
 fn differing_share(one: &FirstContact, other: &FirstContact) -> &'static str {
     if one.answers_of_a_scan == other.answers_of_a_scan { "answers_of_peers" } else { "answers_of_a_scan" }
 }

@@ -71,8 +71,8 @@ const PROTOCOLS: [(&str, Protocol); 3] =
     [("tcp", Protocol::Tcp), ("udp", Protocol::Udp), ("both", Protocol::Both)];
 /// Every port.
 const ALL_PORTS: &str = "all";
-const PORTS: &str = "expected a list of at most 8 ports and port ranges, from 1 to 65535, such as [22, \"6881-6889\"], or \
-                     \"all\"";
+const PORTS: &str = "expected a list of at most 8 ports and port ranges, from 1 to 65535, such as [22, \
+                     \"6881-6889\"], or \"all\"";
 
 impl DenyValue {
     /// Reads the value of `key`, which the user calls `name`.

@@ -89,8 +89,8 @@ pub enum Wrong {
     },
     /// A scope that applies to nobody and changes no other scope.
     #[error(
-        "scope {0:?} has no match: say whom it applies to, such as match = {{ user = \"www-data\" }}; without match it can \
-         only change the limits of a scope with that name in the preset or in a file read before this one"
+        "scope {0:?} has no match: say whom it applies to, such as match = {{ user = \"www-data\" }}; without match \
+         it can only change the limits of a scope with that name in the preset or in a file read before this one"
     )]
     NoMatch(String),
     /// An interface that limits nothing.
@@ -122,8 +122,8 @@ pub enum Wrong {
     },
     /// More patterns than the kernel part has room for.
     #[error(
-        "{rule} is one too many: [[scope]] takes at most {most} rules, including those of the preset, and each pattern of a \
-         list counts as one rule"
+        "{rule} is one too many: [[scope]] takes at most {most} rules, including those of the preset, and each \
+         pattern of a list counts as one rule"
     )]
     TooManyPatterns {
         /// The first rule without room.
@@ -133,8 +133,8 @@ pub enum Wrong {
     },
     /// A `[[deny]]` that refuses nothing and changes no other rule.
     #[error(
-        "deny {0:?} has no to: say which destinations it refuses, such as to = [\"10.0.0.0/8\"]; without to it can only \
-         change a rule with that name in a file read before this one"
+        "deny {0:?} has no to: say which destinations it refuses, such as to = [\"10.0.0.0/8\"]; without to it can \
+         only change a rule with that name in a file read before this one"
     )]
     NoDestination(String),
     /// More prefixes than the kernel part has room for.
@@ -154,9 +154,9 @@ pub enum Wrong {
     Shared(String),
     /// A rule by `comm` that a program could use to loosen its limits.
     #[error(
-        "{rule} matches by comm, which a program chooses for itself, and its {key} is laxer than that of {than}, which \
-         comes after it and may match the same programs: make it as strict, put it after {than}, or match by exe, user or \
-         cgroup"
+        "{rule} matches by comm, which a program chooses for itself, and its {key} is laxer than that of {than}, \
+         which comes after it and may match the same programs: make it as strict, put it after {than}, or match by \
+         exe, user or cgroup"
     )]
     LaxComm {
         /// The rule that matches by `comm`.
@@ -174,8 +174,8 @@ pub enum Wrong {
     CommPer(RuleName),
     /// Scans would be expected to get as many answers as programs that look for peers.
     #[error(
-        "{0}: answers_of_a_scan is not below answers_of_peers, so nothing would tell a scan from a program that looks for \
-         peers: set a lower value, or \"off\""
+        "{0}: answers_of_a_scan is not below answers_of_peers, so nothing would tell a scan from a program that looks \
+         for peers: set a lower value, or \"off\""
     )]
     NoTest(String),
     /// A limit on UDP in an `[[interface]]`.

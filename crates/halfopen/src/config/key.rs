@@ -193,8 +193,8 @@ pub fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<
 pub fn replaced(given: &str) -> Option<&'static str> {
     match given {
         "reward" => Some(
-            "answers_of_a_scan and answers_of_peers now determine what an answer earns: set those, such as \"2%\" and \"10%\"; \
-             for reward = 0, set answers_of_a_scan = \"off\"",
+            "answers_of_a_scan and answers_of_peers now determine what an answer earns: set those, such as \"2%\" and \
+             \"10%\"; for reward = 0, set answers_of_a_scan = \"off\"",
         ),
         "recover" => Some("set credit_rate, such as \"2/s\", instead of recover = \"500ms\""),
         "recover_most" => Some(

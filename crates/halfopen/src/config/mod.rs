@@ -1,7 +1,7 @@
 //! The configuration: the files, the values that the command line sets on top, and the values that result.
 //!
-//! A value that `set` changed without saving lasts until SIGHUP or until the daemon ends. A reload returns to the files and
-//! `--set`, so that two hosts with the same files are alike after it.
+//! A value that `set` changed without saving lasts until SIGHUP or until the daemon ends. A reload returns to the files
+//! and `--set`, so that two hosts with the same files are alike after it.
 //!
 //! A preset is a file that is part of the program. It is read before all others, and its rules are tried after theirs.
 

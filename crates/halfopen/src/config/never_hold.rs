@@ -1,5 +1,5 @@
-//! `never_hold`: programs that are never held. A rule matches by what a program cannot choose for itself: its cgroup, its
-//! user, the file that it runs.
+//! `never_hold`: programs that are never held. A rule matches by what a program cannot choose for itself: its cgroup,
+//! its user, the file that it runs.
 
 use super::accounts::Accounts;
 use super::key::{did_you_mean, nearest};
@@ -90,12 +90,14 @@ impl NeverHoldList {
         Value::Array(tables.collect::<Array>())
     }
 
-    /// The rules in the form for the kernel part. Leaves out a rule for a user that this host lacks, which matches nobody.
+    /// The rules in the form for the kernel part. Leaves out a rule for a user that this host lacks, which matches
+    /// nobody.
     pub(super) fn apply(&self) -> Vec<NeverHold> {
         self.rules().filter_map(Rule::apply).collect()
     }
 
-    /// Why rules of this host's own match nobody. Shipped rules are left out: most of them do not apply to a given host.
+    /// Why rules of this host's own match nobody. Shipped rules are left out: most of them do not apply to a given
+    /// host.
     #[must_use]
     pub fn unmet(&self) -> Vec<String> {
         let own = self.0.iter().filter_map(|entry| match entry {
@@ -105,7 +107,8 @@ impl NeverHoldList {
         own.collect()
     }
 
-    /// The lines of a file that say the same, from `[` to `]`, with a remark on each rule that matches nobody on this host.
+    /// The lines of a file that say the same, from `[` to `]`, with a remark on each rule that matches nobody on this
+    /// host.
     pub(super) fn lines(&self) -> Vec<String> {
         let mut lines = vec!["[".to_owned()];
         for entry in &self.0 {
@@ -236,10 +239,10 @@ impl Rule {
 }
 
 const COMM: &str = "a program chooses its own name: name its cgroup, user or exe";
-const ANY_USER: &str = "any user could start that file with LD_PRELOAD and escape the limit: name the user; without a user, \
-                        an exe applies only if root runs it";
-const CGROUP: &str = "expected the path of a cgroup below the root, without wildcards, such as \"/system.slice/x.service\": \
-                      at most 12 names of at most 58 bytes each";
+const ANY_USER: &str = "any user could start that file with LD_PRELOAD and escape the limit: name the user; without a \
+                        user, an exe applies only if root runs it";
+const CGROUP: &str = "expected the path of a cgroup below the root, without wildcards, such as \
+                      \"/system.slice/x.service\": at most 12 names of at most 58 bytes each";
 
 fn cgroup(text: Option<&str>) -> Option<String> {
     let path = text?;

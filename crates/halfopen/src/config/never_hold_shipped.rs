@@ -1,10 +1,10 @@
-//! Programs that a host cannot do without: those that let people in, keep the host configured, and report its state. Each
-//! dials few peers, but must not wait behind a scanner for them.
+//! Programs that a host cannot do without: those that let people in, keep the host configured, and report its state.
+//! Each dials few peers, but must not wait behind a scanner for them.
 //!
 //! systemd makes a unit's cgroup, and only root can join it. Containers and sessions have cgroups of their own, so the
-//! programs that a runtime starts do not escape the limit with it. If they would (podman without a daemon, agents that open
-//! shells for people, `ansible` over ssh), the program is not listed: name it on a host that needs it. A Prometheus server
-//! is not listed either: it dials every target, including dead ones, and so is what the limit is for.
+//! programs that a runtime starts do not escape the limit with it. If they would (podman without a daemon, agents that
+//! open shells for people, `ansible` over ssh), the program is not listed: name it on a host that needs it. A
+//! Prometheus server is not listed either: it dials every target, including dead ones, and so is what the limit is for.
 
 /// One rule of the list.
 pub(super) struct Shipped {
@@ -26,8 +26,8 @@ const fn unit_as(cgroup: &'static str, user: &'static str, reason: &'static str)
     Shipped { cgroup: Some(cgroup), user: Some(user), exe: None, reason }
 }
 
-// Not by cgroup: without a login manager the sessions share it. Port forwards run as their user and are held, except for
-// root's own.
+// Not by cgroup: without a login manager the sessions share it. Port forwards run as their user and are held, except
+// for root's own.
 const LOGIN: &str = "logins: PAM may ask Kerberos or LDAP";
 const LOOKUP: &str = "looks up users and logins";
 const RUNTIME: &str = "pulls images and starts containers, which have cgroups of their own";

@@ -8,15 +8,15 @@ const LONGEST_NAME: usize = 58;
 /// Room for a pattern there, without the end mark.
 const LONGEST: usize = 255;
 
-const FORM: &str = "expected a pattern from the root of the hierarchy, such as \"/system.slice/x*.service\": at most 12 names \
-                    of at most 58 bytes each, 255 in all, * for any characters within one name";
-const ANY_DEPTH: &str = "** has no meaning here: a pattern also matches the cgroups below those that it names, and * matches \
-                         within one name";
-const OTHER_SIGNS: &str = "* is the only wildcard, for any characters within one name: replace the other signs by * or by \
-                           plain names";
+const FORM: &str = "expected a pattern from the root of the hierarchy, such as \"/system.slice/x*.service\": at most \
+                    12 names of at most 58 bytes each, 255 in all, * for any characters within one name";
+const ANY_DEPTH: &str = "** has no meaning here: a pattern also matches the cgroups below those that it names, and * \
+                         matches within one name";
+const OTHER_SIGNS: &str = "* is the only wildcard, for any characters within one name: replace the other signs by * \
+                           or by plain names";
 
-/// A path from the root of the hierarchy, with `*` for any characters of a name. It fits the cgroups at that path and all
-/// cgroups below them.
+/// A path from the root of the hierarchy, with `*` for any characters of a name. It fits the cgroups at that path and
+/// all cgroups below them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CgroupPattern(String);
 

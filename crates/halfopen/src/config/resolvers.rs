@@ -89,7 +89,8 @@ mod tests {
     #[test]
     fn the_system_s_resolvers_are_those_of_its_files() {
         let stub = "# made by somebody\nnameserver 127.0.0.53\noptions edns0 trust-ad\nsearch example.net\n";
-        let behind = "nameserver 192.0.2.1\n  nameserver\tfe80::1%eth0 # home\nnameserver 1.2.3\nnameservers 9.9.9.9\n;nameserver 8.8.8.8\n";
+        let behind = "nameserver 192.0.2.1\n  nameserver\tfe80::1%eth0 # home\nnameserver 1.2.3\nnameservers \
+                      9.9.9.9\n;nameserver 8.8.8.8\n";
         assert_eq!(found(&Resolvers::default(), &[stub, behind]), ["127.0.0.53", "192.0.2.1", "fe80::1"]);
         assert_eq!(found(&Resolvers::default(), &["search example.net\n"]), ["127.0.0.1"]);
         assert!(found(&Resolvers::default(), &[]).is_empty());

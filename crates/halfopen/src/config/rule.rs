@@ -20,8 +20,8 @@ pub(super) const NAME: &str =
 const RESERVED: &str =
     "this name is reserved: host is the whole host, exec-1234 is a scope that `halfopen exec` makes";
 const INTERFACE: &str = "expected an interface's name, such as \"eth0\": 1 to 15 bytes, no blanks, no \"/\"";
-const NO_DEPTH: &str = "per = \"cgroup\" gives an account to each cgroup that match.cgroup names: give it, such as match = { \
-                        cgroup = \"/system.slice/*\" }";
+const NO_DEPTH: &str = "per = \"cgroup\" gives an account to each cgroup that match.cgroup names: give it, such as \
+                        match = { cgroup = \"/system.slice/*\" }";
 
 /// A mistake, and its place in the text.
 pub(super) type Found = (Range<usize>, Wrong);

@@ -222,8 +222,8 @@ impl Rule {
         (said.unwrap_or_else(|| Limit::of(&self.limits(host), key)), origin)
     }
 
-    /// What it allows. A number that it does not name is no limit. How long an attempt keeps its slot, and what happens to
-    /// one beyond the queue, then follows the host.
+    /// What it allows. A number that it does not name is no limit. How long an attempt keeps its slot, and what happens
+    /// to one beyond the queue, then follows the host.
     #[must_use]
     pub fn limits(&self, host: &Limits) -> Limits {
         let mut limits = Limits {

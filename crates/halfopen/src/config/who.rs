@@ -12,15 +12,15 @@ use std::path::PathBuf;
 use toml::de::{DeTable, DeValue};
 use toml_edit::InlineTable;
 
-const PATTERNS: &str = "expected a pattern of cgroups, such as \"/system.slice/x*.service\", or a list of patterns, of which \
-                        the first that fits counts";
+const PATTERNS: &str = "expected a pattern of cgroups, such as \"/system.slice/x*.service\", or a list of patterns, \
+                        of which the first that fits counts";
 const KEYS: [&str; 4] = ["cgroup", "user", "exe", "comm"];
 /// The longest name of a thread in the kernel, without the end mark.
 const LONGEST_COMM: usize = 15;
 const EXPECTED: &str =
     "expected a table of cgroup, user, exe and comm, such as { cgroup = \"/system.slice/x*.service\" }";
-const EMPTY: &str = "a rule for everybody would be a second [host]: name a cgroup, user, exe or comm (cgroup = \"/\" matches \
-                     every cgroup)";
+const EMPTY: &str = "a rule for everybody would be a second [host]: name a cgroup, user, exe or comm (cgroup = \"/\" \
+                     matches every cgroup)";
 
 /// Whose attempts match: those that meet all given conditions. At least one is given.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-//! The names of accounts: `torrent`, `adaptive[/system.slice/foo.service]`, `web[user www-data]`, `dialers[pid 7 nmap]`.
+//! The names of accounts: `torrent`, `adaptive[/system.slice/foo.service]`, `web[user www-data]`, `dialers[pid 7
+//! nmap]`.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -1,5 +1,5 @@
-//! The protocol between the program and its daemon: one request per connection as a line of JSON, and a line of JSON for
-//! each answer.
+//! The protocol between the program and its daemon: one request per connection as a line of JSON, and a line of JSON
+//! for each answer.
 
 pub mod account;
 pub mod client;

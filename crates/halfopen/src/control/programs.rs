@@ -95,8 +95,8 @@ impl From<&ProgramCount> for Harm {
     }
 }
 
-/// The programs to list, and the rest of the host's `ledger`: from programs beyond [`LISTED`], and from programs that the
-/// kernel part's table has forgotten.
+/// The programs to list, and the rest of the host's `ledger`: from programs beyond [`LISTED`], and from programs that
+/// the kernel part's table has forgotten.
 pub fn ranked(
     mut counts: Vec<ProgramCount>,
     ledger: &Ledger,

@@ -132,8 +132,8 @@ impl ScopeStatus {
         let suspect =
             since.map_or_else(String::new, |since| format!(" and has been a suspect since {since}"));
         format!(
-            "credit: it is a first contact, and {} has spent its credit on others{suspect}; answers earn credit, and so \
-             does time; {}",
+            "credit: it is a first contact, and {} has spent its credit on others{suspect}; answers earn credit, and \
+             so does time; {}",
             plain(&self.name),
             self.waiting()
         )
@@ -239,13 +239,13 @@ mod tests {
         let scope = ScopeStatus { trust, ..new };
         assert_eq!(
             scope.credit_waited_for(),
-            "credit: it is a first contact, and adaptive[/a\\x0a] has spent its credit on others and has been a suspect \
-             since 1970-01-01T00:00:00.000Z; answers earn credit, and so does time; 3 attempts wait"
+            "credit: it is a first contact, and adaptive[/a\\x0a] has spent its credit on others and has been a \
+             suspect since 1970-01-01T00:00:00.000Z; answers earn credit, and so does time; 3 attempts wait"
         );
         assert_eq!(
             scope.in_short(),
-            "adaptive[/a\\x0a]: queued 3, half-open 0, credit 0, for named 9, first contacts 40, refused, blocked 2, SUSPECT since \
-             1970-01-01T00:00:00.000Z"
+            "adaptive[/a\\x0a]: queued 3, half-open 0, credit 0, for named 9, first contacts 40, refused, blocked 2, \
+             SUSPECT since 1970-01-01T00:00:00.000Z"
         );
         let sent = serde_json::to_string(&scope).unwrap();
         assert_eq!(serde_json::from_str::<ScopeStatus>(&sent).unwrap(), scope);

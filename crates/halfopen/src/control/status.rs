@@ -22,8 +22,8 @@ pub struct Status {
     /// The host's numbers.
     pub host: ScopeStatus,
     /// The numbers of the other scopes: of `exec`, rules and interfaces, and of at most
-    /// [`super::scope_status::ACCOUNTS_LISTED`] accounts of rules. Suspects come first, then accounts with waiters, with
-    /// stopped UDP, and those used last.
+    /// [`super::scope_status::ACCOUNTS_LISTED`] accounts of rules. Suspects come first, then accounts with waiters,
+    /// with stopped UDP, and those used last.
     pub scopes: Vec<ScopeStatus>,
     /// The number of accounts that are not listed.
     #[serde(default)]
@@ -230,45 +230,46 @@ impl From<Degradation> for DegradedStatus {
             }
             Degradation::LongWaits => Shortcoming::RtoMaxNotSettable.explain(),
             Degradation::WakeupsNotSent => {
-                "the daemon cannot send the packets that wake waiting attempts (with RUST_LOG=debug the log says why): the \
-                 attempts re-check by themselves, somewhat later"
+                "the daemon cannot send the packets that wake waiting attempts (with RUST_LOG=debug the log says \
+                 why): the attempts re-check by themselves, somewhat later"
             }
             Degradation::WakeupsWithoutEffect => {
                 "the packets that wake waiting attempts have no effect (does a firewall drop them on lo, or a socket \
                  filter?): the attempts re-check by themselves, somewhat later"
             }
             Degradation::PinsUnmounted => {
-                "the BPF file system that holds the pins is unmounted: the limit may end with this daemon, and the next \
-                 daemon cannot take it over; mount the file system (mount -t bpf bpf /sys/fs/bpf), run `halfopen off`, and \
-                 start the daemon again"
+                "the BPF file system that holds the pins is unmounted: the limit may end with this daemon, and the \
+                 next daemon cannot take it over; mount the file system (mount -t bpf bpf /sys/fs/bpf), run `halfopen \
+                 off`, and start the daemon again"
             }
             Degradation::NoOwnUser => {
-                "there is no user halfopen: the daemon stays uid 0, without capabilities (the package creates the user; \
-                 or run: useradd --system --no-create-home halfopen)"
+                "there is no user halfopen: the daemon stays uid 0, without capabilities (the package creates the \
+                 user; or run: useradd --system --no-create-home halfopen)"
             }
             Degradation::NoLandlock => {
-                "this kernel has no Landlock (CONFIG_SECURITY_LANDLOCK, and landlock in lsm=): the daemon can read every \
-                 file that its user can read"
+                "this kernel has no Landlock (CONFIG_SECURITY_LANDLOCK, and landlock in lsm=): the daemon can read \
+                 every file that its user can read"
             }
             Degradation::NoSeccomp => {
                 "this kernel has no seccomp filters (CONFIG_SECCOMP_FILTER): the daemon can make every system call"
             }
             Degradation::NoHelper => {
-                "the privileged helper does not answer, or has ended together with the process that restarts it: the limit \
-                 holds, but events lack exe and cgroup, `exec` is refused, and when the daemon ends, held attempts in other \
-                 network namespaces keep the options of a hold; restart the daemon"
+                "the privileged helper does not answer, or has ended together with the process that restarts it: the \
+                 limit holds, but events lack exe and cgroup, `exec` is refused, and when the daemon ends, held \
+                 attempts in other network namespaces keep the options of a hold; restart the daemon"
             }
             Degradation::HookNotAttached => {
-                "a hook that the configuration asks for could not be attached, so what needs it has no effect; the daemon \
-                 tries again every second (`halfopen doctor` shows who else holds the hooks)"
+                "a hook that the configuration asks for could not be attached, so what needs it has no effect; the \
+                 daemon tries again every second (`halfopen doctor` shows who else holds the hooks)"
             }
             Degradation::NoResolver => {
-                "no resolver is known (no nameserver in /etc/resolv.conf, none in `resolvers`): no address is ever named"
+                "no resolver is known (no nameserver in /etc/resolv.conf, none in `resolvers`): no address is ever \
+                 named"
             }
             Degradation::NamesAskedByOthers => {
-                "programs here resolve names through nss-resolve (/etc/nsswitch.conf), which bypasses systemd-resolved's \
-                 stub: the answers count for systemd-resolved alone, and first contacts of these programs count as unnamed; \
-                 names = \"host\" makes the answers count for all programs"
+                "programs here resolve names through nss-resolve (/etc/nsswitch.conf), which bypasses \
+                 systemd-resolved's stub: the answers count for systemd-resolved alone, and first contacts of these \
+                 programs count as unnamed; names = \"host\" makes the answers count for all programs"
             }
             Degradation::ConntrackNearlyFull => "connection tracking is nearly full",
         };

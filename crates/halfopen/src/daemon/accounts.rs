@@ -32,8 +32,8 @@ pub(in crate::daemon) struct Charged {
 }
 
 impl Enforcement {
-    /// The scopes of rules, in the order in which the kernel part tries them, and of interfaces. A rule that matches nobody
-    /// has no scope.
+    /// The scopes of rules, in the order in which the kernel part tries them, and of interfaces. A rule that matches
+    /// nobody has no scope.
     pub(in crate::daemon) fn rule_scopes(&self) -> Vec<RuleScope> {
         let host = self.host_limits();
         let (scopes, interfaces) = (self.limiter.rule_scopes(), self.limiter.interface_scopes());
@@ -62,8 +62,8 @@ impl Enforcement {
         Ok(ScopeStatus { trust: trust_status(&self.limiter.trust(id)?, limits), ..new })
     }
 
-    /// What `status` shows for the scopes of rules and interfaces and for the listed accounts, and how many accounts are not
-    /// listed.
+    /// What `status` shows for the scopes of rules and interfaces and for the listed accounts, and how many accounts
+    /// are not listed.
     pub(in crate::daemon) fn rules_status(
         &mut self,
     ) -> Result<(Vec<(AccountId, ScopeStatus)>, u64), KernelError> {

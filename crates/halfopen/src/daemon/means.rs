@@ -1,5 +1,5 @@
-//! What only the privileged helper can do for the daemon, such as identifying programs. The daemon does nothing else while
-//! it waits for an answer, so it must not identify a crowd of new waiters all at once.
+//! What only the privileged helper can do for the daemon, such as identifying programs. The daemon does nothing else
+//! while it waits for an answer, so it must not identify a crowd of new waiters all at once.
 
 use crate::control::Degradation;
 use crate::daemon::clock::monotonic;

@@ -1,5 +1,5 @@
-//! `halfopen run`: owns the limiter, from the lock to the last attempt let go. A single thread: the limiter stays on the
-//! thread that made it, and nothing here waits for a client.
+//! `halfopen run`: owns the limiter, from the lock to the last attempt let go. A single thread: the limiter stays on
+//! the thread that made it, and nothing here waits for a client.
 
 mod accounts;
 mod alarm;
@@ -102,8 +102,8 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
         notify::tell("STOPPING=1");
         if matches!(served, Ok(Ending::HandOver)) && enforcement.is_pinned() {
             output::error_line(&format!(
-                "halfopen: handed over: the limit pinned in {} stays in force until the next daemon takes it over, or until \
-                 `halfopen off`",
+                "halfopen: handed over: the limit pinned in {} stays in force until the next daemon takes it over, or \
+                 until `halfopen off`",
                 keep.pins.display()
             ));
             return tidy_up(enforcement.into_helper(), lock, Leave::Limit);

@@ -37,8 +37,8 @@ impl Watchdog {
         }))
     }
 
-    /// Waits until half of the watchdog's time is over, then reports. Await this only in the loop that is watched: a hung
-    /// loop must not keep reporting.
+    /// Waits until half of the watchdog's time is over, then reports. Await this only in the loop that is watched: a
+    /// hung loop must not keep reporting.
     pub async fn report(&mut self) {
         match &mut self.0 {
             Some(turns) => {

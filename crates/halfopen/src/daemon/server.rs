@@ -1,5 +1,5 @@
-//! The daemon's side of the control protocol. Each connection has a task of its own, so that none can delay another or the
-//! limit. The owner of the limiter carries out the requests; see [`Call`].
+//! The daemon's side of the control protocol. Each connection has a task of its own, so that none can delay another or
+//! the limit. The owner of the limiter carries out the requests; see [`Call`].
 
 use crate::control::{Answer, LONGEST_REQUEST, RefusalKind, Request, to_line};
 use crate::events::Event;
@@ -16,8 +16,8 @@ use tokio::time::timeout;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How many clients of root may send their request at the same time. More wait to be accepted.
 const AT_ONCE: usize = 64;
-/// How many connections other users may have, if they may connect at all. More are closed at once, so that clients of root
-/// never wait for them.
+/// How many connections other users may have, if they may connect at all. More are closed at once, so that clients of
+/// root never wait for them.
 const OF_OTHERS: usize = 16;
 /// How many connections may last: those that follow events, and those of `exec`.
 const LASTING: usize = 256;

@@ -1,5 +1,5 @@
-//! Wakes waiters when their turn comes (docs/internals/decisions/0013). This only ever makes them faster: without wakeups,
-//! or if they have no effect (docs/internals/decisions/0032), each waiter asks by itself.
+//! Wakes waiters when their turn comes (docs/internals/decisions/0013). This only ever makes them faster: without
+//! wakeups, or if they have no effect (docs/internals/decisions/0032), each waiter asks by itself.
 
 use crate::control::{Degradation, DegradedStatus};
 use crate::privileged::Helper;
@@ -85,8 +85,8 @@ impl Wakeups {
         self.wanted && self.paused.is_none()
     }
 
-    /// Switches wakeups on or off, and notes the present waiters. Renews the promise to waiters while wakeups are on. Call
-    /// this every second.
+    /// Switches wakeups on or off, and notes the present waiters. Renews the promise to waiters while wakeups are on.
+    /// Call this every second.
     ///
     /// # Errors
     /// If the walk over the attempts fails.
@@ -184,7 +184,8 @@ impl Wakeups {
         }
     }
 
-    /// Ends the pause: the next second notes all waiters. Called when a waiter comes that may be woken, or when nobody waits.
+    /// Ends the pause: the next second notes all waiters. Called when a waiter comes that may be woken, or when nobody
+    /// waits.
     fn end_pause(&mut self) {
         if let Some(Pause::Useless { until }) = &mut self.paused {
             *until = Duration::ZERO;

@@ -19,8 +19,8 @@ pub struct KeptEvents {
 }
 
 impl KeptEvents {
-    /// Opens the file at `path`, or makes it, and reads the last [`REMEMBERED`] events that an earlier daemon wrote. Skips a
-    /// line that its writer could not finish.
+    /// Opens the file at `path`, or makes it, and reads the last [`REMEMBERED`] events that an earlier daemon wrote.
+    /// Skips a line that its writer could not finish.
     ///
     /// # Errors
     /// If the file cannot be made or read.
@@ -51,7 +51,8 @@ impl KeptEvents {
         Ok((Self { file, lines }, events))
     }
 
-    /// Adds `event`, which `remembered` already contains. Once the file is twice as long, rewrites it from `remembered`.
+    /// Adds `event`, which `remembered` already contains. Once the file is twice as long, rewrites it from
+    /// `remembered`.
     ///
     /// # Errors
     /// If the file system refuses, for example because it is full.

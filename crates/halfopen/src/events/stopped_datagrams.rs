@@ -1,6 +1,6 @@
 //! First contacts over UDP that were stopped: at most one event a minute for each account, and ten a minute for all
-//! together, so that many accounts cannot flood the log. An account's next event counts the others. Pure: the caller passes
-//! the time, on the kernel's monotonic clock.
+//! together, so that many accounts cannot flood the log. An account's next event counts the others. Pure: the caller
+//! passes the time, on the kernel's monotonic clock.
 
 use super::Tally;
 use halfopen_bpf::{AccountId, StoppedDatagram};
@@ -58,8 +58,8 @@ impl StoppedDatagrams {
         self.accounts.insert(account, Told { announced, last, counts });
     }
 
-    /// The accounts whose event is due, each with its last stopped first contact. Accounts whose last event is oldest come
-    /// first. Forgets accounts that are gone.
+    /// The accounts whose event is due, each with its last stopped first contact. Accounts whose last event is oldest
+    /// come first. Forgets accounts that are gone.
     pub fn due(&mut self, now: Duration, stops: &[StoppedDatagram]) -> Vec<StoppedDatagram> {
         // Without limits nothing is read, and accounts may come back unchanged.
         if stops.is_empty() {
@@ -81,8 +81,8 @@ impl StoppedDatagrams {
         due
     }
 
-    /// Notes an event for `stop`, whose account has reached `counts`. Returns the counts since the account's last event;
-    /// `None` if that event has already reported them.
+    /// Notes an event for `stop`, whose account has reached `counts`. Returns the counts since the account's last
+    /// event; `None` if that event has already reported them.
     pub fn tell(
         &mut self,
         now: Duration,

@@ -1,5 +1,5 @@
-//! Accounts that have become suspects: at most one event a minute for each scope, and the next one counts the others. Pure:
-//! the caller passes the time, on the kernel's monotonic clock.
+//! Accounts that have become suspects: at most one event a minute for each scope, and the next one counts the others.
+//! Pure: the caller passes the time, on the kernel's monotonic clock.
 
 use super::Tally;
 use crate::config::limit::Action;

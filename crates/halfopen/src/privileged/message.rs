@@ -1,8 +1,8 @@
 //! The messages between the daemon and the privileged helper: JSON, one request and one answer, with descriptors if the
 //! message needs them.
 //!
-//! Each message has a number, so that a late answer is not taken for the answer to another request. The helper answers a
-//! message that is too long or malformed in the same way as a request that it cannot carry out.
+//! Each message has a number, so that a late answer is not taken for the answer to another request. The helper answers
+//! a message that is too long or malformed in the same way as a request that it cannot carry out.
 
 use super::Leave;
 use halfopen_bpf::IpFamily;

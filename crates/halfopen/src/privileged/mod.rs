@@ -1,6 +1,6 @@
 //! The privileged helper: a second, small process that keeps root. It does the few things that the daemon may no longer
-//! do once it is sandboxed. It reads only the socket to the daemon, and ends with the daemon. Its [keeper] restarts it if
-//! it ends earlier.
+//! do once it is sandboxed. It reads only the socket to the daemon, and ends with the daemon. Its [keeper] restarts it
+//! if it ends earlier.
 
 pub mod exec_cgroup;
 pub mod keeper;
@@ -96,8 +96,8 @@ impl Reach {
 pub enum Leave {
     /// Everything that the next daemon takes over.
     Limit,
-    /// Nothing. The parent of the cgroups of `exec` and the remembered events are removed too, and the runtime directory
-    /// if the daemon made it.
+    /// Nothing. The parent of the cgroups of `exec` and the remembered events are removed too, and the runtime
+    /// directory if the daemon made it.
     Nothing {
         /// Whether there are pins to remove as well.
         pins: bool,

@@ -205,8 +205,8 @@ impl Serving<'_> {
         Ok(here.attach(optional_hook(hook)?, program.as_fd(), pinned)?)
     }
 
-    /// Takes every step, and returns the first error. The lock file goes last: processes that wait for the daemon to end
-    /// watch it.
+    /// Takes every step, and returns the first error. The lock file goes last: processes that wait for the daemon to
+    /// end watch it.
     fn tidy_up(&self, leave: Leave) -> Result<()> {
         let directory = RuntimeDir::at(self.reach.run_dir.clone());
         let mut steps = Vec::new();

@@ -58,8 +58,8 @@ const ANY: &[i64] = &[
     libc::SYS_writev,
     // Sockets: control socket, system log, service manager, privileged helper.
     libc::SYS_accept4,
-    // For the raw sockets that the privileged helper makes, bound to the address at which a waiter is woken. The rule for
-    // socket() below keeps the process from making others.
+    // For the raw sockets that the privileged helper makes, bound to the address at which a waiter is woken. The rule
+    // for socket() below keeps the process from making others.
     libc::SYS_bind,
     libc::SYS_connect,
     libc::SYS_getpeername,

@@ -1,4 +1,5 @@
-//! Landlock: the sandboxed process may read a few files and no others, may not use TCP, and may not signal other processes.
+//! Landlock: the sandboxed process may read a few files and no others, may not use TCP, and may not signal other
+//! processes.
 
 use super::{Needs, SandboxError};
 use landlock::{
@@ -6,8 +7,8 @@ use landlock::{
     RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 
-/// The newest version of which every file right is refused. Later versions would also refuse to connect to sockets in the
-/// file system, which the system log needs.
+/// The newest version of which every file right is refused. Later versions would also refuse to connect to sockets in
+/// the file system, which the system log needs.
 const FILES: ABI = ABI::V5;
 const NETWORK: ABI = ABI::V4;
 

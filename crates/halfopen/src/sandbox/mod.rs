@@ -1,5 +1,5 @@
-//! Once everything is open and loaded, the daemon gives up all that it does not need to go on: root, capabilities, system
-//! calls, files. The [privileged helper](crate::privileged) does what still needs root.
+//! Once everything is open and loaded, the daemon gives up all that it does not need to go on: root, capabilities,
+//! system calls, files. The [privileged helper](crate::privileged) does what still needs root.
 
 mod calls;
 mod files;
@@ -50,8 +50,8 @@ impl Needs {
     /// What the daemon needs.
     #[must_use]
     pub fn of_daemon() -> Self {
-        // libbpf asks for the number of possible processors when it first reads a per-CPU counter. The directory is listed
-        // because connection tracking may start after the daemon.
+        // libbpf asks for the number of possible processors when it first reads a per-CPU counter. The directory is
+        // listed because connection tracking may start after the daemon.
         Self { files: vec!["/sys/devices/system/cpu/possible".into(), conntrack::DIRECTORY.into()] }
     }
 }

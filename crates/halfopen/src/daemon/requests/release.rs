@@ -72,7 +72,8 @@ impl Enforcement {
     }
 }
 
-/// Whether `whose` names this account. An account by cgroup can be named by its cgroup or, if that is gone, by its number.
+/// Whether `whose` names this account. An account by cgroup can be named by its cgroup or, if that is gone, by its
+/// number.
 fn is_of(account: &Account, whose: &Whose) -> bool {
     let Some(of) = account.id.of() else { return false };
     match (of, whose) {

@@ -1,5 +1,6 @@
-//! Enforcing on trial. The kernel part keeps the deadline, so the trial ends on time even if this process hangs or is gone,
-//! or if the session that began it has ended. The daemon keeps only the configured mode, which the trial overrides.
+//! Enforcing on trial. The kernel part keeps the deadline, so the trial ends on time even if this process hangs or is
+//! gone, or if the session that began it has ended. The daemon keeps only the configured mode, which the trial
+//! overrides.
 
 use crate::config::{Assignment, Key, Origin, Resolved, Setting, setting::mode_name};
 use crate::control::trial::LONGEST;
@@ -97,7 +98,8 @@ impl Enforcement {
         if self.trial_left().is_some() { Mode::Enforce } else { self.resolved.settings().mode }
     }
 
-    /// The settings of `resolved` with a trial that may be running. The trial goes on, unless `resolved` enforces itself.
+    /// The settings of `resolved` with a trial that may be running. The trial goes on, unless `resolved` enforces
+    /// itself.
     pub(in crate::daemon) fn settings_on_trial(&self, resolved: &Resolved) -> Settings {
         let settings = resolved.settings();
         let on_trial = self.trial_left().is_some();

@@ -109,7 +109,8 @@ impl Enforcement {
         Ok(Answer::Changed { name: name.to_string(), was, now })
     }
 
-    /// Looks for the value in force in the files, where the client has saved it. A reload then no longer drops the value.
+    /// Looks for the value in force in the files, where the client has saved it. A reload then no longer drops the
+    /// value.
     ///
     /// # Errors
     /// If the name is wrong.

@@ -1,5 +1,5 @@
-//! What makes an episode worth an event: an attempt has waited for `event_after`, was refused, or gave up. Looked up only
-//! while this is possible.
+//! What makes an episode worth an event: an attempt has waited for `event_after`, was refused, or gave up. Looked up
+//! only while this is possible.
 
 use crate::control::ScopeKind;
 use crate::daemon::accounts::RuleScope;
@@ -38,8 +38,9 @@ impl Enforcement {
         Ok(())
     }
 
-    /// Tells the episodes in which scopes attempts were refused or gave up since the last time. An attempt counts in each
-    /// scope that it is charged to. It is reported for the narrowest scope with an open episode, or else for the host.
+    /// Tells the episodes in which scopes attempts were refused or gave up since the last time. An attempt counts in
+    /// each scope that it is charged to. It is reported for the narrowest scope with an open episode, or else for the
+    /// host.
     pub(in crate::daemon) fn look_up_failed(&mut self) -> Result<(), KernelError> {
         let host = Failed::of(&self.limiter.ledger(ScopeId::HOST)?);
         if self.counted.scopes.get(&ScopeId::HOST) == Some(&host) {

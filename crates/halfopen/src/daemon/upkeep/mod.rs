@@ -20,7 +20,8 @@ use std::time::Duration;
 const COLLECT: Duration = Duration::from_mins(1);
 
 impl Enforcement {
-    /// Adds attempts that began to wait to their episodes, and notes whose turn may come. Returns how many began to wait.
+    /// Adds attempts that began to wait to their episodes, and notes whose turn may come. Returns how many began to
+    /// wait.
     ///
     /// # Errors
     /// If the ring buffer cannot be read.
@@ -53,9 +54,9 @@ impl Enforcement {
         Ok(taken)
     }
 
-    /// The work of each second: leave data for the next daemon, end a trial whose time is over, follow replaced executables
-    /// and changed resolvers, retry hooks that could not be attached, end scopes without processes, and collect accounts
-    /// that are no longer used.
+    /// The work of each second: leave data for the next daemon, end a trial whose time is over, follow replaced
+    /// executables and changed resolvers, retry hooks that could not be attached, end scopes without processes, and
+    /// collect accounts that are no longer used.
     ///
     /// # Errors
     /// If the kernel part cannot be written.
@@ -102,7 +103,8 @@ impl Enforcement {
         self.take_held()?;
         self.look_up_long_waits()?;
         self.look_up_failed()?;
-        // Narrower scopes first: the host's queue counts their waiters too, but those do not mean that the host is full.
+        // Narrower scopes first: the host's queue counts their waiters too, but those do not mean that the host is
+        // full.
         let mut waiting_below = self.look_at_rules()?;
         let execs = self.scopes.iter().map(|scope| (scope.id, scope.name.clone(), scope.limits.half_open));
         let host = (ScopeId::HOST, HOST.to_owned(), self.host_limits().half_open);

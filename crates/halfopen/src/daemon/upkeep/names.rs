@@ -110,7 +110,8 @@ mod tests {
 
     #[test]
     fn nss_resolve_asks_past_the_stub_where_it_comes_before_dns() {
-        let fedora = "passwd: files\n hosts: files myhostname mdns4_minimal [NOTFOUND=return] resolve [!UNAVAIL=return] dns\n";
+        let fedora = "passwd: files\n hosts: files myhostname mdns4_minimal [NOTFOUND=return] resolve \
+                      [!UNAVAIL=return] dns\n";
         assert!(asks_by_nss_resolve(fedora));
         for other in ["hosts: files dns\n", "hosts: files dns resolve\n", "#hosts: resolve\nhosts: dns\n", ""]
         {

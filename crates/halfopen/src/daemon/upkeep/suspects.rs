@@ -12,8 +12,8 @@ use halfopen_policy::OnSuspect;
 
 impl Enforcement {
     /// Keeps the episodes of rules and interfaces open while any of their attempts waits, and ends them afterwards. The
-    /// attempts themselves open them: the accounting does not tell which of its scopes an attempt waits for. Returns how
-    /// many attempts wait in rules.
+    /// attempts themselves open them: the accounting does not tell which of its scopes an attempt waits for. Returns
+    /// how many attempts wait in rules.
     pub(in crate::daemon) fn look_at_rules(&mut self) -> Result<u64, KernelError> {
         let scopes = self.rule_scopes();
         let someone_waits = self.limiter.ledger(ScopeId::HOST)?.queued > 0;
@@ -45,8 +45,8 @@ impl Enforcement {
         }
     }
 
-    /// Notes that the silence of `attempt` has made an account a suspect: its own if first contacts cost credit there, or
-    /// else its interface's or the host's.
+    /// Notes that the silence of `attempt` has made an account a suspect: its own if first contacts cost credit there,
+    /// or else its interface's or the host's.
     pub(in crate::daemon) fn note_suspect(&mut self, rules: &[RuleScope], attempt: HeldAttempt) {
         let execs = self.scopes.iter().map(|exec| (exec.id, exec.name.as_str(), &exec.limits));
         let of_rules = rules.iter().map(|scope| (scope.id, scope.name.as_str(), &scope.limits));
