@@ -230,8 +230,8 @@ fn since(text: &str) -> Result<Timestamp, WrongUse> {
     };
     text.parse().ok().or_else(back).ok_or_else(|| {
         WrongUse(
-            "expected an RFC 3339 time, such as 2030-01-31T12:00:00Z, or how long ago, up to a day, such as 10m"
-            .into(),
+            "expected RFC 3339, such as 2030-01-31T12:00:00Z, or how long ago, at most a day, such as 10m"
+                .into(),
         )
     })
 }

@@ -110,7 +110,7 @@ fn confirmed_it_stays_and_saved_it_outlasts_a_reload() {
     let out = ask_well(&limiter, &["enforce", "--confirm", "--save"]);
     assert!(out.contains("mode enforce stays") && out.contains("90-local.toml"), "{out}");
     limiter.signal(Signal::HUP).unwrap();
-    until("the files to be read again", PATIENCE, || limiter.stderr().contains("read again").then_some(()));
+    until("the files to be read again", PATIENCE, || limiter.stderr().contains("reloaded ").then_some(()));
     let past = || (Instant::now() > end + Duration::from_secs(2)).then_some(());
     until("the time of the trial to be over", PATIENCE, past);
     let now = status(&limiter);

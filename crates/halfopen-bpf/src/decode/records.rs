@@ -287,7 +287,7 @@ impl Fault {
             }
             Self::DecidedAtEgress => "a re-check ran without its callback: egress decided",
             Self::HoldOptions => "the options of a held socket could not be set: it may give up early",
-            Self::RestoreOptions => "the own options of a socket could not be restored after a wait",
+            Self::RestoreOptions => "the original options of a socket could not be restored after a wait",
             Self::InitialWindow => "the initial window of a socket could not be restored after a wait",
             Self::EventLost => "the ring buffer was full: an attempt is missing from the events",
             Self::NoPolicy => "a policy entry was missing: the attempt went out uncounted",
@@ -316,7 +316,7 @@ impl Fault {
                 "a UDP packet could not be recorded: its address stays unknown, or the program that a limit stopped"
             }
             Self::ChurnRefused => {
-                "connect() was refused to a user or account that cancels all of its queued attempts"
+                "connect() failed with ENOBUFS: its user or account cancels all of its queued attempts"
             }
         }
     }

@@ -70,13 +70,13 @@ const ORDER: [(&str, Order); 2] = [("oldest", Order::Oldest), ("either", Order::
 const ACTION: [(&str, Action); 3] =
     [("notify", Action::Notify), ("throttle", Action::Throttle), ("block", Action::Block)];
 const EXCESS: [(&str, Excess); 2] = [("refuse", Excess::Refuse), ("drop", Excess::Drop)];
-const MAX_WAIT: &str =
-    "expected a time above 0, such as \"30s\", or \"program\" for the program's own patience";
-const DRAIN: &str = "expected releases per time, such as \"10/s\" or \"1/4s\", or \"unlimited\"";
-const CREDIT_RATE: &str = "expected first contacts per time, such as \"2/s\" or \"1/4s\"";
+const MAX_WAIT: &str = "expected a time above 0, such as \"30s\", or \"program\" to wait as long as \
+                        the program would have waited";
+const DRAIN: &str = "expected releases per unit of time, such as \"10/s\" or \"1/4s\", or \"unlimited\"";
+const CREDIT_RATE: &str = "expected first contacts per unit of time, such as \"2/s\" or \"1/4s\"";
 const OF_A_SCAN: &str = "expected a percentage from \"0.1%\" to \"99.9%\", such as \"2%\", or \"off\"";
 const OF_PEERS: &str = "expected a percentage from \"0.1%\" to \"99.9%\", such as \"10%\"";
-const UDP: &str = "expected addresses per time, such as \"20/s\" or \"1/4s\", or \"off\"";
+const UDP: &str = "expected addresses per unit of time, such as \"20/s\" or \"1/4s\", or \"off\"";
 
 impl Limit {
     pub(super) fn read(key: LimitKey, name: &str, written: &Written<'_, '_>) -> Result<Self, WrongValue> {

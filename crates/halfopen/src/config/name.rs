@@ -57,7 +57,7 @@ pub enum Name {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoSuchName {
     /// Neither a key nor an alias.
-    #[error("there is no {given:?}: {hint}")]
+    #[error("unknown name {given:?}: {hint}")]
     Unknown {
         /// The name, as the user wrote it.
         given: String,

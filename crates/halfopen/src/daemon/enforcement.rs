@@ -203,7 +203,7 @@ impl Enforcement {
     }
 }
 
-/// Restores the own options of held sockets. Without the privileged helper, does so only in this process's own network
+/// Restores the original options of held sockets. Without the privileged helper, does so only in this process's own network
 /// namespace.
 fn restore(helper: &mut Helper, link: BorrowedFd<'_>) -> EnforcementStopped {
     helper.restore(link).unwrap_or_else(|e| {

@@ -121,7 +121,7 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
         ));
         if stopped.namespaces_missed > 0 {
             tracing::warn!(
-                "{} network namespaces could not be entered: held attempts there keep the options of a hold",
+                "network namespaces that could not be entered: {}; held attempts there keep the options of a hold",
                 stopped.namespaces_missed
             );
         }

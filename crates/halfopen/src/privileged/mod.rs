@@ -172,7 +172,7 @@ impl Helper {
         }
     }
 
-    /// Restores the own options of every held socket, in all network namespaces, through the iterator of `link`.
+    /// Restores the original options of every held socket, in all network namespaces, through the iterator of `link`.
     ///
     /// # Errors
     /// If the privileged helper is gone.

@@ -50,7 +50,7 @@ fn more_prefixes_are_exempt_than_there_is_room_for() {
     fs::write(&config, exempting("", 1_000, PREFIXES)).unwrap();
     scene.limiter.signal(Signal::HUP).unwrap();
     until("the others to be in force", PATIENCE, || {
-        scene.limiter.stderr().contains("read again").then_some(())
+        scene.limiter.stderr().contains("reloaded ").then_some(())
     });
     assert_ne!(scene.limiter.status().unwrap().config_hash, before);
     scene.live_goes_on(1);

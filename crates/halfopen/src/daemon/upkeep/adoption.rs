@@ -10,7 +10,7 @@ use std::io::{Read, Seek};
 impl Enforcement {
     pub(in crate::daemon) fn take_over(&mut self, adopted: &Adopted) {
         tracing::info!(
-            "taken over what halfopen {} had pinned; nobody has watched it for {:.1} s",
+            "took over the limit that halfopen {} had pinned; no daemon has watched it for {:.1} s",
             adopted.version,
             adopted.unwatched.as_secs_f64()
         );
