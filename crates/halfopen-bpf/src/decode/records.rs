@@ -289,7 +289,7 @@ impl Fault {
             Self::HoldOptions => "the options of a held socket could not be set: it may give up early",
             Self::RestoreOptions => "the original options of a socket could not be restored after a wait",
             Self::InitialWindow => "the initial window of a socket could not be restored after a wait",
-            Self::EventLost => "the ring buffer was full: an attempt is missing from the events",
+            Self::EventLost => "the ring buffer was full: the events lack an attempt",
             Self::NoPolicy => "a policy entry was missing: the attempt went out uncounted",
             Self::RawTcpRefused => "a program tried to send TCP over a raw socket: it was refused",
             Self::RawTcpCounted => "a program sent TCP over a raw socket: it was let out",
