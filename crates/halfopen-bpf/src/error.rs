@@ -14,7 +14,8 @@ use std::sync::Once;
 pub enum KernelError {
     /// Not enough privilege to load programs.
     #[error(
-        "loading the kernel part is not permitted: run as root (it needs CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_SYS_ADMIN)"
+        "no permission to load the kernel part: run as root (it needs CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and \
+         CAP_SYS_ADMIN)"
     )]
     NotPermitted,
     /// The kernel lacks something; the sentence says what, and from which version on it is there.
@@ -32,7 +33,7 @@ pub enum KernelError {
     /// Another program is attached to one of our hooks and lets nobody else on.
     #[error(
         "cannot attach {hook} to {}: another program holds that hook exclusively, there or on a cgroup above: \
-         find it with `halfopen doctor` and have it attached with BPF_F_ALLOW_MULTI, or detached",
+         find it with `halfopen doctor`, then attach it with BPF_F_ALLOW_MULTI or detach it",
         cgroup.display()
     )]
     HookTaken {
@@ -52,7 +53,10 @@ pub enum KernelError {
         source: io::Error,
     },
     /// The directory for pins is not in a BPF file system.
-    #[error("{}: no BPF file system is mounted there: mount one (mount -t bpf bpf /sys/fs/bpf), or run with persist = false", path.display())]
+    #[error(
+        "{}: no BPF file system is mounted there: mount one (mount -t bpf bpf /sys/fs/bpf), or set persist = false",
+        path.display()
+    )]
     NoBpffs {
         /// The directory above that of the pins.
         path: PathBuf,
@@ -65,8 +69,9 @@ pub enum KernelError {
     },
     /// What is pinned is of another layout.
     #[error(
-        "{}: halfopen {version} has pinned maps of layout {theirs} there and goes on limiting; this version has layout \
-         {ours} and cannot take them over: run `halfopen off` first (lets every held attempt go), or version {version}",
+        "{}: halfopen {version} has pinned maps of layout {theirs} there, and its limit is still in force; this \
+         version has layout {ours} and cannot take them over: run `halfopen off` first (it lets every held attempt \
+         go), or run version {version}",
         path.display()
     )]
     OtherLayout {
@@ -80,7 +85,10 @@ pub enum KernelError {
         ours: u32,
     },
     /// What is pinned limits another cgroup.
-    #[error("{}: pinned programs limit {theirs}, not {ours}: run `halfopen off` first, or name that cgroup", path.display())]
+    #[error(
+        "{}: pinned programs limit {theirs}, not {ours}: run `halfopen off` first, or name {theirs} with --cgroup",
+        path.display()
+    )]
     PinnedElsewhere {
         /// The directory.
         path: PathBuf,
@@ -90,19 +98,19 @@ pub enum KernelError {
         ours: String,
     },
     /// More exempt prefixes than there is room for.
-    #[error("`exempt` has more than {0} prefixes: join some to larger ones")]
+    #[error("`exempt` has more than {0} prefixes: merge some into larger ones")]
     TooManyExempt(usize),
     /// More rules of `never_hold` than there is room for.
-    #[error("`never_hold` has more than {0} rules: join some, as by naming the cgroup above")]
+    #[error("`never_hold` has more than {0} rules: merge some, for example by naming a parent cgroup")]
     TooManyNeverHeld(usize),
     /// More rules of `[[deny]]` than there is room for.
-    #[error("there are more than {0} rules of [[deny]]: join some")]
+    #[error("there are more than {0} rules of [[deny]]: merge some")]
     TooManyDenyRules(u32),
     /// More prefixes in `[[deny]]` than there is room for.
-    #[error("the rules of [[deny]] come to more than {0} prefixes: join some to larger ones")]
+    #[error("the rules of [[deny]] have more than {0} prefixes: merge some into larger ones")]
     TooManyDenied(usize),
     /// More ports in a rule of `[[deny]]` than there is room for.
-    #[error("deny.{rule}: a rule has at most {most} ports and ranges of them: make two rules of it")]
+    #[error("deny.{rule}: a rule takes at most {most} ports and port ranges: split it into two rules")]
     TooManyPorts {
         /// The rule's name.
         rule: String,
@@ -111,18 +119,17 @@ pub enum KernelError {
     },
     /// A cgroup's path that no rule can name.
     #[error(
-        "{0}: a rule names a cgroup by its path below the root, at most 12 names of at most 58 bytes each"
+        "{0}: a rule names a cgroup by its path below the root, of at most 12 names with at most 58 bytes each"
     )]
     CgroupPath(String),
     /// A pattern that no rule can have.
     #[error(
-        "{0}: a rule names cgroups by a path below the root, at most 12 names and 255 bytes: begin it with / and shorten it"
+        "{0}: a rule names cgroups by a path below the root, of at most 12 names and 255 bytes: begin the path with / \
+         and shorten it"
     )]
     CgroupPattern(String),
     /// A name of a rule or an interface that does not fit.
-    #[error(
-        "{name:?}: a name of a scope or an interface has 1 to {longest} bytes here: choose a shorter one"
-    )]
+    #[error("{name:?}: the name of a scope or an interface has 1 to {longest} bytes: choose a shorter one")]
     ScopeName {
         /// As it was given.
         name: String,
@@ -130,20 +137,19 @@ pub enum KernelError {
         longest: usize,
     },
     /// More rules or interfaces than there is room for.
-    #[error("there is room for {most} of them: name fewer [[scope]] or [[interface]]")]
+    #[error("too many rules in [[scope]] or [[interface]]: there is room for {most}: remove some")]
     TooManyScopes {
         /// The room.
         most: usize,
     },
     /// More patterns of cgroups than there is room for.
     #[error(
-        "there is room for {0} patterns of cgroups in all [[scope]] together, a rule without any counting as one: name fewer"
+        "there is room for {0} patterns of cgroups in all [[scope]] together, and a rule without a pattern counts as \
+         one: remove some"
     )]
     TooManyPatterns(usize),
     /// No number is free.
-    #[error(
-        "attempts of rules that are gone still take up the {most} scopes there are: try again once they have ended"
-    )]
+    #[error("attempts of removed rules still use all {most} scopes: try again once they have ended")]
     ScopesCharged {
         /// The room.
         most: usize,
@@ -167,9 +173,9 @@ impl KernelError {
         )
     }
 
-    /// libbpf could not load the programs, of which it has said so much; `permitted` = it was not for want of privilege.
-    /// The verifier refuses with the same errno as a lack of privilege, and libbpf gives up for reasons of its own with
-    /// those of the verifier: only its words tell which it was.
+    /// libbpf could not load the programs, of which it has said so much; `permitted` = it was not for want of
+    /// privilege. The verifier refuses with the same errno as a lack of privilege, and libbpf gives up for reasons of
+    /// its own with those of the verifier: only its words tell which it was.
     pub(crate) fn refused_to_load(
         error: libbpf_rs::Error,
         permitted: bool,
@@ -190,12 +196,12 @@ impl KernelError {
                     String::new()
                 };
                 Self::Lacks(format!(
-                    "it does not take the programs ({reason}){age}; `halfopen doctor` tries each part, RUST_LOG=debug \
-                     shows what the verifier says"
+                    "it does not accept the programs ({reason}){age}; `halfopen doctor` tests each part, and \
+                     RUST_LOG=debug logs what the verifier says"
                 ))
             }
             _ => Self::Bpf {
-                doing: format!("loading the kernel part ({reason})"),
+                doing: format!("cannot load the kernel part ({reason})"),
                 source: io::Error::other(error),
             },
         }

@@ -13,13 +13,13 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Limits how many outbound TCP connection attempts this host may have half-open at once. Attempts over the limit wait.
+/// Limits half-open outbound TCP connections; attempts over the limit wait
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, disable_help_subcommand = true)]
-#[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong use, 3 not permitted or the kernel cannot \
-    (`halfopen doctor` says what is missing).\nExample: halfopen run --set host.half_open=20")]
+#[command(after_help = "Exit codes: 0 success, 1 failure, 2 wrong usage, 3 no privilege or no kernel\n\
+    support (`halfopen doctor` shows what is missing).\nExample: halfopen run --set host.half_open=20")]
 pub struct Cli {
-    /// What to do.
+    /// The subcommand.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -27,13 +27,14 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Limit this host, in the foreground, until SIGINT, SIGTERM or `halfopen off`
+    /// Limit this host until SIGINT, SIGTERM or `halfopen off`
     ///
-    /// Prints one line with the word `ready` on standard error once the limit is in force. SIGHUP re-reads the files and
-    /// keeps `--set`; what `halfopen set` set without `--save` is dropped then, and the log says which. A file with a
-    /// mistake changes nothing.
+    /// Runs in the foreground. Prints one line with the word `ready` on standard error once the limit is in force.
+    ///
+    /// SIGHUP makes the daemon read its files again. It keeps values given by `--set`, and drops values that
+    /// `halfopen set` changed without `--save`; the log names each. If a file has a mistake, nothing changes.
     #[command(after_help = format!(
-        "{} names another directory than /run/halfopen for the lock and the control socket.\n\
+        "{} sets the directory for the lock and the control socket, instead of /run/halfopen.\n\
          Example: halfopen run --config /etc/halfopen/halfopen.toml --set mode=audit", runtime_dir::VARIABLE))]
     Run(Run),
     /// The part of `run` that keeps root; `run` starts it
@@ -42,121 +43,131 @@ pub enum Command {
         /// What it may touch
         #[command(flatten)]
         reach: Reach,
-        /// Answer the daemon, and not only keep one that does
+        /// Answer the daemon; without this, start a process that does and restart it when it ends
         #[arg(long, value_name = "TURN")]
         serve: Option<Turn>,
     },
-    /// Let every held attempt go and end the daemon; says so where none runs
+    /// Let every held attempt go and stop the daemon
+    ///
+    /// If no daemon runs, removes what a killed daemon left behind and says so.
     #[command(after_help = "Example: halfopen off")]
     Off,
-    /// Show what is held, and what became of the rest
+    /// Show what is held now, and the counts so far
     #[command(after_help = "Example: halfopen status --json | jq .host.queued")]
     Status {
-        /// As JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Show the events that the daemon remembers: 4226, a limit is reached; 4227, first contacts mostly fail; 4228, a deny rule is met; 4229, first contacts over UDP were stopped
+    /// Show recent events: limits reached, suspects, refused connections
+    ///
+    /// Event 4226: an attempt had to wait because a limit was reached. 4227: most first contacts of an account failed.
+    /// 4228: a deny rule matched. 4229: a limit stopped first contacts over UDP.
     #[command(after_help = "Example: halfopen events --since 10m --follow")]
     Events {
-        /// Go on with those to come
+        /// Keep printing new events as they happen
         #[arg(long)]
         follow: bool,
-        /// One line of JSON each
+        /// Print each event as one line of JSON
         #[arg(long)]
         json: bool,
-        /// None before this time: RFC 3339, or a time back, as 10m
+        /// Leave out events before this time: RFC 3339, or how long ago, such as 10m
         #[arg(long, value_name = "T", value_parser = since)]
         since: Option<Timestamp>,
     },
-    /// Print the value that is in force
+    /// Print the value in force for a key
     #[command(after_help = "Example: halfopen get host.half_open")]
     Get {
-        /// A key of the configuration, scope.NAME.KEY, interface.NAME.KEY, or TcpNumConnections
+        /// A configuration key, scope.NAME.KEY, interface.NAME.KEY, or TcpNumConnections
         name: String,
     },
-    /// Put a value in force while the limit runs
+    /// Change a value while the limit runs
     ///
-    /// New attempts are measured by it at once, waiting ones at their next re-check. Without `--save` it lasts until
-    /// SIGHUP or the daemon's end.
+    /// New attempts are held to the new value at once, waiting attempts at their next re-check. Without `--save`, the
+    /// value lasts until SIGHUP or until the daemon ends.
     #[command(
         after_help = "Example: halfopen set --save half_open 50\n         halfopen set scope.torrent.drain 1/s\n\
-        TcpNumConnections, and Interfaces\\NAME\\TcpNumConnections, take decimal or 0x hex; 0xfffffe means unlimited."
+        TcpNumConnections and Interfaces\\NAME\\TcpNumConnections take decimal or 0x hex; 0xfffffe means unlimited."
     )]
     Set {
-        /// A key of the configuration, scope.NAME.KEY, interface.NAME.KEY, or TcpNumConnections
+        /// A configuration key, scope.NAME.KEY, interface.NAME.KEY, or TcpNumConnections
         name: String,
-        /// Its value; a list with commas between
+        /// The new value; separate the items of a list by commas
         #[arg(allow_hyphen_values = true)]
         value: String,
-        /// Also write it into conf.d/90-local.toml beside the configuration
+        /// Also save the value to conf.d/90-local.toml beside the configuration file
         #[arg(long)]
         save: bool,
     },
-    /// Enforce for a while: the mode before comes back by itself unless this is confirmed
+    /// Enforce on trial: the old mode returns by itself unless you confirm
     ///
-    /// The end is kept in the kernel part: it comes though the session that began this hangs, though the configuration
-    /// is read again, and though the daemon is killed. `--for` while one runs gives it that time anew. To switch for
-    /// good at once: `halfopen set --save mode enforce`.
+    /// The kernel part keeps the deadline. The trial therefore ends on time even if the session that started it hangs,
+    /// the configuration is read again, or the daemon is killed. `--for` during a trial restarts its time. To switch to
+    /// enforcing for good at once: `halfopen set --save mode enforce`.
     #[command(group = clap::ArgGroup::new("order").required(true))]
     #[command(after_help = "Example: halfopen enforce --for 10m\n         halfopen enforce --confirm --save")]
     Enforce(Enforce),
-    /// Say what the limit did to which program, or in audit mode would have done, and what to do about it
+    /// Say what the limit did to which program, and what to do about it
+    ///
+    /// In audit mode, says what the limit would have done.
     #[command(after_help = "Example: halfopen report")]
     Report {
-        /// As JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Run a program in a scope of its own, with limits of its own besides the host's
+    /// Run a program in a scope with limits of its own
     ///
-    /// Ends with the program's exit code, 128 + n for one that signal n ended, 127 where it was not found and 126 where it
-    /// could not be started.
+    /// The host's limits apply as well. The exit code is the program's own, 128 + n if signal n ended the program, 127
+    /// if the program was not found, and 126 if it could not be started.
     #[command(after_help = "Example: halfopen exec --half-open 4 --drain 2/s -- nmap -sT 192.0.2.0/24")]
     Exec(Exec),
-    /// Let an account go on whose first contacts mostly failed: it is no suspect any more, and not blocked
+    /// Clear a suspect: an account whose first contacts mostly failed
     ///
-    /// `halfopen status` and event 4227 name it. Without [...] all suspects of that scope are let go.
+    /// The account is then no longer a suspect and no longer blocked. `halfopen status` and event 4227 name suspects.
+    /// A scope without [...] stands for all suspects of that scope.
     #[command(group = clap::ArgGroup::new("whom").required(true))]
     #[command(
         after_help = "Example: halfopen release 'adaptive[/system.slice/foo.service]'\n         halfopen release --all"
     )]
     Release {
-        /// A scope, or one account of it, as status shows it
+        /// A scope, or one of its accounts as `halfopen status` shows it
         #[arg(value_name = "SCOPE", value_parser = account, group = "whom")]
         account: Option<AccountName>,
-        /// All suspects
+        /// Clear all suspects
         #[arg(long, group = "whom")]
         all: bool,
     },
-    /// Say what the attempts of a program or to an address are doing, and what they wait for
+    /// Say what attempts of a program or to an address are waiting for
     #[command(after_help = "Example: halfopen why 4242\n         halfopen why 192.0.2.7")]
     Why {
-        /// A process id, an address, or an address with its port
+        /// A process ID, an address, or an address with a port
         #[arg(value_name = "PID|ADDR", value_parser = subject)]
         subject: crate::control::Subject,
     },
-    /// Check the configuration and print what holds in the end, each line with its origin
+    /// Check the configuration and print the values that result
     ///
-    /// Ends with 1 and the first mistake's file, line and column where there is one; so does `run`, and SIGHUP then
-    /// changes nothing. A mistake on the command line itself (`--set`, `halfopen set`) is 2.
+    /// Each line ends with the origin of its value, such as a file with line and column. If the configuration has a
+    /// mistake, prints the file, line and column of the first one and exits with code 1. `run` does the same, and
+    /// SIGHUP then changes nothing. For a mistake on the command line itself (`--set`, `halfopen set`), the exit code
+    /// is 2.
     #[command(after_help = "Example: halfopen check --config ./halfopen.toml")]
     Check {
         /// The configuration file; conf.d beside it is read too
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
-    /// Print a preset as a configuration file with the reason of each number, or list the presets
+    /// List the presets, or print one as a commented configuration file
     #[command(after_help = "Example: halfopen preset adaptive > /etc/halfopen/halfopen.toml")]
     Preset {
-        /// Which; its file says all that `preset = \"NAME\"` does
+        /// The preset to print; the file does the same as `preset = "NAME"` and gives the reason for each number
         #[arg(value_parser = preset)]
         name: Option<Preset>,
     },
-    /// Try all that the limit needs on this host, and list what passes by it
+    /// Test what the limit needs on this host, and list what bypasses it
     #[command(after_help = "Example: halfopen doctor")]
     Doctor {
-        /// Try it on this cgroup and not on the root
+        /// Test on this cgroup instead of the root cgroup
         #[arg(long, value_name = "PATH")]
         cgroup: Option<PathBuf>,
     },
@@ -166,12 +177,16 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Run {
     /// The configuration file; conf.d beside it is read too
-    #[arg(long, value_name = "FILE", help = format!("The configuration file [default: {}]; conf.d beside it is read too", config::DEFAULT_FILE))]
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = format!("The configuration file [default: {}]; conf.d beside it is read too", config::DEFAULT_FILE)
+    )]
     pub config: Option<PathBuf>,
     /// Limit only what runs below this cgroup
     #[arg(long, value_name = "PATH")]
     pub cgroup: Option<PathBuf>,
-    /// Override a key of the configuration; may be given more than once
+    /// Override a configuration key; can be given more than once
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
 }
@@ -179,17 +194,17 @@ pub struct Run {
 /// The arguments of `enforce`.
 #[derive(Debug, Args)]
 pub struct Enforce {
-    /// Enforce from now on for this time, of 1s to a day
+    /// Enforce from now on for this long, from 1s to 24h
     #[arg(long = "for", value_name = "T", value_parser = trial_time, group = "order")]
     pub time: Option<Duration>,
-    /// Go on enforcing; without `--save` until SIGHUP or the daemon's end
+    /// Keep enforcing; without `--save`, until SIGHUP or until the daemon ends
     #[arg(long, group = "order")]
     pub confirm: bool,
-    /// Go back to the mode before, now
+    /// Return to the previous mode now
     #[arg(long, group = "order")]
     pub cancel: bool,
-    /// Also write it into conf.d/90-local.toml beside the configuration
-    // clap forgives a requirement that conflicts with what is given.
+    /// Also save the mode to conf.d/90-local.toml beside the configuration file
+    // `requires` alone is not enough: clap waives it when the required argument conflicts with a given one.
     #[arg(long, requires = "confirm", conflicts_with_all = ["time", "cancel"])]
     pub save: bool,
 }
@@ -197,10 +212,10 @@ pub struct Enforce {
 /// The arguments of `exec`.
 #[derive(Debug, Args)]
 pub struct Exec {
-    /// Attempts that it may have half-open at once, or unlimited [default: the host's]
+    /// Attempts that may be half-open at once, or unlimited [default: the host's value]
     #[arg(long, value_name = "N")]
     pub half_open: Option<String>,
-    /// Releases per time, as 2/s, or unlimited [default: the host's]
+    /// Attempts released per unit of time, such as 2/s, or unlimited [default: the host's value]
     #[arg(long, value_name = "R")]
     pub drain: Option<String>,
     /// The program and its arguments
@@ -214,7 +229,10 @@ fn since(text: &str) -> Result<Timestamp, WrongUse> {
         Timestamp::now().checked_sub(time).ok()
     };
     text.parse().ok().or_else(back).ok_or_else(|| {
-        WrongUse("expected RFC 3339, as 2030-01-31T12:00:00Z, or a time back of a day at most, as 10m".into())
+        WrongUse(
+            "expected RFC 3339, such as 2030-01-31T12:00:00Z, or how long ago, at most a day, such as 10m"
+                .into(),
+        )
     })
 }
 
@@ -232,7 +250,7 @@ fn account(text: &str) -> Result<AccountName, WrongUse> {
 fn trial_time(text: &str) -> Result<Duration, WrongUse> {
     use crate::control::trial::LONGEST;
     let time = parse_time(text).ok().filter(|time| (Duration::from_secs(1)..=LONGEST).contains(time));
-    time.ok_or_else(|| WrongUse("expected a time from 1s to 24h, as 10m".into()))
+    time.ok_or_else(|| WrongUse("expected a time from 1s to 24h, such as 10m".into()))
 }
 
 fn subject(text: &str) -> Result<crate::control::Subject, WrongUse> {
@@ -242,7 +260,7 @@ fn subject(text: &str) -> Result<crate::control::Subject, WrongUse> {
     let destination = || text.parse().ok().map(Subject::Destination);
     pid.or_else(address).or_else(destination).ok_or_else(|| {
         WrongUse(
-            "expected a process id, an address, as 192.0.2.7, or one with its port, as [2001:db8::1]:80"
+            "expected a process ID, an address such as 192.0.2.7, or an address with a port such as [2001:db8::1]:80"
                 .into(),
         )
     })
@@ -261,6 +279,18 @@ mod tests {
         for command in command.get_subcommands_mut().filter(|command| !command.is_hide_set()) {
             let help = command.render_help().to_string();
             assert!(help.contains("Example: halfopen "), "{help}");
+        }
+    }
+
+    /// The list of commands has two columns, the first as wide as the longest command.
+    #[test]
+    fn the_list_of_commands_fits_80_columns() {
+        let listed: Vec<clap::Command> =
+            Cli::command().get_subcommands().filter(|command| !command.is_hide_set()).cloned().collect();
+        let widest = listed.iter().map(|command| command.get_name().len()).max().unwrap();
+        for command in listed {
+            let about = command.get_about().unwrap().to_string();
+            assert!("  ".len() + widest + "  ".len() + about.len() <= 80, "{}: {about}", command.get_name());
         }
     }
 

@@ -1,5 +1,5 @@
-//! How full the kernel's connection tracking is. A held SYN has passed netfilter's hooks before it is held, so where
-//! connections are tracked it takes an entry like one that leaves.
+//! How full the kernel's connection tracking is. A SYN passes netfilter's hooks before it is held, so with connection
+//! tracking a held SYN takes an entry like one that leaves.
 
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::read;
@@ -8,20 +8,20 @@ use std::fmt;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-/// The directory of its settings and counts, of the network namespace that asks.
+/// The directory of its settings and counts, in the caller's network namespace.
 pub const DIRECTORY: &str = "/proc/sys/net/netfilter";
-/// From here on, in percent, new connections are close to being dropped.
+/// From this percentage on, the kernel is close to dropping new connections.
 const NEARLY_FULL: u64 = 80;
-/// The next to the last warning.
+/// The percentage of the second warning.
 const ALL_BUT_FULL: u64 = 95;
 const PAUSE: Duration = Duration::from_mins(1);
 
-/// Where the counts are read. Kept open: a sandboxed process can reach them no other way.
+/// The directory of the counts. It stays open because a sandboxed process can reach it in no other way.
 #[derive(Debug)]
 pub struct Counts(Option<OwnedFd>);
 
 impl Counts {
-    /// Those of the calling process's network namespace.
+    /// The counts of the calling process's network namespace.
     #[must_use]
     pub fn open() -> Self {
         Self(
@@ -30,7 +30,7 @@ impl Counts {
         )
     }
 
-    /// How full it is now; `None` where nothing tracks connections.
+    /// How full connection tracking is now; `None` if nothing tracks connections.
     #[must_use]
     pub fn now(&self) -> Option<Conntrack> {
         let most = self.number("nf_conntrack_max").filter(|most| *most > 0)?;
@@ -49,12 +49,12 @@ fn parse(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok()?.trim().parse().ok()
 }
 
-/// The connections that are tracked in a network namespace.
+/// The tracked connections of a network namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conntrack {
     /// `nf_conntrack_count`.
     pub entries: u64,
-    /// `nf_conntrack_max`: beyond it the kernel drops what is new.
+    /// `nf_conntrack_max`: beyond it the kernel drops new connections.
     pub most: u64,
 }
 
@@ -63,19 +63,19 @@ impl Conntrack {
         self.entries.saturating_mul(100) / self.most.max(1)
     }
 
-    /// Whether new connections are close to being dropped.
+    /// Whether the kernel is close to dropping new connections.
     #[must_use]
     pub fn is_nearly_full(self) -> bool {
         self.percent() >= NEARLY_FULL
     }
 
-    /// What that has to do with the limit, and what to do.
+    /// How this concerns the limit, and what to do.
     #[must_use]
     pub fn explain(self) -> String {
         format!(
             "a held attempt takes an entry too while connection tracking is on: {self}; `halfopen report` says whose \
              attempts wait; raise net.netfilter.nf_conntrack_max, lower nf_conntrack_tcp_timeout_syn_sent, or exempt \
-             from tracking what needs none (nft: notrack)"
+             traffic that needs no tracking (nft: notrack)"
         )
     }
 }
@@ -86,7 +86,7 @@ impl fmt::Display for Conntrack {
     }
 }
 
-/// What the log has been told of it: each mark once on the way up, and at most one line a minute.
+/// Decides what to log: each mark once on the way up, and at most one line a minute.
 #[derive(Debug, Default)]
 pub struct Told {
     mark: u64,

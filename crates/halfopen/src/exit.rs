@@ -6,14 +6,14 @@ use crate::lock::LockError;
 use crate::output::Closed;
 use halfopen_bpf::KernelError;
 
-/// It was tried and failed.
+/// The command failed.
 pub const FAILED: u8 = 1;
 /// The command line is wrong.
 pub const WRONG_USE: u8 = 2;
-/// Not permitted, or the kernel cannot.
+/// Privilege or a kernel feature is missing.
 pub const CANNOT: u8 = 3;
 
-/// The command line is wrong in a way that its grammar cannot tell.
+/// The command line is wrong in a way that its grammar does not catch.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct WrongUse(pub String);
@@ -52,13 +52,13 @@ pub fn code(error: &anyhow::Error) -> u8 {
     FAILED
 }
 
-/// `error` with its whole chain. No error of ours tells its source in its own message.
+/// `error` with its whole chain. None of our errors repeats its source in its own message.
 #[must_use]
 pub fn explained(error: &anyhow::Error) -> String {
     format!("{error:#}")
 }
 
-/// What a client is told of `error`, with its whole chain.
+/// The answer that tells a client about `error`, with its whole chain.
 #[must_use]
 pub fn refusal(error: &anyhow::Error) -> Answer {
     let kind = match code(error) {

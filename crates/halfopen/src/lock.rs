@@ -1,4 +1,4 @@
-//! One daemon at a time: a lock that the kernel lets go with the process.
+//! One daemon at a time: a lock that the kernel releases when the process ends.
 
 use crate::runtime_dir::RuntimeDir;
 use rustix::fs::{FlockOperation, flock};
@@ -9,29 +9,29 @@ use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// How often a lock that is held is tried again, and how long after.
+/// How often a held lock is tried, and the pause between tries.
 const ROUNDS: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Why the lock was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Another process has it.
-    #[error("already running: {} is held by pid {}; `halfopen off` ends it", path.display(), shown(*.pid))]
+    /// Another process holds it.
+    #[error("already running: pid {} holds {}; `halfopen off` ends it", shown(*.pid), path.display())]
     Held {
         /// The lock file.
         path: PathBuf,
-        /// As it is written there.
+        /// The process ID that the file contains.
         pid: Option<u32>,
     },
     /// Not enough privilege for the directory.
-    #[error("making {} is not permitted: run as root", .path.display())]
+    #[error("no permission to use {}: run as root", .path.display())]
     NotPermitted {
         /// The lock file.
         path: PathBuf,
     },
     /// The file system refused.
-    #[error("locking {}: {reason}", path.display())]
+    #[error("cannot lock {}: {reason}", path.display())]
     Io {
         /// The lock file.
         path: PathBuf,
@@ -44,7 +44,7 @@ fn shown(pid: Option<u32>) -> String {
     pid.map_or("unknown".into(), |pid| pid.to_string())
 }
 
-/// The lock, held until its file is closed. Dropped, it removes that, and the directory where it had made it.
+/// The lock, held until its file is closed. On drop, it removes the file, and the directory if it made that.
 #[derive(Debug)]
 pub struct Lock {
     file: File,
@@ -54,10 +54,10 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock of `directory`, making the directory where there is none.
+    /// Takes the lock of `directory`. Makes the directory if there is none.
     ///
     /// # Errors
-    /// [`LockError::Held`] naming the process that holds it.
+    /// [`LockError::Held`] names the process that holds the lock.
     pub fn take(directory: &RuntimeDir) -> Result<Self, LockError> {
         let path = directory.lock();
         let io = |reason: io::Error| match reason.kind() {
@@ -69,7 +69,8 @@ impl Lock {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => false,
             Err(e) => return Err(io(e)),
         };
-        // The last holder removes its file: a lock on a file that is no longer there would be nobody's.
+        // The last holder may have removed the file after it was opened here: a lock on a removed file protects
+        // nothing.
         for round in 1..=ROUNDS {
             let mut file = open(&path).map_err(io)?;
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -77,7 +78,7 @@ impl Lock {
                 Err(rustix::io::Errno::WOULDBLOCK) if round == ROUNDS => {
                     return Err(LockError::Held { pid: written_pid(&mut file), path });
                 }
-                // It may be `holder`, which looks by taking it for a moment.
+                // `holder` takes the lock for a moment to test it.
                 Err(rustix::io::Errno::WOULDBLOCK) => {
                     sleep(PAUSE);
                     continue;
@@ -91,16 +92,16 @@ impl Lock {
                 return Ok(Self { file, directory: directory.clone(), made_directory, removed: false });
             }
         }
-        Err(io(io::Error::other("the file is replaced again and again")))
+        Err(io(io::Error::other("other processes keep replacing the file")))
     }
 
-    /// Whether taking it made its directory.
+    /// Whether taking the lock made its directory.
     #[must_use]
     pub fn made_directory(&self) -> bool {
         self.made_directory
     }
 
-    /// Its file has been removed: what is there now is another daemon's.
+    /// Forgets the lock file, which has been removed already: a file there now belongs to another daemon.
     pub fn let_go(mut self) {
         self.removed = true;
     }
@@ -119,10 +120,10 @@ impl Drop for Lock {
     }
 }
 
-/// Whether a process holds the lock of `directory`, and which it says it is.
+/// The process that holds the lock of `directory`, if there is one.
 ///
 /// # Errors
-/// Where the lock file cannot be read.
+/// If the lock file cannot be read.
 pub fn holder(directory: &RuntimeDir) -> Result<Option<Holder>, LockError> {
     let path = directory.lock();
     let mut file = match File::open(&path) {
@@ -143,7 +144,7 @@ pub fn holder(directory: &RuntimeDir) -> Result<Option<Holder>, LockError> {
 /// A process that holds the lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Holder {
-    /// As it is written in the file.
+    /// The process ID that the file contains.
     pub pid: Option<u32>,
 }
 

@@ -10,7 +10,7 @@ pub struct Closed;
 /// Writes `text` and a line end to standard output.
 ///
 /// # Errors
-/// [`Closed`], and what else keeps output from being written.
+/// [`Closed`], or another reason why the output cannot be written.
 pub fn line(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {

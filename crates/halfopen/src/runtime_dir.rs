@@ -1,24 +1,24 @@
-//! The directories where a running daemon is found: its lock and its control socket, and what outlives it.
+//! The directories of a running daemon: its lock, its control socket, and what outlives it.
 
 use std::path::{Path, PathBuf};
 
-/// Names another directory than [`DEFAULT`].
+/// The environment variable that names another directory than [`DEFAULT`].
 pub const VARIABLE: &str = "HALFOPEN_RUN_DIR";
 const DEFAULT: &str = "/run/halfopen";
 
-/// The directory of this program's running daemon.
+/// The runtime directory of the daemon.
 #[derive(Debug, Clone)]
 pub struct RuntimeDir(PathBuf);
 
 impl RuntimeDir {
-    /// As [`VARIABLE`] says, else `/run/halfopen`.
+    /// The directory that [`VARIABLE`] names, or else `/run/halfopen`.
     #[must_use]
     pub fn of_this_host() -> Self {
         let named = std::env::var_os(VARIABLE).filter(|value| !value.is_empty());
         Self(named.map_or_else(|| DEFAULT.into(), PathBuf::from))
     }
 
-    /// At `path`.
+    /// The directory at `path`.
     #[must_use]
     pub fn at(path: PathBuf) -> Self {
         Self(path)
@@ -30,29 +30,29 @@ impl RuntimeDir {
         &self.0
     }
 
-    /// Held by the daemon; its pid is in it.
+    /// The lock file that the daemon holds. It contains the daemon's pid.
     #[must_use]
     pub fn lock(&self) -> PathBuf {
         self.0.join("lock")
     }
 
-    /// The events it remembers, for the next daemon.
+    /// The file of remembered events, for the next daemon.
     #[must_use]
     pub fn events(&self) -> PathBuf {
         self.0.join("events.jsonl")
     }
 
-    /// Where the daemon answers.
+    /// The control socket.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.0.join("control.sock")
     }
 }
 
-/// Names another directory than `/sys/fs/bpf/halfopen`.
+/// The environment variable that names another directory than `/sys/fs/bpf/halfopen`.
 pub const PINS_VARIABLE: &str = "HALFOPEN_PIN_DIR";
 
-/// Where this program's limit is pinned.
+/// The directory of the pinned limit.
 #[must_use]
 pub fn pins_of_this_host() -> PathBuf {
     let named = std::env::var_os(PINS_VARIABLE).filter(|value| !value.is_empty());

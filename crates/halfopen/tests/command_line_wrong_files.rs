@@ -26,7 +26,7 @@ const MISTAKES: [(&str, &str, &str); 17] = [
     ("[host]\n\tqueue = 0 # none", "2:10", "from 1"),
     ("[host]\ndrain = 10", "2:9", "\"10/s\""),
     ("[host]\nhalf_opne = 3", "2:1", "did you mean half_open?"),
-    ("half_open = 3", "1:1", "half_open stands below [host]"),
+    ("half_open = 3", "1:1", "half_open belongs below [host]"),
     ("mode = \"enforced\"", "1:8", "\"enforce\" or \"audit\" or \"off\""),
     ("exempt = [\"::/0\",\n\"10.0.0.0/33\"]", "2:1", "\"10.0.0.0/33\""),
     ("persist = \"yes\"", "1:11", "expected true or false"),
@@ -154,7 +154,7 @@ fn sighup_with_a_mistake_changes_nothing() {
     let mut refused = 0;
     let mut hang_up = |place: &str, named: &str| {
         limiter.signal(Signal::HUP).unwrap();
-        let kept = |line: &&str| line.contains("the configuration in force stays: ");
+        let kept = |line: &&str| line.contains("the previous configuration stays in force: ");
         let line = until(&format!("{place} to be refused"), PATIENCE, || {
             let told = limiter.stderr();
             told.lines().filter(kept).nth(refused).map(ToOwned::to_owned)

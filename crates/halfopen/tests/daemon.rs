@@ -170,7 +170,7 @@ fn the_second_is_refused_and_off_leaves_nothing() {
     let config = daemon.directory.path().join("halfopen.toml");
     let (code, _, error) = daemon.ask(&["run", "--config", config.to_str().unwrap()]);
     assert_eq!(code, Some(1));
-    assert!(error.contains(&format!("held by pid {}", daemon.child.id())), "{error}");
+    assert!(error.contains(&format!("pid {} holds ", daemon.child.id())), "{error}");
 
     let socket = fs::metadata(daemon.directory.path().join("run/control.sock")).unwrap();
     assert_eq!(socket.permissions().mode() & 0o777, 0o600);

@@ -243,7 +243,7 @@ fn rules_change_while_the_daemon_runs_and_cost_nothing_once_they_are_off() {
 
 fn reload(scene: &Scene) {
     scene.limiter.signal(Signal::HUP).unwrap();
-    until("the files to be read", PATIENCE, || scene.limiter.stderr().contains("read again").then_some(()));
+    until("the files to be read", PATIENCE, || scene.limiter.stderr().contains("reloaded ").then_some(()));
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn it_ends_by_itself_and_lets_go() {
     let released = |status: &Status| status.host.queued == 0 && status.host.released == WAITING;
     limiter.await_status("all let go", PATIENCE, released).unwrap();
     until("word of it", PATIENCE, || {
-        limiter.stderr().contains("was not confirmed in time: mode is audit again").then_some(())
+        limiter.stderr().contains("nobody confirmed mode enforce in time: mode is audit again").then_some(())
     });
     assert!(status(&limiter)["trial"].is_null());
 }
@@ -110,14 +110,14 @@ fn confirmed_it_stays_and_saved_it_outlasts_a_reload() {
     let out = ask_well(&limiter, &["enforce", "--confirm", "--save"]);
     assert!(out.contains("mode enforce stays") && out.contains("90-local.toml"), "{out}");
     limiter.signal(Signal::HUP).unwrap();
-    until("the files to be read again", PATIENCE, || limiter.stderr().contains("read again").then_some(()));
+    until("the files to be read again", PATIENCE, || limiter.stderr().contains("reloaded ").then_some(()));
     let past = || (Instant::now() > end + Duration::from_secs(2)).then_some(());
     until("the time of the trial to be over", PATIENCE, past);
     let now = status(&limiter);
     assert_eq!((&now["mode"], &now["trial"]), (&"enforce".into(), &Value::Null));
     let local = fs::read_to_string(directory.path().join("conf.d/90-local.toml")).unwrap();
     assert_eq!(local, "mode = \"enforce\"\n");
-    is_refused(&limiter, &["enforce", "--for", "10m"], "there is nothing to revert to");
+    is_refused(&limiter, &["enforce", "--for", "10m"], "there is no other mode to revert to");
 }
 
 #[test]
@@ -175,7 +175,11 @@ fn it_ends_though_the_daemon_is_killed() {
     let now = status(&next);
     assert_eq!((&now["mode"], &now["trial"]), (&"audit".into(), &Value::Null));
     assert_eq!(now["host"]["released"], WAITING);
-    assert!(next.stderr().contains("was not confirmed in time and ended"), "{}", next.stderr());
+    assert!(
+        next.stderr().contains("nobody confirmed mode enforce in time: the trial ended"),
+        "{}",
+        next.stderr()
+    );
     let again: Timestamp = now["counting_since"].as_str().unwrap().parse().unwrap();
     assert!(
         again.duration_since(counting_since).unsigned_abs() < Duration::from_secs(1),

@@ -214,7 +214,7 @@ fn persist_can_be_saved_for_the_next_daemon_only() {
     assert!(refused.error.contains("when the daemon starts"), "{refused:?}");
     let saved = ask(&limiter, &["set", "--save", "persist", "true"]);
     assert!(saved.code == Some(0) && saved.out.contains(", saved to "), "{saved:?}");
-    assert!(saved.error.contains("this one keeps to what it was"), "{saved:?}");
+    assert!(saved.error.contains("restart it to apply the change"), "{saved:?}");
 }
 
 #[test]

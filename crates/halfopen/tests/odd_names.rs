@@ -109,7 +109,7 @@ fn every_place_that_shows_a_name_shows_it_escaped_and_whole() {
     assert_eq!(ask_well(&limiter, &["events"]).lines().count(), 1);
     assert_harmless("stderr", &limiter.stderr());
     // What is shown is what can be named.
-    assert_eq!(ask_well(&limiter, &["release", &account]), "nothing to release: none is a suspect");
+    assert_eq!(ask_well(&limiter, &["release", &account]), "nothing to release: no account is a suspect");
 }
 
 #[test]

@@ -82,7 +82,7 @@ fn counts_waiting_attempts_and_scopes_are_taken_over() {
     assert!(in_scope.options().iter().all(|options| *options == (USER_TIMEOUT_MS, SYN_COUNT)));
     let said = limiter.stderr();
     assert!(
-        said.contains("taken over what halfopen") && said.contains("nobody has watched it for"),
+        said.contains("took over the limit that halfopen") && said.contains("no daemon has watched it for"),
         "{said}"
     );
 
@@ -213,7 +213,7 @@ fn after_a_hand_over_the_limit_goes_on() {
     until_waiting(&limiter, DIALLED - LIMIT);
     let (status, said) = limiter.hand_over().unwrap();
     assert_eq!(status.code(), Some(0), "{said}");
-    assert!(said.contains("handed over") && said.contains("goes on limiting"), "{said}");
+    assert!(said.contains("handed over") && said.contains("stays in force"), "{said}");
     assert!(lab.pins().join("egress").exists());
     let _second = dial_dead(&lab, DIALLED);
     let asked = destinations(&attempts(capture.segments().unwrap(), &[])).len();
@@ -234,7 +234,7 @@ fn what_a_daemon_that_died_while_it_pinned_has_left_holds_nothing_back() {
         limiter.start_again().unwrap();
         let said = limiter.stderr();
         assert!(said.contains(&format!("incomplete, {missing} missing: removed")), "{said}");
-        assert!(!said.contains("taken over"), "{said}");
+        assert!(!said.contains("took over"), "{said}");
         let _second = dial_dead(&lab, DIALLED);
         let status = until_waiting(&limiter, DIALLED - LIMIT);
         assert_eq!((status.persist, status.host.admitted), (true, i64::from(LIMIT)), "{status:?}");

@@ -121,14 +121,14 @@ fn it_touches_nothing_but_what_it_was_started_for() {
     for name in ["../exec-1", "..", "", "exec-1/../../exec-1", "/etc", "exec-"] {
         for request in ["make_exec_cgroup", "remove_exec_cgroup"] {
             let refused = helper.refuses(&json!({request: {"name": name}}));
-            assert!(refused.contains("no cgroup of"), "{refused}");
+            assert!(refused.contains("not a cgroup of"), "{refused}");
         }
     }
     let (reply, directories) = helper.ask(&json!({"make_exec_cgroup": {"name": "exec-1"}}));
     assert_eq!((reply, directories.len()), (json!("exec_cgroup"), 2));
     assert!(helper.exec_parent.join("exec-1").is_dir());
     assert_eq!(helper.ask(&json!({"remove_exec_cgroup": {"name": "exec-1"}})).0, json!("done"));
-    assert!(helper.refuses(&json!("restore")).contains("no iterator"));
+    assert!(helper.refuses(&json!("restore")).contains("lacks the iterator"));
 
     for name in ["pins", "run", "run/lock", "run/control.sock", "run/events.jsonl", "pins/links", "kept"] {
         let path = place.path().join(name);
@@ -158,9 +158,9 @@ fn what_is_no_request_is_refused() {
     let long = vec![b'a'; 40_000];
     let numbered = br#"{"number":1,"message":{"run":"/bin/sh"}}"#;
     for (sent, why) in [
-        (&br#"{"run":"/bin/sh"}"#[..], "no message"),
-        (numbered, "no message"),
-        (b"\xff\x00", "no message"),
+        (&br#"{"run":"/bin/sh"}"#[..], "malformed message"),
+        (numbered, "malformed message"),
+        (b"\xff\x00", "malformed message"),
         (&long, "longer than 32768 bytes"),
     ] {
         send(&helper.socket, sent, SendFlags::empty()).unwrap();
@@ -176,7 +176,7 @@ fn what_is_no_request_is_refused() {
     assert!(helper.hear().0["message"]["failed"]["message"].as_str().unwrap().contains("descriptors"));
     let comm = "x".repeat(61);
     let refused = helper.refuses(&json!({"identify": {"pid": 1, "uid": 0, "comm": comm, "cgroup_id": 1}}));
-    assert!(refused.contains("a name of 61 bytes"), "{refused}");
+    assert!(refused.contains("at most 60 bytes, not 61"), "{refused}");
     let refused = helper.refuses(&json!({"open": {"path": "/\u{1}".repeat(1_000)}}));
     assert!(refused.len() < 600 && refused.ends_with(" bytes more]"), "bounded and escaped: {refused}");
     assert_eq!(helper.ended().code(), Some(0), "it ends with the daemon");
@@ -200,9 +200,9 @@ fn it_opens_the_configuration_and_no_other_file() {
     assert!(std::io::Write::write_all(&mut file, b"more").is_err(), "it is for reading");
     for path in ["/etc/shadow", "../shadow", ""] {
         let refused = helper.refuses(&json!({"open": {"path": path}}));
-        assert!(refused.contains("no part of the configuration"), "{refused}");
+        assert!(refused.contains("not part of the configuration"), "{refused}");
     }
-    assert!(helper.refuses(&json!({"open": {"path": conf_d.join("key.pem")}})).contains("no part of"));
+    assert!(helper.refuses(&json!({"open": {"path": conf_d.join("key.pem")}})).contains("not part of"));
 }
 
 #[test]

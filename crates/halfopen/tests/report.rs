@@ -32,7 +32,7 @@ fn what_audit_counted_is_told_by_program() {
     let limiter = limit(&lab, LIMIT).set("mode", "audit").start().unwrap();
     let (report, text) = told(&limiter);
     assert_eq!(steps(&report), ["watch_on"]);
-    assert!(text.contains("there is nothing to go by yet"), "{text}");
+    assert!(text.contains("there is nothing to judge by yet"), "{text}");
 
     let few = dial(&lab, LIMIT);
     limiter.await_status("all to be counted", PATIENCE, |status| status.host.admitted == 2).unwrap();

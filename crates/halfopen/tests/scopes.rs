@@ -193,7 +193,7 @@ fn accounts_have_names_by_which_they_are_released() {
         table.lines().any(|line| line.starts_with(&format!("{name}: queued 4, half-open 2 of 2"))),
         "{table}"
     );
-    let none = "nothing to release: none is a suspect";
+    let none = "nothing to release: no account is a suspect";
     for whom in ["--all", "each", "host", name.as_str()] {
         assert_eq!(ask_well(&host.limiter, &["release", whom]), none, "{whom}");
     }
@@ -201,7 +201,7 @@ fn accounts_have_names_by_which_they_are_released() {
         ("yours", 2, "the scopes are host, each"),
         ("each[user root]", 2, "there is no account each[user 0]"),
         ("each[cgroup 1]", 2, "there is no account each[cgroup 1]"),
-        ("each[/no/such/cgroup]", 1, "looking for the cgroup /no/such/cgroup"),
+        ("each[/no/such/cgroup]", 1, "cannot find the cgroup /no/such/cgroup"),
         ("each[user no such user]", 1, "no user no such user"),
     ] {
         let refused = ask(&host.limiter, &["release", whom]);

@@ -267,5 +267,5 @@ fn an_event_names_the_program_that_sends_to_many_addresses() {
     assert_eq!((&told["pid"], &told["comm"], &told["exe"]), (&Value::Null, &Value::Null, &Value::Null));
     assert!(told["cgroup"].as_str().unwrap().ends_with("/other"), "{told}");
     let text = ask_well(&scene.limiter, &["status"]);
-    assert!(text.contains("the last was of nobody that can be told (its socket is of cgroup /"), "{text}");
+    assert!(text.contains("the last was of an unknown program (its socket is of cgroup /"), "{text}");
 }

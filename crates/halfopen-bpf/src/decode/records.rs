@@ -309,38 +309,46 @@ impl Fault {
     pub fn explain(self) -> &'static str {
         match self {
             Self::NoStorage => {
-                "no memory to note whose a socket is: its UDP was refused, or its TCP charged by the first rule"
+                "no memory was left to store the owner of a socket: its UDP was refused, or its TCP charged by the \
+                 first rule"
             }
-            Self::CallbackFlags => "callbacks could not be switched on for a socket: egress alone holds it",
-            Self::CallbacksCleared => "another sock_ops program cleared our callbacks: switched on again",
+            Self::CallbackFlags => "callbacks could not be enabled for a socket: egress alone holds it",
+            Self::CallbacksCleared => {
+                "another sock_ops program had disabled our callbacks: they were enabled again"
+            }
             Self::DecidedAtEgress => "a re-check ran without its callback: egress decided",
-            Self::HoldOptions => "a held socket's options could not be set: it may give up early",
-            Self::RestoreOptions => "a socket's own options could not be restored",
-            Self::InitialWindow => "the initial window could not be restored after a wait",
-            Self::EventLost => "the ring buffer was full: an event's attempt is missing from the log",
+            Self::HoldOptions => "the options of a held socket could not be set: it may give up early",
+            Self::RestoreOptions => "the original options of a socket could not be restored after a wait",
+            Self::InitialWindow => "the initial window of a socket could not be restored after a wait",
+            Self::EventLost => "the ring buffer was full: the events lack an attempt",
             Self::NoPolicy => "a policy entry was missing: the attempt went out uncounted",
-            Self::RawTcpRefused => "TCP over a raw socket was refused",
-            Self::RawTcpCounted => "TCP over a raw socket was let out",
+            Self::RawTcpRefused => "a program tried to send TCP over a raw socket: it was refused",
+            Self::RawTcpCounted => "a program sent TCP over a raw socket: it was let out",
             Self::Reconciled => "the reconcile walk corrected the ledger",
-            Self::ContactUnknown => "a contact could not be noted: its address stays unknown",
+            Self::ContactUnknown => "a contact could not be recorded: its address stays unknown",
             Self::PartyUnknown => {
-                "a waiter's user or account could not be noted: it has one share with others of its cgroup"
+                "the user or account of a waiter could not be recorded: it has one share together with others of its \
+                 cgroup"
             }
-            Self::ProgramUncounted => "a wait is missing from its program's counts: it is in the scope's",
+            Self::ProgramUncounted => {
+                "a wait is missing from the counts of its program: those of the scope have it"
+            }
             Self::AccountsFull => {
-                "there was no room for one more account of a rule: its attempts share the rule's own"
+                "there was no room for one more account of a rule: its attempts share the account of the rule itself"
             }
             Self::NoRecord => {
-                "there was no room for one more attempt's record: connect() failed with ENOBUFS (see `records`)"
+                "there was no room for the record of one more attempt: connect() failed with ENOBUFS (raise `records`)"
             }
             Self::SynWithoutRecord => "a SYN of an attempt without a record was withheld",
             Self::ExemptElsewhere => {
-                "what was addressed to an exempt destination went elsewhere (DNAT): counted where it went"
+                "a packet addressed to an exempt destination went elsewhere (DNAT): it was counted where it went"
             }
             Self::DatagramUnknown => {
-                "what was sent over UDP could not be noted: an address stays unknown, or whom a limit stopped"
+                "a UDP packet could not be recorded: its address stays unknown, or the program that a limit stopped"
             }
-            Self::ChurnRefused => "a connect was refused: its queued attempts are all being cancelled",
+            Self::ChurnRefused => {
+                "connect() failed with ENOBUFS: its user or account cancels all of its queued attempts"
+            }
         }
     }
 }
@@ -358,8 +366,8 @@ impl Shortcoming {
     pub fn explain(self) -> &'static str {
         match self {
             Self::RtoMaxNotSettable => {
-                "TCP_RTO_MAX_MS cannot be set (Linux 6.15 or newer): an attempt held for more than 30 s re-checks at \
-                 steps that double, and repeats its SYN late after its release"
+                "TCP_RTO_MAX_MS cannot be set (it needs Linux 6.15 or newer): an attempt held for more than 30 s \
+                 re-checks at intervals that double, and repeats its SYN late after its release"
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `doctor`: what works here, what does not, and what passes by the limit.
+//! `doctor`: what works on this host, what does not, and what bypasses the limit.
 
 use super::packet_socket::{PacketSocket, open_packet_sockets};
 use super::running_daemon;
@@ -22,11 +22,11 @@ pub fn doctor(cgroup: Option<&Path>) -> Result<u8> {
         output::line(&warned(socket))?;
     }
     if sockets.is_empty() {
-        output::line("good      packet sockets: none is open in the network namespaces that can be seen")?;
+        output::line("good      packet sockets: none is open in any visible network namespace")?;
     }
     output::line(
-        "note      what bridged or routed guests send, and what is sent through packet sockets, passes no hook of \
-         the limit",
+        "note      traffic of bridged or routed guests, and traffic sent through packet sockets, passes no hook of the \
+         limit",
     )?;
     let missing = probes.iter().any(|probe| matches!(probe.finding, Finding::Missing(_)));
     Ok(if missing { exit::CANNOT } else { 0 })
@@ -52,7 +52,7 @@ fn shown(Probe { name, finding }: &Probe) -> String {
 
 fn warned(socket: &PacketSocket) -> String {
     let owners = match socket.owners.as_slice() {
-        [] => "a process that cannot be seen".to_owned(),
+        [] => "a process that is not visible here".to_owned(),
         owners => owners.join(", "),
     };
     format!(

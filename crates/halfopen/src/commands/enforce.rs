@@ -19,15 +19,16 @@ pub fn enforce(enforce: &Enforce) -> Result<()> {
     match (order, trial) {
         (_, Some(trial)) => output::line(&format!("mode {mode}: {trial}"))?,
         (TrialOrder::Confirm, None) if !enforce.save => output::line(&format!(
-            "mode {mode} stays until SIGHUP or the daemon's end: `halfopen set --save mode {mode}` keeps it"
+            "mode {mode} stays until SIGHUP or until the daemon ends: `halfopen set --save mode {mode}` keeps it for \
+             good"
         ))?,
         (TrialOrder::Confirm, None) => output::line(&format!("mode {mode} stays"))?,
         (_, None) => {
-            output::line(&format!("mode {mode} again; held attempts go out at their next re-check"))?;
+            output::line(&format!("mode is {mode} again: held attempts go out at their next re-check"))?;
         }
     }
     if enforce.save {
-        show::set("mode".into(), mode, true).context("mode enforce is confirmed, but not saved")?;
+        show::set("mode".into(), mode, true).context("mode enforce is confirmed but not saved")?;
     }
     Ok(())
 }

@@ -15,9 +15,9 @@ use std::process::ExitStatus;
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// As shells have it: there is no such program.
+/// There is no such program. Shells use the same code.
 const NOT_FOUND: u8 = 127;
-/// As shells have it: there is one, but it cannot be started.
+/// The program exists but cannot be started. Shells use the same code.
 const NOT_STARTED: u8 = 126;
 
 pub fn exec(exec: &Exec) -> Result<u8> {
@@ -27,15 +27,15 @@ pub fn exec(exec: &Exec) -> Result<u8> {
         Answer::Scope { path, .. } => path,
         other => return Err(client.unexpected(&other).into()),
     };
-    // A socket belongs to the cgroup it was made in, so the program must be there from its start.
+    // A socket belongs to the cgroup in which it was made, so the program must be there from the start.
     let procs = path.join("cgroup.procs");
     fs::write(&procs, std::process::id().to_string())
-        .with_context(|| format!("moving this process to {}", procs.display()))?;
+        .with_context(|| format!("cannot move this process to {}", procs.display()))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let code = runtime.block_on(run(exec))?;
     if let Err(e) = end(&mut client) {
         output::error_line(&format!(
-            "halfopen: the scope has ended with its daemon or could not be removed: {}",
+            "halfopen: the scope has ended together with the daemon, or could not be removed: {}",
             explained(&e)
         ));
     }
@@ -49,7 +49,7 @@ async fn run(exec: &Exec) -> Result<u8> {
     let mut child = match Command::new(program).args(arguments).spawn() {
         Ok(child) => child,
         Err(e) => {
-            output::error_line(&format!("halfopen: starting {}: {e}", program.display()));
+            output::error_line(&format!("halfopen: cannot start {}: {e}", program.display()));
             return Ok(if e.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_STARTED });
         }
     };
@@ -57,18 +57,18 @@ async fn run(exec: &Exec) -> Result<u8> {
     loop {
         let sent = tokio::select! {
             ended = child.wait() => return Ok(code(ended?)),
-            // A terminal has sent it to the program itself: a second one would be an order of its own.
+            // A terminal has sent the signal to the program too: a second one could mean something else to it.
             _ = interrupt.recv() => if in_foreground() { continue } else { Signal::INT },
             _ = terminate.recv() => Signal::TERM,
         };
         if let Some(pid) = pid {
-            // It may have ended meanwhile.
+            // The program may have ended meanwhile.
             let _ = kill_process(pid, sent);
         }
     }
 }
 
-/// Whether this process and its child are what a terminal's keys signal.
+/// Whether the keys of a terminal signal this process and its child.
 fn in_foreground() -> bool {
     let terminal = fs::File::open("/dev/tty").ok();
     let foreground = terminal.and_then(|terminal| tcgetpgrp(terminal).ok());

@@ -1,4 +1,4 @@
-//! What each subcommand does on the asking side.
+//! What each subcommand does on the client's side.
 
 mod doctor;
 mod enforce;
@@ -19,10 +19,10 @@ use crate::runtime_dir::RuntimeDir;
 use crate::{daemon, output};
 use anyhow::Result;
 
-/// Does what the command line says.
+/// Carries out the command line.
 ///
 /// # Errors
-/// Where that fails; [`crate::exit::code`] tells the exit code.
+/// The command's failure; [`crate::exit::code`] has the exit code for it.
 pub fn run(cli: Cli) -> Result<u8> {
     match cli.command {
         Command::Run(run) => {
@@ -53,7 +53,7 @@ pub fn run(cli: Cli) -> Result<u8> {
     Ok(0)
 }
 
-/// Asks this host's daemon one thing.
+/// Sends one request to this host's daemon.
 fn ask(request: &Request) -> Result<(Client, Answer)> {
     let mut client = Client::ask(&RuntimeDir::of_this_host(), request, Some(client::PATIENCE))?;
     let answer = client.answer()?;

@@ -1,4 +1,4 @@
-//! `off`: the daemon is asked to end; one that does not answer is killed. Works without configuration.
+//! `off`: asks the daemon to end, and kills it if it does not answer. Works without a configuration.
 
 use crate::control::{Answer, Client, ClientError, Request};
 use crate::lock::{Holder, holder};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 /// How long the daemon may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
-/// How long one that has answered may take to let go of its held attempts, in all namespaces.
+/// How long the daemon may then take to let go of its held attempts, in all namespaces.
 const LET_GO: Duration = Duration::from_mins(1);
 /// How long the kernel may take to end a killed process.
 const KILLED: Duration = Duration::from_secs(5);
@@ -22,26 +22,29 @@ pub fn off() -> Result<()> {
     let directory = RuntimeDir::of_this_host();
     let Some(found) = holder(&directory)? else {
         let ended = end_pinned(&pins_of_this_host())?;
-        // What a daemon that was killed has left; there may be nothing.
+        // What a killed daemon has left, if anything.
         let _ = fs::remove_file(directory.events()).and_then(|()| fs::remove_dir(directory.path()));
         return match ended {
             Some(stopped) => output::line(&format!(
-                "no daemon ran; what was pinned is removed and nothing is limited any more; held attempts let go: {}",
+                "no daemon was running; the pinned programs are removed and nothing is limited any more; held \
+                 attempts let go: {}",
                 stopped.let_go
             )),
-            None => output::line("no daemon runs here and nothing is pinned: nothing is limited"),
+            None => output::line("no daemon is running here and nothing is pinned: nothing is limited"),
         };
     };
     match asked_to_end(&directory) {
         Ok(pid) => {
             if !wait_until_ended(&directory, LET_GO)? {
-                output::error_line(&format!("halfopen: pid {pid} has not ended within {LET_GO:?}"));
+                output::error_line(&format!("halfopen: pid {pid} did not end within {LET_GO:?}: killing it"));
                 return kill(&directory, found);
             }
-            // One that has lost its hand may remove nothing itself.
+            // A daemon that has lost its privileged helper cannot remove anything itself.
             let left = end_pinned(&pins_of_this_host())?.is_some();
             if left | fs::remove_file(directory.socket()).is_ok() {
-                output::error_line("halfopen: it could not tidy up, which is done now");
+                output::error_line(
+                    "halfopen: the daemon could not clean up after itself: `halfopen off` has done it",
+                );
                 let _ = fs::remove_file(directory.events()).and_then(|()| fs::remove_dir(directory.path()));
             }
             output::line(&format!("the daemon (pid {pid}) has let go and ended: nothing is limited any more"))
@@ -74,31 +77,31 @@ fn wait_until_ended(directory: &RuntimeDir, patience: Duration) -> Result<bool> 
 }
 
 fn kill(directory: &RuntimeDir, Holder { pid }: Holder) -> Result<()> {
-    let pid = pid.context("the lock's file names no process: end the daemon by hand")?;
+    let pid = pid.context("the lock file names no process: end the daemon by hand")?;
     if !is_this_program(pid) {
         bail!("pid {pid} in {} is not halfopen: end the daemon by hand", directory.lock().display());
     }
-    let target =
-        i32::try_from(pid).ok().and_then(Pid::from_raw).context("the lock's file names no process")?;
-    kill_process(target, Signal::KILL).with_context(|| format!("killing pid {pid}"))?;
+    let target = i32::try_from(pid).ok().and_then(Pid::from_raw).context("the lock file names no process")?;
+    kill_process(target, Signal::KILL).with_context(|| format!("cannot kill pid {pid}"))?;
     if !wait_until_ended(directory, KILLED)? {
-        bail!("pid {pid} was killed but has not ended: it hangs in the kernel");
+        bail!("pid {pid} was killed but has not ended: it is stuck in the kernel");
     }
     if end_pinned(&pins_of_this_host())?.is_some() {
         return output::line(&format!(
-            "the daemon (pid {pid}) did not answer and was killed; what was pinned is removed: nothing is limited any more"
+            "the daemon (pid {pid}) did not answer and was killed; the pinned programs are removed: nothing is \
+             limited any more"
         ));
     }
     output::line(&format!(
-        "the daemon (pid {pid}) did not answer and was killed: nothing is limited any more; attempts that were held \
-         go out at their next re-check, with the retry count of a hold"
+        "the daemon (pid {pid}) did not answer and was killed: nothing is limited any more; held attempts go out at \
+         their next re-check, but keep the retry count of a hold"
     ))
 }
 
 fn is_this_program(pid: u32) -> bool {
     let exe = fs::read_link(format!("/proc/{pid}/exe")).ok();
     let comm = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    // Its file may have been replaced by a newer version: the link then ends in " (deleted)".
+    // A newer version may have replaced its file: the link then ends in " (deleted)".
     let named = exe.and_then(|exe| Some(exe.file_name()?.to_string_lossy().starts_with("halfopen")));
     named.unwrap_or(false) || comm.trim_end() == "halfopen"
 }

@@ -1,14 +1,14 @@
-//! Open packet sockets: what is sent through them passes none of the limit's hooks.
+//! Open packet sockets. Traffic sent through them passes none of the limit's hooks.
 
 use halfopen_bpf::text::escaped;
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::Path;
 
-/// A packet socket and who has it open.
+/// A packet socket and the processes that have it open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PacketSocket {
-    /// Its inode, which names it in `/proc/PID/fd`.
+    /// Its inode, as `/proc/PID/fd` shows it.
     pub inode: u64,
     /// The network namespace, as `/proc/PID/ns/net` shows it.
     pub namespace: String,
@@ -16,7 +16,7 @@ pub struct PacketSocket {
     pub owners: Vec<String>,
 }
 
-/// The packet sockets of every network namespace that a process is in. Without privilege, those of one's own.
+/// The packet sockets of every network namespace that has a process. Without privilege, only those of the caller's own.
 #[must_use]
 pub fn open_packet_sockets() -> Vec<PacketSocket> {
     let pids = processes();

@@ -1,4 +1,4 @@
-//! `preset`: what a configuration can start from. Works without daemon or configuration.
+//! `preset`: starting points for a configuration. Works without a daemon or a configuration.
 
 use crate::config::Preset;
 use crate::output;

@@ -1,10 +1,9 @@
-//! Programs and what waiting did to them, as a table for people.
+//! A table, for people, of programs and what waiting did to them.
 
 use crate::control::{Harm, ProgramStatus, status::seconds};
 use crate::events::text::plain;
 
-/// The first `most` of `programs`, which are the most harmed, and all the others in one line; nothing where nothing
-/// happened.
+/// The first `most` of `programs`, which are the most harmed, and one line for all others. Nothing if nothing happened.
 pub fn lines(programs: &[ProgramStatus], others: &Harm, most: usize) -> Vec<String> {
     let (listed, rest) = programs.split_at(most.min(programs.len()));
     let others = rest.iter().fold(*others, |sum, program| add(&sum, &program.harm));
@@ -30,7 +29,7 @@ pub fn lines(programs: &[ProgramStatus], others: &Harm, most: usize) -> Vec<Stri
     lines
 }
 
-/// Who it is, for people.
+/// The program's identity, for people.
 pub fn named(program: &ProgramStatus) -> String {
     let exe = program.exe.as_deref().map(plain);
     let user = Some(format!("user {}", plain(&program.user)));

@@ -1,4 +1,4 @@
-//! `release`: suspects go on as if nothing had been.
+//! `release`: clears suspects.
 
 use super::ask;
 use crate::config::Accounts;
@@ -13,37 +13,37 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 
-/// `None` = all.
+/// `None` clears all of them.
 pub fn release(name: Option<AccountName>) -> Result<()> {
     let whom = name.map(|name| Ok::<_, anyhow::Error>((name.scope, name.whose.map(found).transpose()?)));
     match ask(&Request::Release { whom: whom.transpose()? })? {
         (_, Answer::Released { accounts, .. }) if accounts.is_empty() => {
-            output::line("nothing to release: none is a suspect")
+            output::line("nothing to release: no account is a suspect")
         }
         (_, Answer::Released { accounts, more }) => {
             accounts.iter().try_for_each(|account| output::line(&format!("released {}", plain(account))))?;
-            if more > 0 { output::line(&format!("released {more} accounts more")) } else { Ok(()) }
+            if more > 0 { output::line(&format!("released {more} more accounts")) } else { Ok(()) }
         }
         (client, other) => Err(client.unexpected(&other).into()),
     }
 }
 
-/// By number: the daemon may neither read the cgroup file system nor /etc/passwd.
+/// Resolves names to numbers: the daemon may read neither the cgroup file system nor /etc/passwd.
 fn found(whose: Whose) -> Result<Whose> {
     Ok(match whose {
         Whose::CgroupAt(path) => {
             let root = CgroupDir::root()?;
             let name = unescaped(path.trim_start_matches('/')).with_context(|| {
-                format!("{path} is cut: name the account by its number, as adaptive[cgroup 4242]")
+                format!("{path} is cut off: name the account by its number, such as adaptive[cgroup 4242]")
             })?;
             let directory = root.path().join(OsStr::from_bytes(&name));
             let metadata = fs::metadata(&directory).with_context(|| {
-                format!("looking for the cgroup {path}; of one that is gone, status shows the number")
+                format!("cannot find the cgroup {path}; if it is gone, use the number that `halfopen status` shows")
             })?;
             Whose::Cgroup(metadata.ino())
         }
         Whose::UserNamed(name) => Whose::User(
-            Accounts::known().id(&name).with_context(|| format!("no user {name} in /etc/passwd"))?,
+            Accounts::known().id(&name).with_context(|| format!("/etc/passwd has no user {name}"))?,
         ),
         known => known,
     })

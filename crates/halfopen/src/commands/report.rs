@@ -1,4 +1,4 @@
-//! `report`: what the counts say, in sentences, and what to do about it.
+//! `report`: what the counts mean, in sentences, and what to do about it.
 
 use super::program_table;
 use super::show::asked_status;
@@ -9,9 +9,9 @@ use crate::output;
 use anyhow::Result;
 use serde::Serialize;
 
-/// Programs that the table lists.
+/// How many programs the table lists.
 const LISTED: usize = 20;
-/// Below this, a host has not shown yet what it does once a day.
+/// A shorter time may lack what a host does once a day.
 const A_DAY: u64 = 86_400;
 
 /// What `report --json` prints.
@@ -22,7 +22,7 @@ struct Report<'s> {
     counting_for_s: u64,
     half_open_limit: Option<u32>,
     drain_per_s: Option<f64>,
-    /// Of the whole host: attempts that began, or were refused before they could.
+    /// The attempts of the whole host that began, or were refused before they could begin.
     attempts: u64,
     #[serde(flatten)]
     host: Harm,
@@ -30,7 +30,7 @@ struct Report<'s> {
     programs: &'s [ProgramStatus],
     others: &'s Harm,
     deny: &'s [DenyStatus],
-    /// Of the scopes and accounts that limit first contacts over UDP, those that `status` lists.
+    /// The scopes and accounts that limit first contacts over UDP, as far as `status` lists them.
     udp: Vec<UdpReport<'s>>,
     advice: Vec<Advice>,
 }
@@ -47,21 +47,21 @@ struct UdpReport<'s> {
 enum Step {
     /// Look at the programs.
     KnowThePrograms,
-    /// A little, and look again.
+    /// Raise `half_open` a little, and look again.
     RaiseHalfOpen,
-    /// Of those who are trusted.
+    /// Raise `first_contacts` of trusted programs.
     RaiseFirstContacts,
-    /// More may wait.
+    /// Let more attempts wait.
     RaiseQueue,
-    /// Wait until there is more to go by.
+    /// Wait until there are more counts.
     WatchOn,
     /// `enforce --for`.
     TryEnforcing,
     /// `enforce --confirm`.
     Confirm,
-    /// The mode counts nothing.
+    /// Choose a mode that counts.
     Count,
-    /// All is well.
+    /// Nothing: all is well.
     NothingToDo,
 }
 
@@ -109,7 +109,7 @@ impl<'s> Report<'s> {
         report
     }
 
-    /// `for_credit`: what waits may wait for that, too.
+    /// `for_credit`: attempts may also wait for credit.
     fn advise(&mut self, on_trial: bool, for_credit: bool) {
         let Harm {
             gave_up_while_queued: gave_up,
@@ -132,7 +132,7 @@ impl<'s> Report<'s> {
         if self.mode == "off" {
             advise(
                 Step::Count,
-                "Nothing is counted now: `halfopen set mode audit` holds nothing and counts.".into(),
+                "Nothing is counted now: `halfopen set mode audit` counts without holding anything.".into(),
             );
         }
         if gave_up > 0 {
@@ -143,8 +143,8 @@ impl<'s> Report<'s> {
             advise(raise, raised);
         }
         if refused > 0 {
-            let text = "The queue was full: raise host.queue a little, or set host.overflow = \"wait\", where the \
-                        refused program is one that you trust.";
+            let text = "The queue was full: if you trust the refused program, raise host.queue a little, or set \
+                        host.overflow = \"wait\".";
             advise(Step::RaiseQueue, text.into());
         }
         if udp_stopped + udp_would_have_been > 0 {
@@ -155,38 +155,40 @@ impl<'s> Report<'s> {
             if would_have_waited + udp_would_have_been == 0 {
                 let text = format!(
                     "Nothing would have been held in {counted}: enforcing is safe so far. \
-                     `halfopen enforce --for 10m` tries it, and reverts by itself."
+                     `halfopen enforce --for 10m` tries it and reverts by itself."
                 );
                 advise(Step::TryEnforcing, text);
             } else {
-                let text = "When the list holds no program that must not wait, `halfopen enforce --for 10m` tries it, \
-                            and reverts by itself.";
+                let text = "Once the list has no program that must not wait, try enforcing: `halfopen enforce --for \
+                            10m` reverts by itself.";
                 advise(Step::TryEnforcing, text.into());
             }
         }
         if on_trial {
-            let text = "This is a trial: `halfopen enforce --confirm --save` keeps it, `--cancel` ends it.";
+            let text = "The host enforces on trial: `halfopen enforce --confirm --save` keeps enforcing, `halfopen \
+                        enforce --cancel` ends the trial.";
             advise(Step::Confirm, text.into());
         }
         if self.attempts == 0 && self.mode != "off" {
             advise(
                 Step::WatchOn,
-                format!("This host has dialled nobody in {counted}: there is nothing to go by yet."),
+                format!("This host has begun no attempt in {counted}: there is nothing to judge by yet."),
             );
         } else if self.counting_for_s < A_DAY && self.mode != "off" {
-            let text = format!("It was counted for {counted}: what comes once a day may not be in it yet.");
+            let text =
+                format!("The counts cover only {counted}: what happens once a day may not be in them yet.");
             advise(Step::WatchOn, text);
         }
         if cancelled > 0 {
             let text = format!(
-                "{cancelled} attempts were ended by their program while they waited: its own patience may be shorter \
-                 than the wait."
+                "Programs ended {cancelled} of their own attempts while these waited: their own timeouts may be \
+                 shorter than the wait."
             );
             advise(Step::KnowThePrograms, text);
         }
         if self.mode == "enforce" && self.attempts > 0 && gave_up + refused + cancelled + udp_stopped == 0 {
             let text = if held == 0 { "Nothing has waited" } else { "No attempt gave up while it waited" };
-            advise(Step::NothingToDo, format!("{text}: the limit does no harm that can be counted."));
+            advise(Step::NothingToDo, format!("{text}: the counts show no harm done by the limit."));
         }
     }
 
@@ -199,24 +201,25 @@ impl<'s> Report<'s> {
             self.counting_since
         )];
         let limit = self.half_open_limit.map_or("unlimited".to_owned(), |limit| limit.to_string());
-        let drain = self.drain_per_s.map_or("as slots come free".to_owned(), |rate| format!("{rate}/s"));
+        let drain = self.drain_per_s.map_or("as slots become free".to_owned(), |rate| format!("{rate}/s"));
         lines.push(format!(
-            "mode {}, half_open {limit}, drain {drain} now; counted by the values of the time",
+            "now: mode {}, half_open {limit}, drain {drain}; the counts include times with other values",
             self.mode
         ));
         lines.extend(status.trial.iter().map(ToString::to_string));
         if would_have_waited > 0 {
             lines.push(format!(
-                "audit: {would_have_waited} attempts found every slot taken and would have waited. It may be more: those \
-                 behind them would have waited too. How long cannot be told from counts."
+                "audit: {would_have_waited} attempts found every slot taken and would have waited. Enforcing may hold \
+                 more: attempts behind these would have waited too. Counts cannot tell for how long."
             ));
         } else if self.mode == "audit" {
             lines.push("audit: no attempt would have waited".to_owned());
         }
         if held + refused_overflow > 0 {
             lines.push(format!(
-                "enforce: {held} attempts waited: {} went out, {} were ended by their program, {gave_up} timed out, {} \
-                 wait now; the longest wait that has ended took {}; {refused_overflow} were refused, the queue being full",
+                "enforce: {held} attempts waited: {} went out, {} were ended by their program, {gave_up} timed out, \
+                 {} wait now; the longest wait that has ended took {}; {refused_overflow} were refused because the \
+                 queue was full",
                 self.host.released,
                 self.host.cancelled,
                 status.host.queued,
@@ -244,32 +247,32 @@ fn udp_of(scope: &ScopeStatus) -> Option<UdpReport<'_>> {
 
 fn know_udp(done: &str) -> String {
     format!(
-        "First contacts over UDP {done}: the list and events 4229 name the last programs. One that you do not know is what \
-         the limit is for. One that calls on many addresses by trade, as a resolver does, needs a [[scope]] of its own with \
-         more of udp_first_contacts."
+        "First contacts over UDP {done}: the list above and events 4229 name the latest programs. A program that you \
+         do not know is what the limit is for. A program whose job is to contact many addresses, such as a resolver, \
+         needs a [[scope]] of its own with a higher udp_first_contacts."
     )
 }
 
 fn know(what: &str) -> String {
     format!(
-        "Look at the programs that {what}. One that you do not know is what the limit is for. One that this host cannot \
-         do without belongs in `never_hold`."
+        "Look at the programs whose attempts {what}. A program that you do not know is what the limit is for. A \
+         program that this host cannot do without belongs in `never_hold`."
     )
 }
 
-const RAISE_FIRST_CONTACTS: &str = "Where you trust one of them: give it a [[scope]] of its own more first_contacts or \
-    lower answers_of_peers, and look whether it comes back before you change them again. `halfopen why PID` says whether it \
-    waits for credit or for a slot.";
+const RAISE_FIRST_CONTACTS: &str = "If you trust one of them, give it a [[scope]] of its own with a higher \
+    first_contacts or a lower answers_of_peers. Watch whether it waits again before you change more. `halfopen why \
+    PID` says whether it waits for credit or for a slot.";
 
-/// What the makers of patches for the original advised.
+/// The makers of patches for the original limit gave the same advice.
 fn raise(limit: Option<u32>) -> String {
     let raised = limit.map_or_else(String::new, |limit| {
         let raised = limit.saturating_add((limit / 2).max(1));
         format!(" (`halfopen set half_open {raised}`; now {limit})")
     });
     format!(
-        "Where you trust them all: raise half_open a little{raised}, look whether it comes back, and only then raise it \
-         again."
+        "If you trust all of them, raise half_open a little{raised}. Watch whether attempts wait again before you \
+         raise it further."
     )
 }
 

@@ -1,4 +1,4 @@
-//! How far a running daemon is sandboxed, read from the kernel, and why it is not all it could be, asked of itself.
+//! How far a running daemon is sandboxed, as the kernel shows it, and what it reports as degraded.
 
 use crate::control::{Answer, Client, Degradation, Request};
 use crate::lock::holder;
@@ -6,10 +6,10 @@ use crate::runtime_dir::RuntimeDir;
 use std::fs;
 use std::time::Duration;
 
-/// How long it may take to answer: `doctor` is for hosts where something is wrong.
+/// How long the daemon may take to answer. `doctor` is for hosts where something is wrong, so this is short.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A line for each finding; none where no daemon runs.
+/// A line for each finding; none if no daemon runs.
 pub fn lines() -> Vec<String> {
     let directory = RuntimeDir::of_this_host();
     let Some(pid) = holder(&directory).ok().flatten().and_then(|holder| holder.pid) else {
@@ -24,13 +24,13 @@ pub fn lines() -> Vec<String> {
             let own = status.degraded.into_iter().filter(|found| !is_said_elsewhere(found.reason));
             lines.extend(own.map(|found| format!("degraded  the running daemon: {}", found.explanation)));
         }
-        Ok(_) => lines.push("degraded  the running daemon: it is of another version: restart it".to_owned()),
+        Ok(_) => lines.push("degraded  the running daemon is of another version: restart it".to_owned()),
         Err(e) => lines.push(format!("degraded  the running daemon: {e}")),
     }
     lines
 }
 
-/// Chosen by the user and not for want of something, or found by `doctor` itself.
+/// The user chose it, or `doctor` finds it by itself.
 fn is_said_elsewhere(reason: Degradation) -> bool {
     matches!(reason, Degradation::Audit | Degradation::Off | Degradation::ConntrackNearlyFull)
 }

@@ -1,4 +1,4 @@
-//! `status`, `events`, `set` and `why`: numbers for people, or JSON.
+//! `status`, `events`, `set` and `why`: output for people, or JSON.
 
 use super::{ask, program_table};
 use crate::config::name::is_of_exec;
@@ -25,7 +25,7 @@ pub fn status(json: bool) -> Result<()> {
     if json { output::line(&serde_json::to_string(&status)?) } else { output::line(&table(&status)) }
 }
 
-/// Programs that `status` lists.
+/// How many programs `status` lists.
 const MOST_HARMED: usize = 5;
 
 /// The harm that the limit does comes first.
@@ -71,7 +71,7 @@ fn table(status: &Status) -> String {
         lines.push(format!("nothing is charged to {} itself", names.join(", ")));
     }
     if status.accounts_unlisted > 0 {
-        lines.push(format!("and {} accounts more of which there is less to say", status.accounts_unlisted));
+        lines.push(format!("and {} more accounts with less to report", status.accounts_unlisted));
     }
     lines.extend(scopes.iter().filter_map(|scope| Some(format!("{}: {}", scope.name, scope.udp.as_ref()?))));
     lines.extend(status.deny.iter().map(ToString::to_string));
@@ -96,7 +96,11 @@ pub fn events(follow: bool, json: bool, since: Option<Timestamp>) -> Result<()> 
         match answer {
             Answer::Event(event) if json => output::line(&serde_json::to_string(&event)?)?,
             Answer::Event(event) => output::line(&format!("{} {event}", event.time))?,
-            Answer::Missed(missed) => output::error_line(&format!("halfopen: {missed} events were missed")),
+            Answer::Missed(missed) => {
+                output::error_line(&format!(
+                    "halfopen: {missed} events are missing: this command read too slowly"
+                ));
+            }
             other => return Err(client.unexpected(&other).into()),
         }
     }
@@ -104,7 +108,7 @@ pub fn events(follow: bool, json: bool, since: Option<Timestamp>) -> Result<()> 
 }
 
 pub fn set(name: String, value: String, save: bool) -> Result<()> {
-    // The file is written before anything changes: what cannot be saved is not put in force.
+    // The file is prepared first: a value that cannot be saved is not put in force.
     let prepared = save.then(|| prepare(&name, &value)).transpose()?;
     let (key, was, now) = match ask(&Request::Set { name: name.clone(), value, save })? {
         (_, Answer::Changed { name, was, now }) => (name, was, now),
@@ -124,7 +128,7 @@ pub fn set(name: String, value: String, save: bool) -> Result<()> {
     }
 }
 
-/// A version of the daemon's file with the value in it, and where it belongs: the daemon itself may write nothing.
+/// A new version of the daemon's file with the value in it, and the file's path. The daemon itself may not write files.
 fn prepare(name: &str, value: &str) -> Result<(save::Prepared, PathBuf)> {
     let name = read_name(name)?;
     if matches!(&name, Name::Limit(RuleName::Scope(scope), _) if is_of_exec(scope)) {
@@ -151,16 +155,16 @@ pub fn why(subject: Subject) -> Result<()> {
         output::line(&named.to_string())?;
     }
     if why.named.as_ref().is_some_and(Vec::is_empty) {
-        output::line("no DNS answer has named it lately")?;
+        output::line("no recent DNS answer has named it")?;
     }
     if why.attempts.is_empty() {
-        output::line("no attempt of it is waiting or unanswered now")?;
+        output::line("no such attempt is waiting or unanswered now")?;
     }
     for attempt in &why.attempts {
         output::line(&attempt.to_string())?;
     }
     if why.in_all > why.attempts.len() {
-        output::line(&format!("and {} more, younger ones", why.in_all - why.attempts.len()))?;
+        output::line(&format!("and {} more that began later", why.in_all - why.attempts.len()))?;
     }
     Ok(())
 }
@@ -208,7 +212,7 @@ mod tests {
         assert_eq!(lines[2], "gave up while queued              7             7");
         let account = "adaptive[/a]: queued 244, half-open 0 of 10, gave up while queued 7";
         let at = lines.iter().position(|line| *line == account).unwrap();
-        assert_eq!(lines[at + 1], "and 9936 accounts more of which there is less to say");
+        assert_eq!(lines[at + 1], "and 9936 more accounts with less to report");
         assert!(table.contains("unlimited") && lines.last().unwrap().starts_with("degraded: "));
     }
 }

@@ -4,24 +4,24 @@ use super::disk::{Disk, OwnRights};
 use crate::users;
 use std::sync::{PoisonError, RwLock};
 
-/// As they were when they were last read: a value on the command line is read long after the daemon may have given up
-/// the right to read them itself.
+/// The users as of the last reading. The daemon may still need them for a `set` after it has given up the right to read
+/// the file itself.
 static LAST_READ: RwLock<Option<Vec<u8>>> = RwLock::new(None);
 
-/// What /etc/passwd says.
+/// The contents of /etc/passwd.
 #[derive(Debug, Clone, Default)]
 pub struct Accounts(Vec<u8>);
 
 impl Accounts {
-    /// Reads them anew. Where that fails, what was known stays.
+    /// Reads the file again. If that fails, the last reading stays.
     pub fn read_anew(disk: &mut dyn Disk) {
         match disk.read(users::FILE.as_ref()) {
             Ok(bytes) => *LAST_READ.write().unwrap_or_else(PoisonError::into_inner) = Some(bytes),
-            Err(e) => tracing::debug!("reading {}: {e}", users::FILE),
+            Err(e) => tracing::debug!("cannot read {}: {e}", users::FILE),
         }
     }
 
-    /// Those that were last read; reads them where they never were.
+    /// The users as of the last reading. Reads the file if it was never read.
     #[must_use]
     pub fn known() -> Self {
         let known = || LAST_READ.read().unwrap_or_else(PoisonError::into_inner).clone();

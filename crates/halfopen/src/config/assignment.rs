@@ -1,4 +1,4 @@
-//! One thing that a file or a command line says.
+//! One assignment of a file or a command line.
 
 use super::deny::DenyValue;
 use super::error::Wrong;
@@ -10,38 +10,38 @@ use super::who::Who;
 use halfopen_bpf::Per;
 use ipnet::IpNet;
 
-/// What is said.
+/// An assignment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Assignment {
     /// A key and its value.
     Setting(Setting),
-    /// There is a `[[scope]]` of that name, in the place of one that there was; its limits are said after it.
+    /// Defines a `[[scope]]`, which replaces an earlier one of that name. Its limits follow it.
     Scope {
         /// Its name.
         name: String,
-        /// Whose attempts.
+        /// Whose attempts it applies to.
         who: Who,
         /// Which of them share an account.
         per: Per,
     },
-    /// There is a `[[deny]]` of that name, in the place of one that there was; its values are said after it.
+    /// Defines a `[[deny]]`, which replaces an earlier one of that name. Its values follow it.
     Deny {
         /// Its name.
         name: String,
         /// What it refuses.
         to: Vec<IpNet>,
     },
-    /// A value of a `[[deny]]`, which must be there.
+    /// A value of a `[[deny]]`, which must exist.
     DenyValue(String, DenyValue),
-    /// A limit of a rule. A `[[scope]]` must be there; an `[[interface]]` is made by its first limit.
+    /// A limit of a rule. A `[[scope]]` must exist; the first limit of an `[[interface]]` defines it.
     Limit(RuleName, Limit),
 }
 
 impl Assignment {
-    /// Reads the value of `name` as it stands on a command line.
+    /// Reads the value of `name` from a command line.
     ///
     /// # Errors
-    /// For a value that the name does not take.
+    /// If the name does not take the value.
     pub fn read(name: &Name, value: &str) -> Result<Self, Wrong> {
         Ok(match name {
             Name::Key(key) => Self::Setting(Setting::from_text(*key, value)?),
@@ -60,7 +60,7 @@ impl Assignment {
         })
     }
 
-    /// What can be asked for to get its value; `None` for a rule as a whole.
+    /// The name by which `get` finds its value; `None` for a whole rule.
     #[must_use]
     pub fn name(&self) -> Option<Name> {
         match self {
@@ -82,7 +82,7 @@ impl Assignment {
         }
     }
 
-    /// The key, where it is one outside of rules.
+    /// The key, unless it belongs to a rule.
     #[must_use]
     pub fn key(&self) -> Option<Key> {
         if let Self::Setting(setting) = self { Some(setting.key()) } else { None }

@@ -1,10 +1,10 @@
 //! Rules by comm, which may only tighten.
 //!
-//! A program chooses its own name, so it chooses whether such a rule is for it. The first rule that fits counts: what it
-//! could leave by a name are the rules after that one which are not by name themselves. The rule may be laxer than none of
-//! those that could be for the same program, in any number, and has one account for all: so all that a program gains by
-//! going back and forth are that account and its own. What holds where no other rule fits are the host's limits alone,
-//! which hold for every rule.
+//! A program chooses its own name, and so whether such a rule matches it. The first rule that matches counts, so by its
+//! name a program could escape later rules that do not match by name themselves. A rule by comm may therefore not be
+//! laxer, in any number, than a later rule that could match the same program, and it has one account for all. A program
+//! that changes its name back and forth then gains only that account besides its own. If no other rule matches, only
+//! the host's limits apply, and those apply in every rule.
 
 use super::error::Wrong;
 use super::limit::Action;
@@ -33,11 +33,11 @@ pub(super) fn check_comm(scopes: &[&Rule], host: &Limits) -> Result<(), (Wrong, 
     Ok(())
 }
 
-/// The first number in which `one` lets more out than `other`. How long the queue is and how long an attempt may wait in
-/// it lets nothing out.
+/// The first number in which `one` lets more out than `other`. The length of the queue and of a wait are no such
+/// numbers.
 fn laxer(one: &Limits, other: &Limits) -> Option<&'static str> {
     let half_open = at_most(one.half_open, other.half_open);
-    // Only a limited number of slots has a use for their length.
+    // The life of a slot matters only if the number of slots is limited.
     let slot_life = other.half_open.is_none() || one.slot_life >= other.slot_life;
     let slowness = |drain: Option<Rate>| drain.map(|rate| std::cmp::Reverse(rate.interval_ns()));
     let drain = at_most(slowness(one.drain), slowness(other.drain));
@@ -53,8 +53,8 @@ fn laxer(one: &Limits, other: &Limits) -> Option<&'static str> {
     found.or_else(|| (!at_most(udp(one), udp(other))).then_some("udp_first_contacts"))
 }
 
-/// By which what an answer is worth differs. Without a test answers earn nothing, but silence slows nobody: neither is the
-/// laxer one.
+/// The key in which the worth of an answer differs. Without a test, answers earn nothing, but silence slows nobody, so
+/// neither is laxer than the other.
 fn differing_share(one: &FirstContact, other: &FirstContact) -> &'static str {
     if one.answers_of_a_scan == other.answers_of_a_scan { "answers_of_peers" } else { "answers_of_a_scan" }
 }
@@ -71,7 +71,7 @@ fn laxer_with_first_contacts(one: &FirstContact, other: &FirstContact) -> Option
             one.worth().is_some() == other.worth().is_some() && one.worth() <= other.worth(),
         ),
         ("credit_rate", one.rate.interval_ns() >= other.rate.interval_ns()),
-        // Known are those that answered, or those that were contacted: neither is the laxer one.
+        // Either addresses that answered are known, or those that were contacted: neither is laxer than the other.
         (
             "working_set",
             one.working_set <= other.working_set && (one.working_set == 0) == (other.working_set == 0),

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use std::ops::RangeInclusive;
 use toml::de::DeValue;
 
-/// What of a `[[deny]]` can be asked for and set, besides where to.
+/// The keys of a `[[deny]]` that `get` and `set` take: all except its destinations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DenyKey {
     /// Prefixes that are not refused.
@@ -17,7 +17,7 @@ pub enum DenyKey {
     Protocol,
     /// Ports.
     Port,
-    /// Refuse, count or let alone.
+    /// Whether calls are refused, counted or left alone.
     Mode,
 }
 
@@ -25,7 +25,7 @@ impl DenyKey {
     /// All of them, in the order of the sample file.
     pub const ALL: [Self; 4] = [Self::Except, Self::Protocol, Self::Port, Self::Mode];
 
-    /// As it is written in a file.
+    /// Its name in a file.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -43,7 +43,7 @@ impl DenyKey {
     }
 }
 
-/// Of what a rule of `[[deny]]` is.
+/// The protocol that a rule of `[[deny]]` covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     /// Connections.
@@ -59,11 +59,11 @@ pub enum Protocol {
 pub enum DenyValue {
     /// Sorted, without doubles.
     Except(Vec<IpNet>),
-    /// Which.
+    /// The protocol.
     Protocol(Protocol),
     /// Sorted; none = all.
     Port(Vec<RangeInclusive<u16>>),
-    /// At most that of the whole counts.
+    /// Limited by the mode of the whole.
     Mode(Mode),
 }
 
@@ -71,11 +71,11 @@ const PROTOCOLS: [(&str, Protocol); 3] =
     [("tcp", Protocol::Tcp), ("udp", Protocol::Udp), ("both", Protocol::Both)];
 /// Every port.
 const ALL_PORTS: &str = "all";
-const PORTS: &str = "expected a list of at most 8 ports and ranges of them, from 1 to 65535, as [22, \"6881-6889\"], or \
-                     \"all\"";
+const PORTS: &str = "expected a list of at most 8 ports and port ranges, from 1 to 65535, such as [22, \
+                     \"6881-6889\"], or \"all\"";
 
 impl DenyValue {
-    /// Reads the value of `key`, called `name` where it stands.
+    /// Reads the value of `key`, which the user calls `name`.
     pub(super) fn read(key: DenyKey, name: &str, written: &Written<'_, '_>) -> Result<Self, WrongValue> {
         let wrong = |accepted| written.wrong(name.to_owned(), accepted);
         Ok(match key {
@@ -86,7 +86,7 @@ impl DenyValue {
         })
     }
 
-    /// Reads a value, called `name`, as it stands on a command line; lists also without brackets and quotes.
+    /// Reads a value, called `name`, from a command line. Lists can also be written without brackets and quotes.
     ///
     /// # Errors
     /// [`WrongValue`] naming what is accepted.
@@ -110,7 +110,7 @@ impl DenyValue {
         }
     }
 
-    /// What holds where nothing is said.
+    /// The default of `key`.
     #[must_use]
     pub fn usual(key: DenyKey) -> Self {
         match key {
@@ -133,7 +133,7 @@ impl DenyValue {
         }
     }
 
-    /// Its value as `get` prints it: a string without its quotes, a list with commas between.
+    /// Its value as `get` prints it: a string without quotes, a list separated by commas.
     #[must_use]
     pub fn show(&self) -> String {
         let value = self.value();

@@ -1,4 +1,4 @@
-//! The rules of `[[deny]]`: as they stand in a file, and those in force.
+//! The rules of `[[deny]]`: reading them from a file, and the rules in force.
 
 use super::assignment::Assignment;
 use super::deny::{DenyKey, DenyValue};
@@ -23,9 +23,10 @@ const MOST: usize = 64;
 const MOST_PREFIXES: usize = 4096;
 const TABLE: &str = "[[deny]]";
 const TO: &str = "to";
-const NOWHERE: &str = "expected at least one prefix, as [\"10.0.0.0/8\"]; mode = \"off\" switches a rule off";
+const NOWHERE: &str =
+    "expected at least one prefix, such as [\"10.0.0.0/8\"]; mode = \"off\" switches a rule off";
 
-/// A rule and who said what of it.
+/// A rule, with the origin of each of its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deny {
     name: String,
@@ -34,12 +35,12 @@ pub struct Deny {
     values: BTreeMap<DenyKey, (DenyValue, Origin)>,
 }
 
-/// All of them.
+/// All rules of `[[deny]]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DenyRules(Vec<Deny>);
 
 impl DenyRules {
-    /// Adds a rule, or begins it anew in its place.
+    /// Adds a rule, or replaces the rule of that name in its place.
     pub fn put(&mut self, name: &str, to: &[IpNet], origin: Origin) {
         let new = Deny { name: name.to_owned(), origin, to: to.to_vec(), values: BTreeMap::new() };
         match self.0.iter_mut().find(|rule| rule.name == name) {
@@ -51,7 +52,7 @@ impl DenyRules {
     /// Puts a value into a rule.
     ///
     /// # Errors
-    /// [`Wrong::NoSuchRule`] where there is none of that name.
+    /// [`Wrong::NoSuchRule`] if there is no rule of that name.
     pub fn put_value(&mut self, name: &str, value: DenyValue, origin: Origin) -> Result<(), Wrong> {
         let known = self.known();
         let Some(rule) = self.0.iter_mut().find(|rule| rule.name == name) else {
@@ -61,17 +62,17 @@ impl DenyRules {
         Ok(())
     }
 
-    /// For the one who named a rule that is not there.
+    /// The hint for a user who named a rule that does not exist.
     #[must_use]
     pub fn known(&self) -> String {
         let names: Vec<&str> = self.0.iter().map(|rule| rule.name.as_str()).collect();
         match names.as_slice() {
             [] => format!("there is no {TABLE} in force"),
-            names => format!("those in force are {}", names.join(", ")),
+            names => format!("the rules in force are {}", names.join(", ")),
         }
     }
 
-    /// The value of `key` of the rule of that name, and who said it.
+    /// The value of `key` in the rule of that name, and its origin.
     #[must_use]
     pub fn get(&self, name: &str, key: DenyKey) -> Option<(DenyValue, &Origin)> {
         let rule = self.0.iter().find(|rule| rule.name == name)?;
@@ -79,10 +80,10 @@ impl DenyRules {
         Some(said.unwrap_or_else(|| (DenyValue::usual(key), &rule.origin)))
     }
 
-    /// What is wrong with them together, and which of them it is said of.
+    /// Checks the rules together.
     ///
     /// # Errors
-    /// The first thing that is.
+    /// The first mistake, and the origin of the rule that it concerns.
     pub fn check(&self) -> Result<(), (Wrong, Origin)> {
         let mut prefixes = 0;
         for (number, rule) in self.0.iter().enumerate() {
@@ -92,7 +93,7 @@ impl DenyRules {
             }
             let deny = rule.rule();
             prefixes += deny.to.len() + deny.except.len();
-            // One more is the kernel part's.
+            // The kernel part needs one prefix itself.
             if prefixes >= MOST_PREFIXES {
                 return Err((
                     Wrong::TooManyPrefixes { rule: named, most: MOST_PREFIXES - 1 },
@@ -103,13 +104,13 @@ impl DenyRules {
         Ok(())
     }
 
-    /// As the kernel part takes them.
+    /// The rules in the form for the kernel part.
     #[must_use]
     pub fn rules(&self) -> Vec<DenyRule> {
         self.0.iter().map(Deny::rule).collect()
     }
 
-    /// Each with all its values, for a hash.
+    /// Each rule with all its values, for a hash.
     pub fn in_full(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(|rule| {
             let values = DenyKey::ALL.map(|key| {
@@ -120,7 +121,7 @@ impl DenyRules {
         })
     }
 
-    /// As a file says them, each line with its origin.
+    /// The rules as a file, each line with its origin.
     #[must_use]
     pub fn to_toml(&self) -> String {
         let mut text = String::new();
@@ -200,7 +201,7 @@ fn read(name: &str, table: &DeTable<'_>, span: Range<usize>) -> Result<Sayings, 
                 if to.is_empty() {
                     return Err(wrong(written.wrong(named, NOWHERE.into())));
                 }
-                // Its values are said after it.
+                // The values of a rule come after the rule itself.
                 sayings.insert(0, (Assignment::Deny { name: name.to_owned(), to }, span.clone()));
             }
             given => match DenyKey::named(given) {

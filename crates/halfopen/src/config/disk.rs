@@ -1,18 +1,18 @@
-//! Where the files of a configuration are read: from the disk, or by somebody who may.
+//! Reads the files of a configuration, with the rights of this process or through one that may read them.
 
 use crate::users;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// What says by whom names are resolved on this host.
+/// The file that says which services resolve names on this host.
 pub const NSSWITCH: &str = "/etc/nsswitch.conf";
-/// Files of the system that a configuration may lead to.
+/// The system files that a configuration may need.
 const SYSTEM_FILES: [&str; 3] = [super::resolvers::FILES[0], super::resolvers::FILES[1], NSSWITCH];
 
-/// Reads what a configuration is made of.
+/// Reads the files of a configuration.
 pub trait Disk {
-    /// The files in a directory, whatever their names; `NotFound` where there is none.
+    /// The files in a directory, whatever their names; `NotFound` if there is no such directory.
     ///
     /// # Errors
     /// The file system's.
@@ -24,7 +24,7 @@ pub trait Disk {
     /// The file system's.
     fn open(&mut self, path: &Path) -> io::Result<File>;
 
-    /// What a file holds.
+    /// The contents of a file.
     ///
     /// # Errors
     /// The file system's.
@@ -49,7 +49,7 @@ impl Disk for OwnRights {
     }
 }
 
-/// Whether the configuration whose main file is `config` may be made of `path`.
+/// Whether `path` may be part of the configuration whose main file is `config`.
 #[must_use]
 pub fn is_part_of(config: &Path, path: &Path) -> bool {
     let beside = path.parent() == Some(super::conf_d(config).as_path()) && is_layer(path);
@@ -59,7 +59,7 @@ pub fn is_part_of(config: &Path, path: &Path) -> bool {
         || SYSTEM_FILES.iter().any(|file| path == Path::new(file))
 }
 
-/// Whether a file of conf.d is read: editors and `save` keep their unfinished files under names with a dot.
+/// Whether a file of conf.d is read. Editors and `save` give their unfinished files names that begin with a dot.
 #[must_use]
 pub fn is_layer(path: &Path) -> bool {
     let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));

@@ -1,4 +1,4 @@
-//! What can be wrong with a configuration. Whatever it is, nothing has been changed.
+//! What can be wrong with a configuration. Nothing has been changed when one of these errors is returned.
 
 use super::name::{NoSuchName, RuleName};
 use super::place::Place;
@@ -6,18 +6,18 @@ use super::value::WrongValue;
 use std::io;
 use std::path::PathBuf;
 
-/// Why a configuration is not taken.
+/// Why a configuration is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A file or directory cannot be read.
     #[error("{place}: cannot read it: {reason}")]
     Unreadable {
-        /// Which; the place is the first that could not be read.
+        /// The file, and the first position that could not be read.
         place: Place,
         /// Why.
         reason: io::Error,
     },
-    /// Something in a file.
+    /// A file contains a mistake.
     #[error("{place}: {wrong}")]
     InFile {
         /// Where.
@@ -25,10 +25,10 @@ pub enum ConfigError {
         /// What.
         wrong: Wrong,
     },
-    /// Something that was given by `--set` or `halfopen set`.
+    /// `--set` or `halfopen set` was given something wrong.
     #[error("{given}: {wrong}")]
     Given {
-        /// As it was given.
+        /// What the user wrote.
         given: String,
         /// What.
         wrong: Wrong,
@@ -36,7 +36,7 @@ pub enum ConfigError {
     /// A file cannot be written.
     #[error("cannot save to {}: {reason}", path.display())]
     Save {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// Why.
         reason: io::Error,
@@ -44,7 +44,7 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// Whether the command line is what is wrong (exit code 2), and not a file.
+    /// Whether the mistake is on the command line (exit code 2) and not in a file.
     #[must_use]
     pub fn wrong_use(&self) -> bool {
         matches!(self, Self::Given { .. })
@@ -54,32 +54,32 @@ impl ConfigError {
 /// What is wrong at a place.
 #[derive(Debug, thiserror::Error)]
 pub enum Wrong {
-    /// No TOML.
+    /// The text is not TOML.
     #[error("not valid TOML: {0}")]
     Toml(String),
-    /// A key that nothing has.
+    /// No such key exists.
     #[error("unknown key {key:?}: {hint}")]
     UnknownKey {
-        /// As it was given, with its table.
+        /// The key with its table, as the user wrote it.
         key: String,
-        /// The nearest name, or all of them.
+        /// The nearest key, or all of them.
         hint: String,
     },
-    /// A name that nothing has.
+    /// No such name exists.
     #[error(transparent)]
     Name(#[from] NoSuchName),
-    /// A value that the key does not take.
+    /// The key does not take this value.
     #[error(transparent)]
     Value(Box<WrongValue>),
-    /// Another thing where rules belong.
-    #[error("write {0} on a line of its own before each rule, and its keys below")]
+    /// Something else where a list of rules belongs.
+    #[error("write {0} on a line of its own before each rule, and the keys of the rule below it")]
     NoList(&'static str),
     /// A rule without a name.
-    #[error("a rule has a name: add name = \"...\" below this [[{0}]]")]
+    #[error("this rule has no name: add name = \"...\" below this [[{0}]]")]
     NoName(&'static str),
-    /// Two rules of one name in one file.
+    /// Two rules of one file share a name.
     #[error(
-        "{table} {name:?} stands further up in this file already: join the two, or give one another name"
+        "{table} {name:?} is already defined further up in this file: merge the two, or rename one of them"
     )]
     Twice {
         /// Scopes or interfaces.
@@ -87,106 +87,109 @@ pub enum Wrong {
         /// The name.
         name: String,
     },
-    /// A scope for nobody that changes nothing either.
+    /// A scope that applies to nobody and changes no other scope.
     #[error(
-        "scope {0:?} has no match: say whom it is for, as match = {{ user = \"www-data\" }}; without match it may only \
-         change limits of a scope of that name in a file read before this one, or in the preset"
+        "scope {0:?} has no match: say whom it applies to, such as match = {{ user = \"www-data\" }}; without match \
+         it can only change the limits of a scope with that name in the preset or in a file read before this one"
     )]
     NoMatch(String),
     /// An interface that limits nothing.
-    #[error("interface {0:?} limits nothing: give it a limit, as half_open = 50, or take it out")]
+    #[error("interface {0:?} limits nothing: give it a limit, such as half_open = 50, or remove it")]
     NoLimit(String),
-    /// Something that a rule cannot be.
+    /// A rule contradicts itself.
     #[error("{rule}: {wrong}")]
     Rule {
-        /// Which.
+        /// The rule.
         rule: RuleName,
-        /// What.
+        /// The mistake.
         wrong: &'static str,
     },
-    /// A limit for a rule that is not there.
+    /// A limit for a rule that does not exist.
     #[error("there is no {rule} to change: {known}")]
     NoSuchRule {
-        /// As it was given.
+        /// The rule, as the user wrote it.
         rule: RuleName,
-        /// Those there are.
+        /// The rules that exist.
         known: String,
     },
     /// More rules than the kernel part has room for.
-    #[error("{rule} is one too many: at most {most} rules in [[{}]], those of the preset among them", rule.table())]
+    #[error("{rule} is one too many: [[{}]] takes at most {most} rules, including those of the preset", rule.table())]
     TooMany {
-        /// The first that has no room.
+        /// The first rule without room.
         rule: RuleName,
         /// The room.
         most: usize,
     },
     /// More patterns than the kernel part has room for.
     #[error(
-        "{rule} is one too many: at most {most} rules in [[scope]], those of the preset among them, and each pattern of a list \
-         counts as one"
+        "{rule} is one too many: [[scope]] takes at most {most} rules, including those of the preset, and each \
+         pattern of a list counts as one rule"
     )]
     TooManyPatterns {
-        /// The first that has no room.
+        /// The first rule without room.
         rule: RuleName,
         /// The room.
         most: usize,
     },
-    /// A `[[deny]]` that refuses nothing and changes nothing either.
+    /// A `[[deny]]` that refuses nothing and changes no other rule.
     #[error(
-        "deny {0:?} has no to: say which destinations it refuses, as to = [\"10.0.0.0/8\"]; without it, it may only change a \
-         rule of that name in a file read before this one"
+        "deny {0:?} has no to: say which destinations it refuses, such as to = [\"10.0.0.0/8\"]; without to it can \
+         only change a rule with that name in a file read before this one"
     )]
     NoDestination(String),
     /// More prefixes than the kernel part has room for.
-    #[error("{rule}: the rules of [[deny]] have more than {most} prefixes by then: join some to larger ones")]
+    #[error(
+        "{rule}: with it, the rules of [[deny]] have more than {most} prefixes: merge some into larger ones"
+    )]
     TooManyPrefixes {
-        /// The first that has no room.
+        /// The first rule without room.
         rule: RuleName,
-        /// The room, of all rules together.
+        /// The room for all rules together.
         most: usize,
     },
-    /// A scope and an interface of one name.
+    /// A scope and an interface share a name.
     #[error(
-        "there is a [[scope]] of the name {0:?} too, and status and events could not tell them apart: rename it"
+        "a [[scope]] is named {0:?} too, so status and events could not tell the two apart: rename one of them"
     )]
     Shared(String),
-    /// A rule by name that a program could loosen its limits with.
+    /// A rule by `comm` that a program could use to loosen its limits.
     #[error(
-        "{rule} asks for comm, which a program chooses for itself, and its {key} is laxer than that of {than}, which comes \
-         after it and may be for the same programs: make it as strict, put it after {than}, or ask for exe, user or cgroup"
+        "{rule} matches by comm, which a program chooses for itself, and its {key} is laxer than that of {than}, \
+         which comes after it and may match the same programs: make it as strict, put it after {than}, or match by \
+         exe, user or cgroup"
     )]
     LaxComm {
-        /// The rule that asks for comm.
+        /// The rule that matches by `comm`.
         rule: RuleName,
-        /// What is laxer.
+        /// The laxer key.
         key: &'static str,
-        /// The rule that a program could leave.
+        /// The rule that a program could escape.
         than: RuleName,
     },
-    /// Accounts for names.
+    /// A rule by `comm` with accounts.
     #[error(
-        "{0} asks for comm, which a program chooses for itself: with per, each change of its name could bring a fresh \
-         account; leave per out"
+        "{0} matches by comm, which a program chooses for itself: with per, a program could get a fresh account by \
+         changing its name; remove per"
     )]
     CommPer(RuleName),
-    /// Scans that are answered as often as peers.
+    /// Scans would be expected to get as many answers as programs that look for peers.
     #[error(
-        "{0}: answers_of_a_scan is not below answers_of_peers, and nothing would tell a scan from a program that looks for \
-         peers; write a lower one, or \"off\""
+        "{0}: answers_of_a_scan is not below answers_of_peers, so nothing would tell a scan from a program that looks \
+         for peers: set a lower value, or \"off\""
     )]
     NoTest(String),
     /// A limit on UDP in an `[[interface]]`.
     #[error(
-        "{0}: first contacts over UDP are counted by who sends, not by interface; limit them in [host] or a [[scope]]"
+        "{0}: first contacts over UDP are counted by sender, not by interface: limit them in [host] or in a [[scope]]"
     )]
     UdpByInterface(String),
     /// A value where a table belongs.
-    #[error("host is a table: write [host] on a line of its own, and its keys below")]
+    #[error("host is a table: write [host] on a line of its own, and its keys below it")]
     HostIsATable,
-    /// No `KEY=VALUE`.
-    #[error("expected KEY=VALUE, as host.half_open=20")]
+    /// Not of the form `KEY=VALUE`.
+    #[error("expected KEY=VALUE, such as host.half_open=20")]
     NoValue,
-    /// A scope's limit where only the configuration's keys can be given.
+    /// `--save` for the limit of a scope of `exec`.
     #[error("a scope of `halfopen exec` exists only while its program runs: set it without --save")]
     ScopeIsPassing,
 }

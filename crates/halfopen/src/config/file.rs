@@ -13,13 +13,13 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// What one file says, each with the place of its value.
+/// The assignments of a file, each with the place of its value.
 pub type Layer = Vec<(Assignment, Place)>;
 
-/// Reads the file at `path`; `None` where there is none.
+/// Reads the file at `path`; `None` if there is none.
 ///
 /// # Errors
-/// The first thing that is wrong with it.
+/// The first mistake in it.
 pub fn read(disk: &mut dyn Disk, path: &Path) -> Result<Option<Layer>, ConfigError> {
     let unreadable = |text: &str, at, reason| {
         Err(ConfigError::Unreadable { place: Place::in_text(path, text, at), reason })
@@ -41,12 +41,12 @@ pub fn read(disk: &mut dyn Disk, path: &Path) -> Result<Option<Layer>, ConfigErr
 /// Reads `text`, the contents of `path`.
 ///
 /// # Errors
-/// The first thing that is wrong with it.
+/// The first mistake in it.
 pub fn parse(path: &Path, text: &str) -> Result<Layer, ConfigError> {
     let at = |span: std::ops::Range<usize>| Place::in_text(path, text, span.start);
     let wrong = |span, wrong| ConfigError::InFile { place: at(span), wrong };
     let (document, mistakes) = DeTable::parse_recoverable(text);
-    // The parser goes on behind a mistake and may trip over what it made of it.
+    // After a mistake, the parser continues with a guess and may report more mistakes that follow from it.
     let places = mistakes.iter().map(|e| (e.span().unwrap_or(0..0), e.message()));
     if let Some((span, message)) = places.min_by_key(|(span, _)| span.start) {
         return Err(wrong(span, Wrong::Toml(message.to_owned())));
@@ -94,7 +94,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Layer, ConfigError> {
 fn unknown_in_host(given: &str) -> Wrong {
     let hint = match limit_meant(given, LimitKey::ALL.into_iter().map(LimitKey::name)) {
         _ if Key::TOP.iter().any(|key| key.leaf() == given) => {
-            format!("{given} stands above the first table, not in [host]")
+            format!("{given} belongs above the first table, not in [host]")
         }
         Some(hint) => hint,
         None => format!("[host] has {}", LimitKey::ALL.map(LimitKey::name).join(", ")),
@@ -111,7 +111,7 @@ fn unknown_on_top(given: &str) -> Wrong {
     let hint = if let Some(new) = replaced(given) {
         new.to_owned()
     } else if LimitKey::named(given).is_some() {
-        format!("{given} stands below [host], [[scope]] or [[interface]]")
+        format!("{given} belongs below [host], [[scope]] or [[interface]]")
     } else if let Some(name) = nearest(given, Key::TOP.into_iter().map(Key::leaf).chain(tables())) {
         let table = TABLES.into_iter().find(|(table, _)| *table == name);
         did_you_mean(table.map_or(name, |(_, written)| written))

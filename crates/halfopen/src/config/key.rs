@@ -2,42 +2,42 @@
 
 use std::fmt;
 
-/// One number of a scope's limits.
+/// One of the limits of a scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LimitKey {
     /// Attempts that may be half-open at once.
     HalfOpen,
     /// How long an unanswered attempt keeps its slot.
     SlotLife,
-    /// Releases per time.
+    /// Releases per unit of time.
     Drain,
     /// Whether a release needs a free slot.
     Strict,
     /// Attempts that may wait.
     Queue,
-    /// What becomes of those beyond.
+    /// What happens to attempts beyond that number.
     Overflow,
     /// The longest wait.
     MaxWait,
     /// First contacts that may go out before any was answered.
     FirstContacts,
-    /// How many of a scan's first contacts are answered.
+    /// The share of a scan's first contacts that is answered.
     AnswersOfAScan,
-    /// How many of those of a program that looks for peers.
+    /// The same share for a program that looks for peers.
     AnswersOfPeers,
-    /// How many credits come back in a time.
+    /// How much credit comes back per unit of time.
     CreditRate,
     /// Addresses that count as known although they never answered.
     WorkingSet,
     /// Which waiting first contact goes out next.
     Order,
-    /// What is done about a suspect.
+    /// What happens to a suspect.
     OnSuspect,
-    /// For how long.
+    /// How long a block lasts.
     BlockFor,
-    /// First contacts over UDP per time.
+    /// First contacts over UDP per unit of time.
     UdpFirstContacts,
-    /// What becomes of those beyond.
+    /// What happens to first contacts over UDP beyond that rate.
     UdpExcess,
 }
 
@@ -63,7 +63,7 @@ impl LimitKey {
         Self::UdpExcess,
     ];
 
-    /// As it is written in a file.
+    /// Its name in a file.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -99,7 +99,7 @@ impl LimitKey {
 pub enum Key {
     /// The limits to start from.
     Preset,
-    /// Hold, count or let alone.
+    /// Whether attempts are held, counted or left alone.
     Mode,
     /// Whether the limit outlives the daemon.
     Persist,
@@ -115,13 +115,13 @@ pub enum Key {
     Records,
     /// How long an address that answered stays known.
     KnownFor,
-    /// For whom DNS answers count.
+    /// Whose attempts DNS answers count for.
     Names,
     /// How long an address stays named.
     NamesFor,
-    /// Whose answers count.
+    /// The resolvers whose answers count.
     Resolvers,
-    /// From which wait on event 4226 is sent.
+    /// How long an attempt must have waited before event 4226 is sent.
     EventAfter,
     /// A limit of the host scope.
     Host(LimitKey),
@@ -150,7 +150,7 @@ impl Key {
         Self::TOP.into_iter().chain(LimitKey::ALL.into_iter().map(Self::Host))
     }
 
-    /// As it is written in its table.
+    /// Its name in its table.
     #[must_use]
     pub fn leaf(self) -> &'static str {
         match self {
@@ -188,20 +188,20 @@ pub fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<
         .map(|(name, _)| name)
 }
 
-/// What to write in place of a key that earlier versions had.
+/// What replaces a key of earlier versions.
 #[must_use]
 pub fn replaced(given: &str) -> Option<&'static str> {
     match given {
         "reward" => Some(
-            "what an answer earns follows from answers_of_a_scan and answers_of_peers: write those, as \"2%\" and \"10%\"; \
-             answers_of_a_scan = \"off\" in place of reward = 0",
+            "answers_of_a_scan and answers_of_peers now determine what an answer earns: set those, such as \"2%\" and \
+             \"10%\"; for reward = 0, set answers_of_a_scan = \"off\"",
         ),
-        "recover" => Some("write credit_rate, as \"2/s\" in place of recover = \"500ms\""),
+        "recover" => Some("set credit_rate, such as \"2/s\", instead of recover = \"500ms\""),
         "recover_most" => Some(
-            "leave it out: credit_rate halves with every twelve first contacts that meet silence, to 1/512s",
+            "remove it: credit_rate halves with every twelve first contacts that meet silence, down to 1/512s",
         ),
-        "poke" => Some("write wakeups in place of poke"),
-        "essential" => Some("write never_hold in place of essential; its rules stay as they are"),
+        "poke" => Some("it is now called wakeups"),
+        "essential" => Some("it is now called never_hold; its rules stay the same"),
         _ => None,
     }
 }
@@ -212,7 +212,7 @@ pub fn did_you_mean(name: &str) -> String {
     format!("did you mean {name}?")
 }
 
-/// What a limit that nothing has may have been meant for; `known` are those and other names that may stand there.
+/// What the user may have meant by an unknown limit. `known` are the limits and the other names allowed in that place.
 pub fn limit_meant<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     replaced(given).map(str::to_owned).or_else(|| nearest(given, known).map(did_you_mean))
 }

@@ -21,48 +21,48 @@ pub enum Limit {
     Strict(bool),
     /// Attempts, at least one; [`QUEUE_UNLIMITED`] = unlimited.
     Queue(u32),
-    /// What becomes of those beyond.
+    /// What happens to attempts beyond the queue.
     Overflow(Overflow),
     /// `None` = as long as the program would have waited.
     MaxWait(Option<Duration>),
     /// 1 to [`FirstContact::MOST`]; `None` = first contacts are attempts like any other.
     FirstContacts(Option<u32>),
-    /// `None` = a scan is not told from anything.
+    /// `None` = nothing is tested.
     AnswersOfAScan(Option<Share>),
-    /// More than a scan's.
+    /// Greater than the share of a scan.
     AnswersOfPeers(Share),
-    /// Where nothing was silent.
+    /// The rate if no contact met silence.
     CreditRate(Rate),
     /// 0 to [`FirstContact::WORKING_SET_MOST`].
     WorkingSet(u32),
-    /// Which waiter goes out when a credit is there.
+    /// Which waiter goes out when there is credit.
     Order(Order),
-    /// What is done about a suspect.
+    /// What happens to a suspect.
     OnSuspect(Action),
     /// Within [`BLOCK_FOR`].
     BlockFor(Duration),
-    /// `None` = as many as there are.
+    /// `None` = no limit.
     UdpFirstContacts(Option<Rate>),
-    /// What becomes of those beyond.
+    /// What happens to first contacts over UDP beyond the rate.
     UdpExcess(Excess),
 }
 
 /// [`OnSuspect`] without its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
-    /// Status and events say so.
+    /// Status and events name it.
     Notify,
-    /// And its answers earn no more than their cost.
+    /// In addition, its answers earn no more than they cost.
     Throttle,
-    /// And its `connect()` fails for a while.
+    /// In addition, its `connect()` calls fail for a while.
     Block,
 }
 
-/// What the kernel part counts as no limit on the queue.
+/// The value that the kernel part takes as no limit on the queue.
 pub const QUEUE_UNLIMITED: u32 = u32::MAX;
 /// The shortest and the longest block.
 pub const BLOCK_FOR: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(24));
-/// How long a block lasts where nothing else is said.
+/// How long a block lasts by default.
 const USUAL_BLOCK: Duration = Duration::from_mins(10);
 
 const OVERFLOW: [(&str, Overflow); 2] = [("refuse", Overflow::Refuse), ("wait", Overflow::Wait)];
@@ -70,12 +70,13 @@ const ORDER: [(&str, Order); 2] = [("oldest", Order::Oldest), ("either", Order::
 const ACTION: [(&str, Action); 3] =
     [("notify", Action::Notify), ("throttle", Action::Throttle), ("block", Action::Block)];
 const EXCESS: [(&str, Excess); 2] = [("refuse", Excess::Refuse), ("drop", Excess::Drop)];
-const MAX_WAIT: &str = "expected a time above 0, as \"30s\", or \"program\" for the program's own patience";
-const DRAIN: &str = "expected releases per time, as \"10/s\" or \"1/4s\", or \"unlimited\"";
-const CREDIT_RATE: &str = "expected first contacts per time, as \"2/s\" or \"1/4s\"";
-const OF_A_SCAN: &str = "expected a percentage from \"0.1%\" to \"99.9%\", as \"2%\", or \"off\"";
-const OF_PEERS: &str = "expected a percentage from \"0.1%\" to \"99.9%\", as \"10%\"";
-const UDP: &str = "expected addresses per time, as \"20/s\" or \"1/4s\", or \"off\"";
+const MAX_WAIT: &str = "expected a time above 0, such as \"30s\", or \"program\" to wait as long as \
+                        the program would have waited";
+const DRAIN: &str = "expected releases per unit of time, such as \"10/s\" or \"1/4s\", or \"unlimited\"";
+const CREDIT_RATE: &str = "expected first contacts per unit of time, such as \"2/s\" or \"1/4s\"";
+const OF_A_SCAN: &str = "expected a percentage from \"0.1%\" to \"99.9%\", such as \"2%\", or \"off\"";
+const OF_PEERS: &str = "expected a percentage from \"0.1%\" to \"99.9%\", such as \"10%\"";
+const UDP: &str = "expected addresses per unit of time, such as \"20/s\" or \"1/4s\", or \"off\"";
 
 impl Limit {
     pub(super) fn read(key: LimitKey, name: &str, written: &Written<'_, '_>) -> Result<Self, WrongValue> {
@@ -119,7 +120,7 @@ impl Limit {
         })
     }
 
-    /// Reads a limit, called `name`, as it stands on a command line.
+    /// Reads a limit, called `name`, from a command line.
     ///
     /// # Errors
     /// [`WrongValue`] naming what is accepted.
@@ -152,8 +153,7 @@ impl Limit {
         }
     }
 
-    /// The limit of `limits` that `key` names. Where first contacts cost nothing, what they would cost if only that was
-    /// changed.
+    /// The limit of `limits` that `key` names. If first contacts cost nothing, the value that would apply if they did.
     #[must_use]
     pub fn of(limits: &Limits, key: LimitKey) -> Self {
         let first = limits.first_contact.unwrap_or_else(FirstContact::adaptive);
@@ -238,8 +238,8 @@ impl Limit {
         show(&self.value())
     }
 
-    /// Puts it into `limits`. Those of first contacts change nothing where these cost nothing, and `block_for` nothing
-    /// where suspects are not blocked: to be put in the order of [`LimitKey::ALL`].
+    /// Puts the limit into `limits`. Limits of first contacts have no effect while first contacts cost nothing, nor has
+    /// `block_for` while suspects are not blocked. So apply limits in the order of [`LimitKey::ALL`].
     pub fn apply(&self, limits: &mut Limits) {
         match *self {
             Self::HalfOpen(half_open) => limits.half_open = half_open,
@@ -293,7 +293,7 @@ impl Limit {
 }
 
 impl Action {
-    /// What is done.
+    /// The action of `on_suspect`.
     #[must_use]
     pub fn of(on_suspect: OnSuspect) -> Self {
         match on_suspect {
@@ -323,7 +323,7 @@ fn block_for(on_suspect: OnSuspect) -> Duration {
     if let OnSuspect::Block(time) = on_suspect { time } else { USUAL_BLOCK }
 }
 
-/// `TcpNumConnections` as the original would hold it.
+/// `TcpNumConnections` in the numbers of the original.
 #[must_use]
 pub fn tcp_num_connections(half_open: Option<u32>) -> u32 {
     half_open.map_or(Limits::UNLIMITED, |number| number.min(Limits::UNLIMITED))

@@ -1,9 +1,9 @@
-//! The configuration: files, what the command line sets on top, and what holds in the end.
+//! The configuration: the files, the values that the command line sets on top, and the values that result.
 //!
-//! A live `set` that was not saved lasts until SIGHUP or the daemon's end: the files and `--set` are the truth that a
-//! reload returns to, so that two hosts with the same files are alike after it.
+//! A value that `set` changed without saving lasts until SIGHUP or until the daemon ends. A reload returns to the files
+//! and `--set`, so that two hosts with the same files are alike after it.
 //!
-//! A preset is a file of the program's own, read before all others; its rules are tried after theirs.
+//! A preset is a file that is part of the program. It is read before all others, and its rules are tried after theirs.
 
 pub mod accounts;
 pub mod assignment;
@@ -56,13 +56,13 @@ pub use setting::Setting;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The configuration file where none is named.
+/// The configuration file if none is named.
 pub const DEFAULT_FILE: &str = "/etc/halfopen/halfopen.toml";
 
-/// What the shipped configuration file says.
+/// The shipped configuration file.
 pub const SAMPLE: &str = include_str!("sample.toml");
 
-/// Where a configuration comes from; read anew at each [`Sources::load`].
+/// The sources of a configuration. Each [`Sources::load`] reads them again.
 #[derive(Debug, Clone)]
 pub struct Sources {
     path: PathBuf,
@@ -71,7 +71,7 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// `file` or else [`DEFAULT_FILE`], meant from the working directory, and `--set KEY=VALUE` on top.
+    /// `file` (relative to the working directory) or else [`DEFAULT_FILE`], with `--set KEY=VALUE` on top.
     ///
     /// # Errors
     /// [`ConfigError::Given`] for a wrong `--set`.
@@ -89,7 +89,7 @@ impl Sources {
     /// Reads all files with the rights of this process.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// The first mistake.
     pub fn load(&self) -> Result<Resolved, ConfigError> {
         self.load_from(&mut OwnRights)
     }
@@ -97,7 +97,7 @@ impl Sources {
     /// Reads all files.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// The first mistake.
     pub fn load_from(&self, disk: &mut dyn Disk) -> Result<Resolved, ConfigError> {
         Accounts::read_anew(disk);
         let mut said = Vec::new();
@@ -144,7 +144,7 @@ pub fn read_said(name: &Name, value: &str) -> Result<Assignment, ConfigError> {
 /// Reads NAME as `get` and `set` take it.
 ///
 /// # Errors
-/// [`ConfigError::Given`] with the nearest name there is.
+/// [`ConfigError::Given`] with the nearest known name.
 pub fn read_name(name: &str) -> Result<Name, ConfigError> {
     Name::read(name).map_err(|e| ConfigError::Given { given: name.to_owned(), wrong: e.into() })
 }

@@ -1,4 +1,4 @@
-//! What `get`, `set` and `--set` can name.
+//! The names that `get`, `set` and `--set` take.
 
 use super::deny::DenyKey;
 use super::key::{Key, LimitKey, did_you_mean, limit_meant, nearest};
@@ -16,7 +16,7 @@ pub enum RuleName {
 }
 
 impl RuleName {
-    /// The table that it stands in.
+    /// The table of the rule.
     #[must_use]
     pub fn table(&self) -> &'static str {
         match self {
@@ -53,19 +53,19 @@ pub enum Name {
     TcpNumConnections(Option<String>),
 }
 
-/// A name that nothing has.
+/// No such name exists.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoSuchName {
     /// Neither a key nor an alias.
-    #[error("there is no {given:?}: {hint}")]
+    #[error("unknown name {given:?}: {hint}")]
     Unknown {
-        /// As it was given.
+        /// The name, as the user wrote it.
         given: String,
         /// The nearest name, or all of them.
         hint: String,
     },
-    /// No interface could be called so.
-    #[error("{0}: expected Interfaces\\NAME\\TcpNumConnections, as Interfaces\\eth0\\TcpNumConnections")]
+    /// No interface can have that name.
+    #[error("{0}: expected Interfaces\\NAME\\TcpNumConnections, such as Interfaces\\eth0\\TcpNumConnections")]
     Interface(String),
 }
 
@@ -73,7 +73,7 @@ const ORIGINAL: &str = "TcpNumConnections";
 const INTERFACES: &str = "Interfaces\\";
 
 impl Name {
-    /// Reads a name as `get`, `set` and `--set` take it. Letters' case does not matter in the original's names.
+    /// Reads a name as `get`, `set` and `--set` take it. Case does not matter in the names of the original.
     ///
     /// # Errors
     /// [`NoSuchName`] with the nearest name there is.
@@ -152,20 +152,20 @@ fn value_of_deny(text: &str) -> Option<Result<Name, NoSuchName>> {
     Some(DenyKey::named(key).map(|key| Name::Deny(name.to_owned(), key)).ok_or_else(|| {
         let keys = DenyKey::ALL.map(DenyKey::name);
         let hint = nearest(key, keys.into_iter()).map_or_else(
-            || format!("what can be asked for is {}; to stands in a file", keys.join(", ")),
+            || format!("the keys are {}; to can only be set in a file", keys.join(", ")),
             did_you_mean,
         );
         NoSuchName::Unknown { given: text.to_owned(), hint }
     }))
 }
 
-/// What a limit that nothing has may have been meant for.
+/// What the user may have meant by an unknown limit.
 fn no_such_limit(given: &str) -> String {
     limit_meant(given, LimitKey::ALL.into_iter().map(LimitKey::name))
         .unwrap_or_else(|| format!("the limits are {}", LimitKey::ALL.map(LimitKey::name).join(", ")))
 }
 
-/// Whether an interface could have that name: as the kernel's `dev_valid_name()`.
+/// Whether an interface can have that name, by the rules of the kernel's `dev_valid_name()`.
 #[must_use]
 pub fn is_interface(name: &str) -> bool {
     let good = |c: char| c != '/' && c != ':' && c != '\0' && !c.is_whitespace();

@@ -1,5 +1,5 @@
-//! `never_hold`: who is never held. A rule asks for what a program cannot choose for itself: its cgroup, its user, the
-//! file that it runs.
+//! `never_hold`: programs that are never held. A rule matches by what a program cannot choose for itself: its cgroup,
+//! its user, the file that it runs.
 
 use super::accounts::Accounts;
 use super::key::{did_you_mean, nearest};
@@ -14,12 +14,12 @@ use std::path::PathBuf;
 use toml::de::{DeTable, DeValue};
 use toml_edit::{Array, InlineTable, Value};
 
-/// Rules that the kernel part has room for.
+/// How many rules the kernel part has room for.
 const MOST: usize = 64;
 /// Names in a cgroup's path, and bytes in each, that the kernel part compares.
 const DEEPEST: usize = 12;
 const LONGEST_NAME: usize = 58;
-/// Stands for the list that comes with this version.
+/// The word for the list of this version.
 const WORD: &str = "shipped";
 const KEYS: [&str; 4] = ["cgroup", "user", "exe", "reason"];
 const ROOT: u32 = 0;
@@ -34,7 +34,7 @@ enum Entry {
     Rule(Rule),
 }
 
-/// Who meets all conditions that are given, at least one, is never held.
+/// A program that meets all given conditions is never held. At least one is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Rule {
     cgroup: Option<String>,
@@ -44,7 +44,7 @@ struct Rule {
 }
 
 impl Default for NeverHoldList {
-    /// What the package ships.
+    /// The list that the package ships.
     fn default() -> Self {
         Self(vec![Entry::shipped(&Accounts::known())])
     }
@@ -53,7 +53,7 @@ impl Default for NeverHoldList {
 impl NeverHoldList {
     pub(super) fn read(value: &DeValue<'_>, span: Range<usize>) -> Result<Self, WrongValue> {
         const EXPECTED: &str =
-            "expected a list of tables, as [\"shipped\", { cgroup = \"/system.slice/x.service\" }]";
+            "expected a list of tables, such as [\"shipped\", { cgroup = \"/system.slice/x.service\" }]";
         let DeValue::Array(list) = value else { return Err(wrong("", value, span, EXPECTED)) };
         let accounts = Accounts::known();
         let mut entries = Vec::new();
@@ -66,8 +66,9 @@ impl NeverHoldList {
             };
             rules += entry.rules().len();
             if rules > MOST {
-                let accepted =
-                    format!("expected at most {MOST} rules: join some, as by naming the cgroup above");
+                let accepted = format!(
+                    "expected at most {MOST} rules: merge some, for example by naming a parent cgroup"
+                );
                 return Err(wrong("", item.get_ref(), item.span(), &accepted));
             }
             entries.push(entry);
@@ -83,18 +84,20 @@ impl NeverHoldList {
         Value::Array(entries.collect::<Array>())
     }
 
-    /// As [`NeverHoldList::value`], the shipped list written out.
+    /// As [`NeverHoldList::value`], with the shipped list written out.
     pub(super) fn in_full(&self) -> Value {
         let tables = self.rules().map(|rule| Value::InlineTable(rule.table()));
         Value::Array(tables.collect::<Array>())
     }
 
-    /// As the kernel part takes it. A rule for a user that this host lacks meets nobody and is left out.
+    /// The rules in the form for the kernel part. Leaves out a rule for a user that this host lacks, which matches
+    /// nobody.
     pub(super) fn apply(&self) -> Vec<NeverHold> {
         self.rules().filter_map(Rule::apply).collect()
     }
 
-    /// What keeps rules of this host's own from meeting anybody. Of the shipped ones most do not apply to a host.
+    /// Why rules of this host's own match nobody. Shipped rules are left out: most of them do not apply to a given
+    /// host.
     #[must_use]
     pub fn unmet(&self) -> Vec<String> {
         let own = self.0.iter().filter_map(|entry| match entry {
@@ -104,7 +107,8 @@ impl NeverHoldList {
         own.collect()
     }
 
-    /// The lines of a file that says the same, `[` to `]`, with what comes of each rule on this host.
+    /// The lines of a file that say the same, from `[` to `]`, with a remark on each rule that matches nobody on this
+    /// host.
     pub(super) fn lines(&self) -> Vec<String> {
         let mut lines = vec!["[".to_owned()];
         for entry in &self.0 {
@@ -154,10 +158,9 @@ impl Rule {
                 "cgroup" => rule.cgroup = Some(cgroup(text).ok_or_else(|| refused(CGROUP))?),
                 "exe" => {
                     let path = text.filter(|path| path.starts_with('/')).map(PathBuf::from);
-                    rule.exe =
-                        Some(path.ok_or_else(|| {
-                            refused("expected the file's whole path, as \"/usr/sbin/sshd\"")
-                        })?);
+                    rule.exe = Some(path.ok_or_else(|| {
+                        refused("expected the file's whole path, such as \"/usr/sbin/sshd\"")
+                    })?);
                 }
                 "user" if text == Some("any") => return Err(refused(ANY_USER)),
                 "user" => {
@@ -180,7 +183,7 @@ impl Rule {
         }
         if rule.cgroup.is_none() && rule.user.is_none() && rule.exe.is_none() {
             let whole = DeValue::Table(table.clone());
-            return Err(wrong("", &whole, span, "a rule names at least one of cgroup, user and exe"));
+            return Err(wrong("", &whole, span, "a rule must name at least one of cgroup, user and exe"));
         }
         Ok(rule)
     }
@@ -211,18 +214,18 @@ impl Rule {
     fn apply(&self) -> Option<NeverHold> {
         let user = match &self.user {
             Some(user) => Some(user.id?),
-            // Whoever may run a file may have it load code of his own.
+            // A user who may run a file can make it load code of their own.
             None => self.exe.as_ref().map(|_| ROOT),
         };
         Some(NeverHold { cgroup: self.cgroup.clone(), user, exe: self.exe.clone() })
     }
 
-    /// What keeps it from meeting anybody on this host.
+    /// Why it matches nobody on this host.
     fn unmet(&self) -> Option<String> {
         if let Some(User { name, id: None }) = &self.user {
             return Some(format!("no user {name} in /etc/passwd"));
         }
-        // Where this process may not look, the file may well be.
+        // If this process may not look there, the file may exist.
         let is_missing =
             |exe: &&PathBuf| fs::metadata(exe).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
         let exe = self.exe.as_ref().filter(is_missing)?;
@@ -231,15 +234,15 @@ impl Rule {
 
     /// The same for `check`, after a space, or nothing.
     fn remark(&self) -> String {
-        self.unmet().map_or_else(String::new, |unmet| format!(" meets nobody here: {unmet}"))
+        self.unmet().map_or_else(String::new, |unmet| format!(" matches nobody here: {unmet}"))
     }
 }
 
 const COMM: &str = "a program chooses its own name: name its cgroup, user or exe";
-const ANY_USER: &str = "any user could start that file with LD_PRELOAD and be let loose: name the user; without \
-                        one an exe counts where root runs it";
-const CGROUP: &str = "expected the path of a cgroup below the root, no pattern, as \"/system.slice/x.service\": at most \
-                      12 names of at most 58 bytes each";
+const ANY_USER: &str = "any user could start that file with LD_PRELOAD and escape the limit: name the user; without a \
+                        user, an exe applies only if root runs it";
+const CGROUP: &str = "expected the path of a cgroup below the root, without wildcards, such as \
+                      \"/system.slice/x.service\": at most 12 names of at most 58 bytes each";
 
 fn cgroup(text: Option<&str>) -> Option<String> {
     let path = text?;

@@ -1,10 +1,10 @@
-//! Programs that a host cannot do without: those that let people in, that keep the host what it is told to be, and that
-//! tell how it is. Each dials few peers, but must not wait behind a scanner for them.
+//! Programs that a host cannot do without: those that let people in, keep the host configured, and report its state.
+//! Each dials few peers, but must not wait behind a scanner for them.
 //!
-//! A unit's cgroup is made by systemd and joined by root alone. Containers and sessions have cgroups of their own, so
-//! what a runtime starts is not let loose with it. Where it would be (podman without a daemon, agents that open shells
-//! for people, `ansible` over ssh), nothing is listed: name those on a host that needs them. A Prometheus server is not
-//! listed either: it dials every target, dead ones too, and so is what the limit is for.
+//! systemd makes a unit's cgroup, and only root can join it. Containers and sessions have cgroups of their own, so the
+//! programs that a runtime starts do not escape the limit with it. If they would (podman without a daemon, agents that
+//! open shells for people, `ansible` over ssh), the program is not listed: name it on a host that needs it. A
+//! Prometheus server is not listed either: it dials every target, including dead ones, and so is what the limit is for.
 
 /// One rule of the list.
 pub(super) struct Shipped {
@@ -26,21 +26,21 @@ const fn unit_as(cgroup: &'static str, user: &'static str, reason: &'static str)
     Shipped { cgroup: Some(cgroup), user: Some(user), exe: None, reason }
 }
 
-// Not by cgroup: without a login manager the sessions share it. Port forwards run as their user and are held, but for root's
-// own.
-const LOGIN: &str = "logins, as where PAM asks Kerberos or LDAP";
-const LOOKUP: &str = "users and logins are looked up through it";
+// Not by cgroup: without a login manager the sessions share it. Port forwards run as their user and are held, except
+// for root's own.
+const LOGIN: &str = "logins: PAM may ask Kerberos or LDAP";
+const LOOKUP: &str = "looks up users and logins";
 const RUNTIME: &str = "pulls images and starts containers, which have cgroups of their own";
-const NAMES: &str = "names, over TCP and TLS too: without them nothing else connects";
-const CLOCK: &str = "the clock: NTS fetches keys over TCP, and certificates fail where it is off";
-const NETWORK: &str = "the network itself; it has no use for TCP today";
-const CONFIGURATION: &str = "brings the configuration, and so the way to repair this one";
+const NAMES: &str = "resolves names, also over TCP and TLS: without names nothing else connects";
+const CLOCK: &str = "sets the clock: NTS fetches keys over TCP, and certificates fail if the clock is wrong";
+const NETWORK: &str = "manages the network itself; it does not use TCP today";
+const CONFIGURATION: &str = "delivers the configuration, and so the way to repair this one";
 const MONITORING: &str = "pushes measurements: a host that falls silent looks dead";
 
-/// What the word `shipped` stands for.
+/// The rules that the word `shipped` stands for.
 pub(super) const SHIPPED: &[Shipped] = &[
     exe("/usr/sbin/sshd", LOGIN),
-    // Since OpenSSH 9.8 the connection is served, and PAM asked, by a program of its own.
+    // Since OpenSSH 9.8 a separate program serves the connection and asks PAM.
     exe("/usr/lib/openssh/sshd-session", LOGIN),
     exe("/usr/libexec/openssh/sshd-session", LOGIN),
     unit("/system.slice/sssd.service", LOOKUP),

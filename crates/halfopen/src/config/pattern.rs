@@ -8,23 +8,23 @@ const LONGEST_NAME: usize = 58;
 /// Room for a pattern there, without the end mark.
 const LONGEST: usize = 255;
 
-const FORM: &str = "expected a pattern from the root of the hierarchy, as \"/system.slice/x*.service\": at most 12 names \
-                    of at most 58 bytes each, 255 in all, * for any characters within one name";
-const ANY_DEPTH: &str = "** has no meaning here: a pattern also takes in what is below the cgroups that it names, and * \
-                         stays within one name";
-const OTHER_SIGNS: &str = "* is the only sign with a meaning, for any characters within one name: write the others out, or * \
-                           in their place";
+const FORM: &str = "expected a pattern from the root of the hierarchy, such as \"/system.slice/x*.service\": at most \
+                    12 names of at most 58 bytes each, 255 in all, * for any characters within one name";
+const ANY_DEPTH: &str = "** has no meaning here: a pattern also matches the cgroups below those that it names, and * \
+                         matches within one name";
+const OTHER_SIGNS: &str = "* is the only wildcard, for any characters within one name: replace the other signs by * \
+                           or by plain names";
 
-/// A path from the root of the hierarchy, with `*` for any characters of a name. It fits the cgroups of that path and
-/// all below them.
+/// A path from the root of the hierarchy, with `*` for any characters of a name. It fits the cgroups at that path and
+/// all cgroups below them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CgroupPattern(String);
 
 impl CgroupPattern {
-    /// Reads one; `/` fits every cgroup.
+    /// Reads a pattern. `/` fits every cgroup.
     ///
     /// # Errors
-    /// What is expected.
+    /// What was expected instead.
     pub fn read(text: &str) -> Result<Self, &'static str> {
         let rest = text.strip_prefix('/').ok_or(FORM)?.trim_end_matches('/');
         if rest.contains("**") {
@@ -43,20 +43,20 @@ impl CgroupPattern {
         if fits { Ok(Self(format!("/{}", names.join("/")))) } else { Err(FORM) }
     }
 
-    /// Whether the cgroup at `path` is one that it names, or below one.
+    /// Whether the pattern names the cgroup at `path` or one above it.
     #[must_use]
     pub fn fits(&self, path: &str) -> bool {
         let mut names = names(path);
         self::names(&self.0).all(|pattern| names.next().is_some_and(|name| name_fits(pattern, name)))
     }
 
-    /// Whether every path that fits `other` fits this one. What a `*` of the other's takes, one of this one's has to take.
+    /// Whether every path that fits `other` fits this pattern. A `*` of this pattern must take each `*` of the other.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         self.fits(&other.0)
     }
 
-    /// Whether some path fits both: it may say so although none does.
+    /// Whether some path may fit both. `true` does not mean that one does.
     #[must_use]
     pub fn may_meet(&self, other: &Self) -> bool {
         let is_plain = |name: &str| !name.contains('*');
@@ -102,8 +102,8 @@ mod tests {
             ("/a/../b", "from the root"),
             ("/a/**", "within one name"),
             ("/a/**/b", "within one name"),
-            ("/a?b", "only sign"),
-            ("/[ab]", "only sign"),
+            ("/a?b", "only wildcard"),
+            ("/[ab]", "only wildcard"),
         ] {
             let refused = CgroupPattern::read(text).unwrap_err();
             assert!(refused.contains(named), "{text:?}: {refused}");

@@ -1,4 +1,4 @@
-//! Where a value was said.
+//! The origin of a value.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -34,10 +34,10 @@ impl fmt::Display for Place {
     }
 }
 
-/// Who said a value.
+/// The origin of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// Nobody: it is the preset's.
+    /// The preset.
     Preset,
     /// A file.
     File(Place),

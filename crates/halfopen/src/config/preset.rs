@@ -1,4 +1,4 @@
-//! The presets: configuration files of this program's own.
+//! The presets: configuration files that are part of this program.
 
 /// What a configuration starts from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,7 +38,7 @@ impl Preset {
         Self::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, preset)| preset)
     }
 
-    /// A configuration file that says all of it, with the reason of each number.
+    /// The preset as a configuration file, with the reason for each number.
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {
@@ -50,7 +50,7 @@ impl Preset {
         }
     }
 
-    /// What it is in a few words: the first line of its text.
+    /// A short description: the first line of its text.
     #[must_use]
     pub fn about(self) -> &'static str {
         let first = self.text().lines().next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What the presets assign.
+//! The assignments of the presets.
 
 use super::assignment::Assignment;
 use super::file::{self, Layer};
@@ -11,7 +11,7 @@ static LAYERS: LazyLock<Vec<Layer>> = LazyLock::new(|| {
     parsed.collect::<Result<_, _>>().expect("the presets are part of the program, and its tests read each")
 });
 
-/// What the text of `preset` assigns.
+/// The assignments of `preset`.
 pub(super) fn layer(preset: Preset) -> impl Iterator<Item = &'static Assignment> {
     let at = Preset::NAMES.iter().position(|(_, known)| *known == preset);
     at.and_then(|at| LAYERS.get(at)).into_iter().flatten().map(|(assignment, _)| assignment)

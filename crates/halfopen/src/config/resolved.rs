@@ -1,4 +1,4 @@
-//! What holds in the end, and who said it.
+//! The values that result, and the origin of each.
 
 use super::assignment::Assignment;
 use super::comm::check_comm;
@@ -22,18 +22,18 @@ use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-/// How long an address that answered stays known where nothing else is said.
+/// How long an address that has answered stays known by default.
 const KNOWN_FOR: Duration = Duration::from_hours(1);
-/// How long an address that an answer named stays so.
+/// How long an address stays named by default.
 const NAMES_FOR: Duration = Duration::from_hours(1);
 
-/// How long somebody must have waited until event 4226 is sent.
+/// How long an attempt must have waited before event 4226 is sent, by default.
 const EVENT_AFTER: Duration = Duration::from_secs(1);
 
 /// Every key and rule with its value and origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolved {
-    /// In the order in which it was said; of what was said twice of one key, the last.
+    /// All assignments in their order. For a key that `set` assigned again, only the last one.
     said: Vec<(Assignment, Origin)>,
     entries: BTreeMap<Key, (Setting, Origin)>,
     rules: Rules,
@@ -41,7 +41,7 @@ pub struct Resolved {
 }
 
 impl Default for Resolved {
-    /// The usual preset.
+    /// The default preset.
     fn default() -> Self {
         Self::of_preset(Preset::default())
     }
@@ -71,19 +71,19 @@ impl Resolved {
             Setting::EventAfter(EVENT_AFTER),
         ];
         let base = settings.into_iter().chain(host).map(Assignment::Setting);
-        // Its text names the preset that it starts from itself; it is its own.
+        // Its text names the preset `none`, which it starts from. The name in force is its own.
         let name = Assignment::Setting(Setting::Preset(preset));
         for said in base.chain(layer(preset).cloned()).chain([name]) {
-            // A preset's limits follow the rules that they are of, as its tests show.
+            // A preset's limits follow their rules, as its tests show, so this cannot fail.
             let _ = resolved.take(&said, &Origin::Preset);
         }
         resolved
     }
 
-    /// The last preset that is named, and on it all that is said, in its order.
+    /// Applies all assignments, in their order, on top of the preset that is named last.
     ///
     /// # Errors
-    /// The first thing that cannot be.
+    /// The first mistake.
     pub fn of(said: Vec<(Assignment, Origin)>) -> Result<Self, ConfigError> {
         let presets = said.iter().rev().find_map(|(said, _)| match said {
             Assignment::Setting(Setting::Preset(preset)) => Some(*preset),
@@ -110,10 +110,10 @@ impl Resolved {
         Ok(resolved)
     }
 
-    /// The same with one thing said besides, last.
+    /// The same with one more assignment at the end.
     ///
     /// # Errors
-    /// Where that cannot be.
+    /// If that assignment is a mistake.
     pub fn with(&self, said: Assignment, origin: Origin) -> Result<Self, ConfigError> {
         let name = said.name();
         let mut all = self.said.clone();
@@ -143,7 +143,7 @@ impl Resolved {
         self.entries.get(&key)
     }
 
-    /// The value of `name` as `get` prints it, and its origin; `None` for a rule that is not there.
+    /// The value of `name` as `get` prints it, and its origin; `None` for a rule that does not exist.
     #[must_use]
     pub fn shown(&self, name: &Name) -> Option<(String, &Origin)> {
         let host_half_open = Name::Key(Key::Host(LimitKey::HalfOpen));
@@ -179,12 +179,12 @@ impl Resolved {
         &self.deny
     }
 
-    /// What was said while the daemon ran and not saved.
+    /// The assignments that `set` made while the daemon ran and that are not saved.
     pub fn live(&self) -> impl Iterator<Item = &Assignment> {
         self.said.iter().filter(|(_, origin)| *origin == Origin::Live).map(|(said, _)| said)
     }
 
-    /// As the kernel part takes it.
+    /// The settings for the kernel part.
     #[must_use]
     pub fn settings(&self) -> Settings {
         let mut settings = Settings {
@@ -210,7 +210,7 @@ impl Resolved {
         settings
     }
 
-    /// Whose DNS answers count.
+    /// The resolvers whose DNS answers count.
     #[must_use]
     pub fn resolvers(&self) -> Resolvers {
         match self.get(Key::Resolvers) {
@@ -219,7 +219,7 @@ impl Resolved {
         }
     }
 
-    /// How long somebody must have waited until event 4226 is sent.
+    /// How long an attempt must have waited before event 4226 is sent.
     #[must_use]
     pub fn event_after(&self) -> Duration {
         match self.get(Key::EventAfter) {
@@ -241,14 +241,14 @@ impl Resolved {
         host
     }
 
-    /// What first contacts cost to a program in the cgroup at `path` that has no scope of `exec`.
+    /// What first contacts cost a program in the cgroup at `path` that has no scope of `exec`.
     #[must_use]
     pub fn first_contact_in(&self, path: &str) -> Option<FirstContact> {
         let host = self.host();
         host.first_contact.or_else(|| self.rules.first_contact_in(path, &host))
     }
 
-    /// What keeps rules of `never_hold` from meeting anybody; see [`NeverHoldList::unmet`].
+    /// Why rules of `never_hold` match nobody; see [`NeverHoldList::unmet`].
     #[must_use]
     pub fn unmet_rules(&self) -> Vec<String> {
         match self.get(Key::NeverHold) {
@@ -257,7 +257,7 @@ impl Resolved {
         }
     }
 
-    /// What keeps rules of `[[scope]]` from meeting anybody.
+    /// Why rules of `[[scope]]` match nobody.
     #[must_use]
     pub fn unmet_scopes(&self) -> Vec<String> {
         self.rules.unmet().collect()
@@ -269,7 +269,7 @@ impl Resolved {
         matches!(self.get(Key::Persist), Some((Setting::Persist(true), _)))
     }
 
-    /// A hash over all values, the same for the same values on every machine: 16 hex digits.
+    /// A hash over all values: 16 hex digits, equal for equal values on every machine.
     #[must_use]
     pub fn hash(&self) -> String {
         // FNV-1a: the standard library's hashers may change between its versions.
@@ -283,7 +283,7 @@ impl Resolved {
         format!("{hash:016x}")
     }
 
-    /// A configuration file that says the same, each line with its origin.
+    /// A configuration file with these values, each line with its origin.
     #[must_use]
     pub fn to_toml(&self) -> String {
         let mut text = String::new();
@@ -313,7 +313,7 @@ fn error(wrong: Wrong, origin: &Origin, said: Option<&Assignment>) -> ConfigErro
     }
 }
 
-/// What limits nothing.
+/// Limits that limit nothing.
 fn open() -> Limits {
     Limits {
         half_open: None,

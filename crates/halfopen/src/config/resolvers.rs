@@ -1,24 +1,24 @@
-//! The resolvers whose answers are read: those that are named, and those that the system uses.
+//! The resolvers whose answers are read: those that the configuration names, and those that the system uses.
 
 use super::value::{Written, WrongValue, written};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use toml::de::DeValue;
 
-/// Where the system's resolvers stand: what programs are told, and behind systemd's stub those that it asks itself.
+/// The files that name the system's resolvers: those that programs use, and those that systemd's stub asks itself.
 pub const FILES: [&str; 2] = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"];
-/// Stands for them in the list.
+/// The word for the system's resolvers in the list.
 const SYSTEM: &str = "system";
-/// Where resolver libraries look if no file names anybody: resolv.conf(5).
+/// The address that resolver libraries use if no file names a resolver: resolv.conf(5).
 const UNNAMED: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-const ACCEPTED: &str = "expected a list of addresses and \"system\", as [\"system\", \"10.96.0.10\"]";
+const ACCEPTED: &str = "expected a list of addresses and \"system\", such as [\"system\", \"10.96.0.10\"]";
 
-/// The list as it is configured.
+/// The configured list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolvers {
-    /// Whether the system's are among them.
+    /// Whether the list includes the system's resolvers.
     pub system: bool,
-    /// The others.
+    /// The other resolvers.
     pub addresses: BTreeSet<IpAddr>,
 }
 
@@ -48,13 +48,13 @@ impl Resolvers {
         Ok(resolvers)
     }
 
-    /// As the list names them.
+    /// The items of the list.
     pub fn names(&self) -> impl Iterator<Item = String> {
         let system = self.system.then(|| SYSTEM.to_owned());
         system.into_iter().chain(self.addresses.iter().map(ToString::to_string))
     }
 
-    /// All of them, where the system's files that exist hold `files`.
+    /// All resolvers. `files` are the contents of the system's files that exist.
     #[must_use]
     pub fn found(&self, files: &[String]) -> BTreeSet<IpAddr> {
         let mut all = self.addresses.clone();
@@ -68,7 +68,7 @@ impl Resolvers {
     }
 }
 
-/// Those of a resolv.conf(5). An address of an interface's own (`fe80::1%eth0`) counts without the interface.
+/// The resolvers in a resolv.conf(5). An address with an interface (`fe80::1%eth0`) counts without the interface.
 fn nameservers(text: &str) -> impl Iterator<Item = IpAddr> {
     text.lines().filter_map(|line| {
         let mut words = line.split_whitespace();
@@ -89,7 +89,8 @@ mod tests {
     #[test]
     fn the_system_s_resolvers_are_those_of_its_files() {
         let stub = "# made by somebody\nnameserver 127.0.0.53\noptions edns0 trust-ad\nsearch example.net\n";
-        let behind = "nameserver 192.0.2.1\n  nameserver\tfe80::1%eth0 # home\nnameserver 1.2.3\nnameservers 9.9.9.9\n;nameserver 8.8.8.8\n";
+        let behind = "nameserver 192.0.2.1\n  nameserver\tfe80::1%eth0 # home\nnameserver 1.2.3\nnameservers \
+                      9.9.9.9\n;nameserver 8.8.8.8\n";
         assert_eq!(found(&Resolvers::default(), &[stub, behind]), ["127.0.0.53", "192.0.2.1", "fe80::1"]);
         assert_eq!(found(&Resolvers::default(), &["search example.net\n"]), ["127.0.0.1"]);
         assert!(found(&Resolvers::default(), &[]).is_empty());

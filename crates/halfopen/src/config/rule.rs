@@ -1,4 +1,4 @@
-//! `[[scope]]` and `[[interface]]` as they stand in a file.
+//! Reads `[[scope]]` and `[[interface]]` from a file.
 
 use super::assignment::Assignment;
 use super::error::Wrong;
@@ -12,20 +12,20 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// The longest name of a rule: what the kernel part keeps for the next daemon.
+/// The longest name of a rule that the kernel part keeps for the next daemon.
 const LONGEST_NAME: usize = 63;
 const PER: [(&str, Per); 3] = [("cgroup", Per::Cgroup), ("user", Per::User), ("process", Per::Process)];
 pub(super) const NAME: &str =
-    "expected a name of letters, digits, \".\", \"_\" and \"-\", 63 at most, as \"torrent\"";
+    "expected a name of at most 63 letters, digits, \".\", \"_\" and \"-\", such as \"torrent\"";
 const RESERVED: &str =
-    "this name is taken: host is the whole host, exec-1234 a scope that `halfopen exec` makes";
-const INTERFACE: &str = "expected an interface's name, as \"eth0\": 1 to 15 bytes, no blanks, no \"/\"";
-const NO_DEPTH: &str = "the accounts are those of the cgroups that match.cgroup names: give it, as match = { cgroup = \
-                        \"/system.slice/*\" }";
+    "this name is reserved: host is the whole host, exec-1234 is a scope that `halfopen exec` makes";
+const INTERFACE: &str = "expected an interface's name, such as \"eth0\": 1 to 15 bytes, no blanks, no \"/\"";
+const NO_DEPTH: &str = "per = \"cgroup\" gives an account to each cgroup that match.cgroup names: give it, such as \
+                        match = { cgroup = \"/system.slice/*\" }";
 
-/// Something wrong at a place of the text.
+/// A mistake, and its place in the text.
 pub(super) type Found = (Range<usize>, Wrong);
-/// What a rule says, each with its place.
+/// The assignments of a rule, each with its place.
 pub(super) type Sayings = Vec<(Assignment, Range<usize>)>;
 
 /// Reads the rules of `[[scope]]` (`is_scope`) or `[[interface]]`, in their order.
@@ -118,7 +118,7 @@ fn unknown(rule: &RuleName, given: &str) -> Wrong {
     let known = || own.iter().copied().chain(LimitKey::ALL.into_iter().map(LimitKey::name));
     let hint = match limit_meant(given, known()) {
         _ if Key::TOP.iter().any(|key| key.leaf() == given) => {
-            format!("{given} stands above the first table")
+            format!("{given} belongs above the first table")
         }
         Some(hint) => hint,
         None => format!("[[{}]] has {}", rule.table(), known().collect::<Vec<_>>().join(", ")),
@@ -126,7 +126,7 @@ fn unknown(rule: &RuleName, given: &str) -> Wrong {
     Wrong::UnknownKey { key: format!("{rule}.{given}"), hint }
 }
 
-/// `per` as a file writes it; `None` where nothing is written.
+/// `per` as a file writes it; `None` if a file leaves it out.
 pub(super) fn per_name(per: Per) -> Option<&'static str> {
     Some(name_of(&PER, &per)).filter(|name| !name.is_empty())
 }

@@ -1,4 +1,4 @@
-//! The rules in force: the host's own, then the preset's. The first that fits an attempt counts.
+//! The rules in force: the host's own, then the preset's. The first rule that matches an attempt counts.
 
 use super::error::Wrong;
 use super::key::LimitKey;
@@ -16,7 +16,7 @@ use std::fmt::Write;
 const MOST_SCOPES: usize = 48;
 const MOST_INTERFACES: usize = 16;
 
-/// A rule and who said what of it.
+/// A rule, with the origin of each of its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     name: RuleName,
@@ -25,7 +25,7 @@ pub struct Rule {
     limits: BTreeMap<LimitKey, (Limit, Origin)>,
 }
 
-/// All of them.
+/// All rules of `[[scope]]` and `[[interface]]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rules {
     own: Vec<Rule>,
@@ -34,7 +34,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Adds a `[[scope]]`, or begins it anew in its place.
+    /// Adds a `[[scope]]`, or replaces the one of that name in its place.
     pub fn put_scope(&mut self, name: &str, who: Who, per: Per, origin: Origin) {
         let rule = RuleName::Scope(name.to_owned());
         let new = Rule { name: rule, origin, whose: Some((who, per)), limits: BTreeMap::new() };
@@ -45,10 +45,10 @@ impl Rules {
         }
     }
 
-    /// Puts a limit into a rule; makes an interface's.
+    /// Puts a limit into a rule. Adds the rule of an interface if there is none yet.
     ///
     /// # Errors
-    /// [`Wrong::NoSuchRule`] for a scope that is not there.
+    /// [`Wrong::NoSuchRule`] for a scope that does not exist.
     pub fn put_limit(&mut self, rule: &RuleName, limit: Limit, origin: Origin) -> Result<(), Wrong> {
         if self.find(rule).is_none() {
             match rule {
@@ -92,21 +92,21 @@ impl Rules {
         all.into_iter().find(|rule| rule.name == *name)
     }
 
-    /// For the one who named a rule that is not there.
+    /// The hint for a user who named a rule that does not exist.
     #[must_use]
     pub fn known(&self, like: &RuleName) -> String {
         let alike = self.all().filter(|rule| rule.name.table() == like.table());
         let names: Vec<&str> = alike.map(|rule| rule.name.leaf()).collect();
         match names.as_slice() {
             [] => format!("there is no [[{}]] in force", like.table()),
-            names => format!("those in force are {}", names.join(", ")),
+            names => format!("the rules in force are {}", names.join(", ")),
         }
     }
 
-    /// What is wrong with them together, and which of them it is said of.
+    /// Checks the rules together.
     ///
     /// # Errors
-    /// The first thing that is.
+    /// The first mistake, and the origin of the rule that it concerns.
     pub fn check(&self, host: &Limits) -> Result<(), (Wrong, Origin)> {
         let mut taken = 0;
         let mut is_beyond = |rule: &&Rule| {
@@ -137,7 +137,7 @@ impl Rules {
         Ok(())
     }
 
-    /// Puts them into `settings`. A rule for a user that this host lacks meets nobody and is left out.
+    /// Puts the rules into `settings`. Leaves out a rule for a user that this host lacks, which matches nobody.
     pub fn apply(&self, settings: &mut Settings) {
         let host = settings.host;
         settings.scopes = self.scopes().filter_map(|rule| rule.scope(&host)).collect();
@@ -146,7 +146,7 @@ impl Rules {
         settings.interfaces = self.interfaces.iter().map(interface).collect();
     }
 
-    /// What keeps rules from meeting anybody.
+    /// Why rules match nobody.
     pub fn unmet(&self) -> impl Iterator<Item = String> {
         self.scopes().filter_map(|rule| {
             let (who, _) = rule.whose.as_ref()?;
@@ -154,14 +154,14 @@ impl Rules {
         })
     }
 
-    /// What first contacts cost to a program in the cgroup at `path`, as the first rule for all of that cgroup says.
+    /// What first contacts cost a program in the cgroup at `path`, by the first rule for that whole cgroup.
     #[must_use]
     pub fn first_contact_in(&self, path: &str, host: &Limits) -> Option<FirstContact> {
         let rule = self.scopes().find(|rule| rule.whose.as_ref().is_some_and(|(who, _)| who.is_all_of(path)));
         rule?.limits(host).first_contact
     }
 
-    /// Each with all its values, for a hash.
+    /// Each rule with all its values, for a hash.
     pub fn in_full(&self) -> impl Iterator<Item = String> {
         self.all().map(|rule| {
             let limits =
@@ -171,7 +171,7 @@ impl Rules {
         })
     }
 
-    /// As a file says them, each line with its origin.
+    /// The rules as a file, each line with its origin.
     #[must_use]
     pub fn to_toml(&self) -> String {
         let mut text = String::new();
@@ -202,19 +202,19 @@ impl Rule {
         &self.name
     }
 
-    /// Whom it is for, and which of them share an account; `None` for an interface.
+    /// Whom it applies to, and which of them share an account; `None` for an interface.
     #[must_use]
     pub fn whose(&self) -> Option<(&Who, Per)> {
         self.whose.as_ref().map(|(who, per)| (who, *per))
     }
 
-    /// Who said that it is there.
+    /// The origin of the rule itself.
     #[must_use]
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
 
-    /// The value of `key` in force, and who said it.
+    /// The value of `key` in force, and its origin.
     #[must_use]
     pub fn get(&self, key: LimitKey, host: &Limits) -> (Limit, &Origin) {
         let origin = self.limits.get(&key).map_or(&self.origin, |(_, origin)| origin);
@@ -222,8 +222,8 @@ impl Rule {
         (said.unwrap_or_else(|| Limit::of(&self.limits(host), key)), origin)
     }
 
-    /// What it allows: a number that it does not name is no limit. How an attempt keeps its slot and what becomes of one
-    /// beyond the queue is the host's then.
+    /// What it allows. A number that it does not name is no limit. How long an attempt keeps its slot, and what happens
+    /// to one beyond the queue, then follows the host.
     #[must_use]
     pub fn limits(&self, host: &Limits) -> Limits {
         let mut limits = Limits {

@@ -1,4 +1,4 @@
-//! `set --save`: one value into `conf.d/90-local.toml`, everything else there left as it is.
+//! `set --save`: writes a value to `conf.d/90-local.toml` and leaves everything else there unchanged.
 
 use super::assignment::Assignment;
 use super::error::{ConfigError, Wrong};
@@ -12,23 +12,23 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, TableLike, Value};
 
-/// A new version of the file, written beside it and not yet in its place. Dropped, it leaves no trace.
+/// A new version of the file, written beside it and not yet in its place. If dropped, it leaves no trace.
 #[derive(Debug)]
 pub struct Prepared {
     file: NamedTempFile,
     path: PathBuf,
 }
 
-/// The file that holds what was saved, for the configuration file at `config`.
+/// The file of saved values, for the configuration file at `config`.
 #[must_use]
 pub fn local_file(config: &Path) -> PathBuf {
     super::conf_d(config).join("90-local.toml")
 }
 
-/// Writes a version of `path` with what is `said` in it; it takes the place of the old with [`Prepared::commit`].
+/// Writes a new version of `path` that contains `said`. [`Prepared::commit`] puts it in place.
 ///
 /// # Errors
-/// Where the file as it is cannot be read, and where its directory cannot be written.
+/// If the present file cannot be read, or if its directory cannot be written.
 pub fn prepare(path: &Path, said: &Assignment) -> Result<Prepared, ConfigError> {
     let failed = |reason| ConfigError::Save { path: path.to_owned(), reason };
     let (text, mode) = match fs::read_to_string(path) {
@@ -47,17 +47,17 @@ pub fn prepare(path: &Path, said: &Assignment) -> Result<Prepared, ConfigError> 
 }
 
 impl Prepared {
-    /// Puts it in the place of the old one, at once.
+    /// Replaces the old version in one step.
     ///
     /// # Errors
-    /// Where the rename fails; the old one is in place then.
+    /// If the rename fails. The old version then stays in place.
     pub fn commit(self) -> Result<(), ConfigError> {
         let Self { file, path } = self;
         file.persist(&path).map(drop).map_err(|e| ConfigError::Save { path, reason: e.error })
     }
 }
 
-/// Readable for the daemon's user, whatever the umask of the one who saves.
+/// Makes a directory that the daemon's user can read, whatever the umask of the caller.
 fn make_directory(path: &Path) -> io::Result<()> {
     if !path.is_dir() {
         fs::create_dir_all(path)?;
@@ -110,7 +110,7 @@ fn is_scope(rule: &RuleName) -> bool {
     matches!(rule, RuleName::Scope(_))
 }
 
-/// The rule's own table, or a new one that changes the rule of another file. `None` where something else stands there.
+/// The rule's own table, or a new one that changes the rule of another file. `None` if something else is in its place.
 fn table_of<'d>(document: &'d mut DocumentMut, rule: &RuleName) -> Option<&'d mut dyn TableLike> {
     let named = |table: &dyn TableLike| table.get("name").and_then(Item::as_str) == Some(rule.leaf());
     let new = || {

@@ -20,7 +20,7 @@ use toml::de::DeValue;
 pub enum Setting {
     /// The limits to start from.
     Preset(Preset),
-    /// Hold, count or let alone.
+    /// Whether attempts are held, counted or left alone.
     Mode(Mode),
     /// Whether the limit outlives the daemon.
     Persist(bool),
@@ -36,11 +36,11 @@ pub enum Setting {
     Records(u32),
     /// Within [`KNOWN_FOR`].
     KnownFor(Duration),
-    /// For whom DNS answers count.
+    /// Whose attempts DNS answers count for.
     Names(NameTrust),
     /// Within [`NAMES_FOR`].
     NamesFor(Duration),
-    /// Whose answers count.
+    /// The resolvers whose answers count.
     Resolvers(Resolvers),
     /// Within [`EVENT_AFTER`].
     EventAfter(Duration),
@@ -48,15 +48,16 @@ pub enum Setting {
     Host(Limit),
 }
 
-/// The fewest and the most attempts of which a record may be kept at once.
+/// The fewest and the most records.
 pub const RECORDS: RangeInclusive<u32> = 1_024..=2_097_152;
-/// The shortest and the longest time for which an address that answered may stay known.
+/// The shortest and the longest time for which an address that has answered may stay known.
 pub const KNOWN_FOR: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(24));
-/// The shortest and the longest time for which an address that an answer named may stay so.
+/// The shortest and the longest time for which an address may stay named.
 pub const NAMES_FOR: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(24));
-/// The shortest and the longest wait from which on event 4226 may be sent.
+/// The shortest and the longest wait before event 4226.
 pub const EVENT_AFTER: (Duration, Duration) = (Duration::ZERO, Duration::from_hours(24));
-const PREFIXES: &str = "expected a list of prefixes, as [\"10.0.0.0/8\", \"2001:db8::/32\", \"192.0.2.7\"]";
+const PREFIXES: &str =
+    "expected a list of prefixes, such as [\"10.0.0.0/8\", \"2001:db8::/32\", \"192.0.2.7\"]";
 
 impl Setting {
     /// Reads the value of `key` from TOML; `span` is the value's.
@@ -84,8 +85,8 @@ impl Setting {
         })
     }
 
-    /// Reads the value of `key` as it stands on a command line: TOML, or a string without its quotes, or a list of
-    /// prefixes or resolvers with commas between.
+    /// Reads the value of `key` from a command line: TOML, a string without quotes, or a list of prefixes or resolvers
+    /// separated by commas.
     ///
     /// # Errors
     /// [`WrongValue`] naming what is accepted.
@@ -134,19 +135,19 @@ impl Setting {
         }
     }
 
-    /// Its value with nothing left to the version that reads it.
+    /// Its value, written out so that it does not depend on the version that reads it.
     #[must_use]
     pub fn in_full(&self) -> toml_edit::Value {
         if let Self::NeverHold(list) = self { list.in_full() } else { self.value() }
     }
 
-    /// The lines of a file that say its value.
+    /// Its value as the lines of a file.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         if let Self::NeverHold(list) = self { list.lines() } else { vec![self.value().to_string()] }
     }
 
-    /// Its value as `get` prints it: a string without its quotes.
+    /// Its value as `get` prints it: a string without quotes.
     #[must_use]
     pub fn show(&self) -> String {
         match self {

@@ -1,4 +1,4 @@
-//! A user that a rule asks for.
+//! A user that a rule names.
 
 use super::accounts::Accounts;
 use toml::de::DeValue;
@@ -6,9 +6,9 @@ use toml::de::DeValue;
 /// By name or number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct User {
-    /// As it was written.
+    /// The name, as the user wrote it.
     pub name: String,
-    /// As /etc/passwd had it when the value was read; `None` = it knows no such user.
+    /// The number from /etc/passwd when the value was read; `None` = there is no such user.
     pub id: Option<u32>,
 }
 
@@ -17,7 +17,7 @@ impl User {
         Self { name: name.to_owned(), id: accounts.id(name) }
     }
 
-    /// `None` for what is neither a name nor a number.
+    /// `None` for a value that is neither a name nor a number.
     pub fn read(value: &DeValue<'_>, accounts: &Accounts) -> Option<Self> {
         match value {
             DeValue::String(name) if !name.is_empty() => Some(Self::of(name, accounts)),

@@ -1,18 +1,18 @@
-//! A value as it was written, in a file or on a command line, and what is said of one that is not accepted.
+//! A value as the user wrote it, in a file or on a command line, and the error for a value that is not accepted.
 
 use halfopen_policy::limits::{parse_time, show_time};
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 use toml::de::DeValue;
 
-/// A value that its key does not take.
+/// A value that the key does not take.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key} = {given}: {accepted}")]
 pub struct WrongValue {
     key: String,
     given: String,
     accepted: String,
-    /// Where in the text it was read from, in bytes.
+    /// The position of the value in the text, in bytes.
     pub span: Range<usize>,
 }
 
@@ -22,13 +22,13 @@ impl WrongValue {
     }
 }
 
-/// A value with its place in the text that it was read from.
+/// A value with its position in the text.
 pub(super) struct Written<'v, 'i> {
     pub value: &'v DeValue<'i>,
     pub span: Range<usize>,
 }
 
-/// What was expected in its stead.
+/// What was expected instead of a wrong value.
 pub(super) type Expected = String;
 
 impl Written<'_, '_> {
@@ -40,7 +40,7 @@ impl Written<'_, '_> {
         self.value.as_str() == Some(word)
     }
 
-    /// A whole number in that range, or else the word that stands for none.
+    /// A whole number in that range. `word` is an alternative to name in the error.
     pub fn number(&self, range: RangeInclusive<u32>, word: Option<&str>) -> Result<u32, Expected> {
         let number = self.value.as_integer();
         let number = number.and_then(|number| u32::from_str_radix(number.as_str(), number.radix()).ok());
@@ -55,7 +55,7 @@ impl Written<'_, '_> {
         let time = self.value.as_str().and_then(|text| parse_time(text).ok());
         time.filter(|time| (shortest..=longest).contains(time)).ok_or_else(|| {
             let (shortest, longest) = (show_time(shortest), show_time(longest));
-            format!("expected a time from {shortest} to {longest}, as {such:?}")
+            format!("expected a time from {shortest} to {longest}, such as {such:?}")
         })
     }
 
@@ -76,12 +76,12 @@ pub(super) fn name_of<T: PartialEq>(names: &[(&'static str, T)], value: &T) -> &
     names.iter().find(|(_, named)| named == value).map_or("", |(name, _)| name)
 }
 
-/// As `get` prints it: a string without its quotes.
+/// The value as `get` prints it: a string without quotes.
 pub(super) fn show(value: &toml_edit::Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
 }
 
-/// Reads what stands on a command line: TOML, or a string without its quotes.
+/// Reads a value from a command line: TOML, or a string without quotes.
 pub(super) fn with_toml_or_string<T>(text: &str, read: impl Fn(&DeValue<'_>, Range<usize>) -> T) -> T {
     match DeValue::parse(text) {
         Ok(value) => read(value.get_ref(), value.span()),
@@ -89,7 +89,7 @@ pub(super) fn with_toml_or_string<T>(text: &str, read: impl Fn(&DeValue<'_>, Ran
     }
 }
 
-/// The same; a list may stand there without brackets and quotes, with commas between.
+/// The same. A list can also be written without brackets and quotes, its items separated by commas.
 pub(super) fn with_list<T>(is_list: bool, text: &str, read: impl Fn(&DeValue<'_>, Range<usize>) -> T) -> T {
     if !is_list || text.trim_start().starts_with('[') {
         return with_toml_or_string(text, read);

@@ -1,4 +1,4 @@
-//! `match`: whose attempts a `[[scope]]` is for.
+//! `match`: whose attempts a `[[scope]]` applies to.
 
 use super::accounts::Accounts;
 use super::key::{did_you_mean, nearest};
@@ -12,20 +12,20 @@ use std::path::PathBuf;
 use toml::de::{DeTable, DeValue};
 use toml_edit::InlineTable;
 
-const PATTERNS: &str = "expected a pattern of cgroups, as \"/system.slice/x*.service\", or a list of them, the first that \
-                        fits counting";
+const PATTERNS: &str = "expected a pattern of cgroups, such as \"/system.slice/x*.service\", or a list of patterns, \
+                        of which the first that fits counts";
 const KEYS: [&str; 4] = ["cgroup", "user", "exe", "comm"];
-/// What the kernel keeps of a thread's name, without the end mark.
+/// The longest name of a thread in the kernel, without the end mark.
 const LONGEST_COMM: usize = 15;
 const EXPECTED: &str =
-    "expected a table of cgroup, user, exe and comm, as { cgroup = \"/system.slice/x*.service\" }";
-const EMPTY: &str = "a rule for everybody would be a second [host]: name a cgroup, user, exe or comm (cgroup = \"/\" fits \
-                     every cgroup)";
+    "expected a table of cgroup, user, exe and comm, such as { cgroup = \"/system.slice/x*.service\" }";
+const EMPTY: &str = "a rule for everybody would be a second [host]: name a cgroup, user, exe or comm (cgroup = \"/\" \
+                     matches every cgroup)";
 
-/// Who meets all conditions that are given, at least one.
+/// Whose attempts match: those that meet all given conditions. At least one is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Who {
-    /// Whoever fits one; none are no condition.
+    /// One of them must fit. None means no condition.
     cgroups: Vec<CgroupPattern>,
     user: Option<User>,
     exe: Option<PathBuf>,
@@ -59,13 +59,14 @@ impl Who {
                 }
                 "exe" => {
                     let path = text.filter(|path| path.starts_with('/')).map(PathBuf::from);
-                    let expected = "expected the file's whole path, as \"/usr/bin/transmission-daemon\"";
+                    let expected = "expected the file's whole path, such as \"/usr/bin/transmission-daemon\"";
                     who.exe = Some(path.ok_or_else(|| refused(expected))?);
                 }
                 "comm" => {
                     let good = |text: &&str| (1..=LONGEST_COMM).contains(&text.len()) && !text.contains('\0');
                     let comm = text.filter(good).map(ToOwned::to_owned);
-                    let expected = "expected a name of 1 to 15 bytes, as /proc/PID/comm has it; no pattern";
+                    let expected =
+                        "expected a name of 1 to 15 bytes, as /proc/PID/comm shows it, without wildcards";
                     who.comm = Some(comm.ok_or_else(|| refused(expected))?);
                 }
                 other => {
@@ -103,7 +104,7 @@ impl Who {
         &self.cgroups
     }
 
-    /// The user's number: `Err` where this host has no such user, so that nobody is meant.
+    /// The user's number; `Err` if this host has no such user, so that nobody matches.
     pub(super) fn user(&self) -> Result<Option<u32>, &str> {
         self.user.as_ref().map(|user| user.id.ok_or(user.name.as_str())).transpose()
     }
@@ -116,13 +117,13 @@ impl Who {
         self.comm.as_deref()
     }
 
-    /// Whether every program in the cgroup at `path` is meant, whatever else it is.
+    /// Whether every program in the cgroup at `path` matches.
     pub(super) fn is_all_of(&self, path: &str) -> bool {
         let alone = self.user.is_none() && self.exe.is_none() && self.comm.is_none();
         alone && self.cgroups.iter().any(|pattern| pattern.fits(path))
     }
 
-    /// Whether a program could be meant by both, whatever it calls itself: it may say so although none can.
+    /// Whether a program may match both, whatever name it gives itself. `true` does not mean that one can.
     pub(super) fn may_share_with(&self, other: &Self) -> bool {
         let (ours, theirs) = (&self.cgroups, &other.cgroups);
         let cgroups = ours.is_empty()
@@ -133,12 +134,12 @@ impl Who {
         cgroups && users.is_none_or(|(one, two)| one.id == two.id)
     }
 
-    /// What keeps it from meeting anybody on this host.
+    /// Why it matches nobody on this host.
     pub(super) fn unmet(&self) -> Option<String> {
         if let Err(name) = self.user() {
             return Some(format!("no user {name} in /etc/passwd"));
         }
-        // Where this process may not look, the file may well be.
+        // If this process may not look there, the file may exist.
         let is_missing =
             |exe: &&PathBuf| fs::metadata(exe).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
         let exe = self.exe.as_ref().filter(is_missing)?;
@@ -163,7 +164,7 @@ fn patterns(rule: &str, value: &DeValue<'_>, span: Range<usize>) -> Result<Vec<C
         let pattern = read(item.get_ref(), item.span())?;
         if let Some(earlier) = patterns.iter().find(|earlier| earlier.covers(&pattern)) {
             let hint = format!(
-                "it never counts, as {:?} before it fits all that it does: put it before that one, or leave it out",
+                "it never counts, because {:?} before it matches all that it matches: put it first, or remove it",
                 earlier.to_string()
             );
             return Err(refused(item.get_ref(), item.span(), &hint));

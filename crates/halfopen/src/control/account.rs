@@ -1,24 +1,25 @@
-//! The names of accounts: `torrent`, `adaptive[/system.slice/foo.service]`, `web[user www-data]`, `dialers[pid 7 nmap]`.
+//! The names of accounts: `torrent`, `adaptive[/system.slice/foo.service]`, `web[user www-data]`, `dialers[pid 7
+//! nmap]`.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// Whose of a rule's accounts.
+/// Whose account of a rule it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Whose {
-    /// Those in a cgroup and below, by its path in the hierarchy.
+    /// That of a cgroup and those below it, by its path in the hierarchy.
     CgroupAt(String),
-    /// The same by its number, as where it is gone.
+    /// The same by the cgroup's number, which is needed if the cgroup is gone.
     Cgroup(u64),
-    /// A user's, by name.
+    /// That of a user, by name.
     UserNamed(String),
     /// The same by number.
     User(u32),
-    /// That of all of a user namespace of root's, by its inode number.
+    /// That of all users of a user namespace made by root, by its inode number.
     UserNamespace(u32),
-    /// A process's and those it made; its name, where that is known, is only for people.
+    /// That of a process and its children. The name, if known, is only for people.
     Process(u32, String),
 }
 
@@ -27,7 +28,7 @@ pub enum Whose {
 pub struct AccountName {
     /// The scope's name.
     pub scope: String,
-    /// `None` where the rule has one account for all, or all are meant.
+    /// `None` if the rule has one account for all, or if all are meant.
     pub whose: Option<Whose>,
 }
 
@@ -54,11 +55,11 @@ impl fmt::Display for AccountName {
     }
 }
 
-/// Not of the form of an account's name.
+/// The text does not have the form of an account's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "expected a scope, as torrent, or an account of it, as 'torrent[/system.slice/x.service]', 'torrent[user \
-         www-data]' or 'torrent[pid 7]': as halfopen status shows it"
+    "expected a scope such as torrent, or one of its accounts as `halfopen status` shows it, such as \
+     'torrent[/system.slice/x.service]', 'torrent[user www-data]' or 'torrent[pid 7]'"
 )]
 pub struct NoAccountName;
 

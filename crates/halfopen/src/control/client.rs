@@ -1,4 +1,4 @@
-//! The asking side.
+//! The client's side of the control socket.
 
 use super::{Answer, RefusalKind, Request, to_line};
 use crate::runtime_dir::RuntimeDir;
@@ -8,17 +8,17 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Why there is no answer.
+/// Why the client got no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nobody listens.
-    #[error("no daemon runs here (nothing answers at {}): start one with `halfopen run`", .0.display())]
+    /// No daemon listens on the socket.
+    #[error("no daemon is running here (nothing answers at {}): start one with `halfopen run`", .0.display())]
     NoDaemon(PathBuf),
-    /// Somebody listens, but not to this user.
-    #[error("asking the daemon at {} is not permitted: run as root", .0.display())]
+    /// This user may not connect to the socket.
+    #[error("no permission to ask the daemon at {}: run as root", .0.display())]
     NotPermitted(PathBuf),
     /// The connection broke or no answer came in time.
-    #[error("asking the daemon at {}: {reason}", path.display())]
+    #[error("cannot get an answer from the daemon at {}: {reason}", path.display())]
     Broken {
         /// The socket.
         path: PathBuf,
@@ -28,28 +28,28 @@ pub enum ClientError {
     /// The daemon refused.
     #[error("{message}")]
     Refused {
-        /// Of what kind the reason is.
+        /// The kind of reason.
         kind: RefusalKind,
         /// The reason.
         message: String,
     },
 }
 
-/// A connection with one request on it.
+/// A connection that carries one request.
 #[derive(Debug)]
 pub struct Client {
     stream: BufReader<UnixStream>,
     path: PathBuf,
 }
 
-/// How long an answer may take: a walk over all sockets of a busy host takes a few seconds.
+/// How long an answer may take. A walk over all sockets of a busy host takes a few seconds.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Client {
-    /// Asks the daemon of `directory`; each answer must come within `patience` (`None`: whenever it comes).
+    /// Asks the daemon of `directory`. Each answer must come within `patience`; `None` waits without a limit.
     ///
     /// # Errors
-    /// Where nobody listens or the request cannot be sent.
+    /// If no daemon listens or the request cannot be sent.
     pub fn ask(
         directory: &RuntimeDir,
         request: &Request,
@@ -69,10 +69,10 @@ impl Client {
         Ok(Self { stream: BufReader::new(stream), path })
     }
 
-    /// The next answer; `None` once there are no more.
+    /// The next answer; `None` after the last one.
     ///
     /// # Errors
-    /// [`ClientError::Refused`], and where the connection breaks.
+    /// [`ClientError::Refused`], or if the connection breaks.
     pub fn next_answer(&mut self) -> Result<Option<Answer>, ClientError> {
         let mut line = String::new();
         let length = self.stream.read_line(&mut line).map_err(|e| self.broken(e))?;
@@ -85,26 +85,26 @@ impl Client {
         }
     }
 
-    /// The one answer that there must be.
+    /// The only answer to the request.
     ///
     /// # Errors
-    /// As [`Client::next_answer`], and where there is none.
+    /// As [`Client::next_answer`], or if there is no answer.
     pub fn answer(&mut self) -> Result<Answer, ClientError> {
         self.next_answer()?.ok_or_else(|| self.broken(io::ErrorKind::UnexpectedEof.into()))
     }
 
-    /// Tells the daemon that no more is wanted; its answers can still be read.
+    /// Tells the daemon that this client sends nothing more. Answers can still be read.
     ///
     /// # Errors
-    /// Where the connection is broken.
+    /// If the connection is broken.
     pub fn close(&self) -> Result<(), ClientError> {
         self.stream.get_ref().shutdown(Shutdown::Write).map_err(|e| self.broken(e))
     }
 
-    /// An answer came that does not belong to the request: the daemon is of another version.
+    /// The error for an answer that does not fit the request: the daemon is of another version.
     #[must_use]
     pub fn unexpected(&self, answer: &Answer) -> ClientError {
-        let found = format!("it answered {answer:?}; it may be of another version: restart it");
+        let found = format!("unexpected answer {answer:?}; the daemon may be of another version: restart it");
         self.broken(io::Error::new(io::ErrorKind::InvalidData, found))
     }
 

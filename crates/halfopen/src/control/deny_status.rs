@@ -1,25 +1,25 @@
-//! What the rules of `[[deny]]` have come to.
+//! Counts of the rules of `[[deny]]`.
 
 use crate::events::text::plain;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// One rule. Its JSON is a contract with scripts.
+/// A rule. Its JSON is a contract with scripts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DenyStatus {
     /// The rule's name.
     pub name: String,
     /// What it does now: `enforce`, `audit` or `off`.
     pub mode: String,
-    /// connect() and sendto() that it has refused.
+    /// Calls of `connect()` and `sendto()` that it has refused.
     pub denied: u64,
-    /// Those that it would have, in audit mode.
+    /// Calls that it would have refused, in audit mode.
     pub would_have_denied: u64,
-    /// The last of either.
+    /// The last of these calls.
     pub last: Option<DeniedStatus>,
 }
 
-/// What met a rule last.
+/// The call that a rule matched last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeniedStatus {
     /// RFC 3339, UTC.
@@ -30,17 +30,17 @@ pub struct DeniedStatus {
     pub uid: u32,
     /// The name that the program gave itself.
     pub comm: String,
-    /// Its executable; `None` where that process is gone or cannot be read.
+    /// Its executable; `None` if that process is gone or cannot be read.
     pub exe: Option<String>,
-    /// Its cgroup; `None` where that is gone.
+    /// Its cgroup; `None` if that is gone.
     pub cgroup: Option<String>,
-    /// The id of that.
+    /// The id of that cgroup.
     pub cgroup_id: u64,
-    /// Where to.
+    /// The destination.
     pub destination: String,
     /// `tcp` or `udp`.
     pub protocol: String,
-    /// It was only counted.
+    /// Whether it was only counted.
     pub audited: bool,
 }
 

@@ -1,4 +1,5 @@
-//! What the program and its daemon say to each other: one request per connection as a line of JSON, answers likewise.
+//! The protocol between the program and its daemon: one request per connection as a line of JSON, and a line of JSON
+//! for each answer.
 
 pub mod account;
 pub mod client;
@@ -25,60 +26,60 @@ use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-/// The longest request taken, in bytes.
+/// The longest accepted request, in bytes.
 pub const LONGEST_REQUEST: u64 = 64 * 1024;
 
-/// What the daemon is asked.
+/// A request to the daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
     /// [`Answer::Status`].
     Status,
-    /// An [`Answer::Event`] for each event in memory, and for those to come where `follow`.
+    /// An [`Answer::Event`] for each event in memory, and with `follow` for those to come.
     Events {
-        /// None before this time, as events write it.
+        /// Leaves out events before this time, written as events write it.
         since: Option<String>,
-        /// Whether to go on with those to come.
+        /// Whether to continue with new events.
         follow: bool,
     },
     /// [`Answer::Value`].
     Get {
-        /// As the user wrote it.
+        /// The name, as the user wrote it.
         name: String,
     },
     /// [`Answer::Changed`].
     Set {
-        /// As the user wrote it.
+        /// The name, as the user wrote it.
         name: String,
-        /// As the user wrote it.
+        /// The value, as the user wrote it.
         value: String,
-        /// Whether the client is about to write it into the files.
+        /// Whether the client is about to save the value in a file.
         save: bool,
     },
     /// [`Answer::LocalFile`].
     LocalFile,
-    /// [`Answer::Saved`]: the value in force was saved by the one who asks, who may write the files.
+    /// [`Answer::Saved`]: the client, which may write the files, has saved the value in force.
     Saved {
-        /// As the user wrote it.
+        /// The name, as the user wrote it.
         name: String,
     },
-    /// [`Answer::Scope`] for the process that asks, and [`Answer::ScopeEnded`] once it has closed its half.
+    /// [`Answer::Scope`] for the client's process, and [`Answer::ScopeEnded`] once the client has closed its half.
     Exec {
-        /// Its `half_open`, where it is not the host's.
+        /// The scope's `half_open`, unless it is the host's.
         half_open: Option<String>,
-        /// Its `drain`, where it is not the host's.
+        /// The scope's `drain`, unless it is the host's.
         drain: Option<String>,
     },
     /// [`Answer::Trial`].
     Enforce(TrialOrder),
     /// [`Answer::Released`].
     Release {
-        /// A scope, and of its accounts the one by number, or else all its suspects; `None` = all suspects.
+        /// A scope, and one of its accounts by number or else all its suspects; `None` = all suspects.
         whom: Option<(String, Option<Whose>)>,
     },
     /// [`Answer::Why`].
     Why(Subject),
-    /// [`Answer::Ending`]; the daemon ends after it.
+    /// [`Answer::Ending`]; the daemon ends after this answer.
     Off,
 }
 
@@ -86,11 +87,11 @@ pub enum Request {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Subject {
-    /// A process's.
+    /// The attempts of a process.
     Pid(u32),
-    /// Those to an address.
+    /// The attempts to an address.
     Address(IpAddr),
-    /// Those to an address and port.
+    /// The attempts to an address and port.
     Destination(SocketAddr),
 }
 
@@ -102,7 +103,7 @@ pub enum Answer {
     Status(Box<Status>),
     /// One event.
     Event(Box<Event>),
-    /// The asker read too slowly: so many events were left out.
+    /// The client read too slowly: this number of events was left out.
     Missed(u64),
     /// A value, as the command line takes it.
     Value(String),
@@ -110,23 +111,23 @@ pub enum Answer {
     Changed {
         /// The key.
         name: String,
-        /// Before.
+        /// The old value.
         was: String,
-        /// Now.
+        /// The new value.
         now: String,
     },
-    /// The file for what is to outlive the daemon, of those that it reads.
+    /// The file for saved values, one of those that the daemon reads.
     LocalFile(PathBuf),
-    /// The value was found in the files.
+    /// The daemon has looked for the value in the files.
     Saved {
-        /// What the user should know besides.
+        /// What else the user should know.
         note: Option<String>,
     },
     /// Enforcing is on trial, or no longer.
     Trial {
         /// The mode in force.
         mode: String,
-        /// `None` = it stays.
+        /// `None` = the mode stays.
         trial: Option<TrialStatus>,
     },
     /// A scope was made.
@@ -138,11 +139,11 @@ pub enum Answer {
     },
     /// The scope is gone.
     ScopeEnded,
-    /// These are no suspects any more.
+    /// These accounts are no longer suspects.
     Released {
         /// Their names.
         accounts: Vec<String>,
-        /// How many there were besides.
+        /// How many more there were.
         more: u64,
     },
     /// Attempts and what they wait for.
@@ -152,9 +153,9 @@ pub enum Answer {
         /// Its process id.
         pid: u32,
     },
-    /// Nothing was done.
+    /// The daemon refused, and nothing was done.
     Refused {
-        /// Of what kind the reason is.
+        /// The kind of reason.
         kind: RefusalKind,
         /// The reason.
         message: String,
@@ -165,18 +166,18 @@ pub enum Answer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusalKind {
-    /// It was tried and failed.
+    /// The request failed.
     Failed,
     /// The request is wrong.
     WrongUse,
-    /// The kernel or its permission is missing.
+    /// Privilege or a kernel feature is missing.
     Cannot,
 }
 
 /// A message as a line of its own.
 ///
 /// # Errors
-/// None for the types of this module; `serde_json` cannot know that.
+/// None for the types of this module, although `serde_json` cannot know that.
 pub fn to_line<T: Serialize>(message: &T) -> serde_json::Result<Vec<u8>> {
     let mut line = serde_json::to_vec(message)?;
     line.push(b'\n');

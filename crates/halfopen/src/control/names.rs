@@ -1,4 +1,4 @@
-//! What `status` and `why` say of DNS answers.
+//! What `status` and `why` show about DNS answers.
 
 use super::status::span;
 use crate::events::text::plain;
@@ -10,17 +10,17 @@ use std::net::IpAddr;
 /// What became of DNS answers since the limit began.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamesStatus {
-    /// For whom they count: `client` or `host`.
+    /// Whose attempts the answers count for: `client` or `host`.
     pub trust: String,
-    /// How long an address stays named, where the answer's TTL is no longer.
+    /// How long an address stays named, unless the answer's TTL is longer.
     pub for_s: u64,
-    /// Whose are read.
+    /// The resolvers whose answers are read.
     pub resolvers: Vec<IpAddr>,
-    /// Read to their end.
+    /// Answers read to their end.
     pub answers_read: u64,
-    /// What these named.
+    /// Addresses that these answers named.
     pub addresses_named: u64,
-    /// Answers that named nothing, whatever they held.
+    /// Answers that named nothing, whatever they contained.
     pub refused: RefusedAnswers,
     /// Questions or addresses for which there was no room.
     pub not_stored: u64,
@@ -33,15 +33,15 @@ pub struct RefusedAnswers {
     pub no_query: u64,
     /// Another question had been asked.
     pub other_question: u64,
-    /// They said that they were not whole.
+    /// They were marked as truncated.
     pub truncated: u64,
-    /// They said that there is no such name, or of another error.
+    /// They reported that there is no such name, or another error.
     pub errors: u64,
-    /// They were no whole DNS messages.
+    /// They were not complete DNS messages.
     pub malformed: u64,
-    /// They were larger than what is read.
+    /// They were longer than the kernel part reads.
     pub too_long: u64,
-    /// Another one was being read on the same CPU.
+    /// Another answer was being read on the same CPU.
     pub cpu_busy: u64,
 }
 
@@ -100,18 +100,18 @@ impl fmt::Display for NamesStatus {
             write!(f, "; refused: {}", reasons.join(", "))?;
         }
         if self.not_stored > 0 {
-            write!(f, "; {} times no room", self.not_stored)?;
+            write!(f, "; no room {} times", self.not_stored)?;
         }
         Ok(())
     }
 }
 
-/// Who was told an address by a DNS answer, and is so still.
+/// A DNS answer that still names an address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamedStatus {
-    /// The cgroup of those who asked; `None` = it counts for all.
+    /// The cgroup of the programs that asked; `None` = the answer counts for all.
     pub client: Option<String>,
-    /// For how many seconds more.
+    /// For how many more seconds the address stays named.
     pub for_s: u64,
 }
 
@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(
             status.to_string(),
             "names (client): 3 answers read, 5 addresses named, 0 errors; resolvers: 127.0.0.53; refused: 2 \
-             unasked; 1 times no room"
+             unasked; no room 1 times"
         );
         let named = NamedStatus { client: None, for_s: 3599 };
         assert_eq!(named.to_string(), "a DNS answer has named it for all: 59 m 59 s more");

@@ -6,26 +6,26 @@ use halfopen_policy::Ledger;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 
-/// Programs that are listed one by one.
+/// How many programs are listed one by one.
 pub const LISTED: usize = 64;
 
-/// One program: what has this name, cgroup and user. Counts are of attempts.
+/// A program, identified by its name, cgroup and user. The counts are of attempts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProgramStatus {
     /// The process whose attempt was counted last.
     pub pid: u32,
-    /// The name it gave itself.
+    /// The name that it gave itself.
     pub comm: String,
-    /// Its executable; `None` where that process is gone or cannot be read.
+    /// Its executable; `None` if that process is gone or cannot be read.
     pub exe: Option<String>,
-    /// Its cgroup; `None` where that is gone.
+    /// Its cgroup; `None` if that is gone.
     pub cgroup: Option<String>,
     /// Its user's name or number.
     pub user: String,
     /// Its numbers.
     #[serde(flatten)]
     pub harm: Harm,
-    /// All waits that have ended, added up, in milliseconds.
+    /// The sum of all waits that have ended, in milliseconds.
     pub waited_ms: u64,
     /// The longest of them.
     pub longest_wait_ms: u64,
@@ -44,12 +44,12 @@ pub struct Harm {
     pub released: u64,
     /// Ended by their program while they waited.
     pub cancelled: u64,
-    /// In audit mode: let out where enforcing would have held them.
+    /// In audit mode: let out although enforcing would have held them.
     pub would_have_waited: u64,
 }
 
 impl Harm {
-    /// Of a whole scope.
+    /// The harm in a whole scope.
     #[must_use]
     pub fn of_scope(ledger: &Ledger) -> Self {
         let ended = ledger.released + ledger.cancelled + ledger.gave_up_while_queued;
@@ -69,7 +69,7 @@ impl Harm {
         *self == Self::default()
     }
 
-    /// What is left of it without `other`; the two may have been read at different moments.
+    /// What is left without `other`. The two may have been read at different moments.
     fn without(self, other: &Self) -> Self {
         Self {
             gave_up_while_queued: self.gave_up_while_queued.saturating_sub(other.gave_up_while_queued),
@@ -95,8 +95,8 @@ impl From<&ProgramCount> for Harm {
     }
 }
 
-/// The programs to list, and what the host's `ledger` has besides: of programs beyond [`LISTED`] and of those that the
-/// kernel part's table has forgotten.
+/// The programs to list, and the rest of the host's `ledger`: from programs beyond [`LISTED`], and from programs that
+/// the kernel part's table has forgotten.
 pub fn ranked(
     mut counts: Vec<ProgramCount>,
     ledger: &Ledger,
@@ -114,7 +114,7 @@ pub fn ranked(
             harm: Harm::from(&count),
             pid: count.program.pid,
             comm: match count.program.comm {
-                // Beyond the names that a cgroup may have in the table.
+                // The table has only so many names for a cgroup. The rest has no name.
                 none if none.is_empty() => "(others)".to_owned(),
                 comm => comm,
             },

@@ -1,11 +1,11 @@
-//! What `status` says of one scope or account.
+//! What `status` shows about a scope or account.
 
 use super::UdpStatus;
 use crate::events::text::plain;
 use halfopen_policy::{Ledger, Limits};
 use serde::{Deserialize, Serialize};
 
-/// Accounts of rules that `status` lists.
+/// How many accounts of rules `status` lists.
 pub const ACCOUNTS_LISTED: usize = 64;
 
 /// What a scope is for.
@@ -17,7 +17,7 @@ pub enum ScopeKind {
     Host,
     /// A program that `exec` started.
     Exec,
-    /// A `[[scope]]`; where it has accounts, what found no account of its own.
+    /// A `[[scope]]`. If it has accounts, the attempts that found no account of their own.
     Rule,
     /// An account of a `[[scope]]`.
     Account,
@@ -25,33 +25,33 @@ pub enum ScopeKind {
     Interface,
 }
 
-/// What first contacts have come to, where they cost something.
+/// The credit of first contacts, if they cost credit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrustStatus {
-    /// Since when they have mostly failed: RFC 3339, UTC; `None` = it is no suspect.
+    /// When it became a suspect: RFC 3339, UTC; `None` = it is not a suspect.
     #[serde(default)]
     pub suspect_since: Option<String>,
     /// Until when its connects fail; `None` = it is not blocked.
     #[serde(default)]
     pub blocked_until: Option<String>,
-    /// First contacts with strangers that may go out now, on the port on which most was spent.
+    /// How many first contacts with strangers may go out now, on the port that has spent the most.
     #[serde(default)]
     pub credit: Option<u32>,
     /// First contacts let out so far.
     #[serde(default)]
     pub first_contacts: Option<u64>,
-    /// The same as `credit` for addresses that a DNS answer has named lately; `None` before the first such contact.
+    /// The same as `credit`, for addresses that a DNS answer has named recently; `None` before the first such contact.
     #[serde(default)]
     pub credit_named: Option<u32>,
-    /// The same for network namespaces that users have made for themselves; `None` before the first such contact.
+    /// The same, for network namespaces that users have made for themselves; `None` before the first such contact.
     #[serde(default)]
     pub credit_foreign: Option<u32>,
 }
 
-/// One scope's numbers: counts of attempts where nothing else is said.
+/// The numbers of a scope: counts of attempts unless something else is said.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScopeStatus {
-    /// Its name; an account's has whose it is in brackets.
+    /// Its name. An account's name says in brackets whose account it is.
     pub name: String,
     /// What it is for.
     #[serde(default)]
@@ -83,13 +83,13 @@ pub struct ScopeStatus {
     /// Refused because the account was blocked.
     #[serde(default)]
     pub refused_blocked: u64,
-    /// In audit mode: let out where enforcing would have held them.
+    /// In audit mode: let out although enforcing would have held them.
     pub would_have_waited: u64,
     /// The longest wait that has ended, in milliseconds.
     pub longest_wait_ms: u64,
     /// Whether anything waits now.
     pub saturated: bool,
-    /// What its first contacts have come to.
+    /// The credit of its first contacts.
     #[serde(flatten)]
     pub trust: TrustStatus,
     /// Its first contacts over UDP; `None` = they are not limited.
@@ -125,14 +125,15 @@ impl ScopeStatus {
         }
     }
 
-    /// What a first contact that waits for credit waits for, for people.
+    /// What a first contact waits for if it waits for credit, for people.
     #[must_use]
     pub fn credit_waited_for(&self) -> String {
         let since = self.trust.suspect_since.as_ref();
-        let suspect = since.map_or_else(String::new, |since| format!(", which is a suspect since {since}"));
+        let suspect =
+            since.map_or_else(String::new, |since| format!(" and has been a suspect since {since}"));
         format!(
-            "credit: it is a first contact, and {} has spent what it had on others{suspect}; answers earn some, and time \
-             does; {}",
+            "credit: it is a first contact, and {} has spent its credit on others{suspect}; answers earn credit, and \
+             so does time; {}",
             plain(&self.name),
             self.waiting()
         )
@@ -145,7 +146,7 @@ impl ScopeStatus {
         }
     }
 
-    /// Whether nothing was ever charged to it: a rule without attempts, or with accounts for all of them.
+    /// Whether nothing was ever charged to it: a rule without attempts, or with an account for each of them.
     #[must_use]
     pub fn is_unused(&self) -> bool {
         self.admitted + self.released + self.queued + self.would_have_waited == 0
@@ -156,7 +157,7 @@ impl ScopeStatus {
             && self.cancelled + self.gave_up_while_queued + self.refused_overflow + self.refused_blocked == 0
     }
 
-    /// One line on what is worth knowing of it, for people.
+    /// The most important numbers in one line, for people.
     #[must_use]
     pub fn in_short(&self) -> String {
         let of = |limit: Option<u32>| limit.map_or_else(String::new, |limit| format!(" of {limit}"));
@@ -180,7 +181,7 @@ impl ScopeStatus {
         format!("{}: {}", plain(&self.name), parts.join(", "))
     }
 
-    /// What an attempt that waits in this scope waits for, for people.
+    /// What a waiting attempt of this scope waits for, for people.
     #[must_use]
     pub fn waited_for(&self, strict: bool) -> String {
         let waiting = self.waiting();
@@ -238,13 +239,13 @@ mod tests {
         let scope = ScopeStatus { trust, ..new };
         assert_eq!(
             scope.credit_waited_for(),
-            "credit: it is a first contact, and adaptive[/a\\x0a] has spent what it had on others, which is a suspect since \
-             1970-01-01T00:00:00.000Z; answers earn some, and time does; 3 attempts wait"
+            "credit: it is a first contact, and adaptive[/a\\x0a] has spent its credit on others and has been a \
+             suspect since 1970-01-01T00:00:00.000Z; answers earn credit, and so does time; 3 attempts wait"
         );
         assert_eq!(
             scope.in_short(),
-            "adaptive[/a\\x0a]: queued 3, half-open 0, credit 0, for named 9, first contacts 40, refused, blocked 2, SUSPECT since \
-             1970-01-01T00:00:00.000Z"
+            "adaptive[/a\\x0a]: queued 3, half-open 0, credit 0, for named 9, first contacts 40, refused, blocked 2, \
+             SUSPECT since 1970-01-01T00:00:00.000Z"
         );
         let sent = serde_json::to_string(&scope).unwrap();
         assert_eq!(serde_json::from_str::<ScopeStatus>(&sent).unwrap(), scope);

@@ -17,38 +17,39 @@ pub struct Status {
     pub preset: String,
     /// Whether the limit outlives the daemon.
     pub persist: bool,
-    /// The same for the same effective configuration.
+    /// Equal for equal effective configurations.
     pub config_hash: String,
     /// The host's numbers.
     pub host: ScopeStatus,
-    /// Those of the other scopes: of `exec`, of rules and interfaces, and at most [`super::scope_status::ACCOUNTS_LISTED`] accounts of rules,
-    /// those first that are suspects, waiting, have stopped UDP, or were used last.
+    /// The numbers of the other scopes: of `exec`, rules and interfaces, and of at most
+    /// [`super::scope_status::ACCOUNTS_LISTED`] accounts of rules. Suspects come first, then accounts with waiters,
+    /// with stopped UDP, and those used last.
     pub scopes: Vec<ScopeStatus>,
-    /// Accounts that are not listed.
+    /// The number of accounts that are not listed.
     #[serde(default)]
     pub accounts_unlisted: u64,
     /// The rules of `[[deny]]`.
     #[serde(default)]
     pub deny: Vec<DenyStatus>,
-    /// What waiting did to which program: the most harmed first, at most [`super::programs::LISTED`].
+    /// What waiting did to which program. The most harmed come first, at most [`super::programs::LISTED`].
     pub programs: Vec<ProgramStatus>,
-    /// What it did to all others.
+    /// What waiting did to all other programs.
     pub others: Harm,
-    /// Since when all numbers have been counted: RFC 3339, UTC.
+    /// When the counting of all numbers began: RFC 3339, UTC.
     pub counting_since: String,
-    /// For how many seconds.
+    /// For how many seconds they have been counted.
     pub counting_for_s: u64,
-    /// Whether `mode` is on trial.
+    /// The trial, if `mode` is on trial.
     pub trial: Option<TrialStatus>,
-    /// What became of DNS answers; `None` where they are not read.
+    /// What became of DNS answers; `None` if the daemon does not read them.
     #[serde(default)]
     pub names: Option<NamesStatus>,
-    /// How full connection tracking is; `None` where nothing tracks connections.
+    /// How full connection tracking is; `None` if nothing tracks connections.
     #[serde(default)]
     pub conntrack: Option<Conntrack>,
     /// What could not be done as intended.
     pub faults: Vec<FaultStatus>,
-    /// Why the limit is not all it could be.
+    /// Why the limit is less than it could be.
     pub degraded: Vec<DegradedStatus>,
     /// The daemon's process id.
     pub pid: u32,
@@ -57,9 +58,9 @@ pub struct Status {
 /// How often something could not be done as intended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FaultStatus {
-    /// Its name.
+    /// The fault's name.
     pub fault: String,
-    /// How often since the start.
+    /// How often it has happened since the start.
     pub count: u64,
     /// What it means.
     pub explanation: String,
@@ -73,41 +74,41 @@ pub enum Degradation {
     Audit,
     /// The mode is `off`.
     Off,
-    /// A rule of `never_hold` meets nobody on this host.
+    /// A rule of `never_hold` matches nobody on this host.
     UnmetRule,
-    /// A rule of `[[scope]]` meets nobody on this host.
+    /// A rule of `[[scope]]` matches nobody on this host.
     UnmetScope,
     /// The last event reached neither journald nor syslog.
     NoSystemLog,
-    /// The last event could not be written to the file of the next daemon.
+    /// The last event could not be written to the file that the next daemon reads.
     EventsNotKept,
     /// The kernel cannot set `TCP_RTO_MAX_MS`.
     LongWaits,
-    /// The packets that wake waiters cannot be sent, to all or to some.
+    /// The daemon cannot send wakeup packets to some waiters, or to any.
     WakeupsNotSent,
-    /// The packets that wake waiters do not reach some of them.
+    /// Wakeup packets do not reach some waiters.
     WakeupsWithoutEffect,
     /// The BPF file system that holds the pins is unmounted.
     PinsUnmounted,
-    /// There is no user for the daemon to be.
+    /// There is no user that the daemon could switch to.
     NoOwnUser,
     /// The kernel has no Landlock.
     NoLandlock,
     /// The kernel has no seccomp filters.
     NoSeccomp,
-    /// The part of the daemon that kept root has ended for good, or does not answer.
+    /// The privileged helper has ended for good, or does not answer.
     NoHelper,
     /// A hook that the configuration asks for could not be attached.
     HookNotAttached,
-    /// DNS answers are to be read, and no resolver is known.
+    /// The daemon is to read DNS answers, but knows no resolver.
     NoResolver,
-    /// Names count for who asked, and programs of this host have systemd-resolved ask for them.
+    /// Names count only for whoever asked, and systemd-resolved asks on behalf of this host's programs.
     NamesAskedByOthers,
     /// Connection tracking is nearly full, and held attempts take entries too.
     ConntrackNearlyFull,
 }
 
-/// Network namespaces that are named where wakes are lost.
+/// How many of the network namespaces with lost wakeups are named.
 const SHOWN: usize = 3;
 
 /// A [`Degradation`] with its explanation.
@@ -124,13 +125,13 @@ pub struct DegradedStatus {
 pub struct Why {
     /// The host's numbers.
     pub host: ScopeStatus,
-    /// What holds for all of them, or why there are none.
+    /// What applies to all attempts, or why there are none.
     pub note: Option<String>,
-    /// Who was told the address by a DNS answer; `None` where no address is asked about, or answers are not read.
+    /// Who got the address from a DNS answer; `None` if the question was not about an address, or answers are not read.
     pub named: Option<Vec<NamedStatus>>,
     /// How many attempts there are.
     pub in_all: usize,
-    /// The oldest of them.
+    /// The oldest attempts.
     pub attempts: Vec<AttemptStatus>,
 }
 
@@ -139,20 +140,20 @@ pub struct Why {
 pub struct AttemptStatus {
     /// `queued`, `half-open` or `aged`.
     pub state: String,
-    /// The scope besides the host.
+    /// The scope that it is charged to besides the host.
     pub scope: Option<String>,
     /// Process id.
     pub pid: u32,
     /// The name that the program gave itself.
     pub comm: String,
-    /// Where to.
+    /// Its destination.
     pub destination: String,
     /// Whether a DNS answer had named that address.
     #[serde(default)]
     pub named: bool,
-    /// Since `connect()`, in milliseconds.
+    /// The time since `connect()`, in milliseconds.
     pub age_ms: u64,
-    /// Since its first SYN left, in milliseconds.
+    /// The time since its first SYN left, in milliseconds.
     pub out_for_ms: Option<u64>,
     /// How often its timer has asked for its turn.
     pub rechecks: u32,
@@ -216,54 +217,59 @@ impl From<Degradation> for DegradedStatus {
         let explanation = match reason {
             Degradation::Audit => "mode is audit: nothing is held",
             Degradation::Off => "mode is off: nothing is held or counted",
-            Degradation::UnmetRule => "a rule of `never_hold` meets nobody: those that it is for are held",
-            Degradation::UnmetScope => "a rule of [[scope]] meets nobody: it limits nothing",
+            Degradation::UnmetRule => {
+                "a rule of `never_hold` matches nobody: the programs that it is meant for are held"
+            }
+            Degradation::UnmetScope => "a rule of [[scope]] matches nobody: it limits nothing",
             Degradation::NoSystemLog => {
-                "no system log takes events: they are on stderr and in `halfopen events` only"
+                "no system log takes events: they are only on stderr and in `halfopen events`"
             }
             Degradation::EventsNotKept => {
-                "events cannot be written beside the control socket (is the file system full?): after a crash \
-                 `halfopen events` will lack them; the system log has them"
+                "the daemon cannot save events beside the control socket (is the file system full?): after a crash, \
+                 `halfopen events` lacks them; the system log has them"
             }
             Degradation::LongWaits => Shortcoming::RtoMaxNotSettable.explain(),
             Degradation::WakeupsNotSent => {
-                "the packets that wake waiting attempts cannot be sent (with RUST_LOG=debug the log says why): they ask \
-                 by themselves"
+                "the daemon cannot send the packets that wake waiting attempts (with RUST_LOG=debug the log says \
+                 why): the attempts re-check by themselves, somewhat later"
             }
             Degradation::WakeupsWithoutEffect => {
-                "the packets that wake waiting attempts have no effect, as where a firewall drops them on lo, or a \
-                 socket's filter: they ask by themselves"
+                "the packets that wake waiting attempts have no effect (does a firewall drop them on lo, or a socket \
+                 filter?): the attempts re-check by themselves, somewhat later"
             }
             Degradation::PinsUnmounted => {
-                "the BPF file system that holds the pins is unmounted: the limit may end with this daemon, and the next \
-                 one cannot take it over; mount it (mount -t bpf bpf /sys/fs/bpf), `halfopen off`, start anew"
+                "the BPF file system that holds the pins is unmounted: the limit may end with this daemon, and the \
+                 next daemon cannot take it over; mount the file system (mount -t bpf bpf /sys/fs/bpf), run `halfopen \
+                 off`, and start the daemon again"
             }
             Degradation::NoOwnUser => {
-                "there is no user halfopen: the daemon stays uid 0, without capabilities (the package makes the user; \
-                 or: useradd --system --no-create-home halfopen)"
+                "there is no user halfopen: the daemon stays uid 0, without capabilities (the package creates the \
+                 user; or run: useradd --system --no-create-home halfopen)"
             }
             Degradation::NoLandlock => {
-                "this kernel has no Landlock (CONFIG_SECURITY_LANDLOCK, and landlock in lsm=): the daemon can read what \
-                 its user can"
+                "this kernel has no Landlock (CONFIG_SECURITY_LANDLOCK, and landlock in lsm=): the daemon can read \
+                 every file that its user can read"
             }
             Degradation::NoSeccomp => {
                 "this kernel has no seccomp filters (CONFIG_SECCOMP_FILTER): the daemon can make every system call"
             }
             Degradation::NoHelper => {
-                "the privileged helper does not answer, or was ended together with the process that would start it again: \
-                 the limit holds, but events lack exe and cgroup, `exec` is refused, and at the end held attempts of other \
-                 network namespaces keep the options of a hold: restart the daemon"
+                "the privileged helper does not answer, or has ended together with the process that restarts it: the \
+                 limit holds, but events lack exe and cgroup, `exec` is refused, and when the daemon ends, held \
+                 attempts in other network namespaces keep the options of a hold; restart the daemon"
             }
             Degradation::HookNotAttached => {
-                "a hook that the configuration asks for could not be attached, so that what needs it has no effect; it is \
-                 tried again each second (`halfopen doctor` shows who else holds the hooks)"
+                "a hook that the configuration asks for could not be attached, so what needs it has no effect; the \
+                 daemon tries again every second (`halfopen doctor` shows who else holds the hooks)"
             }
             Degradation::NoResolver => {
-                "no resolver is known (no nameserver in /etc/resolv.conf, none in `resolvers`): no address is ever named"
+                "no resolver is known (no nameserver in /etc/resolv.conf, none in `resolvers`): no address is ever \
+                 named"
             }
             Degradation::NamesAskedByOthers => {
-                "programs here resolve names by nss-resolve (/etc/nsswitch.conf), past systemd-resolved's stub: what it is \
-                 answered counts for itself alone, and their first contacts as unnamed; names = \"host\" counts it for all"
+                "programs here resolve names through nss-resolve (/etc/nsswitch.conf), which bypasses \
+                 systemd-resolved's stub: the answers count for systemd-resolved alone, and first contacts of these \
+                 programs count as unnamed; names = \"host\" makes the answers count for all programs"
             }
             Degradation::ConntrackNearlyFull => "connection tracking is nearly full",
         };
@@ -272,13 +278,13 @@ impl From<Degradation> for DegradedStatus {
 }
 
 impl DegradedStatus {
-    /// A rule of `never_hold` that meets nobody, and why.
+    /// A rule of `never_hold` that matches nobody, and why.
     #[must_use]
     pub fn unmet_rule(why: &str) -> Self {
         Self::because(Degradation::UnmetRule, why)
     }
 
-    /// A rule of `[[scope]]` that meets nobody, and why.
+    /// A rule of `[[scope]]` that matches nobody, and why.
     #[must_use]
     pub fn unmet_scope(why: &str) -> Self {
         Self::because(Degradation::UnmetScope, why)
@@ -296,7 +302,7 @@ impl DegradedStatus {
         Self::because(Degradation::ConntrackNearlyFull, &found.explain())
     }
 
-    /// Waiters that are not woken, and where.
+    /// Waiters that no wakeup reaches, and their network namespaces.
     #[must_use]
     pub fn where_wakes_are_lost(reason: Degradation, lost: &Lost) -> Self {
         let mut shown: Vec<String> = lost.namespaces.iter().take(SHOWN).map(u32::to_string).collect();

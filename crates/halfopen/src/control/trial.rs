@@ -1,4 +1,4 @@
-//! `halfopen enforce`: enforcing for a while, to be confirmed.
+//! `halfopen enforce`: enforcing on trial, until somebody confirms it.
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -6,26 +6,26 @@ use std::time::Duration;
 /// The longest trial.
 pub const LONGEST: Duration = Duration::from_hours(24);
 
-/// What is to become of a trial.
+/// What to do with a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TrialOrder {
-    /// Enforce now and for so many milliseconds, [`LONGEST`] at most; one that runs is given this time anew.
+    /// Enforce now, for this many milliseconds and at most [`LONGEST`]. During a trial, restart its time.
     Begin(u64),
-    /// Enforcing stays.
+    /// Keep enforcing.
     Confirm,
-    /// The mode before holds again, now.
+    /// Return to the previous mode now.
     Cancel,
 }
 
 /// A trial that runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrialStatus {
-    /// When it ends unless it is confirmed: RFC 3339, UTC. A clock that is set meanwhile does not move the end.
+    /// When it ends unless somebody confirms it: RFC 3339, UTC. Setting the clock does not move the end.
     pub reverts_at: String,
-    /// In so many milliseconds.
+    /// The time until then, in milliseconds.
     pub reverts_in_ms: u64,
-    /// The mode that holds then.
+    /// The mode after that.
     pub to: String,
 }
 

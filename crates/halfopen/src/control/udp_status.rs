@@ -1,4 +1,4 @@
-//! What first contacts over UDP have come to in a scope or account.
+//! Counts of first contacts over UDP in a scope or account.
 
 use crate::events::text::{plain, socket_of};
 use halfopen_policy::DatagramCounts;
@@ -12,33 +12,33 @@ pub struct UdpStatus {
     pub let_out: u64,
     /// Refused or dropped.
     pub stopped: u64,
-    /// Sent in audit mode where enforcing would have stopped them.
+    /// Sent in audit mode although enforcing would have stopped them.
     pub would_have_been_stopped: u64,
-    /// The last of either that this scope or account had no turn for.
+    /// The last first contact that was stopped, or would have been, because this scope or account had no turn for it.
     #[serde(default)]
     pub last: Option<StoppedStatus>,
 }
 
-/// What was stopped last.
+/// The first contact that was stopped last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoppedStatus {
     /// RFC 3339, UTC.
     pub time: String,
-    /// Process id, as the first PID namespace sees it; `None` = it cannot be told whose it was.
+    /// Process id, as the first PID namespace sees it; `None` = the program is unknown.
     pub pid: Option<u32>,
     /// User id, as the first user namespace sees it.
     pub uid: Option<u32>,
     /// The name that the program gave itself.
     pub comm: Option<String>,
-    /// Its executable; `None` where that process is gone or cannot be read.
+    /// Its executable; `None` if that process is gone or cannot be read.
     pub exe: Option<String>,
-    /// The cgroup that the socket was made in; `None` where that is gone.
+    /// The cgroup in which the socket was made; `None` if that is gone.
     pub cgroup: Option<String>,
-    /// The id of that.
+    /// The id of that cgroup.
     pub cgroup_id: u64,
-    /// Where to.
+    /// The destination.
     pub destination: String,
-    /// It was only counted.
+    /// Whether it was only counted.
     pub audited: bool,
 }
 
@@ -72,7 +72,7 @@ impl Display for StoppedStatus {
         let Self { pid, comm, cgroup, destination, time, .. } = self;
         match (comm, pid) {
             (Some(comm), Some(pid)) => write!(f, "of {} (pid {pid})", plain(comm))?,
-            _ => write!(f, "of nobody that can be told ({})", socket_of(cgroup.as_deref()))?,
+            _ => write!(f, "of an unknown program ({})", socket_of(cgroup.as_deref()))?,
         }
         write!(f, " to {destination} at {time}")
     }
@@ -104,7 +104,7 @@ mod tests {
         let nobody = StoppedStatus { pid: None, uid: None, comm: None, ..last };
         assert_eq!(
             nobody.to_string(),
-            "of nobody that can be told (its socket is of cgroup /a) to 198.18.0.7:53 at 1970-01-01T00:00:00.000Z"
+            "of an unknown program (its socket is of cgroup /a) to 198.18.0.7:53 at 1970-01-01T00:00:00.000Z"
         );
         let older = r#"{"let_out":1,"stopped":2,"would_have_been_stopped":0}"#;
         let read: UdpStatus = serde_json::from_str(older).unwrap();

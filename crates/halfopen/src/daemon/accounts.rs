@@ -1,4 +1,4 @@
-//! The scopes of rules and interfaces, and the accounts of rules, as they are asked about.
+//! The scopes of rules and interfaces and the accounts of rules, for answers and events.
 
 use crate::config::Rule;
 use crate::control::scope_status::ACCOUNTS_LISTED;
@@ -23,7 +23,7 @@ pub(in crate::daemon) struct RuleScope {
     pub limits: Limits,
 }
 
-/// What an attempt can be charged to.
+/// A scope or account that an attempt can be charged to.
 #[derive(Debug)]
 pub(in crate::daemon) struct Charged {
     pub status: ScopeStatus,
@@ -32,7 +32,8 @@ pub(in crate::daemon) struct Charged {
 }
 
 impl Enforcement {
-    /// The scopes of rules, in the order in which they are tried, and of interfaces. A rule that meets nobody has none.
+    /// The scopes of rules, in the order in which the kernel part tries them, and of interfaces. A rule that matches
+    /// nobody has no scope.
     pub(in crate::daemon) fn rule_scopes(&self) -> Vec<RuleScope> {
         let host = self.host_limits();
         let (scopes, interfaces) = (self.limiter.rule_scopes(), self.limiter.interface_scopes());
@@ -49,7 +50,7 @@ impl Enforcement {
         of_rules.chain(of_interfaces).collect()
     }
 
-    /// The numbers of a scope that is no account's.
+    /// The numbers of a scope that is not an account.
     pub(in crate::daemon) fn scope_status(
         &self,
         id: ScopeId,
@@ -61,7 +62,8 @@ impl Enforcement {
         Ok(ScopeStatus { trust: trust_status(&self.limiter.trust(id)?, limits), ..new })
     }
 
-    /// What `status` says of the scopes of rules and interfaces, of the accounts to list, and how many are not listed.
+    /// What `status` shows for the scopes of rules and interfaces and for the listed accounts, and how many accounts
+    /// are not listed.
     pub(in crate::daemon) fn rules_status(
         &mut self,
     ) -> Result<(Vec<(AccountId, ScopeStatus)>, u64), KernelError> {
@@ -97,7 +99,7 @@ impl Enforcement {
         Ok(charged.collect())
     }
 
-    /// The scopes that attempts can be charged to, and these `accounts`.
+    /// All scopes that attempts can be charged to, and these `accounts`.
     pub(in crate::daemon) fn charged(
         &mut self,
         accounts: impl Iterator<Item = AccountId>,
@@ -123,7 +125,7 @@ impl Enforcement {
     }
 }
 
-/// Those first that are suspects, have waiters, have stopped UDP, or had a waiter last.
+/// Puts suspects first, then accounts with waiters, with stopped UDP, and with the latest waiter.
 pub(in crate::daemon) fn rank(accounts: &mut [Account]) {
     accounts.sort_by_key(|account| {
         let Account { trust, ledger, .. } = account;
@@ -171,7 +173,7 @@ fn trust_status(trust: &Trust, limits: &Limits) -> TrustStatus {
     }
 }
 
-/// A time of the kernel part's clock as events write it.
+/// Converts a time of the kernel part's clock to the form that events use.
 pub(in crate::daemon) fn on_the_wall(time: Duration) -> String {
     let (now, moment) = (Timestamp::now(), monotonic());
     let moved = match time.checked_sub(moment) {

@@ -1,4 +1,4 @@
-//! A timer to the microsecond: a waiter that is woken a millisecond late has left its slot idle for as long.
+//! A precise timer: a slot stays idle for as long as its waiter is woken late.
 
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
@@ -16,17 +16,17 @@ pub struct Alarm {
 }
 
 impl Alarm {
-    /// Not set yet.
+    /// A timer that is not set yet.
     ///
     /// # Errors
-    /// Where the process has no descriptor left.
+    /// If the process has no descriptor left.
     pub fn new() -> io::Result<Self> {
         let timer =
             timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
         Ok(Self { timer: super::readiness(timer)?, set: None })
     }
 
-    /// Rings at `at`, at once where that has passed, or not at all.
+    /// Sets the timer to ring at `at`, or at once if that time has passed. `None` stops it.
     ///
     /// # Errors
     /// None that a time can cause.
@@ -34,7 +34,7 @@ impl Alarm {
         if self.set == at {
             return Ok(());
         }
-        // Zero would switch it off.
+        // A value of zero would stop the timer.
         let it_value = match at {
             Some(at) => at.max(Duration::from_nanos(1)).try_into().map_err(io::Error::other)?,
             None => Timespec { tv_sec: 0, tv_nsec: 0 },
@@ -46,14 +46,14 @@ impl Alarm {
         Ok(())
     }
 
-    /// Waits until it rings.
+    /// Waits until the timer rings.
     ///
     /// # Errors
-    /// Where the runtime is ending.
+    /// If the runtime is ending.
     pub async fn rings(&mut self) -> io::Result<()> {
         let mut ready = self.timer.readable().await?;
         let mut count = [0; 8];
-        // It may have been set anew since: then there is nothing to read.
+        // If the timer was set again meanwhile, there is nothing to read.
         let _ = rustix::io::read(ready.get_inner(), &mut count);
         ready.clear_ready();
         drop(ready);

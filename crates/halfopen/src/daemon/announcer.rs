@@ -1,4 +1,4 @@
-//! Carries events to where they are read: stderr, the system log, memory, and those who follow.
+//! Publishes events: to stderr, the system log, memory, and the clients that follow them.
 
 use crate::events::kept::REMEMBERED;
 use crate::events::{
@@ -14,17 +14,17 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast;
 
-/// Events that a follower may lag behind until it misses some.
+/// How many events a follower may lag behind before it misses some.
 const LAG: usize = 256;
 
-/// The episodes of all scopes and the ways out for their events.
+/// The episodes of all scopes, and the outputs for their events.
 #[derive(Debug)]
 pub struct Announcer {
-    /// What is going on in each scope.
+    /// The episodes of each scope.
     pub episodes: Episodes,
     /// Accounts that have become suspects.
     pub suspects: Suspects,
-    /// Rules of `[[deny]]` that are met.
+    /// Rules of `[[deny]]` that have matched.
     pub denials: Denials,
     /// Accounts that have stopped first contacts over UDP.
     pub stopped_datagrams: StoppedDatagrams,
@@ -36,7 +36,7 @@ pub struct Announcer {
 }
 
 impl Announcer {
-    /// Remembers what an earlier daemon has kept in the file at `kept`, and keeps its own there.
+    /// Loads the events that an earlier daemon has kept in the file at `kept`, and keeps new ones there.
     #[must_use]
     pub fn new(log: SystemLog, kept: &Path) -> Self {
         let (followers, _) = broadcast::channel(LAG);
@@ -46,7 +46,7 @@ impl Announcer {
             kept
         });
         if let Err(e) = &kept {
-            tracing::warn!("events cannot be kept for the next daemon: {e}");
+            tracing::warn!("cannot keep events for the next daemon: {e}");
         }
         Self {
             episodes: Episodes::default(),
@@ -61,11 +61,11 @@ impl Announcer {
         }
     }
 
-    /// Goes on with the episodes that an earlier daemon announced; `now` as the kernel part's clock has it.
+    /// Continues the episodes that an earlier daemon announced. `now` is a time of the kernel part's clock.
     pub fn resume_episodes(&mut self, now: Duration) {
         for event in &self.memory {
             let written: Option<Timestamp> = event.time.parse().ok();
-            // A clock that was set back meanwhile makes it young, not old.
+            // If the clock was set back meanwhile, the event counts as new.
             let age =
                 written.and_then(|at| Duration::try_from(Timestamp::now() - at).ok()).unwrap_or_default();
             let at = now.saturating_sub(age);
@@ -108,7 +108,7 @@ impl Announcer {
         }
         self.memory.push_back(Arc::clone(&event));
         self.keep(&event);
-        // Fails where nobody follows.
+        // Fails if nobody follows.
         let _ = self.followers.send(event);
     }
 
@@ -117,7 +117,7 @@ impl Announcer {
         let Ok(kept) = &mut self.kept else { return };
         let outcome = kept.keep(event, remembered);
         match (&outcome, self.last_kept) {
-            (Err(e), true) => tracing::warn!("an event could not be kept for the next daemon: {e}"),
+            (Err(e), true) => tracing::warn!("cannot keep an event for the next daemon: {e}"),
             (Ok(()), false) => tracing::info!("events are kept for the next daemon again"),
             _ => {}
         }
@@ -150,7 +150,7 @@ impl Announcer {
     }
 }
 
-/// The scope of an account: what stands before whose it is.
+/// The scope of an account: the part of its name before the bracket.
 fn scope_of(account: &str) -> &str {
     account.split('[').next().unwrap_or(account)
 }

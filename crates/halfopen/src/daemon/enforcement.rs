@@ -1,4 +1,4 @@
-//! The limiter with its configuration and scopes, and what is asked of it.
+//! The limiter with its configuration and scopes.
 
 use crate::config::{Resolved, Sources};
 use crate::conntrack;
@@ -29,15 +29,15 @@ pub(super) struct ExecScope {
     pub(super) id: ScopeId,
     pub(super) name: String,
     pub(super) limits: Limits,
-    /// Taken over from an earlier daemon: no client's connection ends it. Its cgroup's `cgroup.events`, open since
-    /// before the daemon was sandboxed.
+    /// Set for a scope taken over from an earlier daemon, which no client's connection ends: the `cgroup.events` of its
+    /// cgroup, opened before the daemon was sandboxed.
     pub(super) adopted: Option<File>,
 }
 
-/// The name of the cgroup above those of `exec`, below the limited one.
+/// The name of the parent of the cgroups of `exec`, below the limited cgroup.
 pub const EXEC_PARENT: &str = "halfopen.exec";
 
-/// All that the daemon owns.
+/// Everything that the daemon owns.
 pub struct Enforcement {
     pub(super) limiter: Limiter,
     pub(super) sources: Sources,
@@ -55,7 +55,7 @@ pub struct Enforcement {
     pub(super) conntrack_told: conntrack::Told,
     pub(super) collected: Option<Duration>,
     pub(super) counted: Counted,
-    /// Where events go.
+    /// Publishes events.
     pub announcer: Announcer,
 }
 
@@ -99,10 +99,10 @@ impl Enforcement {
         enforcement
     }
 
-    /// A descriptor that becomes readable when attempts have begun to wait.
+    /// A descriptor that becomes readable when attempts begin to wait.
     ///
     /// # Errors
-    /// Where the process has no descriptor left.
+    /// If the process has no descriptor left.
     pub fn held_fd(&self) -> std::io::Result<OwnedFd> {
         self.limiter.as_fd().try_clone_to_owned()
     }
@@ -113,16 +113,16 @@ impl Enforcement {
         self.limiter.is_pinned()
     }
 
-    /// Whether somebody has removed the pins, and so ended the limit.
+    /// Whether somebody has removed the pins and thereby ended the limit.
     #[must_use]
     pub fn pins_removed(&self) -> bool {
         self.limiter.pins_removed()
     }
 
-    /// Puts `settings` in force, with the hooks that they ask for.
+    /// Puts `settings` in force, with the hooks that they need.
     ///
     /// # Errors
-    /// Where the kernel part cannot be written; what was in force still is.
+    /// If the kernel part cannot be written. The previous settings then stay in force.
     pub(super) fn put_in_force(&mut self, settings: &Settings) -> Result<(), KernelError> {
         self.limiter.attach_wanted(settings, &mut self.means.helper);
         let applied = self.limiter.apply(settings);
@@ -130,42 +130,45 @@ impl Enforcement {
         applied
     }
 
-    /// This process is sandboxed from now on. Says what is lacking.
+    /// Notes that this process is sandboxed from now on, and logs what the sandbox lacks.
     pub fn is_sandboxed(&mut self, sandboxed: Sandboxed) {
         for reason in &sandboxed.lacks {
             let told = DegradedStatus::from(*reason).explanation;
-            tracing::warn!("the sandbox lacks something: {told}");
+            tracing::warn!("the sandbox is incomplete: {told}");
         }
         self.means.lacks.extend(sandboxed.lacks);
     }
 
-    /// Leaves the limit as it is: what is pinned goes on.
+    /// Leaves the limit in force: the pinned programs keep working.
     #[must_use]
     pub fn into_helper(self) -> Helper {
         self.means.helper
     }
 
-    /// Where `set --save` writes.
+    /// The file that `set --save` writes.
     #[must_use]
     pub fn local_file(&self) -> PathBuf {
         self.means.local_file.clone()
     }
 
-    /// How often another program was found to have disturbed our callbacks, as of the last [`Enforcement::look`].
+    /// How often another program has disturbed our callbacks, as of the last [`Enforcement::look`].
     #[must_use]
     pub fn disturbances(&self) -> u64 {
         self.disturbances
     }
 
-    /// Has the kernel part count its sockets and correct its ledger.
+    /// Makes the kernel part count its sockets and correct its ledger.
     ///
     /// # Errors
-    /// Where the walk fails.
+    /// If the walk fails.
     pub fn reconcile(&mut self) -> Result<(), KernelError> {
         let helper = &mut self.means.helper;
         self.limiter.reconcile(|walk, namespaces| {
             helper.walk(walk, namespaces).unwrap_or_else(|e| {
-                tracing::debug!("walking over the sockets of {} network namespaces: {e}", namespaces.len());
+                tracing::debug!(
+                    "cannot walk over the sockets of {} network namespaces: {e}",
+                    namespaces.len()
+                );
                 Vec::new()
             })
         })
@@ -174,11 +177,11 @@ impl Enforcement {
     /// Ends enforcement: every held attempt is let go. Returns the privileged helper, which has more to do.
     ///
     /// # Errors
-    /// Where the kernel part could not be told; enforcement has ended all the same.
+    /// If the kernel part cannot be written. Enforcement ends anyway.
     pub fn finish(mut self) -> (Result<EnforcementStopped, KernelError>, Helper) {
         for name in self.scopes.iter().map(|scope| scope.name.clone()).collect::<Vec<_>>() {
             if let Err(e) = self.end_scope(&name) {
-                tracing::warn!("ending {name}: {}", explained(&e));
+                tracing::warn!("cannot end {name}: {}", explained(&e));
             }
         }
         let mut helper = self.means.helper;
@@ -200,12 +203,13 @@ impl Enforcement {
     }
 }
 
-/// Gives held sockets their own options back, where the privileged helper is gone in this process's own namespace at least.
+/// Restores the original options of held sockets. Without the privileged helper, does so only in this process's own network
+/// namespace.
 fn restore(helper: &mut Helper, link: BorrowedFd<'_>) -> EnforcementStopped {
     helper.restore(link).unwrap_or_else(|e| {
-        tracing::warn!("held attempts of other network namespaces keep the options of a hold: {e}");
+        tracing::warn!("held attempts in other network namespaces keep the options of a hold: {e}");
         if let Err(e) = restore_here(link) {
-            tracing::warn!("so do those of this one: {e}");
+            tracing::warn!("held attempts in this network namespace keep them too: {e}");
         }
         EnforcementStopped::default()
     })

@@ -1,13 +1,14 @@
-//! Attempts that were refused or given up, as they were when they were last looked at.
+//! Counts of attempts that were refused or gave up, as of the last look.
 
 use halfopen_bpf::ScopeId;
 use halfopen_policy::Ledger;
 use std::collections::HashMap;
 
-/// A program without the number of its process.
+/// A program, without its process ID.
 pub(super) type ProgramKey = (u64, u32, String);
 
-/// Attempts refused and given up in a scope, its accounts among it. Programs' refusals are counted with those by a block.
+/// Attempts that were refused or gave up in a scope, including its accounts. For programs, refusals include those by a
+/// block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Failed {
     pub refused: u64,
@@ -15,7 +16,7 @@ pub(super) struct Failed {
     pub blocked: u64,
 }
 
-/// What had been counted when it was last looked at.
+/// The counts as of the last look.
 #[derive(Debug, Default)]
 pub(super) struct Counted {
     pub scopes: HashMap<ScopeId, Failed>,
@@ -23,10 +24,10 @@ pub(super) struct Counted {
 }
 
 impl Counted {
-    /// What is new of a scope, where it has come to `failed`; that is known from now on.
+    /// What is new in a scope whose counts have reached `failed`. Remembers `failed` for the next look.
     pub fn new_in(&mut self, scope: ScopeId, failed: Failed) -> Failed {
         let before = self.scopes.insert(scope, failed).unwrap_or_default();
-        // Accounting that were opened anew, or accounts that were collected.
+        // The accounting began anew, or accounts were collected.
         let is_anew = failed.refused < before.refused || failed.gave_up < before.gave_up;
         if is_anew { failed } else { failed.less(before) }
     }

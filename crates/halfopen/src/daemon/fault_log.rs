@@ -1,4 +1,4 @@
-//! Faults of the kernel part in the log: a new kind at once, those known at most once a minute.
+//! Faults of the kernel part in the log: a new kind is logged at once, a known kind at most once a minute.
 
 use halfopen_bpf::{Fault, FaultCount};
 use std::collections::HashMap;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 const PAUSE: Duration = Duration::from_mins(1);
 
-/// What has been said of which fault.
+/// The count and time at which each fault was last logged.
 #[derive(Debug, Default)]
 pub struct FaultLog {
     said: HashMap<Fault, (u64, Duration)>,
@@ -25,7 +25,7 @@ impl FaultLog {
                 None => format!("{} ({count} so far)", fault.explain()),
                 Some((known, _)) => {
                     format!(
-                        "{} ({} times more, {count} in all)",
+                        "{} ({} more times, {count} in all)",
                         fault.explain(),
                         count.saturating_sub(*known)
                     )

@@ -1,5 +1,5 @@
-//! What only the privileged helper can do for the daemon. Finding out who programs are is among it: the daemon waits for each answer and does nothing else meanwhile, so
-//! that a crowd of programs that begin to wait must not be looked up all at once.
+//! What only the privileged helper can do for the daemon, such as identifying programs. The daemon does nothing else
+//! while it waits for an answer, so it must not identify a crowd of new waiters all at once.
 
 use crate::control::Degradation;
 use crate::daemon::clock::monotonic;
@@ -9,26 +9,26 @@ use halfopen_bpf::{CgroupDir, Program};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// What only the privileged helper is asked for, and what the sandboxed process lacks.
+/// The privileged helper, and what the sandboxed process lacks.
 #[derive(Debug)]
 pub struct Means {
-    /// Keeps root.
+    /// The privileged helper, which keeps root.
     pub helper: Helper,
     /// The limited cgroup.
     pub cgroup: CgroupDir,
-    /// Where `set --save` writes.
+    /// The file that `set --save` writes.
     pub local_file: PathBuf,
-    /// What could not be given up.
+    /// What the sandbox lacks.
     pub lacks: Vec<Degradation>,
-    /// What finding out who programs are has taken.
+    /// The time that identifying programs has taken.
     pub look_ups: LookUps,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
-/// What look-ups may take of a second while attempts wait. Others are made for the few programs that an event lists.
+/// How much of a second look-ups for waiters may take. Look-ups for the few programs in an event come on top.
 const A_SECOND: Duration = Duration::from_millis(50);
 
-/// What look-ups have taken lately.
+/// The time that recent look-ups have taken.
 #[derive(Debug, Default)]
 pub struct LookUps {
     since: Duration,
@@ -45,12 +45,12 @@ impl LookUps {
 }
 
 impl Means {
-    /// What stands behind a program's numbers, as far as it can be found out.
+    /// The names behind a program's numbers, as far as they can be found.
     pub fn identify(&mut self, program: &Program) -> Identity {
         self.helper.identify(program).unwrap_or_else(|_| Identity::unknown(program.uid))
     }
 
-    /// The same, if there is time for it now: its process may be gone later.
+    /// The same, if there is time for it now. Later the process may be gone.
     pub fn identify_early(&mut self, program: &Program) -> Option<Identity> {
         if !self.look_ups.has_time(monotonic()) {
             return None;

@@ -1,5 +1,5 @@
-//! `halfopen run`: owns the limiter, from the lock to the last attempt let go. One thread: the limiter stays where it
-//! was made, and nothing here waits for a client.
+//! `halfopen run`: owns the limiter, from the lock to the last attempt let go. A single thread: the limiter stays on
+//! the thread that made it, and nothing here waits for a client.
 
 mod accounts;
 mod alarm;
@@ -56,18 +56,18 @@ const LAST_ANSWER: Duration = Duration::from_secs(1);
 /// Why the daemon ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
-    /// The limit ends with it.
+    /// The limit ends with the daemon.
     LetGo,
-    /// Another daemon is to take the limit over; without pins there is nothing to take over.
+    /// Another daemon takes the limit over. Without pins there is nothing to take over.
     HandOver,
     /// Somebody has removed the pins: the limit has ended already.
     PinsRemoved,
 }
 
-/// Limits until it is told to end, by a signal or by `halfopen off`.
+/// Limits the host until a signal or `halfopen off` ends it.
 ///
 /// # Errors
-/// Where the configuration is wrong, another daemon runs, or the kernel cannot; nothing is left behind then.
+/// If the configuration is wrong, another daemon runs, or the kernel lacks something. Nothing is left behind then.
 pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
     let resolved = sources.load()?;
     let directory = RuntimeDir::of_this_host();
@@ -77,11 +77,11 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
     let pins = std::path::absolute(pins_of_this_host())?;
     let helper = Reach::new(&pins, &directory, lock.made_directory(), sources.path(), exec_parent)
         .and_then(|reach| Helper::start(&reach))
-        .context("starting the privileged helper, the part of the daemon that keeps root")?;
+        .context("cannot start the privileged helper, the part of the daemon that keeps root")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let signals = Signals::listen()?;
-        let alarm = Alarm::new().context("making the timer of wakes")?;
+        let alarm = Alarm::new().context("cannot make the timer for wakeups")?;
         let keep = Keep { pins, persist: resolved.persist() };
         let limiter = Limiter::start(&cgroup, &resolved.settings(), Some(&keep))?;
         let ready = format!(
@@ -97,23 +97,24 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
         let means = Means { helper, cgroup, local_file, lacks: Vec::new(), look_ups: LookUps::default() };
         let mut enforcement = Enforcement::new(limiter, sources, resolved, announcer, means);
         enforcement.is_sandboxed(enter(&Needs::of_daemon())?);
-        enforcement.follow_resolvers().context("naming the resolvers whose answers are read")?;
+        enforcement.follow_resolvers().context("cannot set the resolvers whose answers are read")?;
         let served = serve(&mut enforcement, socket, signals, &ready, alarm).await;
         notify::tell("STOPPING=1");
         if matches!(served, Ok(Ending::HandOver)) && enforcement.is_pinned() {
             output::error_line(&format!(
-                "halfopen: handed over: what is pinned in {} goes on limiting until the next daemon, or `halfopen off`",
+                "halfopen: handed over: the limit pinned in {} stays in force until the next daemon takes it over, or \
+                 until `halfopen off`",
                 keep.pins.display()
             ));
             return tidy_up(enforcement.into_helper(), lock, Leave::Limit);
         }
         if matches!(served, Ok(Ending::PinsRemoved)) {
-            tracing::warn!("{}: removed by somebody: that has ended the limit", keep.pins.display());
+            tracing::warn!("somebody removed {}: the limit has ended", keep.pins.display());
         }
         let pinned = enforcement.is_pinned();
         let (stopped, helper) = enforcement.finish();
         let removed = tidy_up(helper, lock, Leave::Nothing { pins: pinned });
-        let stopped = stopped.context("letting go of the held attempts")?;
+        let stopped = stopped.context("cannot let go of the held attempts")?;
         output::error_line(&format!(
             "halfopen: ended, nothing is limited any more; held attempts let go: {}",
             stopped.let_go
@@ -129,11 +130,11 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
     })
 }
 
-/// Has the privileged helper remove what the daemon itself may not, and lets go of the lock.
+/// Makes the privileged helper remove what the daemon may not remove itself, and releases the lock.
 fn tidy_up(mut helper: Helper, lock: Lock, leave: Leave) -> Result<()> {
     helper
         .tidy_up(leave)
-        .context("tidying up: what is left is harmless to the next daemon, and `halfopen off` removes it")?;
+        .context("cannot clean up; the next daemon copes with what is left, and `halfopen off` removes it")?;
     lock.let_go();
     Ok(())
 }
@@ -185,23 +186,23 @@ async fn serve(
     let mut trouble = Trouble::default();
     let mut watchdog = Watchdog::of_this_process();
     loop {
-        // What is overdue already waits for the next tick: it must not keep the loop spinning.
+        // An event that is overdue already waits for the next tick: it must not keep the loop spinning.
         let due = enforcement.announcer.episodes.due().and_then(|due| due.checked_sub(monotonic()));
-        alarm.set(enforcement.next_wake()).context("setting the timer of wakes")?;
+        alarm.set(enforcement.next_wake()).context("cannot set the timer for wakeups")?;
         tokio::select! {
             _ = signals.interrupt.recv() => return Ok(Ending::LetGo),
             _ = signals.terminate.recv() => return Ok(Ending::LetGo),
             _ = signals.hand_over.recv() => return Ok(Ending::HandOver),
             _ = signals.hangup.recv() => {
                 if let Err(e) = enforcement.reload() {
-                    tracing::error!("the configuration in force stays: {}", explained(&e));
+                    tracing::error!("the previous configuration stays in force: {}", explained(&e));
                 }
             }
             ready = held.readable() => {
-                // Cleared before the buffer is emptied: what comes in between makes it readable again.
+                // Cleared before the buffer is emptied: an event that arrives in between makes it readable again.
                 ready?.clear_ready();
-                trouble.note("reading held attempts", enforcement.take_held().map(drop));
-                trouble.note("waking those whose turn comes", enforcement.wake());
+                trouble.note("cannot read held attempts", enforcement.take_held().map(drop));
+                trouble.note("cannot wake waiters whose turn has come", enforcement.wake());
             }
             Some(call) = asked.recv() => {
                 if let Some(written) = answer(enforcement, call) {
@@ -213,22 +214,22 @@ async fn serve(
                 if enforcement.pins_removed() {
                     return Ok(Ending::PinsRemoved);
                 }
-                trouble.note("reading the ledger", enforcement.look());
-                trouble.note("leaving word for the next daemon", enforcement.tend());
+                trouble.note("cannot read the ledger", enforcement.look());
+                trouble.note("cannot do the regular upkeep", enforcement.tend());
                 reconcile_times.note(Instant::now(), enforcement.disturbances());
             }
             () = sleep_until(reconcile_times.next()) => {
                 let began = Instant::now();
-                trouble.note("counting attempts", enforcement.reconcile());
+                trouble.note("cannot reconcile the ledger", enforcement.reconcile());
                 reconcile_times.counted(Instant::now(), began.elapsed());
             }
             rung = alarm.rings() => {
                 rung?;
-                trouble.note("waking those whose turn comes", enforcement.wake());
+                trouble.note("cannot wake waiters whose turn has come", enforcement.wake());
             }
             () = watchdog.report() => {}
             () = sleep(due.unwrap_or_default()), if due.is_some() => {
-                trouble.note("reading the ledger", enforcement.look());
+                trouble.note("cannot read the ledger", enforcement.look());
             }
         }
     }
@@ -242,7 +243,7 @@ fn readiness(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::new(fd)
 }
 
-/// What fails again and again is said once a minute.
+/// Logs repeated errors at most once a minute.
 #[derive(Default)]
 struct Trouble {
     said: Option<Instant>,
@@ -259,7 +260,7 @@ impl Trouble {
     }
 }
 
-/// Makes the control socket. The lock is held, so one that is there is nobody's.
+/// Makes the control socket. This daemon holds the lock, so a socket that exists already belongs to nobody.
 fn bind(directory: &RuntimeDir) -> Result<UnixListener> {
     let path = directory.socket();
     let bound = || -> io::Result<UnixListener> {
@@ -267,11 +268,11 @@ fn bind(directory: &RuntimeDir) -> Result<UnixListener> {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
             _ => {}
         }
-        // The socket is its owner's alone from its first moment on, whatever the directory's mode.
+        // Only its owner can use the socket from the first moment on, whatever the mode of the directory.
         let usual = umask(Mode::from_raw_mode(0o177));
         let listener = UnixListener::bind(&path);
         umask(usual);
         listener
     };
-    bound().with_context(|| format!("making the control socket {}", path.display()))
+    bound().with_context(|| format!("cannot make the control socket {}", path.display()))
 }

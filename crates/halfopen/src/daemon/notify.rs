@@ -1,4 +1,4 @@
-//! Telling the service manager how far the daemon is, and that it is alive (`sd_notify`).
+//! Tells the service manager the daemon's state, and that it is alive (`sd_notify`).
 
 use std::ffi::OsStr;
 use std::io;
@@ -8,21 +8,24 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-/// Sends `state`, as `READY=1`, to the service manager if one started this process and asked for it.
+/// Sends `state`, such as `READY=1`, to the service manager if one started this process and asked for it.
 pub fn tell(state: &str) {
     if let Some(address) = std::env::var_os("NOTIFY_SOCKET")
         && let Err(e) = send(&address, state)
     {
-        tracing::warn!("telling the service manager {state} at NOTIFY_SOCKET={}: {e}", address.display());
+        tracing::warn!(
+            "cannot send {state} to the service manager at NOTIFY_SOCKET={}: {e}",
+            address.display()
+        );
     }
 }
 
-/// The service manager's watchdog: it takes the daemon for hung, and kills it, when it has not heard from it for a time.
+/// The service manager's watchdog. It kills the daemon as hung if the daemon does not report in time.
 #[derive(Debug)]
 pub struct Watchdog(Option<Interval>);
 
 impl Watchdog {
-    /// As `WATCHDOG_USEC` says; one that waits for ever where nobody watches.
+    /// The watchdog of `WATCHDOG_USEC`. If nobody watches, it never reports.
     #[must_use]
     pub fn of_this_process() -> Self {
         let variable = |name| std::env::var(name).ok();
@@ -34,8 +37,8 @@ impl Watchdog {
         }))
     }
 
-    /// Waits until half of the watchdog's patience is over, then reports. To be waited for in the loop that is watched,
-    /// and nowhere else: a loop that hangs must not go on saying that it turns.
+    /// Waits until half of the watchdog's time is over, then reports. Await this only in the loop that is watched: a
+    /// hung loop must not keep reporting.
     pub async fn report(&mut self) {
         match &mut self.0 {
             Some(turns) => {
@@ -47,7 +50,7 @@ impl Watchdog {
     }
 }
 
-/// How long the service manager waits for a sign of life, where it is this process that it waits for.
+/// How long the service manager waits for a sign of life, if it waits for this process.
 fn watched(microseconds: Option<&str>, pid: Option<&str>) -> Option<Duration> {
     let meant = pid.is_none_or(|pid| pid.parse() == Ok(std::process::id()));
     let patience = Duration::from_micros(microseconds?.parse().ok()?);

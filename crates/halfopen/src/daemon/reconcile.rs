@@ -1,15 +1,15 @@
-//! When the kernel's sockets are counted anew. An attempt ends unnoticed where another program has switched our
-//! callbacks off; the accounting is wrong then until the next count.
+//! When the kernel part counts its sockets anew. If another program has disabled our callbacks, an attempt can end
+//! unnoticed, and the accounting is wrong until the next count.
 
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The pause between two counts where nothing disturbs the callbacks.
+/// The pause between two counts if nothing disturbs the callbacks.
 const USUAL: Duration = Duration::from_secs(30);
-/// The pause where something does.
+/// The pause if something does.
 const SOON: Duration = Duration::from_secs(5);
-/// A pause is at least so many times longer than the count before it took: a host of a million sockets is not kept
-/// busy with counting them.
+/// A pause is at least this many times as long as the previous count took, so that counting does not keep a host with a
+/// million sockets busy.
 const PART: u32 = 200;
 
 /// The time of the next count.
@@ -21,25 +21,25 @@ pub struct ReconcileTimes {
 }
 
 impl ReconcileTimes {
-    /// Beginning at `now`.
+    /// Starts at `now`.
     #[must_use]
     pub fn from(now: Instant) -> Self {
         Self { next: now + USUAL, soon: SOON, disturbances: 0 }
     }
 
-    /// When to count.
+    /// The time of the next count.
     #[must_use]
     pub fn next(&self) -> Instant {
         self.next
     }
 
-    /// A count that took `took` has ended at `now`.
+    /// Notes that a count ended at `now` and took `took`.
     pub fn counted(&mut self, now: Instant, took: Duration) {
         self.soon = SOON.max(took * PART);
         self.next = now + USUAL.max(self.soon);
     }
 
-    /// Takes note at `now` of how often our callbacks were found disturbed since the start.
+    /// Notes at `now` how often our callbacks have been disturbed since the start.
     pub fn note(&mut self, now: Instant, disturbances: u64) {
         if disturbances > self.disturbances {
             self.disturbances = disturbances;

@@ -1,12 +1,12 @@
-//! Whom this host asks for names.
+//! The resolvers that this host asks for names.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-/// What was found on this host.
+/// The resolvers found on this host.
 #[derive(Debug, Default)]
 pub(super) struct Resolvers {
     pub addresses: BTreeSet<IpAddr>,
-    /// Programs have systemd-resolved ask for them, past its stub.
+    /// Whether programs ask systemd-resolved without its stub, so that it asks on their behalf.
     pub asked_by_others: bool,
 }

@@ -1,5 +1,5 @@
-//! The answering side of the control protocol: one task for each connection, so that none can hold up another or the
-//! limit. What a request does is done where the limiter is; see [`Call`].
+//! The daemon's side of the control protocol. Each connection has a task of its own, so that none can delay another or
+//! the limit. The owner of the limiter carries out the requests; see [`Call`].
 
 use crate::control::{Answer, LONGEST_REQUEST, RefusalKind, Request, to_line};
 use crate::events::Event;
@@ -14,12 +14,12 @@ use tokio::time::timeout;
 
 /// How long a client may take to send its request, and to read each answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Clients of root that may be at their request at once; more wait to be accepted.
+/// How many clients of root may send their request at the same time. More wait to be accepted.
 const AT_ONCE: usize = 64;
-/// Connections of others, where they may connect at all, from beginning to end; more are closed at once, so that those of
+/// How many connections other users may have, if they may connect at all. More are closed at once, so that clients of
 /// root never wait for them.
 const OF_OTHERS: usize = 16;
-/// Connections that last: of those who follow events, and of `exec`.
+/// How many connections may last: those that follow events, and those of `exec`.
 const LASTING: usize = 256;
 
 /// What a connection asks of the limiter's owner.
@@ -27,18 +27,18 @@ const LASTING: usize = 256;
 pub enum Call {
     /// A client's request.
     Ask {
-        /// What.
+        /// The request.
         request: Request,
         /// The client's process.
         peer: Option<u32>,
-        /// Where to.
+        /// Takes the reply.
         reply: oneshot::Sender<Reply>,
     },
-    /// The client of this scope has closed.
+    /// The client of this scope has closed its connection.
     EndScope {
-        /// Its name.
+        /// The scope's name.
         name: String,
-        /// Where to.
+        /// Takes the reply.
         reply: oneshot::Sender<Reply>,
     },
 }
@@ -50,9 +50,9 @@ pub enum Reply {
     Answer(Answer),
     /// Events.
     Events {
-        /// Those in memory.
+        /// The events in memory.
         past: Vec<Arc<Event>>,
-        /// Those to come.
+        /// The events to come.
         follow: Option<broadcast::Receiver<Arc<Event>>>,
     },
     /// A scope that lasts as long as the connection.
@@ -62,11 +62,11 @@ pub enum Reply {
         /// The scope's name.
         name: String,
     },
-    /// The last answer of all: the daemon ends once it is `written`.
+    /// The last answer. The daemon ends once it is `written`.
     Ending {
         /// The answer.
         answer: Answer,
-        /// RingEvent, or dropped, when the client has it or cannot get it.
+        /// Sent when the client has the answer, dropped when it cannot get it.
         written: oneshot::Sender<()>,
     },
 }
@@ -80,7 +80,7 @@ pub async fn serve(listener: UnixListener, calls: mpsc::Sender<Call>) {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(e) => {
-                tracing::warn!("accepting a connection on the control socket: {e}");
+                tracing::warn!("cannot accept a connection on the control socket: {e}");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
@@ -96,10 +96,10 @@ pub async fn serve(listener: UnixListener, calls: mpsc::Sender<Call>) {
         tokio::spawn(async move {
             let mut connection = Connection::new(stream, calls, lasting);
             let reply = connection.ask().await;
-            // A client of root may take its time over the answer.
+            // A client of root may take its time to read the answer.
             let _of_others = (!is_root).then_some(permit);
             if let Err(e) = connection.answer(reply).await {
-                tracing::debug!("a client of the control socket: {e}");
+                tracing::debug!("cannot answer a client of the control socket: {e}");
             }
         });
     }
@@ -111,7 +111,7 @@ struct Connection {
     write: OwnedWriteHalf,
     calls: mpsc::Sender<Call>,
     lasting: Arc<Semaphore>,
-    /// To last, where that was asked for.
+    /// The permit of a connection that lasts.
     lasts: Option<OwnedSemaphorePermit>,
 }
 
@@ -128,8 +128,9 @@ impl Connection {
             Ok(request) => {
                 if matches!(request, Request::Exec { .. } | Request::Events { follow: true, .. }) {
                     let Ok(lasts) = Arc::clone(&self.lasting).try_acquire_owned() else {
-                        let message =
-                            format!("{LASTING} clients follow events or run commands of `exec` already");
+                        let message = format!(
+                            "{LASTING} clients already follow events or run commands with `exec`: end one first"
+                        );
                         return Reply::Answer(Answer::Refused { kind: RefusalKind::Failed, message });
                     };
                     self.lasts = Some(lasts);
@@ -145,7 +146,7 @@ impl Connection {
         let mut line = Vec::new();
         match timeout(PATIENCE, self.read.read_until(b'\n', &mut line)).await {
             Err(_) => return Err(format!("no request came within {PATIENCE:?}")),
-            Ok(Err(e)) => return Err(format!("the request cannot be read: {e}")),
+            Ok(Err(e)) => return Err(format!("cannot read the request: {e}")),
             Ok(Ok(_)) => {}
         }
         if line.last() != Some(&b'\n') {
@@ -156,7 +157,7 @@ impl Connection {
             });
         }
         serde_json::from_slice(&line).map_err(|e| {
-            format!("not a request ({e}): the program and its daemon may be of different versions")
+            format!("unknown request ({e}): the command and the daemon may be of different versions")
         })
     }
 
@@ -187,7 +188,7 @@ impl Connection {
                 }
             }
             Reply::Scope { answer, name } => {
-                // Whether or not the client has it: the scope ends with the connection.
+                // Whether or not the client got the answer, the scope ends with the connection.
                 let sent = self.send(&answer).await;
                 if sent.is_ok() {
                     self.until_closed().await;
@@ -226,7 +227,7 @@ impl Connection {
     }
 }
 
-/// Reads, and throws away, until the client has closed its half or sent more than a request may be long.
+/// Reads and discards until the client closes its half or has sent more than the length of a request.
 async fn until_closed(read: &mut BufReader<tokio::io::Take<OwnedReadHalf>>) {
     let mut buffer = [0; 512];
     while read.read(&mut buffer).await.is_ok_and(|length| length > 0) {}

@@ -1,5 +1,5 @@
-//! Waking waiters when their turn comes (docs/internals/decisions/0013). Only ever makes them faster: without it, or
-//! where it has no effect (docs/internals/decisions/0032), each asks by itself.
+//! Wakes waiters when their turn comes (docs/internals/decisions/0013). This only ever makes them faster: without
+//! wakeups, or if they have no effect (docs/internals/decisions/0032), each waiter asks by itself.
 
 use crate::control::{Degradation, DegradedStatus};
 use crate::privileged::Helper;
@@ -11,46 +11,46 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// For how long each second's promise holds that waiters are woken.
+/// How long the promise that waiters are woken holds. It is renewed every second.
 const PROMISE: Duration = Duration::from_secs(3);
-/// The time of one packet, and how many may be sent at once.
+/// The time budget of one packet, and how many packets may be sent at once.
 const EACH: Duration = Duration::from_micros(100);
 const AT_ONCE: u32 = 250;
-/// After which some of those that were not allowed are.
+/// The pause before packets beyond that budget are sent.
 const MORE: Duration = Duration::from_millis(5);
-/// How often it is said at most that wakes are lost.
+/// Lost wakeups are logged at most this often.
 const SAID_EVERY: Duration = Duration::from_mins(1);
 
-/// Why nobody is woken though it is wanted.
+/// Why nobody is woken although wakeups are configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pause {
-    /// Nobody makes raw sockets.
+    /// The privileged helper, which makes the raw sockets, is gone.
     NoHelper,
-    /// The wakes of all who wait are lost; until then, or until others wait.
+    /// The wakeups of all present waiters are lost. The pause lasts until this time, or until others wait.
     Useless { until: Duration },
 }
 
-/// Those who wait, and the means to wake them.
+/// The waiters, and the means to wake them.
 pub struct Wakeups {
     wanted: bool,
     wakes: Wakes,
     sender: WakeupSender,
     waiters: HashMap<WaiterId, Waiter>,
-    /// Those of them that are first contacts, by address.
+    /// The waiters that are first contacts, by address.
     strangers_to: HashMap<IpAddr, BTreeSet<WaiterId>>,
-    /// Something was told since the last look.
+    /// Whether events have come since the last look.
     fresh: bool,
-    /// What has been sent is paid for by then.
+    /// The time up to which the packets already sent use up the budget.
     paid_at: Duration,
-    /// More were due than were allowed at once.
+    /// Whether more packets were due than were allowed at once.
     more: bool,
     paused: Option<Pause>,
-    /// How many parties' wakes were lost when that was said last.
+    /// When lost wakeups were last logged, and how many parties' were lost then.
     said: (Duration, usize),
 }
 
 impl Wakeups {
-    /// With nobody to wake yet; `wanted` as configured.
+    /// Starts without waiters. `wanted` is the configured value.
     #[must_use]
     pub fn new(wanted: bool) -> Self {
         Self {
@@ -67,7 +67,7 @@ impl Wakeups {
         }
     }
 
-    /// Why, and where, waiters are not woken though they should be.
+    /// Why and where waiters are not woken although they should be.
     pub fn degradations(&self) -> impl Iterator<Item = DegradedStatus> {
         let no_helper = self.paused == Some(Pause::NoHelper);
         let found = |reason, lost: &Lost| {
@@ -85,11 +85,11 @@ impl Wakeups {
         self.wanted && self.paused.is_none()
     }
 
-    /// Switches waking on or off, and takes note of those who wait already; keeps the promise to waiters while it is
-    /// on. To be called each second.
+    /// Switches wakeups on or off, and notes the present waiters. Renews the promise to waiters while wakeups are on.
+    /// Call this every second.
     ///
     /// # Errors
-    /// Where the walk over the attempts fails.
+    /// If the walk over the attempts fails.
     pub fn tend(
         &mut self,
         limiter: &mut Limiter,
@@ -123,7 +123,7 @@ impl Wakeups {
         still.or_else(|| rest().map(|until| Pause::Useless { until }))
     }
 
-    /// Others may begin to be lost each second: it is said again once a minute.
+    /// Logs lost wakeups at most once a minute: more may be lost every second.
     fn say(&mut self, now: Duration) {
         let lost = self.wakes.lost().parties + self.wakes.unsendable().parties;
         if lost == self.said.1 || now < self.said.0 + SAID_EVERY {
@@ -135,7 +135,7 @@ impl Wakeups {
         }
     }
 
-    /// Takes note of those who wait already, the oldest first.
+    /// Notes the present waiters, the oldest first.
     fn take_over(&mut self, limiter: &Limiter) -> Result<(), KernelError> {
         let mut live = limiter.attempts()?;
         live.sort_by_key(|attempt| std::cmp::Reverse(attempt.age));
@@ -165,7 +165,7 @@ impl Wakeups {
         self.fresh = true;
     }
 
-    /// Takes note of what the kernel part told.
+    /// Notes an event of the kernel part.
     pub fn hear(&mut self, told: &RingEvent) {
         match told {
             RingEvent::Held(held) if held.audited => {}
@@ -184,7 +184,8 @@ impl Wakeups {
         }
     }
 
-    /// All are taken note of with the next second: one waits who may be woken, or nobody does.
+    /// Ends the pause: the next second notes all waiters. Called when a waiter comes that may be woken, or when nobody
+    /// waits.
     fn end_pause(&mut self) {
         if let Some(Pause::Useless { until }) = &mut self.paused {
             *until = Duration::ZERO;
@@ -200,7 +201,7 @@ impl Wakeups {
             Became::Left => self.wakes.left(at, cookie),
             Became::Out { released } => {
                 self.wakes.went_out(at, cookie, own, released);
-                // Who repeats it reaches nobody new.
+                // Another attempt to the same address is no longer a first contact.
                 for waiter in self.strangers_to.remove(&peer).unwrap_or_default() {
                     self.wakes.known(waiter);
                 }
@@ -220,7 +221,7 @@ impl Wakeups {
         }
     }
 
-    /// Nobody waits, by the accounting: whoever is still noted here has left unnoticed.
+    /// Forgets all waiters, because the accounting says that nobody waits: those still noted here have left unnoticed.
     pub fn nobody_waits(&mut self) {
         self.end_pause();
         self.waiters.clear();
@@ -230,7 +231,7 @@ impl Wakeups {
         }
     }
 
-    /// When [`Wakeups::wake`] should be called again; `None` while nobody waits.
+    /// When to call [`Wakeups::wake`] again; `None` while nobody waits.
     #[must_use]
     pub fn next(&self, now: Duration) -> Option<Duration> {
         if !self.is_on() || self.wakes.is_idle() {
@@ -243,10 +244,10 @@ impl Wakeups {
         self.wakes.next(nanos(now)).map(Duration::from_nanos).into_iter().chain(more).min()
     }
 
-    /// Wakes those whose turn comes; all where nothing is `enforced` any more.
+    /// Wakes the waiters whose turn has come, or all of them if nothing is `enforced` any more.
     ///
     /// # Errors
-    /// Where a scope's accounting cannot be read.
+    /// If the accounting of a scope cannot be read.
     pub fn wake(
         &mut self,
         limiter: &Limiter,
@@ -291,10 +292,10 @@ impl Wakeups {
         let Some(waiter) = self.waiters.remove(&id) else { return };
         let mut open = |pid, netns: u32, family| helper.raw_socket(pid, netns.into(), family);
         let Err(e) = self.sender.wake(now, &waiter, &mut open) else { return };
-        tracing::debug!("waking an attempt to {}: {e}", waiter.peer);
+        tracing::debug!("cannot wake an attempt to {}: {e}", waiter.peer);
         if helper.is_there() {
             self.wakes.not_sent(nanos(now), id);
-            // The turn is another's at once.
+            // The turn passes to another waiter at once.
             self.fresh = true;
         } else {
             self.paused = Some(Pause::NoHelper);

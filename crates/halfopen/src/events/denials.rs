@@ -1,5 +1,5 @@
-//! Rules of `[[deny]]` that are met: one event a minute for a rule at most, the others counted in the next. Pure: the caller
-//! tells the time, on the kernel's monotonic clock.
+//! Rules of `[[deny]]` that have matched: at most one event a minute for each rule, and the next one counts the others.
+//! Pure: the caller passes the time, on the kernel's monotonic clock.
 
 use super::Tally;
 use halfopen_bpf::{Denied, DenyCount};
@@ -17,11 +17,11 @@ pub struct Denial {
     pub denied: u64,
     /// Only counted since then.
     pub would_have_denied: u64,
-    /// The last of either.
+    /// The last of these calls.
     pub last: Denied,
 }
 
-/// What its event has to say.
+/// The contents of its event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DenialReport {
     /// The rule's name.
@@ -30,7 +30,7 @@ pub struct DenialReport {
     pub denied: u64,
     /// Only counted since then.
     pub would_have_denied: u64,
-    /// Whose the last of either was.
+    /// The program that made the last of these calls.
     pub program: Tally,
     /// `tcp` or `udp`.
     pub protocol: &'static str,
@@ -39,37 +39,37 @@ pub struct DenialReport {
 #[derive(Debug, Default)]
 struct Rule {
     announced: Option<Duration>,
-    /// What has been told of, denied and only counted.
+    /// The reported counts: denied, and only counted.
     told: (u64, u64),
 }
 
-/// Those of all rules.
+/// The state of all rules.
 #[derive(Debug, Default)]
 pub struct Denials {
     rules: BTreeMap<String, Rule>,
 }
 
 impl Denials {
-    /// Takes note of an event that an earlier daemon wrote at that time.
+    /// Notes an event that an earlier daemon wrote at that time.
     pub fn resume(&mut self, rule: &str, at: Duration) {
         self.rules.entry(rule.to_owned()).or_default().announced = Some(at);
     }
 
-    /// Takes note of what was counted before there was a daemon to tell of it.
+    /// Notes the counts from before the daemon started.
     pub fn known(&mut self, counts: &[DenyCount]) {
         for count in counts {
             self.rules.entry(count.name.clone()).or_default().told = (count.denied, count.would_have_denied);
         }
     }
 
-    /// Those whose event is due, by the counts of all rules there are. The others are forgotten.
+    /// The rules whose event is due. `counts` are those of all present rules; others are forgotten.
     pub fn due(&mut self, now: Duration, counts: &[DenyCount]) -> Vec<Denial> {
         self.rules.retain(|name, _| counts.iter().any(|count| count.name == *name));
         let mut due = Vec::new();
         for count in counts {
             let rule = self.rules.entry(count.name.clone()).or_default();
             let counted = (count.denied, count.would_have_denied);
-            // A rule that was away for a while may have begun anew.
+            // A rule that was removed for a while may count from zero again.
             let told = if counted.0 < rule.told.0 || counted.1 < rule.told.1 { (0, 0) } else { rule.told };
             let Some(last) = count.last.clone().filter(|_| counted != told) else { continue };
             if rule.announced.is_some_and(|at| at + MINUTE > now) {

@@ -1,6 +1,6 @@
-//! Saturation episodes: from the first attempt that waits until none has waited for a while. One is reported once it means
-//! something to an operator: somebody has waited for `event_after`, was refused, or gave up. Pure: the caller tells the
-//! time, on the kernel's monotonic clock.
+//! Saturation episodes: from the first attempt that waits until none has waited for a while. An episode is reported
+//! once it matters to an operator: an attempt has waited for `event_after`, was refused, or gave up. Pure: the caller
+//! passes the time, on the kernel's monotonic clock.
 
 use super::Identity;
 use super::tallies::{Tallies, Tally, Waiter};
@@ -8,17 +8,17 @@ use halfopen_bpf::Program;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-/// How long after its first waiter an episode is announced that is reported however short the waits are, so that the event
-/// can name the programs.
+/// If even short waits are reported, the time from the first waiter to the event, so that the event can name the
+/// programs.
 pub const ANNOUNCED_AFTER: Duration = Duration::from_secs(1);
-/// How long nothing must have waited until an episode is over.
+/// An episode is over once nothing has waited for this long.
 pub const CLEARED_AFTER: Duration = Duration::from_secs(10);
-/// The time within which a scope has one pair of events at most, and all scopes together [`PAIRS_PER_MINUTE`].
+/// The time in which a scope has at most one pair of events, and all scopes together [`PAIRS_PER_MINUTE`].
 const MINUTE: Duration = Duration::from_mins(1);
 const PAIRS_PER_MINUTE: usize = 10;
-/// Who waits is not looked up more often than that.
+/// The shortest pause between two look-ups of the waiters.
 const LOOKED_UP_EVERY: Duration = Duration::from_millis(250);
-/// Programs that a report lists.
+/// How many programs a report lists.
 const LISTED: usize = 16;
 
 /// Which of its two events an episode is at.
@@ -26,20 +26,20 @@ const LISTED: usize = 16;
 pub enum State {
     /// Attempts wait.
     Reached,
-    /// None has for [`CLEARED_AFTER`], or the scope has ended.
+    /// No attempt has waited for [`CLEARED_AFTER`], or the scope has ended.
     Cleared,
 }
 
-/// What an event has to say of an episode.
+/// What an event reports about an episode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// Whether it begins or ends.
     pub state: State,
-    /// In which scope.
+    /// The scope.
     pub scope: String,
     /// The programs with the most attempts that waited, most first.
     pub programs: Vec<Tally>,
-    /// How many programs there were in all; at least as many where there were more than could be tracked.
+    /// The number of all programs. If there were more than could be tracked, a lower bound.
     pub programs_in_all: usize,
     /// How many attempts began to wait.
     pub attempts: u64,
@@ -47,7 +47,7 @@ pub struct Report {
     pub earlier: u32,
     /// Whether the attempts were only counted.
     pub audited: bool,
-    /// Whether it is over because its scope is.
+    /// Whether the episode is over because its scope has ended.
     pub scope_ended: bool,
 }
 
@@ -55,9 +55,9 @@ pub struct Report {
 struct Episode {
     began: Duration,
     last_waiter: Duration,
-    /// Since when the waiter that has waited for longest does, as far as is known; `None` = nobody may wait any more.
+    /// When the oldest waiter began to wait, as far as is known; `None` = nobody may be waiting any more.
     oldest: Option<Duration>,
-    /// From when on it may be reported; `None` = nobody has waited for long, was refused or gave up.
+    /// From when on it may be reported; `None` = no attempt has waited for long, was refused or gave up.
     due: Option<Duration>,
     announced: bool,
     tallies: Tallies,
@@ -66,9 +66,9 @@ struct Episode {
 #[derive(Debug, Default)]
 struct Scope {
     current: Option<Episode>,
-    /// When the last one was announced.
+    /// When the last episode was announced.
     announced: Option<Duration>,
-    /// What was to be reported and ended unannounced.
+    /// Episodes that were due for a report but ended unannounced.
     carried: Tallies,
 }
 
@@ -78,13 +78,13 @@ pub struct Episodes {
     scopes: BTreeMap<String, Scope>,
     announced: VecDeque<Duration>,
     event_after: Duration,
-    /// When it was last looked up who waits.
+    /// The time of the last look-up of the waiters.
     looked_up: Duration,
 }
 
 impl Episodes {
-    /// Takes note of a waiter; `identify` is asked once for each program of an episode, and may put that off until it is
-    /// reported.
+    /// Notes a waiter. Calls `identify` once for each program of an episode; it may put the answer off until the
+    /// report.
     pub fn waits(&mut self, waiter: &Waiter<'_>, identify: impl FnOnce(&Program) -> Option<Identity>) {
         let at_once = waiter.audited || self.event_after.is_zero();
         let episode = self.episode(waiter.scope, waiter.at);
@@ -95,19 +95,19 @@ impl Episodes {
         episode.tallies.waits(waiter, identify);
     }
 
-    /// From which wait on an episode is reported; for those that were not yet, too.
+    /// Sets the wait from which on an episode is reported, also for open episodes that are not reported yet.
     pub fn set_event_after(&mut self, event_after: Duration) {
         self.event_after = event_after;
     }
 
-    /// Whether somebody may have waited for `event_after` by now, so that [`Episodes::oldest_waits`] is to be told who
-    /// waits.
+    /// Whether an attempt may have waited for `event_after` by now. The caller must then look up the waiters and call
+    /// [`Episodes::oldest_waits`].
     #[must_use]
     pub fn asks_who_waits(&self, now: Duration) -> bool {
         self.next_look_up().is_some_and(|at| at <= now)
     }
 
-    /// Takes note of since when the waiter that has waited for longest does, in each scope where somebody waits.
+    /// Notes when the oldest waiter of each scope began to wait.
     pub fn oldest_waits(&mut self, now: Duration, oldest: &BTreeMap<String, Duration>) {
         self.looked_up = now;
         for (name, scope) in &mut self.scopes {
@@ -119,8 +119,7 @@ impl Episodes {
         }
     }
 
-    /// Takes note that attempts of these programs were refused in a scope, so many of each; opens an episode where there
-    /// is none.
+    /// Notes how many attempts of these programs were refused in a scope. Opens an episode if there is none.
     pub fn refused(
         &mut self,
         now: Duration,
@@ -133,7 +132,7 @@ impl Episodes {
         episode.tallies.refused(programs, identify);
     }
 
-    /// Takes note that a waiter gave up in a scope. Nothing comes of it where no episode is open.
+    /// Notes that a waiter gave up in a scope. Has no effect if no episode is open.
     pub fn gave_up(&mut self, now: Duration, scope: &str) {
         if let Some(episode) = self.scopes.get_mut(scope).and_then(|scope| scope.current.as_mut()) {
             episode.is_due(now);
@@ -160,7 +159,7 @@ impl Episodes {
         self.scopes.entry(scope.to_owned()).or_default().at(at)
     }
 
-    /// Takes note of what was found out about the programs of a report.
+    /// Notes the identities of the programs in a report.
     pub fn know(&mut self, report: &Report) {
         let scope = self.scopes.get_mut(&report.scope);
         let Some(episode) = scope.and_then(|scope| scope.current.as_mut()) else { return };
@@ -171,7 +170,7 @@ impl Episodes {
         }
     }
 
-    /// Takes note of an event that an earlier daemon announced at that time. To be told in their order.
+    /// Notes an event that an earlier daemon announced at that time. Call this in the order of the events.
     pub fn resume(&mut self, name: &str, state: State, at: Duration) {
         let scope = self.scopes.entry(name.to_owned()).or_default();
         match state {
@@ -184,9 +183,9 @@ impl Episodes {
         }
     }
 
-    /// Looks at a scope's ledger: how many wait in it now, and when one last did. The latter only keeps an episode
-    /// open: the host's ledger tells of attempts too that wait for nothing but a narrower scope. Returns the event that
-    /// is due.
+    /// Notes the ledger of a scope: how many attempts wait in it now, and when one last waited. The latter only keeps
+    /// an episode open, because the host's ledger also counts attempts that wait only for a narrower scope. Returns the
+    /// event that is due.
     pub fn look(&mut self, now: Duration, name: &str, queued: u64, last_waiter: Duration) -> Option<Report> {
         while self.announced.front().is_some_and(|at| *at + MINUTE <= now) {
             self.announced.pop_front();
@@ -221,8 +220,7 @@ impl Episodes {
         Some(Report { scope_ended: true, ..report })
     }
 
-    /// When it should be looked at the latest, to announce in time and to find out in time who waits for long; `None` =
-    /// nothing is due.
+    /// The latest time for the next look, so that events and long waits are noticed in time; `None` = nothing is due.
     #[must_use]
     pub fn due(&self) -> Option<Duration> {
         let announced = self.scopes.values().filter_map(|scope| {
@@ -233,7 +231,7 @@ impl Episodes {
         announced.chain(self.next_look_up()).min()
     }
 
-    /// When somebody may have waited for `event_after` in an episode that would not be reported yet.
+    /// When an attempt may have waited for `event_after` in an episode that is not due for a report yet.
     fn next_look_up(&self) -> Option<Duration> {
         let open = self.scopes.values().filter_map(|scope| scope.current.as_ref());
         let oldest = open.filter(|episode| episode.due.is_none() && !episode.announced);
@@ -271,7 +269,7 @@ impl Scope {
 }
 
 impl Episode {
-    /// It is reported, from then on or from an earlier time on that was noted before.
+    /// Makes the episode due for a report from then on, or from an earlier time noted before.
     fn is_due(&mut self, from: Duration) {
         self.due = Some(self.due.map_or(from, |due| due.min(from)));
     }

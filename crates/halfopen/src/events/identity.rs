@@ -1,4 +1,4 @@
-//! What can be found out about a program from its process, while there is one.
+//! Identifies a program from its process, while the process exists.
 
 use crate::users;
 use halfopen_bpf::text::escaped;
@@ -7,28 +7,28 @@ use rustix::io::Errno;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
-/// What stands behind a program's numbers. All of it is [escaped]: programs choose these names.
+/// The names behind a program's numbers. All are [escaped]: programs choose these names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// Its executable; `None` where the process is gone, is another by now, or cannot be read.
+    /// Its executable; `None` if the process is gone, is another one by now, or cannot be read.
     pub exe: Option<String>,
-    /// Its cgroup's path; `None` where that is gone.
+    /// Its cgroup's path; `None` if that is gone.
     pub cgroup: Option<String>,
-    /// Its user's name, or the number where there is none.
+    /// Its user's name, or the number if the user has no name.
     pub user: String,
 }
 
 impl Identity {
-    /// Of a program of which only the user's number is known.
+    /// The identity of a program of which only the user's number is known.
     #[must_use]
     pub fn unknown(uid: u32) -> Self {
         Self { exe: None, cgroup: None, user: uid.to_string() }
     }
 }
 
-/// Stands for an executable's path that the kernel does not tell: it is longer than 4 KiB.
+/// Stands for the path of an executable that is longer than 4 KiB, which the kernel does not return.
 const TOO_LONG: &str = r"\[longer than 4096 bytes]";
-/// How many threads are asked for their name before a process counts as another one.
+/// How many threads are checked for their name before a process counts as another one.
 const THREADS_ASKED: usize = 256;
 
 /// Looks up `program` in /proc, the cgroup file system and /etc/passwd. Needs root for programs of other users.
@@ -49,7 +49,7 @@ fn executable(pid: u32, comm: &str) -> Option<String> {
         Err(_) => return None,
     };
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).ok()?.take(THREADS_ASKED);
-    // Read after the link: a process that has become another in between has another name by now.
+    // Read after the link: if the process has become another one in between, its name has changed too.
     let mut names = tasks.filter_map(|task| fs::read(task.ok()?.path().join("comm")).ok());
     names.any(|name| escaped(name.strip_suffix(b"\n").unwrap_or(&name)) == comm).then_some(exe)
 }

@@ -1,4 +1,4 @@
-//! The events that a daemon remembers, in a file beside its socket: what one has announced, the next knows.
+//! The events that a daemon remembers, in a file beside its socket: the next daemon knows what this one has announced.
 
 use super::Event;
 use std::fs::{File, OpenOptions};
@@ -6,12 +6,12 @@ use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Events that are remembered.
+/// How many events are remembered.
 pub const REMEMBERED: usize = 1_000;
-/// A line longer than this is none of ours.
+/// A longer line is not one of ours.
 const LONGEST_LINE: usize = 64 * 1024;
 
-/// The file, open: a daemon that has given up its rights can still write it.
+/// The open file: a daemon that has given up its rights can still write it.
 #[derive(Debug)]
 pub struct KeptEvents {
     file: File,
@@ -19,11 +19,11 @@ pub struct KeptEvents {
 }
 
 impl KeptEvents {
-    /// Opens the file at `path`, making it where there is none, and reads what an earlier daemon wrote: the last
-    /// [`REMEMBERED`] events. A line that its writer could not finish is passed over.
+    /// Opens the file at `path`, or makes it, and reads the last [`REMEMBERED`] events that an earlier daemon wrote.
+    /// Skips a line that its writer could not finish.
     ///
     /// # Errors
-    /// Where it cannot be made or read.
+    /// If the file cannot be made or read.
     pub fn open(path: &Path) -> io::Result<(Self, Vec<Event>)> {
         let file = OpenOptions::new()
             .read(true)
@@ -44,18 +44,18 @@ impl KeptEvents {
             }
         }
         events.drain(..events.len().saturating_sub(REMEMBERED));
-        // An unfinished last line must not swallow the next.
+        // An unfinished last line must not swallow the next one.
         if lines > 0 {
             (&file).write_all(b"\n")?;
         }
         Ok((Self { file, lines }, events))
     }
 
-    /// Adds `event`, which `remembered` has already. The file is begun anew from those once it is
-    /// twice as long.
+    /// Adds `event`, which `remembered` already contains. Once the file is twice as long, rewrites it from
+    /// `remembered`.
     ///
     /// # Errors
-    /// Where the file system refuses: it may be full.
+    /// If the file system refuses, for example because it is full.
     pub fn keep<'a>(&mut self, event: &Event, remembered: impl Iterator<Item = &'a Event>) -> io::Result<()> {
         if self.lines < 2 * REMEMBERED {
             self.lines += 1;
@@ -69,7 +69,7 @@ impl KeptEvents {
     }
 }
 
-/// The directory is root's or the daemon's own, but who writes to a name there shall not be led elsewhere.
+/// The directory belongs to root or the daemon, but a symbolic link there must still not lead the writer elsewhere.
 const NO_LINK: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 
 fn line(event: &Event) -> io::Result<Vec<u8>> {

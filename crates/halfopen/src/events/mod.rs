@@ -1,4 +1,4 @@
-//! Events 4226 to 4229: when they are due, what they say, where they are written.
+//! Events 4226 to 4229: when they are due, their texts, and their outputs.
 
 pub mod denials;
 pub mod episode;

@@ -1,5 +1,5 @@
-//! Events as they are written down: 4226, a limit is reached or no longer; 4227, an account's first contacts mostly fail;
-//! 4228, a rule of `[[deny]]` is met; 4229, first contacts over UDP were stopped.
+//! The texts and the JSON of events: 4226, a limit is reached or no longer reached; 4227, first contacts of an account
+//! mostly fail; 4228, a rule of `[[deny]]` has matched; 4229, first contacts over UDP were stopped.
 
 use super::Identity;
 use super::Tally;
@@ -27,23 +27,23 @@ const REACHED: &str =
 const CLEARED: &str =
     "No TCP connect attempt has waited for 10 seconds: the security limit is no longer reached.";
 const ENDED: &str = "The scope has ended: its security limit is no longer reached.";
-const SUSPECT: &str = "First contacts mostly fail, as a scan's do.";
-const DENIED: &str = "Connections and datagrams were refused, as a deny rule says.";
+const SUSPECT: &str = "First contacts mostly fail, like those of a scan.";
+const DENIED: &str = "A deny rule refused connections or datagrams.";
 const WOULD_BE_DENIED: &str =
-    "Connections and datagrams would have been refused, as a deny rule says: it only counts.";
+    "A deny rule would have refused connections or datagrams. Audit mode: it only counted them.";
 const TOO_MANY: &str = "there were more than udp_first_contacts allows.";
 
-/// What an event tells of.
+/// What an event reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Attempts wait.
     Reached,
-    /// None has for a while, or the scope has ended.
+    /// No attempt has waited for a while, or the scope has ended.
     Cleared,
     /// An account has become a suspect.
     Suspect,
-    /// A rule of `[[deny]]` is met.
+    /// A rule of `[[deny]]` has matched.
     Denied,
     /// First contacts over UDP were stopped.
     #[serde(rename = "udp_stopped")]
@@ -82,55 +82,55 @@ pub struct Event {
     pub time: String,
     /// Always `warning`, as the original.
     pub level: String,
-    /// The original's text, and what it could not say: audit mode, episodes summed up.
+    /// The text of the original, and additions for audit mode and for earlier episodes.
     pub message: String,
-    /// Whether the limit was reached or is no longer, an account is a suspect, a rule is met, or UDP was stopped.
+    /// What the event reports.
     pub state: State,
-    /// The scope's or account's name, or that of a rule of `[[deny]]`.
+    /// The name of the scope or account, or of the rule of `[[deny]]`.
     pub scope: String,
     /// Its `half_open`; `None` = unlimited.
     pub limit: Option<u32>,
-    /// Attempts waiting as it was written.
+    /// The number of attempts waiting when the event was written.
     pub queued: u64,
     /// The programs with the most attempts, most first.
     pub programs: Vec<ProgramRecord>,
-    /// Whether the attempts were only counted; not written where they were held.
+    /// Whether the attempts were only counted; left out if they were held.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub audited: bool,
-    /// What is known of a suspect; not written in other events.
+    /// Data on a suspect; left out of other events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspect: Option<SuspectRecord>,
-    /// What a rule of `[[deny]]` has refused; not written in other events.
+    /// What a rule of `[[deny]]` has refused; left out of other events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub denied: Option<DeniedRecord>,
-    /// What became of first contacts over UDP; not written in other events.
+    /// What became of first contacts over UDP; left out of other events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub udp: Option<UdpRecord>,
 }
 
-/// First contacts over UDP in an [`Event`], since the last one of that scope or account.
+/// First contacts over UDP in an [`Event`], since the last event of that scope or account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UdpRecord {
     /// Sent.
     pub let_out: u64,
     /// Refused or dropped.
     pub stopped: u64,
-    /// Sent in audit mode where enforcing would have stopped them.
+    /// Sent in audit mode although enforcing would have stopped them.
     pub would_have_been_stopped: u64,
-    /// Where the last one was to go.
+    /// The destination of the last one.
     pub destination: String,
-    /// The cgroup that its socket was made in; `None` where that is gone.
+    /// The cgroup in which its socket was made; `None` if that is gone.
     pub cgroup: Option<String>,
 }
 
 /// A rule of `[[deny]]` in an [`Event`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeniedRecord {
-    /// connect() and sendto() refused since the rule's last event.
+    /// Calls of `connect()` and `sendto()` refused since the rule's last event.
     pub denied: u64,
-    /// Those only counted since then.
+    /// Calls only counted since then.
     pub would_have_denied: u64,
-    /// `tcp` or `udp`: of the last one.
+    /// The protocol of the last call: `tcp` or `udp`.
     pub protocol: String,
 }
 
@@ -139,11 +139,11 @@ pub struct DeniedRecord {
 pub struct SuspectRecord {
     /// First contacts that its account has let out so far.
     pub first_contacts: u64,
-    /// What is done: `notify`, `throttle` or `block`.
+    /// What happens to it: `notify`, `throttle` or `block`.
     pub on_suspect: String,
     /// When a block ends by itself: RFC 3339, UTC.
     pub blocked_until: Option<String>,
-    /// Accounts of its scope that have become suspects since the last event of that scope, this one among them.
+    /// How many accounts of its scope have become suspects since the last event of that scope, including this one.
     pub suspects: u64,
 }
 
@@ -157,31 +157,31 @@ fn is_zero(number: &u64) -> bool {
 pub struct ProgramRecord {
     /// Process id, as the first PID namespace sees it.
     pub pid: u32,
-    /// The name it gave itself.
+    /// The name that it gave itself.
     pub comm: String,
-    /// Its executable; `None` where it could not be read.
+    /// Its executable; `None` if it could not be read.
     pub exe: Option<String>,
-    /// Its cgroup; `None` where that was gone.
+    /// Its cgroup; `None` if that was gone.
     pub cgroup: Option<String>,
     /// Its user's name or number.
     pub user: String,
     /// How many of its attempts waited.
     pub attempts: u64,
-    /// How many were refused; not written where none was.
+    /// How many were refused; left out if none was.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub refused: u64,
     /// Some of their destinations.
     pub sample: Vec<String>,
 }
 
-/// A point in time as events write it. Times of equal length sort as their texts do.
+/// A time in the form that events use. Such times sort like their texts.
 #[must_use]
 pub fn written_time(time: Timestamp) -> String {
     format!("{time:.3}")
 }
 
 impl Event {
-    /// What `report` comes to, at `time`, with the scope's `limit` and `queued` attempts.
+    /// The event for `report`, at `time`, in a scope with this `limit` and `queued` attempts.
     #[must_use]
     pub fn new(report: Report, time: Timestamp, limit: Option<u32>, queued: u64) -> Self {
         let mut message = vec![match report.state {
@@ -214,7 +214,8 @@ impl Event {
         }
     }
 
-    /// An account has become a suspect, at `time`; its scope has this `limit`, and `queued` attempts of it wait.
+    /// The event for an account that became a suspect at `time`. Its scope has this `limit`, and `queued` of its
+    /// attempts wait.
     #[must_use]
     pub fn of_suspect(report: SuspectReport, time: Timestamp, limit: Option<u32>, queued: u64) -> Self {
         let blocked_until = report.block_for.and_then(|block| time.checked_add(block).ok()).map(written_time);
@@ -252,7 +253,7 @@ impl Event {
         }
     }
 
-    /// A rule of `[[deny]]` is met, at `time`.
+    /// The event for a rule of `[[deny]]` that has matched by `time`.
     #[must_use]
     pub fn of_denial(report: DenialReport, time: Timestamp) -> Self {
         let audited = report.denied == 0;
@@ -277,7 +278,7 @@ impl Event {
         }
     }
 
-    /// An account has stopped first contacts over UDP, by `time`.
+    /// The event for an account that has stopped first contacts over UDP by `time`.
     #[must_use]
     pub fn of_stopped_datagrams(report: StoppedReport, time: Timestamp) -> Self {
         let audited = report.counts.stopped == 0;
@@ -314,7 +315,7 @@ impl Event {
     }
 }
 
-/// One line for people. Nothing in it that a program chose can break the line.
+/// One line for people. No name that a program chose can break the line.
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "event {}: {}", self.id, self.message)?;
@@ -329,7 +330,7 @@ impl fmt::Display for Event {
             write!(f, " Scope: {}. {udp}", plain(&self.scope))?;
             let by = match self.programs.first() {
                 Some(top) => top.describe(),
-                None => format!("nobody that can be told ({})", socket_of(udp.cgroup.as_deref())),
+                None => format!("an unknown program ({})", socket_of(udp.cgroup.as_deref())),
             };
             return write!(f, " The last was of {by} to {}", udp.destination);
         }
@@ -358,8 +359,8 @@ impl fmt::Display for Event {
         }
         match self.programs.len() {
             1 => Ok(()),
-            2 => f.write_str("; and by one program more"),
-            n => write!(f, "; and by {} programs more", n - 1),
+            2 => f.write_str("; and by one more program"),
+            n => write!(f, "; and by {} more programs", n - 1),
         }
     }
 }
@@ -500,10 +501,10 @@ pub(super) mod tests {
         assert_eq!(serde_json::from_value::<Event>(json).unwrap(), event);
         assert_eq!(
             event.to_string(),
-            "event 4227: First contacts mostly fail, as a scan's do. Its connects fail until 1970-01-01T00:10:00.000Z \
-             (on_suspect = block). Other suspects of its scope without an event of their own: 2. Scope: \
-             adaptive[/system.slice/x.service]. First contacts so far: 40. Its latest was of nmap\\x0a (pid 4242, \
-             /usr/bin/nmap, cgroup /user.slice, user root), to 198.18.0.7:80"
+            "event 4227: First contacts mostly fail, like those of a scan. Its connects fail until \
+             1970-01-01T00:10:00.000Z (on_suspect = block). Other suspects of its scope without an event of their \
+             own: 2. Scope: adaptive[/system.slice/x.service]. First contacts so far: 40. Its latest was of nmap\\x0a \
+             (pid 4242, /usr/bin/nmap, cgroup /user.slice, user root), to 198.18.0.7:80"
         );
     }
 
@@ -523,8 +524,8 @@ pub(super) mod tests {
         assert_eq!(serde_json::from_value::<Event>(json).unwrap(), event);
         assert_eq!(
             event.to_string(),
-            "event 4228: Connections and datagrams were refused, as a deny rule says. Rule: private. Since its last event: \
-             3. The last was of nmap\\x0a (pid 4242, /usr/bin/nmap, cgroup /user.slice, user root) to 198.18.0.7:80 by udp"
+            "event 4228: A deny rule refused connections or datagrams. Rule: private. Since its last event: 3. The \
+             last was of nmap\\x0a (pid 4242, /usr/bin/nmap, cgroup /user.slice, user root) to 198.18.0.7:80 by udp"
         );
     }
 
@@ -557,8 +558,8 @@ pub(super) mod tests {
         assert_eq!(
             event.to_string(),
             "event 4229: First contacts over UDP were refused: there were more than udp_first_contacts allows. Scope: \
-             mine[/a\\x0a]. Since its last event: 5 let out, 3 stopped, 0 would have been. The last was of nmap\\x0a (pid \
-             4242, /usr/bin/nmap, cgroup /user.slice, user root) to 198.18.0.9:53"
+             mine[/a\\x0a]. Since its last event: 5 let out, 3 stopped, 0 would have been. The last was of nmap\\x0a \
+             (pid 4242, /usr/bin/nmap, cgroup /user.slice, user root) to 198.18.0.9:53"
         );
     }
 
@@ -570,9 +571,9 @@ pub(super) mod tests {
         assert_eq!((&json["programs"], &json["audited"]), (&json!([]), &json!(true)));
         assert_eq!(
             event.to_string(),
-            "event 4229: First contacts over UDP would have been dropped: there were more than udp_first_contacts allows. Audit \
-             mode: all were sent. Scope: mine[/a\\x0a]. Since its last event: 5 let out, 0 stopped, 2 would have been. The \
-             last was of nobody that can be told (its socket is of cgroup /a) to 198.18.0.9:53"
+            "event 4229: First contacts over UDP would have been dropped: there were more than udp_first_contacts \
+             allows. Audit mode: all were sent. Scope: mine[/a\\x0a]. Since its last event: 5 let out, 0 stopped, 2 \
+             would have been. The last was of an unknown program (its socket is of cgroup /a) to 198.18.0.9:53"
         );
         let dropped = stopped(None, Excess::Drop, DatagramCounts { stopped: 1, ..counts });
         assert!(dropped.message.starts_with("First contacts over UDP were dropped"), "{dropped}");

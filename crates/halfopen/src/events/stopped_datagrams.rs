@@ -1,6 +1,6 @@
-//! First contacts over UDP that were stopped: one event a minute for an account at most, and ten a minute for all of them
-//! together, so that many accounts cannot flood the log; the others are counted in the account's next. Pure: the caller
-//! tells the time, on the kernel's monotonic clock.
+//! First contacts over UDP that were stopped: at most one event a minute for each account, and ten a minute for all
+//! together, so that many accounts cannot flood the log. An account's next event counts the others. Pure: the caller
+//! passes the time, on the kernel's monotonic clock.
 
 use super::Tally;
 use halfopen_bpf::{AccountId, StoppedDatagram};
@@ -12,57 +12,56 @@ use std::time::Duration;
 const MINUTE: Duration = Duration::from_mins(1);
 const PER_MINUTE: usize = 10;
 
-/// What an event has to say.
+/// The contents of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoppedReport {
     /// The account's name.
     pub account: String,
     /// What became of its first contacts since its last event.
     pub counts: DatagramCounts,
-    /// What happens to those that are stopped.
+    /// What happens to stopped first contacts.
     pub excess: Excess,
-    /// Whose the last one was, where that can be told.
+    /// The program that sent the last one, if known.
     pub program: Option<Tally>,
-    /// The cgroup that its socket was made in.
+    /// The cgroup in which its socket was made.
     pub cgroup: Option<String>,
-    /// Where it was to go.
+    /// The destination of the last one.
     pub destination: SocketAddr,
 }
 
 #[derive(Debug, Default)]
 struct Told {
     announced: Option<Duration>,
-    /// When the last one was that is in `counts`.
+    /// The time of the last one in `counts`.
     last: Duration,
     counts: DatagramCounts,
 }
 
-/// Those of all accounts.
+/// The state of all accounts.
 #[derive(Debug, Default)]
 pub struct StoppedDatagrams {
     accounts: BTreeMap<AccountId, Told>,
-    /// What an earlier daemon announced, by name.
+    /// The events of an earlier daemon, by account name.
     earlier: BTreeMap<String, Duration>,
     announced: VecDeque<Duration>,
 }
 
 impl StoppedDatagrams {
-    /// Takes note of an event that an earlier daemon wrote at that time.
+    /// Notes an event that an earlier daemon wrote at that time.
     pub fn resume(&mut self, account: &str, at: Duration) {
         self.earlier.insert(account.to_owned(), at);
     }
 
-    /// Takes note of what an account of this name had counted, and when it stopped the last, before there was a daemon to
-    /// tell of it.
+    /// Notes what an account of this name counted, and when it stopped the last one, before the daemon started.
     pub fn known(&mut self, account: AccountId, name: &str, last: Duration, counts: DatagramCounts) {
         let announced = self.earlier.remove(name);
         self.accounts.insert(account, Told { announced, last, counts });
     }
 
-    /// Those whose event is due, by the last of each account; who has waited for longest comes first. Accounts that are gone
-    /// are forgotten.
+    /// The accounts whose event is due, each with its last stopped first contact. Accounts whose last event is oldest
+    /// come first. Forgets accounts that are gone.
     pub fn due(&mut self, now: Duration, stops: &[StoppedDatagram]) -> Vec<StoppedDatagram> {
-        // While nothing is limited nothing is read, and accounts may come back as they were.
+        // Without limits nothing is read, and accounts may come back unchanged.
         if stops.is_empty() {
             return Vec::new();
         }
@@ -82,8 +81,8 @@ impl StoppedDatagrams {
         due
     }
 
-    /// An event is written for `stop`, whose account has come to `counts`. Returns what has come to it since the last one;
-    /// `None` where that event has told of it already.
+    /// Notes an event for `stop`, whose account has reached `counts`. Returns the counts since the account's last
+    /// event; `None` if that event has already reported them.
     pub fn tell(
         &mut self,
         now: Duration,
@@ -92,7 +91,7 @@ impl StoppedDatagrams {
     ) -> Option<DatagramCounts> {
         let told = self.accounts.entry(stop.account).or_default();
         let before = told.counts;
-        // An account that was away for a while has begun anew.
+        // An account that was gone for a while counts from zero again.
         let anew = counts.let_out < before.let_out
             || counts.stopped < before.stopped
             || counts.would_have_been_stopped < before.would_have_been_stopped;
@@ -112,7 +111,7 @@ impl StoppedDatagrams {
         Some(since)
     }
 
-    /// There is nothing to tell of `stop`: its account has no limit any more.
+    /// Skips `stop`, because its account no longer has a limit.
     pub fn pass_over(&mut self, stop: &StoppedDatagram) {
         self.accounts.entry(stop.account).or_default().last = stop.at;
     }

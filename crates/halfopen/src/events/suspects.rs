@@ -1,5 +1,5 @@
-//! Accounts that have become suspects: one event a minute for a scope at most, the others counted in the next. Pure: the
-//! caller tells the time, on the kernel's monotonic clock.
+//! Accounts that have become suspects: at most one event a minute for each scope, and the next one counts the others.
+//! Pure: the caller passes the time, on the kernel's monotonic clock.
 
 use super::Tally;
 use crate::config::limit::Action;
@@ -14,26 +14,26 @@ const MINUTE: Duration = Duration::from_mins(1);
 pub struct Suspect {
     /// The account: the latest of those that the event stands for.
     pub account: AccountId,
-    /// The attempt whose silence made it one.
+    /// The attempt whose silence made it a suspect.
     pub attempt: HeldAttempt,
-    /// Accounts that the event stands for.
+    /// The number of accounts that the event stands for.
     pub suspects: u64,
 }
 
-/// What its event has to say.
+/// The contents of its event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SuspectReport {
     /// The account's name.
     pub account: String,
-    /// Whose attempt it was.
+    /// The program that made the attempt.
     pub program: Tally,
     /// First contacts let out so far.
     pub first_contacts: u64,
-    /// What is done about it.
+    /// What happens to the suspect.
     pub on_suspect: Action,
-    /// For how long its connects fail from then on.
+    /// How long its connects fail from then on.
     pub block_for: Option<Duration>,
-    /// Accounts that the event stands for.
+    /// The number of accounts that the event stands for.
     pub suspects: u64,
 }
 
@@ -43,26 +43,26 @@ struct Scope {
     latest: Option<Suspect>,
 }
 
-/// Those of all scopes.
+/// The suspects of all scopes.
 #[derive(Debug, Default)]
 pub struct Suspects {
     scopes: BTreeMap<String, Scope>,
 }
 
 impl Suspects {
-    /// Takes note of a suspect: an account of `scope`.
+    /// Notes a suspect, an account of `scope`.
     pub fn note(&mut self, scope: String, account: AccountId, attempt: HeldAttempt) {
         let latest = &mut self.scopes.entry(scope).or_default().latest;
         let suspects = latest.as_ref().map_or(0, |earlier| earlier.suspects) + 1;
         *latest = Some(Suspect { account, attempt, suspects });
     }
 
-    /// Takes note of an event that an earlier daemon wrote at that time.
+    /// Notes an event that an earlier daemon wrote at that time.
     pub fn resume(&mut self, scope: &str, at: Duration) {
         self.scopes.entry(scope.to_owned()).or_default().announced = Some(at);
     }
 
-    /// Those whose event is due. Scopes of which there is nothing to tell are forgotten.
+    /// The suspects whose event is due. Forgets scopes without anything to report.
     pub fn due(&mut self, now: Duration) -> Vec<Suspect> {
         let may = |scope: &Scope| scope.announced.is_none_or(|at| at + MINUTE <= now);
         let mut due = Vec::new();

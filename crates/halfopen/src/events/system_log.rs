@@ -1,16 +1,16 @@
-//! The system log: journald where it listens, else syslog, else none.
+//! The system log: journald if it listens, else syslog, else none.
 
 use super::record::Event;
 use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 
-/// Names the kind of message in journald's catalogue: `journalctl MESSAGE_ID=...` finds all events.
+/// Identifies the kind of message in journald's catalogue: `journalctl MESSAGE_ID=...` finds all events.
 pub const MESSAGE_ID: &str = "d1eed31f4f384815b5856704ca03bcd9";
 /// syslog's facility daemon (3), severity warning (4).
 const DAEMON_WARNING: u8 = 3 * 8 + 4;
 
-/// Where the host's log listens.
+/// The sockets on which the host's logs listen.
 #[derive(Debug)]
 pub struct SystemLog {
     journal: PathBuf,
@@ -25,7 +25,7 @@ impl Default for SystemLog {
 }
 
 impl SystemLog {
-    /// With the sockets at other places than usual.
+    /// Uses other sockets than the usual ones.
     #[must_use]
     pub fn at(journal: PathBuf, syslog: PathBuf) -> Self {
         Self { journal, syslog, reached: true }
@@ -37,7 +37,7 @@ impl SystemLog {
         self.reached
     }
 
-    /// Writes `event` to journald or else to syslog. Never waits: a log that does not read loses it.
+    /// Writes `event` to journald, or else to syslog. Never waits: if the log does not read, the event is lost there.
     pub fn write(&mut self, event: &Event) {
         let outcome = send(&self.journal, &journal_entry(event)).or_else(|journal| {
             send(&self.syslog, syslog_entry(event).as_bytes()).map_err(|syslog| (journal, syslog))
@@ -46,8 +46,8 @@ impl SystemLog {
             && self.reached
         {
             tracing::warn!(
-                "no system log takes events, they are only on stderr and in `halfopen events`: {}: {journal}; \
-                 {}: {syslog}",
+                "no system log takes events: they are only on stderr and in `halfopen events` ({}: {journal}; {}: \
+                 {syslog})",
                 self.journal.display(),
                 self.syslog.display()
             );
@@ -98,7 +98,7 @@ fn journal_entry(event: &Event) -> Vec<u8> {
     entry
 }
 
-/// RFC 3164 without a time, which would be in a zone that the reader has to guess: the log stamps it.
+/// RFC 3164 without a time, whose zone the reader would have to guess: the log adds its own time.
 fn syslog_entry(event: &Event) -> String {
     format!("<{DAEMON_WARNING}>halfopen[{}]: {event}", std::process::id())
 }

@@ -1,4 +1,4 @@
-//! What the programs of an episode did.
+//! Counts of the programs of an episode.
 
 use super::Identity;
 use halfopen_bpf::Program;
@@ -6,32 +6,32 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Programs whose attempts are counted apart in one episode; bounds the memory that a fork bomb can take.
+/// How many programs are counted separately in an episode. This bounds the memory that a fork bomb can use.
 const TRACKED: usize = 1_000;
-/// Destinations kept for each program.
+/// How many destinations are kept for each program.
 const SAMPLE: usize = 5;
 
 /// An attempt that began to wait.
 #[derive(Debug, Clone, Copy)]
 pub struct Waiter<'a> {
-    /// When.
+    /// When it began to wait.
     pub at: Duration,
     /// The scope in which it found no place.
     pub scope: &'a str,
-    /// Whose.
+    /// The program that made it.
     pub program: &'a Program,
-    /// Where to.
+    /// Its destination.
     pub destination: SocketAddr,
     /// Whether it was only counted.
     pub audited: bool,
 }
 
-/// What one program did in an episode.
+/// The counts of a program in an episode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tally {
-    /// Which.
+    /// The program.
     pub program: Program,
-    /// What was found out about it; `None` = it was not looked up yet.
+    /// Its identity; `None` = it was not looked up yet.
     pub identity: Option<Identity>,
     /// How many of its attempts began to wait.
     pub attempts: u64,
@@ -41,17 +41,17 @@ pub struct Tally {
     pub sample: Vec<SocketAddr>,
 }
 
-/// What all programs of an episode did, and of earlier ones that are counted in.
+/// The counts of all programs of an episode, including earlier episodes that were not reported.
 #[derive(Debug, Default)]
 pub(super) struct Tallies {
     pub programs: HashMap<Program, Tally>,
     /// How many attempts began to wait.
     pub attempts: u64,
-    /// There were more programs than are tracked.
+    /// Whether there were more programs than are tracked.
     pub untracked: bool,
     /// Whether attempts were only counted.
     pub audited: bool,
-    /// How many earlier episodes are counted in.
+    /// How many earlier episodes are included.
     pub earlier: u32,
 }
 
@@ -76,7 +76,7 @@ impl Tallies {
         }
     }
 
-    /// Counts in those of an episode of the same scope. Whether attempts were only counted is as of this one.
+    /// Adds the counts of another episode of the same scope. `audited` stays as it is.
     pub fn take_in(&mut self, others: Self) {
         self.attempts += others.attempts;
         self.untracked |= others.untracked;
@@ -89,7 +89,7 @@ impl Tallies {
         }
     }
 
-    /// `None` where no more programs are tracked.
+    /// `None` if no more programs are tracked.
     fn of(
         &mut self,
         program: &Program,

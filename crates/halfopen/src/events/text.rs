@@ -2,7 +2,7 @@
 
 pub use halfopen_bpf::text::plain;
 
-/// Where the socket of an unknown program is from, for people.
+/// The cgroup of an unknown program's socket, for people.
 #[must_use]
 pub fn socket_of(cgroup: Option<&str>) -> String {
     format!("its socket is of cgroup {}", cgroup.map_or("unknown".into(), plain))

@@ -1,4 +1,4 @@
-//! The cgroups of `halfopen exec`: made, and emptied before they are removed.
+//! Makes the cgroups of `halfopen exec`, and empties them before it removes them.
 
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File};
@@ -6,32 +6,32 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-/// How often a cgroup is emptied until it must be gone: its processes may go on forking meanwhile.
+/// How often a cgroup is emptied before its removal fails: its processes may keep forking.
 const ROUNDS: usize = 100;
 
-/// The cgroups below one of our own, which is made when the first of them is.
+/// The cgroups below one of our own, which is made together with the first of them.
 #[derive(Debug)]
 pub struct ExecCgroups {
     parent: PathBuf,
 }
 
 impl ExecCgroups {
-    /// Those below `parent`.
+    /// The cgroups below `parent`.
     #[must_use]
     pub fn below(parent: &Path) -> Self {
         Self { parent: parent.to_owned() }
     }
 
-    /// Makes the cgroup `name`. One of that name is what a daemon that was killed left: it is removed first. Returns the
-    /// directory above it, and its own.
+    /// Makes the cgroup `name`. Removes an older one with that name first: a killed daemon left it behind. Returns the
+    /// parent directory and the cgroup's own.
     ///
     /// # Errors
-    /// Where cgroups cannot be made there, and for a name that is not of `exec`'s form.
+    /// If cgroups cannot be made there, or if `name` does not have the form that `exec` uses.
     pub fn make(&self, name: &str) -> Result<[OwnedFd; 2]> {
         let path = self.path(name)?;
         match fs::create_dir(&self.parent) {
             Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(e).with_context(|| format!("making the cgroup {}", self.parent.display()));
+                return Err(e).with_context(|| format!("cannot make the cgroup {}", self.parent.display()));
             }
             _ => {}
         }
@@ -42,40 +42,40 @@ impl ExecCgroups {
             fs::create_dir(&path)?;
             Ok::<_, io::Error>([File::open(&self.parent)?.into(), File::open(&path)?.into()])
         };
-        made().with_context(|| format!("making the cgroup {}", path.display()))
+        made().with_context(|| format!("cannot make the cgroup {}", path.display()))
     }
 
-    /// Moves the processes in and below the cgroup `name` to the one above it, and removes it.
+    /// Moves the processes in and below the cgroup `name` to its parent, and removes the cgroup.
     ///
     /// # Errors
-    /// Where processes are left that cannot be moved, and for a name that is not of `exec`'s form.
+    /// If a process cannot be moved, or if `name` does not have the form that `exec` uses.
     pub fn remove(&self, name: &str) -> Result<()> {
         remove(&self.path(name)?)
     }
 
-    /// Removes the cgroup above them, where there is one. Processes left in it go to the limited cgroup.
+    /// Removes the parent of these cgroups if it exists. Moves processes left in it to the limited cgroup.
     ///
     /// # Errors
-    /// Where processes are left that cannot be moved.
+    /// If a process cannot be moved.
     pub fn remove_parent(&self) -> Result<()> {
         if self.parent.exists() { remove(&self.parent) } else { Ok(()) }
     }
 
-    /// The daemon may name nothing that lies elsewhere.
+    /// Refuses names that would lead the privileged helper elsewhere.
     fn path(&self, name: &str) -> Result<PathBuf> {
         let of_exec = name
             .strip_prefix("exec-")
             .is_some_and(|pid| !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit()));
         if !of_exec {
-            bail!("{name:?} is no cgroup of `halfopen exec`");
+            bail!("{name:?} is not a cgroup of `halfopen exec`");
         }
         Ok(self.parent.join(name))
     }
 }
 
-/// Moves the processes in and below the cgroup at `path` to its parent, and removes it.
+/// Moves the processes in and below the cgroup at `path` to its parent, and removes the cgroup.
 fn remove(path: &Path) -> Result<()> {
-    let Some(parent) = path.parent() else { bail!("{} has no parent", path.display()) };
+    let Some(parent) = path.parent() else { bail!("the cgroup {} has no parent", path.display()) };
     let procs = parent.join("cgroup.procs");
     for _ in 0..ROUNDS {
         empty(path, &procs)?;
@@ -83,13 +83,13 @@ fn remove(path: &Path) -> Result<()> {
             Ok(()) => return Ok(()),
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(e) if e.kind() == io::ErrorKind::ResourceBusy => {}
-            Err(e) => return Err(e).with_context(|| format!("removing the cgroup {}", path.display())),
+            Err(e) => return Err(e).with_context(|| format!("cannot remove the cgroup {}", path.display())),
         }
     }
-    bail!("removing the cgroup {}: its processes fork faster than they can be moved out", path.display())
+    bail!("cannot remove the cgroup {}: its processes fork faster than they can be moved out", path.display())
 }
 
-/// Writes the processes of `path` and of what is below it into `procs`.
+/// Writes the processes in and below `path` into `procs`.
 fn empty(path: &Path, procs: &Path) -> Result<()> {
     for child in children(path) {
         empty(&child, procs)?;
@@ -98,9 +98,11 @@ fn empty(path: &Path, procs: &Path) -> Result<()> {
     for pid in here.lines() {
         match fs::write(procs, pid) {
             Ok(()) => {}
-            // It has ended meanwhile.
+            // The process has ended meanwhile.
             Err(e) if e.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => {}
-            Err(e) => return Err(e).with_context(|| format!("moving process {pid} to {}", procs.display())),
+            Err(e) => {
+                return Err(e).with_context(|| format!("cannot move process {pid} to {}", procs.display()));
+            }
         }
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! Starts the privileged helper, and again where it has ended before the daemon. It reads nothing at all: it holds the socket open, so
-//! that the daemon's end of it stays good, and waits.
+//! Starts the privileged helper, and restarts it if it ends before the daemon does. The keeper reads nothing: it holds
+//! the socket open, so that the daemon's end stays connected, and waits.
 
 use super::serving::{self, Turn};
 use super::{Reach, at_socket};
@@ -11,16 +11,16 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// One that has served for so long is started again at once.
+/// A helper that has served for this long is restarted at once.
 const WORTH: Duration = Duration::from_secs(10);
-/// The pauses before one that ends sooner is.
+/// The pauses before a helper that ended sooner is restarted.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Keeps a privileged helper for the daemon at the other end of standard input.
 ///
 /// # Errors
-/// Where standard input is no such socket, and where no process can be started at first.
+/// If standard input is not such a socket, or if the first helper cannot be started.
 pub fn keep(reach: &Reach) -> Result<()> {
     at_socket(io::stdin())?;
     // The kernel cuts it to 15 bytes; ps shows it.
@@ -34,9 +34,9 @@ pub fn keep(reach: &Reach) -> Result<()> {
         command.arg0("halfopen").args(reach.arguments()).arg("--serve").arg(turn.name());
         match command.spawn().and_then(|mut helper| helper.wait()) {
             Ok(ended) if ended.success() => return Ok(()),
-            Ok(ended) => tracing::error!("the privileged helper has ended ({ended}): it is started again"),
-            Err(e) if turn == Turn::First => return Err(e).context("starting the privileged helper"),
-            Err(e) => tracing::error!("starting the privileged helper again: {e}"),
+            Ok(ended) => tracing::error!("the privileged helper ended ({ended}): restarting it"),
+            Err(e) if turn == Turn::First => return Err(e).context("cannot start the privileged helper"),
+            Err(e) => tracing::error!("cannot restart the privileged helper: {e}"),
         }
         turn = Turn::Again;
         pause = match pause {
@@ -50,14 +50,14 @@ pub fn keep(reach: &Reach) -> Result<()> {
     }
 }
 
-/// Whether the other end of standard input is closed by then.
+/// Whether the daemon closes the other end of standard input within `pause`.
 fn daemon_ends_within(pause: Duration) -> io::Result<bool> {
     let socket = io::stdin();
     let end = Instant::now() + pause;
     loop {
         let left = end.saturating_duration_since(Instant::now());
         let left = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
-        // No events: only the end of the other side is of interest, and is always told.
+        // No events are asked for: poll always reports that the other side has closed.
         match poll(&mut [PollFd::new(&socket, PollFlags::empty())], Some(&left)) {
             Ok(ready) => return Ok(ready > 0),
             Err(rustix::io::Errno::INTR) => {}

@@ -1,7 +1,8 @@
-//! What the daemon and the privileged helper say to each other: one message of JSON each way, with descriptors where they are meant.
+//! The messages between the daemon and the privileged helper: JSON, one request and one answer, with descriptors if the
+//! message needs them.
 //!
-//! Each is numbered, so that an answer that comes late is not taken for another's. What is too long or is no message is
-//! answered like what cannot be done.
+//! Each message has a number, so that a late answer is not taken for the answer to another request. The helper answers
+//! a message that is too long or malformed in the same way as a request that it cannot carry out.
 
 use super::Leave;
 use halfopen_bpf::IpFamily;
@@ -16,14 +17,14 @@ use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
-/// The longest message, in bytes: a path of 4 KiB whose every byte JSON writes as six fits. None that is longer is sent.
+/// The longest message, in bytes. A path of 4 KiB fits even if JSON writes each byte as six.
 const LONGEST: usize = 32 * 1024;
-/// The number of what answers no request in particular.
+/// The number of a message that answers no request in particular.
 pub(super) const NOBODY_S: u64 = 0;
-/// The most descriptors that go with one.
+/// The most descriptors in a message.
 const DESCRIPTORS: usize = 2;
 
-/// A request or an answer with the request's number, from 1 on; [`NOBODY_S`] where it answers none.
+/// A request, or an answer, with the request's number, counted from 1; [`NOBODY_S`] if it answers no request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Numbered<T> {
@@ -36,7 +37,7 @@ pub(super) struct Numbered<T> {
 pub(super) enum Received<T> {
     /// A message, with descriptors.
     Message(Numbered<T>, Vec<OwnedFd>),
-    /// What is none, and why.
+    /// Something that is not a message, and why it is not.
     Malformed(String),
     /// The other side has closed.
     Closed,
@@ -58,13 +59,13 @@ pub(super) enum Request {
     MakeExecCgroup { name: String },
     /// [`Reply::Done`].
     RemoveExecCgroup { name: String },
-    /// [`Reply::Listed`]: the files beside the configuration.
+    /// [`Reply::Listed`]: the files in conf.d beside the configuration.
     ListConfD,
     /// [`Reply::Opened`]: a file of the configuration.
     Open { path: PathBuf },
     /// [`Reply::Attached`]; with the descriptor of the program.
     Attach { hook: String, pinned: bool },
-    /// [`Reply::Done`]: the pin of an optional hook is removed.
+    /// [`Reply::Done`]: removes the pin of an optional hook.
     Unpin { hook: String },
     /// [`Reply::Done`].
     TidyUp { leave: Leave },
@@ -74,27 +75,27 @@ pub(super) enum Request {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Reply {
-    /// It is done.
+    /// The request is carried out.
     Done,
     /// With the socket.
     RawSocket,
-    /// So many namespaces could not be entered.
+    /// The number of namespaces that could not be entered.
     Restored { namespaces_missed: u64 },
-    /// These of the namespaces could be entered.
+    /// The namespaces that could be entered.
     Walked { namespaces: Vec<u32> },
-    /// What was found out about a program.
+    /// What the helper found out about a program.
     Identity { exe: Option<String>, cgroup: Option<String>, user: String },
-    /// With the cgroup above it and the cgroup.
+    /// With the parent cgroup and the cgroup.
     ExecCgroup,
-    /// Files.
+    /// The files.
     Listed { paths: Vec<PathBuf> },
     /// With the file.
     Opened,
-    /// With the link, where it is not pinned.
+    /// With the link, unless it is pinned.
     Attached,
-    /// This is another hand than before: what was asked and is not answered yet may be lost.
+    /// A new helper has started: requests that the old one has not answered may be lost.
     Began,
-    /// It could not be done.
+    /// The request failed.
     Failed { kind: Kind, message: String },
 }
 
@@ -106,7 +107,7 @@ pub(super) enum Family {
     V6,
 }
 
-/// Why something could not be done, as far as the daemon treats it differently.
+/// Why a request failed, as far as the daemon treats the reasons differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Kind {
@@ -158,7 +159,7 @@ pub(super) fn send<T: Serialize>(
         let length = bytes.len();
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            format!("a message of {length} bytes is longer than {LONGEST}"),
+            format!("the message has {length} bytes, and {LONGEST} are allowed"),
         ));
     }
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
@@ -187,17 +188,17 @@ pub(super) fn receive<T: DeserializeOwned>(socket: BorrowedFd<'_>) -> io::Result
     });
     let descriptors = rights.flatten().collect();
     if received.flags.contains(ReturnFlags::TRUNC) {
-        return Ok(Received::Malformed(format!("a message was longer than {LONGEST} bytes")));
+        return Ok(Received::Malformed(format!("the message is longer than {LONGEST} bytes")));
     }
     if received.flags.contains(ReturnFlags::CTRUNC) {
-        return Ok(Received::Malformed(format!("a message had more than {DESCRIPTORS} descriptors")));
+        return Ok(Received::Malformed(format!("the message has more than {DESCRIPTORS} descriptors")));
     }
     if received.bytes == 0 {
         return Ok(Received::Closed);
     }
     Ok(match serde_json::from_slice(&bytes[..received.bytes]) {
         Ok(message) => Received::Message(message, descriptors),
-        Err(e) => Received::Malformed(format!("what came is no message: {e}")),
+        Err(e) => Received::Malformed(format!("malformed message: {e}")),
     })
 }
 
@@ -241,7 +242,7 @@ mod tests {
         send(daemon.as_fd(), &numbered("run_this".into()), &[]).unwrap();
         rustix::net::send(&daemon, &vec![b'a'; LONGEST + 1], SendFlags::empty()).unwrap();
         send(daemon.as_fd(), &Numbered { number: 2, message: Request::Restore }, &[]).unwrap();
-        for malformed in ["no message", "longer than"] {
+        for malformed in ["malformed message", "longer than"] {
             match receive::<Request>(helper.as_fd()).unwrap() {
                 Received::Malformed(why) => assert!(why.contains(malformed), "{why}"),
                 other => panic!("{other:?}"),

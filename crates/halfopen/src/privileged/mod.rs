@@ -1,6 +1,6 @@
-//! The privileged helper: a second, small process that keeps root and does the few things that the daemon, once it is sandboxed, may
-//! no longer do. It reads nothing but the socket that ties it to the daemon, and ends with it. Its [keeper] starts it
-//! again where it ends before.
+//! The privileged helper: a second, small process that keeps root. It does the few things that the daemon may no longer
+//! do once it is sandboxed. It reads only the socket to the daemon, and ends with the daemon. Its [keeper] restarts it
+//! if it ends earlier.
 
 pub mod exec_cgroup;
 pub mod keeper;
@@ -28,20 +28,20 @@ use std::time::{Duration, Instant};
 
 /// How long a request may take: each is a few system calls, or a walk over the processes of the host.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The same for those that are made again and again while attempts wait: meanwhile the daemon does nothing else.
+/// The same for frequent requests made while attempts wait: the daemon does nothing else meanwhile.
 const QUICK: Duration = Duration::from_secs(2);
-/// One that has not answered in time is asked again after so long, or once it has.
+/// The pause before a helper that did not answer in time is asked again, unless its answer comes earlier.
 const SILENCE: Duration = Duration::from_secs(30);
-/// A request is asked anew so often, where the one who was asked has ended: several may have since the last one.
+/// How often a request is repeated because the helper has ended. Several helpers may have ended since the last request.
 const AGAIN: u32 = 8;
-/// Late answers that are taken out of the way at a time.
+/// How many late answers are discarded at a time.
 const LATE: usize = 64;
 /// How long the walk over the sockets of all namespaces may take.
 const RESTORE: Duration = Duration::from_secs(45);
-/// How long it may take to end once its socket is closed.
+/// How long the helper may take to end once its socket is closed.
 const END: Duration = Duration::from_secs(5);
 
-/// What the privileged helper may touch: fixed by its own command line, whatever it is asked later.
+/// What the privileged helper may touch. Its command line fixes this, whatever the daemon asks later.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct Reach {
     /// The directory of pinned programs
@@ -56,16 +56,16 @@ pub struct Reach {
     /// The configuration file
     #[arg(long, value_name = "PATH")]
     pub config: PathBuf,
-    /// The cgroup below which those of `exec` are made
+    /// The parent of the cgroups of `exec`
     #[arg(long, value_name = "PATH")]
     pub exec_parent: PathBuf,
 }
 
 impl Reach {
-    /// A daemon's that limits `cgroup`.
+    /// The reach for a daemon with these paths.
     ///
     /// # Errors
-    /// Where the working directory, which a relative path is meant from, is gone.
+    /// If a path is relative and the working directory is gone.
     pub fn new(
         pins: &Path,
         directory: &RuntimeDir,
@@ -90,55 +90,55 @@ impl Reach {
     }
 }
 
-/// What is to be left in the file system once the daemon has ended. Its socket and its lock's file never are.
+/// What stays in the file system when the daemon ends. Its socket and its lock file never stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Leave {
-    /// All that the next daemon takes over.
+    /// Everything that the next daemon takes over.
     Limit,
-    /// Nothing: the cgroup above those of `exec`, the remembered events and the runtime directory, where the daemon made
-    /// it, go too.
+    /// Nothing. The parent of the cgroups of `exec` and the remembered events are removed too, and the runtime
+    /// directory if the daemon made it.
     Nothing {
-        /// Whether there are pins, which then go as well.
+        /// Whether there are pins to remove as well.
         pins: bool,
     },
 }
 
-/// The privileged helper as the daemon sees it. Dropped, it ends.
+/// The privileged helper as the daemon sees it. The helper ends when this is dropped.
 #[derive(Debug)]
 pub struct Helper {
     socket: Option<OwnedFd>,
-    /// Its keeper.
+    /// The helper's keeper.
     process: Child,
     /// The number of the last request.
     asked: u64,
-    /// It has not answered in time, and not since.
+    /// When the helper missed an answer, if it has not answered since.
     silent: Option<Instant>,
 }
 
 impl Helper {
-    /// Starts it. To be called before there is anything that it should not inherit.
+    /// Starts the helper. Call this before the process has anything that the helper should not inherit.
     ///
     /// # Errors
-    /// Where no process can be started.
+    /// If no process can be started.
     pub fn start(reach: &Reach) -> io::Result<Self> {
         let (ours, its) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         let mut command = Command::new("/proc/self/exe");
         command.arg0("halfopen").args(reach.arguments()).current_dir("/");
-        // What a terminal sends to the daemon's group is not for the privileged helper: it is needed last of all.
+        // A group of its own keeps a terminal's signals from the helper, which the daemon needs until the very end.
         command.process_group(0).stdin(Stdio::from(its)).stdout(Stdio::null()).env_clear();
         let logged = std::env::var_os("RUST_LOG").map(|filter| ("RUST_LOG", filter));
         let process = command.envs(logged).spawn()?;
         Ok(Self { socket: Some(ours), process, asked: NOBODY_S, silent: None })
     }
 
-    /// Whether it answers, as of the last request or [`Hand::look`].
+    /// Whether the helper answered, as of the last request or [`Helper::look`].
     #[must_use]
     pub fn is_there(&self) -> bool {
         self.socket.is_some() && self.silent.is_none()
     }
 
-    /// Notices whether it has ended, or answers again. Whether it does.
+    /// Checks whether the helper has ended or answers again. Returns whether it answers.
     pub fn look(&mut self) -> bool {
         for _ in 0..LATE {
             let Some(socket) = &self.socket else { break };
@@ -146,24 +146,24 @@ impl Helper {
             if !poll(&mut waiting, Some(&Timespec::default())).is_ok_and(|ready| ready > 0) {
                 break;
             }
-            // Nobody waits for it any more.
+            // Nobody waits for this answer any more.
             match receive::<Reply>(socket.as_fd()) {
                 Ok(Received::Message(..) | Received::Malformed(_)) => self.silent = None,
                 Ok(Received::Closed) | Err(_) => self.let_loose(),
             }
         }
         if self.socket.is_none() {
-            // Its end is asked for so that no zombie stays; it may not have come yet.
+            // Reaps the keeper, so that no zombie stays; it may not have ended yet.
             let _ = self.process.try_wait();
         }
         self.is_there()
     }
 
-    /// A raw socket for whole packets of `family` in the network namespace with the inode `netns`, which is looked for at
-    /// process `pid` first.
+    /// A raw socket for whole packets of `family` in the network namespace with the inode `netns`. The helper looks for
+    /// that namespace at process `pid` first.
     ///
     /// # Errors
-    /// Where there is no such namespace, and where the privileged helper is gone.
+    /// If there is no such namespace, or if the privileged helper is gone.
     pub fn raw_socket(&mut self, pid: u32, netns: u64, family: IpFamily) -> io::Result<OwnedFd> {
         let request = Request::RawSocket { pid, netns, family: family.into() };
         match self.ask(&request, None, QUICK)? {
@@ -172,10 +172,10 @@ impl Helper {
         }
     }
 
-    /// Gives every held socket its own options back, in all network namespaces, by the iterator of `link`.
+    /// Restores the original options of every held socket, in all network namespaces, through the iterator of `link`.
     ///
     /// # Errors
-    /// Where the privileged helper is gone.
+    /// If the privileged helper is gone.
     pub fn restore(&mut self, link: BorrowedFd<'_>) -> io::Result<EnforcementStopped> {
         match self.ask(&Request::Restore, Some(link), RESTORE)? {
             (Reply::Restored { namespaces_missed }, _) => {
@@ -185,11 +185,11 @@ impl Helper {
         }
     }
 
-    /// Reads the iterator of `link` in each of these network namespaces, by inode number. Returns those where that was
-    /// possible.
+    /// Reads the iterator of `link` in each of these network namespaces, given by inode number. Returns the namespaces
+    /// where that was possible.
     ///
     /// # Errors
-    /// Where the privileged helper is gone.
+    /// If the privileged helper is gone.
     pub fn walk(&mut self, link: BorrowedFd<'_>, namespaces: &[u32]) -> io::Result<Vec<u32>> {
         match self.ask(&Request::Walk { namespaces: namespaces.to_vec() }, Some(link), QUICK)? {
             (Reply::Walked { namespaces }, _) => Ok(namespaces),
@@ -197,10 +197,10 @@ impl Helper {
         }
     }
 
-    /// What stands behind a program's numbers.
+    /// The names behind a program's numbers.
     ///
     /// # Errors
-    /// Where the privileged helper is gone.
+    /// If the privileged helper is gone.
     pub fn identify(&mut self, program: &Program) -> io::Result<Identity> {
         let Program { pid, uid, comm, cgroup_id } = program.clone();
         match self.ask(&Request::Identify { pid, uid, comm, cgroup_id }, None, QUICK)? {
@@ -213,10 +213,10 @@ impl Helper {
         }
     }
 
-    /// Makes the cgroup `name` for a command of `exec`. Returns descriptors of the cgroup above it, and of it.
+    /// Makes the cgroup `name` for a command of `exec`. Returns descriptors of its parent and of the cgroup itself.
     ///
     /// # Errors
-    /// Where cgroups cannot be made there, and where the privileged helper is gone.
+    /// If cgroups cannot be made there, or if the privileged helper is gone.
     pub fn make_exec_cgroup(&mut self, name: &str) -> io::Result<(OwnedFd, OwnedFd)> {
         match self.ask(&Request::MakeExecCgroup { name: name.to_owned() }, None, PATIENCE)? {
             (Reply::ExecCgroup, descriptors) => match <[OwnedFd; 2]>::try_from(descriptors) {
@@ -227,23 +227,23 @@ impl Helper {
         }
     }
 
-    /// Removes the cgroup `name` of a command of `exec`; processes left in it go to the one above it.
+    /// Removes the cgroup `name` of a command of `exec`. Moves processes left in it to its parent.
     ///
     /// # Errors
-    /// Where processes are left that cannot be moved, and where the privileged helper is gone.
+    /// If a process cannot be moved, or if the privileged helper is gone.
     pub fn remove_exec_cgroup(&mut self, name: &str) -> io::Result<()> {
         self.done(&Request::RemoveExecCgroup { name: name.to_owned() })
     }
 
-    /// Removes what the daemon does not `leave` in the file system.
+    /// Removes everything from the file system that the daemon does not `leave` there.
     ///
     /// # Errors
-    /// What could not be removed, and where the privileged helper is gone.
+    /// What could not be removed, or that the privileged helper is gone.
     pub fn tidy_up(&mut self, leave: Leave) -> io::Result<()> {
         self.done(&Request::TidyUp { leave })
     }
 
-    /// Opens a file of the configuration, of those that [`Disk::list`] tells, or /etc/passwd.
+    /// Opens the configuration file, a file that [`Disk::list`] returned, or /etc/passwd.
     fn open_file(&mut self, path: &Path) -> io::Result<File> {
         let path = std::path::absolute(path)?;
         match self.ask(&Request::Open { path }, None, PATIENCE)? {
@@ -287,12 +287,12 @@ impl Helper {
                     io::ErrorKind::InvalidInput => {}
                     _ => self.let_loose(),
                 }
-                Err(io::Error::new(e.kind(), format!("asking the privileged helper: {e}")))
+                Err(io::Error::new(e.kind(), format!("cannot get an answer from the privileged helper: {e}")))
             }
         }
     }
 
-    /// Asks again where the one who was asked has ended meanwhile: nothing is done twice that does harm.
+    /// Sends the request, and repeats it to a new helper if the old one has ended. Every request is safe to repeat.
     fn exchange(
         &mut self,
         request: &Request,
@@ -311,7 +311,7 @@ impl Helper {
         ask(&mut asked)?;
         let mut again = 0;
         let answer = loop {
-            // Zero would be for ever.
+            // A timeout of zero would mean none.
             let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
             sockopt::set_socket_timeout(socket, sockopt::Timeout::Recv, Some(left))?;
             match receive(socket) {
@@ -329,7 +329,7 @@ impl Helper {
                 Ok(Received::Message(Numbered { number, message }, with)) if number == asked => {
                     break Ok((message, with));
                 }
-                // To a request that nobody waits for any more.
+                // The answer to an earlier request, which nobody waits for any more.
                 Ok(Received::Message(..)) => {}
                 Ok(Received::Malformed(why)) => break Err(io::Error::other(why)),
                 Ok(Received::Closed) => {
@@ -344,7 +344,9 @@ impl Helper {
 
     fn out_of_step(&mut self, reply: &Reply) -> io::Error {
         self.let_loose();
-        io::Error::other(format!("the privileged helper answered something else: {reply:?}"))
+        io::Error::other(format!(
+            "the privileged helper sent an answer that does not fit the request: {reply:?}"
+        ))
     }
 
     fn let_loose(&mut self) {
@@ -352,7 +354,7 @@ impl Helper {
     }
 }
 
-/// To the limited cgroup, with the privileged helper's rights.
+/// Attaches to the limited cgroup, with the privileged helper's rights.
 impl Attach for Helper {
     fn attach(
         &mut self,
@@ -373,9 +375,9 @@ impl Attach for Helper {
     }
 }
 
-/// The configuration's files, with the privileged helper's rights.
+/// Reads the configuration files, with the privileged helper's rights.
 impl Disk for Helper {
-    /// Of conf.d, whichever directory is named.
+    /// Lists conf.d, whichever directory is named.
     fn list(&mut self, _: &Path) -> io::Result<Vec<PathBuf>> {
         match self.ask(&Request::ListConfD, None, PATIENCE)? {
             (Reply::Listed { paths }, _) => Ok(paths),
@@ -398,18 +400,18 @@ impl Drop for Helper {
     }
 }
 
-/// Whoever runs the privileged helper's command by hand is told so.
+/// Refuses a user who runs the privileged helper's command by hand.
 fn at_socket(stdin: impl AsFd) -> Result<(), WrongUse> {
     if sockopt::socket_type(stdin).ok() == Some(SocketType::SEQPACKET) {
         return Ok(());
     }
-    Err(WrongUse("`halfopen hand` is a part of `halfopen run`, which starts it".into()))
+    Err(WrongUse("only `halfopen run` can start `halfopen helper`".into()))
 }
 
-/// Bounded and escaped whatever the other side has done.
+/// Bounded and escaped, whatever the other side has sent.
 fn name(text: &str) -> String {
     let plain = plain(text);
-    // As long as one that was cut there, with the note of that.
+    // A name that the helper cut is this much longer, by the note that says so.
     if plain.len() <= LONGEST + 64 { plain } else { escaped(plain.as_bytes()) }
 }
 

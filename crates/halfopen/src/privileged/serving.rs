@@ -1,4 +1,4 @@
-//! The privileged helper itself: answers the daemon's requests until the daemon's end of the socket is closed.
+//! The privileged helper itself. It answers the daemon's requests until the daemon closes its end of the socket.
 
 use super::exec_cgroup::ExecCgroups;
 use super::message::{NOBODY_S, Numbered, Received, Reply, Request, receive, send};
@@ -21,7 +21,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// What the privileged helper keeps of root. docs/internals/security-model.md has the reason for each.
+/// The capabilities that the privileged helper keeps. docs/internals/security-model.md has the reason for each.
 const KEPT: CapabilitySet = CapabilitySet::SYS_ADMIN
     .union(CapabilitySet::SYS_PTRACE)
     .union(CapabilitySet::NET_ADMIN)
@@ -29,7 +29,7 @@ const KEPT: CapabilitySet = CapabilitySet::SYS_ADMIN
     .union(CapabilitySet::DAC_READ_SEARCH)
     .union(CapabilitySet::DAC_OVERRIDE);
 
-/// The longest name that a thread has once it is escaped.
+/// The longest name of a thread, after escaping.
 const LONGEST_COMM: usize = 4 * 15;
 
 /// Whether there was a privileged helper before this one.
@@ -37,12 +37,12 @@ const LONGEST_COMM: usize = 4 * 15;
 pub enum Turn {
     /// There was none.
     First,
-    /// It has ended: the daemon is told.
+    /// The previous one has ended: the new one tells the daemon.
     Again,
 }
 
 impl Turn {
-    /// As on the command line.
+    /// Its name on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -55,7 +55,7 @@ impl Turn {
 /// Serves the daemon at the other end of standard input.
 ///
 /// # Errors
-/// Where standard input is no such socket.
+/// If standard input is not such a socket.
 pub fn serve(reach: &Reach, turn: Turn) -> Result<()> {
     let stdin = io::stdin();
     at_socket(&stdin)?;
@@ -72,7 +72,7 @@ pub fn serve(reach: &Reach, turn: Turn) -> Result<()> {
         let (number, answer) = match receive::<Request>(socket)? {
             Received::Closed => return Ok(()),
             Received::Malformed(why) => (NOBODY_S, Err(anyhow::anyhow!(why))),
-            // The descriptors are dropped before the daemon goes on: no link is to live longer for the privileged helper's sake.
+            // The descriptors are dropped before the daemon continues: the helper must not keep a link alive.
             Received::Message(Numbered { number, message }, with) => (number, helper.answer(message, &with)),
         };
         let (message, with) = answer.unwrap_or_else(|e| (failed(&e), Vec::new()));
@@ -83,17 +83,18 @@ pub fn serve(reach: &Reach, turn: Turn) -> Result<()> {
     }
 }
 
-/// Gives up what neither the privileged helper nor its keeper needs, and becomes deaf.
+/// Gives up what neither the privileged helper nor its keeper needs, and ignores signals from then on.
 ///
 /// # Errors
 /// The kernel's answer.
 pub fn keep_little() -> Result<()> {
     set_no_new_privs(true)?;
-    crate::sandbox::rights::keep_only(KEPT).context("giving up the capabilities that are not needed")?;
+    crate::sandbox::rights::keep_only(KEPT).context("cannot drop the capabilities that are not needed")?;
     deafen()
 }
 
-/// `false` once the daemon has closed. An answer that is too long is none: that is told instead.
+/// Sends an answer. An answer that is too long is replaced by the error that says so. `false` once the daemon has
+/// closed its end.
 fn tell(socket: BorrowedFd<'_>, reply: &Numbered<Reply>, with: &[BorrowedFd<'_>]) -> Result<bool> {
     let sent = match send(socket, reply, with) {
         Err(e) if e.kind() == io::ErrorKind::InvalidInput => {
@@ -103,7 +104,7 @@ fn tell(socket: BorrowedFd<'_>, reply: &Numbered<Reply>, with: &[BorrowedFd<'_>]
     };
     match sent {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        sent => sent.map(|()| true).context("answering the daemon"),
+        sent => sent.map(|()| true).context("cannot answer the daemon"),
     }
 }
 
@@ -113,9 +114,9 @@ fn failed(error: &anyhow::Error) -> Reply {
     Reply::Failed { kind, message: escaped(explained(error).as_bytes()) }
 }
 
-/// A service manager signals every process of a unit at its stop, but the daemon needs the privileged helper to the last: only the end
-/// of the socket ends it. Handlers that do nothing stand in for `SIG_IGN`, which is not to be had without `unsafe`; tokio
-/// leaves a handler in place once it was asked for.
+/// Makes signals harmless. A service manager that stops a unit signals all of its processes, but the daemon needs the
+/// helper until the very end: only the end of the socket ends the helper. Handlers that do nothing stand in for
+/// `SIG_IGN`, which needs `unsafe`; tokio leaves a handler in place once it has installed it.
 fn deafen() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let _entered = runtime.enter();
@@ -136,24 +137,24 @@ impl Serving<'_> {
     fn answer(&mut self, request: Request, with: &[OwnedFd]) -> Result<(Reply, Vec<OwnedFd>)> {
         let reply = match request {
             Request::RawSocket { pid, netns, family } => {
-                let socket = raw_socket(pid, netns, family.into()).context("making a raw socket")?;
+                let socket = raw_socket(pid, netns, family.into()).context("cannot make a raw socket")?;
                 return Ok((Reply::RawSocket, vec![socket]));
             }
             Request::Restore => {
-                let Some(link) = with.first() else { bail!("no iterator was sent along") };
+                let Some(link) = with.first() else { bail!("the request lacks the iterator") };
                 let stopped = restore_everywhere(link.as_fd());
                 Reply::Restored { namespaces_missed: stopped.namespaces_missed }
             }
             Request::Walk { namespaces } => {
-                let Some(link) = with.first() else { bail!("no iterator was sent along") };
+                let Some(link) = with.first() else { bail!("the request lacks the iterator") };
                 if namespaces.len() > NAMESPACES {
-                    bail!("no walk goes through {} network namespaces", namespaces.len());
+                    bail!("a walk covers at most {NAMESPACES} network namespaces, not {}", namespaces.len());
                 }
                 Reply::Walked { namespaces: walk_namespaces(link.as_fd(), &namespaces) }
             }
             Request::Identify { pid, uid, comm, cgroup_id } => {
                 if comm.len() > LONGEST_COMM {
-                    bail!("no program has a name of {} bytes", comm.len());
+                    bail!("a program's name has at most {LONGEST_COMM} bytes, not {}", comm.len());
                 }
                 let found = identify(&Program { pid, uid, comm, cgroup_id });
                 Reply::Identity { exe: found.exe, cgroup: found.cgroup, user: found.user }
@@ -173,19 +174,19 @@ impl Serving<'_> {
             }
             Request::Open { path } => {
                 if !disk::is_part_of(&self.reach.config, &path) {
-                    bail!("{} is no part of the configuration", path.display());
+                    bail!("{} is not part of the configuration", path.display());
                 }
                 let file = OwnRights.open(&path)?;
                 return Ok((Reply::Opened, vec![file.into()]));
             }
             Request::Attach { hook, pinned } => {
-                let Some(program) = with.first() else { bail!("no program was sent along") };
+                let Some(program) = with.first() else { bail!("the request lacks the program") };
                 return Ok((Reply::Attached, self.attach(&hook, program, pinned)?.into_iter().collect()));
             }
             Request::Unpin { hook } => {
                 optional_hook(&hook)?
                     .unpin(&self.reach.pins)
-                    .with_context(|| format!("removing the pin of {hook}"))?;
+                    .with_context(|| format!("cannot remove the pin of {hook}"))?;
                 Reply::Done
             }
             Request::TidyUp { leave } => {
@@ -196,7 +197,7 @@ impl Serving<'_> {
         Ok((reply, Vec::new()))
     }
 
-    /// To the limited cgroup, whatever the daemon says.
+    /// Attaches to the limited cgroup, whatever the daemon says.
     fn attach(&self, hook: &str, program: &OwnedFd, pinned: bool) -> Result<Option<OwnedFd>> {
         let Some(path) = self.reach.exec_parent.parent() else { bail!("no cgroup is limited") };
         let cgroup = CgroupDir::open(path)?;
@@ -204,8 +205,8 @@ impl Serving<'_> {
         Ok(here.attach(optional_hook(hook)?, program.as_fd(), pinned)?)
     }
 
-    /// Does all of it, and tells the first thing that went wrong. The lock's file goes last: whoever waits for the
-    /// daemon's end watches it.
+    /// Takes every step, and returns the first error. The lock file goes last: processes that wait for the daemon to
+    /// end watch it.
     fn tidy_up(&self, leave: Leave) -> Result<()> {
         let directory = RuntimeDir::at(self.reach.run_dir.clone());
         let mut steps = Vec::new();
@@ -226,13 +227,13 @@ impl Serving<'_> {
 }
 
 fn optional_hook(name: &str) -> Result<OptionalHook> {
-    OptionalHook::named(name).with_context(|| format!("{name:?} is no optional hook"))
+    OptionalHook::named(name).with_context(|| format!("{name:?} is not an optional hook"))
 }
 
 fn removed(path: &Path, remove: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
     match remove(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => {
-            Err(e).with_context(|| format!("removing {}", path.display()))
+            Err(e).with_context(|| format!("cannot remove {}", path.display()))
         }
         _ => Ok(()),
     }

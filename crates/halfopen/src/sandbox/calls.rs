@@ -1,6 +1,6 @@
-//! seccomp: the system calls that the sandboxed process may still make. Any other is answered with `EPERM` and not by
-//! death: a C library that one day makes a call more than today must not end a limiter that is at work, and a call
-//! that is refused gains an attacker no more than one that kills.
+//! seccomp: the system calls that the sandboxed process may still make. Any other call fails with `EPERM` instead of
+//! killing the process: a newer C library that makes one more call must not end a working limiter, and a refused call
+//! gives an attacker no more than a fatal one.
 
 use super::SandboxError;
 use seccompiler::SeccompCmpArgLen::Dword;
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 /// Allowed whatever their arguments.
 const ANY: &[i64] = &[
-    // The loop: readiness, timers, and what the compiler's thread-local machinery needs.
+    // The event loop: readiness, timers, and what the runtime library needs for threads.
     libc::SYS_epoll_ctl,
     libc::SYS_epoll_pwait,
     libc::SYS_epoll_pwait2,
@@ -41,7 +41,7 @@ const ANY: &[i64] = &[
     libc::SYS_madvise,
     libc::SYS_mremap,
     libc::SYS_munmap,
-    // Descriptors, and the files that Landlock leaves.
+    // Descriptors, and the files that Landlock still allows.
     libc::SYS_close,
     libc::SYS_dup,
     libc::SYS_fcntl,
@@ -56,9 +56,10 @@ const ANY: &[i64] = &[
     libc::SYS_statx,
     libc::SYS_write,
     libc::SYS_writev,
-    // Sockets of the kinds below: control socket, system log, service manager, hand.
+    // Sockets: control socket, system log, service manager, privileged helper.
     libc::SYS_accept4,
-    // Of the raw sockets that the privileged helper makes, to the address that a waiter is woken at; see socket() below for others.
+    // For the raw sockets that the privileged helper makes, bound to the address at which a waiter is woken. The rule
+    // for socket() below keeps the process from making others.
     libc::SYS_bind,
     libc::SYS_connect,
     libc::SYS_getpeername,
@@ -70,19 +71,19 @@ const ANY: &[i64] = &[
     libc::SYS_sendto,
     libc::SYS_setsockopt,
     libc::SYS_shutdown,
-    // The end of the privileged helper.
+    // To wait for the end of the privileged helper.
     libc::SYS_wait4,
     libc::SYS_waitid,
 ];
 
-/// Names that only the older architectures have for what is allowed above.
+/// Older forms of calls allowed above, which only older architectures have.
 #[cfg(target_arch = "x86_64")]
 const OLD_NAMES: &[i64] = &[libc::SYS_epoll_wait, libc::SYS_poll];
 #[cfg(not(target_arch = "x86_64"))]
 const OLD_NAMES: &[i64] = &[];
 
-/// Commands of bpf(2) on descriptors that the process has: reading and writing maps, walking, asking what a descriptor
-/// is. `enum bpf_cmd` of linux/bpf.h. Not among them: loading, making maps, attaching, pinning, opening by number.
+/// The allowed commands of bpf(2), all on descriptors that the process already has: read and write maps, walk, and ask
+/// what a descriptor is. `enum bpf_cmd` of linux/bpf.h. Not allowed: load, make maps, attach, pin, open by number.
 const BPF: [u64; 9] = [
     1,  // BPF_MAP_LOOKUP_ELEM
     2,  // BPF_MAP_UPDATE_ELEM
@@ -95,13 +96,13 @@ const BPF: [u64; 9] = [
     33, // BPF_ITER_CREATE
 ];
 
-/// Forbids all other calls; `false` where this kernel or architecture has no seccomp filters.
+/// Forbids all other calls. `false` if this kernel or architecture has no seccomp filters.
 ///
 /// # Errors
-/// Where the kernel refuses the filter though it has filters.
+/// If the kernel has filters but refuses this one.
 pub fn allow_only_needed() -> Result<bool, SandboxError> {
     let refused =
-        |reason: String| SandboxError::Rules { doing: "forbidding system calls by seccomp", reason };
+        |reason: String| SandboxError::Rules { doing: "cannot restrict system calls with seccomp", reason };
     let Ok(architecture) = TargetArch::try_from(std::env::consts::ARCH) else { return Ok(false) };
     let filter = filter(architecture).map_err(|e| refused(e.to_string()))?;
     match apply_filter(&filter) {
@@ -118,21 +119,21 @@ fn filter(architecture: TargetArch) -> Result<BpfProgram, BackendError> {
     let first_is = |value: u64| SeccompRule::new(vec![SeccompCondition::new(0, Dword, Eq, value)?]);
     rules.insert(libc::SYS_bpf, BPF.into_iter().map(first_is).collect::<Result<_, _>>()?);
     rules.insert(libc::SYS_socket, vec![first_is(libc::AF_UNIX as u64)?]);
-    // For reading only, also where there is no Landlock.
+    // Read-only, even without Landlock.
     let writes = (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC) as u64;
     let reads_only = SeccompRule::new(vec![SeccompCondition::new(2, Dword, MaskedEq(writes), 0)?])?;
     rules.insert(libc::SYS_openat, vec![reads_only]);
-    // No memory becomes code.
+    // No memory becomes executable.
     let not_executable = || {
         let executable = libc::PROT_EXEC as u64;
         SeccompRule::new(vec![SeccompCondition::new(2, Dword, MaskedEq(executable), 0)?])
     };
     rules.insert(libc::SYS_mmap, vec![not_executable()?]);
     rules.insert(libc::SYS_mprotect, vec![not_executable()?]);
-    // What makes a socket non-blocking in Rust's library.
+    // Rust's standard library makes sockets non-blocking this way.
     let non_blocking = SeccompRule::new(vec![SeccompCondition::new(1, Dword, Eq, libc::FIONBIO)?])?;
     rules.insert(libc::SYS_ioctl, vec![non_blocking]);
-    // Only to itself: that is how abort() ends a process.
+    // Only to itself: abort() ends a process this way.
     let own = u64::from(std::process::id());
     rules.insert(libc::SYS_tgkill, vec![first_is(own)?]);
     let refuse = SeccompAction::Errno(libc::EPERM as u32);

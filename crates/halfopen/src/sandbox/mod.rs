@@ -1,5 +1,5 @@
-//! Gives up, once all is open and loaded, everything that the daemon does not need to go on: root, capabilities, system
-//! calls, files. What still needs root is done by the [privileged helper](crate::privileged).
+//! Once everything is open and loaded, the daemon gives up all that it does not need to go on: root, capabilities,
+//! system calls, files. The [privileged helper](crate::privileged) does what still needs root.
 
 mod calls;
 mod files;
@@ -18,57 +18,57 @@ pub use user::NAME as USER;
 /// Why this process cannot be sandboxed.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
-    /// Each of the measures holds for one thread.
-    #[error("sandboxing the daemon: it has {0} threads already, and only one of them would be sandboxed")]
+    /// Each of the measures applies to a single thread.
+    #[error("cannot sandbox the daemon: it has {0} threads already, and only one of them would be sandboxed")]
     Threads(usize),
-    /// A step that every kernel knows.
-    #[error("sandboxing the daemon: {doing}: {reason}")]
+    /// A step failed that every kernel supports.
+    #[error("cannot sandbox the daemon: {doing}: {reason}")]
     Step {
-        /// Which.
+        /// The step.
         doing: &'static str,
         /// Why it failed.
         reason: io::Error,
     },
-    /// The rules were refused as such.
-    #[error("sandboxing the daemon: {doing}: {reason}")]
+    /// The kernel refused the rules.
+    #[error("cannot sandbox the daemon: {doing}: {reason}")]
     Rules {
-        /// Of what.
+        /// The step that the rules are for.
         doing: &'static str,
         /// Why.
         reason: String,
     },
 }
 
-/// What the sandboxed process may still open, for reading.
+/// What the sandboxed process may still open for reading.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// Files, and directories for all that is in them.
+    /// Files. A directory stands for everything in it.
     pub files: Vec<PathBuf>,
 }
 
 impl Needs {
-    /// A daemon's.
+    /// What the daemon needs.
     #[must_use]
     pub fn of_daemon() -> Self {
-        // libbpf asks how many processors there can be when it first reads counters that each of them has. Connection
-        // tracking may come to be in use later than the daemon: so the directory.
+        // libbpf asks for the number of possible processors when it first reads a per-CPU counter. The directory is
+        // listed because connection tracking may start after the daemon.
         Self { files: vec!["/sys/devices/system/cpu/possible".into(), conntrack::DIRECTORY.into()] }
     }
 }
 
-/// What came of it.
+/// The sandbox that results.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sandboxed {
-    /// The user that it runs as now.
+    /// The user that the process runs as now.
     pub uid: u32,
-    /// What this host lacks for more.
+    /// What this host lacks for a complete sandbox.
     pub lacks: Vec<Degradation>,
 }
 
-/// Sandboxes the calling process, which must have one thread. There is no way back.
+/// Sandboxes the calling process, which must have a single thread. There is no way back.
 ///
 /// # Errors
-/// [`SandboxError`]; the process may be sandboxed in part then and must end.
+/// [`SandboxError`]. The process may then be sandboxed in part, and must end.
 pub fn enter(needs: &Needs) -> Result<Sandboxed, SandboxError> {
     let step = |doing| move |reason: rustix::io::Errno| SandboxError::Step { doing, reason: reason.into() };
     let threads = fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
@@ -76,25 +76,26 @@ pub fn enter(needs: &Needs) -> Result<Sandboxed, SandboxError> {
         return Err(SandboxError::Threads(threads));
     }
     let mut lacks = Vec::new();
-    // rustix looks for the kernel's fast clock in /proc/self/auxv when it is first asked for the time.
+    // rustix reads /proc/self/auxv to find the kernel's fast clock when it is first asked for the time.
     let _ = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    // The paths are opened while nothing is closed to this process.
+    // The paths are opened while this process can still open everything.
     let files = files::Files::open(needs)?;
-    rustix::thread::set_no_new_privs(true).map_err(step("setting no_new_privs"))?;
-    // Before the user: emptying the bounding set needs CAP_SETPCAP.
+    rustix::thread::set_no_new_privs(true).map_err(step("cannot set no_new_privs"))?;
+    // Before the change of user: emptying the bounding set needs CAP_SETPCAP.
     rights::empty_bounding_set(CapabilitySet::empty())
-        .map_err(step("emptying the bounding set (needs CAP_SETPCAP)"))?;
+        .map_err(step("cannot empty the capability bounding set (needs CAP_SETPCAP)"))?;
     match user::find() {
         Some(user) => {
-            user.become_it().map_err(step("becoming the user halfopen (needs CAP_SETUID and CAP_SETGID)"))?;
+            user.become_it()
+                .map_err(step("cannot switch to the user halfopen (needs CAP_SETUID and CAP_SETGID)"))?;
         }
         None => lacks.push(Degradation::NoOwnUser),
     }
-    rights::keep_only(CapabilitySet::empty()).map_err(step("giving up the capabilities"))?;
+    rights::keep_only(CapabilitySet::empty()).map_err(step("cannot drop the capabilities"))?;
     if !files.close_all_others()? {
         lacks.push(Degradation::NoLandlock);
     }
-    // Last: it forbids the calls that the steps before are made of.
+    // Last: it forbids calls that the earlier steps need.
     if !calls::allow_only_needed()? {
         lacks.push(Degradation::NoSeccomp);
     }

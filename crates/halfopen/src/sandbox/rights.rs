@@ -1,4 +1,4 @@
-//! Capabilities: what a process may be given, has, and can get back.
+//! Capabilities: those a process has, and those it could gain.
 
 use rustix::io::{Errno, Result};
 use rustix::thread::{
@@ -6,13 +6,13 @@ use rustix::thread::{
     remove_capability_from_bounding_set, set_capabilities,
 };
 
-/// Keeps of what this thread has only `kept`, for good.
+/// Drops every capability of this thread except `kept`, for good.
 ///
 /// # Errors
 /// The kernel's answer.
 pub fn keep_only(kept: CapabilitySet) -> Result<()> {
     match empty_bounding_set(kept) {
-        // It is emptied already, or was never full: without CAP_SETPCAP, and with no_new_privs, it gives nothing back.
+        // It was emptied before, or was never full. Without CAP_SETPCAP and with no_new_privs it grants nothing anyway.
         Ok(()) | Err(Errno::PERM) => {}
         Err(e) => return Err(e),
     }
@@ -25,7 +25,7 @@ pub fn keep_only(kept: CapabilitySet) -> Result<()> {
     )
 }
 
-/// Takes all but `kept` out of the bounding set, which is what a program of root's is given.
+/// Removes everything except `kept` from the bounding set, which limits what a program started by root gets.
 ///
 /// # Errors
 /// `PERM` without `CAP_SETPCAP`.
@@ -33,7 +33,7 @@ pub fn empty_bounding_set(kept: CapabilitySet) -> Result<()> {
     for number in 0..u64::BITS {
         let capability = CapabilitySet::from_bits_retain(1 << number);
         match capability_is_in_bounding_set(capability) {
-            // Numbers grow without gaps: the kernel knows no more.
+            // Numbers have no gaps: the kernel knows no capability from here on.
             Err(_) => break,
             Ok(true) if !kept.contains(capability) => remove_capability_from_bounding_set(capability)?,
             Ok(_) => {}

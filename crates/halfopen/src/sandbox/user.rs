@@ -1,4 +1,4 @@
-//! The daemon's own user, as /etc/passwd has it.
+//! The daemon's own user, read from /etc/passwd.
 
 use crate::users;
 use rustix::io::Result;
@@ -6,7 +6,7 @@ use rustix::process::{Gid, Uid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use std::fs;
 
-/// Its name; the package makes it.
+/// The user's name. The package creates the user.
 pub const NAME: &str = "halfopen";
 
 /// A user without privilege.
@@ -16,7 +16,7 @@ pub struct User {
     gid: Gid,
 }
 
-/// The user called [`NAME`]; `None` where there is none, and where that name is root's.
+/// The user called [`NAME`]; `None` if there is none, or if it has root's IDs.
 #[must_use]
 pub fn find() -> Option<User> {
     in_passwd(&fs::read(users::FILE).ok()?)
@@ -31,14 +31,14 @@ fn in_passwd(passwd: &[u8]) -> Option<User> {
 }
 
 impl User {
-    /// Makes it this thread's, with its group and no other.
+    /// Switches this thread to the user and its group, with no other groups.
     ///
     /// # Errors
     /// The kernel's answer.
     pub fn become_it(self) -> Result<()> {
         set_thread_groups(&[])?;
         set_thread_res_gid(self.gid, self.gid, self.gid)?;
-        // The kernel takes all capabilities away with the change from root.
+        // The kernel drops all capabilities with the change from root.
         set_thread_res_uid(self.uid, self.uid, self.uid)
     }
 }

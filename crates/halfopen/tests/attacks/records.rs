@@ -71,7 +71,7 @@ fn without_room_connect_fails_and_no_syn_leaves() {
     until("those with a record to arrive", PATIENCE, || (arrived_of(&scene, dialled) == kept).then_some(()));
     assert_eq!(no_record(&scene), refused as u64);
     let status = ask_well(&scene.limiter, &["status"]);
-    assert!(status.contains("no room for one more attempt's record"), "{status}");
+    assert!(status.contains("no room for the record of one more attempt"), "{status}");
 
     // Exempt as they are addressed, connect() does not refuse them; they go elsewhere.
     let mut container = scene.attack(SOURCE, "translated", &json!({"dead": translated, "seconds": 3}));

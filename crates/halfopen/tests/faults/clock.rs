@@ -47,7 +47,7 @@ fn each_reading_is_a_month_off(clock: &str, in_order: fn(&str, &str) -> bool, di
         scene.limiter.signal(rustix::process::Signal::HUP).unwrap();
         let said = until("a line of the log", PATIENCE, || {
             let said = scene.limiter.stderr();
-            let mut lines = said.lines().filter(|line| line.contains("read again"));
+            let mut lines = said.lines().filter(|line| line.contains("reloaded "));
             lines.nth(time).map(ToOwned::to_owned)
         });
         months.push(said[..7].to_owned());

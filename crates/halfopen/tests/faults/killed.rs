@@ -32,7 +32,7 @@ fn killed_again_and_again() {
         scene.limiter.start_again().unwrap();
         longest_start = longest_start.max(start.elapsed());
         let said = scene.limiter.stderr();
-        assert!(said.contains("taken over what halfopen"), "{said}");
+        assert!(said.contains("took over the limit that halfopen"), "{said}");
     }
     scene.saturated();
     let released = scene.limiter.status().unwrap().host.released;
@@ -41,6 +41,6 @@ fn killed_again_and_again() {
     scene.judge_with_accounting().tell(
         "kill -9 of the daemon, every second time once more while it takes over",
         format!("{times} times"),
-        "log: `taken over what halfopen ... had pinned`",
+        "log: `took over the limit that halfopen ... had pinned`",
     );
 }

@@ -39,7 +39,9 @@ fn more_prefixes_are_exempt_than_there_is_room_for() {
     scene.limiter.signal(Signal::HUP).unwrap();
     let said = until("the log to say so", PATIENCE, || {
         let said = scene.limiter.stderr();
-        said.lines().find(|line| line.contains("the configuration in force stays")).map(ToOwned::to_owned)
+        said.lines()
+            .find(|line| line.contains("the previous configuration stays in force"))
+            .map(ToOwned::to_owned)
     });
     assert!(said.contains("`exempt` has more than 4096 prefixes"), "{said}");
     assert_eq!(scene.limiter.status().unwrap().config_hash, before);
@@ -48,7 +50,7 @@ fn more_prefixes_are_exempt_than_there_is_room_for() {
     fs::write(&config, exempting("", 1_000, PREFIXES)).unwrap();
     scene.limiter.signal(Signal::HUP).unwrap();
     until("the others to be in force", PATIENCE, || {
-        scene.limiter.stderr().contains("read again").then_some(())
+        scene.limiter.stderr().contains("reloaded ").then_some(())
     });
     assert_ne!(scene.limiter.status().unwrap().config_hash, before);
     scene.live_goes_on(1);
@@ -56,7 +58,7 @@ fn more_prefixes_are_exempt_than_there_is_room_for() {
     scene.judge_with_accounting().tell(
         "more than 4096 exempt prefixes",
         "once",
-        "log: `the configuration in force stays: ... more than 4096 prefixes`",
+        "log: `the previous configuration stays in force: ... more than 4096 prefixes`",
     );
 }
 

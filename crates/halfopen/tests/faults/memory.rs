@@ -92,6 +92,6 @@ fn the_memory_limit_is_hit() {
     scene.judge_with_accounting().tell(
         "memory limit of the daemon's cgroup hit by the sockets that are held",
         format!("{times} times {SOCKETS} attempts"),
-        "the kernel kills the daemon (its log says so); what is pinned goes on limiting; log: `taken over ...`",
+        "the kernel kills the daemon (its log says so); what is pinned goes on limiting; log: `took over ...`",
     );
 }

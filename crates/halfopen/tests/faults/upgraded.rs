@@ -70,6 +70,6 @@ fn upgraded_and_downgraded_again_and_again() {
     scene.judge_with_accounting().tell(
         "upgrade and downgrade, by hand-over and by kill -9",
         format!("{times} times"),
-        "exit code 0, log: `handed over`, then `taken over what halfopen ... had pinned`",
+        "exit code 0, log: `handed over`, then `took over the limit that halfopen ... had pinned`",
     );
 }

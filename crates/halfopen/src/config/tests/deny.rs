@@ -57,7 +57,7 @@ fn every_wrong_rule_is_refused_at_its_place() {
         ("deny = 3".to_owned(), "1:8:", "write [[deny]] on a line of its own"),
         ("[deny]\nname = \"x\"".into(), "1:1:", "write [[deny]]"),
         ("[[dney]]\nname = \"x\"".into(), "1:3:", "did you mean [[deny]]?"),
-        ("[[deny]]\nto = [\"10.0.0.0/8\"]".into(), "1:1:", "a rule has a name"),
+        ("[[deny]]\nto = [\"10.0.0.0/8\"]".into(), "1:1:", "this rule has no name"),
         ("[[deny]]\nname = \"a b\"\nto = []".into(), "2:8:", "letters, digits"),
         ("[[deny]]\nname = \"x\"".into(), "1:1:", "has no to"),
         ("[[deny]]\nname = \"x\"\nto = []".into(), "3:6:", "at least one prefix"),
@@ -73,7 +73,7 @@ fn every_wrong_rule_is_refused_at_its_place() {
         (rule("port = []"), "4:8:", "or \"all\""),
         (rule("port = [1,2,3,4,5,6,7,8,9]"), "4:8:", "at most 8"),
         (rule("mode = \"deny\""), "4:8:", "deny.x.mode = \"deny\""),
-        (rule("[[deny]]\nname = \"x\"\nto = [\"::/0\"]"), "4:1:", "stands further up"),
+        (rule("[[deny]]\nname = \"x\"\nto = [\"::/0\"]"), "4:1:", "is already defined further up"),
     ];
     for (text, place, named) in wrong {
         let error = Host::with(&text).error();
@@ -104,9 +104,10 @@ fn values_are_read_set_and_saved_by_name() {
     assert_eq!(shown(&resolved, "deny.none.mode"), None);
     set(&mut resolved, "deny.private.port", "all").unwrap();
     assert_eq!(shown(&resolved, "deny.private.port").unwrap(), "all");
-    for (name, named) in
-        [("deny.privat.mode", "those in force are private"), ("deny.private.to", "to stands in a file")]
-    {
+    for (name, named) in [
+        ("deny.privat.mode", "the rules in force are private"),
+        ("deny.private.to", "to can only be set in a file"),
+    ] {
         let error = set(&mut resolved, name, "off").unwrap_err();
         assert!(error.wrong_use() && error.to_string().contains(named), "{error}");
     }

@@ -101,7 +101,7 @@ fn a_rule_takes_a_list_of_patterns_in_their_order() {
     };
     assert!(Host::with(&patterns(47)).load(&[]).is_ok());
     let beyond = Host::with(&patterns(48)).error();
-    assert!(beyond.contains("scope.y is one too many: at most 48 rules"), "{beyond}");
+    assert!(beyond.contains("scope.y is one too many: [[scope]] takes at most 48 rules"), "{beyond}");
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn every_wrong_rule_is_refused_at_its_place() {
     let wrong = [
         ("scope = 3", "1:9:", "write [[scope]] on a line of its own"),
         ("[scope]\nname = \"x\"", "1:1:", "write [[scope]]"),
-        ("[[scope]]\nhalf_open = 3", "1:1:", "a rule has a name"),
+        ("[[scope]]\nhalf_open = 3", "1:1:", "this rule has no name"),
         ("[[scope]]\nname = \"a b\"", "2:8:", "letters, digits"),
         ("[[scope]]\nname = \"\"", "2:8:", "letters, digits"),
         ("[[scope]]\nname = \"host\"", "2:8:", "host is the whole host"),
@@ -127,20 +127,20 @@ fn every_wrong_rule_is_refused_at_its_place() {
         ("[[scope]]\nname = \"x\"\nmatch = { pid = 1 }", "3:11:", "match has cgroup, user, exe, comm"),
         ("[[scope]]\nname = \"x\"\nmatch = { cgroup = \"/a/**\" }", "3:20:", "** has no meaning"),
         ("[[scope]]\nname = \"x\"\nmatch = { cgroup = \"a\" }", "3:20:", "from the root of the hierarchy"),
-        ("[[scope]]\nname = \"x\"\nmatch = { cgroup = [] }", "3:20:", "or a list of them"),
-        ("[[scope]]\nname = \"x\"\nmatch = { cgroup = 7 }", "3:20:", "or a list of them"),
-        ("[[scope]]\nname = \"x\"\nmatch = { cgroup = [\"/a\", 7] }", "3:27:", "or a list of them"),
+        ("[[scope]]\nname = \"x\"\nmatch = { cgroup = [] }", "3:20:", "or a list of patterns"),
+        ("[[scope]]\nname = \"x\"\nmatch = { cgroup = 7 }", "3:20:", "or a list of patterns"),
+        ("[[scope]]\nname = \"x\"\nmatch = { cgroup = [\"/a\", 7] }", "3:27:", "or a list of patterns"),
         ("[[scope]]\nname = \"x\"\nmatch = { cgroup = [\"/a\", \"b\"] }", "3:27:", "from the root"),
         (
             "[[scope]]\nname = \"x\"\nmatch = { cgroup = [\"/a\", \"/*\", \"/b/*\"] }",
             "3:33:",
-            "as \"/*\" before it fits all",
+            "because \"/*\" before it matches all",
         ),
         ("[[scope]]\nname = \"x\"\nmatch = { exe = \"a\" }", "3:17:", "whole path"),
         ("[[scope]]\nname = \"x\"\nmatch = { user = -1 }", "3:18:", "a user's name or number"),
         ("[[scope]]\nname = \"x\"\nmatch = { comm = \"sixteen-letters-\" }", "3:18:", "1 to 15 bytes"),
         ("[[scope]]\nname = \"x\"\nmatch = { user = 1 }\nper = \"group\"", "4:7:", "\"user\" or \"process\""),
-        ("[[scope]]\nname = \"x\"\nmatch = { user = 1 }\nper = \"cgroup\"", "3:9:", "give it, as match"),
+        ("[[scope]]\nname = \"x\"\nmatch = { user = 1 }\nper = \"cgroup\"", "3:9:", "give it, such as match"),
         ("[[scope]]\nname = \"x\"\nmatch = { user = 1 }\nhalf_opne = 3", "4:1:", "did you mean half_open?"),
         ("[[scope]]\nname = \"x\"\nmatch = { user = 1 }\npers = \"user\"", "4:1:", "did you mean per?"),
         ("[[scope]]\nname = \"x\"\nmatch = { user = 1 }\nmode = \"off\"", "4:1:", "above the first table"),
@@ -148,7 +148,7 @@ fn every_wrong_rule_is_refused_at_its_place() {
         ("[[interface]]\nname = \"a/b\"", "2:8:", "an interface's name"),
         ("[[interface]]\nname = \"eth0\"", "1:1:", "limits nothing"),
         ("[[interface]]\nname = \"eth0\"\nmatch = { user = 1 }", "3:1:", "unknown key"),
-        ("[[interface]]\nhalf_open = 1", "1:1:", "a rule has a name"),
+        ("[[interface]]\nhalf_open = 1", "1:1:", "this rule has no name"),
         ("[[scpoe]]\nname = \"x\"", "1:3:", "did you mean [[scope]]?"),
         (
             "[host]\nfirst_contacts = 1\nanswers_of_a_scan = \"10%\"",
@@ -164,9 +164,12 @@ fn every_wrong_rule_is_refused_at_its_place() {
     }
     let shared = scope("eth0", "user = 7", "") + "[[interface]]\nname = \"eth0\"\nqueue = 1\n";
     let shared = Host::with(&shared).error();
-    assert!(shared.starts_with("halfopen.toml:7:9: ") && shared.contains("rename it"), "{shared}");
+    assert!(shared.starts_with("halfopen.toml:7:9: ") && shared.contains("rename one of them"), "{shared}");
     let twice = Host::with(&[TORRENT, TORRENT].concat()).error();
-    assert!(twice.starts_with("halfopen.toml:7:1: ") && twice.contains("stands further up"), "{twice}");
+    assert!(
+        twice.starts_with("halfopen.toml:7:1: ") && twice.contains("is already defined further up"),
+        "{twice}"
+    );
 }
 
 #[test]
@@ -174,14 +177,21 @@ fn there_is_room_for_48_scopes_and_16_interfaces() {
     let scopes = |count| (0..count).map(|n| scope(&format!("s{n}"), "user = 1", "")).collect::<String>();
     assert_eq!(Host::with(&scopes(48)).load(&[]).unwrap().settings().scopes.len(), 48);
     let error = Host::with(&scopes(49)).error();
-    assert!(error.starts_with("halfopen.toml:193:1: scope.s48 is one too many: at most 48"), "{error}");
+    assert!(
+        error.starts_with("halfopen.toml:193:1: scope.s48 is one too many: [[scope]] takes at most 48"),
+        "{error}"
+    );
     let adaptive = scopes(48) + "[host]\n";
     let error = Host::with(&format!("preset = \"adaptive\"\n{adaptive}")).load(&[]).unwrap_err();
-    assert!(error.to_string().contains("those of the preset among them"), "{error}");
+    assert!(error.to_string().contains("including those of the preset"), "{error}");
     let interface = |n| format!("[[interface]]\nname = \"e{n}\"\nqueue = 1\n");
     let interfaces = |count: u32| (0..count).map(interface).collect::<Vec<_>>().concat();
     assert_eq!(Host::with(&interfaces(16)).load(&[]).unwrap().settings().interfaces.len(), 16);
-    assert!(Host::with(&interfaces(17)).error().contains("interface.e16 is one too many: at most 16"));
+    assert!(
+        Host::with(&interfaces(17))
+            .error()
+            .contains("interface.e16 is one too many: [[interface]] takes at most 16")
+    );
 }
 
 #[test]
@@ -189,7 +199,10 @@ fn a_rule_by_name_may_not_be_laxer_than_what_it_would_be_without() {
     let by_name = |limits: &str| scope("named", "comm = \"nmap\"", limits);
     let refused = |rules: &[&str], key: &str| {
         let error = Host::with(&rules.concat()).error();
-        assert!(error.starts_with("halfopen.toml:1:1: scope.named asks for comm"), "{rules:?} gave {error}");
+        assert!(
+            error.starts_with("halfopen.toml:1:1: scope.named matches by comm"),
+            "{rules:?} gave {error}"
+        );
         assert!(error.contains(key), "{rules:?} gave {error}");
     };
     let taken = |rules: &[&str]| drop(Host::with(&rules.concat()).load(&[]).unwrap());
@@ -277,7 +290,7 @@ fn limits_of_rules_are_read_and_set_by_name() {
         assert_eq!((value.as_str(), origin.as_str()), (shown_as, "halfopen set, not saved"));
     }
     let error = set(&mut resolved, "scope.torrnt.half_open", "3").unwrap_err();
-    assert!(error.wrong_use() && error.to_string().contains("those in force are torrent"), "{error}");
+    assert!(error.wrong_use() && error.to_string().contains("the rules in force are torrent"), "{error}");
     assert_eq!(resolved.live().count(), 3, "of what is set twice, the last");
 }
 

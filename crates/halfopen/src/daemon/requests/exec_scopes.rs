@@ -7,10 +7,10 @@ use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
 impl Enforcement {
-    /// Makes a scope for the process `peer`. Limits not given are the host's as they are now.
+    /// Makes a scope for the process `peer`. Limits that are not given are copied from the host's present ones.
     ///
     /// # Errors
-    /// For a wrong value, and where no scope or cgroup can be made.
+    /// If a value is wrong, or if no scope or cgroup can be made.
     pub fn begin_scope(
         &mut self,
         peer: u32,
@@ -34,7 +34,7 @@ impl Enforcement {
         let parent = self.means.cgroup.child(EXEC_PARENT, parent);
         let own = parent.child(&name, own);
         let path = own.path().to_owned();
-        // It is charged to no rule, and so must pay here for what it would have paid for there.
+        // No rule is charged for this scope, so first contacts must cost here what they would have cost there.
         let in_hierarchy = path.strip_prefix(self.limiter.hierarchy()).unwrap_or(&path);
         limits.first_contact =
             self.resolved.first_contact_in(&Path::new("/").join(in_hierarchy).to_string_lossy());
@@ -50,10 +50,10 @@ impl Enforcement {
         Ok((name, path))
     }
 
-    /// Ends a scope. Processes left in it go to the parent cgroup.
+    /// Ends a scope, and moves processes left in it to the parent cgroup.
     ///
     /// # Errors
-    /// Where its cgroup cannot be removed; the scope has ended all the same.
+    /// If its cgroup cannot be removed. The scope ends anyway.
     pub fn end_scope(&mut self, name: &str) -> Result<()> {
         let Some(at) = self.scopes.iter().position(|scope| scope.name == name) else { return Ok(()) };
         let scope = self.scopes.swap_remove(at);
@@ -61,6 +61,7 @@ impl Enforcement {
             self.announce(report, scope.limits.half_open, 0);
         }
         self.limiter.remove_scope(scope.id)?;
-        self.means.helper.remove_exec_cgroup(name).with_context(|| format!("removing the cgroup of {name}"))
+        let removed = self.means.helper.remove_exec_cgroup(name);
+        removed.with_context(|| format!("cannot remove the cgroup of {name}"))
     }
 }

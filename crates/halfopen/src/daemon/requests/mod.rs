@@ -14,14 +14,14 @@ use crate::exit::{explained, refusal};
 use anyhow::{Context, Result};
 use tokio::sync::oneshot;
 
-/// Does what `call` asks. Returns what to wait for where the daemon is to end.
+/// Carries out `call`. If the daemon is to end, returns what to wait for first.
 pub(super) fn answer(enforcement: &mut Enforcement, call: Call) -> Option<oneshot::Receiver<()>> {
     let (request, peer, reply) = match call {
         Call::Ask { request, peer, reply } => (request, peer, reply),
         Call::EndScope { name, reply } => {
             let ended = enforcement.end_scope(&name).map(|()| Answer::ScopeEnded);
             if let Err(e) = &ended {
-                tracing::warn!("ending {name}: {}", explained(e));
+                tracing::warn!("cannot end {name}: {}", explained(e));
             }
             let _ = reply.send(Reply::Answer(or_refusal(ended)));
             return None;
@@ -45,19 +45,19 @@ pub(super) fn answer(enforcement: &mut Enforcement, call: Call) -> Option<onesho
         Request::Exec { half_open, drain } => {
             let begun = peer
                 .context(
-                    "the process that asks is in another PID namespace: run `halfopen exec` in the daemon's",
+                    "this command runs in another PID namespace than the daemon: run `halfopen exec` in the daemon's",
                 )
                 .and_then(|peer| enforcement.begin_scope(peer, half_open.as_deref(), drain.as_deref()));
             let answer = begun.map(|(name, path)| Reply::Scope {
                 answer: Answer::Scope { name: name.clone(), path },
                 name,
             });
-            // A client that is gone has no connection whose end would end the scope.
+            // If the client is gone, no end of a connection will end the scope.
             if let Err(Reply::Scope { name, .. }) =
                 reply.send(answer.unwrap_or_else(|e| Reply::Answer(refusal(&e))))
                 && let Err(e) = enforcement.end_scope(&name)
             {
-                tracing::warn!("ending {name}: {}", explained(&e));
+                tracing::warn!("cannot end {name}: {}", explained(&e));
             }
             return None;
         }

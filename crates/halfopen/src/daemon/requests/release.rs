@@ -1,4 +1,4 @@
-//! Letting suspects go on.
+//! Clears suspects.
 
 use crate::control::scope_status::ACCOUNTS_LISTED;
 use crate::control::{AccountName, Answer, Whose};
@@ -9,10 +9,10 @@ use anyhow::Result;
 use halfopen_bpf::{Account, AccountOf, ScopeId};
 
 impl Enforcement {
-    /// Lets suspects go on as if nothing had been: all of them, those of one scope, or one account by its number.
+    /// Clears suspects: all of them, those of one scope, or one account by its number.
     ///
     /// # Errors
-    /// For a scope or account that is not there, and where the kernel part refuses.
+    /// If the scope or account does not exist, or if the kernel part refuses.
     pub fn release(&mut self, whom: Option<(String, Option<Whose>)>) -> Result<Answer> {
         let execs = self.scopes.iter().map(|exec| (exec.id, exec.name.clone()));
         let host = std::iter::once((ScopeId::HOST, HOST.to_owned()));
@@ -36,7 +36,8 @@ impl Enforcement {
             && accounts.is_empty()
         {
             let name = AccountName { scope: named.unwrap_or_default(), whose: Some(whose.clone()) };
-            let hint = "it has not connected yet, or so long ago that its account is gone";
+            let hint =
+                "it has not connected yet, or its account is gone because its last connect was too long ago";
             return Err(WrongUse(format!("there is no account {name}: {hint}")).into());
         }
         accounts.retain(|account| account.trust.suspect_since.is_some());
@@ -65,13 +66,14 @@ impl Enforcement {
             released.push(name_of(&mut self.means, account, scope, &programs));
         }
         for name in &released {
-            tracing::info!("{name} is released: it is no suspect any more");
+            tracing::info!("{name} is released: it is no longer a suspect");
         }
         Ok(Answer::Released { accounts: released, more })
     }
 }
 
-/// An account by cgroup is asked for by a cgroup, or where that is gone by its own number.
+/// Whether `whose` names this account. An account by cgroup can be named by its cgroup or, if that is gone, by its
+/// number.
 fn is_of(account: &Account, whose: &Whose) -> bool {
     let Some(of) = account.id.of() else { return false };
     match (of, whose) {

@@ -1,4 +1,4 @@
-//! All numbers, and what degrades the limit.
+//! The numbers that `status` shows, and the degradations of the limit.
 
 use crate::config::{Key, setting};
 use crate::control::{Degradation, DegradedStatus, FaultStatus, ScopeKind, Status, programs};
@@ -15,7 +15,7 @@ impl Enforcement {
     /// All numbers.
     ///
     /// # Errors
-    /// Where the kernel part cannot be read.
+    /// If the kernel part cannot be read.
     pub fn status(&mut self) -> Result<Status> {
         let exec = |exec: &ExecScope| {
             let status = self.scope_status(exec.id, &exec.name, ScopeKind::Exec, &exec.limits);

@@ -1,5 +1,6 @@
-//! Enforcing on trial. The kernel part itself knows the end: it comes although this process hangs or is gone, and no
-//! session of the one who began it is needed. Only the configured mode is kept here; the trial stands above it.
+//! Enforcing on trial. The kernel part keeps the deadline, so the trial ends on time even if this process hangs or is
+//! gone, or if the session that began it has ended. The daemon keeps only the configured mode, which the trial
+//! overrides.
 
 use crate::config::{Assignment, Key, Origin, Resolved, Setting, setting::mode_name};
 use crate::control::trial::LONGEST;
@@ -18,7 +19,7 @@ impl Enforcement {
     /// Begins or renews, confirms or cancels a trial.
     ///
     /// # Errors
-    /// Where there is nothing to try, confirm or cancel, and where the kernel part refuses; nothing has changed.
+    /// If there is nothing to try, confirm or cancel, or if the kernel part refuses. Nothing has changed then.
     pub fn trial(&mut self, order: TrialOrder) -> Result<Answer> {
         match order {
             TrialOrder::Begin(millis) => self.begin_trial(Duration::from_millis(millis).min(LONGEST))?,
@@ -28,12 +29,15 @@ impl Enforcement {
                 let confirmed = self.resolved.with(enforce, Origin::Live)?;
                 self.put_in_force(&confirmed.settings())?;
                 self.resolved = confirmed;
-                tracing::info!("mode enforce is confirmed and stays");
+                tracing::info!("mode enforce is confirmed: it stays in force");
             }
             TrialOrder::Cancel => {
                 self.must_be_on_trial("cancel")?;
                 self.put_in_force(&self.resolved.settings())?;
-                tracing::info!("mode enforce is cancelled: mode is {} again", self.configured_mode());
+                tracing::info!(
+                    "the trial of mode enforce is cancelled: mode is {} again",
+                    self.configured_mode()
+                );
             }
         }
         Ok(Answer::Trial { mode: mode_name(self.mode_now()).to_owned(), trial: self.trial_status() })
@@ -44,7 +48,7 @@ impl Enforcement {
             let origin =
                 self.resolved.get(Key::Mode).map_or_else(String::new, |(_, origin)| origin.to_string());
             return Err(WrongUse(format!(
-                "mode is enforce already ({origin}): there is nothing to revert to"
+                "mode is already enforce ({origin}): there is no other mode to revert to"
             ))
             .into());
         }
@@ -61,7 +65,7 @@ impl Enforcement {
     fn must_be_on_trial(&self, to: &str) -> Result<()> {
         let none = || {
             let message = format!(
-                "there is nothing to {to}: mode is {} and not on trial; `halfopen enforce --for 10m` begins one",
+                "there is nothing to {to}: mode is {} and not on trial; `halfopen enforce --for 10m` begins a trial",
                 mode_name(self.mode_now())
             );
             WrongUse(message).into()
@@ -69,7 +73,7 @@ impl Enforcement {
         self.trial_left().map(drop).ok_or_else(none)
     }
 
-    /// How long a trial has still to run; `None` where none does.
+    /// The time left of the trial; `None` if there is no trial.
     fn trial_left(&self) -> Option<Duration> {
         let left = self.limiter.enforce_until()?.saturating_sub(monotonic());
         (!left.is_zero()).then_some(left)
@@ -94,42 +98,43 @@ impl Enforcement {
         if self.trial_left().is_some() { Mode::Enforce } else { self.resolved.settings().mode }
     }
 
-    /// What `effective` comes to while a trial may run: it goes on, unless that mode is what it tries.
+    /// The settings of `resolved` with a trial that may be running. The trial goes on, unless `resolved` enforces
+    /// itself.
     pub(in crate::daemon) fn settings_on_trial(&self, resolved: &Resolved) -> Settings {
         let settings = resolved.settings();
         let on_trial = self.trial_left().is_some();
         if on_trial && settings.mode == Mode::Enforce {
-            tracing::info!("mode is enforce as configured: the trial of it is over");
+            tracing::info!("mode is enforce as configured: the trial is over");
             return settings;
         }
         Settings { enforce_until: self.limiter.enforce_until().filter(|_| on_trial), ..settings }
     }
 
-    /// Says that a trial has ended, once it has.
+    /// Logs the end of a trial, once it has ended.
     ///
     /// # Errors
-    /// Where the kernel part cannot be written; it will be tried again.
+    /// If the kernel part cannot be written. The next call tries again.
     pub(in crate::daemon) fn end_trial(&mut self) -> Result<(), KernelError> {
         if self.limiter.enforce_until().is_none() || self.trial_left().is_some() {
             return Ok(());
         }
         self.put_in_force(&self.resolved.settings())?;
         tracing::warn!(
-            "mode enforce was not confirmed in time: mode is {} again, held attempts are let go",
+            "nobody confirmed mode enforce in time: mode is {} again, and held attempts are let go",
             self.configured_mode()
         );
         Ok(())
     }
 
-    /// Says what has become of the trial of an earlier daemon, which was to end at `until`.
+    /// Logs what has become of the trial of an earlier daemon, which was to end at `until`.
     pub(in crate::daemon) fn take_over_trial(&self, until: Duration) {
         match self.trial_status() {
             Some(trial) => tracing::info!("the trial of mode enforce goes on: it {trial}"),
             None if self.resolved.settings().mode == Mode::Enforce => {
-                tracing::info!("mode is enforce as configured: the trial of it is over");
+                tracing::info!("mode is enforce as configured: the trial is over");
             }
             None => tracing::warn!(
-                "mode enforce was not confirmed in time and ended {:.1} s ago: mode is {}",
+                "nobody confirmed mode enforce in time: the trial ended {:.1} s ago, and mode is {}",
                 monotonic().saturating_sub(until).as_secs_f64(),
                 self.configured_mode()
             ),

@@ -1,4 +1,4 @@
-//! The values in force: read anew from the files, asked for, set.
+//! The values in force: reload, get, set.
 
 use crate::config::{
     Accounts, Assignment, ConfigError, Key, Limit, LimitKey, Name, Origin, Resolved, RuleName, Setting,
@@ -11,10 +11,10 @@ use anyhow::Result;
 use halfopen_policy::Limits;
 
 impl Enforcement {
-    /// Re-reads the files. Values set live and not saved are dropped, and the log says which. A trial goes on.
+    /// Reads the files again. Drops values that were set live and not saved, and logs each. A trial goes on.
     ///
     /// # Errors
-    /// [`ConfigError`], or where the kernel part refuses; what was in force still is.
+    /// [`ConfigError`], or if the kernel part refuses. The previous values then stay in force.
     pub fn reload(&mut self) -> Result<()> {
         let again = self.load()?;
         let rules = self.rule_scopes();
@@ -27,20 +27,22 @@ impl Enforcement {
             tracing::warn!("{name} = {} was set without --save and is dropped: {now}", dropped.show());
         }
         if again.persist() != self.limiter.is_pinned() {
-            tracing::warn!("persist is read when the daemon starts: the limit keeps to what it was");
+            tracing::warn!(
+                "persist takes effect only when the daemon starts: restart it to apply the change"
+            );
         }
         self.resolved = again;
         self.follow_resolvers()?;
         self.end_rules(&rules);
         self.tell_unmet_rules();
-        tracing::info!("{}: read again, config_hash {}", self.sources.path().display(), self.resolved.hash());
+        tracing::info!("reloaded {}: config_hash {}", self.sources.path().display(), self.resolved.hash());
         Ok(())
     }
 
-    /// The value that `name` has.
+    /// The value of `name`.
     ///
     /// # Errors
-    /// For a wrong name.
+    /// If the name is wrong.
     pub fn get(&self, name: &str) -> Result<String> {
         let name = read_name(name)?;
         match &name {
@@ -53,12 +55,12 @@ impl Enforcement {
         }
     }
 
-    /// Puts a value in force, which the client is about to `save` or not.
+    /// Puts a value in force. `save` says whether the client is about to save it.
     ///
     /// # Errors
-    /// For a wrong name or value, and where the kernel part refuses; nothing has changed.
+    /// If the name or value is wrong, or if the kernel part refuses. Nothing has changed then.
     pub fn set(&mut self, name: &str, value: &str, save: bool) -> Result<Answer> {
-        // A user that a rule names may have been made since the start.
+        // A user that a rule names may have been created since the start.
         Accounts::read_anew(&mut self.means.helper);
         let name = read_name(name)?;
         match &name {
@@ -78,17 +80,20 @@ impl Enforcement {
             && *persist != self.limiter.is_pinned()
         {
             return Err(WrongUse(format!(
-                "persist is read when the daemon starts: `halfopen set --save persist {persist}`, then start it anew"
+                "persist takes effect only when the daemon starts: run `halfopen set --save persist {persist}`, then \
+                 restart the daemon"
             ))
             .into());
         }
-        let Some(name) = said.name() else { return Err(WrongUse("a rule has no value".into()).into()) };
+        let Some(name) = said.name() else {
+            return Err(WrongUse("a rule itself has no value".into()).into());
+        };
         let was = match name {
             Name::Key(key) => self.shown(key),
             _ => self.resolved.shown(&name).map_or("not set".into(), |(was, _)| was),
         };
         let changed = self.resolved.with(said.clone(), Origin::Live)?;
-        // Who sets a mode has made up his mind: a trial of another one is over.
+        // Setting a mode is a decision: it ends a trial.
         let is_mode = said.key() == Some(Key::Mode);
         let settings = if is_mode { changed.settings() } else { self.settings_on_trial(&changed) };
         let rules = self.rule_scopes();
@@ -104,11 +109,11 @@ impl Enforcement {
         Ok(Answer::Changed { name: name.to_string(), was, now })
     }
 
-    /// Looks in the files for the value in force, which the client has written there: it is no longer one that a reload
-    /// drops.
+    /// Looks for the value in force in the files, where the client has saved it. A reload then no longer drops the
+    /// value.
     ///
     /// # Errors
-    /// For a wrong name.
+    /// If the name is wrong.
     pub fn saved(&mut self, name: &str) -> Result<Answer> {
         let name = match read_name(name)? {
             Name::TcpNumConnections(None) => Name::Key(Key::Host(LimitKey::HalfOpen)),
@@ -125,19 +130,22 @@ impl Enforcement {
                     self.resolved = self.resolved.with(said, origin.clone())?;
                     None
                 }
-                Some((other, origin)) => Some(format!("{origin} overrides it: {other} holds after a reload")),
+                Some((other, origin)) => {
+                    Some(format!("{origin} overrides the saved value: after a reload, {other} applies"))
+                }
                 None => None,
             },
-            Err(e) => Some(format!("the files cannot be read again as they are: {}", explained(&e))),
+            Err(e) => Some(format!("the value is saved, but a reload would fail: {}", explained(&e))),
         };
         let is_persist = name == Name::Key(Key::Persist);
         let in_vain = is_persist && self.resolved.persist() != self.limiter.is_pinned();
-        let kept_to = || "persist is read when the daemon starts: this one keeps to what it was".to_owned();
+        let kept_to =
+            || "persist takes effect only when the daemon starts: restart it to apply the change".to_owned();
         let note = if in_vain { Some(kept_to()) } else { note };
         Ok(Answer::Saved { note })
     }
 
-    /// Reads the files as they are, by the privileged helper: this process may not.
+    /// Reads the files through the privileged helper: this process may not read them itself.
     pub(in crate::daemon) fn load(&mut self) -> Result<Resolved> {
         self.sources.load_from(&mut self.means.helper).map_err(anyhow::Error::from)
     }
@@ -181,15 +189,17 @@ impl Enforcement {
             }
             Name::Key(_) | Name::TcpNumConnections(None) => String::new(),
         };
-        WrongUse(format!("{name} has no value, so that interface has no limit of its own: {known}")).into()
+        WrongUse(format!("{name} has no value because that interface has no limit of its own: {known}"))
+            .into()
     }
 }
 
-/// Refuses what changes nothing because something else is off: a scope of `exec` does not keep it for later.
+/// Refuses a value that has no effect because another setting is off: a scope of `exec` does not keep it for later.
 fn must_count(limit: &Limit, limits: &Limits, name: &str) -> Result<()> {
     if Limit::of(limits, limit.key()) == *limit {
         return Ok(());
     }
-    let needed = if limits.first_contact.is_none() { "first_contacts, as 10" } else { "on_suspect to block" };
-    Err(WrongUse(format!("{name} has no use as long as that is off: set {needed} before it")).into())
+    let needed =
+        if limits.first_contact.is_none() { "first_contacts (such as 10)" } else { "on_suspect to block" };
+    Err(WrongUse(format!("{name} has no effect yet: set {needed} first")).into())
 }

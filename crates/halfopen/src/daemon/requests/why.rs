@@ -1,4 +1,4 @@
-//! What the attempts of a program, or to a destination, are doing.
+//! What the attempts of a program or to a destination are doing.
 
 use crate::control::{AttemptStatus, ScopeKind, Subject, Why};
 use crate::daemon::accounts::Charged;
@@ -9,14 +9,14 @@ use halfopen_policy::{Contact, Mode};
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-/// Attempts that `why` lists.
+/// How many attempts `why` lists.
 const LISTED: usize = 1_000;
 
 impl Enforcement {
     /// The attempts of a program or to a destination, and what they wait for.
     ///
     /// # Errors
-    /// Where the walk fails.
+    /// If the walk fails.
     pub fn why(&mut self, subject: Subject) -> Result<Why> {
         let mut found: Vec<Attempt> = self.limiter.attempts()?;
         found.retain(|attempt| match subject {

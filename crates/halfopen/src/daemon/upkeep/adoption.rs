@@ -1,4 +1,4 @@
-//! What an earlier daemon left: its scopes go on, and what nobody watched meanwhile is said.
+//! Takes over what an earlier daemon left: keeps its scopes, and logs what happened while no daemon watched.
 
 use crate::config::{Limit, LimitKey};
 use crate::daemon::clock::monotonic;
@@ -10,7 +10,7 @@ use std::io::{Read, Seek};
 impl Enforcement {
     pub(in crate::daemon) fn take_over(&mut self, adopted: &Adopted) {
         tracing::info!(
-            "taken over what halfopen {} had pinned; nobody has watched it for {:.1} s",
+            "took over the limit that halfopen {} had pinned; no daemon has watched it for {:.1} s",
             adopted.version,
             adopted.unwatched.as_secs_f64()
         );
@@ -26,7 +26,7 @@ impl Enforcement {
         for key in LimitKey::ALL {
             let (was, now) = (Limit::of(&adopted.host, key).show(), Limit::of(&now, key).show());
             if was != now {
-                tracing::warn!("host.{} was {was} and is {now} now, as configured", key.name());
+                tracing::warn!("host.{} was {was} and is now {now}, as configured", key.name());
             }
         }
         let root = self.limiter.hierarchy();
@@ -39,14 +39,14 @@ impl Enforcement {
                 .map(|name| name.to_string_lossy().into_owned());
             match path.zip(name) {
                 Some((path, name)) => {
-                    // What is gone by now is found to be so at the first look.
+                    // If the cgroup is gone by now, the first look finds that out.
                     let adopted = File::open(path.join("cgroup.events")).ok();
                     let (id, limits) = (scope.id, scope.limits);
                     self.scopes.push(ExecScope { id, name, limits, adopted });
                 }
                 None => {
                     if let Err(e) = self.limiter.remove_scope(scope.id) {
-                        tracing::warn!("ending a scope whose cgroup is gone: {}", e.in_full());
+                        tracing::warn!("cannot end a scope whose cgroup is gone: {}", e.in_full());
                     }
                 }
             }
@@ -57,19 +57,19 @@ impl Enforcement {
         self.take_backlog(adopted.lost_events);
     }
 
-    /// What the kernel part has recorded while nobody read it.
+    /// Reads the events that the kernel part recorded while no daemon read them.
     fn take_backlog(&mut self, lost: u64) {
         match self.take_held() {
             Ok(0) if lost == 0 => {}
             Ok(waited) => tracing::info!("attempts that began to wait meanwhile: {}", waited + lost),
-            Err(e) => tracing::error!("reading held attempts: {}", e.in_full()),
+            Err(e) => tracing::error!("cannot read held attempts: {}", e.in_full()),
         }
         if lost > 0 {
             tracing::warn!("{lost} of them are missing from the events: the ring buffer was full");
         }
     }
 
-    /// A scope of an earlier daemon ends with the last process in it.
+    /// Ends scopes of an earlier daemon that have no process left.
     pub(in crate::daemon) fn end_adopted_scopes(&mut self) {
         let ended: Vec<String> = self
             .scopes
@@ -79,7 +79,7 @@ impl Enforcement {
             .collect();
         for name in ended {
             if let Err(e) = self.end_scope(&name) {
-                tracing::warn!("ending {name}: {e:#}");
+                tracing::warn!("cannot end {name}: {e:#}");
             }
         }
     }
@@ -88,6 +88,6 @@ impl Enforcement {
 fn is_empty(mut events: &File) -> bool {
     let mut text = String::new();
     let read = events.rewind().and_then(|()| events.read_to_string(&mut text));
-    // Gone (ENODEV) counts as empty.
+    // A cgroup that is gone (ENODEV) counts as empty.
     read.is_err() || text.contains("populated 0")
 }

@@ -1,4 +1,4 @@
-//! What the rules of `[[deny]]` have come to: told in events, and shown.
+//! What the rules of `[[deny]]` have refused, for events and for `status`.
 
 use crate::config::setting::mode_name;
 use crate::control::{DeniedStatus, DenyStatus};
@@ -68,7 +68,7 @@ impl Enforcement {
         }
     }
 
-    /// What `rule` does now: at most what the mode of the whole is.
+    /// What `rule` does now: at most what the mode of the whole limit allows.
     fn deny_mode(&self, rule: &DenyRule) -> Mode {
         match (self.mode_now(), rule.mode) {
             (Mode::Off, _) | (_, Mode::Off) => Mode::Off,
@@ -77,7 +77,7 @@ impl Enforcement {
         }
     }
 
-    /// Which rules are for `address`, and for `port` where that is known.
+    /// The rules that cover `address`, and `port` if that is known.
     pub(in crate::daemon) fn denied_by(&self, address: IpAddr, port: Option<u16>) -> Option<String> {
         let has = |rule: &DenyRule| {
             rule.ports.is_empty()

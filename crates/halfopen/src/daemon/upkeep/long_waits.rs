@@ -1,5 +1,5 @@
-//! What makes an episode worth an event: somebody has waited for `event_after`, was refused, or gave up. Looked up only
-//! while it could be so.
+//! What makes an episode worth an event: an attempt has waited for `event_after`, was refused, or gave up. Looked up
+//! only while this is possible.
 
 use crate::control::ScopeKind;
 use crate::daemon::accounts::RuleScope;
@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 impl Enforcement {
-    /// Tells the episodes who has waited for longest, where that may be for `event_after`.
+    /// Tells the episodes which attempts have waited longest, if any may have waited for `event_after`.
     pub(in crate::daemon) fn look_up_long_waits(&mut self) -> Result<(), KernelError> {
         self.announcer.episodes.set_event_after(self.resolved.event_after());
         if !self.announcer.episodes.asks_who_waits(monotonic()) {
@@ -25,7 +25,7 @@ impl Enforcement {
         let mut oldest: BTreeMap<String, Duration> = BTreeMap::new();
         for attempt in attempts.iter().filter(|attempt| attempt.state == AttemptState::Queued) {
             let own = attempt.own.map(|own| own.scope);
-            // What holds it back may be another scope than when it began to wait, and noted it.
+            // The scope that holds it back may differ from the one that noted it when it began to wait.
             let charged = [Some(attempt.held_back_by), own, attempt.interface, Some(ScopeId::HOST)];
             let episodes = &self.announcer.episodes;
             let noted = charged.into_iter().flatten().filter_map(name).find(|name| episodes.is_open(name));
@@ -38,8 +38,9 @@ impl Enforcement {
         Ok(())
     }
 
-    /// Tells the episodes in which scopes attempts were refused or gave up since the last time. An attempt counts in each
-    /// scope that it is charged to; it is told of the narrowest that has an open episode, or else of the host's.
+    /// Tells the episodes in which scopes attempts were refused or gave up since the last time. An attempt counts in
+    /// each scope that it is charged to. It is reported for the narrowest scope with an open episode, or else for the
+    /// host.
     pub(in crate::daemon) fn look_up_failed(&mut self) -> Result<(), KernelError> {
         let host = Failed::of(&self.limiter.ledger(ScopeId::HOST)?);
         if self.counted.scopes.get(&ScopeId::HOST) == Some(&host) {
@@ -50,7 +51,7 @@ impl Enforcement {
         let mut of_host = self.counted.new_in(ScopeId::HOST, host);
         let mut refused_in = Vec::new();
         for (id, name, failed) in self.failed_in_narrower()? {
-            // Where accounts were collected it cannot be more than the host has.
+            // If accounts were collected, the number could exceed the host's.
             let new = self.counted.new_in(id, failed).at_most(of_host);
             if (new.refused == 0 && new.gave_up == 0) || !self.announcer.episodes.is_open(&name) {
                 continue;
@@ -71,7 +72,7 @@ impl Enforcement {
         }
         for name in &refused_in {
             let episodes = &self.announcer.episodes;
-            // Of several scopes, it is the one that the program has waited in: which one refused it nobody tells.
+            // The counts do not tell which of several scopes refused a program. The one that it has waited in is taken.
             let waited_in = |scope: &String, program: &Program| episodes.has_waited(scope, program);
             let here = |program: &Program| {
                 refused_in.len() == 1
@@ -85,7 +86,7 @@ impl Enforcement {
         Ok(())
     }
 
-    /// What has been counted up to now is not news.
+    /// Notes the counts up to now, so that they are not reported as new.
     pub(in crate::daemon) fn know_failed(&mut self) -> Result<(), KernelError> {
         let host = Failed::of(&self.limiter.ledger(ScopeId::HOST)?);
         self.newly_refused()?;
@@ -124,7 +125,7 @@ impl Enforcement {
         for count in self.limiter.programs()?.into_iter().filter(|count| count.refused_overflow > 0) {
             let (program, refused) = (count.program, count.refused_overflow);
             let key = (program.cgroup_id, program.uid, program.comm.clone());
-            // One that made room for others has begun anew.
+            // A program that was forgotten to make room for others is counted from zero again.
             let before = self.counted.programs.get(&key).copied().filter(|before| *before <= refused);
             known.insert(key, refused);
             let refused = refused - before.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What the daemon does by itself, now and then: events that are due, word for the next daemon, what is no longer needed.
+//! The daemon's regular work: events that are due, data for the next daemon, and removal of what is no longer needed.
 
 mod adoption;
 mod denials;
@@ -16,15 +16,15 @@ use crate::events::episode::Report;
 use halfopen_bpf::{Fault, FaultCount, KernelError, RingEvent, ScopeId};
 use std::time::Duration;
 
-/// How often accounts that nobody uses any more are looked for.
+/// How often the daemon looks for accounts that are no longer used.
 const COLLECT: Duration = Duration::from_mins(1);
 
 impl Enforcement {
-    /// Takes the attempts that began to wait from the kernel part into their episodes, and notes whose turn may
-    /// come. Returns how many began to wait.
+    /// Adds attempts that began to wait to their episodes, and notes whose turn may come. Returns how many began to
+    /// wait.
     ///
     /// # Errors
-    /// Where the ring buffer cannot be read.
+    /// If the ring buffer cannot be read.
     pub fn take_held(&mut self) -> Result<u64, KernelError> {
         let rules = self.rule_scopes();
         let Self { limiter, scopes, announcer, means, wakeups, .. } = self;
@@ -54,22 +54,25 @@ impl Enforcement {
         Ok(taken)
     }
 
-    /// What has to be done now and then: word for the next daemon, a trial that has ended, executables that were
-    /// replaced, other resolvers, hooks that could not be attached, scopes whose processes have ended, accounts that nobody uses.
+    /// The work of each second: leave data for the next daemon, end a trial whose time is over, follow replaced
+    /// executables and changed resolvers, retry hooks that could not be attached, end scopes without processes, and
+    /// collect accounts that are no longer used.
     ///
     /// # Errors
-    /// Where the kernel part cannot be written.
+    /// If the kernel part cannot be written.
     pub fn tend(&mut self) -> Result<(), KernelError> {
         self.limiter.leave_word()?;
         self.end_trial()?;
         self.tend_pokes()?;
         if self.limiter.follow_never_hold_files()? {
             tracing::info!(
-                "a file that `never_hold` names was replaced or installed: it counts as it is now"
+                "a file that `never_hold` names was replaced or installed: the rule now matches the new file"
             );
         }
         if self.limiter.follow_rule_files()? {
-            tracing::info!("a file that a [[scope]] names was replaced or installed: it counts as it is now");
+            tracing::info!(
+                "a file that a [[scope]] names was replaced or installed: the rule now matches the new file"
+            );
         }
         self.limiter.follow_hooks(&mut self.means.helper);
         self.follow_resolvers()?;
@@ -77,7 +80,7 @@ impl Enforcement {
         if self.collected.is_none_or(|at| at + COLLECT <= monotonic()) {
             self.collected = Some(monotonic());
             let gone = self.limiter.collect_accounts()?;
-            tracing::debug!("idle accounts and parties collected: {gone}");
+            tracing::debug!("collected {gone} idle accounts and parties");
         }
         let unmounted = self.limiter.pins_unmounted()?;
         if unmounted && !self.pins_unmounted {
@@ -94,13 +97,14 @@ impl Enforcement {
     /// Reads the ledgers, writes the events that are due, and logs new faults.
     ///
     /// # Errors
-    /// Where the kernel part cannot be read.
+    /// If the kernel part cannot be read.
     pub fn look(&mut self) -> Result<(), KernelError> {
         self.look_after_helper();
         self.take_held()?;
         self.look_up_long_waits()?;
         self.look_up_failed()?;
-        // Narrower scopes first: the host's queue counts their waiters too, which are no sign that the host is full.
+        // Narrower scopes first: the host's queue counts their waiters too, but those do not mean that the host is
+        // full.
         let mut waiting_below = self.look_at_rules()?;
         let execs = self.scopes.iter().map(|scope| (scope.id, scope.name.clone(), scope.limits.half_open));
         let host = (ScopeId::HOST, HOST.to_owned(), self.host_limits().half_open);
@@ -135,7 +139,7 @@ impl Enforcement {
         Ok(())
     }
 
-    /// Notices, and says once, that the privileged helper has ended or does not answer, and that it does again.
+    /// Logs once when the privileged helper has ended or stops answering, and once when it answers again.
     fn look_after_helper(&mut self) {
         let (is_there, lacks) = (self.means.helper.look(), &mut self.means.lacks);
         match lacks.iter().position(|lack| *lack == Degradation::NoHelper) {

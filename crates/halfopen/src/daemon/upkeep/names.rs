@@ -1,4 +1,4 @@
-//! Whose DNS answers are read, and what became of them.
+//! The resolvers whose DNS answers are read, and what became of the answers.
 
 use crate::config::disk::NSSWITCH;
 use crate::config::{Disk, resolvers, setting};
@@ -11,7 +11,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 
-/// Whether programs of this host first ask systemd-resolved by a way of its own: nss-resolve(8).
+/// Whether programs of this host ask systemd-resolved through nss-resolve(8) before they ask DNS.
 fn asks_by_nss_resolve(nsswitch: &str) -> bool {
     let hosts = nsswitch.lines().find_map(|line| line.trim_start().strip_prefix("hosts:"));
     hosts.is_some_and(|services| {
@@ -24,10 +24,10 @@ impl Enforcement {
         self.resolved.settings().names
     }
 
-    /// Looks up the system's resolvers, where answers are read at all, and says what has changed.
+    /// Looks up the system's resolvers, if answers are read at all, and logs changes.
     ///
     /// # Errors
-    /// Where the kernel part cannot be written.
+    /// If the kernel part cannot be written.
     pub fn follow_resolvers(&mut self) -> Result<(), KernelError> {
         if self.trust_in_names() == NameTrust::Off {
             return Ok(());
@@ -39,7 +39,7 @@ impl Enforcement {
         };
         let files = resolvers::FILES.map(&mut read);
         let nsswitch = read(NSSWITCH);
-        // What cannot be read now stays as it was read last.
+        // If a file cannot be read now, the last reading stays.
         if let Ok(nsswitch) = nsswitch {
             self.resolvers.asked_by_others = nsswitch.is_some_and(|text| asks_by_nss_resolve(&text));
         }
@@ -48,7 +48,7 @@ impl Enforcement {
         let found = self.resolved.resolvers().found(&files);
         if found.len() > RESOLVERS && found != self.resolvers.addresses {
             tracing::warn!(
-                "there are {} resolvers: the answers of the first {RESOLVERS} are read",
+                "{} resolvers are configured: only the answers of the first {RESOLVERS} are read",
                 found.len()
             );
         }
@@ -56,12 +56,12 @@ impl Enforcement {
         let read: BTreeSet<IpAddr> = self.resolvers.addresses.iter().copied().take(RESOLVERS).collect();
         if self.limiter.set_resolvers(&read)? {
             let named: Vec<String> = read.iter().map(ToString::to_string).collect();
-            tracing::info!("resolvers whose answers are read: {}", named.join(", "));
+            tracing::info!("reading the answers of these resolvers: {}", named.join(", "));
         }
         Ok(())
     }
 
-    /// What `status` says of names; `None` where answers are not read.
+    /// What `status` shows about names; `None` if answers are not read.
     pub(in crate::daemon) fn names_status(&self) -> Result<Option<NamesStatus>, KernelError> {
         let settings = self.resolved.settings();
         if settings.names == NameTrust::Off {
@@ -73,7 +73,7 @@ impl Enforcement {
         Ok(Some(NamesStatus::new(trust, settings.names_for.as_secs(), resolvers, &counts)))
     }
 
-    /// Who was told `address`; `None` where answers are not read.
+    /// Who got `address` from an answer; `None` if answers are not read.
     pub(in crate::daemon) fn named(
         &mut self,
         address: IpAddr,
@@ -93,7 +93,7 @@ impl Enforcement {
         Ok(Some(named.collect()))
     }
 
-    /// Why names are not all they could be.
+    /// Why names work less well than they could.
     pub(in crate::daemon) fn degraded_names(&self) -> impl Iterator<Item = DegradedStatus> {
         let trust = self.trust_in_names();
         let none = (trust != NameTrust::Off && self.resolvers.addresses.is_empty())
@@ -110,7 +110,8 @@ mod tests {
 
     #[test]
     fn nss_resolve_asks_past_the_stub_where_it_comes_before_dns() {
-        let fedora = "passwd: files\n hosts: files myhostname mdns4_minimal [NOTFOUND=return] resolve [!UNAVAIL=return] dns\n";
+        let fedora = "passwd: files\n hosts: files myhostname mdns4_minimal [NOTFOUND=return] resolve \
+                      [!UNAVAIL=return] dns\n";
         assert!(asks_by_nss_resolve(fedora));
         for other in ["hosts: files dns\n", "hosts: files dns resolve\n", "#hosts: resolve\nhosts: dns\n", ""]
         {

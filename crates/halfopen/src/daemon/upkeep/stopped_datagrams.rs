@@ -1,4 +1,4 @@
-//! Whose first contacts over UDP were stopped: told in events, and shown.
+//! The accounts and programs whose first contacts over UDP were stopped, for events and for `status`.
 
 use crate::control::{ScopeStatus, StoppedStatus, UdpStatus};
 use crate::daemon::accounts::on_the_wall;
@@ -45,7 +45,7 @@ impl Enforcement {
         Ok(())
     }
 
-    /// What an earlier daemon has counted and told.
+    /// Notes what an earlier daemon has counted and reported.
     pub(in crate::daemon) fn know_stopped_datagrams(&mut self) -> Result<(), KernelError> {
         let stops = self.limiter.stopped_datagrams()?;
         let charged = self.charged(stops.iter().map(|stop| stop.account))?;
@@ -58,7 +58,7 @@ impl Enforcement {
         Ok(())
     }
 
-    /// Adds to the status of each account whose first contact it stopped last.
+    /// Adds to the status of each account the last first contact that it stopped.
     pub(in crate::daemon) fn show_stopped_datagrams<'s>(
         &mut self,
         scopes: impl Iterator<Item = (AccountId, &'s mut ScopeStatus)>,
@@ -90,7 +90,7 @@ impl Enforcement {
         }
     }
 
-    /// Of a program that cannot be told, the socket's cgroup is known.
+    /// The sender's identity. If the program is unknown, the cgroup of the socket still is known.
     fn whose(&mut self, stop: &StoppedDatagram) -> Identity {
         let nobody = || Program { pid: 0, uid: 0, comm: String::new(), cgroup_id: stop.cgroup_id };
         self.means.identify(&stop.program.clone().unwrap_or_else(nobody))

@@ -11,9 +11,9 @@ use halfopen_bpf::{AccountId, HeldAttempt, KernelError, ScopeId};
 use halfopen_policy::OnSuspect;
 
 impl Enforcement {
-    /// Keeps the episodes of rules and interfaces open for as long as any attempt of theirs waits, and ends them. They are
-    /// opened by the attempts themselves: the accounting do not tell which of its scopes an attempt waits for. Returns how many
-    /// wait in rules.
+    /// Keeps the episodes of rules and interfaces open while any of their attempts waits, and ends them afterwards. The
+    /// attempts themselves open them: the accounting does not tell which of its scopes an attempt waits for. Returns
+    /// how many attempts wait in rules.
     pub(in crate::daemon) fn look_at_rules(&mut self) -> Result<u64, KernelError> {
         let scopes = self.rule_scopes();
         let someone_waits = self.limiter.ledger(ScopeId::HOST)?.queued > 0;
@@ -35,7 +35,7 @@ impl Enforcement {
         Ok(waiting_in_rules)
     }
 
-    /// Ends the episodes of rules that are no longer in force; `before` were.
+    /// Ends the episodes of rules that were in force `before` and no longer are.
     pub(in crate::daemon) fn end_rules(&mut self, before: &[RuleScope]) {
         let now = self.rule_scopes();
         for gone in before.iter().filter(|was| now.iter().all(|scope| scope.name != was.name)) {
@@ -45,8 +45,8 @@ impl Enforcement {
         }
     }
 
-    /// Takes note that the silence of `attempt` has made an account a suspect: its own, where first contacts cost
-    /// something there, or else its interface's or the host's.
+    /// Notes that the silence of `attempt` has made an account a suspect: its own if first contacts cost credit there,
+    /// or else its interface's or the host's.
     pub(in crate::daemon) fn note_suspect(&mut self, rules: &[RuleScope], attempt: HeldAttempt) {
         let execs = self.scopes.iter().map(|exec| (exec.id, exec.name.as_str(), &exec.limits));
         let of_rules = rules.iter().map(|scope| (scope.id, scope.name.as_str(), &scope.limits));
@@ -66,7 +66,7 @@ impl Enforcement {
     pub(in crate::daemon) fn announce_suspects(&mut self) -> Result<(), KernelError> {
         for due in self.announcer.suspects.due(monotonic()) {
             let charged = self.charged(std::iter::once(due.account))?;
-            // It may have been released, or its rule be gone, since.
+            // Since then it may have been released, or its rule may be gone.
             let Some(Charged { status, limits, .. }) = charged.get(&due.account) else { continue };
             let Some(first) = &limits.first_contact else { continue };
             let identity = self.means.identify(&due.attempt.program);

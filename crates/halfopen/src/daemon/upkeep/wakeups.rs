@@ -1,4 +1,4 @@
-//! Waiters are woken when their turn comes.
+//! Wakes waiters when their turn comes.
 
 use crate::daemon::clock::monotonic;
 use crate::daemon::enforcement::Enforcement;
@@ -7,16 +7,16 @@ use halfopen_policy::Mode;
 use std::time::Duration;
 
 impl Enforcement {
-    /// When [`Enforcement::wake`] should be called, if nothing happens until then.
+    /// When to call [`Enforcement::wake`] if nothing happens until then.
     #[must_use]
     pub fn next_wake(&self) -> Option<Duration> {
         self.wakeups.next(monotonic())
     }
 
-    /// Wakes the waiters whose turn comes.
+    /// Wakes the waiters whose turn has come.
     ///
     /// # Errors
-    /// Where the kernel part cannot be read.
+    /// If the kernel part cannot be read.
     pub fn wake(&mut self) -> Result<(), KernelError> {
         let enforced = self.mode_now() == Mode::Enforce;
         let Self { wakeups, limiter, means, .. } = self;
