@@ -40,12 +40,6 @@ static __always_inline void note_contact_of(struct attempt *a, const struct poli
 		a->flags &= ~ATTEMPT_FIRST;
 }
 
-/* Global, for the reason given in accounting.h: the verifier's paths through it would multiply those of its callers. */
-__noinline __u32 cell_of(__u64 account, __u16 port)
-{
-	return port_cell(account, port);
-}
-
 /* Describes an attempt whose record has its address and first flags. Not inlined: the frames of its callers, and of
  * what they call after it, share 512 bytes of stack. */
 static __noinline int describe(struct attempt *a, __u32 policy, struct tcp_sock *tp, const struct charge *charge,

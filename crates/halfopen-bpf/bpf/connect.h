@@ -33,7 +33,7 @@ static __always_inline struct party *part_of_connect(__u64 top, __u64 part)
 static __always_inline int is_met(const struct policy *p, const struct charge *charge, const struct tcp_sock *tp,
 				  const struct prefix *to, __u16 port)
 {
-	if (p->knows && is_known_to((__u64)charge->scope << PORT_BITS | port, charge->account,
+	if (p->knows && is_known_to((__u64)charge->scope << PORT_BITS | cell_of(charge->account, port), charge->account,
 				    namespace_of(tp)->net_cookie, half_of(to->addr), half_of(to->addr + 8)))
 		return 1;
 	return p->names && !is_foreign(tp) &&

@@ -7,6 +7,7 @@
 #include "charged.h"
 #include "maps.h"
 #include "neighbourhood.h"
+#include "ports.h"
 #include "remembered.h"
 
 #define TRIED_LEAST_NS 600000000000ULL
@@ -57,7 +58,14 @@ static __always_inline __u64 half_of(const __u8 *addr)
 	return (__u64)words[0] << 32 | words[1];
 }
 
-/* The key of an address on a port: answers on other ports say nothing. */
+/* Global, for the reason given in accounting.h: the verifier's paths through it would multiply those of its callers. */
+__noinline __u32 cell_of(__u64 account, __u16 port)
+{
+	return port_cell(account, port);
+}
+
+/* The key of an address on the ports of a cell, as evidence has them: answers on others say nothing. All ports of one
+ * host are as many first contacts as there are cells. */
 static __always_inline __u64 known_key_of(const struct attempt *a, __u64 owner, __u64 what)
 {
 	return mix(key_of(a, owner, half_of(a->addr), half_of(a->addr + 8)), what);
@@ -70,12 +78,12 @@ static __always_inline struct known_set *known_set_of(__u64 key)
 	return bpf_map_lookup_elem(&known, &set);
 }
 
-/* KNOWN_WELL: the address has answered on this port, or was tried on it without evidence against the account.
- * KNOWN_TRIED: it was tried, and its silence counts until it answers. */
+/* KNOWN_WELL: the address has answered on a port of this cell, or was tried on one without evidence against the
+ * account. KNOWN_TRIED: it was tried, and its silence counts until it answers. */
 enum how_known { KNOWN_NOT, KNOWN_TRIED, KNOWN_WELL };
 
 #define PORT_BITS 16
-/* Set in a key, above the port. */
+/* Set in a key, above the cell. */
 #define TRIED_ONCE (1ULL << PORT_BITS)
 
 static __always_inline int is_remembered(__u64 owner, __u64 key)
@@ -89,21 +97,21 @@ static __always_inline int is_remembered(__u64 owner, __u64 key)
 	return e && is_still(e, print_of(owner, key));
 }
 
-/* How an address is known to an account in a network namespace; the scope's number is above the port. Global, for the
+/* How an address is known to an account in a network namespace; the scope's number is above the cell. Global, for the
  * reason given in accounting.h. */
-__noinline int is_known_to(__u64 scope_and_port, __u64 account, __u64 netns, __u64 high, __u64 low)
+__noinline int is_known_to(__u64 scope_and_cell, __u64 account, __u64 netns, __u64 high, __u64 low)
 {
-	__u64 owner = owner_of_account(scope_and_port >> PORT_BITS, account), port = (__u16)scope_and_port;
+	__u64 owner = owner_of_account(scope_and_cell >> PORT_BITS, account), cell = (__u16)scope_and_cell;
 	__u64 key = key_within(netns, owner, high, low);
 
-	if (is_remembered(owner, mix(key, port)))
+	if (is_remembered(owner, mix(key, cell)))
 		return KNOWN_WELL;
-	return is_remembered(owner, mix(key, port | TRIED_ONCE)) ? KNOWN_TRIED : KNOWN_NOT;
+	return is_remembered(owner, mix(key, cell | TRIED_ONCE)) ? KNOWN_TRIED : KNOWN_NOT;
 }
 
 static __always_inline enum how_known how_known(const struct attempt *a)
 {
-	return is_known_to((__u64)a->scope << PORT_BITS | a->port, a->account, a->netns, half_of(a->addr),
+	return is_known_to((__u64)a->scope << PORT_BITS | a->cell, a->account, a->netns, half_of(a->addr),
 			   half_of(a->addr + 8));
 }
 
@@ -120,7 +128,7 @@ __noinline int note_known(struct attempt *a, __u64 as, __u64 for_ns)
 	if (!a || a->flags & ATTEMPT_ROUTED)
 		return 0;
 	owner = owner_of(a);
-	key = known_key_of(a, owner, a->port | as);
+	key = known_key_of(a, owner, a->cell | as);
 	print = print_of(owner, key);
 	set = known_set_of(key);
 	if (!set)

@@ -11,6 +11,7 @@ use std::time::Duration;
 use testkit::desk::{PATIENCE, ask_well, until};
 use testkit::dial::Outcome;
 use testkit::{Dialer, Dialling, HostKind, Lab, Limiter, Mix, require_lab};
+
 const HTTPS: u16 = 443;
 const SSH: u16 = 22;
 
@@ -89,6 +90,20 @@ fn an_address_that_was_tried_on_one_port_is_a_first_contact_on_another() {
         (queued > 0).then_some(queued)
     });
     assert!(there > 40 && waiting >= 30, "{there} were tried, {waiting} wait");
+}
+
+/// An administrator who looks which ports of one host are open: no scan of the kind that evidence is about.
+#[test]
+fn the_ports_of_one_host_are_not_held() {
+    const PORTS: u16 = 500;
+    require_lab!();
+    let lab = Lab::builder().every_port().build().unwrap();
+    let host = lab.draw(&Mix { live: 1, ..Mix::default() }).unwrap().destinations()[0];
+    let limiter = limited(&lab);
+    let ports: Vec<_> = (1..=PORTS).map(|port| SocketAddr::new(host.ip(), port)).collect();
+    assert_eq!(connected(&dial(&lab, &ports), PORTS.into()), usize::from(PORTS));
+    let host = limiter.status().unwrap().host;
+    assert_eq!((host.admitted, host.released, host.queued), (PORTS.into(), 0, 0), "{host:?}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Which addresses the host knows, as the kernel part remembers them.
 
+use halfopen_policy::PortCell;
 use halfopen_policy::neighbourhood::Neighbourhood;
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -21,8 +22,8 @@ pub enum HowKnown {
 
 #[derive(Debug, Default)]
 pub struct Known {
-    well: HashMap<(Ipv4Addr, u16), u64>,
-    tried: HashMap<(Ipv4Addr, u16), u64>,
+    well: HashMap<(Ipv4Addr, PortCell), u64>,
+    tried: HashMap<(Ipv4Addr, PortCell), u64>,
     /// First contacts that were answered, by /24.
     answers: HashMap<u32, Vec<u64>>,
     /// What those may be spent on, by /24 and port.
@@ -33,9 +34,14 @@ fn lately(at: Option<&u64>, now: u64, within: u64) -> bool {
     at.is_some_and(|at| now.saturating_sub(*at) < within)
 }
 
+/// An address is known on the ports of a cell. All accounts are the one without a number.
+fn key(dial: Dial) -> (Ipv4Addr, PortCell) {
+    (dial.to, PortCell::of(0, dial.port))
+}
+
 impl Known {
     pub fn how(&self, dial: Dial, now: u64) -> HowKnown {
-        let at = (dial.to, dial.port);
+        let at = key(dial);
         if lately(self.well.get(&at), now, ANSWERED_FOR) {
             HowKnown::Well
         } else if lately(self.tried.get(&at), now, TRIED_FOR) {
@@ -48,7 +54,7 @@ impl Known {
     /// It goes out, or has met silence: where that is evidence, its answer will be.
     pub fn contact(&mut self, dial: Dial, evident: bool, now: u64) {
         let of = if evident { &mut self.tried } else { &mut self.well };
-        of.insert((dial.to, dial.port), now);
+        of.insert(key(dial), now);
     }
 
     /// Whether others near it let it out.
@@ -71,7 +77,7 @@ impl Known {
     /// Whether it was not well known before.
     pub fn answer(&mut self, dial: Dial, now: u64) -> bool {
         let before = self.how(dial, now);
-        self.well.insert((dial.to, dial.port), now);
+        self.well.insert(key(dial), now);
         before != HowKnown::Well
     }
 }
