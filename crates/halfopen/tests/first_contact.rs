@@ -143,7 +143,7 @@ fn it_is_renewed_and_cancelled_and_refused_where_there_is_none() {
     let _dialling = dial(&lab);
     await_waiting(&limiter);
     let out = ask_well(&limiter, &["enforce", "--cancel"]);
-    assert!(out.contains("mode audit again"), "{out}");
+    assert!(out.contains("mode is audit again"), "{out}");
     assert!(!directory.path().join("conf.d").exists());
     let let_go = |status: &Status| status.host.queued == 0 && status.mode == "audit";
     limiter.await_status("all let go", PATIENCE, let_go).unwrap();

@@ -21,7 +21,7 @@ pub struct Arguments {
     /// Only those whose name has one of these in it
     names: Vec<String>,
     /// So many at a time
-    #[arg(long, default_value_t = 6)]
+    #[arg(long, default_value_t = 5)]
     at_once: usize,
 }
 
@@ -30,27 +30,33 @@ pub struct Arguments {
 pub enum Lane {
     /// All that decides, and one test of each kind on the running kernel: some five minutes
     Quick,
-    /// The others: attacks, faults, budgets, soak, stubs
+    /// The others: attacks, faults, refusals, budgets, soak, stubs, whole workloads
     Long,
     /// Both
     All,
 }
 
 /// Test programs of the long lane; and those tests whose module says so.
-const LONG: [&str; 13] = [
+const LONG: [&str; 19] = [
     "accounts",
     "attacks",
     "budget",
-    "never_hold",
-    "page",
+    "conntrack",
     "faults",
+    "live_changes_let_go",
     "names_by_stubs",
+    "never_hold",
+    "odd_names",
+    "page",
     "persist_ends",
+    "refusals",
     "refusals_beside_others",
+    "refusals_doctor",
     "side_effects",
     "wakeups",
     "ways_out",
     "ways_out_soak",
+    "workloads",
 ];
 
 impl Lane {

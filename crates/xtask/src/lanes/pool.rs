@@ -32,7 +32,9 @@ pub fn run_all(tests: Vec<Test>, at_once: usize, skips: &Path) -> Vec<(Test, Out
     std::thread::scope(|scope| {
         for _ in 0..at_once {
             scope.spawn(|| {
-                while let Some(test) = lock(&queue).next() {
+                // A function of its own: what `while let` looks at would keep the queue locked while the test runs.
+                let next = || lock(&queue).next();
+                while let Some(test) = next() {
                     let outcome = run(&test, skips);
                     let word = if outcome.passed { "ok" } else { "FAILED" };
                     let mut done = lock(&done);
