@@ -157,14 +157,14 @@ fn a_cgroup_and_those_below_it_though_just_made() {
     require_lab!();
     let lab = Lab::new().unwrap();
     let never_hold = lab.cgroup().child("never_hold").unwrap();
-    let rule = format!("[{{ cgroup = \"{}/essential\", reason = \"a test\" }}]", path_of(lab.cgroup()));
+    let rule = format!("[{{ cgroup = \"{}/never_hold\", reason = \"a test\" }}]", path_of(lab.cgroup()));
     let full = Full::with(lab, &rule);
     full.goes_out(full.run(&never_hold, &shell()));
     let fresh = never_hold.child("fresh").unwrap();
     full.goes_out(full.run(&fresh, &shell()));
     let fresher = fresh.child("fresher").unwrap();
     full.goes_out(full.run(&fresher, &shell()));
-    let beside = full.lab.cgroup().child("essential.2").unwrap();
+    let beside = full.lab.cgroup().child("never_hold.2").unwrap();
     let _beside = full.is_held(full.run(&beside, &shell()));
     let _above = full.is_held(full.run(full.lab.cgroup(), &shell()));
     assert_eq!(full.scope().queued, 2);
@@ -216,7 +216,7 @@ fn all_that_a_rule_asks_for_must_hold() {
     require_lab!();
     let lab = Lab::new().unwrap();
     let never_hold = lab.cgroup().child("never_hold").unwrap();
-    let rule = format!("[{{ cgroup = \"{}/essential\", user = {NOBODY} }}]", path_of(lab.cgroup()));
+    let rule = format!("[{{ cgroup = \"{}/never_hold\", user = {NOBODY} }}]", path_of(lab.cgroup()));
     let full = Full::with(lab, &rule);
     let _another_user = full.is_held(full.run(&never_hold, &shell()));
     let _another_cgroup = full.is_held(full.run_as(NOBODY, &shell()));
