@@ -1,5 +1,6 @@
 //! What a scope charges for contacts with unknown addresses: the numbers of a configuration.
 
+use crate::abi;
 use crate::limits::Rate;
 use crate::native::{port_cell, takes_names};
 use std::fmt;
@@ -99,7 +100,7 @@ pub struct PortCell(u8);
 
 impl PortCell {
     /// How many cells there are.
-    pub const COUNT: u8 = 16;
+    pub const COUNT: u8 = abi::PORT_CELLS as u8;
 
     /// The cell of a port, in the account with this number.
     #[must_use]
@@ -191,7 +192,7 @@ impl FirstContact {
     /// The largest `credit`.
     pub const MOST: u32 = 10_000;
     /// The largest `working_set`.
-    pub const WORKING_SET_MOST: u32 = 8;
+    pub const WORKING_SET_MOST: u32 = abi::WORKING_SET;
 
     /// Whether the two shares make a test, or there is none: a program that looks for peers must be answered
     /// more often than a scan.
@@ -213,7 +214,7 @@ impl FirstContact {
     #[must_use]
     #[allow(clippy::cast_sign_loss, reason = "with fewer answers of a scan than of peers it is above zero")]
     pub fn worth_in_parts(&self) -> u32 {
-        self.worth().map_or(0, |worth| ((worth * 16.0).round() as u32).max(1))
+        self.worth().map_or(0, |worth| ((worth * f64::from(abi::CREDIT)).round() as u32).max(1))
     }
 
     /// The preset `adaptive`. The workloads of this crate's simulation check that it meets its aims.

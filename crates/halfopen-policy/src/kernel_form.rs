@@ -1,13 +1,25 @@
 //! Converts limits to the kernel part's form and back.
 
 use crate::abi;
-use crate::{Excess, FirstContact, FirstDatagrams, Limits, OnSuspect, Order, Overflow, Rate, Share, slots};
+use crate::{
+    Excess, FirstContact, FirstDatagrams, Limits, Mode, OnSuspect, Order, Overflow, Rate, Share, slots,
+};
 use std::time::Duration;
 
 /// A time in nanoseconds, the kernel part's unit; `u64::MAX` if it does not fit.
 #[must_use]
 pub fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// `enum mode`.
+#[must_use]
+pub fn mode(mode: Mode) -> abi::mode {
+    match mode {
+        Mode::Enforce => abi::MODE_ENFORCE,
+        Mode::Audit => abi::MODE_AUDIT,
+        Mode::Off => abi::MODE_OFF,
+    }
 }
 
 impl From<&Limits> for abi::limits {

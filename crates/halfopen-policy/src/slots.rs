@@ -1,12 +1,12 @@
 //! Slots expire on a grid, so that the kernel can count them by tick instead of keeping a list.
 
+use crate::kernel_form::nanos;
 use std::time::Duration;
 
 /// The shift that turns `slot_life` into ticks: `slot_life >> shift`, in nanoseconds, lies in 32..64.
 #[must_use]
 pub fn grid_shift(slot_life: Duration) -> u32 {
-    let nanos = u64::try_from(slot_life.as_nanos()).unwrap_or(u64::MAX).max(32);
-    nanos.ilog2() - 5
+    nanos(slot_life).max(32).ilog2() - 5
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub(crate) mod skeleton;
 pub(crate) use halfopen_policy::abi::*;
 pub use scope_id::ScopeId;
 
+use ipnet::IpNet;
 use std::net::IpAddr;
 
 /// An address in its IPv6 form (IPv4 mapped), in network order.
@@ -14,6 +15,14 @@ pub(crate) fn mapped(address: IpAddr) -> [u8; 16] {
     match address {
         IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
         IpAddr::V6(address) => address.octets(),
+    }
+}
+
+/// A prefix of the addresses in that form, and its length in bits.
+pub(crate) fn mapped_prefix(net: IpNet) -> (u128, u8) {
+    match net {
+        IpNet::V4(net) => (net.network().to_ipv6_mapped().to_bits(), 96 + net.prefix_len()),
+        IpNet::V6(net) => (net.network().to_bits(), net.prefix_len()),
     }
 }
 
@@ -26,9 +35,12 @@ pub(crate) fn chars<const N: usize>(name: &str) -> [std::ffi::c_char; N] {
     chars
 }
 
+/// The bytes of an array before its first zero.
+pub(crate) fn before_zero(chars: &[std::ffi::c_char]) -> Vec<u8> {
+    chars.iter().map(|char| char.to_ne_bytes()[0]).take_while(|&byte| byte != 0).collect()
+}
+
 /// The text of an array that ends in zeros.
 pub(crate) fn text(chars: &[std::ffi::c_char]) -> String {
-    let bytes: Vec<u8> =
-        chars.iter().map(|char| char.to_ne_bytes()[0]).take_while(|&byte| byte != 0).collect();
-    String::from_utf8_lossy(&bytes).into_owned()
+    String::from_utf8_lossy(&before_zero(chars)).into_owned()
 }

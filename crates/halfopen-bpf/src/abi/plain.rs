@@ -32,7 +32,6 @@ plain!(
     abi::held_record,
     abi::interface_key,
     abi::keeper,
-    abi::limits,
     abi::named_set,
     abi::program_count,
     abi::program_key,

@@ -37,7 +37,5 @@ pub(crate) fn contact(number: u8) -> Contact {
 
 /// The program; its name ends at the first zero, and is [escaped](crate::sys::text::escaped).
 pub(crate) fn program(pid: u32, uid: u32, comm: [c_char; 16], cgroup_id: u64) -> Program {
-    let bytes: Vec<u8> =
-        comm.iter().map(|char| char.to_ne_bytes()[0]).take_while(|&byte| byte != 0).collect();
-    Program { pid, uid, comm: escaped(&bytes), cgroup_id }
+    Program { pid, uid, comm: escaped(&abi::before_zero(&comm)), cgroup_id }
 }

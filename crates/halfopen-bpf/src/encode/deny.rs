@@ -2,9 +2,9 @@
 //! bit each; and for each rule, by number, its other conditions. Both tables hold the rules of two policies,
 //! distinguished by the policy's number.
 
-use crate::abi;
 use crate::abi::plain;
 use crate::abi::skeleton::HalfopenMaps;
+use crate::abi::{self, mapped_prefix};
 use crate::decode::denied::{DenyCount, count};
 use crate::encode::rule_keys::{clear, put};
 use crate::error::{KernelError, bpf};
@@ -20,13 +20,6 @@ type Prefix = (u128, u8);
 
 /// The prefix of all IPv4 addresses.
 const MAPPED: Prefix = (0xffff << 32, 96);
-
-fn prefix(net: IpNet) -> Prefix {
-    match net {
-        IpNet::V4(net) => (net.network().to_ipv6_mapped().to_bits(), 96 + net.prefix_len()),
-        IpNet::V6(net) => (net.network().to_bits(), net.prefix_len()),
-    }
-}
 
 fn contains((outer, bits): Prefix, (inner, longer): Prefix) -> bool {
     bits <= longer && (outer ^ inner).checked_shr(128 - u32::from(bits)).unwrap_or(0) == 0
@@ -48,8 +41,10 @@ fn covering<'r>(rules: impl Iterator<Item = (u32, &'r DenyRule)>) -> BTreeMap<Pr
     }
     let mut named: BTreeMap<Prefix, Named> = BTreeMap::new();
     for (number, rule) in rules {
-        rule.to.iter().for_each(|net| named.entry(prefix(*net)).or_default().to |= 1 << number);
-        rule.except.iter().for_each(|net| named.entry(prefix(*net)).or_default().except |= 1 << number);
+        rule.to.iter().for_each(|net| named.entry(mapped_prefix(*net)).or_default().to |= 1 << number);
+        rule.except
+            .iter()
+            .for_each(|net| named.entry(mapped_prefix(*net)).or_default().except |= 1 << number);
     }
     named.entry(MAPPED).or_default();
     let mut covering = BTreeMap::new();
@@ -75,10 +70,10 @@ impl DenyRule {
     /// Whether the rule covers `address`.
     #[must_use]
     pub fn covers(&self, address: IpAddr) -> bool {
-        let whole = prefix(address.into());
+        let whole = mapped_prefix(address.into());
         let of_ipv4 = contains(MAPPED, whole);
         let has = |net: &IpNet| {
-            let prefix = prefix(*net);
+            let prefix = mapped_prefix(*net);
             contains(prefix, whole) && !(of_ipv4 && prefix.1 < MAPPED.1)
         };
         self.to.iter().any(has) && !self.except.iter().any(has)
@@ -225,7 +220,7 @@ mod tests {
 
     /// Looks up as the kernel's trie does.
     fn looked_up(covering: &BTreeMap<Prefix, u64>, addr: IpAddr) -> u64 {
-        let whole = prefix(IpNet::from(addr));
+        let whole = mapped_prefix(IpNet::from(addr));
         let fits = covering.iter().filter(|(prefix, _)| contains(**prefix, whole));
         fits.max_by_key(|((_, bits), _)| *bits).map_or(0, |(_, rules)| *rules)
     }

@@ -1,7 +1,8 @@
 //! Settings as the numbers and structures of bpf/abi.h.
 
+use crate::abi::mapped_prefix;
 use crate::settings::{NameTrust, Settings};
-use halfopen_policy::{Mode, RawTcp, abi};
+use halfopen_policy::{RawTcp, abi};
 use ipnet::IpNet;
 
 /// `enum names` of bpf/abi.h.
@@ -11,14 +12,6 @@ pub(crate) fn names(settings: &Settings) -> u32 {
         NameTrust::Off => abi::NAMES_OFF,
         NameTrust::Client => abi::NAMES_CLIENT,
         NameTrust::Host => abi::NAMES_HOST,
-    }
-}
-
-pub(crate) fn mode(mode: Mode) -> u32 {
-    match mode {
-        Mode::Enforce => abi::MODE_ENFORCE,
-        Mode::Audit => abi::MODE_AUDIT,
-        Mode::Off => abi::MODE_OFF,
     }
 }
 
@@ -32,12 +25,9 @@ pub(crate) fn raw_tcp(raw_tcp: RawTcp) -> u32 {
 
 /// A key of the `exempt` trie: the length of the mapped prefix in bits, then its address.
 pub(crate) fn prefix_key(net: IpNet) -> [u8; 20] {
-    let (bits, addr) = match net {
-        IpNet::V4(net) => (96 + u32::from(net.prefix_len()), net.network().to_ipv6_mapped()),
-        IpNet::V6(net) => (u32::from(net.prefix_len()), net.network()),
-    };
+    let (addr, bits) = mapped_prefix(net);
     let mut key = [0; 20];
-    key[..4].copy_from_slice(&bits.to_ne_bytes());
-    key[4..].copy_from_slice(&addr.octets());
+    key[..4].copy_from_slice(&u32::from(bits).to_ne_bytes());
+    key[4..].copy_from_slice(&addr.to_be_bytes());
     key
 }

@@ -8,8 +8,7 @@ use crate::encode::{deny, never_hold, resolvers, scope_rules, values};
 use crate::error::{KernelError, bpf};
 use crate::settings::Settings;
 use crate::sys::cgroup::CgroupDir;
-use halfopen_policy::kernel_form::nanos;
-use halfopen_policy::kernel_form::no_limits;
+use halfopen_policy::kernel_form::{mode, nanos, no_limits};
 use halfopen_policy::{Limits, Mode};
 use libbpf_rs::{MapCore, MapFlags};
 use std::collections::BTreeSet;
@@ -114,8 +113,8 @@ impl Limiter {
         let next = self.state.policy_now() ^ 1;
         let trial = settings.enforce_until.filter(|_| settings.mode != Mode::Enforce);
         let mut policy = abi::policy {
-            mode: values::mode(if trial.is_some() { Mode::Enforce } else { settings.mode }),
-            mode_after: values::mode(settings.mode),
+            mode: mode(if trial.is_some() { Mode::Enforce } else { settings.mode }),
+            mode_after: mode(settings.mode),
             enforce_until_ns: trial.map_or(0, nanos),
             raw_tcp: values::raw_tcp(settings.raw_tcp),
             wakeups: settings.wakeups.into(),
@@ -161,7 +160,7 @@ impl Limiter {
         deny::write(&self.skel.maps, &settings.deny, &denies, next)?;
         resolvers::write(&self.skel.maps.resolvers, &self.resolvers, next)?;
         // Attempts that begin while nothing is counted have no record.
-        if self.state.policy().mode == values::mode(Mode::Off) {
+        if self.state.policy().mode == mode(Mode::Off) {
             self.count_from_now();
         }
         self.state.turn_to(&policy);

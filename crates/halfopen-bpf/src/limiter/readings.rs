@@ -72,7 +72,7 @@ impl Limiter {
     /// If the map cannot be read.
     pub fn ledger(&self, scope: ScopeId) -> Result<Ledger, KernelError> {
         let accounting = self.accounting(scope)?;
-        Ok(Ledger::of(&accounting, u64::try_from(now().as_nanos()).unwrap_or(u64::MAX)))
+        Ok(Ledger::of(&accounting, nanos(now())))
     }
 
     pub(super) fn accounting(&self, scope: ScopeId) -> Result<abi::scope, KernelError> {
@@ -101,7 +101,7 @@ impl Limiter {
             let [ports @ .., named, foreign, strangers] = accounting.trust.each_ref().map(credit);
             Turns {
                 at,
-                in_use: Ledger::of(&accounting, u64::try_from(at.as_nanos()).unwrap_or(u64::MAX)).half_open,
+                in_use: Ledger::of(&accounting, nanos(at)).half_open,
                 next_turn: Duration::from_nanos(accounting.next_turn_ns),
                 credits: Credits { named, strangers, ports, foreign },
             }

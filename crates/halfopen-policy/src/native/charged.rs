@@ -4,6 +4,7 @@ use super::calls::{self, native_charge};
 use super::{Attempt, Limits, Party, Scope};
 use crate::abi;
 use crate::attempt::{Ending, Origin, Refusal, Standing, Verdict};
+use crate::kernel_form;
 use crate::limits::Mode;
 use std::ptr;
 
@@ -23,15 +24,6 @@ pub(crate) enum Said {
     Host,
     Own,
     Interface,
-}
-
-/// `enum mode`.
-pub(super) fn mode_number(mode: Mode) -> u32 {
-    match mode {
-        Mode::Enforce => abi::MODE_ENFORCE,
-        Mode::Audit => abi::MODE_AUDIT,
-        Mode::Off => abi::MODE_OFF,
-    }
 }
 
 /// `enum ending`.
@@ -121,7 +113,9 @@ impl Charged<'_> {
     pub fn begin(&mut self, attempt: &mut Attempt, mode: Mode, now: u64) -> Verdict {
         let charge = self.pointers();
         // SAFETY: as in refuse(); the attempt is borrowed for the call too.
-        verdict(unsafe { calls::native_begin(&raw const charge, attempt.at_mut(), mode_number(mode), now) })
+        verdict(unsafe {
+            calls::native_begin(&raw const charge, attempt.at_mut(), kernel_form::mode(mode), now)
+        })
     }
 
     /// A waiter's address has become known.
@@ -134,13 +128,17 @@ impl Charged<'_> {
     pub fn recheck(&mut self, attempt: &mut Attempt, mode: Mode, now: u64) -> Verdict {
         let charge = self.pointers();
         // SAFETY: as in begin().
-        verdict(unsafe { calls::native_recheck(&raw const charge, attempt.at_mut(), mode_number(mode), now) })
+        verdict(unsafe {
+            calls::native_recheck(&raw const charge, attempt.at_mut(), kernel_form::mode(mode), now)
+        })
     }
 
     pub fn resend(&mut self, attempt: &mut Attempt, mode: Mode, now: u64) -> Verdict {
         let charge = self.pointers();
         // SAFETY: as in begin().
-        verdict(unsafe { calls::native_resend(&raw const charge, attempt.at_mut(), mode_number(mode), now) })
+        verdict(unsafe {
+            calls::native_resend(&raw const charge, attempt.at_mut(), kernel_form::mode(mode), now)
+        })
     }
 
     pub fn end(&mut self, attempt: &mut Attempt, ending: Ending, neighbours: u32, now: u64) {

@@ -1,11 +1,10 @@
 //! `bpf/at_once.h`: accounting that several threads use at once, as the kernel's CPUs do.
 
 use super::calls::{self, native_charge};
-use super::charged::{ending_number, mode_number, verdict};
+use super::charged::{ending_number, verdict};
 use super::{Attempt, Limits, Scope};
 use crate::abi;
 use crate::attempt::{Ending, Origin, Verdict};
-use crate::limits::Mode;
 use std::cell::UnsafeCell;
 use std::ptr;
 
@@ -94,13 +93,7 @@ impl Shared {
         let (charge, attempt) = (self.charge(), SharedAttempt::new(origin));
         // SAFETY: the accounting that is pointed to is `self`'s, which lasts.
         let said = unsafe {
-            calls::native_begin_shared(
-                &raw const charge,
-                attempt.at,
-                self.lock.get(),
-                mode_number(Mode::Enforce),
-                now,
-            )
+            calls::native_begin_shared(&raw const charge, attempt.at, self.lock.get(), abi::MODE_ENFORCE, now)
         };
         (attempt, verdict(said) == Verdict::Go)
     }

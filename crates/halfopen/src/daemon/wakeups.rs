@@ -5,6 +5,7 @@ use crate::control::{Degradation, DegradedStatus};
 use crate::privileged::Helper;
 use halfopen_bpf::{AccountId, Became, KernelError, Limiter, RingEvent, ScopeId, Turn, Waiter, WakeupSender};
 use halfopen_policy::Limits;
+use halfopen_policy::kernel_form::nanos;
 use halfopen_policy::wake::{self, Ended, Lane, Lost, Reading, WaiterId, Wakes};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
@@ -305,8 +306,4 @@ impl Wakeups {
 
 fn account(own: Option<AccountId>) -> wake::AccountId {
     own.map_or(wake::AccountId::HOST, |own| wake::AccountId { scope: own.scope.number(), id: own.id })
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -11,7 +11,7 @@
 pub mod calls;
 pub mod program;
 
-use crate::desk::PATIENCE;
+use crate::desk::{self, PATIENCE};
 use crate::{Cgroup, Dialer, Dialling, Family, HostKind, Lab, Limiter, Mix, PORT, Scope};
 use calls::Calls;
 use std::collections::HashMap;
@@ -33,11 +33,7 @@ pub struct Rig {
 
 /// Starts the real program on a cgroup of the lab: slots last, and nothing but them holds an attempt.
 pub fn limit(lab: &Lab, cgroup: &Cgroup, half_open: u32, settings: &[(&str, &str)]) -> Limiter {
-    let mut builder = Limiter::builder(lab)
-        .limited(cgroup)
-        .set("half_open", half_open)
-        .set("slot_life", SLOT_LIFE)
-        .set("drain", "unlimited");
+    let mut builder = desk::limit(lab, half_open).limited(cgroup).set("slot_life", SLOT_LIFE);
     for (name, value) in settings {
         builder = builder.set(name, value);
     }

@@ -36,7 +36,7 @@ pub enum Lane {
     All,
 }
 
-/// Test programs of the long lane; and those tests whose module says so.
+/// The test programs of the long lane.
 const LONG: [&str; 19] = [
     "accounts",
     "attacks",

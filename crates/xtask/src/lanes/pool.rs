@@ -1,14 +1,11 @@
 //! Running tests side by side, each in a process of its own.
 
 use super::found::Test;
-use rustix::process::{Pid, Signal, kill_process_group};
-use std::io::Read;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Mutex;
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use testkit::run_within;
 
 /// What came of a test.
 #[derive(Debug)]
@@ -21,7 +18,7 @@ pub struct Outcome {
     pub tests_ignored: u32,
 }
 
-/// No test takes so long: one that does is ended, with its children.
+/// No test takes so long: one that does is ended. What it leaves behind the next lab sweeps away.
 const LONGEST: Duration = Duration::from_mins(10);
 
 /// Runs them all, `at_once` at a time, and prints a line for each as it ends. The tests write into `skips` what they
@@ -59,20 +56,19 @@ fn run(test: &Test, skips: &Path) -> Outcome {
         None => command.arg("--test-threads=2"),
     };
     command.current_dir(&test.directory).env("CARGO_MANIFEST_DIR", &test.directory).env("LAB_SKIPS", skips);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let began = Instant::now();
-    let (passed, said) = match command.spawn() {
-        Ok(child) => wait(child),
-        Err(error) => (false, format!("cannot run {}: {error}", test.executable.display())),
+    let (passed, took, said) = match run_within(&mut command, LONGEST) {
+        Ok(ran) => {
+            let late = if ran.status.is_none() { "ended by the runner: it took too long\n" } else { "" };
+            (ran.succeeded(), ran.wall, [&ran.stdout, &ran.stderr, late].concat())
+        }
+        Err(error) => (false, Duration::ZERO, error.to_string()),
     };
-    let [tests_passed, mut tests_failed, tests_ignored] =
+    let [tests_passed, tests_failed, tests_ignored] =
         [" passed", " failed", " ignored"].map(|word| counted(&said, word));
     // A program without a harness tells by its exit code alone, and so does one that died.
     let tests_passed = if passed && tests_passed + tests_ignored == 0 { 1 } else { tests_passed };
-    if !passed && tests_failed == 0 {
-        tests_failed = 1;
-    }
-    Outcome { passed, took: began.elapsed(), said, tests_passed, tests_failed, tests_ignored }
+    let tests_failed = tests_failed.max((!passed).into());
+    Outcome { passed, took, said, tests_passed, tests_failed, tests_ignored }
 }
 
 /// The number before `word` in the harness's last line.
@@ -80,38 +76,4 @@ fn counted(said: &str, word: &str) -> u32 {
     let result = said.lines().rev().find_map(|line| line.strip_prefix("test result: "));
     let number = result.and_then(|line| line.split_once(word)?.0.rsplit(' ').next()?.parse().ok());
     number.unwrap_or(0)
-}
-
-fn wait(mut child: Child) -> (bool, String) {
-    let (sender, receiver) = channel();
-    for mut output in [
-        child.stdout.take().map(|output| Box::new(output) as Box<dyn Read + Send>),
-        child.stderr.take().map(|output| Box::new(output) as Box<dyn Read + Send>),
-    ]
-    .into_iter()
-    .flatten()
-    {
-        let sender = sender.clone();
-        std::thread::spawn(move || {
-            let mut bytes = Vec::new();
-            // What has been read until then is what there is to show.
-            let _ = output.read_to_end(&mut bytes);
-            let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
-        });
-    }
-    drop(sender);
-    let (end, mut said) = (Instant::now() + LONGEST, String::new());
-    loop {
-        match receiver.recv_timeout(end.saturating_duration_since(Instant::now())) {
-            Ok(text) => said.push_str(&text),
-            Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => {
-                // Nobody has waited for it yet, so the number is still its own.
-                let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
-                said.push_str("\nended by the runner: it took too long\n");
-                break;
-            }
-        }
-    }
-    (child.wait().is_ok_and(|status| status.success()), said)
 }
