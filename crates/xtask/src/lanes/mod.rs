@@ -37,11 +37,12 @@ pub enum Lane {
 }
 
 /// The test programs of the long lane.
-const LONG: [&str; 19] = [
+const LONG: [&str; 20] = [
     "accounts",
     "attacks",
     "budget",
     "conntrack",
+    "documents",
     "faults",
     "live_changes_let_go",
     "names_by_stubs",
