@@ -12,6 +12,8 @@ pub mod exit;
 pub mod lock;
 pub mod output;
 pub mod privileged;
+pub mod rate_limit;
 pub mod runtime_dir;
 pub mod sandbox;
 pub mod users;
+pub mod utc_time;

@@ -12,6 +12,9 @@ mod report;
 mod running_daemon;
 mod show;
 
+pub use doctor::{Check, CheckResult, Doctor};
+pub use report::{Advice, Report, Step, UdpReport};
+
 use crate::cli::{Cli, Command};
 use crate::config::Sources;
 use crate::control::{Answer, Client, Request, client};
@@ -43,12 +46,12 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Exec(exec) => return exec::exec(&exec),
         Command::Release { account, .. } => release::release(account)?,
         Command::Preset { name } => preset::preset(name)?,
-        Command::Why { subject } => show::why(subject)?,
+        Command::Why { subject, json } => show::why(subject, json)?,
         Command::Check { config } => {
             let resolved = Sources::new(config, &[])?.load()?;
             output::line(&format!("# config_hash {}\n{}", resolved.hash(), resolved.to_toml().trim_end()))?;
         }
-        Command::Doctor { cgroup } => return doctor::doctor(cgroup.as_deref()),
+        Command::Doctor { cgroup, json } => return doctor::doctor(cgroup.as_deref(), json),
     }
     Ok(0)
 }

@@ -9,11 +9,10 @@ mod suspects;
 mod wakeups;
 
 use crate::control::{Degradation, DegradedStatus};
-use crate::daemon::clock::monotonic;
 use crate::daemon::enforcement::{Enforcement, HOST};
 use crate::events::Waiter;
 use crate::events::episode::Report;
-use halfopen_bpf::{Fault, FaultCount, KernelError, RingEvent, ScopeId};
+use halfopen_bpf::{Fault, FaultCount, KernelError, RingEvent, ScopeId, monotonic};
 use std::time::Duration;
 
 /// How often the daemon looks for accounts that are no longer used.
