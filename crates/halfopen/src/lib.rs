@@ -10,6 +10,7 @@ pub mod daemon;
 pub mod events;
 pub mod exit;
 pub mod lock;
+pub mod name_service;
 pub mod output;
 pub mod privileged;
 pub mod rate_limit;

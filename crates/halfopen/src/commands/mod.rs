@@ -18,6 +18,7 @@ pub use report::{Advice, Report, Step, UdpReport};
 use crate::cli::{Cli, Command};
 use crate::config::Sources;
 use crate::control::{Answer, Client, Request, client};
+use crate::name_service::finding_users_here;
 use crate::runtime_dir::RuntimeDir;
 use crate::{daemon, output};
 use anyhow::Result;
@@ -29,7 +30,8 @@ use anyhow::Result;
 pub fn run(cli: Cli) -> Result<u8> {
     match cli.command {
         Command::Run(run) => {
-            daemon::run(Sources::new(run.config, &run.sets)?, run.cgroup.as_deref())?;
+            let sources = finding_users_here(|| Sources::new(run.config.clone(), &run.sets))?;
+            daemon::run(sources, run.cgroup.as_deref())?;
         }
         Command::Helper { reach, serve: None } => crate::privileged::keeper::keep(&reach)?,
         Command::Helper { reach, serve: Some(turn) } => crate::privileged::serving::serve(&reach, turn)?,
@@ -48,7 +50,8 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Preset { name } => preset::preset(name)?,
         Command::Why { subject, json } => show::why(subject, json)?,
         Command::Check { config } => {
-            let resolved = Sources::new(config, &[])?.load()?;
+            let sources = Sources::new(config, &[])?;
+            let resolved = finding_users_here(|| sources.load())?;
             output::line(&format!("# config_hash {}\n{}", resolved.hash(), resolved.to_toml().trim_end()))?;
         }
         Command::Doctor { cgroup, json } => return doctor::doctor(cgroup.as_deref(), json),

@@ -20,6 +20,7 @@ use crate::config::{Sources, save};
 use crate::events::SystemLog;
 use crate::exit::explained;
 use crate::lock::Lock;
+use crate::name_service::finding_users_here;
 use crate::output;
 use crate::privileged::{Helper, Leave, Reach};
 use crate::rate_limit::RateLimit;
@@ -68,7 +69,7 @@ enum Ending {
 /// # Errors
 /// If the configuration is wrong, another daemon runs, or the kernel lacks something. Nothing is left behind then.
 pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
-    let resolved = sources.load()?;
+    let resolved = finding_users_here(|| sources.load())?;
     let directory = RuntimeDir::of_this_host();
     let lock = Lock::take(&directory)?;
     let cgroup = cgroup.map_or_else(CgroupDir::root, CgroupDir::open)?;

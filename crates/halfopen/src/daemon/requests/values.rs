@@ -7,6 +7,8 @@ use crate::config::{
 use crate::control::Answer;
 use crate::daemon::enforcement::{Enforcement, ExecScope, HOST};
 use crate::exit::{WrongUse, explained};
+use crate::name_service::finding_users;
+use crate::privileged::Helper;
 use anyhow::Result;
 use halfopen_policy::Limits;
 
@@ -70,7 +72,11 @@ impl Enforcement {
             Name::Limit(rule @ RuleName::Scope(_), _) if self.resolved.rules().find(rule).is_none() => {
                 Err(self.no_such_rule(&name))
             }
-            _ => self.set_said(&read_said(&name, value)?, save),
+            _ => {
+                let read = |_: &mut Helper| read_said(&name, value);
+                let said = finding_users(&mut self.means.helper, read, Helper::user_number)?;
+                self.set_said(&said, save)
+            }
         }
     }
 
@@ -147,7 +153,9 @@ impl Enforcement {
 
     /// Reads the files through the privileged helper: this process may not read them itself.
     pub(in crate::daemon) fn load(&mut self) -> Result<Resolved> {
-        self.sources.load_from(&mut self.means.helper).map_err(anyhow::Error::from)
+        let Self { sources, means, .. } = self;
+        let read = |helper: &mut Helper| sources.load_from(helper);
+        finding_users(&mut means.helper, read, Helper::user_number).map_err(anyhow::Error::from)
     }
 
     fn set_exec_scope(&mut self, scope: &str, key: LimitKey, value: &str) -> Result<Answer> {
