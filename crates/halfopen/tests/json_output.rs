@@ -69,10 +69,10 @@ fn what_is_printed_is_what_the_types_and_the_reference_say() {
     assert!(program.status().unwrap().success());
 
     let mut printed = Vec::new();
-    let states = ["denied", "reached", "udp_stopped"];
+    let kinds = ["denied", "reached", "udp_stopped"];
     let lines = until("an event of each of these kinds", PATIENCE, || {
         let lines = ask_well(&limiter, &["events", "--json"]);
-        states.iter().all(|state| lines.contains(&format!("\"state\":\"{state}\""))).then_some(lines)
+        kinds.iter().all(|kind| lines.contains(&format!("\"state\":\"{kind}\""))).then_some(lines)
     });
     printed.extend(lines.lines().map(is_exactly::<Event>));
     let status = is_exactly::<Status>(&ask_well(&limiter, &["status", "--json"]));
@@ -92,7 +92,9 @@ fn what_is_printed_is_what_the_types_and_the_reference_say() {
     printed.push(is_exactly::<Doctor>(&doctor.out));
 
     let mut named = BTreeSet::new();
-    printed.iter().for_each(|value| fields(value, &mut named));
+    for value in &printed {
+        fields(value, &mut named);
+    }
     let missing: Vec<_> = named.iter().filter(|name| !PAGE.contains(&format!("\n| `{name}` | "))).collect();
     assert!(missing.is_empty() && named.len() > 90, "{} fields; not in json.md: {missing:?}", named.len());
 }

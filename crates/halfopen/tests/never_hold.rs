@@ -11,8 +11,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use testkit::desk::PATIENCE;
-use testkit::rig::{AT_ONCE, block, limit, until, wait_for};
+use testkit::desk::{self, PATIENCE};
+use testkit::rig::{AT_ONCE, block, limit, until};
 use testkit::{Cgroup, Dialling, HostKind, Lab, Limiter, Mix, PORT, Scope, require_lab};
 
 const LIMIT: u32 = 2;
@@ -261,7 +261,7 @@ fn a_file_that_was_replaced_is_the_new_one() {
     let started_before = full.run(full.lab.cgroup(), &agent);
     fs::rename(installed.copy("agent.new"), &agent).unwrap();
     let noticed = || full.limiter.stderr().contains("a file that `never_hold` names was replaced");
-    wait_for("the new file to be noticed", PATIENCE, noticed);
+    desk::until("the new file to be noticed", PATIENCE, || noticed().then_some(()));
     let _no_longer = full.is_held(started_before);
     full.goes_out(full.run(full.lab.cgroup(), &agent));
 }
