@@ -17,7 +17,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use testkit::desk::{PATIENCE, program, said, until};
 use testkit::{Lab, require_lab};
 
-/// A hand of this test's own, with the test in the daemon's place.
+/// A privileged helper of this test's own, with the test in the daemon's place.
 struct Asked {
     socket: OwnedFd,
     process: Child,
