@@ -70,7 +70,7 @@ degradations! {
     WakeupsWithoutEffect,
     "the packets that wake waiting attempts have no effect (does a firewall drop them on lo, or a socket \
      filter?): the attempts re-check by themselves, somewhat later",
-    "let packets from the host to itself pass on lo; the limit holds meanwhile";
+    "find the firewall that drops RST packets on lo, or the socket filter; the limit holds meanwhile";
     /// The BPF file system that holds the pins is unmounted.
     PinsUnmounted,
     "the BPF file system that holds the pins is unmounted: the limit may end with this daemon, and the \
