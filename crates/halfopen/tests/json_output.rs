@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-use halfopen::commands::{Doctor, Report};
+use halfopen::commands::Report;
 use halfopen::control::{Status, Why};
 use halfopen::events::Event;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
-use testkit::desk::{PATIENCE, ask, ask_well, limit, until};
+use testkit::desk::{PATIENCE, ask_well, limit, until};
 use testkit::{Dialer, Family, HostKind, Lab, Mix, require_lab, rig};
 
 const PAGE: &str = include_str!("../../../docs/reference/json.md");
@@ -88,8 +88,6 @@ fn what_is_printed_is_what_the_types_and_the_reference_say() {
         assert!(why["attempts"][0]["state"].is_string(), "{why}");
         printed.push(why);
     }
-    let doctor = ask(&limiter, &["doctor", "--json"]);
-    printed.push(is_exactly::<Doctor>(&doctor.out));
 
     let mut named = BTreeSet::new();
     for value in &printed {

@@ -6,10 +6,12 @@ use crate::config::{
 };
 use crate::control::Answer;
 use crate::daemon::enforcement::{Enforcement, ExecScope, HOST};
+use crate::daemon::upkeep::users::Search;
 use crate::exit::{WrongUse, explained};
 use crate::name_service::finding_users;
 use crate::privileged::Helper;
 use anyhow::Result;
+use halfopen_bpf::monotonic;
 use halfopen_policy::Limits;
 
 impl Enforcement {
@@ -34,6 +36,7 @@ impl Enforcement {
             );
         }
         self.resolved = again;
+        self.user_search = Search::from(monotonic());
         self.follow_resolvers()?;
         self.end_rules(&rules);
         self.tell_unmet_rules();
@@ -105,6 +108,7 @@ impl Enforcement {
         let rules = self.rule_scopes();
         self.put_in_force(&settings)?;
         self.resolved = changed;
+        self.user_search = Search::from(monotonic());
         self.follow_resolvers()?;
         self.end_rules(&rules);
         if said.key() == Some(Key::NeverHold) {
