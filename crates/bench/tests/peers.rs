@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use halfopen_bench::peers::{PEERS, Peer, named};
-use halfopen_bench::trial::Limiter;
+use halfopen_bench::runs::Limiter;
 use testkit::dial::Outcome;
 use testkit::{Capture, Dialer, Dialling, HostKind, Kind, Lab, Mix, Side, require_lab};
 

@@ -132,7 +132,7 @@ static __always_inline __u64 path_of(struct cgroup *cgroup, __u64 id)
 }
 
 /* What an attempt is charged to besides the host. */
-struct charge {
+struct attribution {
 	__u64 account;
 	__u64 cgroup_id; /* id of the cgroup whose account it is */
 	__u32 scope;
@@ -187,7 +187,8 @@ static __always_inline int find_account(__u32 scope, __u64 id, __u64 cgroup_id)
 }
 
 /* A scope of `exec` comes before all rules. */
-static __always_inline void find_charge(struct charge *c, __u32 policy, struct bpf_sock *sk, struct cgroup *cgroup)
+static __always_inline void find_attribution(struct attribution *c, __u32 policy, struct bpf_sock *sk,
+					     struct cgroup *cgroup)
 {
 	const struct policy *p = &policies[policy & 1];
 	const struct rule *rule;
@@ -221,19 +222,19 @@ static __always_inline void find_charge(struct charge *c, __u32 policy, struct b
 }
 
 /* `c` must be zeroed. Returns the TCP socket, or NULL. */
-static __always_inline struct tcp_sock *charge_socket(struct charge *c, __u32 policy, struct bpf_sock *sk)
+static __always_inline struct tcp_sock *attribute_socket(struct attribution *c, __u32 policy, struct bpf_sock *sk)
 {
 	struct tcp_sock *tp = c && sk ? bpf_skc_to_tcp_sock(sk) : NULL;
 
 	if (tp)
-		find_charge(c, policy, sk, tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup);
+		find_attribution(c, policy, sk, tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup);
 	return tp;
 }
 
 /* Global, for the reason given in accounting.h. */
-__noinline int charge_of_connect(struct bpf_sock_ops *op, struct charge *c, __u32 policy)
+__noinline int attribution_of_connect(struct bpf_sock_ops *op, struct attribution *c, __u32 policy)
 {
-	struct tcp_sock *tp = charge_socket(c, policy, op->sk);
+	struct tcp_sock *tp = attribute_socket(c, policy, op->sk);
 
 	if (!tp)
 		return 0;
@@ -245,8 +246,8 @@ __noinline int charge_of_connect(struct bpf_sock_ops *op, struct charge *c, __u3
 }
 
 /* The same before connect() goes on: there is no route yet, and no account is made. */
-__noinline int charge_before_connect(struct bpf_sock_addr *ctx, struct charge *c, __u32 policy)
+__noinline int attribution_before_connect(struct bpf_sock_addr *ctx, struct attribution *c, __u32 policy)
 {
-	charge_socket(c, policy, ctx->sk);
+	attribute_socket(c, policy, ctx->sk);
 	return 0;
 }

@@ -42,15 +42,15 @@ static __always_inline void note_contact_of(struct attempt *a, const struct poli
 
 /* Describes an attempt whose record has its address and first flags. Not inlined: the frames of its callers, and of
  * what they call after it, share 512 bytes of stack. */
-static __noinline int describe(struct attempt *a, __u32 policy, struct tcp_sock *tp, const struct charge *charge,
-			       __u64 now)
+static __noinline int describe(struct attempt *a, __u32 policy, struct tcp_sock *tp,
+			       const struct attribution *attribution, __u64 now)
 {
 	const struct policy *p = &policies[policy & 1];
 	struct cgroup *cgroup = tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup;
 
-	a->scope = charge->scope;
-	a->account = charge->account;
-	a->interface = charge->interface;
+	a->scope = attribution->scope;
+	a->account = attribution->account;
+	a->interface = attribution->interface;
 	if (bpf_core_field_exists(tp->is_mptcp) && tp->is_mptcp)
 		a->flags |= ATTEMPT_MPTCP;
 	if (p->never_hold.rules && is_never_held(p, policy, cgroup))
@@ -83,17 +83,17 @@ __noinline int describe_at_egress(struct __sk_buff *skb)
 	struct attempt *a = find_record(bpf_get_socket_cookie(skb));
 	struct bpf_sock *sk = skb->sk;
 	__u32 policy = policy_now & 1;
-	struct charge charge = {};
+	struct attribution attribution = {};
 	struct tcp_sock *tp;
 
 	if (!sk || !a)
 		return 0;
-	tp = charge_socket(&charge, policy, sk);
+	tp = attribute_socket(&attribution, policy, sk);
 	if (!tp)
 		return 0;
-	if (charge.account && !find_account(charge.scope, charge.account, charge.cgroup_id))
-		charge.account = 0;
-	describe(a, policy, tp, &charge, bpf_ktime_get_ns());
+	if (attribution.account && !find_account(attribution.scope, attribution.account, attribution.cgroup_id))
+		attribution.account = 0;
+	describe(a, policy, tp, &attribution, bpf_ktime_get_ns());
 	note_place(a, &tp->inet_conn.icsk_inet.sk);
 	return 1;
 }

@@ -127,7 +127,7 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	__u32 mode = mode_now(p);
 	enum verdict verdict;
-	struct charge charge = {};
+	struct attribution attribution = {};
 	struct attempt *a;
 	__u64 now;
 
@@ -140,8 +140,8 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	a->flags = ATTEMPT_DECIDED;
 	a->port = bpf_ntohl(op->remote_port);
 	if (p->exec_level || p->rules.rules || p->interfaces)
-		charge_of_connect(op, &charge, policy);
-	describe(a, policy, tp, &charge, now);
+		attribution_of_connect(op, &attribution, policy);
+	describe(a, policy, tp, &attribution, now);
 	if (!keep_record(a))
 		return;
 	verdict = accounting_begin(a, mode, now);

@@ -30,11 +30,12 @@ static __always_inline struct party *part_of_connect(__u64 top, __u64 part)
 	return party || !parts_are_full() ? party : find_party(top, OTHER_PARTS);
 }
 
-static __always_inline int is_met(const struct policy *p, const struct charge *charge, const struct tcp_sock *tp,
-				  const struct prefix *to, __u16 port)
+static __always_inline int is_met(const struct policy *p, const struct attribution *attribution,
+				  const struct tcp_sock *tp, const struct prefix *to, __u16 port)
 {
-	if (p->knows && is_known_to((__u64)charge->scope << PORT_BITS | cell_of(charge->account, port), charge->account,
-				    namespace_of(tp)->net_cookie, half_of(to->addr), half_of(to->addr + 8)))
+	if (p->knows &&
+	    is_known_to((__u64)attribution->scope << PORT_BITS | cell_of(attribution->account, port),
+			attribution->account, namespace_of(tp)->net_cookie, half_of(to->addr), half_of(to->addr + 8)))
 		return 1;
 	return p->names && !is_foreign(tp) &&
 	       is_named(p, tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup, to->addr, bpf_ktime_get_ns());
@@ -45,7 +46,7 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 	__u32 policy = policy_now & 1;
 	const struct policy *p = &policies[policy];
 	struct bpf_sock *sk = ctx->sk;
-	struct charge charge = {};
+	struct attribution attribution = {};
 	struct cgroup *cgroup;
 	struct tcp_sock *tp;
 	struct accounting b;
@@ -67,21 +68,21 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 		return 1;
 	cgroup = tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup;
 	if (p->exec_level || p->rules.rules)
-		charge_before_connect(ctx, &charge, policy);
-	if (!open_scopes(&b, p, charge.scope, charge.account, 0))
+		attribution_before_connect(ctx, &attribution, policy);
+	if (!open_scopes(&b, p, attribution.scope, attribution.account, 0))
 		return 1;
 	/* An account that no attempt has used yet refuses nothing. */
 	if (b.scope[CHARGED_OWN] && is_unreleased(p, b.scope[CHARGED_OWN]))
-		release_scope(charge.scope, charge.account, p->released);
+		release_scope(attribution.scope, attribution.account, p->released);
 	if (is_unreleased(p, host_of(&b)))
 		release_scope(0, 0, p->released);
 	if (asks) {
 		top = top_of(p, cgroup);
-		b.part = part_of_connect(top, part_of(charge.scope, charge.account));
+		b.part = part_of_connect(top, part_of(attribution.scope, attribution.account));
 	}
 	/* A party without an entry has no record in records_beside. */
 	room = room || has_share_beside(find_party(top, WHOLE_TOP), b.part, beside, 0);
-	refusal = refusal_of(&b, asks && is_met(p, &charge, tp, to, bpf_ntohs((__u16)ctx->user_port)),
+	refusal = refusal_of(&b, asks && is_met(p, &attribution, tp, to, bpf_ntohs((__u16)ctx->user_port)),
 			     bpf_ktime_get_ns());
 	if (room && refusal == REFUSAL_NONE)
 		return 1;

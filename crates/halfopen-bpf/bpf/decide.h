@@ -117,7 +117,7 @@ static __always_inline __u32 waiting_before(const struct party *part, const stru
 }
 
 /* At the host, a newcomer yields only to the waiters of its own part; past those of other parts it takes a turn like
- * any of them. Where the host charges credit, the order of the credit bucket applies too. */
+ * any of them. Where a first contact costs credit at the host, the order of the credit bucket applies too. */
 static __always_inline int may_admit_at_host(struct accounting *b, const struct attempt *a, __u64 now)
 {
 	const struct limits *l = b->limits[CHARGED_HOST];
@@ -375,7 +375,7 @@ static __always_inline void go_out(struct accounting *b, struct attempt *a, __u6
 	a->out_ns = now;
 }
 
-/* Decides whether this is a first contact: the first charged scope that charges credit decides. The caller has set
+/* Decides whether this is a first contact: the first charged scope where it costs credit decides. The caller has set
  * ATTEMPT_FIRST if the address has not answered lately. Needs no lock. */
 static __always_inline void tell_first(struct accounting *b, struct attempt *a)
 {

@@ -48,7 +48,7 @@ __noinline int find_sender(struct __sk_buff *skb)
 	const struct policy *p = &policies[policy];
 	struct datagram_socket *d = NULL;
 	struct bpf_sock *sk = skb->sk;
-	struct charge charge = {};
+	struct attribution attribution = {};
 
 	if (sk)
 		sk = bpf_sk_fullsock(sk);
@@ -64,13 +64,13 @@ __noinline int find_sender(struct __sk_buff *skb)
 	if (cgroup && bpf_sk_cgroup_id(sk) == cgroup->kn->id) {
 		d->never_hold = p->never_hold.rules && is_never_held(p, policy, cgroup);
 		if (p->exec_level || p->rules.rules)
-			find_charge(&charge, policy, sk, cgroup);
-		if (charge.account && !find_account(charge.scope, charge.account, charge.cgroup_id))
-			charge.account = 0;
+			find_attribution(&attribution, policy, sk, cgroup);
+		if (attribution.account && !find_account(attribution.scope, attribution.account, attribution.cgroup_id))
+			attribution.account = 0;
 	}
-	d->scope = charge.scope;
-	d->account = charge.account;
-	d->account_cgroup = charge.cgroup_id;
+	d->scope = attribution.scope;
+	d->account = attribution.account;
+	d->account_cgroup = attribution.cgroup_id;
 	return 1;
 }
 

@@ -40,7 +40,7 @@ static __thread const unsigned int *to_read;
 #include "refuse.h"
 #include "remembered.h"
 
-static struct accounting open_accounting(const struct native_charge *c)
+static struct accounting open_accounting(const struct native_accounting *c)
 {
 	struct accounting b = { .top = c->top, .part = c->part };
 
@@ -93,7 +93,7 @@ static enum verdict syn_leaves(struct attempt *a, enum verdict verdict, __u64 no
 }
 
 /* Whether connect() fails at once; counts the refusal. */
-__u32 native_refuse(const struct native_charge *c, int met, __u64 now)
+__u32 native_refuse(const struct native_accounting *c, int met, __u64 now)
 {
 	struct accounting b = open_accounting(c);
 	enum refusal refusal = refusal_of(&b, met, now);
@@ -103,7 +103,7 @@ __u32 native_refuse(const struct native_charge *c, int met, __u64 now)
 	return refusal;
 }
 
-__u32 native_begin(const struct native_charge *c, struct attempt *a, __u32 mode, __u64 now)
+__u32 native_begin(const struct native_accounting *c, struct attempt *a, __u32 mode, __u64 now)
 {
 	struct accounting b = open_accounting(c);
 
@@ -114,7 +114,7 @@ __u32 native_begin(const struct native_charge *c, struct attempt *a, __u32 mode,
 }
 
 /* A waiter's address has become known. */
-void native_known(const struct native_charge *c, struct attempt *a, __u64 now)
+void native_known(const struct native_accounting *c, struct attempt *a, __u64 now)
 {
 	struct accounting b = open_accounting(c);
 
@@ -122,7 +122,7 @@ void native_known(const struct native_charge *c, struct attempt *a, __u64 now)
 		is_first_no_more(&b, a, now);
 }
 
-__u32 native_recheck(const struct native_charge *c, struct attempt *a, __u32 mode, __u64 now)
+__u32 native_recheck(const struct native_accounting *c, struct attempt *a, __u32 mode, __u64 now)
 {
 	struct accounting b = open_accounting(c);
 
@@ -145,7 +145,7 @@ static void all_hear(struct accounting *b, struct attempt *a, enum heard heard, 
 	a->flags &= ~ATTEMPT_PENDING;
 }
 
-__u32 native_resend(const struct native_charge *c, struct attempt *a, __u32 mode, __u64 now)
+__u32 native_resend(const struct native_accounting *c, struct attempt *a, __u32 mode, __u64 now)
 {
 	struct accounting b = open_accounting(c);
 
@@ -154,7 +154,7 @@ __u32 native_resend(const struct native_charge *c, struct attempt *a, __u32 mode
 	return syn_leaves(a, attempt_resend(&b, a, mode, now), now);
 }
 
-void native_end(const struct native_charge *c, struct attempt *a, __u32 ending, __u32 neighbours, __u64 now)
+void native_end(const struct native_accounting *c, struct attempt *a, __u32 ending, __u32 neighbours, __u64 now)
 {
 	struct accounting b = open_accounting(c);
 	__u32 walk;
@@ -192,7 +192,7 @@ static void settle_shared(struct accounting *b, const struct attempt *a, __u32 *
 }
 
 /* As accounting_begin() does, on accounting that several threads use at once. */
-__u32 native_begin_shared(const struct native_charge *c, struct attempt *a, __u32 *lock, __u32 mode, __u64 now)
+__u32 native_begin_shared(const struct native_accounting *c, struct attempt *a, __u32 *lock, __u32 mode, __u64 now)
 {
 	struct accounting b = open_accounting(c);
 	enum verdict verdict;
@@ -210,7 +210,7 @@ __u32 native_begin_shared(const struct native_charge *c, struct attempt *a, __u3
 
 /* As accounting_end() does. Returns whether the attempt ended at once (1), and whether an attempt is then seen to wait
  * (2). */
-int native_end_shared(const struct native_charge *c, struct attempt *a, __u32 *lock, __u32 ending, __u64 now)
+int native_end_shared(const struct native_accounting *c, struct attempt *a, __u32 *lock, __u32 ending, __u64 now)
 {
 	struct accounting b = open_accounting(c);
 	enum at_once at_once;
@@ -261,7 +261,7 @@ void native_walk_begins(struct scope *host)
 	walk_begins(host);
 }
 
-void native_seen(const struct native_charge *c, struct attempt *a)
+void native_seen(const struct native_accounting *c, struct attempt *a)
 {
 	struct accounting b = open_accounting(c);
 
@@ -330,7 +330,7 @@ int native_takes_names(__u8 cell)
 }
 
 /* What a credit bucket would offer now: credits, whether the newest goes first, and when the next credit comes back (0
- * = none is missing). Returns whether the scope charges credit. */
+ * = none is missing). Returns whether a first contact costs credit there. */
 int native_offer(const struct scope *s, const struct limits *l, __u32 bucket, __u64 now, __u64 number[3])
 {
 	struct trust then = s->trust[bucket % CREDIT_BUCKETS];

@@ -7,7 +7,7 @@
 #include "abi.h"
 
 /* What an attempt is charged to, in the form of `struct accounting`: the host's first; all others may be NULL. */
-struct native_charge {
+struct native_accounting {
 	struct scope *scope[CHARGED];
 	const struct limits *limits[CHARGED];
 	struct party *top;
@@ -16,20 +16,20 @@ struct native_charge {
 
 void native_describe(struct attempt *a, int never_hold, int first, int tried, int named, int foreign, __u64 address,
 		     __u16 port);
-__u32 native_refuse(const struct native_charge *c, int met, __u64 now);
-__u32 native_begin(const struct native_charge *c, struct attempt *a, __u32 mode, __u64 now);
-void native_known(const struct native_charge *c, struct attempt *a, __u64 now);
-__u32 native_recheck(const struct native_charge *c, struct attempt *a, __u32 mode, __u64 now);
-__u32 native_resend(const struct native_charge *c, struct attempt *a, __u32 mode, __u64 now);
-void native_end(const struct native_charge *c, struct attempt *a, __u32 ending, __u32 neighbours, __u64 now);
-__u32 native_begin_shared(const struct native_charge *c, struct attempt *a, __u32 *lock, __u32 mode, __u64 now);
-int native_end_shared(const struct native_charge *c, struct attempt *a, __u32 *lock, __u32 ending, __u64 now);
+__u32 native_refuse(const struct native_accounting *c, int met, __u64 now);
+__u32 native_begin(const struct native_accounting *c, struct attempt *a, __u32 mode, __u64 now);
+void native_known(const struct native_accounting *c, struct attempt *a, __u64 now);
+__u32 native_recheck(const struct native_accounting *c, struct attempt *a, __u32 mode, __u64 now);
+__u32 native_resend(const struct native_accounting *c, struct attempt *a, __u32 mode, __u64 now);
+void native_end(const struct native_accounting *c, struct attempt *a, __u32 ending, __u32 neighbours, __u64 now);
+__u32 native_begin_shared(const struct native_accounting *c, struct attempt *a, __u32 *lock, __u32 mode, __u64 now);
+int native_end_shared(const struct native_accounting *c, struct attempt *a, __u32 *lock, __u32 ending, __u64 now);
 void native_others_come_first(__u32 times);
 __u32 native_out_at_exchange(const struct scope *s);
 void native_drift_slots(struct scope *s, __s64 by);
 int native_datagram(struct scope *s, const struct limits *l, __u64 now);
 void native_walk_begins(struct scope *host);
-void native_seen(const struct native_charge *c, struct attempt *a);
+void native_seen(const struct native_accounting *c, struct attempt *a);
 int native_is_gone(__u64 began_ns, __u64 asked_ns, int met, int has_walked, __u64 walk_ns, __u64 now);
 void native_walk_is_over(struct scope *host);
 int native_walk_ends(struct scope *s, __u32 walk);

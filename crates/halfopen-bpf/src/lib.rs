@@ -22,10 +22,11 @@ mod sys;
 pub use abi::ScopeId;
 pub use decode::accounts::{Account, AccountOf, Trust};
 pub use decode::denied::{Denied, DenyCount};
+pub use decode::faults::{Fault, FaultCount};
 pub use decode::names::{Named, NamesCounts};
 pub use decode::records::{
-    AccountId, Attempt, AttemptState, Became, Fault, FaultCount, HeldAttempt, Place, Program, ProgramCount,
-    RingEvent, Shortcoming, Turn,
+    AccountId, Attempt, AttemptState, Became, HeldAttempt, Place, Program, ProgramCount, RingEvent,
+    Shortcoming, Turn,
 };
 pub use decode::stopped_datagrams::StoppedDatagram;
 pub use encode::resolvers::RESOLVERS;
@@ -39,5 +40,6 @@ pub use load::pins::{PINS, remove_pins};
 pub use probe::{Finding, Probe, probes};
 pub use settings::{DenyRule, InterfaceRule, NameTrust, NeverHold, Per, ScopeRule, Settings};
 pub use sys::cgroup::{CgroupDir, path_of_id, shown_path_of_id};
+pub use sys::clock::monotonic;
 pub use sys::netns::{IpFamily, raw_socket};
 pub use sys::text;

@@ -201,7 +201,7 @@ impl Accounting {
         self.account(scope).map_or_else(Repute::default, |account| account.scope.repute(bucket))
     }
 
-    /// What waiters for a scope's credit can expect at `now`; `None` if the scope charges none.
+    /// What waiters for a scope's credit can expect at `now`; `None` if a first contact costs none there.
     #[must_use]
     pub fn offer(&self, scope: ScopeId, bucket: CreditBucket, now: u64) -> Option<Offer> {
         let account = self.account(scope)?;

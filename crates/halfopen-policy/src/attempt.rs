@@ -95,7 +95,7 @@ pub struct Origin {
 
 impl Origin {
     /// The credit bucket that it would spend from if its address were unknown. Cells of ports are those of
-    /// account number 0, because [`crate::Accounting`] charges accounts without a number.
+    /// account number 0, because the accounts of [`crate::Accounting`] have no number.
     #[must_use]
     pub fn bucket(&self) -> CreditBucket {
         let cell = PortCell::of(0, self.port);

@@ -1,4 +1,4 @@
-//! What a scope charges for contacts with unknown addresses: the numbers of a configuration.
+//! What contacts with unknown addresses cost in a scope: the numbers of a configuration.
 
 use crate::abi;
 use crate::limits::Rate;

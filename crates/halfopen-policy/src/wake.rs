@@ -3,7 +3,7 @@
 //! A waiter that is woken asks a little later, once only: if it finds no turn, it is back on its own timers.
 //! So the waker wakes the waiters whose turn it is in the round (`bpf/parties.h`), and no more of them than
 //! there are turns: those that are due now, and those that will be due by the time they ask. Where wakeups
-//! are lost, it sends only an occasional one as a trial. No clock and no kernel: the caller tells it what
+//! are lost, it sends only an occasional one as a canary. No clock and no kernel: the caller tells it what
 //! happened, and when.
 
 mod account;
@@ -81,7 +81,7 @@ struct Waiter {
 #[derive(Debug, Clone, Copy)]
 struct Woken {
     at: u64,
-    /// The wakeup was a trial: whether it would have an effect was unknown.
+    /// The wakeup was a canary: whether it would have an effect was unknown.
     is_trial: bool,
 }
 

@@ -249,7 +249,7 @@ fn dead_peers_wake_nobody_in_vain() {
     assert!(in_vain <= 12, "{in_vain} were woken in vain");
 }
 
-/// A party's first wake is a trial; it had an effect. No slot is free afterwards.
+/// A party's first wake is a canary; it had an effect. No slot is free afterwards.
 fn had_an_effect(wakes: &mut Wakes, lane: Lane) {
     let one = WaiterId::MAX;
     let read = |in_use| Reading { at: 0, limits: limits(1, None), in_use, next_turn: 0, credit: None };

@@ -5,10 +5,10 @@ use crate::control::AccountName;
 use crate::exit::WrongUse;
 use crate::privileged::Reach;
 use crate::privileged::serving::Turn;
+use crate::utc_time::UtcTime;
 use crate::{config, runtime_dir};
 use clap::{Args, Parser, Subcommand};
 use halfopen_policy::limits::parse_time;
-use jiff::Timestamp;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -73,7 +73,7 @@ pub enum Command {
         json: bool,
         /// Leave out events before this time: RFC 3339, or how long ago, such as 10m
         #[arg(long, value_name = "T", value_parser = since)]
-        since: Option<Timestamp>,
+        since: Option<UtcTime>,
     },
     /// Print the value in force for a key
     #[command(after_help = "Example: halfopen get host.half_open")]
@@ -144,6 +144,9 @@ pub enum Command {
         /// A process ID, an address, or an address with a port
         #[arg(value_name = "PID|ADDR", value_parser = subject)]
         subject: crate::control::Subject,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Check the configuration and print the values that result
     ///
@@ -170,6 +173,9 @@ pub enum Command {
         /// Test on this cgroup instead of the root cgroup
         #[arg(long, value_name = "PATH")]
         cgroup: Option<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -223,10 +229,10 @@ pub struct Exec {
     pub command: Vec<OsString>,
 }
 
-fn since(text: &str) -> Result<Timestamp, WrongUse> {
+fn since(text: &str) -> Result<UtcTime, WrongUse> {
     let back = || {
         let time = parse_time(text).ok()?;
-        Timestamp::now().checked_sub(time).ok()
+        Some(UtcTime::now().before(time))
     };
     text.parse().ok().or_else(back).ok_or_else(|| {
         WrongUse(
@@ -296,8 +302,8 @@ mod tests {
 
     #[test]
     fn times_and_subjects() {
-        assert_eq!(since("1970-01-01T01:00:00+01:00").unwrap(), Timestamp::UNIX_EPOCH);
-        assert!(since("10m").unwrap() < Timestamp::now());
+        assert_eq!(since("1970-01-01T01:00:00+01:00").unwrap(), UtcTime::EPOCH);
+        assert!(since("10m").unwrap() < UtcTime::now());
         assert!(since("yesterday").is_err());
         assert_eq!(subject("7").unwrap(), Subject::Pid(7));
         assert_eq!(subject("::1").unwrap(), Subject::Address("::1".parse().unwrap()));

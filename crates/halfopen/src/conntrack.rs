@@ -1,8 +1,10 @@
 //! How full the kernel's connection tracking is. A SYN passes netfilter's hooks before it is held, so with connection
 //! tracking a held SYN takes an entry like one that leaves.
 
+use crate::rate_limit::RateLimit;
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::read;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::os::fd::OwnedFd;
@@ -14,7 +16,6 @@ pub const DIRECTORY: &str = "/proc/sys/net/netfilter";
 const NEARLY_FULL: u64 = 80;
 /// The percentage of the second warning.
 const ALL_BUT_FULL: u64 = 95;
-const PAUSE: Duration = Duration::from_mins(1);
 
 /// The directory of the counts. It stays open because a sandboxed process can reach it in no other way.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ fn parse(text: &[u8]) -> Option<u64> {
 }
 
 /// The tracked connections of a network namespace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Conntrack {
     /// `nf_conntrack_count`.
     pub entries: u64,
@@ -90,7 +91,7 @@ impl fmt::Display for Conntrack {
 #[derive(Debug, Default)]
 pub struct Told {
     mark: u64,
-    at: Option<Duration>,
+    limit: RateLimit<()>,
 }
 
 impl Told {
@@ -101,10 +102,8 @@ impl Told {
             self.mark = mark;
             return None;
         }
-        if self.at.is_some_and(|at| at + PAUSE > now) {
-            return None;
-        }
-        *self = Self { mark, at: Some(now) };
+        self.limit.take(now, ())?;
+        self.mark = mark;
         Some(found.explain())
     }
 }

@@ -13,6 +13,22 @@ pub const WRONG_USE: u8 = 2;
 /// Privilege or a kernel feature is missing.
 pub const CANNOT: u8 = 3;
 
+/// All codes: what each means, and what to do.
+pub const CODES: [(u8, &str, &str); 4] = [
+    (0, "success", "nothing"),
+    (FAILED, "failure: the message says what was tried, and why it failed", "follow the message"),
+    (
+        WRONG_USE,
+        "wrong usage: nothing was tried",
+        "correct the command line; `halfopen COMMAND --help` shows it",
+    ),
+    (
+        CANNOT,
+        "no privilege, or no support by the kernel: trying again does not help",
+        "run it as root; `halfopen doctor` shows what is missing",
+    ),
+];
+
 /// The command line is wrong in a way that its grammar does not catch.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]

@@ -1,5 +1,5 @@
-//! The daemon after its start, looked at from outside: it has nothing left, and all that it is for still works; its hand
-//! ends with it, and it goes on without its hand.
+//! The daemon after its start, looked at from outside: it has nothing left, and all that it is for still works; its
+//! privileged helper ends with it, and it goes on without one.
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 

@@ -11,8 +11,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use testkit::desk::PATIENCE;
-use testkit::rig::{AT_ONCE, block, limit, until, wait_for};
+use testkit::desk::{self, PATIENCE};
+use testkit::rig::{AT_ONCE, block, limit, until};
 use testkit::{Cgroup, Dialling, HostKind, Lab, Limiter, Mix, PORT, Scope, require_lab};
 
 const LIMIT: u32 = 2;
@@ -206,7 +206,7 @@ fn a_rule_that_meets_nobody_is_told() {
     let limiter = limit(&lab, lab.cgroup(), LIMIT, &[("never_hold", rules)]);
     let status = limiter.command().arg("status").output().unwrap();
     let status = String::from_utf8(status.stdout).unwrap();
-    for why in ["no user no such user in /etc/passwd", "there is no /nonexistent"] {
+    for why in ["no user no such user: getent passwd finds none", "there is no /nonexistent"] {
         assert!(status.contains(why) && limiter.stderr().contains(why), "{why}: {status}");
     }
 }
@@ -261,7 +261,7 @@ fn a_file_that_was_replaced_is_the_new_one() {
     let started_before = full.run(full.lab.cgroup(), &agent);
     fs::rename(installed.copy("agent.new"), &agent).unwrap();
     let noticed = || full.limiter.stderr().contains("a file that `never_hold` names was replaced");
-    wait_for("the new file to be noticed", PATIENCE, noticed);
+    desk::until("the new file to be noticed", PATIENCE, || noticed().then_some(()));
     let _no_longer = full.is_held(started_before);
     full.goes_out(full.run(full.lab.cgroup(), &agent));
 }

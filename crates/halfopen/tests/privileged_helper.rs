@@ -17,7 +17,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use testkit::desk::{PATIENCE, program, said, until};
 use testkit::{Lab, require_lab};
 
-/// A hand of this test's own, with the test in the daemon's place.
+/// A privileged helper of this test's own, with the test in the daemon's place.
 struct Asked {
     socket: OwnedFd,
     process: Child,
@@ -180,6 +180,22 @@ fn what_is_no_request_is_refused() {
     let refused = helper.refuses(&json!({"open": {"path": "/\u{1}".repeat(1_000)}}));
     assert!(refused.len() < 600 && refused.ends_with(" bytes more]"), "bounded and escaped: {refused}");
     assert_eq!(helper.ended().code(), Some(0), "it ends with the daemon");
+}
+
+#[test]
+fn it_asks_the_name_service_for_names_and_nothing_else() {
+    let place = tempfile::tempdir().unwrap();
+    let helper = Asked::start(place.path(), Path::new("/nonexistent"));
+    let number = |name: &str| helper.ask(&json!({"user_number": {"name": name}})).0;
+    assert_eq!(number("root"), json!({"user_number": {"number": 0}}));
+    for nobody in ["-s", "--help", "no such user", "../root", "$(id)"] {
+        assert_eq!(number(nobody), json!({"user_number": {"number": null}}), "{nobody}");
+    }
+    for name in ["", "0", "root:x", "root\n", "a\0b", &"a".repeat(257)] {
+        let refused = helper.refuses(&json!({"user_number": {"name": name}}));
+        assert!(refused.contains("no user can have this name"), "{name:?}: {refused}");
+    }
+    assert_eq!(helper.ended().code(), Some(0));
 }
 
 #[test]

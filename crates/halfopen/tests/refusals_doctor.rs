@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
+use halfopen::commands::{CheckResult, Doctor};
+use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -98,7 +100,16 @@ fn an_open_packet_socket_is_listed_with_its_owner() {
 fn a_cgroup_that_is_none_is_told() {
     require_lab!();
     let directory = tempfile::tempdir().unwrap();
-    let said = said(Command::new(program()).arg("doctor").arg("--cgroup").arg(directory.path()));
-    assert_eq!(said.code, Some(3), "{said:?}");
-    assert!(said.out.contains("not a cgroup2 directory: name one below the cgroup2 mount"), "{said:?}");
+    let told = said(Command::new(program()).arg("doctor").arg("--cgroup").arg(directory.path()));
+    assert_eq!(told.code, Some(3), "{told:?}");
+    assert!(told.out.contains("not a cgroup2 directory: name one below the cgroup2 mount"), "{told:?}");
+
+    // The same as JSON: exactly what the types, and so docs/reference/json.md, say.
+    let json = said(Command::new(program()).args(["doctor", "--json", "--cgroup"]).arg(directory.path()));
+    assert_eq!(json.code, Some(3), "{json:?}");
+    let printed: Value = serde_json::from_str(&json.out).unwrap();
+    let typed: Doctor = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(serde_json::to_value(&typed).unwrap(), printed);
+    let missing = typed.checks.iter().find(|check| check.result == CheckResult::Missing).unwrap();
+    assert!(told.out.contains(&missing.to_string()), "{missing} in {}", told.out);
 }

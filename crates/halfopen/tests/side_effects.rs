@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use std::net::{IpAddr, SocketAddr};
 use std::thread::sleep;
 use std::time::Duration;
-use testkit::desk::PATIENCE;
+use testkit::desk::{self, PATIENCE};
 use testkit::rig::calls::{Calls, IPPROTO_MPTCP, address};
 use testkit::rig::program::Program;
-use testkit::rig::{AT_ONCE, Rig, faults, host, until, wait_for};
+use testkit::rig::{AT_ONCE, Rig, faults, host, until};
 use testkit::{Cgroup, Family, HostKind, WORLD_V4, require_lab};
 
 const TCP_IS_MPTCP: i32 = 43;
@@ -78,7 +78,7 @@ fn mptcp_stays_if_its_turn_comes_soon_and_is_never_switched_off() {
         let before = rechecks(&rig);
         let mptcp = is_mptcp(&calls, &server, || {
             rig.until("a waiter", |scope| scope.queued == 1);
-            wait_for("its re-checks", PATIENCE, || rechecks(&rig) >= before + in_vain);
+            desk::until("its re-checks", PATIENCE, || (rechecks(&rig) >= before + in_vain).then_some(()));
             rig.allow(2);
         });
         let at = rechecks(&rig) - before;
@@ -169,7 +169,7 @@ fn window_after_many_rechecks(timestamps: &str) {
         calls.dial(name, to);
     }
     rig.until("three waiters", |scope| scope.queued == 3);
-    wait_for("some re-checks", PATIENCE, || rechecks(&rig) >= before + 12);
+    desk::until("some re-checks", PATIENCE, || (rechecks(&rig) >= before + 12).then_some(()));
     drop(blockers);
     for (name, _) in dials {
         calls.ends(name, Ok(()));
@@ -203,7 +203,7 @@ fn ecn_is_lost_by_a_wait_unless_the_fallback_is_off() {
         calls.dial("it", rig.host(HostKind::Live));
         if held {
             rig.until("a waiter", |scope| scope.queued == 1);
-            wait_for("some re-checks", PATIENCE, || rechecks(&rig) >= before + 3);
+            desk::until("some re-checks", PATIENCE, || (rechecks(&rig) >= before + 3).then_some(()));
             drop(blocker);
         }
         calls.ends("it", Ok(()));
@@ -228,7 +228,7 @@ fn each_recheck_counts_as_a_repeated_syn() {
     let calls = rig.calls();
     calls.dial("it", rig.host(HostKind::Live));
     until(&rig.limiter, "a waiter", AT_ONCE, |scope| scope.queued == 1);
-    wait_for("some re-checks", PATIENCE, || rechecks(&rig) >= before[0] + 5);
+    desk::until("some re-checks", PATIENCE, || (rechecks(&rig) >= before[0] + 5).then_some(()));
     drop(blocker);
     calls.ends("it", Ok(()));
     let after = counters();
@@ -261,6 +261,6 @@ fn one_that_begins_and_is_released_where_its_syn_leaves_keeps_its_options() {
     rig.allow(2);
     rig.until("its release", |scope| (scope.half_open, scope.queued) == (2, 0));
     assert!(faults(&rig.limiter).contains_key("decided_at_egress"), "it asked elsewhere: nothing is shown");
-    wait_for("its timers", PATIENCE, || calls.info("it", "retransmits") >= 3);
+    desk::until("its timers", PATIENCE, || (calls.info("it", "retransmits") >= 3).then_some(()));
     assert_eq!(calls.budget("it"), own);
 }

@@ -7,10 +7,10 @@ use testkit::rig;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-use testkit::desk::PATIENCE;
+use testkit::desk::{self, PATIENCE};
 use testkit::invariant::{Invariant, attempts};
 use testkit::rig::calls::Calls;
-use testkit::rig::{AT_ONCE, Rig, allow, host, limit, until, wait_for};
+use testkit::rig::{AT_ONCE, Rig, allow, host, limit, until};
 use testkit::{Cgroup, Dialer, Family, HostKind, Kind, Lab, Mix, Segment, Side, require_lab};
 
 /// From one turn to the next: no waiter's first timer runs sooner where it is to be woken.
@@ -81,7 +81,7 @@ fn without_poke_nothing_is_sent_and_timers_are_short() {
     let before = rechecks(&rig);
     released_after(&rig, &calls, || {
         calls.dial("it", rig.host(HostKind::Live));
-        wait_for("its own re-checks", AT_ONCE, || rechecks(&rig) > before + 2);
+        desk::until("its own re-checks", AT_ONCE, || (rechecks(&rig) > before + 2).then_some(()));
     });
     assert_eq!(lo.resets(), 0);
     // Set live, it is in force for the next waiter.
@@ -145,7 +145,7 @@ fn one_woken_by_somebody_else_stays_held() {
         let mut python = rig.lab.client().command_in(&outside, "python3");
         assert!(python.args(["-c", &forged]).status().unwrap().success());
     }
-    wait_for("a re-check", AT_ONCE, || rechecks(&rig) > before);
+    desk::until("a re-check", AT_ONCE, || (rechecks(&rig) > before).then_some(()));
     sleep(Duration::from_secs(1));
     assert_eq!((rig.scope().queued, calls.has_ended("it")), (1, false));
     let captured = capture.finish().unwrap();
@@ -191,7 +191,7 @@ fn a_firewall_on_lo_costs_the_wake_and_nothing_else() {
         let output = rig.limiter.command().args(["status", "--json"]).output().unwrap();
         String::from_utf8(output.stdout).unwrap().contains("wakeups_without_effect")
     };
-    wait_for("the limiter to say so", AT_ONCE, degraded);
+    desk::until("the limiter to say so", AT_ONCE, || degraded().then_some(()));
 }
 
 #[test]
@@ -246,7 +246,7 @@ impl Pinned {
             .spawn()
             .unwrap();
         let socket = run.path().join("control.sock");
-        wait_for("the daemon", PATIENCE, || socket.exists());
+        desk::until("the daemon", PATIENCE, || socket.exists().then_some(()));
         Self { child, pins: pins.to_owned(), _run: run }
     }
 
@@ -309,7 +309,9 @@ impl Recording {
         command.args(["-i", "lo", "-n", "-U", "--immediate-mode", "-Z", "root", "-w"]).arg(file.path());
         let tcpdump = command.arg(filter).stderr(Stdio::null()).spawn().unwrap();
         // The header is written once it listens.
-        wait_for("tcpdump", PATIENCE, || std::fs::metadata(file.path()).unwrap().len() >= 24);
+        desk::until("tcpdump", PATIENCE, || {
+            (std::fs::metadata(file.path()).unwrap().len() >= 24).then_some(())
+        });
         Self { tcpdump, file }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use halfopen_bench::peers::judge::Showing;
-use halfopen_bench::trial::NONE;
+use halfopen_bench::runs::NONE;
 use serde_json::{Value, json};
 use testkit::Spread;
 

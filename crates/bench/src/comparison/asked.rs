@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use halfopen_bench::peers::{PEERS, Peer, named};
-use halfopen_bench::trial::{Run, carry_out};
+use halfopen_bench::runs::{Run, carry_out};
 
 use crate::comparison::page_load::{Beside, PageLoad};
 

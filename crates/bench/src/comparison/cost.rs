@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use halfopen_bench::peers::{Peer, processor_time};
-use halfopen_bench::trial::{Limiter, NONE};
+use halfopen_bench::runs::{Limiter, NONE};
 use serde_json::{Value, json};
 use testkit::workload::VICTIM;
 use testkit::{Dialer, HostKind, Lab, Mix, Spread, artifact};

@@ -16,7 +16,7 @@ use std::fs;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use halfopen_bench::trial::work_off;
+use halfopen_bench::runs::work_off;
 use serde_json::{Value, json};
 use testkit::Machine;
 
@@ -42,7 +42,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let numbers = json!({
         "name": "peers", "machine": machine.to_json(), "seed": asked.seed, "repeat": asked.repeat,
         "aims": aims.iter().map(Aim::to_json).collect::<Vec<_>>(),
-        "runs": results.runs.iter().map(halfopen_bench::trial::Run::to_json).collect::<Vec<Value>>(),
+        "runs": results.runs.iter().map(halfopen_bench::runs::Run::to_json).collect::<Vec<Value>>(),
         "pages": results.pages.iter().map(page_load::PageLoad::to_json).collect::<Vec<Value>>(),
         "costs": results.costs.as_ref().map(Costs::to_json), "failures": results.failures,
     });

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use halfopen_bench::peers::Peer;
-use halfopen_bench::trial::Limiter;
+use halfopen_bench::runs::Limiter;
 use serde_json::{Value, json};
 use testkit::page::{Page, RESOURCES};
 use testkit::workload::{PATIENCE, THREADS, VICTIM, scanner};

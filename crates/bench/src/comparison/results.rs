@@ -1,7 +1,7 @@
 //! All that was measured.
 
 use halfopen_bench::peers::Peer;
-use halfopen_bench::trial::Run;
+use halfopen_bench::runs::Run;
 
 use crate::comparison::cost::Costs;
 use crate::comparison::page_load::{Beside, PageLoad};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::Duration;
 
-use halfopen_bench::trial::{Group, Run, Who};
+use halfopen_bench::runs::{Group, Run, Who};
 use testkit::Spread;
 
 use crate::comparison::page_load::Beside;

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
 
-use crate::trial::{InForce, TrialError};
+use crate::runs::{InForce, RunError};
 use serde_json::Value;
 use testkit::{Cgroup, Lab, artifact};
 
@@ -14,17 +14,17 @@ pub(crate) struct Ruleset {
 }
 
 impl Ruleset {
-    pub fn nft(lab: &Lab, rules: &str, table: &str) -> Result<Self, TrialError> {
+    pub fn nft(lab: &Lab, rules: &str, table: &str) -> Result<Self, RunError> {
         lab.client().nft(rules)?;
         Ok(Self::ended_by(&format!("nft delete table {table}")))
     }
 
-    pub fn iptables(lab: &Lab, rules: &str) -> Result<Self, TrialError> {
+    pub fn iptables(lab: &Lab, rules: &str) -> Result<Self, RunError> {
         lab.client().feed("iptables-restore", &[], rules)?;
         Ok(Self::ended_by("iptables -F OUTPUT"))
     }
 
-    pub fn tc(lab: &Lab, rules: &str) -> Result<Self, TrialError> {
+    pub fn tc(lab: &Lab, rules: &str) -> Result<Self, RunError> {
         lab.client().feed("tc", &["-batch", "-"], rules)?;
         Ok(Self::ended_by("tc qdisc del dev lab0 root"))
     }
@@ -33,7 +33,7 @@ impl Ruleset {
         Self { take_out: command.split(' ').map(str::to_owned).collect() }
     }
 
-    fn remove(&self, lab: &Lab) -> Result<(), TrialError> {
+    fn remove(&self, lab: &Lab) -> Result<(), RunError> {
         let words: Vec<_> = self.take_out.iter().map(String::as_str).collect();
         lab.client().feed(words[0], &words[1..], "")?;
         Ok(())
@@ -41,11 +41,11 @@ impl Ruleset {
 }
 
 impl InForce for Ruleset {
-    fn status(&self) -> Result<Value, TrialError> {
+    fn status(&self) -> Result<Value, RunError> {
         Ok(Value::Null)
     }
 
-    fn take_out(self: Box<Self>, lab: &Lab) -> Result<(), TrialError> {
+    fn take_out(self: Box<Self>, lab: &Lab) -> Result<(), RunError> {
         self.remove(lab)
     }
 }
@@ -58,8 +58,8 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    pub fn start(lab: &Lab, name: &str, arguments: &str, rules: &str) -> Result<Self, TrialError> {
-        let failed = |what: String| TrialError::Limiter { limiter: name.to_owned(), what };
+    pub fn start(lab: &Lab, name: &str, arguments: &str, rules: &str) -> Result<Self, RunError> {
+        let failed = |what: String| RunError::Limiter { limiter: name.to_owned(), what };
         let cgroup = lab.new_cgroup("peer-queue")?;
         let path = artifact("peer-queue", "PEER_QUEUE")?;
         let mut program = lab
@@ -90,7 +90,7 @@ impl Queue {
 }
 
 impl InForce for Queue {
-    fn status(&self) -> Result<Value, TrialError> {
+    fn status(&self) -> Result<Value, RunError> {
         Ok(Value::Null)
     }
 
@@ -98,14 +98,14 @@ impl InForce for Queue {
         vec![self.program.id()]
     }
 
-    fn take_out(mut self: Box<Self>, lab: &Lab) -> Result<(), TrialError> {
+    fn take_out(mut self: Box<Self>, lab: &Lab) -> Result<(), RunError> {
         // The rules first: without the program they would drop.
         self.rules.remove(lab)?;
         let ended_before = self.program.try_wait();
         end(&mut self.program);
         match ended_before {
             Ok(None) => Ok(()),
-            status => Err(TrialError::Limiter {
+            status => Err(RunError::Limiter {
                 limiter: "peer-queue".to_owned(),
                 what: format!("it had ended before it was told to: {status:?}"),
             }),

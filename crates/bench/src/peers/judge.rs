@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use crate::trial::{Group, Run, Who};
+use crate::runs::{Group, Run, Who};
 use testkit::Spread;
 
 /// Waits that differ by less are equal: a tick of the kernel's timers is 4 ms at 250 Hz, and labs run side by side.

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use crate::trial::{InForce, Limiter, Preset, TrialError};
+use crate::runs::{InForce, Limiter, Preset, RunError};
 use testkit::Lab;
 
 use crate::peers::in_force::{Queue, Ruleset};
@@ -79,10 +79,10 @@ impl Limiter for Peer {
         self.id
     }
 
-    fn put_into(&self, lab: &Lab) -> Result<Box<dyn InForce>, TrialError> {
+    fn put_into(&self, lab: &Lab) -> Result<Box<dyn InForce>, RunError> {
         let rules = self.rules.as_ref().map_or("", |rules| &rules.text);
         match &self.means {
-            Means::Nothing => Preset(crate::trial::NONE.to_owned()).put_into(lab),
+            Means::Nothing => Preset(crate::runs::NONE.to_owned()).put_into(lab),
             Means::Halfopen(preset) => Preset((*preset).to_owned()).put_into(lab),
             Means::Nft { table } => Ok(Box::new(Ruleset::nft(lab, rules, table)?)),
             Means::Iptables => Ok(Box::new(Ruleset::iptables(lab, rules)?)),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use halfopen_bench::trial::{NONE, Preset, Run, carry_out};
+use halfopen_bench::runs::{NONE, Preset, Run, carry_out};
 use testkit::workload::{NAMES, PEERS, SCANS, named};
 
 const LIMITERS: [&str; 5] = [NONE, "xp-sp2", "vista-home", "virus-throttle", "adaptive"];

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use halfopen_bench::trial::Run;
+use halfopen_bench::runs::Run;
 
 const COLOURS: [&str; 6] = ["#222222", "#d62728", "#ff7f0e", "#9467bd", "#1f77b4", "#2ca02c"];
 const WIDTH: f64 = 640.0;

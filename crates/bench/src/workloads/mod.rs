@@ -13,7 +13,7 @@ use std::fs;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use halfopen_bench::trial::{Limiter, Preset, Run, TrialError, work_off};
+use halfopen_bench::runs::{Limiter, Preset, Run, RunError, work_off};
 use serde_json::json;
 use testkit::{Lab, LabError, Machine};
 
@@ -69,7 +69,7 @@ fn leave_out_unknown(asked: &mut Asked) -> Result<Vec<String>> {
 /// What a program that did not start said, without its command line.
 fn why_not(error: &anyhow::Error) -> String {
     let why = match error.downcast_ref() {
-        Some(TrialError::Lab(LabError::NotReady { stderr, .. })) => stderr.trim().to_owned(),
+        Some(RunError::Lab(LabError::NotReady { stderr, .. })) => stderr.trim().to_owned(),
         _ => format!("{error:#}"),
     };
     why.replace('\n', " ")

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::time::Duration;
 
-use halfopen_bench::trial::{Group, NONE, Run, Who};
+use halfopen_bench::runs::{Group, NONE, Run, Who};
 use testkit::Spread;
 
 use crate::workloads::asked::Asked;

@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod denied;
+pub(crate) mod faults;
 pub(crate) mod fields;
 pub(crate) mod names;
 pub(crate) mod program_counts;

@@ -1,6 +1,6 @@
 //! What is in force: settings, exemptions, programs that are never held, and the scopes besides the host's.
 
-use super::{EXEMPT, Limiter, OwnScope, now};
+use super::{EXEMPT, Limiter, OwnScope};
 use crate::abi;
 use crate::abi::{RULE_SCOPES, SCOPES, ScopeId};
 use crate::decode::stopped_datagrams;
@@ -8,6 +8,7 @@ use crate::encode::{deny, never_hold, resolvers, scope_rules, values};
 use crate::error::{KernelError, bpf};
 use crate::settings::Settings;
 use crate::sys::cgroup::CgroupDir;
+use crate::sys::clock::monotonic;
 use halfopen_policy::kernel_form::{mode, nanos, no_limits};
 use halfopen_policy::{Limits, Mode};
 use libbpf_rs::{MapCore, MapFlags};
@@ -82,7 +83,7 @@ impl Limiter {
 
     /// From now on, leaves alone the attempts that are alive now and have no record.
     pub(super) fn count_from_now(&mut self) {
-        self.state.count_from(nanos(now()));
+        self.state.count_from(nanos(monotonic()));
     }
 
     /// Removes the exemptions that the settings do not name.

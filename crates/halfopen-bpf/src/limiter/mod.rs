@@ -25,13 +25,13 @@ use crate::load::optional_hooks::AttachHere;
 use crate::load::pins::{HOOKS, Pins};
 use crate::settings::Settings;
 use crate::sys::cgroup::CgroupDir;
+use crate::sys::clock::monotonic;
 use crate::sys::executable::{Executable, Executables};
 use halfopen_policy::wake::Credits;
 use halfopen_policy::{Limits, Mode};
 use libbpf_rs::{ErrorKind, Link, ProgramMut, RingBuffer, RingBufferBuilder};
 use named_scopes::Numbers;
 use optional::Optional;
-use rustix::time::{ClockId, clock_gettime};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
@@ -209,13 +209,13 @@ impl Limiter {
             scopes: BTreeMap::new(),
             counting_since: keeper
                 .as_ref()
-                .map_or_else(now, |keeper| Duration::from_nanos(keeper.counting_since_ns)),
+                .map_or_else(monotonic, |keeper| Duration::from_nanos(keeper.counting_since_ns)),
         };
         if let Some(keeper) = &keeper {
             limiter.adopt(keeper)?;
         }
         let trial = limiter.adopted.as_ref().and_then(|adopted| adopted.enforce_until);
-        if let Some(until) = trial.filter(|until| *until > now() && settings.mode != Mode::Enforce) {
+        if let Some(until) = trial.filter(|until| *until > monotonic() && settings.mode != Mode::Enforce) {
             limiter.settings.enforce_until = Some(until);
         }
         limiter.state.draw_salt()?;
@@ -296,9 +296,4 @@ fn attach(hook: &'static str, program: &ProgramMut<'_>, cgroup: &CgroupDir) -> R
         }
         _ => bpf(&format!("attaching {hook} to {}", cgroup.path().display()), error),
     })
-}
-
-/// The kernel part's clock.
-fn now() -> Duration {
-    clock_gettime(ClockId::Monotonic).try_into().unwrap_or_default()
 }

@@ -2,7 +2,7 @@
 //! accounting, until another name needs the number; also while its rule is gone, and from one daemon to the
 //! next.
 
-use super::{Limiter, now};
+use super::Limiter;
 use crate::abi;
 use crate::abi::{INTERFACE_SCOPES, RULE_SCOPES, SCOPES, ScopeId, plain};
 use crate::decode::accounts::{Account, Trust};
@@ -11,6 +11,7 @@ use crate::encode::rule_keys::{clear, put};
 use crate::error::{KernelError, bpf};
 use crate::limiter::walk;
 use crate::settings::Settings;
+use crate::sys::clock::monotonic;
 use halfopen_policy::kernel_form::nanos;
 use libbpf_rs::{MapCore, MapFlags};
 use std::collections::BTreeMap;
@@ -141,7 +142,7 @@ impl Limiter {
     /// # Errors
     /// If the map cannot be read.
     pub fn accounts(&self) -> Result<Vec<Account>, KernelError> {
-        accounts::read(&self.skel.maps.accounts, nanos(now()))
+        accounts::read(&self.skel.maps.accounts, nanos(monotonic()))
     }
 
     /// What became of the first contacts of a scope: the host's, a scope of `exec`, an interface's, or a

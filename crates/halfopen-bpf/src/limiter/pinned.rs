@@ -1,14 +1,15 @@
 //! The limiter's pins: what is left for the next daemon, and what is taken over from the last one.
 
-use super::{Adopted, AdoptedScope, Keep, Limiter, OwnScope, now};
+use super::{Adopted, AdoptedScope, Keep, Limiter, OwnScope};
 use crate::abi;
 use crate::abi::LAYOUT;
 use crate::abi::{RULE_SCOPES, ScopeId, plain};
-use crate::decode::records::Fault;
+use crate::decode::faults::Fault;
 use crate::encode::deny::DenyNames;
 use crate::error::{KernelError, bpf};
 use crate::load::pins::{HOOKS, Pins, RESTORE, map_file, remove_pin, remove_pins, version};
 use crate::sys::cgroup::CgroupDir;
+use crate::sys::clock::monotonic;
 use halfopen_policy::Limits;
 use halfopen_policy::kernel_form::nanos;
 use halfopen_policy::kernel_form::no_limits;
@@ -111,7 +112,7 @@ impl Limiter {
         let policy = self.state.policy();
         let mut adopted = Adopted {
             version: version(keeper),
-            unwatched: now().saturating_sub(Duration::from_nanos(keeper.seen_ns)),
+            unwatched: monotonic().saturating_sub(Duration::from_nanos(keeper.seen_ns)),
             lost_events: self.lost_events()?.saturating_sub(keeper.lost_events),
             host: Limits::from(&policy.limits[0]),
             enforce_until: (policy.enforce_until_ns != 0)
@@ -212,7 +213,7 @@ impl Limiter {
         let mut keeper = plain::read::<abi::keeper>(&bytes).unwrap_or_default();
         keeper.layout = LAYOUT;
         keeper.pid = std::process::id();
-        keeper.seen_ns = nanos(now());
+        keeper.seen_ns = nanos(monotonic());
         keeper.lost_events = self.lost_events()?;
         keeper.counting_since_ns = nanos(self.counting_since);
         keeper.cgroup_id = cgroup_id.unwrap_or(keeper.cgroup_id);

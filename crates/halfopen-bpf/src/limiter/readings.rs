@@ -1,17 +1,19 @@
 //! What the limiter reports: ledgers, counts, live attempts, faults, and events.
 
-use super::{Limiter, Turns, now};
+use super::{Limiter, Turns};
 use crate::abi;
 use crate::abi::{ScopeId, plain};
 use crate::decode::accounts;
 use crate::decode::denied::DenyCount;
+use crate::decode::faults::{Fault, FaultCount};
 use crate::decode::names::{Named, NamesCounts};
-use crate::decode::records::{AccountId, Attempt, Fault, FaultCount, ProgramCount, RingEvent, Shortcoming};
+use crate::decode::records::{AccountId, Attempt, ProgramCount, RingEvent, Shortcoming};
 use crate::decode::stopped_datagrams::StoppedDatagram;
 use crate::decode::{names, program_counts, stopped_datagrams};
 use crate::encode::rule_keys::{clear, put};
 use crate::error::{KernelError, bpf};
 use crate::limiter::walk::NAMESPACES;
+use crate::sys::clock::monotonic;
 use halfopen_policy::kernel_form::nanos;
 use halfopen_policy::wake::{CreditReading, Credits};
 use halfopen_policy::{Ledger, Limits};
@@ -72,7 +74,7 @@ impl Limiter {
     /// If the map cannot be read.
     pub fn ledger(&self, scope: ScopeId) -> Result<Ledger, KernelError> {
         let accounting = self.accounting(scope)?;
-        Ok(Ledger::of(&accounting, nanos(now())))
+        Ok(Ledger::of(&accounting, nanos(monotonic())))
     }
 
     pub(super) fn accounting(&self, scope: ScopeId) -> Result<abi::scope, KernelError> {
@@ -87,7 +89,7 @@ impl Limiter {
     /// # Errors
     /// If the map cannot be read.
     pub fn turns(&self, account: AccountId) -> Result<Option<Turns>, KernelError> {
-        let at = now();
+        let at = monotonic();
         let accounting = match account.id {
             0 => Some(self.accounting(account.scope)?),
             id => {
@@ -130,7 +132,7 @@ impl Limiter {
     ) -> Result<(), KernelError> {
         let namespaces = self.walks.namespaces()?;
         if !namespaces.is_empty() {
-            let number = self.state.socket_walk_begins(nanos(now()));
+            let number = self.state.socket_walk_begins(nanos(monotonic()));
             let through = walk(self.walks.sockets(), &namespaces);
             note_walked(&self.skel.maps.walked, &through, number)?;
         }
@@ -142,7 +144,7 @@ impl Limiter {
     /// # Errors
     /// If the walk fails.
     pub fn attempts(&self) -> Result<Vec<Attempt>, KernelError> {
-        self.walks.attempts(now())
+        self.walks.attempts(monotonic())
     }
 
     /// The faults since the accounting began that happened at least once.
@@ -151,7 +153,7 @@ impl Limiter {
     /// If the map cannot be read.
     pub fn faults(&self) -> Result<Vec<FaultCount>, KernelError> {
         let mut counts = Vec::new();
-        for (number, fault) in Fault::ALL.into_iter().enumerate() {
+        for (number, &fault) in Fault::ALL.iter().enumerate() {
             let count = plain::sum_of_cpus(&self.skel.maps.faults, number as u32);
             let count = count.map_err(|error| bpf("reading the fault counters", error))?;
             if count > 0 {
@@ -174,7 +176,7 @@ impl Limiter {
     /// # Errors
     /// If the map cannot be read.
     pub fn who_was_told(&self, address: IpAddr) -> Result<Vec<Named>, KernelError> {
-        names::read_named(&self.skel.maps.named, address, now())
+        names::read_named(&self.skel.maps.named, address, monotonic())
     }
 
     /// What this kernel lacks without which the limit holds, but less well; as found when the limiter was

@@ -1,7 +1,8 @@
-//! Finds cgroups: the mount, a directory, the path that belongs to an id.
+//! Finds cgroups: a directory, the path that belongs to an id.
 
 use crate::error::KernelError;
 use crate::sys::text::escaped;
+use cgroup2::mount_point;
 use rustix::fs::{FsWord, Mode, OFlags, fstatfs, openat, readlink};
 use rustix::io::Errno;
 use std::ffi::OsString;
@@ -106,16 +107,6 @@ impl AsFd for CgroupDir {
 
 fn level_below(mount: &Path, path: &Path) -> u32 {
     path.strip_prefix(mount).map_or(0, |below| below.components().count() as u32)
-}
-
-fn mount_point() -> Option<PathBuf> {
-    let mounts = std::fs::read("/proc/self/mountinfo").ok()?;
-    mounts.split(|&byte| byte == b'\n').find_map(|line| {
-        let mut fields = line.split(|&byte| byte == b' ');
-        let path = fields.nth(4)?.to_owned();
-        let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
-        (kind == b"cgroup2").then(|| PathBuf::from(std::ffi::OsStr::from_bytes(&path)))
-    })
 }
 
 /// The path below the cgroup2 mount (`/` first) of the cgroup with this id; `None` if it has been removed, or

@@ -1,6 +1,6 @@
 //! The accounts and parties that an attempt is charged to, for one question.
 
-use super::calls::{self, native_charge};
+use super::calls::{self, native_accounting};
 use super::{Attempt, Limits, Party, Scope};
 use crate::abi;
 use crate::attempt::{Ending, Origin, Refusal, Standing, Verdict};
@@ -82,7 +82,7 @@ impl Attempt {
 
 impl Charged<'_> {
     /// The pointers are valid while `self` is borrowed.
-    fn pointers(&mut self) -> native_charge {
+    fn pointers(&mut self) -> native_accounting {
         fn pair(of: &mut (&mut Scope, &Limits)) -> (*mut abi::scope, *const abi::limits) {
             (of.0.at_mut(), of.1.at())
         }
@@ -90,7 +90,7 @@ impl Charged<'_> {
         let host = pair(&mut self.host);
         let own = self.own.as_mut().map_or(none, pair);
         let interface = self.interface.as_mut().map_or(none, pair);
-        native_charge {
+        native_accounting {
             scope: [host.0, own.0, interface.0],
             limits: [host.1, own.1, interface.1],
             top: self.top.at_mut(),
@@ -100,9 +100,9 @@ impl Charged<'_> {
 
     /// Whether `connect()` fails at once; counts the refusal.
     pub fn refuse(&mut self, met: bool, now: u64) -> Option<Refusal> {
-        let charge = self.pointers();
+        let accounting = self.pointers();
         // SAFETY: all that is pointed to is borrowed by `self` for the call, each once.
-        match unsafe { calls::native_refuse(&raw const charge, met.into(), now) } {
+        match unsafe { calls::native_refuse(&raw const accounting, met.into(), now) } {
             abi::REFUSAL_NONE => None,
             abi::REFUSAL_QUEUE_FULL => Some(Refusal::QueueFull),
             abi::REFUSAL_CHURN => Some(Refusal::Churn),
@@ -111,48 +111,54 @@ impl Charged<'_> {
     }
 
     pub fn begin(&mut self, attempt: &mut Attempt, mode: Mode, now: u64) -> Verdict {
-        let charge = self.pointers();
+        let accounting = self.pointers();
         // SAFETY: as in refuse(); the attempt is borrowed for the call too.
         verdict(unsafe {
-            calls::native_begin(&raw const charge, attempt.at_mut(), kernel_form::mode(mode), now)
+            calls::native_begin(&raw const accounting, attempt.at_mut(), kernel_form::mode(mode), now)
         })
     }
 
     /// A waiter's address has become known.
     pub fn knows(&mut self, attempt: &mut Attempt, now: u64) {
-        let charge = self.pointers();
+        let accounting = self.pointers();
         // SAFETY: as in begin().
-        unsafe { calls::native_known(&raw const charge, attempt.at_mut(), now) }
+        unsafe { calls::native_known(&raw const accounting, attempt.at_mut(), now) }
     }
 
     pub fn recheck(&mut self, attempt: &mut Attempt, mode: Mode, now: u64) -> Verdict {
-        let charge = self.pointers();
+        let accounting = self.pointers();
         // SAFETY: as in begin().
         verdict(unsafe {
-            calls::native_recheck(&raw const charge, attempt.at_mut(), kernel_form::mode(mode), now)
+            calls::native_recheck(&raw const accounting, attempt.at_mut(), kernel_form::mode(mode), now)
         })
     }
 
     pub fn resend(&mut self, attempt: &mut Attempt, mode: Mode, now: u64) -> Verdict {
-        let charge = self.pointers();
+        let accounting = self.pointers();
         // SAFETY: as in begin().
         verdict(unsafe {
-            calls::native_resend(&raw const charge, attempt.at_mut(), kernel_form::mode(mode), now)
+            calls::native_resend(&raw const accounting, attempt.at_mut(), kernel_form::mode(mode), now)
         })
     }
 
     pub fn end(&mut self, attempt: &mut Attempt, ending: Ending, neighbours: u32, now: u64) {
-        let charge = self.pointers();
+        let accounting = self.pointers();
         // SAFETY: as in begin().
         unsafe {
-            calls::native_end(&raw const charge, attempt.at_mut(), ending_number(ending), neighbours, now);
+            calls::native_end(
+                &raw const accounting,
+                attempt.at_mut(),
+                ending_number(ending),
+                neighbours,
+                now,
+            );
         }
     }
 
     /// The reconcile walk meets this attempt.
     pub fn seen(&mut self, attempt: &mut Attempt) {
-        let charge = self.pointers();
+        let accounting = self.pointers();
         // SAFETY: as in begin().
-        unsafe { calls::native_seen(&raw const charge, attempt.at_mut()) }
+        unsafe { calls::native_seen(&raw const accounting, attempt.at_mut()) }
     }
 }

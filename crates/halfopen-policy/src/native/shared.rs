@@ -1,6 +1,6 @@
 //! `bpf/at_once.h`: accounting that several threads use at once, as the kernel's CPUs do.
 
-use super::calls::{self, native_charge};
+use super::calls::{self, native_accounting};
 use super::charged::{ending_number, verdict};
 use super::{Attempt, Limits, Scope};
 use crate::abi;
@@ -67,9 +67,9 @@ impl Shared {
         }
     }
 
-    fn charge(&self) -> native_charge {
+    fn accounting(&self) -> native_accounting {
         let none = ptr::null_mut();
-        native_charge {
+        native_accounting {
             scope: [self.host, self.own, none],
             limits: [self.limits[0].at(), self.limits[1].at(), ptr::null()],
             top: ptr::null_mut(),
@@ -90,21 +90,27 @@ impl Shared {
 
     /// The same for an attempt that waits if it has to. Returns whether it goes out.
     pub fn begin_or_wait(&self, origin: &Origin, now: u64) -> (SharedAttempt, bool) {
-        let (charge, attempt) = (self.charge(), SharedAttempt::new(origin));
+        let (accounting, attempt) = (self.accounting(), SharedAttempt::new(origin));
         // SAFETY: the accounting that is pointed to is `self`'s, which lasts.
         let said = unsafe {
-            calls::native_begin_shared(&raw const charge, attempt.at, self.lock.get(), abi::MODE_ENFORCE, now)
+            calls::native_begin_shared(
+                &raw const accounting,
+                attempt.at,
+                self.lock.get(),
+                abi::MODE_ENFORCE,
+                now,
+            )
         };
         (attempt, verdict(said) == Verdict::Go)
     }
 
     /// An attempt leaves the accounting.
     pub fn end(&self, attempt: &SharedAttempt, ending: Ending, now: u64) -> SharedEnd {
-        let charge = self.charge();
+        let accounting = self.accounting();
         // SAFETY: as in begin_or_wait().
         let said = unsafe {
             calls::native_end_shared(
-                &raw const charge,
+                &raw const accounting,
                 attempt.at,
                 self.lock.get(),
                 ending_number(ending),

@@ -80,7 +80,7 @@ impl Account {
         self.read.credit.as_ref().map(|credits| credits.of(bucket))
     }
 
-    /// Whether the newest waiter comes first; `None` if the account charges no credit.
+    /// Whether the newest waiter comes first; `None` if a first contact costs no credit there.
     pub fn takes_newest(&self, bucket: CreditBucket) -> Option<bool> {
         self.credit(bucket).map(|credit| credit.newest)
     }

@@ -13,7 +13,7 @@ const OF_ONE_PARTY: usize = 64;
 /// The number that stands for those other namespaces.
 const OTHERS: u32 = 0;
 /// Doubt grows by one with each wakeup in vain and falls by one with each that had an effect. From `DOUBTED`
-/// on, where every party begins, each wakeup is a trial. At `USELESS` there are no wakeups for a while.
+/// on, where every party begins, each wakeup is a canary. At `USELESS` there are no wakeups for a while.
 const DOUBTED: u8 = 4;
 const USELESS: u8 = 8;
 /// How long wakeups rest then, in nanoseconds; the rest doubles each time, up to the longest.
@@ -21,10 +21,10 @@ const REST: u64 = 10 * S;
 const LONGEST_REST: u64 = 320 * S;
 /// How long a namespace without waiters is remembered.
 const REMEMBERED: u64 = 300 * S;
-/// How many trials in vain a top-level cgroup may make at once; it gets another one each `TRIAL_EVERY`. Only
+/// How many canaries in vain a top-level cgroup may make at once; it gets another one each `CANARY_EVERY`. Only
 /// one is under way at a time.
-const TRIALS: u64 = 16;
-const TRIAL_EVERY: u64 = S;
+const CANARIES: u64 = 16;
+const CANARY_EVERY: u64 = S;
 
 /// A party in one network namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,9 +72,9 @@ struct Record {
 }
 
 #[derive(Debug, Default)]
-struct Trials {
+struct Canaries {
     under_way: usize,
-    /// When the trials in vain are paid for.
+    /// When the canaries in vain are paid for.
     paid_at: u64,
 }
 
@@ -82,7 +82,7 @@ struct Trials {
 pub(super) struct Effects {
     parties: BTreeMap<Party, BTreeMap<u32, Record>>,
     told_apart: usize,
-    trials: BTreeMap<u64, Trials>,
+    canaries: BTreeMap<u64, Canaries>,
     swept: u64,
 }
 
@@ -105,9 +105,9 @@ impl Record {
     }
 }
 
-impl Trials {
+impl Canaries {
     fn may_begin(&self, now: u64) -> bool {
-        self.under_way == 0 && self.paid_at <= now + (TRIALS - 1) * TRIAL_EVERY
+        self.under_way == 0 && self.paid_at <= now + (CANARIES - 1) * CANARY_EVERY
     }
 }
 
@@ -132,7 +132,7 @@ impl Effects {
 
     pub fn nobody_waits(&mut self) {
         self.parties.values_mut().flat_map(BTreeMap::values_mut).for_each(|record| record.waiters = 0);
-        self.trials.values_mut().for_each(|trials| trials.under_way = 0);
+        self.canaries.values_mut().for_each(|canaries| canaries.under_way = 0);
     }
 
     fn record(&mut self, target: Target) -> Option<&mut Record> {
@@ -163,17 +163,18 @@ impl Effects {
         if self.rests_until(now, target).is_some() {
             return false;
         }
-        let may_be_tried = || self.trials.get(&target.party.top).is_none_or(|trials| trials.may_begin(now));
+        let may_be_tried =
+            || self.canaries.get(&target.party.top).is_none_or(|canaries| canaries.may_begin(now));
         !self.is_doubted(target) || may_be_tried()
     }
 
-    /// One of the target's waiters is woken. Returns whether that is a trial.
+    /// One of the target's waiters is woken. Returns whether that is a canary.
     pub fn wakes(&mut self, now: u64, target: Target) -> bool {
         let is_trial = self.is_doubted(target);
         if is_trial {
-            let trials = self.trials.entry(target.party.top).or_default();
-            trials.under_way += 1;
-            trials.paid_at = trials.paid_at.max(now) + TRIAL_EVERY;
+            let canaries = self.canaries.entry(target.party.top).or_default();
+            canaries.under_way += 1;
+            canaries.paid_at = canaries.paid_at.max(now) + CANARY_EVERY;
         }
         is_trial
     }
@@ -181,11 +182,11 @@ impl Effects {
     /// The outcome of a wakeup, as it is known at `now`.
     pub fn told(&mut self, now: u64, target: Target, woken: Woken, outcome: Outcome) {
         if woken.is_trial
-            && let Some(trials) = self.trials.get_mut(&target.party.top)
+            && let Some(canaries) = self.canaries.get_mut(&target.party.top)
         {
-            trials.under_way = trials.under_way.saturating_sub(1);
+            canaries.under_way = canaries.under_way.saturating_sub(1);
             if outcome == Outcome::Effect {
-                trials.paid_at = trials.paid_at.saturating_sub(TRIAL_EVERY);
+                canaries.paid_at = canaries.paid_at.saturating_sub(CANARY_EVERY);
             }
         }
         let Some(record) = self.record(target) else { return };
@@ -236,6 +237,6 @@ impl Effects {
         });
         let netns = self.parties.values().flat_map(BTreeMap::keys);
         self.told_apart = netns.filter(|netns| **netns != OTHERS).count();
-        self.trials.retain(|_, trials| trials.under_way > 0 || trials.paid_at > now);
+        self.canaries.retain(|_, canaries| canaries.under_way > 0 || canaries.paid_at > now);
     }
 }

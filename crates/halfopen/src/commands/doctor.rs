@@ -6,29 +6,101 @@ use crate::conntrack::Counts;
 use crate::{exit, output};
 use anyhow::Result;
 use halfopen_bpf::{Finding, Probe, probes};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::path::Path;
 
-pub fn doctor(cgroup: Option<&Path>) -> Result<u8> {
-    let probes = probes(cgroup);
-    for probe in &probes {
-        output::line(&shown(probe))?;
+/// What `doctor --json` prints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Doctor {
+    /// What was looked at, in the order of the text.
+    pub checks: Vec<Check>,
+}
+
+/// One thing that `doctor` has looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Check {
+    /// How it is.
+    pub result: CheckResult,
+    /// What was looked at, for people.
+    pub what: String,
+    /// What was found, or what to do about it, for people; `None` = there is nothing to add.
+    pub detail: Option<String>,
+}
+
+/// How something is that `doctor` has looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckResult {
+    /// It works.
+    Good,
+    /// The limit holds without it, but less well.
+    Degraded,
+    /// The limit cannot be enforced: the exit code is 3.
+    Missing,
+    /// What is sent this way is neither held nor counted.
+    Bypass,
+    /// Something to know; nothing was tried.
+    Note,
+}
+
+impl Check {
+    pub(super) fn new(result: CheckResult, what: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { result, what: what.into(), detail: Some(detail.into()).filter(|detail| !detail.is_empty()) }
     }
-    output::line(&shown(&conntrack()))?;
-    for line in running_daemon::lines() {
-        output::line(&line)?;
+}
+
+/// One line for people.
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let result = match self.result {
+            CheckResult::Good => "good",
+            CheckResult::Degraded => "degraded",
+            CheckResult::Missing => "MISSING",
+            CheckResult::Bypass => "bypass",
+            CheckResult::Note => "note",
+        };
+        write!(f, "{result:<8}  {}", self.what)?;
+        self.detail.as_ref().map_or(Ok(()), |detail| write!(f, ": {detail}"))
     }
-    let sockets = open_packet_sockets();
-    for socket in &sockets {
-        output::line(&warned(socket))?;
+}
+
+impl From<Probe> for Check {
+    fn from(Probe { name, finding }: Probe) -> Self {
+        match finding {
+            Finding::Good(detail) => Self::new(CheckResult::Good, name, detail),
+            Finding::Degraded(loss) => Self::new(CheckResult::Degraded, name, loss),
+            Finding::Missing(remedy) => Self::new(CheckResult::Missing, name, remedy),
+        }
     }
-    if sockets.is_empty() {
-        output::line("good      packet sockets: none is open in any visible network namespace")?;
+}
+
+/// Prints each check as soon as it is done, or all of them as JSON. Returns the exit code.
+pub fn doctor(cgroup: Option<&Path>, json: bool) -> Result<u8> {
+    let mut checks: Vec<Check> = Vec::new();
+    let mut done = |more: Vec<Check>| -> Result<()> {
+        for check in more {
+            if !json {
+                output::line(&check.to_string())?;
+            }
+            checks.push(check);
+        }
+        Ok(())
+    };
+    done(probes(cgroup).into_iter().map(Check::from).collect())?;
+    done(vec![conntrack().into()])?;
+    done(running_daemon::checks())?;
+    done(packet_sockets())?;
+    done(vec![Check::new(
+        CheckResult::Note,
+        "traffic of bridged or routed guests, and traffic sent through packet sockets",
+        "it passes no hook of the limit",
+    )])?;
+    let missing = checks.iter().any(|check| check.result == CheckResult::Missing);
+    if json {
+        output::line(&serde_json::to_string(&Doctor { checks })?)?;
     }
-    output::line(
-        "note      traffic of bridged or routed guests, and traffic sent through packet sockets, passes no hook of the \
-         limit",
-    )?;
-    let missing = probes.iter().any(|probe| matches!(probe.finding, Finding::Missing(_)));
     Ok(if missing { exit::CANNOT } else { 0 })
 }
 
@@ -41,22 +113,23 @@ fn conntrack() -> Probe {
     Probe { name: "connection tracking", finding }
 }
 
-fn shown(Probe { name, finding }: &Probe) -> String {
-    match finding {
-        Finding::Good(detail) if detail.is_empty() => format!("good      {name}"),
-        Finding::Good(detail) => format!("good      {name}: {detail}"),
-        Finding::Degraded(loss) => format!("degraded  {name}: {loss}"),
-        Finding::Missing(remedy) => format!("MISSING   {name}: {remedy}"),
+fn packet_sockets() -> Vec<Check> {
+    let sockets = open_packet_sockets();
+    if sockets.is_empty() {
+        let none = "none is open in any visible network namespace";
+        return vec![Check::new(CheckResult::Good, "packet sockets", none)];
     }
+    sockets.iter().map(warned).collect()
 }
 
-fn warned(socket: &PacketSocket) -> String {
+fn warned(socket: &PacketSocket) -> Check {
     let owners = match socket.owners.as_slice() {
         [] => "a process that is not visible here".to_owned(),
         owners => owners.join(", "),
     };
-    format!(
-        "bypass    packet socket of {owners} in {}: what it sends is neither held nor counted",
-        socket.namespace
+    Check::new(
+        CheckResult::Bypass,
+        format!("packet socket of {owners} in {}", socket.namespace),
+        "what it sends is neither held nor counted",
     )
 }

@@ -28,7 +28,8 @@ pub fn enforce(enforce: &Enforce) -> Result<()> {
         }
     }
     if enforce.save {
-        show::set("mode".into(), mode, true).context("mode enforce is confirmed but not saved")?;
+        show::set("mode".into(), mode.to_string(), true)
+            .context("mode enforce is confirmed but not saved")?;
     }
     Ok(())
 }

@@ -12,9 +12,13 @@ mod report;
 mod running_daemon;
 mod show;
 
+pub use doctor::{Check, CheckResult, Doctor};
+pub use report::{Advice, Report, Step, UdpReport};
+
 use crate::cli::{Cli, Command};
 use crate::config::Sources;
 use crate::control::{Answer, Client, Request, client};
+use crate::name_service::finding_users_here;
 use crate::runtime_dir::RuntimeDir;
 use crate::{daemon, output};
 use anyhow::Result;
@@ -26,7 +30,8 @@ use anyhow::Result;
 pub fn run(cli: Cli) -> Result<u8> {
     match cli.command {
         Command::Run(run) => {
-            daemon::run(Sources::new(run.config, &run.sets)?, run.cgroup.as_deref())?;
+            let sources = finding_users_here(|| Sources::new(run.config.clone(), &run.sets))?;
+            daemon::run(sources, run.cgroup.as_deref())?;
         }
         Command::Helper { reach, serve: None } => crate::privileged::keeper::keep(&reach)?,
         Command::Helper { reach, serve: Some(turn) } => crate::privileged::serving::serve(&reach, turn)?,
@@ -43,12 +48,13 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Exec(exec) => return exec::exec(&exec),
         Command::Release { account, .. } => release::release(account)?,
         Command::Preset { name } => preset::preset(name)?,
-        Command::Why { subject } => show::why(subject)?,
+        Command::Why { subject, json } => show::why(subject, json)?,
         Command::Check { config } => {
-            let resolved = Sources::new(config, &[])?.load()?;
+            let sources = Sources::new(config, &[])?;
+            let resolved = finding_users_here(|| sources.load())?;
             output::line(&format!("# config_hash {}\n{}", resolved.hash(), resolved.to_toml().trim_end()))?;
         }
-        Command::Doctor { cgroup } => return doctor::doctor(cgroup.as_deref()),
+        Command::Doctor { cgroup, json } => return doctor::doctor(cgroup.as_deref(), json),
     }
     Ok(0)
 }

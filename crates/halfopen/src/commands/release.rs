@@ -4,6 +4,7 @@ use super::ask;
 use crate::config::Accounts;
 use crate::control::{AccountName, Answer, Request, Whose};
 use crate::events::text::plain;
+use crate::name_service::finding_users_here;
 use crate::output;
 use anyhow::{Context, Result};
 use halfopen_bpf::CgroupDir;
@@ -42,9 +43,10 @@ fn found(whose: Whose) -> Result<Whose> {
             })?;
             Whose::Cgroup(metadata.ino())
         }
-        Whose::UserNamed(name) => Whose::User(
-            Accounts::known().id(&name).with_context(|| format!("/etc/passwd has no user {name}"))?,
-        ),
+        Whose::UserNamed(name) => {
+            let number = finding_users_here(|| Accounts::known().id(&name));
+            Whose::User(number.with_context(|| format!("there is no user {name}: getent passwd finds none"))?)
+        }
         known => known,
     })
 }

@@ -3,11 +3,13 @@
 use super::program_table;
 use super::show::asked_status;
 use crate::control::status::{seconds, span};
-use crate::control::{DenyStatus, Harm, ProgramStatus, ScopeStatus, Status, UdpStatus};
+use crate::control::{DenyStatus, Harm, ModeStatus, ProgramStatus, ScopeStatus, Status, UdpStatus};
 use crate::events::text::plain;
 use crate::output;
+use crate::utc_time::UtcTime;
 use anyhow::Result;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// How many programs the table lists.
 const LISTED: usize = 20;
@@ -15,36 +17,51 @@ const LISTED: usize = 20;
 const A_DAY: u64 = 86_400;
 
 /// What `report --json` prints.
-#[derive(Debug, Serialize)]
-struct Report<'s> {
-    mode: &'s str,
-    counting_since: &'s str,
-    counting_for_s: u64,
-    half_open_limit: Option<u32>,
-    drain_per_s: Option<f64>,
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// What the limit does.
+    pub mode: ModeStatus,
+    /// When the counting of all numbers began.
+    pub counting_since: UtcTime,
+    /// For how many seconds they have been counted.
+    pub counting_for_s: u64,
+    /// The host's `half_open`; `None` = unlimited.
+    pub half_open_limit: Option<u32>,
+    /// The host's releases per second; `None` = unlimited.
+    pub drain_per_s: Option<f64>,
     /// The attempts of the whole host that began, or were refused before they could begin.
-    attempts: u64,
+    pub attempts: u64,
+    /// The host's numbers.
     #[serde(flatten)]
-    host: Harm,
-    longest_wait_ms: u64,
-    programs: &'s [ProgramStatus],
-    others: &'s Harm,
-    deny: &'s [DenyStatus],
+    pub host: Harm,
+    /// The longest wait that has ended, in milliseconds.
+    pub longest_wait_ms: u64,
+    /// What waiting did to which program: at most 64, the most harmed first.
+    pub programs: Vec<ProgramStatus>,
+    /// What waiting did to all other programs.
+    pub others: Harm,
+    /// The rules of `[[deny]]`.
+    pub deny: Vec<DenyStatus>,
     /// The scopes and accounts that limit first contacts over UDP, as far as `status` lists them.
-    udp: Vec<UdpReport<'s>>,
-    advice: Vec<Advice>,
+    pub udp: Vec<UdpReport>,
+    /// What to do.
+    pub advice: Vec<Advice>,
 }
 
-#[derive(Debug, Serialize)]
-struct UdpReport<'s> {
-    scope: &'s str,
+/// First contacts over UDP of a scope or account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UdpReport {
+    /// The scope or account.
+    pub scope: String,
+    /// Its numbers.
     #[serde(flatten)]
-    udp: &'s UdpStatus,
+    pub udp: UdpStatus,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// A step that `report` advises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum Step {
+pub enum Step {
     /// Look at the programs.
     KnowThePrograms,
     /// Raise `half_open` a little, and look again.
@@ -55,9 +72,9 @@ enum Step {
     RaiseQueue,
     /// Wait until there are more counts.
     WatchOn,
-    /// `enforce --for`.
+    /// Enforce on trial: `halfopen enforce --for`.
     TryEnforcing,
-    /// `enforce --confirm`.
+    /// End the trial: `halfopen enforce --confirm`, or `--cancel`.
     Confirm,
     /// Choose a mode that counts.
     Count,
@@ -65,20 +82,24 @@ enum Step {
     NothingToDo,
 }
 
-#[derive(Debug, PartialEq, Eq, Serialize)]
-struct Advice {
-    step: Step,
-    text: String,
+/// A step, and the reason for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Advice {
+    /// For programs.
+    pub step: Step,
+    /// For people.
+    pub text: String,
 }
 
+/// Prints what the counts mean.
 pub fn report(json: bool) -> Result<()> {
     let status = asked_status()?;
     let report = Report::of(&status);
     if json { output::line(&serde_json::to_string(&report)?) } else { output::line(&report.text(&status)) }
 }
 
-impl<'s> Report<'s> {
-    fn of(status: &'s Status) -> Self {
+impl Report {
+    fn of(status: &Status) -> Self {
         let scope = &status.host;
         let host = Harm {
             gave_up_while_queued: scope.gave_up_while_queued,
@@ -89,17 +110,17 @@ impl<'s> Report<'s> {
             would_have_waited: scope.would_have_waited,
         };
         let mut report = Self {
-            mode: &status.mode,
-            counting_since: &status.counting_since,
+            mode: status.mode,
+            counting_since: status.counting_since,
             counting_for_s: status.counting_for_s,
             half_open_limit: scope.half_open_limit,
             drain_per_s: scope.drain_per_s,
             attempts: scope.admitted + host.held + host.refused_overflow,
             host,
             longest_wait_ms: scope.longest_wait_ms,
-            programs: &status.programs,
-            others: &status.others,
-            deny: &status.deny,
+            programs: status.programs.clone(),
+            others: status.others,
+            deny: status.deny.clone(),
             udp: std::iter::once(scope).chain(&status.scopes).filter_map(udp_of).collect(),
             advice: Vec::new(),
         };
@@ -119,7 +140,7 @@ impl<'s> Report<'s> {
             cancelled,
             ..
         } = self.host;
-        let udp = |count: fn(&UdpStatus) -> u64| self.udp.iter().map(|of| count(of.udp)).sum::<u64>();
+        let udp = |count: fn(&UdpStatus) -> u64| self.udp.iter().map(|of| count(&of.udp)).sum::<u64>();
         let udp_stopped = udp(|udp| udp.stopped);
         let udp_would_have_been = udp(|udp| udp.would_have_been_stopped);
         let counted = span(self.counting_for_s);
@@ -129,7 +150,7 @@ impl<'s> Report<'s> {
             (Step::RaiseHalfOpen, self::raise(self.half_open_limit))
         };
         let mut advise = |step, text: String| self.advice.push(Advice { step, text });
-        if self.mode == "off" {
+        if self.mode == ModeStatus::Off {
             advise(
                 Step::Count,
                 "Nothing is counted now: `halfopen set mode audit` counts without holding anything.".into(),
@@ -151,7 +172,7 @@ impl<'s> Report<'s> {
             let done = if udp_stopped > 0 { "were stopped" } else { "would have been stopped" };
             advise(Step::KnowThePrograms, know_udp(done));
         }
-        if self.mode == "audit" && self.attempts > 0 {
+        if self.mode == ModeStatus::Audit && self.attempts > 0 {
             if would_have_waited + udp_would_have_been == 0 {
                 let text = format!(
                     "Nothing would have been held in {counted}: enforcing is safe so far. \
@@ -169,12 +190,12 @@ impl<'s> Report<'s> {
                         enforce --cancel` ends the trial.";
             advise(Step::Confirm, text.into());
         }
-        if self.attempts == 0 && self.mode != "off" {
+        if self.attempts == 0 && self.mode != ModeStatus::Off {
             advise(
                 Step::WatchOn,
                 format!("This host has begun no attempt in {counted}: there is nothing to judge by yet."),
             );
-        } else if self.counting_for_s < A_DAY && self.mode != "off" {
+        } else if self.counting_for_s < A_DAY && self.mode != ModeStatus::Off {
             let text =
                 format!("The counts cover only {counted}: what happens once a day may not be in them yet.");
             advise(Step::WatchOn, text);
@@ -186,7 +207,10 @@ impl<'s> Report<'s> {
             );
             advise(Step::KnowThePrograms, text);
         }
-        if self.mode == "enforce" && self.attempts > 0 && gave_up + refused + cancelled + udp_stopped == 0 {
+        if self.mode == ModeStatus::Enforce
+            && self.attempts > 0
+            && gave_up + refused + cancelled + udp_stopped == 0
+        {
             let text = if held == 0 { "Nothing has waited" } else { "No attempt gave up while it waited" };
             advise(Step::NothingToDo, format!("{text}: the counts show no harm done by the limit."));
         }
@@ -212,7 +236,7 @@ impl<'s> Report<'s> {
                 "audit: {would_have_waited} attempts found every slot taken and would have waited. Enforcing may hold \
                  more: attempts behind these would have waited too. Counts cannot tell for how long."
             ));
-        } else if self.mode == "audit" {
+        } else if self.mode == ModeStatus::Audit {
             lines.push("audit: no attempt would have waited".to_owned());
         }
         if held + refused_overflow > 0 {
@@ -225,12 +249,12 @@ impl<'s> Report<'s> {
                 status.host.queued,
                 seconds(self.longest_wait_ms)
             ));
-        } else if self.mode == "enforce" {
+        } else if self.mode == ModeStatus::Enforce {
             lines.push("enforce: no attempt has waited".to_owned());
         }
         lines.extend(self.deny.iter().map(ToString::to_string));
-        lines.extend(self.udp.iter().map(|of| format!("{}: {}", plain(of.scope), of.udp)));
-        let table = program_table::lines(self.programs, self.others, LISTED);
+        lines.extend(self.udp.iter().map(|of| format!("{}: {}", plain(&of.scope), of.udp)));
+        let table = program_table::lines(&self.programs, &self.others, LISTED);
         if !table.is_empty() {
             lines.push(String::new());
             lines.extend(table);
@@ -241,8 +265,8 @@ impl<'s> Report<'s> {
     }
 }
 
-fn udp_of(scope: &ScopeStatus) -> Option<UdpReport<'_>> {
-    Some(UdpReport { scope: &scope.name, udp: scope.udp.as_ref()? })
+fn udp_of(scope: &ScopeStatus) -> Option<UdpReport> {
+    Some(UdpReport { scope: scope.name.clone(), udp: scope.udp.clone()? })
 }
 
 fn know_udp(done: &str) -> String {
@@ -282,9 +306,9 @@ mod tests {
     use crate::control::{ScopeKind, ScopeStatus, TrustStatus};
     use halfopen_policy::{Ledger, Limits};
 
-    fn status(mode: &str, ledger: Ledger, counting_for_s: u64) -> Status {
+    fn status(mode: ModeStatus, ledger: Ledger, counting_for_s: u64) -> Status {
         Status {
-            mode: mode.into(),
+            mode,
             preset: "xp-sp2".into(),
             persist: false,
             config_hash: "0".into(),
@@ -294,7 +318,7 @@ mod tests {
             deny: Vec::new(),
             programs: vec![],
             others: Harm::of_scope(&ledger),
-            counting_since: "2030-01-31T12:00:00.000Z".into(),
+            counting_since: "2030-01-31T12:00:00.000Z".parse().unwrap(),
             counting_for_s,
             trial: None,
             names: None,
@@ -312,7 +336,7 @@ mod tests {
     #[test]
     fn where_first_contacts_cost_credit_it_is_that_which_is_raised() {
         let harmed = Ledger { gave_up_while_queued: 3, ..Ledger::default() };
-        let mut status = status("enforce", harmed, 60);
+        let mut status = status(ModeStatus::Enforce, harmed, 60);
         assert!(steps(&status).contains(&Step::RaiseHalfOpen));
         let ledger = Ledger::default();
         let account = ScopeStatus::new("adaptive[/a]", ScopeKind::Account, &Limits::xp_sp2(), &ledger);
@@ -327,7 +351,7 @@ mod tests {
 
     #[test]
     fn a_quiet_audit_may_enforce() {
-        let quiet = status("audit", Ledger { admitted: 70, ..Ledger::default() }, 274_000);
+        let quiet = status(ModeStatus::Audit, Ledger { admitted: 70, ..Ledger::default() }, 274_000);
         assert_eq!(steps(&quiet), [Step::TryEnforcing]);
         let text = Report::of(&quiet).text(&quiet);
         assert!(
@@ -340,7 +364,7 @@ mod tests {
     #[test]
     fn an_audit_that_would_have_held_names_the_next_step() {
         let ledger = Ledger { admitted: 70, would_have_waited: 60, ..Ledger::default() };
-        let busy = status("audit", ledger, 60);
+        let busy = status(ModeStatus::Audit, ledger, 60);
         assert_eq!(
             steps(&busy),
             [Step::KnowThePrograms, Step::RaiseHalfOpen, Step::TryEnforcing, Step::WatchOn]
@@ -362,19 +386,19 @@ mod tests {
             refused_overflow: 2,
             ..Ledger::default()
         };
-        let harmed = status("enforce", ledger, A_DAY);
+        let harmed = status(ModeStatus::Enforce, ledger, A_DAY);
         assert_eq!(steps(&harmed), [Step::KnowThePrograms, Step::RaiseHalfOpen, Step::RaiseQueue]);
         let report = Report::of(&harmed);
         assert_eq!((report.attempts, report.host.held), (21, 9));
         let json = serde_json::to_value(&report).unwrap();
         assert_eq!((&json["gave_up_while_queued"], &json["attempts"]), (&3.into(), &21.into()));
         let well = Ledger { admitted: 3, released: 9, ..Ledger::default() };
-        assert_eq!(steps(&status("enforce", well, A_DAY)), [Step::NothingToDo]);
+        assert_eq!(steps(&status(ModeStatus::Enforce, well, A_DAY)), [Step::NothingToDo]);
         assert_eq!(
-            steps(&status("enforce", Ledger { cancelled: 1, ..well }, A_DAY)),
+            steps(&status(ModeStatus::Enforce, Ledger { cancelled: 1, ..well }, A_DAY)),
             [Step::KnowThePrograms]
         );
-        assert_eq!(steps(&status("enforce", Ledger::default(), A_DAY)), [Step::WatchOn]);
-        assert_eq!(steps(&status("off", Ledger::default(), A_DAY)), [Step::Count]);
+        assert_eq!(steps(&status(ModeStatus::Enforce, Ledger::default(), A_DAY)), [Step::WatchOn]);
+        assert_eq!(steps(&status(ModeStatus::Off, Ledger::default(), A_DAY)), [Step::Count]);
     }
 }

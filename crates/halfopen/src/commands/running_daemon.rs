@@ -1,5 +1,6 @@
 //! How far a running daemon is sandboxed, as the kernel shows it, and what it reports as degraded.
 
+use super::doctor::{Check, CheckResult};
 use crate::control::{Answer, Client, Degradation, Request};
 use crate::lock::holder;
 use crate::runtime_dir::RuntimeDir;
@@ -9,25 +10,27 @@ use std::time::Duration;
 /// How long the daemon may take to answer. `doctor` is for hosts where something is wrong, so this is short.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A line for each finding; none if no daemon runs.
-pub fn lines() -> Vec<String> {
+/// A check for each finding; none if no daemon runs.
+pub fn checks() -> Vec<Check> {
     let directory = RuntimeDir::of_this_host();
     let Some(pid) = holder(&directory).ok().flatten().and_then(|holder| holder.pid) else {
         return Vec::new();
     };
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let mut lines = vec![shown(pid, &status)];
+    let mut checks = vec![sandboxed(pid, &status)];
+    let mut degraded =
+        |why: String| checks.push(Check::new(CheckResult::Degraded, "the running daemon", why));
     let asked =
         Client::ask(&directory, &Request::Status, Some(PATIENCE)).and_then(|mut client| client.answer());
     match asked {
         Ok(Answer::Status(status)) => {
             let own = status.degraded.into_iter().filter(|found| !is_said_elsewhere(found.reason));
-            lines.extend(own.map(|found| format!("degraded  the running daemon: {}", found.explanation)));
+            own.for_each(|found| degraded(found.explanation));
         }
-        Ok(_) => lines.push("degraded  the running daemon is of another version: restart it".to_owned()),
-        Err(e) => lines.push(format!("degraded  the running daemon: {e}")),
+        Ok(_) => degraded("it is of another version: restart it".to_owned()),
+        Err(e) => degraded(e.to_string()),
     }
-    lines
+    checks
 }
 
 /// The user chose it, or `doctor` finds it by itself.
@@ -35,7 +38,7 @@ fn is_said_elsewhere(reason: Degradation) -> bool {
     matches!(reason, Degradation::Audit | Degradation::Off | Degradation::ConntrackNearlyFull)
 }
 
-fn shown(pid: u32, status: &str) -> String {
+fn sandboxed(pid: u32, status: &str) -> Check {
     let field = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         line.unwrap_or_default().split_whitespace().next().unwrap_or_default()
@@ -48,9 +51,9 @@ fn shown(pid: u32, status: &str) -> String {
     let has: Vec<&str> = has.into_iter().filter_map(|(has, what)| has.then_some(what)).collect();
     let who = format!("the running daemon (pid {pid}, uid {})", field("Uid"));
     if has.is_empty() {
-        format!("good      {who}: no capabilities, no_new_privs, seccomp")
+        Check::new(CheckResult::Good, who, "no capabilities, no_new_privs, seccomp")
     } else {
-        format!("degraded  {who} still has {}", has.join(", "))
+        Check::new(CheckResult::Degraded, who, format!("it still has {}", has.join(", ")))
     }
 }
 
@@ -62,13 +65,16 @@ mod tests {
     fn what_it_still_has_is_named() {
         let sandboxed = "Uid:\t990\t990\t990\t990\nCapPrm:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n";
         assert_eq!(
-            shown(7, sandboxed),
+            self::sandboxed(7, sandboxed).to_string(),
             "good      the running daemon (pid 7, uid 990): no capabilities, no_new_privs, seccomp"
         );
-        let told = shown(7, &sandboxed.replace("0000\nNo", "0400\nNo").replace("Seccomp:\t2", "Seccomp:\t0"));
+        let told = self::sandboxed(
+            7,
+            &sandboxed.replace("0000\nNo", "0400\nNo").replace("Seccomp:\t2", "Seccomp:\t0"),
+        );
         assert_eq!(
-            told,
-            "degraded  the running daemon (pid 7, uid 990) still has capabilities, every system call"
+            told.to_string(),
+            "degraded  the running daemon (pid 7, uid 990): it still has capabilities, every system call"
         );
     }
 }

@@ -4,12 +4,11 @@ use super::{ask, program_table};
 use crate::config::name::is_of_exec;
 use crate::config::{ConfigError, Name, RuleName, Wrong, read_name, read_said, save};
 use crate::control::{Answer, Client, Request, ScopeKind, ScopeStatus, Status, Subject, status::seconds};
-use crate::events::record::written_time;
 use crate::events::text::plain;
 use crate::output;
 use crate::runtime_dir::RuntimeDir;
+use crate::utc_time::UtcTime;
 use anyhow::{Context, Result};
-use jiff::Timestamp;
 use std::path::PathBuf;
 
 /// The daemon's numbers.
@@ -88,8 +87,8 @@ fn or_unlimited<T: ToString>(number: Option<T>) -> String {
     number.map_or("unlimited".into(), |number| number.to_string())
 }
 
-pub fn events(follow: bool, json: bool, since: Option<Timestamp>) -> Result<()> {
-    let request = Request::Events { since: since.map(written_time), follow };
+pub fn events(follow: bool, json: bool, since: Option<UtcTime>) -> Result<()> {
+    let request = Request::Events { since, follow };
     let patience = (!follow).then_some(crate::control::client::PATIENCE);
     let mut client = Client::ask(&RuntimeDir::of_this_host(), &request, patience)?;
     while let Some(answer) = client.next_answer()? {
@@ -143,11 +142,14 @@ fn prepare(name: &str, value: &str) -> Result<(save::Prepared, PathBuf)> {
     Ok((save::prepare(&path, &said)?, path))
 }
 
-pub fn why(subject: Subject) -> Result<()> {
+pub fn why(subject: Subject, json: bool) -> Result<()> {
     let why = match ask(&Request::Why(subject))? {
         (_, Answer::Why(why)) => why,
         (client, other) => return Err(client.unexpected(&other).into()),
     };
+    if json {
+        return output::line(&serde_json::to_string(&why)?);
+    }
     if let Some(note) = &why.note {
         output::line(&plain(note))?;
     }
@@ -172,7 +174,7 @@ pub fn why(subject: Subject) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::{Degradation, Harm};
+    use crate::control::{Degradation, Harm, ModeStatus};
     use halfopen_policy::{Ledger, Limits};
 
     #[test]
@@ -187,7 +189,7 @@ mod tests {
         );
         let account = ScopeStatus::new("adaptive[/a]", ScopeKind::Account, &Limits::xp_sp2(), &ledger);
         let status = Status {
-            mode: "enforce".into(),
+            mode: ModeStatus::Enforce,
             preset: "xp-sp2".into(),
             persist: false,
             config_hash: "0".into(),
@@ -197,7 +199,7 @@ mod tests {
             deny: vec![],
             programs: vec![],
             others: Harm { gave_up_while_queued: 7, held: 251, ..Harm::default() },
-            counting_since: String::new(),
+            counting_since: UtcTime::EPOCH,
             counting_for_s: 60,
             trial: None,
             names: None,

@@ -1,7 +1,7 @@
 //! The users of this host, by name.
 
 use super::disk::{Disk, OwnRights};
-use crate::users;
+use crate::{name_service, users};
 use std::sync::{PoisonError, RwLock};
 
 /// The users as of the last reading. The daemon may still need them for a `set` after it has given up the right to read
@@ -35,7 +35,7 @@ impl Accounts {
     #[must_use]
     pub fn id(&self, name: &str) -> Option<u32> {
         let found = users::listed(&self.0).find(|user| user.name == name.as_bytes());
-        found.map(|user| user.uid).or_else(|| name.parse().ok())
+        found.map(|user| user.uid).or_else(|| name.parse().ok()).or_else(|| name_service::found(name))
     }
 }
 

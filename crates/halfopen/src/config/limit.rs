@@ -47,8 +47,20 @@ pub enum Limit {
     UdpExcess(Excess),
 }
 
-/// [`OnSuspect`] without its time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// What happens to a suspect.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Status and events name it.
     Notify,

@@ -223,7 +223,7 @@ impl Rule {
     /// Why it matches nobody on this host.
     fn unmet(&self) -> Option<String> {
         if let Some(User { name, id: None }) = &self.user {
-            return Some(format!("no user {name} in /etc/passwd"));
+            return Some(format!("no user {name}: getent passwd finds none"));
         }
         // If this process may not look there, the file may exist.
         let is_missing =

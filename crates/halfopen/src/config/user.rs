@@ -8,7 +8,7 @@ use toml::de::DeValue;
 pub(super) struct User {
     /// The name, as the user wrote it.
     pub name: String,
-    /// The number from /etc/passwd when the value was read; `None` = there is no such user.
+    /// The number when the value was read; `None` = there was no such user.
     pub id: Option<u32>,
 }
 

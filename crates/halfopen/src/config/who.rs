@@ -137,7 +137,7 @@ impl Who {
     /// Why it matches nobody on this host.
     pub(super) fn unmet(&self) -> Option<String> {
         if let Err(name) = self.user() {
-            return Some(format!("no user {name} in /etc/passwd"));
+            return Some(format!("no user {name}: getent passwd finds none"));
         }
         // If this process may not look there, the file may exist.
         let is_missing =

@@ -1,16 +1,20 @@
 //! Counts of the rules of `[[deny]]`.
 
+use super::ModeStatus;
+use crate::events::Protocol;
 use crate::events::text::plain;
+use crate::utc_time::UtcTime;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A rule. Its JSON is a contract with scripts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A rule of `[[deny]]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DenyStatus {
     /// The rule's name.
     pub name: String,
-    /// What it does now: `enforce`, `audit` or `off`.
-    pub mode: String,
+    /// What it does now: at most what the mode of the whole limit allows.
+    pub mode: ModeStatus,
     /// Calls of `connect()` and `sendto()` that it has refused.
     pub denied: u64,
     /// Calls that it would have refused, in audit mode.
@@ -20,10 +24,10 @@ pub struct DenyStatus {
 }
 
 /// The call that a rule matched last.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeniedStatus {
-    /// RFC 3339, UTC.
-    pub time: String,
+    /// When it was made.
+    pub time: UtcTime,
     /// Process id, as the first PID namespace sees it.
     pub pid: u32,
     /// User id, as the first user namespace sees it.
@@ -38,8 +42,8 @@ pub struct DeniedStatus {
     pub cgroup_id: u64,
     /// The destination.
     pub destination: String,
-    /// `tcp` or `udp`.
-    pub protocol: String,
+    /// By which protocol.
+    pub protocol: Protocol,
     /// Whether it was only counted.
     pub audited: bool,
 }
@@ -48,7 +52,7 @@ pub struct DeniedStatus {
 impl fmt::Display for DenyStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "deny {} ({}): {} denied", plain(&self.name), self.mode, self.denied)?;
-        if self.would_have_denied > 0 || self.mode == "audit" {
+        if self.would_have_denied > 0 || self.mode == ModeStatus::Audit {
             write!(f, ", {} would have been", self.would_have_denied)?;
         }
         match &self.last {

@@ -3,7 +3,9 @@
 
 pub mod account;
 pub mod client;
+pub mod degradation;
 pub mod deny_status;
+pub mod mode;
 pub mod names;
 pub mod programs;
 pub mod scope_status;
@@ -13,15 +15,18 @@ pub mod udp_status;
 
 pub use account::{AccountName, Whose};
 pub use client::{Client, ClientError};
+pub use degradation::Degradation;
 pub use deny_status::{DeniedStatus, DenyStatus};
-pub use names::{NamedStatus, NamesStatus};
+pub use mode::ModeStatus;
+pub use names::{NamedStatus, NamesStatus, Trusted};
 pub use programs::{Harm, ProgramStatus};
 pub use scope_status::{ScopeKind, ScopeStatus, TrustStatus};
-pub use status::{AttemptStatus, Degradation, DegradedStatus, FaultStatus, Status, Why};
+pub use status::{AttemptPhase, AttemptStatus, DegradedStatus, FaultStatus, Status, Why};
 pub use trial::{TrialOrder, TrialStatus};
 pub use udp_status::{StoppedStatus, UdpStatus};
 
 use crate::events::Event;
+use crate::utc_time::UtcTime;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -37,8 +42,8 @@ pub enum Request {
     Status,
     /// An [`Answer::Event`] for each event in memory, and with `follow` for those to come.
     Events {
-        /// Leaves out events before this time, written as events write it.
-        since: Option<String>,
+        /// Leaves out events before this time.
+        since: Option<UtcTime>,
         /// Whether to continue with new events.
         follow: bool,
     },
@@ -126,7 +131,7 @@ pub enum Answer {
     /// Enforcing is on trial, or no longer.
     Trial {
         /// The mode in force.
-        mode: String,
+        mode: ModeStatus,
         /// `None` = the mode stays.
         trial: Option<TrialStatus>,
     },
@@ -192,7 +197,7 @@ mod tests {
     fn requests_come_back_as_they_were_sent() {
         let requests = [
             Request::Status,
-            Request::Events { since: Some("1970-01-01T00:00:00.000Z".into()), follow: true },
+            Request::Events { since: Some(UtcTime::EPOCH), follow: true },
             Request::Get { name: "host.half_open".into() },
             Request::Set { name: "exempt".into(), value: "10.0.0.0/8\n{\"off\"}".into(), save: true },
             Request::LocalFile,

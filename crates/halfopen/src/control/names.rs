@@ -3,16 +3,36 @@
 use super::status::span;
 use crate::events::text::plain;
 use halfopen_bpf::NamesCounts;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
 
+/// Whose attempts a DNS answer counts for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Trusted {
+    /// Those of the programs in the cgroup that asked.
+    Client,
+    /// Those of all programs of the host.
+    Host,
+}
+
+impl fmt::Display for Trusted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Client => "client",
+            Self::Host => "host",
+        })
+    }
+}
+
 /// What became of DNS answers since the limit began.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NamesStatus {
-    /// Whose attempts the answers count for: `client` or `host`.
-    pub trust: String,
-    /// How long an address stays named, unless the answer's TTL is longer.
+    /// Whose attempts the answers count for.
+    pub trust: Trusted,
+    /// For how many seconds an address stays named, unless the answer's TTL is longer.
     pub for_s: u64,
     /// The resolvers whose answers are read.
     pub resolvers: Vec<IpAddr>,
@@ -27,7 +47,7 @@ pub struct NamesStatus {
 }
 
 /// Why answers named nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RefusedAnswers {
     /// Nobody had asked this resolver, with this id and from this socket, within ten seconds.
     pub no_query: u64,
@@ -48,9 +68,9 @@ pub struct RefusedAnswers {
 impl NamesStatus {
     /// The numbers of `counts`.
     #[must_use]
-    pub fn new(trust: &str, for_s: u64, resolvers: Vec<IpAddr>, counts: &NamesCounts) -> Self {
+    pub fn new(trust: Trusted, for_s: u64, resolvers: Vec<IpAddr>, counts: &NamesCounts) -> Self {
         Self {
-            trust: trust.to_owned(),
+            trust,
             for_s,
             resolvers,
             answers_read: counts.read,
@@ -107,7 +127,7 @@ impl fmt::Display for NamesStatus {
 }
 
 /// A DNS answer that still names an address.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NamedStatus {
     /// The cgroup of the programs that asked; `None` = the answer counts for all.
     pub client: Option<String>,
@@ -130,7 +150,7 @@ mod tests {
     #[test]
     fn one_line_says_what_was_read_and_what_was_refused() {
         let counts = NamesCounts { read: 3, named: 5, no_query: 2, not_stored: 1, ..NamesCounts::default() };
-        let status = NamesStatus::new("client", 3600, vec!["127.0.0.53".parse().unwrap()], &counts);
+        let status = NamesStatus::new(Trusted::Client, 3600, vec!["127.0.0.53".parse().unwrap()], &counts);
         assert_eq!(
             status.to_string(),
             "names (client): 3 answers read, 5 addresses named, 0 errors; resolvers: 127.0.0.53; refused: 2 \

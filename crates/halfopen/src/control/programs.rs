@@ -3,6 +3,7 @@
 use crate::events::Identity;
 use halfopen_bpf::{Program, ProgramCount};
 use halfopen_policy::Ledger;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 
@@ -10,7 +11,7 @@ use std::cmp::Reverse;
 pub const LISTED: usize = 64;
 
 /// A program, identified by its name, cgroup and user. The counts are of attempts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProgramStatus {
     /// The process whose attempt was counted last.
     pub pid: u32,
@@ -32,7 +33,7 @@ pub struct ProgramStatus {
 }
 
 /// What waiting did, in attempts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Harm {
     /// Timed out while they waited.
     pub gave_up_while_queued: u64,

@@ -2,14 +2,16 @@
 
 use super::UdpStatus;
 use crate::events::text::plain;
+use crate::utc_time::UtcTime;
 use halfopen_policy::{Ledger, Limits};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How many accounts of rules `status` lists.
 pub const ACCOUNTS_LISTED: usize = 64;
 
 /// What a scope is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ScopeKind {
     /// All attempts.
@@ -26,14 +28,14 @@ pub enum ScopeKind {
 }
 
 /// The credit of first contacts, if they cost credit.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TrustStatus {
-    /// When it became a suspect: RFC 3339, UTC; `None` = it is not a suspect.
+    /// When it became a suspect; `None` = it is not a suspect.
     #[serde(default)]
-    pub suspect_since: Option<String>,
+    pub suspect_since: Option<UtcTime>,
     /// Until when its connects fail; `None` = it is not blocked.
     #[serde(default)]
-    pub blocked_until: Option<String>,
+    pub blocked_until: Option<UtcTime>,
     /// How many first contacts with strangers may go out now, on the port that has spent the most.
     #[serde(default)]
     pub credit: Option<u32>,
@@ -49,14 +51,14 @@ pub struct TrustStatus {
 }
 
 /// The numbers of a scope: counts of attempts unless something else is said.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ScopeStatus {
     /// Its name. An account's name says in brackets whose account it is.
     pub name: String,
     /// What it is for.
     #[serde(default)]
     pub kind: ScopeKind,
-    /// `None` = unlimited.
+    /// How many may hold a slot at once; `None` = unlimited.
     pub half_open_limit: Option<u32>,
     /// Releases per second; `None` = unlimited.
     pub drain_per_s: Option<f64>,
@@ -228,7 +230,7 @@ mod tests {
         let ledger = Ledger { queued: 3, blocked: 2, ..Ledger::default() };
         let open = Limits { half_open: None, drain: None, ..Limits::xp_sp2() };
         let trust = TrustStatus {
-            suspect_since: Some("1970-01-01T00:00:00.000Z".into()),
+            suspect_since: Some(UtcTime::EPOCH),
             credit: Some(0),
             first_contacts: Some(40),
             credit_named: Some(9),

@@ -1,18 +1,25 @@
 //! The numbers of `status` and `why`. The JSON of [`Status`] is a contract with scripts.
 
-use super::{DenyStatus, Harm, NamedStatus, NamesStatus, ProgramStatus, ScopeStatus, TrialStatus};
+use super::{
+    Degradation, DenyStatus, Harm, ModeStatus, NamedStatus, NamesStatus, ProgramStatus, ScopeStatus,
+    TrialStatus,
+};
 use crate::conntrack::Conntrack;
 use crate::events::text::plain;
-use halfopen_bpf::{Attempt, AttemptState, FaultCount, Shortcoming};
+use crate::utc_time::UtcTime;
+use halfopen_bpf::{Attempt, AttemptState, Fault, FaultCount};
 use halfopen_policy::wake::Lost;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::borrow::Cow;
 use std::fmt;
 
 /// Everything that `status` shows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
-    /// `enforce`, `audit` or `off`.
-    pub mode: String,
+    /// What the limit does.
+    pub mode: ModeStatus,
     /// The preset's name.
     pub preset: String,
     /// Whether the limit outlives the daemon.
@@ -21,9 +28,8 @@ pub struct Status {
     pub config_hash: String,
     /// The host's numbers.
     pub host: ScopeStatus,
-    /// The numbers of the other scopes: of `exec`, rules and interfaces, and of at most
-    /// [`super::scope_status::ACCOUNTS_LISTED`] accounts of rules. Suspects come first, then accounts with waiters,
-    /// with stopped UDP, and those used last.
+    /// The numbers of the other scopes: of `exec`, rules and interfaces, and of at most 64 accounts of rules. Suspects
+    /// come first, then accounts with waiters, with stopped UDP, and those used last.
     pub scopes: Vec<ScopeStatus>,
     /// The number of accounts that are not listed.
     #[serde(default)]
@@ -31,12 +37,12 @@ pub struct Status {
     /// The rules of `[[deny]]`.
     #[serde(default)]
     pub deny: Vec<DenyStatus>,
-    /// What waiting did to which program. The most harmed come first, at most [`super::programs::LISTED`].
+    /// What waiting did to which program: at most 64, the most harmed first.
     pub programs: Vec<ProgramStatus>,
     /// What waiting did to all other programs.
     pub others: Harm,
-    /// When the counting of all numbers began: RFC 3339, UTC.
-    pub counting_since: String,
+    /// When the counting of all numbers began.
+    pub counting_since: UtcTime,
     /// For how many seconds they have been counted.
     pub counting_for_s: u64,
     /// The trial, if `mode` is on trial.
@@ -56,9 +62,10 @@ pub struct Status {
 }
 
 /// How often something could not be done as intended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FaultStatus {
-    /// The fault's name.
+    /// Its name.
+    #[schemars(with = "FaultName")]
     pub fault: String,
     /// How often it has happened since the start.
     pub count: u64,
@@ -66,53 +73,29 @@ pub struct FaultStatus {
     pub explanation: String,
 }
 
-/// Why the limit is less than it could be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Degradation {
-    /// The mode is `audit`.
-    Audit,
-    /// The mode is `off`.
-    Off,
-    /// A rule of `never_hold` matches nobody on this host.
-    UnmetRule,
-    /// A rule of `[[scope]]` matches nobody on this host.
-    UnmetScope,
-    /// The last event reached neither journald nor syslog.
-    NoSystemLog,
-    /// The last event could not be written to the file that the next daemon reads.
-    EventsNotKept,
-    /// The kernel cannot set `TCP_RTO_MAX_MS`.
-    LongWaits,
-    /// The daemon cannot send wakeup packets to some waiters, or to any.
-    WakeupsNotSent,
-    /// Wakeup packets do not reach some waiters.
-    WakeupsWithoutEffect,
-    /// The BPF file system that holds the pins is unmounted.
-    PinsUnmounted,
-    /// There is no user that the daemon could switch to.
-    NoOwnUser,
-    /// The kernel has no Landlock.
-    NoLandlock,
-    /// The kernel has no seccomp filters.
-    NoSeccomp,
-    /// The privileged helper has ended for good, or does not answer.
-    NoHelper,
-    /// A hook that the configuration asks for could not be attached.
-    HookNotAttached,
-    /// The daemon is to read DNS answers, but knows no resolver.
-    NoResolver,
-    /// Names count only for whoever asked, and systemd-resolved asks on behalf of this host's programs.
-    NamesAskedByOthers,
-    /// Connection tracking is nearly full, and held attempts take entries too.
-    ConntrackNearlyFull,
+/// The names of [`Fault`] in JSON.
+struct FaultName;
+
+impl JsonSchema for FaultName {
+    fn schema_name() -> Cow<'static, str> {
+        "Fault".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names = Fault::ALL.iter();
+        let names = names.map(|fault| json!({ "const": fault.name(), "description": fault.explain() }));
+        json_schema!({
+            "description": "What could not be done as intended. [errors.md](errors.md#faults) says what to do.",
+            "oneOf": names.collect::<Vec<_>>(),
+        })
+    }
 }
 
 /// How many of the network namespaces with lost wakeups are named.
 const SHOWN: usize = 3;
 
 /// A [`Degradation`] with its explanation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DegradedStatus {
     /// For programs.
     pub reason: Degradation,
@@ -121,7 +104,7 @@ pub struct DegradedStatus {
 }
 
 /// What `why` shows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Why {
     /// The host's numbers.
     pub host: ScopeStatus,
@@ -135,11 +118,44 @@ pub struct Why {
     pub attempts: Vec<AttemptStatus>,
 }
 
+/// Where a live attempt is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptPhase {
+    /// It waits: its SYN is held.
+    Queued,
+    /// Its SYN is out, unanswered, and it holds a slot.
+    HalfOpen,
+    /// It has been out for longer than `slot_life`, and has given its slot back.
+    Aged,
+}
+
+impl From<AttemptState> for AttemptPhase {
+    fn from(state: AttemptState) -> Self {
+        match state {
+            AttemptState::Queued => Self::Queued,
+            AttemptState::HalfOpen => Self::HalfOpen,
+            AttemptState::Aged => Self::Aged,
+        }
+    }
+}
+
+/// For people.
+impl fmt::Display for AttemptPhase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Queued => "queued",
+            Self::HalfOpen => "half-open",
+            Self::Aged => "aged",
+        })
+    }
+}
+
 /// A live attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AttemptStatus {
-    /// `queued`, `half-open` or `aged`.
-    pub state: String,
+    /// Where it is.
+    pub state: AttemptPhase,
     /// The scope that it is charged to besides the host.
     pub scope: Option<String>,
     /// Process id.
@@ -165,13 +181,8 @@ impl AttemptStatus {
     /// `attempt`, which is charged to the scope called `scope` besides the host.
     #[must_use]
     pub fn new(attempt: &Attempt, scope: Option<&str>, waits_for: Option<String>) -> Self {
-        let state = match attempt.state {
-            AttemptState::Queued => "queued",
-            AttemptState::HalfOpen => "half-open",
-            AttemptState::Aged => "aged",
-        };
         Self {
-            state: state.to_owned(),
+            state: attempt.state.into(),
             scope: scope.map(ToOwned::to_owned),
             pid: attempt.program.pid,
             comm: attempt.program.comm.clone(),
@@ -204,76 +215,9 @@ impl fmt::Display for AttemptStatus {
     }
 }
 
-impl From<Shortcoming> for Degradation {
-    fn from(found: Shortcoming) -> Self {
-        match found {
-            Shortcoming::RtoMaxNotSettable => Self::LongWaits,
-        }
-    }
-}
-
 impl From<Degradation> for DegradedStatus {
     fn from(reason: Degradation) -> Self {
-        let explanation = match reason {
-            Degradation::Audit => "mode is audit: nothing is held",
-            Degradation::Off => "mode is off: nothing is held or counted",
-            Degradation::UnmetRule => {
-                "a rule of `never_hold` matches nobody: the programs that it is meant for are held"
-            }
-            Degradation::UnmetScope => "a rule of [[scope]] matches nobody: it limits nothing",
-            Degradation::NoSystemLog => {
-                "no system log takes events: they are only on stderr and in `halfopen events`"
-            }
-            Degradation::EventsNotKept => {
-                "the daemon cannot save events beside the control socket (is the file system full?): after a crash, \
-                 `halfopen events` lacks them; the system log has them"
-            }
-            Degradation::LongWaits => Shortcoming::RtoMaxNotSettable.explain(),
-            Degradation::WakeupsNotSent => {
-                "the daemon cannot send the packets that wake waiting attempts (with RUST_LOG=debug the log says \
-                 why): the attempts re-check by themselves, somewhat later"
-            }
-            Degradation::WakeupsWithoutEffect => {
-                "the packets that wake waiting attempts have no effect (does a firewall drop them on lo, or a socket \
-                 filter?): the attempts re-check by themselves, somewhat later"
-            }
-            Degradation::PinsUnmounted => {
-                "the BPF file system that holds the pins is unmounted: the limit may end with this daemon, and the \
-                 next daemon cannot take it over; mount the file system (mount -t bpf bpf /sys/fs/bpf), run `halfopen \
-                 off`, and start the daemon again"
-            }
-            Degradation::NoOwnUser => {
-                "there is no user halfopen: the daemon stays uid 0, without capabilities (the package creates the \
-                 user; or run: useradd --system --no-create-home halfopen)"
-            }
-            Degradation::NoLandlock => {
-                "this kernel has no Landlock (CONFIG_SECURITY_LANDLOCK, and landlock in lsm=): the daemon can read \
-                 every file that its user can read"
-            }
-            Degradation::NoSeccomp => {
-                "this kernel has no seccomp filters (CONFIG_SECCOMP_FILTER): the daemon can make every system call"
-            }
-            Degradation::NoHelper => {
-                "the privileged helper does not answer, or has ended together with the process that restarts it: the \
-                 limit holds, but events lack exe and cgroup, `exec` is refused, and when the daemon ends, held \
-                 attempts in other network namespaces keep the options of a hold; restart the daemon"
-            }
-            Degradation::HookNotAttached => {
-                "a hook that the configuration asks for could not be attached, so what needs it has no effect; the \
-                 daemon tries again every second (`halfopen doctor` shows who else holds the hooks)"
-            }
-            Degradation::NoResolver => {
-                "no resolver is known (no nameserver in /etc/resolv.conf, none in `resolvers`): no address is ever \
-                 named"
-            }
-            Degradation::NamesAskedByOthers => {
-                "programs here resolve names through nss-resolve (/etc/nsswitch.conf), which bypasses \
-                 systemd-resolved's stub: the answers count for systemd-resolved alone, and first contacts of these \
-                 programs count as unnamed; names = \"host\" makes the answers count for all programs"
-            }
-            Degradation::ConntrackNearlyFull => "connection tracking is nearly full",
-        };
-        Self { reason, explanation: explanation.to_owned() }
+        Self { reason, explanation: reason.explain().to_owned() }
     }
 }
 

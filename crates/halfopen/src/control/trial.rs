@@ -1,5 +1,8 @@
 //! `halfopen enforce`: enforcing on trial, until somebody confirms it.
 
+use super::ModeStatus;
+use crate::utc_time::UtcTime;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -19,14 +22,14 @@ pub enum TrialOrder {
 }
 
 /// A trial that runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TrialStatus {
-    /// When it ends unless somebody confirms it: RFC 3339, UTC. Setting the clock does not move the end.
-    pub reverts_at: String,
+    /// When it ends unless somebody confirms it. Setting the clock does not move the end.
+    pub reverts_at: UtcTime,
     /// The time until then, in milliseconds.
     pub reverts_in_ms: u64,
     /// The mode after that.
-    pub to: String,
+    pub to: ModeStatus,
 }
 
 impl std::fmt::Display for TrialStatus {

@@ -1,12 +1,14 @@
 //! Counts of first contacts over UDP in a scope or account.
 
 use crate::events::text::{plain, socket_of};
+use crate::utc_time::UtcTime;
 use halfopen_policy::DatagramCounts;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Display, Formatter};
 
-/// First contacts over UDP, since the start. Its JSON is a contract with scripts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// First contacts over UDP, since the start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UdpStatus {
     /// Sent.
     pub let_out: u64,
@@ -20,10 +22,10 @@ pub struct UdpStatus {
 }
 
 /// The first contact that was stopped last.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StoppedStatus {
-    /// RFC 3339, UTC.
-    pub time: String,
+    /// When it was stopped.
+    pub time: UtcTime,
     /// Process id, as the first PID namespace sees it; `None` = the program is unknown.
     pub pid: Option<u32>,
     /// User id, as the first user namespace sees it.
@@ -85,7 +87,7 @@ mod tests {
     #[test]
     fn the_last_one_is_named_where_it_can_be_told() {
         let last = StoppedStatus {
-            time: "1970-01-01T00:00:00.000Z".into(),
+            time: UtcTime::EPOCH,
             pid: Some(7),
             uid: Some(0),
             comm: Some("scan\n".into()),

@@ -3,13 +3,13 @@
 use crate::config::Rule;
 use crate::control::scope_status::ACCOUNTS_LISTED;
 use crate::control::{AccountName, ScopeKind, ScopeStatus, TrustStatus, Whose};
-use crate::daemon::clock::monotonic;
 use crate::daemon::enforcement::{Enforcement, HOST};
 use crate::daemon::means::Means;
-use crate::events::record::written_time;
-use halfopen_bpf::{Account, AccountId, AccountOf, KernelError, Program, ProgramCount, ScopeId, Trust};
+use crate::utc_time::UtcTime;
+use halfopen_bpf::{
+    Account, AccountId, AccountOf, KernelError, Program, ProgramCount, ScopeId, Trust, monotonic,
+};
 use halfopen_policy::{Limits, OnSuspect};
-use jiff::Timestamp;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -173,12 +173,11 @@ fn trust_status(trust: &Trust, limits: &Limits) -> TrustStatus {
     }
 }
 
-/// Converts a time of the kernel part's clock to the form that events use.
-pub(in crate::daemon) fn on_the_wall(time: Duration) -> String {
-    let (now, moment) = (Timestamp::now(), monotonic());
-    let moved = match time.checked_sub(moment) {
-        Some(ahead) => now.checked_add(ahead),
-        None => now.checked_sub(moment.saturating_sub(time)),
-    };
-    written_time(moved.unwrap_or(now))
+/// Converts a time of the kernel part's clock to one of the calendar.
+pub(in crate::daemon) fn on_the_wall(time: Duration) -> UtcTime {
+    let (now, moment) = (UtcTime::now(), monotonic());
+    match time.checked_sub(moment) {
+        Some(ahead) => now.after(ahead),
+        None => now.before(moment.saturating_sub(time)),
+    }
 }

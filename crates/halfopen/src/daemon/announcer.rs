@@ -6,7 +6,7 @@ use crate::events::{
     SuspectReport, Suspects, SystemLog, episode,
 };
 use crate::output;
-use jiff::Timestamp;
+use crate::utc_time::UtcTime;
 use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
@@ -64,11 +64,8 @@ impl Announcer {
     /// Continues the episodes that an earlier daemon announced. `now` is a time of the kernel part's clock.
     pub fn resume_episodes(&mut self, now: Duration) {
         for event in &self.memory {
-            let written: Option<Timestamp> = event.time.parse().ok();
             // If the clock was set back meanwhile, the event counts as new.
-            let age =
-                written.and_then(|at| Duration::try_from(Timestamp::now() - at).ok()).unwrap_or_default();
-            let at = now.saturating_sub(age);
+            let at = now.saturating_sub(UtcTime::now().since(event.time));
             match event.state {
                 State::Reached => self.episodes.resume(&event.scope, episode::State::Reached, at),
                 State::Cleared => self.episodes.resume(&event.scope, episode::State::Cleared, at),
@@ -81,22 +78,22 @@ impl Announcer {
 
     /// Writes the event for `report`, in a scope with this `limit` and `queued` attempts.
     pub fn announce(&mut self, report: Report, limit: Option<u32>, queued: u64) {
-        self.write(Event::new(report, Timestamp::now(), limit, queued));
+        self.write(Event::new(report, UtcTime::now(), limit, queued));
     }
 
     /// Writes the event for a suspect, of a scope with this `limit` and `queued` attempts.
     pub fn announce_suspect(&mut self, report: SuspectReport, limit: Option<u32>, queued: u64) {
-        self.write(Event::of_suspect(report, Timestamp::now(), limit, queued));
+        self.write(Event::of_suspect(report, UtcTime::now(), limit, queued));
     }
 
     /// Writes the event for a rule of `[[deny]]`.
     pub fn announce_denial(&mut self, report: DenialReport) {
-        self.write(Event::of_denial(report, Timestamp::now()));
+        self.write(Event::of_denial(report, UtcTime::now()));
     }
 
     /// Writes the event for an account that has stopped first contacts over UDP.
     pub fn announce_stopped_datagrams(&mut self, report: StoppedReport) {
-        self.write(Event::of_stopped_datagrams(report, Timestamp::now()));
+        self.write(Event::of_stopped_datagrams(report, UtcTime::now()));
     }
 
     fn write(&mut self, event: Event) {
@@ -132,8 +129,8 @@ impl Announcer {
 
     /// The events in memory that are not older than `since`.
     #[must_use]
-    pub fn remembered(&self, since: Option<&str>) -> Vec<Arc<Event>> {
-        let young = |event: &&Arc<Event>| since.is_none_or(|since| event.time.as_str() >= since);
+    pub fn remembered(&self, since: Option<UtcTime>) -> Vec<Arc<Event>> {
+        let young = |event: &&Arc<Event>| since.is_none_or(|since| event.time >= since);
         self.memory.iter().filter(young).cloned().collect()
     }
 

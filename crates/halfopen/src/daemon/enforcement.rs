@@ -8,12 +8,15 @@ use crate::daemon::failed::Counted;
 use crate::daemon::fault_log::FaultLog;
 use crate::daemon::means::Means;
 use crate::daemon::resolvers::Resolvers;
+use crate::daemon::upkeep::users::Search;
 use crate::daemon::wakeups::Wakeups;
 use crate::exit::explained;
 use crate::privileged::Helper;
 use crate::sandbox::Sandboxed;
 use anyhow::Result;
-use halfopen_bpf::{EnforcementStopped, KernelError, Limiter, ScopeId, Settings, Shortcoming, restore_here};
+use halfopen_bpf::{
+    EnforcementStopped, KernelError, Limiter, ScopeId, Settings, Shortcoming, monotonic, restore_here,
+};
 use halfopen_policy::Limits;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -54,6 +57,7 @@ pub struct Enforcement {
     pub(super) conntrack: conntrack::Counts,
     pub(super) conntrack_told: conntrack::Told,
     pub(super) collected: Option<Duration>,
+    pub(super) user_search: Search,
     pub(super) counted: Counted,
     /// Publishes events.
     pub announcer: Announcer,
@@ -85,6 +89,7 @@ impl Enforcement {
             conntrack: conntrack::Counts::open(),
             conntrack_told: conntrack::Told::default(),
             collected: None,
+            user_search: Search::from(monotonic()),
             counted: Counted::default(),
             announcer,
         };

@@ -1,15 +1,16 @@
 //! Faults of the kernel part in the log: a new kind is logged at once, a known kind at most once a minute.
 
+use crate::rate_limit::RateLimit;
 use halfopen_bpf::{Fault, FaultCount};
 use std::collections::HashMap;
 use std::time::Duration;
 
-const PAUSE: Duration = Duration::from_mins(1);
-
-/// The count and time at which each fault was last logged.
+/// The faults that were logged.
 #[derive(Debug, Default)]
 pub struct FaultLog {
-    said: HashMap<Fault, (u64, Duration)>,
+    /// The count at which each was last logged.
+    said: HashMap<Fault, u64>,
+    limit: RateLimit<Fault>,
 }
 
 impl FaultLog {
@@ -18,12 +19,12 @@ impl FaultLog {
         let mut lines = Vec::new();
         for FaultCount { fault, count } in found {
             let said = self.said.get(fault);
-            if said.is_some_and(|(known, at)| known == count || *at + PAUSE > now) {
+            if said == Some(count) || self.limit.take(now, *fault).is_none() {
                 continue;
             }
             lines.push(match said {
                 None => format!("{} ({count} so far)", fault.explain()),
-                Some((known, _)) => {
+                Some(known) => {
                     format!(
                         "{} ({} more times, {count} in all)",
                         fault.explain(),
@@ -31,7 +32,7 @@ impl FaultLog {
                     )
                 }
             });
-            self.said.insert(*fault, (*count, now));
+            self.said.insert(*fault, *count);
         }
         lines
     }

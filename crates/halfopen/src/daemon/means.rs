@@ -2,10 +2,9 @@
 //! while it waits for an answer, so it must not identify a crowd of new waiters all at once.
 
 use crate::control::Degradation;
-use crate::daemon::clock::monotonic;
 use crate::events::Identity;
 use crate::privileged::Helper;
-use halfopen_bpf::{CgroupDir, Program};
+use halfopen_bpf::{CgroupDir, Program, monotonic};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 

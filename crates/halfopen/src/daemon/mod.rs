@@ -4,7 +4,6 @@
 mod accounts;
 mod alarm;
 mod announcer;
-mod clock;
 mod enforcement;
 mod failed;
 mod fault_log;
@@ -21,16 +20,17 @@ use crate::config::{Sources, save};
 use crate::events::SystemLog;
 use crate::exit::explained;
 use crate::lock::Lock;
+use crate::name_service::finding_users_here;
 use crate::output;
 use crate::privileged::{Helper, Leave, Reach};
+use crate::rate_limit::RateLimit;
 use crate::runtime_dir::{RuntimeDir, pins_of_this_host};
 use crate::sandbox::{Needs, enter};
 use alarm::Alarm;
 use announcer::Announcer;
 use anyhow::{Context, Result};
-use clock::monotonic;
 use enforcement::{EXEC_PARENT, Enforcement};
-use halfopen_bpf::{CgroupDir, Keep, KernelError, Limiter};
+use halfopen_bpf::{CgroupDir, Keep, KernelError, Limiter, monotonic};
 use means::{LookUps, Means};
 use notify::Watchdog;
 use reconcile::ReconcileTimes;
@@ -69,7 +69,7 @@ enum Ending {
 /// # Errors
 /// If the configuration is wrong, another daemon runs, or the kernel lacks something. Nothing is left behind then.
 pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
-    let resolved = sources.load()?;
+    let resolved = finding_users_here(|| sources.load())?;
     let directory = RuntimeDir::of_this_host();
     let lock = Lock::take(&directory)?;
     let cgroup = cgroup.map_or_else(CgroupDir::root, CgroupDir::open)?;
@@ -243,19 +243,19 @@ fn readiness(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::new(fd)
 }
 
-/// Logs repeated errors at most once a minute.
+/// Logs the errors of what is done again and again: each kind at most once a minute.
 #[derive(Default)]
-struct Trouble {
-    said: Option<Instant>,
-}
+struct Trouble(RateLimit<&'static str>);
 
 impl Trouble {
-    fn note(&mut self, doing: &str, outcome: Result<(), KernelError>) {
-        if let Err(e) = outcome
-            && self.said.is_none_or(|said| said.elapsed() >= Duration::from_mins(1))
-        {
-            self.said = Some(Instant::now());
-            tracing::error!("{doing}: {}", e.in_full());
+    fn note(&mut self, doing: &'static str, outcome: Result<(), KernelError>) {
+        let Err(e) = outcome else { return };
+        match self.0.take(monotonic(), doing) {
+            None => {}
+            Some(0) => tracing::error!("{doing}: {}", e.in_full()),
+            Some(more) => {
+                tracing::error!("{doing}: {} ({more} more times since this was last logged)", e.in_full());
+            }
         }
     }
 }

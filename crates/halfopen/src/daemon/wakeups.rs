@@ -3,6 +3,7 @@
 
 use crate::control::{Degradation, DegradedStatus};
 use crate::privileged::Helper;
+use crate::rate_limit::RateLimit;
 use halfopen_bpf::{AccountId, Became, KernelError, Limiter, RingEvent, ScopeId, Turn, Waiter, WakeupSender};
 use halfopen_policy::Limits;
 use halfopen_policy::kernel_form::nanos;
@@ -19,8 +20,6 @@ const EACH: Duration = Duration::from_micros(100);
 const AT_ONCE: u32 = 250;
 /// The pause before packets beyond that budget are sent.
 const MORE: Duration = Duration::from_millis(5);
-/// Lost wakeups are logged at most this often.
-const SAID_EVERY: Duration = Duration::from_mins(1);
 
 /// Why nobody is woken although wakeups are configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +45,9 @@ pub struct Wakeups {
     /// Whether more packets were due than were allowed at once.
     more: bool,
     paused: Option<Pause>,
-    /// When lost wakeups were last logged, and how many parties' were lost then.
-    said: (Duration, usize),
+    /// How many parties' wakeups were lost when that was last logged.
+    said: usize,
+    limit: RateLimit<()>,
 }
 
 impl Wakeups {
@@ -64,7 +64,8 @@ impl Wakeups {
             paid_at: Duration::ZERO,
             more: false,
             paused: None,
-            said: (Duration::ZERO, 0),
+            said: 0,
+            limit: RateLimit::default(),
         }
     }
 
@@ -94,14 +95,14 @@ impl Wakeups {
     pub fn tend(
         &mut self,
         limiter: &mut Limiter,
-        hand_is_there: bool,
+        helper_is_there: bool,
         wanted: bool,
         now: Duration,
     ) -> Result<(), KernelError> {
         let was_on = self.is_on();
         self.wanted = wanted;
         self.wakes.expire(nanos(now));
-        self.paused = self.pause(hand_is_there, now);
+        self.paused = self.pause(helper_is_there, now);
         self.say(now);
         if !self.is_on() {
             self.forget(limiter);
@@ -115,8 +116,8 @@ impl Wakeups {
         Ok(())
     }
 
-    fn pause(&self, hand_is_there: bool, now: Duration) -> Option<Pause> {
-        if !hand_is_there {
+    fn pause(&self, helper_is_there: bool, now: Duration) -> Option<Pause> {
+        if !helper_is_there {
             return Some(Pause::NoHelper);
         }
         let still = self.paused.filter(|pause| matches!(pause, Pause::Useless { until } if now < *until));
@@ -127,10 +128,10 @@ impl Wakeups {
     /// Logs lost wakeups at most once a minute: more may be lost every second.
     fn say(&mut self, now: Duration) {
         let lost = self.wakes.lost().parties + self.wakes.unsendable().parties;
-        if lost == self.said.1 || now < self.said.0 + SAID_EVERY {
+        if lost == self.said || self.limit.take(now, ()).is_none() {
             return;
         }
-        self.said = (now, lost);
+        self.said = lost;
         for found in self.degradations() {
             tracing::warn!("{}", found.explanation);
         }

@@ -1,12 +1,11 @@
 //! Rules of `[[deny]]` that have matched: at most one event a minute for each rule, and the next one counts the others.
 //! Pure: the caller passes the time, on the kernel's monotonic clock.
 
-use super::Tally;
+use super::{Protocol, Tally};
+use crate::rate_limit::RateLimit;
 use halfopen_bpf::{Denied, DenyCount};
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-const MINUTE: Duration = Duration::from_mins(1);
 
 /// A rule whose event is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,54 +31,49 @@ pub struct DenialReport {
     pub would_have_denied: u64,
     /// The program that made the last of these calls.
     pub program: Tally,
-    /// `tcp` or `udp`.
-    pub protocol: &'static str,
-}
-
-#[derive(Debug, Default)]
-struct Rule {
-    announced: Option<Duration>,
-    /// The reported counts: denied, and only counted.
-    told: (u64, u64),
+    /// The protocol of the last call.
+    pub protocol: Protocol,
 }
 
 /// The state of all rules.
 #[derive(Debug, Default)]
 pub struct Denials {
-    rules: BTreeMap<String, Rule>,
+    /// The reported counts of each rule: denied, and only counted.
+    told: BTreeMap<String, (u64, u64)>,
+    limit: RateLimit<String>,
 }
 
 impl Denials {
     /// Notes an event that an earlier daemon wrote at that time.
     pub fn resume(&mut self, rule: &str, at: Duration) {
-        self.rules.entry(rule.to_owned()).or_default().announced = Some(at);
+        self.limit.passed(at, rule.to_owned());
     }
 
     /// Notes the counts from before the daemon started.
     pub fn known(&mut self, counts: &[DenyCount]) {
         for count in counts {
-            self.rules.entry(count.name.clone()).or_default().told = (count.denied, count.would_have_denied);
+            self.told.insert(count.name.clone(), (count.denied, count.would_have_denied));
         }
     }
 
     /// The rules whose event is due. `counts` are those of all present rules; others are forgotten.
     pub fn due(&mut self, now: Duration, counts: &[DenyCount]) -> Vec<Denial> {
-        self.rules.retain(|name, _| counts.iter().any(|count| count.name == *name));
+        self.told.retain(|name, _| counts.iter().any(|count| count.name == *name));
         let mut due = Vec::new();
         for count in counts {
-            let rule = self.rules.entry(count.name.clone()).or_default();
+            let told = self.told.entry(count.name.clone()).or_default();
             let counted = (count.denied, count.would_have_denied);
             // A rule that was removed for a while may count from zero again.
-            let told = if counted.0 < rule.told.0 || counted.1 < rule.told.1 { (0, 0) } else { rule.told };
-            let Some(last) = count.last.clone().filter(|_| counted != told) else { continue };
-            if rule.announced.is_some_and(|at| at + MINUTE > now) {
+            let before = if counted.0 < told.0 || counted.1 < told.1 { (0, 0) } else { *told };
+            let Some(last) = count.last.clone().filter(|_| counted != before) else { continue };
+            if self.limit.take(now, count.name.clone()).is_none() {
                 continue;
             }
-            *rule = Rule { announced: Some(now), told: counted };
+            *told = counted;
             due.push(Denial {
                 rule: count.name.clone(),
-                denied: counted.0 - told.0,
-                would_have_denied: counted.1 - told.1,
+                denied: counted.0 - before.0,
+                would_have_denied: counted.1 - before.1,
                 last,
             });
         }

@@ -4,8 +4,9 @@
 
 use super::Identity;
 use super::tallies::{Tallies, Tally, Waiter};
+use crate::rate_limit::{MINUTE, RateLimit};
 use halfopen_bpf::Program;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// If even short waits are reported, the time from the first waiter to the event, so that the event can name the
@@ -13,9 +14,8 @@ use std::time::Duration;
 pub const ANNOUNCED_AFTER: Duration = Duration::from_secs(1);
 /// An episode is over once nothing has waited for this long.
 pub const CLEARED_AFTER: Duration = Duration::from_secs(10);
-/// The time in which a scope has at most one pair of events, and all scopes together [`PAIRS_PER_MINUTE`].
-const MINUTE: Duration = Duration::from_mins(1);
-const PAIRS_PER_MINUTE: usize = 10;
+/// In a minute, a scope has at most one pair of events, and all scopes together have this many.
+pub(super) const PAIRS_PER_MINUTE: usize = 10;
 /// The shortest pause between two look-ups of the waiters.
 const LOOKED_UP_EVERY: Duration = Duration::from_millis(250);
 /// How many programs a report lists.
@@ -66,20 +66,26 @@ struct Episode {
 #[derive(Debug, Default)]
 struct Scope {
     current: Option<Episode>,
-    /// When the last episode was announced.
-    announced: Option<Duration>,
     /// Episodes that were due for a report but ended unannounced.
     carried: Tallies,
 }
 
 /// The episodes of all scopes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Episodes {
     scopes: BTreeMap<String, Scope>,
-    announced: VecDeque<Duration>,
+    /// The pairs of events, by scope.
+    limit: RateLimit<String>,
     event_after: Duration,
     /// The time of the last look-up of the waiters.
     looked_up: Duration,
+}
+
+impl Default for Episodes {
+    fn default() -> Self {
+        let limit = RateLimit::every(MINUTE).and_in_all(PAIRS_PER_MINUTE);
+        Self { scopes: BTreeMap::new(), limit, event_after: Duration::ZERO, looked_up: Duration::ZERO }
+    }
 }
 
 impl Episodes {
@@ -175,9 +181,8 @@ impl Episodes {
         let scope = self.scopes.entry(name.to_owned()).or_default();
         match state {
             State::Reached => {
-                scope.announced = Some(at);
                 scope.at(at).announced = true;
-                self.announced.push_back(at);
+                self.limit.passed(at, name.to_owned());
             }
             State::Cleared => scope.current = None,
         }
@@ -187,9 +192,6 @@ impl Episodes {
     /// an episode open, because the host's ledger also counts attempts that wait only for a narrower scope. Returns the
     /// event that is due.
     pub fn look(&mut self, now: Duration, name: &str, queued: u64, last_waiter: Duration) -> Option<Report> {
-        while self.announced.front().is_some_and(|at| *at + MINUTE <= now) {
-            self.announced.pop_front();
-        }
         let scope = self.scopes.entry(name.to_owned()).or_default();
         if queued > 0 {
             let episode = scope.at(now);
@@ -200,14 +202,9 @@ impl Episodes {
         }
         let episode = scope.current.as_mut()?;
         episode.last_waiter = episode.last_waiter.max(last_waiter);
-        if !episode.announced
-            && episode.due.is_some_and(|due| due <= now)
-            && scope.announced.is_none_or(|at| at + MINUTE <= now)
-            && self.announced.len() < PAIRS_PER_MINUTE
-        {
+        if !episode.announced && episode.due.is_some_and(|due| due <= now) && self.limit.allows(now, name) {
             episode.announced = true;
-            scope.announced = Some(now);
-            self.announced.push_back(now);
+            self.limit.passed(now, name.to_owned());
             episode.tallies.take_in(std::mem::take(&mut scope.carried));
             return Some(episode.report(State::Reached, name));
         }
@@ -223,10 +220,9 @@ impl Episodes {
     /// The latest time for the next look, so that events and long waits are noticed in time; `None` = nothing is due.
     #[must_use]
     pub fn due(&self) -> Option<Duration> {
-        let announced = self.scopes.values().filter_map(|scope| {
+        let announced = self.scopes.iter().filter_map(|(name, scope)| {
             let due = scope.current.as_ref().filter(|episode| !episode.announced)?.due?;
-            let pause = scope.announced.map_or(Duration::ZERO, |at| at + MINUTE);
-            Some(pause.max(due))
+            Some(self.limit.next(name).max(due))
         });
         announced.chain(self.next_look_up()).min()
     }

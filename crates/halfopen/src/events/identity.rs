@@ -1,5 +1,6 @@
 //! Identifies a program from its process, while the process exists.
 
+use crate::name_service::Names;
 use crate::users;
 use halfopen_bpf::text::escaped;
 use halfopen_bpf::{Program, shown_path_of_id};
@@ -31,13 +32,16 @@ const TOO_LONG: &str = r"\[longer than 4096 bytes]";
 /// How many threads are checked for their name before a process counts as another one.
 const THREADS_ASKED: usize = 256;
 
-/// Looks up `program` in /proc, the cgroup file system and /etc/passwd. Needs root for programs of other users.
+/// Looks up `program` in /proc, the cgroup file system and /etc/passwd, and asks the name service for a user whom that
+/// does not list. Needs root for programs of other users.
 #[must_use]
-pub fn identify(program: &Program) -> Identity {
+pub fn identify(program: &Program, names: &mut Names) -> Identity {
     Identity {
         exe: executable(program.pid, &program.comm),
         cgroup: shown_path_of_id(program.cgroup_id),
-        user: user_name(&fs::read(users::FILE).unwrap_or_default(), program.uid),
+        user: listed_name(&fs::read(users::FILE).unwrap_or_default(), program.uid)
+            .or_else(|| names.of(program.uid))
+            .unwrap_or_else(|| program.uid.to_string()),
     }
 }
 
@@ -54,9 +58,8 @@ fn executable(pid: u32, comm: &str) -> Option<String> {
     names.any(|name| escaped(name.strip_suffix(b"\n").unwrap_or(&name)) == comm).then_some(exe)
 }
 
-fn user_name(passwd: &[u8], uid: u32) -> String {
-    let user = users::listed(passwd).find(|user| user.uid == uid);
-    user.map_or_else(|| uid.to_string(), |user| escaped(user.name))
+fn listed_name(passwd: &[u8], uid: u32) -> Option<String> {
+    users::listed(passwd).find(|user| user.uid == uid).map(|user| escaped(user.name))
 }
 
 #[cfg(test)]
@@ -64,11 +67,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn users_have_names_or_numbers() {
+    fn users_are_named_by_number() {
         let passwd = b"root:x:0:0:root:/root:/bin/sh\nbroken\nwww:x:33:33::/:/bin/false\n";
-        assert_eq!(user_name(passwd, 0), "root");
-        assert_eq!(user_name(passwd, 33), "www");
-        assert_eq!(user_name(passwd, 3), "3");
+        let name = |uid| listed_name(passwd, uid);
+        assert_eq!(
+            [name(0).as_deref(), name(33).as_deref(), name(3).as_deref()],
+            [Some("root"), Some("www"), None]
+        );
     }
 
     #[test]

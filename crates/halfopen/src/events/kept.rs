@@ -82,12 +82,15 @@ fn line(event: &Event) -> io::Result<Vec<u8>> {
 mod tests {
     use super::*;
     use crate::events::State;
+    use crate::events::record::Level;
+    use crate::utc_time::UtcTime;
+    use std::time::Duration;
 
-    fn event(number: usize) -> Event {
+    fn event(number: u64) -> Event {
         Event {
             id: 4226,
-            time: format!("1970-01-01T00:00:00.{number:03}Z"),
-            level: "warning".into(),
+            time: UtcTime::EPOCH.after(Duration::from_millis(number)),
+            level: Level::Warning,
             message: "the limit is reached".into(),
             state: State::Reached,
             scope: "host".into(),
@@ -108,7 +111,7 @@ mod tests {
         let (mut kept, before) = KeptEvents::open(&path).unwrap();
         assert_eq!(before, []);
         let mut remembered: Vec<Event> = Vec::new();
-        for number in 0..2 * REMEMBERED + 7 {
+        for number in 0..2 * REMEMBERED as u64 + 7 {
             remembered.push(event(number));
             let from = remembered.len().saturating_sub(REMEMBERED);
             kept.keep(&event(number), remembered[from..].iter()).unwrap();

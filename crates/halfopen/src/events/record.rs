@@ -9,8 +9,9 @@ use super::stopped_datagrams::StoppedReport;
 use super::suspects::SuspectReport;
 use super::text::{plain, socket_of};
 use crate::config::limit::Action;
+use crate::utc_time::UtcTime;
 use halfopen_policy::Excess;
-use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -34,8 +35,8 @@ const WOULD_BE_DENIED: &str =
 const TOO_MANY: &str = "there were more than udp_first_contacts allows.";
 
 /// What an event reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum State {
     /// Attempts wait.
     Reached,
@@ -46,7 +47,6 @@ pub enum State {
     /// A rule of `[[deny]]` has matched.
     Denied,
     /// First contacts over UDP were stopped.
-    #[serde(rename = "udp_stopped")]
     UdpStopped,
 }
 
@@ -64,6 +64,33 @@ impl State {
     }
 }
 
+/// How grave an event is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// The level of all events, as the original's.
+    Warning,
+}
+
+/// The protocol of a call that a rule of `[[deny]]` matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// TCP: a call of `connect()`.
+    Tcp,
+    /// UDP: a call of `connect()` or `sendto()`.
+    Udp,
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        })
+    }
+}
+
 impl From<episode::State> for State {
     fn from(state: episode::State) -> Self {
         match state {
@@ -73,15 +100,15 @@ impl From<episode::State> for State {
     }
 }
 
-/// One event; its JSON is a contract with scripts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// One event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
-    /// [`EVENT_ID`], [`SUSPECT_ID`], [`DENIED_ID`] or [`STOPPED_ID`].
+    /// Its number, 4226 to 4229.
     pub id: u16,
-    /// RFC 3339, UTC, milliseconds.
-    pub time: String,
-    /// Always `warning`, as the original.
-    pub level: String,
+    /// When it was written.
+    pub time: UtcTime,
+    /// Its level.
+    pub level: Level,
     /// The text of the original, and additions for audit mode and for earlier episodes.
     pub message: String,
     /// What the event reports.
@@ -109,7 +136,7 @@ pub struct Event {
 }
 
 /// First contacts over UDP in an [`Event`], since the last event of that scope or account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UdpRecord {
     /// Sent.
     pub let_out: u64,
@@ -124,25 +151,25 @@ pub struct UdpRecord {
 }
 
 /// A rule of `[[deny]]` in an [`Event`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeniedRecord {
     /// Calls of `connect()` and `sendto()` refused since the rule's last event.
     pub denied: u64,
     /// Calls only counted since then.
     pub would_have_denied: u64,
-    /// The protocol of the last call: `tcp` or `udp`.
-    pub protocol: String,
+    /// The protocol of the last call.
+    pub protocol: Protocol,
 }
 
 /// A suspect in an [`Event`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SuspectRecord {
     /// First contacts that its account has let out so far.
     pub first_contacts: u64,
-    /// What happens to it: `notify`, `throttle` or `block`.
-    pub on_suspect: String,
-    /// When a block ends by itself: RFC 3339, UTC.
-    pub blocked_until: Option<String>,
+    /// What happens to it.
+    pub on_suspect: Action,
+    /// When a block ends by itself; `None` = it is not blocked.
+    pub blocked_until: Option<UtcTime>,
     /// How many accounts of its scope have become suspects since the last event of that scope, including this one.
     pub suspects: u64,
 }
@@ -153,7 +180,7 @@ fn is_zero(number: &u64) -> bool {
 }
 
 /// A program in an [`Event`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProgramRecord {
     /// Process id, as the first PID namespace sees it.
     pub pid: u32,
@@ -174,16 +201,10 @@ pub struct ProgramRecord {
     pub sample: Vec<String>,
 }
 
-/// A time in the form that events use. Such times sort like their texts.
-#[must_use]
-pub fn written_time(time: Timestamp) -> String {
-    format!("{time:.3}")
-}
-
 impl Event {
     /// The event for `report`, at `time`, in a scope with this `limit` and `queued` attempts.
     #[must_use]
-    pub fn new(report: Report, time: Timestamp, limit: Option<u32>, queued: u64) -> Self {
+    pub fn new(report: Report, time: UtcTime, limit: Option<u32>, queued: u64) -> Self {
         let mut message = vec![match report.state {
             episode::State::Reached => REACHED.to_owned(),
             episode::State::Cleared if report.scope_ended => ENDED.to_owned(),
@@ -199,8 +220,8 @@ impl Event {
         }
         Self {
             id: EVENT_ID,
-            time: written_time(time),
-            level: "warning".into(),
+            time,
+            level: Level::Warning,
             message: message.join(" "),
             state: report.state.into(),
             scope: report.scope,
@@ -217,8 +238,8 @@ impl Event {
     /// The event for an account that became a suspect at `time`. Its scope has this `limit`, and `queued` of its
     /// attempts wait.
     #[must_use]
-    pub fn of_suspect(report: SuspectReport, time: Timestamp, limit: Option<u32>, queued: u64) -> Self {
-        let blocked_until = report.block_for.and_then(|block| time.checked_add(block).ok()).map(written_time);
+    pub fn of_suspect(report: SuspectReport, time: UtcTime, limit: Option<u32>, queued: u64) -> Self {
+        let blocked_until = report.block_for.map(|block| time.after(block));
         let done = match (report.on_suspect, &blocked_until) {
             (Action::Notify, _) => "Nothing else is done about it (on_suspect = notify).".to_owned(),
             (Action::Throttle, _) => {
@@ -233,8 +254,8 @@ impl Event {
         };
         Self {
             id: SUSPECT_ID,
-            time: written_time(time),
-            level: "warning".into(),
+            time,
+            level: Level::Warning,
             message: format!("{SUSPECT} {done}{others}"),
             state: State::Suspect,
             scope: report.account,
@@ -244,7 +265,7 @@ impl Event {
             audited: false,
             suspect: Some(SuspectRecord {
                 first_contacts: report.first_contacts,
-                on_suspect: report.on_suspect.name().to_owned(),
+                on_suspect: report.on_suspect,
                 blocked_until,
                 suspects: report.suspects,
             }),
@@ -255,12 +276,12 @@ impl Event {
 
     /// The event for a rule of `[[deny]]` that has matched by `time`.
     #[must_use]
-    pub fn of_denial(report: DenialReport, time: Timestamp) -> Self {
+    pub fn of_denial(report: DenialReport, time: UtcTime) -> Self {
         let audited = report.denied == 0;
         Self {
             id: DENIED_ID,
-            time: written_time(time),
-            level: "warning".into(),
+            time,
+            level: Level::Warning,
             message: if audited { WOULD_BE_DENIED } else { DENIED }.to_owned(),
             state: State::Denied,
             scope: report.rule,
@@ -272,7 +293,7 @@ impl Event {
             denied: Some(DeniedRecord {
                 denied: report.denied,
                 would_have_denied: report.would_have_denied,
-                protocol: report.protocol.to_owned(),
+                protocol: report.protocol,
             }),
             udp: None,
         }
@@ -280,7 +301,7 @@ impl Event {
 
     /// The event for an account that has stopped first contacts over UDP by `time`.
     #[must_use]
-    pub fn of_stopped_datagrams(report: StoppedReport, time: Timestamp) -> Self {
+    pub fn of_stopped_datagrams(report: StoppedReport, time: UtcTime) -> Self {
         let audited = report.counts.stopped == 0;
         let done = match report.excess {
             Excess::Refuse => "refused",
@@ -293,8 +314,8 @@ impl Event {
         };
         Self {
             id: STOPPED_ID,
-            time: written_time(time),
-            level: "warning".into(),
+            time,
+            level: Level::Warning,
             message,
             state: State::UdpStopped,
             scope: report.account,
@@ -437,7 +458,7 @@ pub(super) mod tests {
             audited: false,
             scope_ended: false,
         };
-        Event::new(report, Timestamp::UNIX_EPOCH, Some(10), 244)
+        Event::new(report, UtcTime::EPOCH, Some(10), 244)
     }
 
     #[test]
@@ -491,7 +512,7 @@ pub(super) mod tests {
             block_for: Some(std::time::Duration::from_mins(10)),
             suspects: 3,
         };
-        let event = Event::of_suspect(report, Timestamp::UNIX_EPOCH, None, 7);
+        let event = Event::of_suspect(report, UtcTime::EPOCH, None, 7);
         let json = serde_json::to_value(&event).unwrap();
         assert_eq!((&json["id"], &json["state"]), (&json!(4227), &json!("suspect")));
         let known = json!({
@@ -515,9 +536,9 @@ pub(super) mod tests {
             denied: 3,
             would_have_denied: 0,
             program: tally(),
-            protocol: "udp",
+            protocol: Protocol::Udp,
         };
-        let event = Event::of_denial(report, Timestamp::UNIX_EPOCH);
+        let event = Event::of_denial(report, UtcTime::EPOCH);
         let json = serde_json::to_value(&event).unwrap();
         assert_eq!((&json["id"], &json["state"]), (&json!(4228), &json!("denied")));
         assert_eq!(json["denied"], json!({"denied": 3, "would_have_denied": 0, "protocol": "udp"}));
@@ -538,7 +559,7 @@ pub(super) mod tests {
             cgroup: Some("/a".into()),
             destination: "198.18.0.9:53".parse().unwrap(),
         };
-        Event::of_stopped_datagrams(report, Timestamp::UNIX_EPOCH)
+        Event::of_stopped_datagrams(report, UtcTime::EPOCH)
     }
 
     #[test]

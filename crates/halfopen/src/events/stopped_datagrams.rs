@@ -3,14 +3,14 @@
 //! passes the time, on the kernel's monotonic clock.
 
 use super::Tally;
+use crate::rate_limit::{MINUTE, RateLimit};
 use halfopen_bpf::{AccountId, StoppedDatagram};
 use halfopen_policy::{DatagramCounts, Excess};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-const MINUTE: Duration = Duration::from_mins(1);
-const PER_MINUTE: usize = 10;
+pub(super) const PER_MINUTE: usize = 10;
 
 /// The contents of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,7 @@ pub struct StoppedReport {
 
 #[derive(Debug, Default)]
 struct Told {
+    /// The time of its last event, so that accounts take turns.
     announced: Option<Duration>,
     /// The time of the last one in `counts`.
     last: Duration,
@@ -38,12 +39,19 @@ struct Told {
 }
 
 /// The state of all accounts.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct StoppedDatagrams {
     accounts: BTreeMap<AccountId, Told>,
     /// The events of an earlier daemon, by account name.
     earlier: BTreeMap<String, Duration>,
-    announced: VecDeque<Duration>,
+    limit: RateLimit<AccountId>,
+}
+
+impl Default for StoppedDatagrams {
+    fn default() -> Self {
+        let limit = RateLimit::every(MINUTE).and_in_all(PER_MINUTE);
+        Self { accounts: BTreeMap::new(), earlier: BTreeMap::new(), limit }
+    }
 }
 
 impl StoppedDatagrams {
@@ -55,6 +63,9 @@ impl StoppedDatagrams {
     /// Notes what an account of this name counted, and when it stopped the last one, before the daemon started.
     pub fn known(&mut self, account: AccountId, name: &str, last: Duration, counts: DatagramCounts) {
         let announced = self.earlier.remove(name);
+        if let Some(at) = announced {
+            self.limit.passed(at, account);
+        }
         self.accounts.insert(account, Told { announced, last, counts });
     }
 
@@ -66,18 +77,15 @@ impl StoppedDatagrams {
             return Vec::new();
         }
         self.accounts.retain(|account, _| stops.binary_search_by_key(account, |stop| stop.account).is_ok());
-        while self.announced.front().is_some_and(|at| *at + MINUTE <= now) {
-            self.announced.pop_front();
-        }
         let announced =
             |stop: &StoppedDatagram| self.accounts.get(&stop.account).and_then(|told| told.announced);
         let is_new = |stop: &&StoppedDatagram| {
             self.accounts.get(&stop.account).is_none_or(|told| stop.at > told.last)
-                && announced(stop).is_none_or(|at| at + MINUTE <= now)
+                && self.limit.allows(now, &stop.account)
         };
         let mut due: Vec<_> = stops.iter().filter(is_new).cloned().collect();
         due.sort_by_key(announced);
-        due.truncate(PER_MINUTE.saturating_sub(self.announced.len()));
+        due.truncate(self.limit.left(now));
         due
     }
 
@@ -107,7 +115,7 @@ impl StoppedDatagrams {
         }
         told.counts = counts;
         told.announced = Some(now);
-        self.announced.push_back(now);
+        self.limit.passed(now, stop.account);
         Some(since)
     }
 

@@ -3,11 +3,10 @@
 
 use super::Tally;
 use crate::config::limit::Action;
+use crate::rate_limit::RateLimit;
 use halfopen_bpf::{AccountId, HeldAttempt};
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-const MINUTE: Duration = Duration::from_mins(1);
 
 /// A suspect whose event is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,43 +36,33 @@ pub struct SuspectReport {
     pub suspects: u64,
 }
 
-#[derive(Debug, Default)]
-struct Scope {
-    announced: Option<Duration>,
-    latest: Option<Suspect>,
-}
-
 /// The suspects of all scopes.
 #[derive(Debug, Default)]
 pub struct Suspects {
-    scopes: BTreeMap<String, Scope>,
+    /// The latest of each scope that has no event yet.
+    latest: BTreeMap<String, Suspect>,
+    limit: RateLimit<String>,
 }
 
 impl Suspects {
     /// Notes a suspect, an account of `scope`.
     pub fn note(&mut self, scope: String, account: AccountId, attempt: HeldAttempt) {
-        let latest = &mut self.scopes.entry(scope).or_default().latest;
-        let suspects = latest.as_ref().map_or(0, |earlier| earlier.suspects) + 1;
-        *latest = Some(Suspect { account, attempt, suspects });
+        let suspects = self.latest.get(&scope).map_or(0, |earlier| earlier.suspects) + 1;
+        self.latest.insert(scope, Suspect { account, attempt, suspects });
     }
 
     /// Notes an event that an earlier daemon wrote at that time.
     pub fn resume(&mut self, scope: &str, at: Duration) {
-        self.scopes.entry(scope.to_owned()).or_default().announced = Some(at);
+        self.limit.passed(at, scope.to_owned());
     }
 
-    /// The suspects whose event is due. Forgets scopes without anything to report.
+    /// The suspects whose event is due.
     pub fn due(&mut self, now: Duration) -> Vec<Suspect> {
-        let may = |scope: &Scope| scope.announced.is_none_or(|at| at + MINUTE <= now);
-        let mut due = Vec::new();
-        for scope in self.scopes.values_mut().filter(|scope| may(scope)) {
-            if let Some(latest) = scope.latest.take() {
-                scope.announced = Some(now);
-                due.push(latest);
-            }
-        }
-        self.scopes.retain(|_, scope| scope.latest.is_some() || !may(scope));
-        due
+        let limit = &mut self.limit;
+        self.latest
+            .extract_if(.., |scope, _| limit.take(now, scope.clone()).is_some())
+            .map(|(_, latest)| latest)
+            .collect()
     }
 }
 
@@ -118,7 +107,7 @@ mod tests {
         assert_eq!(due(&mut suspects, 60), []);
         assert_eq!(due(&mut suspects, 61), [(99, 98)]);
         assert_eq!(due(&mut suspects, 200), []);
-        assert!(suspects.scopes.is_empty(), "memory is bounded by the scopes of the last minute");
+        assert!(suspects.latest.is_empty(), "what has been told is forgotten");
     }
 
     #[test]

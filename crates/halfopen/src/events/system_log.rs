@@ -62,11 +62,55 @@ fn send(path: &std::path::Path, entry: &[u8]) -> io::Result<()> {
     socket.send_to(entry, path).map(drop)
 }
 
+/// A field of an event in journald.
+#[derive(Debug)]
+pub struct JournalField {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds.
+    pub meaning: &'static str,
+    /// `None` leaves it out.
+    value: fn(&Event) -> Option<String>,
+}
+
+/// All fields.
+pub const JOURNAL_FIELDS: [JournalField; 14] = [
+    field("MESSAGE", "the line for people", |event| Some(event.to_string())),
+    field("MESSAGE_ID", "the same for all events", |_| Some(MESSAGE_ID.to_owned())),
+    field("PRIORITY", "4, warning", |_| Some("4".to_owned())),
+    field("SYSLOG_IDENTIFIER", "`halfopen`", |_| Some("halfopen".to_owned())),
+    field("HALFOPEN_EVENT", "`id`", |event| Some(event.id.to_string())),
+    field("HALFOPEN_STATE", "`state`", |event| Some(event.state.name().to_owned())),
+    field("HALFOPEN_SCOPE", "`scope`", |event| Some(event.scope.clone())),
+    field("HALFOPEN_LIMIT", "`limit`, or `unlimited`", |event| {
+        Some(event.limit.map_or("unlimited".into(), |limit| limit.to_string()))
+    }),
+    field("HALFOPEN_QUEUED", "`queued`", |event| Some(event.queued.to_string())),
+    field("HALFOPEN_PID", "`pid` of the first program", |event| {
+        Some(event.programs.first()?.pid.to_string())
+    }),
+    field("HALFOPEN_COMM", "its `comm`", |event| Some(event.programs.first()?.comm.clone())),
+    field("HALFOPEN_USER", "its `user`", |event| Some(event.programs.first()?.user.clone())),
+    field("HALFOPEN_EXE", "its `exe`; left out if unknown", |event| event.programs.first()?.exe.clone()),
+    field("HALFOPEN_CGROUP", "its `cgroup`; left out if unknown", |event| {
+        event.programs.first()?.cgroup.clone()
+    }),
+];
+
+const fn field(
+    name: &'static str,
+    meaning: &'static str,
+    value: fn(&Event) -> Option<String>,
+) -> JournalField {
+    JournalField { name, meaning, value }
+}
+
 /// journald's native protocol: `FIELD=value` lines, and for a value with line breaks its length instead of `=`.
 fn journal_entry(event: &Event) -> Vec<u8> {
     let mut entry = Vec::new();
-    let mut field = |name: &str, value: &str| {
-        entry.extend_from_slice(name.as_bytes());
+    for field in &JOURNAL_FIELDS {
+        let Some(value) = (field.value)(event) else { continue };
+        entry.extend_from_slice(field.name.as_bytes());
         if value.contains('\n') {
             entry.push(b'\n');
             entry.extend_from_slice(&(value.len() as u64).to_le_bytes());
@@ -75,25 +119,6 @@ fn journal_entry(event: &Event) -> Vec<u8> {
         }
         entry.extend_from_slice(value.as_bytes());
         entry.push(b'\n');
-    };
-    field("MESSAGE", &event.to_string());
-    field("MESSAGE_ID", MESSAGE_ID);
-    field("PRIORITY", "4");
-    field("SYSLOG_IDENTIFIER", "halfopen");
-    field("HALFOPEN_EVENT", &event.id.to_string());
-    field("HALFOPEN_STATE", event.state.name());
-    field("HALFOPEN_SCOPE", &event.scope);
-    field("HALFOPEN_LIMIT", &event.limit.map_or("unlimited".into(), |limit| limit.to_string()));
-    field("HALFOPEN_QUEUED", &event.queued.to_string());
-    if let Some(top) = event.programs.first() {
-        field("HALFOPEN_PID", &top.pid.to_string());
-        field("HALFOPEN_COMM", &top.comm);
-        field("HALFOPEN_USER", &top.user);
-        for (name, value) in [("HALFOPEN_EXE", &top.exe), ("HALFOPEN_CGROUP", &top.cgroup)] {
-            if let Some(value) = value {
-                field(name, value);
-            }
-        }
     }
     entry
 }

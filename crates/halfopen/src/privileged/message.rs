@@ -55,6 +55,8 @@ pub(super) enum Request {
     Walk { namespaces: Vec<u32> },
     /// [`Reply::Identity`].
     Identify { pid: u32, uid: u32, comm: String, cgroup_id: u64 },
+    /// [`Reply::UserNumber`]: asks the name service.
+    UserNumber { name: String },
     /// [`Reply::ExecCgroup`].
     MakeExecCgroup { name: String },
     /// [`Reply::Done`].
@@ -85,6 +87,8 @@ pub(super) enum Reply {
     Walked { namespaces: Vec<u32> },
     /// What the helper found out about a program.
     Identity { exe: Option<String>, cgroup: Option<String>, user: String },
+    /// A user's number; `None` if there is no such user.
+    UserNumber { number: Option<u32> },
     /// With the parent cgroup and the cgroup.
     ExecCgroup,
     /// The files.
@@ -112,6 +116,7 @@ pub(super) enum Family {
 #[serde(rename_all = "snake_case")]
 pub(super) enum Kind {
     NotFound,
+    TimedOut,
     Other,
 }
 
@@ -137,6 +142,7 @@ impl From<Kind> for io::ErrorKind {
     fn from(kind: Kind) -> Self {
         match kind {
             Kind::NotFound => Self::NotFound,
+            Kind::TimedOut => Self::TimedOut,
             Kind::Other => Self::Other,
         }
     }
@@ -144,7 +150,11 @@ impl From<Kind> for io::ErrorKind {
 
 impl From<io::ErrorKind> for Kind {
     fn from(kind: io::ErrorKind) -> Self {
-        if kind == io::ErrorKind::NotFound { Self::NotFound } else { Self::Other }
+        match kind {
+            io::ErrorKind::NotFound => Self::NotFound,
+            io::ErrorKind::TimedOut => Self::TimedOut,
+            _ => Self::Other,
+        }
     }
 }
 

@@ -213,6 +213,17 @@ impl Helper {
         }
     }
 
+    /// The number of a user whom /etc/passwd does not list; `None` if the name service knows no such user.
+    ///
+    /// # Errors
+    /// If the name service does not answer, or if the privileged helper is gone.
+    pub fn user_number(&mut self, name: &str) -> io::Result<Option<u32>> {
+        match self.ask(&Request::UserNumber { name: name.to_owned() }, None, QUICK)? {
+            (Reply::UserNumber { number }, _) => Ok(number),
+            (other, _) => Err(self.out_of_step(&other)),
+        }
+    }
+
     /// Makes the cgroup `name` for a command of `exec`. Returns descriptors of its parent and of the cgroup itself.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use super::{Leave, Reach, at_socket};
 use crate::config::{Disk, OwnRights, conf_d, disk};
 use crate::events::identity::identify;
 use crate::exit::explained;
+use crate::name_service::{self, Names};
 use crate::runtime_dir::RuntimeDir;
 use anyhow::{Context, Result, bail};
 use halfopen_bpf::text::escaped;
@@ -67,7 +68,8 @@ pub fn serve(reach: &Reach, turn: Turn) -> Result<()> {
     if turn == Turn::Again && !tell(socket, &Numbered { number: NOBODY_S, message: Reply::Began }, &[])? {
         return Ok(());
     }
-    let mut helper = Serving { reach, cgroups: ExecCgroups::below(&reach.exec_parent) };
+    let mut helper =
+        Serving { reach, cgroups: ExecCgroups::below(&reach.exec_parent), names: Names::default() };
     loop {
         let (number, answer) = match receive::<Request>(socket)? {
             Received::Closed => return Ok(()),
@@ -131,6 +133,7 @@ fn deafen() -> Result<()> {
 struct Serving<'a> {
     reach: &'a Reach,
     cgroups: ExecCgroups,
+    names: Names,
 }
 
 impl Serving<'_> {
@@ -156,8 +159,13 @@ impl Serving<'_> {
                 if comm.len() > LONGEST_COMM {
                     bail!("a program's name has at most {LONGEST_COMM} bytes, not {}", comm.len());
                 }
-                let found = identify(&Program { pid, uid, comm, cgroup_id });
+                let found = identify(&Program { pid, uid, comm, cgroup_id }, &mut self.names);
                 Reply::Identity { exe: found.exe, cgroup: found.cgroup, user: found.user }
+            }
+            Request::UserNumber { name } => {
+                let number =
+                    name_service::number_of(&name).context("cannot ask the name service for a user")?;
+                Reply::UserNumber { number }
             }
             Request::MakeExecCgroup { name } => {
                 return Ok((Reply::ExecCgroup, self.cgroups.make(&name)?.into()));

@@ -1,10 +1,9 @@
 //! How long accounts last: beyond their daemon, until they are released, until their rule is gone.
 
 use crate::scene::{Scene, is, path_of, rule, settings, start};
-use halfopen_bpf::{AccountOf, Fault, Keep, Per, ScopeRule};
+use halfopen_bpf::{AccountOf, Fault, Keep, Per, ScopeRule, monotonic};
 use halfopen_policy::{FirstContact, OnSuspect, Order, Rate};
 use libbpf_rs::{MapCore, MapFlags, MapHandle};
-use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 use std::time::{Duration, Instant};
 use testkit::{Lab, require_lab};
@@ -162,8 +161,7 @@ fn an_idle_account_is_collected_unless_it_has_trust_to_gain() {
     let limiter = start(&lab, &settings(vec![plain, credit]), Some(&keep));
     let scene = Scene { limiter, lab };
     let mut program = scene.program(scene.lab.cgroup());
-    let now =
-        || u64::try_from(Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap().as_nanos()).unwrap();
+    let now = || u64::try_from(monotonic().as_nanos()).unwrap();
     let began = now();
     program.ask(json!({ "users": 2, "first": 4711 }));
     assert_eq!(scene.accounts().len(), 2);

@@ -5,7 +5,7 @@ use halfopen_bpf::{InterfaceRule, Per, ScopeRule};
 use halfopen_policy::Limits;
 use serde_json::json;
 use std::process::{Child, Command, Stdio};
-use testkit::desk::PATIENCE;
+use testkit::desk::{self, PATIENCE};
 use testkit::{Family, Lab, require_lab};
 
 fn by_cgroup(name: &str, cgroup: String) -> ScopeRule {
@@ -227,6 +227,8 @@ fn an_interface_has_its_own_limit_besides_any_rule_s() {
     program.dial();
     assert_eq!((of("lab0"), scene.of_rule("all")), ((2, 1), (2, 1)));
     program.close();
-    testkit::rig::wait_for("all to end", PATIENCE, || (of("lab0"), scene.of_rule("all")) == ((0, 0), (0, 0)));
+    desk::until("all to end", PATIENCE, || {
+        ((of("lab0"), scene.of_rule("all")) == ((0, 0), (0, 0))).then_some(())
+    });
     scene.reconcile_agrees();
 }

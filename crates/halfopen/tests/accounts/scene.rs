@@ -7,9 +7,9 @@ use halfopen_policy::{Ledger, Limits, Mode, Overflow, RawTcp};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;
-use testkit::desk::PATIENCE;
+use testkit::desk::{self, PATIENCE};
+use testkit::rig::host;
 use testkit::rig::program::Program;
-use testkit::rig::{host, wait_for};
 use testkit::{Cgroup, Family, HostKind, Lab};
 
 /// Longer than any of these tests.
@@ -175,5 +175,7 @@ impl Dials {
 
 /// Waits until what is asked for is as wanted.
 pub fn is<T: PartialEq + std::fmt::Debug>(what: &str, wanted: &T, found: impl Fn() -> T) {
-    wait_for(&format!("{what} to be {wanted:?}, not {:?}", found()), PATIENCE, || found() == *wanted);
+    desk::until(&format!("{what} to be {wanted:?}, not {:?}", found()), PATIENCE, || {
+        (found() == *wanted).then_some(())
+    });
 }

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::thread::sleep;
 use std::time::Duration;
-use testkit::desk::PATIENCE;
-use testkit::rig::{AT_ONCE, wait_for};
+use testkit::desk::{self, PATIENCE};
+use testkit::rig::AT_ONCE;
 use testkit::{Mix, require_lab};
 
 const SOURCE: &str = include_str!("../programs/attacks/lost_wakes.py");
@@ -62,7 +62,7 @@ fn beside(what: &str, arguments: &Value, reason: &str) {
     asked.as_object_mut().unwrap().extend(arguments.as_object().unwrap().clone());
     let attack = scene.attack(SOURCE, what, &asked);
     attack.hear(PATIENCE);
-    wait_for("the limiter to say so", AT_ONCE, || said(&scene, reason).is_some());
+    desk::until("the limiter to say so", AT_ONCE, || said(&scene, reason).is_some().then_some(()));
     println!("{}", said(&scene, reason).unwrap());
     let before = wakes_sent(&scene);
     let beside = visit(&scene, &live[DIALS..], PER_S);

@@ -1,4 +1,4 @@
-//! The memory that a socket's options are charged to is its program's to fill: what the limiter knows of an attempt must
+//! The memory that a socket's options count against is its program's to fill: what the limiter knows of an attempt must
 //! not depend on it.
 
 use crate::scene::{ATTACKER, MOST, Rights, Scene, WATCHED_S};

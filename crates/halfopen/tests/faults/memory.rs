@@ -1,4 +1,4 @@
-//! The memory that the daemon may have runs out. What the kernel part keeps of each socket is charged to the cgroup of
+//! The memory that the daemon may have runs out. What the kernel part keeps of each socket counts in the cgroup of
 //! the daemon that made the map; the kernel never refuses it, but what the daemon asks for next ends the daemon.
 
 use crate::scene::{Scene, limiter};

@@ -16,7 +16,7 @@ use crate::{Cgroup, Dialer, Dialling, Family, HostKind, Lab, Limiter, Mix, PORT,
 use calls::Calls;
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What happens at once happens within this on a busy machine, and long before the daemon counts its accounting anew.
 pub const AT_ONCE: Duration = Duration::from_secs(5);
@@ -133,13 +133,4 @@ pub fn host(lab: &Lab, kind: HostKind, family: Family) -> SocketAddr {
         HostKind::Slow => &mut mix.slow,
     } = 1;
     SocketAddr::new(lab.draw(&mix).unwrap().all()[0].address, PORT)
-}
-
-/// Waits until `reached` says so.
-pub fn wait_for(what: &str, patience: Duration, reached: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !reached() {
-        assert!(start.elapsed() < patience, "waited {patience:?} in vain for {what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }

@@ -265,7 +265,10 @@ fn rules_for_nobody_here_are_left_out_and_said() {
     let resolved = Host::with(&rule).load(&[]).unwrap();
     assert_eq!(names(&resolved), ["y"], "a file may yet be installed");
     let unmet = resolved.unmet_scopes();
-    assert_eq!(unmet, ["scope.x: no user no such user in /etc/passwd", "scope.y: there is no /no/such"]);
+    assert_eq!(
+        unmet,
+        ["scope.x: no user no such user: getent passwd finds none", "scope.y: there is no /no/such"]
+    );
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub(super) fn answer(enforcement: &mut Enforcement, call: Call) -> Option<onesho
         Request::Release { whom } => enforcement.release(whom),
         Request::Why(subject) => enforcement.why(subject).map(|why| Answer::Why(Box::new(why))),
         Request::Events { since, follow } => {
-            let past = enforcement.announcer.remembered(since.as_deref());
+            let past = enforcement.announcer.remembered(since);
             let follow = follow.then(|| enforcement.announcer.follow());
             let _ = reply.send(Reply::Events { past, follow });
             return None;

@@ -2,14 +2,12 @@
 
 use crate::config::{Key, setting};
 use crate::control::{Degradation, DegradedStatus, FaultStatus, ScopeKind, Status, programs};
-use crate::daemon::clock::monotonic;
 use crate::daemon::enforcement::ExecScope;
 use crate::daemon::enforcement::{Enforcement, HOST};
-use crate::events::record::written_time;
+use crate::utc_time::UtcTime;
 use anyhow::Result;
-use halfopen_bpf::{AccountId, ScopeId};
+use halfopen_bpf::{AccountId, ScopeId, monotonic};
 use halfopen_policy::Mode;
-use jiff::Timestamp;
 
 impl Enforcement {
     /// All numbers.
@@ -34,9 +32,8 @@ impl Enforcement {
         let (programs, others) =
             programs::ranked(self.limiter.programs()?, &host, |program| means.identify(program));
         let counting = monotonic().saturating_sub(self.limiter.counting_since());
-        let now = Timestamp::now();
         Ok(Status {
-            mode: setting::mode_name(self.mode_now()).into(),
+            mode: self.mode_now().into(),
             preset: self.shown(Key::Preset),
             persist: self.limiter.is_pinned(),
             config_hash: self.resolved.hash(),
@@ -46,7 +43,7 @@ impl Enforcement {
             deny,
             programs,
             others,
-            counting_since: written_time(now.checked_sub(counting).unwrap_or(now)),
+            counting_since: UtcTime::now().before(counting),
             counting_for_s: counting.as_secs(),
             trial: self.trial_status(),
             names: self.names_status()?,

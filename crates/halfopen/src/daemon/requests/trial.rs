@@ -5,14 +5,12 @@
 use crate::config::{Assignment, Key, Origin, Resolved, Setting, setting::mode_name};
 use crate::control::trial::LONGEST;
 use crate::control::{Answer, TrialOrder, TrialStatus, status::span};
-use crate::daemon::clock::monotonic;
 use crate::daemon::enforcement::Enforcement;
-use crate::events::record::written_time;
 use crate::exit::WrongUse;
+use crate::utc_time::UtcTime;
 use anyhow::Result;
-use halfopen_bpf::{KernelError, Settings};
+use halfopen_bpf::{KernelError, Settings, monotonic};
 use halfopen_policy::Mode;
-use jiff::Timestamp;
 use std::time::Duration;
 
 impl Enforcement {
@@ -40,7 +38,7 @@ impl Enforcement {
                 );
             }
         }
-        Ok(Answer::Trial { mode: mode_name(self.mode_now()).to_owned(), trial: self.trial_status() })
+        Ok(Answer::Trial { mode: self.mode_now().into(), trial: self.trial_status() })
     }
 
     fn begin_trial(&mut self, time: Duration) -> Result<()> {
@@ -81,11 +79,10 @@ impl Enforcement {
 
     pub(in crate::daemon) fn trial_status(&self) -> Option<TrialStatus> {
         let left = self.trial_left()?;
-        let now = Timestamp::now();
         Some(TrialStatus {
-            reverts_at: written_time(now.checked_add(left).unwrap_or(now)),
+            reverts_at: UtcTime::now().after(left),
             reverts_in_ms: left.as_millis() as u64,
-            to: self.configured_mode().to_owned(),
+            to: self.resolved.settings().mode.into(),
         })
     }
 

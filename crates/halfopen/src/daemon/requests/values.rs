@@ -6,8 +6,12 @@ use crate::config::{
 };
 use crate::control::Answer;
 use crate::daemon::enforcement::{Enforcement, ExecScope, HOST};
+use crate::daemon::upkeep::users::Search;
 use crate::exit::{WrongUse, explained};
+use crate::name_service::finding_users;
+use crate::privileged::Helper;
 use anyhow::Result;
+use halfopen_bpf::monotonic;
 use halfopen_policy::Limits;
 
 impl Enforcement {
@@ -32,6 +36,7 @@ impl Enforcement {
             );
         }
         self.resolved = again;
+        self.user_search = Search::from(monotonic());
         self.follow_resolvers()?;
         self.end_rules(&rules);
         self.tell_unmet_rules();
@@ -70,7 +75,11 @@ impl Enforcement {
             Name::Limit(rule @ RuleName::Scope(_), _) if self.resolved.rules().find(rule).is_none() => {
                 Err(self.no_such_rule(&name))
             }
-            _ => self.set_said(&read_said(&name, value)?, save),
+            _ => {
+                let read = |_: &mut Helper| read_said(&name, value);
+                let said = finding_users(&mut self.means.helper, read, Helper::user_number)?;
+                self.set_said(&said, save)
+            }
         }
     }
 
@@ -99,6 +108,7 @@ impl Enforcement {
         let rules = self.rule_scopes();
         self.put_in_force(&settings)?;
         self.resolved = changed;
+        self.user_search = Search::from(monotonic());
         self.follow_resolvers()?;
         self.end_rules(&rules);
         if said.key() == Some(Key::NeverHold) {
@@ -147,7 +157,9 @@ impl Enforcement {
 
     /// Reads the files through the privileged helper: this process may not read them itself.
     pub(in crate::daemon) fn load(&mut self) -> Result<Resolved> {
-        self.sources.load_from(&mut self.means.helper).map_err(anyhow::Error::from)
+        let Self { sources, means, .. } = self;
+        let read = |helper: &mut Helper| sources.load_from(helper);
+        finding_users(&mut means.helper, read, Helper::user_number).map_err(anyhow::Error::from)
     }
 
     fn set_exec_scope(&mut self, scope: &str, key: LimitKey, value: &str) -> Result<Answer> {

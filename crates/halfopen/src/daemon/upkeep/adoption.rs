@@ -1,9 +1,8 @@
 //! Takes over what an earlier daemon left: keeps its scopes, and logs what happened while no daemon watched.
 
 use crate::config::{Limit, LimitKey};
-use crate::daemon::clock::monotonic;
 use crate::daemon::enforcement::{Enforcement, ExecScope};
-use halfopen_bpf::{Adopted, path_of_id};
+use halfopen_bpf::{Adopted, monotonic, path_of_id};
 use std::fs::File;
 use std::io::{Read, Seek};
 

@@ -1,13 +1,10 @@
 //! What the rules of `[[deny]]` have refused, for events and for `status`.
 
-use crate::config::setting::mode_name;
 use crate::control::{DeniedStatus, DenyStatus};
 use crate::daemon::accounts::on_the_wall;
-use crate::daemon::clock::monotonic;
 use crate::daemon::enforcement::Enforcement;
-use crate::events::DenialReport;
-use crate::events::Tally;
-use halfopen_bpf::{Denied, DenyRule, KernelError};
+use crate::events::{DenialReport, Protocol, Tally};
+use halfopen_bpf::{Denied, DenyRule, KernelError, monotonic};
 use halfopen_policy::Mode;
 use std::net::IpAddr;
 
@@ -42,7 +39,7 @@ impl Enforcement {
             let count = counts.iter().find(|count| count.name == rule.name);
             let last = count.and_then(|count| count.last.clone());
             all.push(DenyStatus {
-                mode: mode_name(self.deny_mode(&rule)).to_owned(),
+                mode: self.deny_mode(&rule).into(),
                 denied: count.map_or(0, |count| count.denied),
                 would_have_denied: count.map_or(0, |count| count.would_have_denied),
                 last: last.map(|last| self.denied_status(&last)),
@@ -63,7 +60,7 @@ impl Enforcement {
             cgroup: identity.cgroup,
             cgroup_id: last.program.cgroup_id,
             destination: last.destination.to_string(),
-            protocol: protocol(last).to_owned(),
+            protocol: protocol(last),
             audited: last.audited,
         }
     }
@@ -107,6 +104,6 @@ impl Enforcement {
     }
 }
 
-fn protocol(denied: &Denied) -> &'static str {
-    if denied.udp { "udp" } else { "tcp" }
+fn protocol(denied: &Denied) -> Protocol {
+    if denied.udp { Protocol::Udp } else { Protocol::Tcp }
 }

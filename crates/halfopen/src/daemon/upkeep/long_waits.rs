@@ -3,10 +3,9 @@
 
 use crate::control::ScopeKind;
 use crate::daemon::accounts::RuleScope;
-use crate::daemon::clock::monotonic;
 use crate::daemon::enforcement::{Enforcement, HOST};
 use crate::daemon::failed::Failed;
-use halfopen_bpf::{AttemptState, KernelError, Program, ScopeId};
+use halfopen_bpf::{AttemptState, KernelError, Program, ScopeId, monotonic};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 

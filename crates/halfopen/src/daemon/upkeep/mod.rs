@@ -6,14 +6,15 @@ mod long_waits;
 mod names;
 mod stopped_datagrams;
 mod suspects;
+pub(in crate::daemon) mod users;
 mod wakeups;
 
 use crate::control::{Degradation, DegradedStatus};
-use crate::daemon::clock::monotonic;
 use crate::daemon::enforcement::{Enforcement, HOST};
 use crate::events::Waiter;
 use crate::events::episode::Report;
-use halfopen_bpf::{Fault, FaultCount, KernelError, RingEvent, ScopeId};
+use crate::exit::explained;
+use halfopen_bpf::{Fault, FaultCount, KernelError, RingEvent, ScopeId, monotonic};
 use std::time::Duration;
 
 /// How often the daemon looks for accounts that are no longer used.
@@ -55,7 +56,7 @@ impl Enforcement {
     }
 
     /// The work of each second: leave data for the next daemon, end a trial whose time is over, follow replaced
-    /// executables and changed resolvers, retry hooks that could not be attached, end scopes without processes, and
+    /// executables and changed resolvers, look for users that nobody knew, retry hooks that could not be attached, end scopes without processes, and
     /// collect accounts that are no longer used.
     ///
     /// # Errors
@@ -76,6 +77,9 @@ impl Enforcement {
         }
         self.limiter.follow_hooks(&mut self.means.helper);
         self.follow_resolvers()?;
+        if let Err(e) = self.look_for_users() {
+            tracing::debug!("cannot look for the users that rules name: {}", explained(&e));
+        }
         self.end_adopted_scopes();
         if self.collected.is_none_or(|at| at + COLLECT <= monotonic()) {
             self.collected = Some(monotonic());

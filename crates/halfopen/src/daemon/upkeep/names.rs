@@ -1,9 +1,8 @@
 //! The resolvers whose DNS answers are read, and what became of the answers.
 
 use crate::config::disk::NSSWITCH;
-use crate::config::{Disk, resolvers, setting};
-use crate::control::names::{NamedStatus, NamesStatus};
-use crate::control::{Degradation, DegradedStatus};
+use crate::config::{Disk, resolvers};
+use crate::control::{Degradation, DegradedStatus, NamedStatus, NamesStatus, Trusted};
 use crate::daemon::enforcement::Enforcement;
 use halfopen_bpf::{KernelError, NameTrust, Program, RESOLVERS};
 use std::collections::BTreeSet;
@@ -64,10 +63,11 @@ impl Enforcement {
     /// What `status` shows about names; `None` if answers are not read.
     pub(in crate::daemon) fn names_status(&self) -> Result<Option<NamesStatus>, KernelError> {
         let settings = self.resolved.settings();
-        if settings.names == NameTrust::Off {
-            return Ok(None);
-        }
-        let trust = setting::name_trust_name(settings.names);
+        let trust = match settings.names {
+            NameTrust::Off => return Ok(None),
+            NameTrust::Client => Trusted::Client,
+            NameTrust::Host => Trusted::Host,
+        };
         let resolvers = self.resolvers.addresses.iter().copied().take(RESOLVERS).collect();
         let counts = self.limiter.names_counts()?;
         Ok(Some(NamesStatus::new(trust, settings.names_for.as_secs(), resolvers, &counts)))

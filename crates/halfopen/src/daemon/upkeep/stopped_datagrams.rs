@@ -2,11 +2,10 @@
 
 use crate::control::{ScopeStatus, StoppedStatus, UdpStatus};
 use crate::daemon::accounts::on_the_wall;
-use crate::daemon::clock::monotonic;
 use crate::daemon::enforcement::Enforcement;
 use crate::events::Tally;
 use crate::events::{Identity, StoppedReport};
-use halfopen_bpf::{AccountId, KernelError, Program, StoppedDatagram};
+use halfopen_bpf::{AccountId, KernelError, Program, StoppedDatagram, monotonic};
 use std::collections::HashMap;
 
 impl Enforcement {

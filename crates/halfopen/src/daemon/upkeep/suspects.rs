@@ -3,11 +3,10 @@
 use crate::config::limit::Action;
 use crate::control::ScopeKind;
 use crate::daemon::accounts::{Charged, RuleScope};
-use crate::daemon::clock::monotonic;
 use crate::daemon::enforcement::{Enforcement, HOST};
 use crate::events::SuspectReport;
 use crate::events::Tally;
-use halfopen_bpf::{AccountId, HeldAttempt, KernelError, ScopeId};
+use halfopen_bpf::{AccountId, HeldAttempt, KernelError, ScopeId, monotonic};
 use halfopen_policy::OnSuspect;
 
 impl Enforcement {

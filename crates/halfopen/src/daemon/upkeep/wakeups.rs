@@ -1,8 +1,8 @@
 //! Wakes waiters when their turn comes.
 
-use crate::daemon::clock::monotonic;
 use crate::daemon::enforcement::Enforcement;
 use halfopen_bpf::KernelError;
+use halfopen_bpf::monotonic;
 use halfopen_policy::Mode;
 use std::time::Duration;
 

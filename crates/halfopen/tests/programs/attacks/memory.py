@@ -1,4 +1,4 @@
-"""Attacks on the memory that a socket's options are charged to."""
+"""Attacks on the memory that a socket's options count against."""
 
 SO_ATTACH_FILTER = 26
 TCP_MD5SIG, TCP_MD5SIG_EXT, MD5_PREFIX = 14, 32, 1
@@ -52,7 +52,7 @@ def with_classic_filter(dead, seconds):
 
 
 def with_filters_in_turn(dead, seconds):
-    """Each takes the place of the last, and is charged before that is given back."""
+    """Each takes the place of the last, and counts before that is given back."""
     programs = [classic_filter(loads, 0) for loads in (1, 500, 1000, 1, 1000)]
     refused = collections.Counter()
 

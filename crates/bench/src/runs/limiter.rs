@@ -1,7 +1,7 @@
 use serde_json::Value;
 use testkit::{Lab, Limiter as Program, WORLD_V4};
 
-use crate::trial::TrialError;
+use crate::runs::RunError;
 
 /// The limiter that is none.
 pub const NONE: &str = "none";
@@ -15,7 +15,7 @@ pub trait Limiter {
     ///
     /// # Errors
     /// When it does not start, or the kernel refuses its rules.
-    fn put_into(&self, lab: &Lab) -> Result<Box<dyn InForce>, TrialError>;
+    fn put_into(&self, lab: &Lab) -> Result<Box<dyn InForce>, RunError>;
 }
 
 /// A limiter in force. It ends with its lab at the latest.
@@ -24,7 +24,7 @@ pub trait InForce {
     ///
     /// # Errors
     /// When it does not answer.
-    fn status(&self) -> Result<Value, TrialError>;
+    fn status(&self) -> Result<Value, RunError>;
 
     /// Its processes: what they do is part of its cost.
     fn processes(&self) -> Vec<u32> {
@@ -35,7 +35,7 @@ pub trait InForce {
     ///
     /// # Errors
     /// When it does not end.
-    fn take_out(self: Box<Self>, lab: &Lab) -> Result<(), TrialError>;
+    fn take_out(self: Box<Self>, lab: &Lab) -> Result<(), RunError>;
 }
 
 /// `halfopen` with one of its presets, or [`NONE`]: no limiter at all.
@@ -47,7 +47,7 @@ impl Limiter for Preset {
         &self.0
     }
 
-    fn put_into(&self, lab: &Lab) -> Result<Box<dyn InForce>, TrialError> {
+    fn put_into(&self, lab: &Lab) -> Result<Box<dyn InForce>, RunError> {
         if self.0 == NONE {
             return Ok(Box::new(Nothing));
         }
@@ -60,11 +60,11 @@ impl Limiter for Preset {
 struct Nothing;
 
 impl InForce for Nothing {
-    fn status(&self) -> Result<Value, TrialError> {
+    fn status(&self) -> Result<Value, RunError> {
         Ok(Value::Null)
     }
 
-    fn take_out(self: Box<Self>, _: &Lab) -> Result<(), TrialError> {
+    fn take_out(self: Box<Self>, _: &Lab) -> Result<(), RunError> {
         Ok(())
     }
 }
@@ -72,8 +72,8 @@ impl InForce for Nothing {
 struct Halfopen(Program);
 
 impl InForce for Halfopen {
-    fn status(&self) -> Result<Value, TrialError> {
-        let failed = |what: String| TrialError::Limiter { limiter: "halfopen".to_owned(), what };
+    fn status(&self) -> Result<Value, RunError> {
+        let failed = |what: String| RunError::Limiter { limiter: "halfopen".to_owned(), what };
         let output = self.0.command().args(["status", "--json"]).output();
         let output = output.map_err(|error| failed(format!("cannot ask for its status: {error}")))?;
         serde_json::from_slice(&output.stdout)
@@ -84,7 +84,7 @@ impl InForce for Halfopen {
         vec![self.0.pid()]
     }
 
-    fn take_out(self: Box<Self>, _: &Lab) -> Result<(), TrialError> {
+    fn take_out(self: Box<Self>, _: &Lab) -> Result<(), RunError> {
         self.0.stop()?;
         Ok(())
     }

@@ -2,7 +2,7 @@ use testkit::LabError;
 
 /// Why a workload could not be carried out.
 #[derive(Debug, thiserror::Error)]
-pub enum TrialError {
+pub enum RunError {
     /// A part of the lab failed.
     #[error(transparent)]
     Lab(#[from] LabError),

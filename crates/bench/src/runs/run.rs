@@ -8,7 +8,7 @@ use testkit::dial::{Outcome, Report};
 use testkit::workload::{DialerPlan, Pace, Peer, Stream, Workload};
 use testkit::{Captured, Kind, Segment, Spread};
 
-use crate::trial::saw::Saw;
+use crate::runs::saw::Saw;
 
 /// What was recorded of it.
 pub(crate) struct Recorded<'a> {

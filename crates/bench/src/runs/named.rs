@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use testkit::{Cgroup, Lab, Names, Record, run_within};
 
-use crate::trial::TrialError;
+use crate::runs::RunError;
 
 /// A question takes less than a millisecond.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -14,7 +14,7 @@ pub(crate) fn ask_for_names(
     lab: &Lab,
     cgroups: &[Cgroup],
     addresses: &BTreeSet<Ipv4Addr>,
-) -> Result<Option<Names>, TrialError> {
+) -> Result<Option<Names>, RunError> {
     if addresses.is_empty() {
         return Ok(None);
     }
@@ -30,7 +30,7 @@ pub(crate) fn ask_for_names(
         asking.arg("ahostsv4").args(records.iter().map(|record| &record.name));
         let ran = run_within(&mut asking, LIMIT)?;
         if !ran.succeeded() {
-            return Err(TrialError::NotNamed { said: ran.stderr });
+            return Err(RunError::NotNamed { said: ran.stderr });
         }
     }
     Ok(Some(server))

@@ -5,9 +5,9 @@ use testkit::dial::{Outcome, Spec, Style};
 use testkit::workload::{DialerPlan, MET_BEFORE, Pace, Prefix, Stream, Workload};
 use testkit::{Cgroup, Dialer, Dialling, Host, HostKind, Lab, PORT, Side, Wan};
 
-use crate::trial::named::ask_for_names;
-use crate::trial::run::Recorded;
-use crate::trial::{Limiter, Run, TrialError};
+use crate::runs::named::ask_for_names;
+use crate::runs::run::Recorded;
+use crate::runs::{Limiter, Run, RunError};
 
 /// A limiter may let only one stranger a second be met.
 const MEETING: Duration = Duration::from_mins(2);
@@ -17,11 +17,11 @@ const MEETING: Duration = Duration::from_mins(2);
 /// # Errors
 /// When the lab or the limiter fails, the workload dials what is not the lab's, or known hosts cannot be met with the
 /// limiter in force.
-pub fn carry_out(workload: &Workload, limiter: &dyn Limiter, seed: u64) -> Result<Run, TrialError> {
+pub fn carry_out(workload: &Workload, limiter: &dyn Limiter, seed: u64) -> Result<Run, RunError> {
     let interval = workload.interval();
     let workload = &workload.unrolled();
     if workload.dials().any(|(_, dial)| !Prefix::WORLD.contains(dial.to)) {
-        return Err(TrialError::NotOfTheLab { workload: workload.name.clone() });
+        return Err(RunError::NotOfTheLab { workload: workload.name.clone() });
     }
     let mut builder = Lab::builder().seed(seed);
     if workload.dials().any(|(_, dial)| dial.port != PORT) {
@@ -76,7 +76,7 @@ fn hosts(workload: &Workload) -> Vec<Host> {
 }
 
 /// Starts a dialer, which meets whom it is to know, and waits until the time for the rest has come.
-fn meet(lab: &Lab, dialer: &DialerPlan, cgroup: &Cgroup, limiter: &str) -> Result<Dialling, TrialError> {
+fn meet(lab: &Lab, dialer: &DialerPlan, cgroup: &Cgroup, limiter: &str) -> Result<Dialling, RunError> {
     let meets = dialer.meets.iter().map(|address| socket_address(*address, PORT));
     let dialling =
         Dialer::new(lab).cgroup(cgroup).destinations(meets).blocking(1).close_when_connected().spawn()?;
@@ -84,7 +84,7 @@ fn meet(lab: &Lab, dialer: &DialerPlan, cgroup: &Cgroup, limiter: &str) -> Resul
     let met = reports.iter().filter(|report| report.outcome == Outcome::Connected).count();
     let of = dialer.meets.len();
     if met < of {
-        return Err(TrialError::NotMet { met, of, limiter: limiter.to_owned() });
+        return Err(RunError::NotMet { met, of, limiter: limiter.to_owned() });
     }
     if met > 0 {
         std::thread::sleep(MET_BEFORE);

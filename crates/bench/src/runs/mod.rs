@@ -14,7 +14,7 @@ mod saw;
 mod schedule;
 
 pub use carry_out::carry_out;
-pub use error::TrialError;
+pub use error::RunError;
 pub use limiter::{InForce, Limiter, NONE, Preset};
 pub use run::{Group, Peers, Point, Run, Who};
 pub use saw::Saw;

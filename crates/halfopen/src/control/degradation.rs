@@ -1,0 +1,128 @@
+//! Why the limit is less than it could be.
+
+use halfopen_bpf::Shortcoming;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Makes the enum, the list of its members and what is told about each from one table.
+macro_rules! degradations {
+    ($($(#[$doc:meta])* $reason:ident, $explain:expr, $advice:literal;)*) => {
+        /// Why the limit is less than it could be.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Degradation { $($(#[$doc])* $reason,)* }
+
+        impl Degradation {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$reason,)*];
+
+            /// What it means, for `status`, `doctor` and the log.
+            #[must_use]
+            pub fn explain(self) -> &'static str {
+                match self { $(Self::$reason => $explain,)* }
+            }
+
+            /// What to do about it: a phrase.
+            #[must_use]
+            pub fn advice(self) -> &'static str {
+                match self { $(Self::$reason => $advice,)* }
+            }
+        }
+    };
+}
+
+degradations! {
+    /// The mode is `audit`.
+    Audit,
+    "mode is audit: nothing is held",
+    "nothing, if you chose it; `halfopen enforce --for 10m` tries enforcing";
+    /// The mode is `off`.
+    Off,
+    "mode is off: nothing is held or counted",
+    "nothing, if you chose it; `halfopen set mode audit` counts again";
+    /// A rule of `never_hold` matches nobody on this host.
+    UnmetRule,
+    "a rule of `never_hold` matches nobody: the programs that it is meant for are held",
+    "correct the user, file or cgroup, or remove the rule; `halfopen check` shows where it is";
+    /// A rule of `[[scope]]` matches nobody on this host.
+    UnmetScope,
+    "a rule of [[scope]] matches nobody: it limits nothing",
+    "correct the user, file or cgroup, or remove the rule; `halfopen check` shows where it is";
+    /// The last event reached neither journald nor syslog.
+    NoSystemLog,
+    "no system log takes events: they are only on stderr and in `halfopen events`",
+    "start journald or a syslog daemon; until then, read `halfopen events`";
+    /// The last event could not be written to the file that the next daemon reads.
+    EventsNotKept,
+    "the daemon cannot save events beside the control socket (is the file system full?): after a crash, \
+     `halfopen events` lacks them; the system log has them",
+    "free space in the file system of /run/halfopen";
+    /// The kernel cannot set `TCP_RTO_MAX_MS`.
+    LongWaits,
+    Shortcoming::RtoMaxNotSettable.explain(),
+    "nothing, or a newer kernel: the limit holds";
+    /// The daemon cannot send wakeup packets to some waiters, or to any.
+    WakeupsNotSent,
+    "the daemon cannot send the packets that wake waiting attempts (with RUST_LOG=debug the log says \
+     why): the attempts re-check by themselves, somewhat later",
+    "nothing, if the waits are short enough; else set RUST_LOG=debug for the daemon and read why";
+    /// Wakeup packets do not reach some waiters.
+    WakeupsWithoutEffect,
+    "the packets that wake waiting attempts have no effect (does a firewall drop them on lo, or a socket \
+     filter?): the attempts re-check by themselves, somewhat later",
+    "find the firewall that drops RST packets on lo, or the socket filter; the limit holds meanwhile";
+    /// The BPF file system that holds the pins is unmounted.
+    PinsUnmounted,
+    "the BPF file system that holds the pins is unmounted: the limit may end with this daemon, and the \
+     next daemon cannot take it over; mount the file system (mount -t bpf bpf /sys/fs/bpf), run `halfopen \
+     off`, and start the daemon again",
+    "mount -t bpf bpf /sys/fs/bpf, run `halfopen off`, and start the daemon again";
+    /// There is no user that the daemon could switch to.
+    NoOwnUser,
+    "there is no user halfopen: the daemon stays uid 0, without capabilities (the package creates the \
+     user; or run: useradd --system --no-create-home halfopen)",
+    "useradd --system --no-create-home halfopen, and restart the daemon";
+    /// The kernel has no Landlock.
+    NoLandlock,
+    "this kernel has no Landlock (CONFIG_SECURITY_LANDLOCK, and landlock in lsm=): the daemon can read \
+     every file that its user can read",
+    "a kernel with CONFIG_SECURITY_LANDLOCK, and landlock in lsm=";
+    /// The kernel has no seccomp filters.
+    NoSeccomp,
+    "this kernel has no seccomp filters (CONFIG_SECCOMP_FILTER): the daemon can make every system call",
+    "a kernel with CONFIG_SECCOMP_FILTER";
+    /// The privileged helper has ended for good, or does not answer.
+    NoHelper,
+    "the privileged helper does not answer, or has ended together with the process that restarts it: the \
+     limit holds, but events lack exe and cgroup, `exec` is refused, and when the daemon ends, held \
+     attempts in other network namespaces keep the options of a hold; restart the daemon",
+    "restart the daemon";
+    /// A hook that the configuration asks for could not be attached.
+    HookNotAttached,
+    "a hook that the configuration asks for could not be attached, so what needs it has no effect; the \
+     daemon tries again every second (`halfopen doctor` shows who else holds the hooks)",
+    "find with `halfopen doctor` who holds the hooks, and have it attached with BPF_F_ALLOW_MULTI";
+    /// The daemon is to read DNS answers, but knows no resolver.
+    NoResolver,
+    "no resolver is known (no nameserver in /etc/resolv.conf, none in `resolvers`): no address is ever \
+     named",
+    "add a nameserver to /etc/resolv.conf, or name the resolver in `resolvers`";
+    /// Names count only for whoever asked, and systemd-resolved asks on behalf of this host's programs.
+    NamesAskedByOthers,
+    "programs here resolve names through nss-resolve (/etc/nsswitch.conf), which bypasses \
+     systemd-resolved's stub: the answers count for systemd-resolved alone, and first contacts of these \
+     programs count as unnamed; names = \"host\" makes the answers count for all programs",
+    "set names = \"host\", if every program on the host may profit from the names that others ask for";
+    /// Connection tracking is nearly full, and held attempts take entries too.
+    ConntrackNearlyFull,
+    "connection tracking is nearly full",
+    "raise net.netfilter.nf_conntrack_max, or exempt from tracking what needs none (nft: notrack)";
+}
+
+impl From<Shortcoming> for Degradation {
+    fn from(found: Shortcoming) -> Self {
+        match found {
+            Shortcoming::RtoMaxNotSettable => Self::LongWaits,
+        }
+    }
+}
