@@ -123,7 +123,6 @@ fn exempt_addresses_translated_in_a_container() {
 }
 
 #[test]
-#[ignore = "a known limit: whoever translates addresses in a namespace of the host's is believed, docs/internals/threats.md"]
 fn known_addresses_translated_in_a_container() {
     require_lab!();
     in_a_container("redirected", &json!({"live": []}));
