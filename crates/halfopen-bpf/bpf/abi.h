@@ -9,7 +9,7 @@
 #include <linux/types.h>
 
 /* The version of all pinned maps: a daemon adopts only maps that carry its own number. */
-#define LAYOUT 7
+#define LAYOUT 8
 
 /* The table of scopes: the host's first, then those of `exec`, of rules, and of interfaces. */
 #define SCOPES 128

@@ -289,22 +289,22 @@ __noinline int accounting_withdraw(struct attempt *a)
 	struct accounting b;
 	__u8 waited, flags;
 	__u64 now;
+	int sent;
 
 	if (!a || !open_accounting(&b, policy_in_force(), a, bpf_ktime_get_ns()))
 		return 0;
 	waited = a->state == ATTEMPT_QUEUED;
+	sent = has_sent(a);
 	now = bpf_ktime_get_ns();
-	if (waited) {
+	if (waited)
 		program_released(a, now);
-	} else {
-		if (a->flags & (ATTEMPT_FIRST | ATTEMPT_NEIGHBOUR))
-			note_known(a, tried_as(a), 0);
-		all_hear(a, HEARD_NEUTRAL, 0);
-	}
+	else if (!sent && a->flags & (ATTEMPT_FIRST | ATTEMPT_NEIGHBOUR))
+		note_known(a, tried_as(a), 0);
+	all_hear(a, heard_at_end(a, sent ? ENDING_OTHER : ENDING_NEUTRAL), 0);
 	flags = slots_of(&b, a);
 	now = bpf_ktime_get_ns();
 	bpf_spin_lock(&host_of(&b)->lock);
-	attempt_withdraw(&b, a, now);
+	attempt_withdraw(&b, a, sent, now);
 	bpf_spin_unlock(&host_of(&b)->lock);
 	if (waited)
 		tell_turn(EVENT_LEFT, a, 0, now);

@@ -129,7 +129,7 @@ __noinline int note_known(struct attempt *a, __u64 as, __u64 for_ns)
 	struct remembered *e;
 	int is_new;
 
-	if (!a || a->flags & ATTEMPT_ROUTED)
+	if (!a || a->flags & (ATTEMPT_ROUTED | ATTEMPT_PROVISIONAL))
 		return 0;
 	owner = owner_of(a);
 	key = known_key_of(a, owner, a->cell | as);

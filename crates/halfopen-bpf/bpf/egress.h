@@ -171,7 +171,7 @@ __noinline int aim_at_packet(struct __sk_buff *skb)
 		return 0;
 	flags = a->flags & ATTEMPT_TO_EXEMPT ? a->flags & ~ATTEMPT_NEVER_HELD : a->flags;
 	flags = (flags & KEPT_BY_TRANSLATED) | ATTEMPT_AT_EGRESS | ATTEMPT_TRANSLATED;
-	if (goes_to_exempt(skb, &packet))
+	if (!(flags & ATTEMPT_NEVER_HELD) && goes_to_exempt(skb, &packet))
 		flags |= ATTEMPT_NEVER_HELD | ATTEMPT_TO_EXEMPT;
 	a->flags = flags;
 	a->port = bpf_ntohs(port);
@@ -186,6 +186,7 @@ static __always_inline int translated_syn_leaves(struct __sk_buff *skb, struct a
 	const struct policy *p = policy_in_force();
 	int verdict;
 
+	a->flags &= ~ATTEMPT_PROVISIONAL;
 	if (p->knows && !(a->flags & ATTEMPT_TRANSLATED)) {
 		if (!translated)
 			translated = 1;

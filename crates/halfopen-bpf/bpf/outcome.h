@@ -182,9 +182,15 @@ static __always_inline void attempt_end(struct accounting *b, struct attempt *a,
 	}
 }
 
-/* The attempt leaves the accounting as if it had not begun: its packets go to another address, with which it begins
- * anew. */
-static __always_inline void attempt_withdraw(struct accounting *b, struct attempt *a, __u64 now)
+/* Whether a SYN of the attempt has left. */
+static __always_inline int has_sent(const struct attempt *a)
+{
+	return a->state == ATTEMPT_OUT && !(a->flags & ATTEMPT_DECIDED);
+}
+
+/* The attempt's packets go to another address, with which it begins anew. If none has left, it is as if it had not
+ * begun before; otherwise (`sent`) its slots last until they expire. */
+static __always_inline void attempt_withdraw(struct accounting *b, struct attempt *a, int sent, __u64 now)
 {
 	__u32 was = ends(a);
 	int seen = is_seen(b, a), queued = was == ATTEMPT_QUEUED;
@@ -208,6 +214,7 @@ static __always_inline void attempt_withdraw(struct accounting *b, struct attemp
 			s->released++;
 		} else {
 			count_out(s, seen, -1);
+			a->slot[i].tick *= !sent;
 			slot_give_back(s, &a->slot[i]);
 		}
 	}
