@@ -9,7 +9,7 @@
 #include <linux/types.h>
 
 /* The version of all pinned maps: a daemon adopts only maps that carry its own number. */
-#define LAYOUT 7
+#define LAYOUT 8
 
 /* The table of scopes: the host's first, then those of `exec`, of rules, and of interfaces. */
 #define SCOPES 128
@@ -137,9 +137,9 @@ struct policy {
 	__u64 known_for_ns;  /* how long an address that answered stays known */
 	__u32 knows;	     /* some scope distinguishes known addresses from others */
 	__u32 becomes_known; /* and no scope goes by a working set instead */
-	__u32 more_pad;
-	__u32 interfaces;   /* some interface has a scope */
-	__u32 released;	    /* number of releases by hand so far; see `releases` */
+	__u32 contacts;	     /* some scope limits first contacts */
+	__u32 interfaces;    /* some interface has a scope */
+	__u32 released;	     /* number of releases by hand so far; see `releases` */
 	__u32 top_level;    /* depth of the top-level cgroups, which share the host's turns: the level below the limited
 			       cgroup */
 	__u32 blocks;	    /* some scope blocks its suspects */
@@ -302,6 +302,9 @@ enum attempt_flag {
 	ATTEMPT_AT_EGRESS = 131072,    /* it began at egress: its callbacks are not switched on yet */
 	ATTEMPT_NEIGHBOUR = 524288,    /* not a first contact, only because of its neighbourhood's credit */
 	ATTEMPT_TRIED = 1048576,       /* not a first contact: an earlier one to this address was silent lately */
+	ATTEMPT_PROVISIONAL = 2097152, /* its address was translated lately: egress decides, by where its packet goes */
+	ATTEMPT_TRANSLATED = 4194304,  /* its address is that of its packets, not the one that was dialled */
+	ATTEMPT_TO_EXEMPT = 8388608,   /* never held, because its packets are translated to an exempt destination */
 };
 
 /* What is needed to build a packet for a socket. */

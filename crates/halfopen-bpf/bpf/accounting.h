@@ -103,7 +103,7 @@ __noinline int accounting_known(struct attempt *a)
 	if (!a || a->flags & ATTEMPT_ROUTED || !open_scopes(&b, p, a->scope, a->account, a->interface))
 		return 0;
 	how = how_known(a);
-	if (how == KNOWN_NOT && !neighbourhood_lets_out(a))
+	if (how <= KNOWN_TRANSLATED && !neighbourhood_lets_out(a))
 		return 0;
 	if (how == KNOWN_TRIED)
 		a->flags |= ATTEMPT_TRIED;
@@ -281,6 +281,36 @@ __noinline int accounting_end(struct attempt *a, __u32 ending)
 	else if (host_of(&b)->queued)
 		tell_turn(EVENT_ENDED, a, ending == ENDING_ESTABLISHED ? flags | TURN_ESTABLISHED : flags, now);
 	return suspect;
+}
+
+/* The attempt's packets go elsewhere: see attempt_withdraw(). */
+__noinline int accounting_withdraw(struct attempt *a)
+{
+	struct accounting b;
+	__u8 waited, flags;
+	__u64 now;
+	int sent;
+
+	if (!a || !open_accounting(&b, policy_in_force(), a, bpf_ktime_get_ns()))
+		return 0;
+	waited = a->state == ATTEMPT_QUEUED;
+	sent = has_sent(a);
+	now = bpf_ktime_get_ns();
+	if (waited)
+		program_released(a, now);
+	else if (!sent && a->flags & (ATTEMPT_FIRST | ATTEMPT_NEIGHBOUR))
+		note_known(a, tried_as(a), 0);
+	all_hear(a, heard_at_end(a, sent ? ENDING_OTHER : ENDING_NEUTRAL), 0);
+	flags = slots_of(&b, a);
+	now = bpf_ktime_get_ns();
+	bpf_spin_lock(&host_of(&b)->lock);
+	attempt_withdraw(&b, a, sent, now);
+	bpf_spin_unlock(&host_of(&b)->lock);
+	if (waited)
+		tell_turn(EVENT_LEFT, a, 0, now);
+	else if (host_of(&b)->queued)
+		tell_turn(EVENT_ENDED, a, flags, now);
+	return 1;
 }
 
 /* Tells what a queued attempt has before it: where turns go round, the turns until its own, not all waiters. */

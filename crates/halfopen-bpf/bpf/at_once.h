@@ -98,7 +98,7 @@ static __always_inline int attempt_begins_at_once(struct accounting *b, struct a
 		if (!b->scope[i])
 			continue;
 		touch_at_once(b->scope[i], now);
-		count_once(&b->scope[i]->admitted);
+		count_admitted(b->scope[i], a);
 	}
 	*(volatile __u32 *)&a->state = ATTEMPT_OUT;
 	return 1;

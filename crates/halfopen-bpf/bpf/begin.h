@@ -27,7 +27,11 @@ static __always_inline void note_contact_of(struct attempt *a, const struct poli
 		return;
 	if (p->knows)
 		how = a->flags & ATTEMPT_ROUTED ? KNOWN_NOT : how_known(a);
-	if (how == KNOWN_NOT)
+	if (how == KNOWN_TRANSLATED && !(a->flags & ATTEMPT_AT_EGRESS)) {
+		a->flags |= ATTEMPT_PROVISIONAL;
+		return;
+	}
+	if (how <= KNOWN_TRANSLATED)
 		a->flags |= ATTEMPT_FIRST;
 	else if (how == KNOWN_TRIED)
 		a->flags |= ATTEMPT_TRIED;
@@ -40,13 +44,10 @@ static __always_inline void note_contact_of(struct attempt *a, const struct poli
 		a->flags &= ~ATTEMPT_FIRST;
 }
 
-/* Describes an attempt whose record has its address and first flags. Not inlined: the frames of its callers, and of
- * what they call after it, share 512 bytes of stack. */
-static __noinline int describe(struct attempt *a, __u32 policy, struct tcp_sock *tp,
-			       const struct attribution *attribution, __u64 now)
+static __always_inline void describe_program(struct attempt *a, __u32 policy, struct tcp_sock *tp,
+					     struct cgroup *cgroup, const struct attribution *attribution)
 {
 	const struct policy *p = &policies[policy & 1];
-	struct cgroup *cgroup = tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup;
 
 	a->scope = attribution->scope;
 	a->account = attribution->account;
@@ -65,6 +66,17 @@ static __noinline int describe(struct attempt *a, __u32 policy, struct tcp_sock 
 	note_program(a, cgroup);
 	a->top = top_of(p, cgroup);
 	a->part = part_of(a->scope, a->account);
+}
+
+/* Describes an attempt whose record has its address and first flags; of one that is translated, only its new address.
+ * Not inlined: the frames of its callers, and of what they call after it, share 512 bytes of stack. */
+static __noinline int describe(struct attempt *a, __u32 policy, struct tcp_sock *tp,
+			       const struct attribution *attribution, __u64 now)
+{
+	struct cgroup *cgroup = tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup;
+
+	if (!(a->flags & ATTEMPT_TRANSLATED))
+		describe_program(a, policy, tp, cgroup, attribution);
 	a->cell = cell_of(a->account, a->port);
 	a->address = hash_of(a->addr);
 	if (is_source_routed(tp)) {
@@ -72,12 +84,14 @@ static __noinline int describe(struct attempt *a, __u32 policy, struct tcp_sock 
 		/* An address that is in no working set. */
 		a->address = a->cookie | 1;
 	}
-	note_contact_of(a, p, cgroup, now);
+	if (!(a->flags & ATTEMPT_TO_EXEMPT))
+		note_contact_of(a, &policies[policy & 1], cgroup, now);
 	return 0;
 }
 
 /* The same for an attempt that begins at egress, which no callback has described. Its callbacks are switched on at its
- * first timer. Global, for the reason given in accounting.h. Returns whether its record is there. */
+ * first timer. Its timers do not run in its task: then it must be one that is translated. Global, for the reason given
+ * in accounting.h. Returns whether its record is there. */
 __noinline int describe_at_egress(struct __sk_buff *skb)
 {
 	struct attempt *a = find_record(bpf_get_socket_cookie(skb));
@@ -88,7 +102,10 @@ __noinline int describe_at_egress(struct __sk_buff *skb)
 
 	if (!sk || !a)
 		return 0;
-	tp = attribute_socket(&attribution, policy, sk);
+	if (a->flags & ATTEMPT_TRANSLATED)
+		tp = bpf_skc_to_tcp_sock(sk);
+	else
+		tp = attribute_socket(&attribution, policy, sk);
 	if (!tp)
 		return 0;
 	if (attribution.account && !find_account(attribution.scope, attribution.account, attribution.cgroup_id))

@@ -79,12 +79,14 @@ static __always_inline struct known_set *known_set_of(__u64 key)
 }
 
 /* KNOWN_WELL: the address has answered on a port of this cell, or was tried on one without evidence against the
- * account. KNOWN_TRIED: it was tried, and its silence counts until it answers. */
-enum how_known { KNOWN_NOT, KNOWN_TRIED, KNOWN_WELL };
+ * account. KNOWN_TRIED: it was tried, and its silence counts until it answers. KNOWN_TRANSLATED: packets for it went to
+ * other addresses lately, which alone says nothing of it. */
+enum how_known { KNOWN_NOT, KNOWN_TRANSLATED, KNOWN_TRIED, KNOWN_WELL };
 
 #define PORT_BITS 16
 /* Set in a key, above the cell. */
 #define TRIED_ONCE (1ULL << PORT_BITS)
+#define TRANSLATED_LATELY (2ULL << PORT_BITS)
 
 static __always_inline int is_remembered(__u64 owner, __u64 key)
 {
@@ -106,7 +108,9 @@ __noinline int is_known_to(__u64 scope_and_cell, __u64 account, __u64 netns, __u
 
 	if (is_remembered(owner, mix(key, cell)))
 		return KNOWN_WELL;
-	return is_remembered(owner, mix(key, cell | TRIED_ONCE)) ? KNOWN_TRIED : KNOWN_NOT;
+	if (is_remembered(owner, mix(key, cell | TRIED_ONCE)))
+		return KNOWN_TRIED;
+	return translated && is_remembered(owner, mix(key, cell | TRANSLATED_LATELY)) ? KNOWN_TRANSLATED : KNOWN_NOT;
 }
 
 static __always_inline enum how_known how_known(const struct attempt *a)
@@ -115,8 +119,8 @@ static __always_inline enum how_known how_known(const struct attempt *a)
 			   half_of(a->addr + 8));
 }
 
-/* Remembers the attempt's address for for_ns, as well known (`as` 0) or as TRIED_ONCE; 0 ns forgets it. Does not write
- * if the expiry would hardly change. Returns whether the address was not remembered before. */
+/* Remembers the attempt's address for for_ns, as well known (`as` 0), TRIED_ONCE or TRANSLATED_LATELY; 0 ns forgets it.
+ * Does not write if the expiry would hardly change. Returns whether the address was not remembered before. */
 __noinline int note_known(struct attempt *a, __u64 as, __u64 for_ns)
 {
 	__u32 now = set_time(bpf_ktime_get_ns()), until = now + set_time(for_ns) + 1;
@@ -125,7 +129,7 @@ __noinline int note_known(struct attempt *a, __u64 as, __u64 for_ns)
 	struct remembered *e;
 	int is_new;
 
-	if (!a || a->flags & ATTEMPT_ROUTED)
+	if (!a || a->flags & (ATTEMPT_ROUTED | ATTEMPT_PROVISIONAL))
 		return 0;
 	owner = owner_of(a);
 	key = known_key_of(a, owner, a->cell | as);

@@ -346,7 +346,7 @@ static __always_inline int is_bound(const struct attempt *a, __u32 mode)
 /* A first contact spends credit, and the working set takes its address. */
 static __always_inline void contact(struct scope *s, const struct limits *l, const struct attempt *a, __u64 now)
 {
-	if (!l->first.credit || a->flags & ATTEMPT_NEVER_HELD)
+	if (!l->first.credit || a->flags & (ATTEMPT_NEVER_HELD | ATTEMPT_PROVISIONAL))
 		return;
 	if (is_first(a)) {
 		credit_spend(trust_of(s, a), &l->first, credit_bucket_of(a), now);
@@ -379,7 +379,7 @@ static __always_inline void go_out(struct accounting *b, struct attempt *a, __u6
  * ATTEMPT_FIRST if the address has not answered lately. Needs no lock. */
 static __always_inline void tell_first(struct accounting *b, struct attempt *a)
 {
-	int first = 0, told = a->flags & ATTEMPT_NEVER_HELD;
+	int first = 0, told = a->flags & (ATTEMPT_NEVER_HELD | ATTEMPT_PROVISIONAL);
 
 	for_each_charged(i) {
 		struct scope *s = b->scope[i];
@@ -400,6 +400,12 @@ static __always_inline void enqueue(struct scope *s, const struct limits *l, str
 	*place = 0;
 	if (is_first(a) && l->first.credit)
 		*place = queue_for_credit(trust_of(s, a), !waiting_for_credit(s, a));
+}
+
+/* An attempt that is translated was counted before. */
+static __always_inline void count_admitted(struct scope *s, const struct attempt *a)
+{
+	__sync_fetch_and_add(&s->admitted, 1 - some(a->flags & ATTEMPT_TRANSLATED));
 }
 
 /* connect() was called. The attempt goes out at once only if every scope has a free slot, and credit for a first
@@ -445,7 +451,7 @@ static __always_inline enum verdict attempt_begin(struct accounting *b, struct a
 
 		if (!s)
 			continue;
-		count_once(&s->admitted);
+		count_admitted(s, a);
 		if (verdict == VERDICT_GO_AUDITED) {
 			s->would_have_waited++;
 			s->last_waiter_ns = now;

@@ -44,16 +44,31 @@ static __always_inline int timer_has_run(struct bpf_sock *sk)
 #define FLAG_RST 0x04
 #define FLAG_ACK 0x10
 
+/* Whether a segment goes to another address than the one that its attempt was judged by: rules of its namespace have
+ * translated it. A source route was judged by itself. */
+static __always_inline int goes_elsewhere(const struct attempt *a, const struct packet *packet, __u16 port)
+{
+	if (a->state == ATTEMPT_NONE || a->flags & ATTEMPT_ROUTED || packet->protocol != IPPROTO_TCP)
+		return 0;
+	return a->port != port || half_of(a->addr) != half_of(packet->far.addr) ||
+	       half_of(a->addr + 8) != half_of(packet->far.addr + 8);
+}
+
+enum syn { NO_SYN, SYN, SYN_ELSEWHERE };
+
 /* Whether this segment asks for a connection. One whose headers cannot be read counts as one that does. Global, for the
  * reason given in accounting.h. */
-__noinline int is_syn(struct __sk_buff *skb)
+__noinline int is_syn(struct __sk_buff *skb, const struct attempt *a)
 {
 	struct packet packet = {};
-	__u8 flags;
+	__u8 tcp[TCP_FLAGS + 1];
 
-	if (!read_packet(skb, 1, &packet) || bpf_skb_load_bytes(skb, packet.transport + TCP_FLAGS, &flags, 1))
-		return 1;
-	return (flags & (FLAG_SYN | FLAG_RST | FLAG_ACK)) == FLAG_SYN;
+	if (!read_packet(skb, 1, &packet) || bpf_skb_load_bytes(skb, packet.transport, tcp, sizeof(tcp)))
+		return SYN;
+	if ((tcp[TCP_FLAGS] & (FLAG_SYN | FLAG_RST | FLAG_ACK)) != FLAG_SYN)
+		return NO_SYN;
+	return a && goes_elsewhere(a, &packet, tcp[TCP_DESTINATION] << 8 | tcp[TCP_DESTINATION + 1]) ? SYN_ELSEWHERE
+												     : SYN;
 }
 
 /* Whether the attempt is older than the hooks, so that it is not the limiter's. TCP notes when it sends the first SYN
@@ -138,16 +153,70 @@ static __always_inline int unrecorded_syn_leaves(struct __sk_buff *skb, __u32 mo
 	return verdict == VERDICT_HOLD ? WITHHELD_BACK_OFF : LEAVES;
 }
 
+/* What an attempt keeps when it begins anew with another address. */
+#define KEPT_BY_TRANSLATED                                                                                             \
+	(ATTEMPT_TIMER_SET | ATTEMPT_HELD_ONCE | ATTEMPT_RTO_MAX_OURS | ATTEMPT_MPTCP | ATTEMPT_OPTIONS_CHANGED |      \
+	 ATTEMPT_NEVER_HELD | ATTEMPT_FOREIGN)
+
+/* Aims an attempt that has ended at where its packet goes. Global, for the reason given in accounting.h. */
+__noinline int aim_at_packet(struct __sk_buff *skb)
+{
+	struct attempt *a = find_record(bpf_get_socket_cookie(skb));
+	struct packet packet = {};
+	__u32 flags;
+	__u16 port;
+
+	if (!a || !read_packet(skb, 1, &packet) ||
+	    bpf_skb_load_bytes(skb, packet.transport + TCP_DESTINATION, &port, sizeof(port)))
+		return 0;
+	flags = a->flags & ATTEMPT_TO_EXEMPT ? a->flags & ~ATTEMPT_NEVER_HELD : a->flags;
+	flags = (flags & KEPT_BY_TRANSLATED) | ATTEMPT_AT_EGRESS | ATTEMPT_TRANSLATED;
+	if (!(flags & ATTEMPT_NEVER_HELD) && goes_to_exempt(skb, &packet))
+		flags |= ATTEMPT_NEVER_HELD | ATTEMPT_TO_EXEMPT;
+	a->flags = flags;
+	a->port = bpf_ntohs(port);
+	__builtin_memcpy(a->addr, packet.far.addr, sizeof(a->addr));
+	return 1;
+}
+
+/* A SYN goes elsewhere than its attempt: it begins anew, by where it really goes, as if it had not begun before. What
+ * was dialled is noted, so that next time it costs nothing until it is here. */
+static __always_inline int translated_syn_leaves(struct __sk_buff *skb, struct attempt *a, __u32 mode, int elsewhere)
+{
+	const struct policy *p = policy_in_force();
+	int verdict;
+
+	a->flags &= ~ATTEMPT_PROVISIONAL;
+	if (p->knows && !(a->flags & ATTEMPT_TRANSLATED)) {
+		if (!translated)
+			translated = 1;
+		note_known(a, TRANSLATED_LATELY, elsewhere ? p->known_for_ns : 0);
+	}
+	accounting_withdraw(a);
+	if (!aim_at_packet(skb) || !describe_at_egress(skb))
+		return WITHHELD_BACK_OFF;
+	verdict = accounting_begin(a, mode, bpf_ktime_get_ns());
+	if (verdict != VERDICT_GO)
+		tell_held(EVENT_HELD, a, verdict == VERDICT_GO_AUDITED, a->began_ns);
+	if (verdict == VERDICT_HOLD)
+		return a->flags & ATTEMPT_HELD_ONCE ? WITHHELD_RECHECK : WITHHELD_BACK_OFF;
+	if (a->flags & ATTEMPT_HELD_ONCE)
+		a->flags |= ATTEMPT_OPTIONS_PENDING;
+	return LEAVES;
+}
+
 static __always_inline int syn_leaves(struct __sk_buff *skb, struct bpf_sock *sk)
 {
 	struct attempt *a = find_record(bpf_get_socket_cookie(skb));
 	__u32 mode = mode_now(policy_in_force());
-	int verdict;
+	int syn = is_syn(skb, a), verdict;
 
-	if (!is_syn(skb) || mode == MODE_OFF)
+	if (syn == NO_SYN || mode == MODE_OFF)
 		return LEAVES;
 	if (!a || a->state == ATTEMPT_NONE)
 		return unrecorded_syn_leaves(skb, mode);
+	if (a->flags & ATTEMPT_PROVISIONAL || (syn == SYN_ELSEWHERE && policy_in_force()->contacts))
+		return translated_syn_leaves(skb, a, mode, syn == SYN_ELSEWHERE);
 	a->asked_ns = bpf_ktime_get_ns();
 	/* No callback hears of the timer of an attempt that was never held. */
 	if (a->flags & ATTEMPT_DECIDED && (a->flags & ATTEMPT_HELD_ONCE || !timer_has_run(sk))) {

@@ -101,6 +101,9 @@ __u32 parts_made;
 /* The contents of a new party. */
 const volatile __u8 no_party[sizeof(struct party)];
 
+/* Whether the packets of some attempt went to another address than the one that was dialled. Any CPU sets it. */
+__u32 translated;
+
 /* The salt of the sets' hashes, drawn once, so that nobody can aim at a set. Written by user space only. */
 __u64 salt[2];
 

@@ -181,3 +181,41 @@ static __always_inline void attempt_end(struct accounting *b, struct attempt *a,
 			end_out(s, b->limits[i], &a->slot[i], seen, ending, now);
 	}
 }
+
+/* Whether a SYN of the attempt has left. */
+static __always_inline int has_sent(const struct attempt *a)
+{
+	return a->state == ATTEMPT_OUT && !(a->flags & ATTEMPT_DECIDED);
+}
+
+/* The attempt's packets go to another address, with which it begins anew. If none has left, it is as if it had not
+ * begun before; otherwise (`sent`) its slots last until they expire. */
+static __always_inline void attempt_withdraw(struct accounting *b, struct attempt *a, int sent, __u64 now)
+{
+	__u32 was = ends(a);
+	int seen = is_seen(b, a), queued = was == ATTEMPT_QUEUED;
+
+	if (was == ATTEMPT_NONE)
+		return;
+	touch(b, now);
+	if (queued) {
+		wait_no_more(b, a);
+		party_leave(b, a);
+	}
+	for_each_charged(i) {
+		struct scope *s = b->scope[i];
+
+		if (!s)
+			continue;
+		if (queued) {
+			leave_queue(s, a, seen, now);
+			if (is_first(a) && b->limits[i]->first.credit)
+				leave_place(trust_of(s, a), a->place[i]);
+			s->released++;
+		} else {
+			count_out(s, seen, -1);
+			a->slot[i].tick *= !sent;
+			slot_give_back(s, &a->slot[i]);
+		}
+	}
+}

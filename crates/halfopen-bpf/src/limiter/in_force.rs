@@ -154,6 +154,7 @@ impl Limiter {
             |asks: fn(&abi::first_contact) -> bool| policy.limits.iter().any(|l| asks(&l.first)).into();
         policy.blocks = asks(|first| first.block_ns != 0);
         policy.datagrams = policy.limits.iter().any(|l| l.datagram_interval_ns != 0).into();
+        policy.contacts = asks(|first| first.credit != 0);
         policy.knows = asks(|first| first.credit != 0 && first.working_set == 0);
         let by_contact = policy.limits.iter().any(|l| l.first.credit != 0 && l.first.working_set != 0);
         policy.becomes_known = (policy.knows != 0 && !by_contact).into();

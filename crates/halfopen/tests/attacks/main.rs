@@ -15,5 +15,6 @@ mod raw;
 mod records;
 mod scene;
 mod segments;
+mod translated;
 mod trust;
 mod twins;

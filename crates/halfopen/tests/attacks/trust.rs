@@ -122,20 +122,6 @@ fn exempt_addresses_translated_in_a_container() {
     in_a_container("translated", &json!({}));
 }
 
-#[test]
-#[ignore = "a known limit: whoever translates addresses in a namespace of the host's is believed, docs/internals/threats.md"]
-fn known_addresses_translated_in_a_container() {
-    require_lab!();
-    in_a_container("redirected", &json!({"live": []}));
-}
-
-#[test]
-#[ignore = "a known limit: nft's copies of a packet have no socket, docs/internals/threats.md"]
-fn copies_of_what_waits_in_a_container() {
-    require_lab!();
-    in_a_container("doubled", &json!({}));
-}
-
 /// An innocent that has spent its credit, and what it is to visit once told.
 fn spent(scene: &Scene, what: &str) -> (Program, Vec<IpAddr>) {
     let live: Vec<IpAddr> = scene.live().into_iter().take(KNOWN).collect();

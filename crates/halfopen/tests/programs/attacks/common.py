@@ -153,6 +153,17 @@ def own_namespace():
 def container():
     """As own_namespace(), and the test gives it a way out: an unprivileged container."""
     own_namespace()
+    connected()
+
+
+def container_of_the_host():
+    """The same in the user namespace of the host: a container with CAP_NET_ADMIN."""
+    unshare(CLONE_NEWNET)
+    tool("ip link set lo up")
+    connected()
+
+
+def connected():
     say({"pid": os.getpid()})
     await_word()
     tool("ip addr add 10.78.0.2/24 dev eth0; ip link set eth0 up; ip route add default via 10.78.0.1")

@@ -76,3 +76,67 @@ def rds(dead, seconds, source):
         LIBC.sendto(sender.fileno(), b"x", ctypes.c_size_t(1), 0, to, 16)
     time.sleep(seconds)
     return {}
+
+
+CAP_NET_RAW = 13
+PR_CAPBSET_DROP = 24
+
+
+def administrator():
+    """Root of a container of the host that has CAP_NET_ADMIN, but may open no packet sockets."""
+    container_of_the_host()
+    LIBC.prctl(PR_CAPBSET_DROP, CAP_NET_RAW)
+
+
+def in_turn(dead):
+    return f"numgen inc mod {len(dead)} map {{ {', '.join(f'{at} : {address}' for at, address in enumerate(dead))} }}"
+
+
+def forwarding():
+    for name in ("ip_forward", "conf/all/accept_local", "conf/default/accept_local"):
+        write(f"/proc/sys/net/ipv4/{name}", "1")
+
+
+def copies(dead, live, seconds):
+    """Copies of what waits, made by its own rules."""
+    administrator()
+    tool("nft -f -", 'table ip own { chain out { type filter hook output priority 0; tcp flags syn dup to 10.78.0.1 device "eth0"; }\n}')
+    return scan(dead, seconds)
+
+
+def rewritten_at_the_device(dead, live, seconds):
+    """Dials a known address; the device's own rules send each SYN to another."""
+    administrator()
+    visit(live[:1], 0, 2)
+    tool("nft -f -", f'table netdev own {{ chain out {{ type filter hook egress device "eth0" priority 0; tcp flags syn ip daddr set {in_turn(dead)}; }}\n}}')
+    return scan(live[:1] * len(dead), seconds)
+
+
+def forwarded_from_a_pair(dead, live, seconds):
+    """Dials a known address through a pair of devices, of which the second one's rules send each SYN to another."""
+    administrator()
+    visit(live[:1], 0, 2)
+    forwarding()
+    tool("ip link add a0 address 02:00:00:00:00:01 type veth peer name b0 address 02:00:00:00:00:02")
+    tool(f"ip link set a0 up; ip link set b0 up; ip route add {live[0]} dev a0 src 10.78.0.2; ip neigh add {live[0]} lladdr 02:00:00:00:00:02 dev a0")
+    tool("nft -f -", f'table ip own {{ chain pre {{ type filter hook prerouting priority -300; iif b0 ip daddr set {in_turn(dead)}; }}\n}}')
+    return scan(live[:1] * len(dead), seconds)
+
+
+def forwarded_from_a_tunnel(dead, live, seconds):
+    """Writes SYNs into a tunnel of its own, from where they are forwarded."""
+    import fcntl
+
+    administrator()
+    forwarding()
+    tunnel = os.open("/dev/net/tun", os.O_RDWR)
+    fcntl.ioctl(tunnel, 0x400454CA, struct.pack("16sH22x", b"t0", 0x1001))
+    tool("ip addr add 10.79.0.1/24 dev t0; ip link set t0 up; ip route add default via 10.78.0.1 metric 5 || true")
+    for number, address in enumerate(dead):
+        ends = socket.inet_aton("10.79.0.2") + socket.inet_aton(address)
+        segment = struct.pack("!HHIIBBHHH", 1024 + number, PORT, 1, 0, 0x50, 2, 1024, 0, 0)
+        segment = segment[:16] + struct.pack("!H", checksum(ends + struct.pack("!HH", 6, 20) + segment)) + segment[18:]
+        header = struct.pack("!BBHHHBBH", 0x45, 0, 40, 0, 0, 64, 6, 0) + ends
+        os.write(tunnel, header[:10] + struct.pack("!H", checksum(header)) + header[12:] + segment)
+    time.sleep(1)
+    return {"written": len(dead)}

@@ -144,28 +144,6 @@ def translated(dead, seconds):
     return scan(local, seconds)
 
 
-def redirected(dead, live, seconds):
-    """Known addresses that its own rules turn into others."""
-    container()
-    visit(live, 0, 2)
-    pairs = ", ".join(f"{8000 + number} : {address}" for number, address in enumerate(dead))
-    tool("nft -f -", f"table ip own {{ chain out {{ type nat hook output priority -100; dnat to tcp dport map {{ {pairs} }}; }}\n}}")
-    kept = []
-    for number in range(len(dead)):
-        made = new_socket(live[0])
-        connect(made, live[0], 8000 + number)
-        kept.append(made)
-    time.sleep(seconds)
-    return {"dialled": len(kept)}
-
-
-def doubled(dead, seconds):
-    """Copies of what waits, made by its own rules."""
-    container()
-    tool("nft -f -", 'table ip own { chain out { type filter hook output priority 0; tcp flags syn dup to 10.78.0.1 device "eth0"; }\n}')
-    return scan(dead, seconds)
-
-
 def names_of_programs(dead, count, seconds):
     """Waits under thousands of names, one after the other."""
     kept = []
