@@ -525,3 +525,23 @@ int native_acts_for_program(int by_kernel, int cgroup_level, int is_mptcp, int i
 
 	return acts_for_program(&made);
 }
+
+int native_can_be_woken_in_time(__u64 interval_ns)
+{
+	return can_be_woken_in_time(interval_ns);
+}
+
+__u32 native_first_timer_most_ms(__u32 longest_wait_ms)
+{
+	return first_timer_most_ms(longest_wait_ms);
+}
+
+__u32 native_first_timer_mptcp_ms(__u32 waiting, __u64 interval_ns)
+{
+	return first_timer_mptcp_ms(waiting, interval_ns);
+}
+
+int native_back_off(__u32 held_ms, __u32 rechecks, __u32 timer_ms, __u32 linear, __u32 waiting)
+{
+	return back_off(held_ms, rechecks, timer_ms, linear, waiting);
+}

@@ -67,3 +67,7 @@ int native_is_younger(__u64 at, __u64 now, __u64 than_ns);
 int native_asks_to_connect(__u8 flags);
 int native_is_answer_to_stray(__u8 flags);
 int native_acts_for_program(int by_kernel, int cgroup_level, int is_mptcp, int is_smc);
+int native_can_be_woken_in_time(__u64 interval_ns);
+__u32 native_first_timer_most_ms(__u32 longest_wait_ms);
+__u32 native_first_timer_mptcp_ms(__u32 waiting, __u64 interval_ns);
+int native_back_off(__u32 held_ms, __u32 rechecks, __u32 timer_ms, __u32 linear, __u32 waiting);
