@@ -5,7 +5,7 @@ BENCH := target/release/halfopen-bench
 # Not a member of the workspace.
 LIBP2P_NODE := crates/bench/libp2p-node/Cargo.toml
 
-.PHONY: build run test reference test-long test-sanitized test-faults bench bench-peers bench-programs lint deb test-package
+.PHONY: build run test test-long test-mutants test-sanitized test-faults reference bench bench-peers bench-programs lint deb test-package
 
 build:
 	tools/packages build
@@ -20,7 +20,7 @@ run: build
 
 # Tests that cannot run here are listed with their reasons; with REQUIRE_PRIVILEGED=1 they fail. Two lanes: all that
 # decides and one of each kind on the running kernel, and the rest. One of them by name: target/debug/xtask test all NAME
-test test-long: XTASK := $(CARGO) run --quiet --locked -p xtask --
+test test-long test-mutants: XTASK := $(CARGO) run --quiet --locked -p xtask --
 test:
 	tools/packages build
 	tools/packages test
@@ -32,6 +32,19 @@ test-long:
 	tools/packages test
 	tools/packages peers
 	$(XTASK) test long
+	$(XTASK) mutate headers --sample 20
+
+# Tests of the tests, for hours: every small change of the headers that decide, and a part of those of the Rust that
+# decides (MUTANTS = which of how many parts). A test must fail for each; see docs/measurements/mutation.md.
+MUTANTS ?= 1/40
+CARGO_MUTANTS := target/tools/bin/cargo-mutants
+test-mutants:
+	tools/packages build
+	tools/packages test
+	$(XTASK) mutate headers --all
+	[ -x $(CARGO_MUTANTS) ] || $(CARGO) install --locked --root target/tools cargo-mutants
+	$(CARGO_MUTANTS) mutants --shard $(MUTANTS) --output target/mutants
+
 
 # The headers that decide, under the address and undefined-behaviour sanitizers. The address sanitizer must be loaded first.
 SANITIZER = $(shell realpath $$(gcc -print-file-name=libasan.so))

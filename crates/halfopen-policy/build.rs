@@ -20,11 +20,25 @@ fn main() {
         println!("cargo::rustc-link-arg=-lasan");
         println!("cargo::rustc-link-arg=-lubsan");
     }
-    native.compile("halfopen_native");
+    if env::var_os("CARGO_FEATURE_NATIVE_AT_RUN_TIME").is_some() {
+        link_at_run_time(&mut native);
+    } else {
+        native.compile("halfopen_native");
+    }
     bind("abi.h", |builder| builder.allowlist_file(".*/abi\\.h"));
     bind("native.h", |builder| {
         builder.allowlist_file(".*/native\\.h").blocklist_file(".*/abi\\.h").raw_line("use crate::abi::*;")
     });
+}
+
+/// `xtask mutate` puts libraries of changed headers in place of this one.
+fn link_at_run_time(native: &mut cc::Build) {
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let mut compiler = native.pic(true).get_compiler().to_command();
+    compiler.arg("-shared").arg(format!("{BPF}/native.c")).arg("-o").arg(out.join("libhalfopen_native.so"));
+    assert!(compiler.status().expect("the C compiler runs").success(), "the policy compiles as a library");
+    println!("cargo::rustc-link-search=native={}", out.display());
+    println!("cargo::rustc-link-lib=dylib=halfopen_native");
 }
 
 /// Makes `header` into a Rust source of its name. Its compiler checks sizes and offsets.

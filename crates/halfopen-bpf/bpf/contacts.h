@@ -10,7 +10,6 @@
 #include "ports.h"
 #include "remembered.h"
 
-#define TRIED_LEAST_NS 600000000000ULL
 #define NEIGHBOURS_NS 3600000000000ULL
 
 /* The hash of an address in working sets; never zero. */
@@ -20,12 +19,6 @@ static __always_inline __u64 hash_of(const __u8 addr[16])
 	__u64 hash = (halves[0] * 0x9e3779b97f4a7c15ULL ^ halves[1]) * 0xff51afd7ed558ccdULL;
 
 	return (hash ^ hash >> 32) | 1;
-}
-
-/* Another CPU may have written a time since this one read its clock. */
-static __always_inline int is_younger(__u64 at, __u64 now, __u64 than_ns)
-{
-	return (__s64)(now - at) < (__s64)than_ns;
 }
 
 /* The owner of a key: the account, or the scope. */
@@ -123,7 +116,7 @@ static __always_inline enum how_known how_known(const struct attempt *a)
  * Does not write if the expiry would hardly change. Returns whether the address was not remembered before. */
 __noinline int note_known(struct attempt *a, __u64 as, __u64 for_ns)
 {
-	__u32 now = set_time(bpf_ktime_get_ns()), until = now + set_time(for_ns) + 1;
+	__u32 now = set_time(bpf_ktime_get_ns()), until = remembered_until(now, for_ns);
 	__u64 owner, key, print;
 	struct known_set *set;
 	struct remembered *e;
@@ -161,25 +154,11 @@ __noinline int note_known(struct attempt *a, __u64 as, __u64 for_ns)
 #define ALL_OF_ITS_PORTS (1ULL << PORT_BITS)
 #define OF_IPV4 (2ULL << PORT_BITS)
 
-/* An IPv4 address: mapped, or behind a translator of RFC 6052. */
-static __always_inline int is_ipv4(const __u32 words[4])
-{
-	if (words[1])
-		return 0;
-	return (!words[0] && words[2] == bpf_htonl(0xffff)) || (words[0] == bpf_htonl(0x64ff9b) && !words[2]);
-}
-
-/* The key of an attempt's neighbourhood. In IPv6 it is a /64 for one port, and a /48 for all ports: the owner of a /48
- * has all its /64s. */
+/* The key of an attempt's neighbourhood. */
 static __always_inline __u64 neighbourhood_key(const struct attempt *a, __u64 owner, __u64 port)
 {
-	const __u32 *words = (const __u32 *)a->addr;
-
-	if (is_ipv4(words))
-		return key_of(a, owner, words[3] & bpf_htonl(0xffffff00), port | OF_IPV4);
-	return key_of(a, owner,
-		      (__u64)words[0] << 32 | (port & ALL_OF_ITS_PORTS ? words[1] & bpf_htonl(0xffff0000) : words[1]),
-		      port);
+	return key_of(a, owner, network_of(a->addr, !!(port & ALL_OF_ITS_PORTS)),
+		      is_ipv4(a->addr) ? port | OF_IPV4 : port);
 }
 
 static __always_inline struct neighbourhood_set *neighbourhood_set_of(__u64 key)
@@ -231,7 +210,7 @@ __noinline int note_neighbour(struct attempt *a, __u64 port)
 	n = (struct neighbourhood *)find_in(set, sizeof(*n), print, now);
 	if (n) {
 		neighbourhood_earns(n);
-		n->head.until = now + set_time(NEIGHBOURS_NS);
+		n->head.until = remembered_until(now, NEIGHBOURS_NS);
 		answered = __sync_fetch_and_add(&n->answered, 1);
 		return answered < SHIFT_MOST ? answered : SHIFT_MOST;
 	}
@@ -241,17 +220,11 @@ __noinline int note_neighbour(struct attempt *a, __u64 port)
 		return 0;
 	}
 	n->head.date = now;
-	n->head.until = now + set_time(NEIGHBOURS_NS);
+	n->head.until = remembered_until(now, NEIGHBOURS_NS);
 	n->answered = 1;
 	n->credit = NEIGHBOUR_WORTH;
 	publish(&n->head, print);
 	return 0;
-}
-
-/* For how long an address counts as tried: dialling it again reaches nobody new. */
-static __always_inline __u64 tried_for_ns(const struct policy *p)
-{
-	return p->known_for_ns > TRIED_LEAST_NS ? p->known_for_ns : TRIED_LEAST_NS;
 }
 
 /* How an address is remembered before it has answered: as TRIED_ONCE if its silence is evidence, so that its answer
@@ -265,5 +238,5 @@ static __always_inline __u64 tried_as(const struct attempt *a)
 static __always_inline void note_tried(const struct policy *p, struct attempt *a)
 {
 	if (p->knows && a->flags & (ATTEMPT_FIRST | ATTEMPT_NEIGHBOUR))
-		note_known(a, tried_as(a), tried_for_ns(p));
+		note_known(a, tried_as(a), tried_for_ns(p->known_for_ns));
 }

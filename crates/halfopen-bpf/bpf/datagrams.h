@@ -2,7 +2,7 @@
  *
  * First contacts over UDP: how many a scope lets out in a given time.
  *
- * Every function here is called with the host scope's lock held. Pure: no helper is called.
+ * The functions that read or write a scope are called with the host scope's lock held. Pure: no helper is called.
  */
 #pragma once
 
@@ -10,6 +10,22 @@
 
 /* As many first contacts as fall due in this time may go out in one moment, but at least one. */
 #define DATAGRAM_BURST_NS 1000000000ULL
+
+/* A multicast or broadcast address: sending to it contacts no single host. */
+static __always_inline int is_of_many(const __u8 addr[16])
+{
+	const __u32 *words = (const __u32 *)addr;
+
+	if (!words[0] && !words[1] && !addr[8] && !addr[9] && addr[10] == 0xff && addr[11] == 0xff)
+		return addr[12] >= 224;
+	return addr[0] == 0xff;
+}
+
+/* Another CPU may have written a time since this one read its clock. */
+static __always_inline int is_younger(__u64 at, __u64 now, __u64 than_ns)
+{
+	return (__s64)(now - at) < (__s64)than_ns;
+}
 
 /* The turn that a first contact would take now. Before the first one (0) the whole burst is available, even shortly
  * after boot. */

@@ -112,14 +112,16 @@ __noinline int meet_rules(const struct sender *who, __u64 rules)
 static __always_inline int is_of_kernel(const struct sock *sk)
 {
 	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+	struct made_as made = {
+		.by_kernel = BPF_CORE_READ_BITFIELD_PROBED(sk, sk_kern_sock),
+		.cgroup_level = BPF_CORE_READ(sk, sk_cgrp_data.cgroup, level),
+	};
 
-	if (!BPF_CORE_READ_BITFIELD_PROBED(sk, sk_kern_sock) || BPF_CORE_READ(sk, sk_cgrp_data.cgroup, level))
-		return 0;
-	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
-		return 1;
-	if (bpf_core_field_exists(tp->syn_smc) && BPF_CORE_READ_BITFIELD_PROBED(tp, syn_smc))
-		return 0;
-	return !(bpf_core_field_exists(tp->is_mptcp) && BPF_CORE_READ(tp, is_mptcp));
+	if (BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP) {
+		made.is_mptcp = bpf_core_field_exists(tp->is_mptcp) && BPF_CORE_READ(tp, is_mptcp);
+		made.is_smc = bpf_core_field_exists(tp->syn_smc) && BPF_CORE_READ_BITFIELD_PROBED(tp, syn_smc);
+	}
+	return !acts_for_program(&made);
 }
 
 /* Whether the destination whose address is in `who` is refused. */

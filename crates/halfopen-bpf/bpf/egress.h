@@ -17,6 +17,7 @@
 #include "programs.h"
 #include "records.h"
 #include "ring_events.h"
+#include "segments.h"
 
 #define SOCK_RAW 3
 /* TCP learns that a SYN was withheld: it backs off (local error), or re-checks in 512 ms (congestion). */
@@ -40,9 +41,6 @@ static __always_inline int timer_has_run(struct bpf_sock *sk)
 
 #define TCP_DESTINATION 2 /* offset of the destination port in the header */
 #define TCP_FLAGS 13
-#define FLAG_SYN 0x02
-#define FLAG_RST 0x04
-#define FLAG_ACK 0x10
 
 /* Whether a segment goes to another address than the one that its attempt was judged by: rules of its namespace have
  * translated it. A source route was judged by itself. */
@@ -65,7 +63,7 @@ __noinline int is_syn(struct __sk_buff *skb, const struct attempt *a)
 
 	if (!read_packet(skb, 1, &packet) || bpf_skb_load_bytes(skb, packet.transport, tcp, sizeof(tcp)))
 		return SYN;
-	if ((tcp[TCP_FLAGS] & (FLAG_SYN | FLAG_RST | FLAG_ACK)) != FLAG_SYN)
+	if (!asks_to_connect(tcp[TCP_FLAGS]))
 		return NO_SYN;
 	return a && goes_elsewhere(a, &packet, tcp[TCP_DESTINATION] << 8 | tcp[TCP_DESTINATION + 1]) ? SYN_ELSEWHERE
 												     : SYN;
@@ -257,11 +255,9 @@ static __always_inline int syn_leaves(struct __sk_buff *skb, struct bpf_sock *sk
 	return WITHHELD_BACK_OFF;
 }
 
-/* Judges TCP that bypasses the kernel's own TCP. The kernel answers stray segments through raw sockets of its own, but
- * only with RST or a bare ACK: those pass. */
+/* Judges TCP that bypasses the kernel's own TCP. The kernel's own answers to stray segments pass. */
 static __always_inline int raw_leaves(struct __sk_buff *skb, __u32 raw_tcp)
 {
-	const __u8 syn_fin_psh_urg = 0x2b;
 	struct packet packet = {};
 	__u8 flags;
 
@@ -270,8 +266,7 @@ static __always_inline int raw_leaves(struct __sk_buff *skb, __u32 raw_tcp)
 	/* A packet that cannot be read may be TCP. */
 	if (read_packet(skb, 1, &packet) && packet.protocol != IPPROTO_TCP)
 		return LEAVES;
-	if (!bpf_skb_load_bytes(skb, packet.transport + TCP_FLAGS, &flags, 1) &&
-	    (flags & FLAG_RST || (flags & FLAG_ACK && !(flags & syn_fin_psh_urg))))
+	if (!bpf_skb_load_bytes(skb, packet.transport + TCP_FLAGS, &flags, 1) && is_answer_to_stray(flags))
 		return LEAVES;
 	if (is_exempt(&packet.far))
 		return LEAVES;

@@ -21,16 +21,6 @@
 /* A contact is dated again this often, not with each packet. */
 #define DATED_NS 10000000000ULL
 
-/* A multicast or broadcast address: sending to it contacts no single host. */
-static __always_inline int is_of_many(const __u8 addr[16])
-{
-	const __u32 *words = (const __u32 *)addr;
-
-	if (!words[0] && !words[1] && words[2] == bpf_htonl(0xffff))
-		return addr[12] >= 224;
-	return addr[0] == 0xff;
-}
-
 static __always_inline int is_same(const __u8 one[16], const __u8 other[16])
 {
 	const __u64 *a = (const __u64 *)one, *b = (const __u64 *)other;

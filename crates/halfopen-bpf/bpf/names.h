@@ -18,8 +18,6 @@
 #define DNS_QUESTION_LEAST 5u /* name, type and class of the root */
 /* By then a resolver library has long asked again. */
 #define QUERY_LIFE_NS 10000000000ULL
-/* The longest TTL that is believed. */
-#define NAMED_MOST_NS 86400000000000ULL
 
 static __always_inline void count_names(enum names_count what, __u64 many)
 {
@@ -142,7 +140,7 @@ __noinline int note_query(struct __sk_buff *skb)
 	}
 	__builtin_memset(query->question, 0, sizeof(query->question));
 	query->head.date = now;
-	query->head.until = now + set_time(QUERY_LIFE_NS);
+	query->head.until = remembered_until(now, QUERY_LIFE_NS);
 	/* Each bound has its own comparison, which verifiers before 6.8 need, right before its use: they forget the
 	 * lower bound of a spilled register. */
 	length = d.length - DNS_HEADER;
@@ -191,11 +189,7 @@ static long name_address(__u32 number, struct naming *n)
 	copy_address(addr, m, found->at);
 	if (!is_nameable(addr))
 		return 0;
-	ttl_ns = found->ttl_s * 1000000000ULL;
-	if (ttl_ns < n->least_ns)
-		ttl_ns = n->least_ns;
-	if (ttl_ns > NAMED_MOST_NS)
-		ttl_ns = NAMED_MOST_NS;
+	ttl_ns = named_for_ns(found->ttl_s, n->least_ns);
 	owner = mix(salt[0], n->client);
 	key = named_key(owner, addr);
 	set = named_set_of(key);
@@ -210,7 +204,7 @@ static long name_address(__u32 number, struct naming *n)
 	new->client = n->client;
 	new->until_ns = n->now + ttl_ns;
 	new->head.date = now;
-	new->head.until = now + set_time(ttl_ns) + 1;
+	new->head.until = remembered_until(now, ttl_ns);
 	publish(&new->head, print_of(owner, key));
 	n->named++;
 	return 0;

@@ -39,6 +39,8 @@ static __thread const unsigned int *to_read;
 #include "reconcile.h"
 #include "refuse.h"
 #include "remembered.h"
+#include "segments.h"
+#include "whose.h"
 
 static struct accounting open_accounting(const struct native_accounting *c)
 {
@@ -465,4 +467,81 @@ void native_neighbourhood_earns(__s32 *credit)
 
 	neighbourhood_earns(&n);
 	*credit = n.credit;
+}
+
+__u64 native_network_of(const __u8 addr[16], int of_all_ports)
+{
+	return network_of(addr, of_all_ports);
+}
+
+int native_is_ipv4(const __u8 addr[16])
+{
+	return is_ipv4(addr);
+}
+
+__u32 native_set_time(__u64 ns)
+{
+	return set_time(ns);
+}
+
+__u32 native_remembered_until(__u32 now, __u64 for_ns)
+{
+	return remembered_until(now, for_ns);
+}
+
+__u64 native_tried_for_ns(__u64 known_for_ns)
+{
+	return tried_for_ns(known_for_ns);
+}
+
+__u64 native_named_for_ns(__u32 ttl_s, __u64 least_ns)
+{
+	return named_for_ns(ttl_s, least_ns);
+}
+
+int native_is_of_many(const __u8 addr[16])
+{
+	return is_of_many(addr);
+}
+
+int native_is_younger(__u64 at, __u64 now, __u64 than_ns)
+{
+	return is_younger(at, now, than_ns);
+}
+
+int native_asks_to_connect(__u8 flags)
+{
+	return asks_to_connect(flags);
+}
+
+int native_is_answer_to_stray(__u8 flags)
+{
+	return is_answer_to_stray(flags);
+}
+
+int native_acts_for_program(int by_kernel, int cgroup_level, int is_mptcp, int is_smc)
+{
+	const struct made_as made = { by_kernel, cgroup_level, is_mptcp, is_smc };
+
+	return acts_for_program(&made);
+}
+
+int native_can_be_woken_in_time(__u64 interval_ns)
+{
+	return can_be_woken_in_time(interval_ns);
+}
+
+__u32 native_first_timer_most_ms(__u32 longest_wait_ms)
+{
+	return first_timer_most_ms(longest_wait_ms);
+}
+
+__u32 native_first_timer_mptcp_ms(__u32 waiting, __u64 interval_ns)
+{
+	return first_timer_mptcp_ms(waiting, interval_ns);
+}
+
+int native_back_off(__u32 held_ms, __u32 rechecks, __u32 timer_ms, __u32 linear, __u32 waiting)
+{
+	return back_off(held_ms, rechecks, timer_ms, linear, waiting);
 }

@@ -17,6 +17,27 @@
 /* All addresses of a /24. */
 #define NEIGHBOUR_MOST 256
 
+/* An IPv4 address: mapped, or behind a translator of RFC 6052. */
+static __always_inline int is_ipv4(const __u8 addr[16])
+{
+	const __u32 *words = (const __u32 *)addr;
+	int mapped = !words[0] && !addr[8] && !addr[9] && addr[10] == 0xff && addr[11] == 0xff;
+	int translated = !addr[0] && addr[1] == 0x64 && addr[2] == 0xff && addr[3] == 0x9b && !words[2];
+
+	return !words[1] && (mapped || translated);
+}
+
+/* The number of an address's neighbourhood. In IPv6 it is a /64 for one port, and a /48 for all ports: the owner of a
+ * /48 has all its /64s. */
+static __always_inline __u64 network_of(const __u8 addr[16], int of_all_ports)
+{
+	const __u32 *words = (const __u32 *)addr;
+
+	if (is_ipv4(addr))
+		return addr[12] << 16 | addr[13] << 8 | addr[14];
+	return (__u64)words[0] << 32 | (of_all_ports ? (__u32)(addr[4] << 8 | addr[5]) : words[1]);
+}
+
 /* Whether one more contact may go out on the credit of earlier answers. */
 static __always_inline int neighbourhood_lets(struct neighbourhood *n)
 {

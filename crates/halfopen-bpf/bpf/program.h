@@ -7,6 +7,7 @@
 #include "decide.h"
 #include "kernel_types.h"
 #include "maps.h"
+#include "whose.h"
 
 #define AF_INET 2
 #define AF_INET6 10
@@ -45,17 +46,16 @@ static __always_inline int is_exempt(const struct prefix *destination)
 	return bpf_map_lookup_elem(&exempt, destination) != NULL;
 }
 
-/* NFS, iSCSI, Ceph, nvme-tcp: a connect that the kernel makes for itself is never held, because the system may hang on
- * it. Such sockets belong to the root cgroup. MPTCP's subflows and the sockets behind AF_SMC are kernel sockets too,
- * but act for a program. */
 static __always_inline int is_of_program(const struct tcp_sock *tp)
 {
-	if (bpf_core_field_exists(tp->is_mptcp) && tp->is_mptcp)
-		return 1;
-	if (bpf_core_field_exists(tp->syn_smc) && BPF_CORE_READ_BITFIELD(tp, syn_smc))
-		return 1;
-	return !BPF_CORE_READ_BITFIELD(&tp->inet_conn.icsk_inet.sk, sk_kern_sock) ||
-	       tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup->level;
+	const struct made_as made = {
+		.by_kernel = BPF_CORE_READ_BITFIELD(&tp->inet_conn.icsk_inet.sk, sk_kern_sock),
+		.cgroup_level = tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup->level,
+		.is_mptcp = bpf_core_field_exists(tp->is_mptcp) && tp->is_mptcp,
+		.is_smc = bpf_core_field_exists(tp->syn_smc) && BPF_CORE_READ_BITFIELD(tp, syn_smc),
+	};
+
+	return acts_for_program(&made);
 }
 
 /* The id of this cgroup's top-level cgroup, or of the cgroup itself if it is above that level. */

@@ -23,6 +23,33 @@ static __always_inline __u32 set_time(__u64 ns)
 	return ns >> SET_TIME_SHIFT;
 }
 
+#define TRIED_LEAST_NS 600000000000ULL
+/* The longest TTL that is believed. */
+#define NAMED_MOST_NS 86400000000000ULL
+
+/* The expiry, in units of sets, of what is noted `now`. */
+static __always_inline __u32 remembered_until(__u32 now, __u64 for_ns)
+{
+	return now + set_time(for_ns) + 1;
+}
+
+/* For how long an address counts as tried, where one that answered is known for known_for_ns: dialling it again reaches
+ * nobody new. */
+static __always_inline __u64 tried_for_ns(__u64 known_for_ns)
+{
+	return known_for_ns > TRIED_LEAST_NS ? known_for_ns : TRIED_LEAST_NS;
+}
+
+/* For how long an address is named by an answer with this TTL, in seconds. */
+static __always_inline __u64 named_for_ns(__u32 ttl_s, __u64 least_ns)
+{
+	__u64 ttl_ns = ttl_s * 1000000000ULL;
+
+	if (ttl_ns < least_ns)
+		ttl_ns = least_ns;
+	return ttl_ns < NAMED_MOST_NS ? ttl_ns : NAMED_MOST_NS;
+}
+
 static __always_inline __u64 mix(__u64 hash, __u64 word)
 {
 	hash ^= word;

@@ -139,7 +139,7 @@ static __always_inline __u32 note_end(const struct policy *p, struct attempt *a,
 		return note_answer_nearby(a);
 	}
 	if (ending != ENDING_NEUTRAL)
-		note_known(a, tried_as(a), tried_for_ns(p));
+		note_known(a, tried_as(a), tried_for_ns(p->known_for_ns));
 	/* The attempt would reach another peer once its route changes. */
 	else if (a->flags & (ATTEMPT_FIRST | ATTEMPT_NEIGHBOUR))
 		note_known(a, tried_as(a), 0);

@@ -23,7 +23,9 @@ pub mod scope;
 pub mod slots;
 pub mod wake;
 
-pub use native::{answer, beside, gone, neighbourhood, remembered, shared, timers};
+pub use native::{
+    answer, beside, datagrams, gone, neighbourhood, remembered, segments, shared, timers, whose,
+};
 
 pub use accounting::Accounting;
 pub use attempt::{AttemptId, Ending, Origin, Party, Refusal, Standing, Verdict};

@@ -7,13 +7,16 @@ pub mod answer;
 pub mod beside;
 mod calls;
 mod charged;
+pub mod datagrams;
 pub mod gone;
 pub mod neighbourhood;
 pub mod remembered;
 mod scope;
+pub mod segments;
 pub(crate) use scope::{port_cell, takes_names};
 pub mod shared;
 pub mod timers;
+pub mod whose;
 
 pub(crate) use charged::{Charged, Said};
 pub(crate) use scope::ledger;
@@ -25,6 +28,10 @@ pub(crate) type Scope = Native<abi::scope>;
 pub(crate) type Limits = Native<abi::limits>;
 pub(crate) type Party = Native<abi::party>;
 pub(crate) type Attempt = Native<abi::attempt>;
+
+/// An address as the headers read it, by words.
+#[repr(align(8))]
+struct Aligned([u8; 16]);
 
 /// A structure of the headers, at a fixed address.
 #[derive(Debug, Clone, Default)]

@@ -221,3 +221,66 @@ fn an_address_whose_answer_proved_nothing_is_in_no_working_set() {
     go(&mut accounting, START, stranger(1));
     assert_eq!(accounting.repute(ScopeId::HOST, CreditBucket::Strangers).first_contacts, 2);
 }
+
+/// A scan of so many, of whom nobody answers.
+fn silent(accounting: &mut Accounting, now: u64, addresses: std::ops::Range<u64>) {
+    for address in addresses {
+        let id = go(accounting, now, stranger(address));
+        accounting.end(now, id, Ending::TimedOut, 0);
+    }
+}
+
+fn suspect_since(accounting: &Accounting) -> Option<u64> {
+    accounting.repute(ScopeId::HOST, CreditBucket::Strangers).suspect_since
+}
+
+/// A step is taken back wherever the clock passes a multiple of so much.
+const FORGET: u64 = 1 << 39;
+
+#[test]
+fn time_takes_a_step_back_every_nine_minutes() {
+    // 43 steps make a suspect.
+    for (multiples, is_suspect) in [(0, true), (1, false), (2, false)] {
+        let mut accounting = asking(FirstContact { credit: 1_000, ..FirstContact::adaptive() });
+        silent(&mut accounting, START, 0..42);
+        let now = START + multiples * FORGET + 2 * SECOND;
+        silent(&mut accounting, now, 42..43);
+        assert_eq!(suspect_since(&accounting).is_some(), is_suspect, "{multiples} of nine minutes");
+        silent(&mut accounting, now, 43..43 + multiples);
+        assert_eq!(suspect_since(&accounting), Some(now), "{multiples} more silences");
+    }
+}
+
+#[test]
+fn who_is_answered_is_a_suspect_no_more_once_no_step_is_left() {
+    let mut accounting = asking(FirstContact { credit: 1_000, ..FirstContact::adaptive() });
+    silent(&mut accounting, START, 0..43);
+    let steps_left = (0..4).map(|answer| {
+        let id = go(&mut accounting, START, stranger(100 + answer));
+        accounting.end(START, id, Ending::Established, 0);
+        suspect_since(&accounting).is_some()
+    });
+    // An answer outweighs 19 silences.
+    assert_eq!(steps_left.collect::<Vec<_>>(), [true, true, false, false]);
+}
+
+#[test]
+fn a_block_ends_by_itself_and_another_begins_as_the_first_did() {
+    const BLOCK: u64 = 60 * SECOND;
+    let on_suspect = OnSuspect::Block(Duration::from_nanos(BLOCK));
+    let mut accounting = asking(FirstContact { credit: 1_000, on_suspect, ..FirstContact::adaptive() });
+    for round in 0..3 {
+        let now = START + round * BLOCK;
+        silent(&mut accounting, now, 0..42);
+        assert_eq!(suspect_since(&accounting), None, "round {round}: it begins anew");
+        silent(&mut accounting, now, 42..43);
+        assert_eq!(suspect_since(&accounting), Some(now));
+    }
+    // Answers shorten no block.
+    let now = START + 2 * BLOCK;
+    for answer in 0..4 {
+        let id = go(&mut accounting, now, stranger(100 + answer));
+        accounting.end(now, id, Ending::Established, 0);
+    }
+    assert_eq!(suspect_since(&accounting), Some(now));
+}

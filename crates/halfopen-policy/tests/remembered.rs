@@ -1,6 +1,8 @@
 //! A set of a table of what is remembered: who has to leave, and what is never found.
 
-use halfopen_policy::remembered::{CgroupRules, PLACES, Print, Set};
+use halfopen_policy::remembered::{
+    CgroupRules, PLACES, Print, Set, named_for_ns, remembered_until, set_time, tried_for_ns,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -163,4 +165,36 @@ proptest! {
         let same = (cgroup, generation) == (other_cgroup, other_generation);
         prop_assert_eq!(read.is_of(cgroup, generation), read == before || (same && read == after));
     }
+}
+
+const S: u64 = 1_000_000_000;
+/// Times in sets are so coarse.
+const UNIT: u64 = 1 << 24;
+
+proptest! {
+    /// Known, tried, named, asked: each for as long as was said, and no longer.
+    #[test]
+    fn what_is_noted_is_found_for_its_time_and_not_after_it(noted: u64, for_ns in 0..24 * 3_600 * S) {
+        let (set, print, start) = (Set::default(), print(1, 1), set_time(noted));
+        note(&set, print, start, remembered_until(start, for_ns));
+        for kept in [0, for_ns / 2, for_ns.saturating_sub(UNIT)] {
+            prop_assert!(set.find(print, set_time(noted.wrapping_add(kept))).is_some(), "after {} ns", kept);
+        }
+        for later in [2 * UNIT, 3_600 * S, 365 * 24 * 3_600 * S] {
+            prop_assert!(set.find(print, set_time(noted.wrapping_add(for_ns + later))).is_none());
+        }
+    }
+}
+
+#[test]
+fn what_was_tried_stays_so_for_ten_minutes_or_as_long_as_what_answered() {
+    assert_eq!([0, S, 600 * S, 601 * S].map(tried_for_ns), [600 * S, 600 * S, 600 * S, 601 * S]);
+}
+
+#[test]
+fn a_ttl_is_believed_from_the_least_time_to_a_day() {
+    const DAY_S: u32 = 24 * 3_600;
+    let least = 60 * S;
+    let named = [0, 59, 61, DAY_S - 1, DAY_S, DAY_S + 1, u32::MAX].map(|ttl| named_for_ns(ttl, least) / S);
+    assert_eq!(named, [60, 60, 61, 86_399, 86_400, 86_400, 86_400]);
 }

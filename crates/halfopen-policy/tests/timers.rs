@@ -1,8 +1,8 @@
 //! The arithmetic of TCP's timers (`bpf/patience.h`) against a timer-by-timer run of them.
 
 use halfopen_policy::timers::{
-    first_timer_ms, first_timer_woken_ms, longest_wait_ms, next_wait_ms, silent_patience_ms,
-    syn_count_to_last,
+    back_off, can_be_woken_in_time, first_timer_most_ms, first_timer_mptcp_ms, first_timer_ms,
+    first_timer_woken_ms, longest_wait_ms, next_wait_ms, silent_patience_ms, syn_count_to_last,
 };
 use proptest::prelude::*;
 
@@ -157,5 +157,50 @@ proptest! {
     fn steps_grow_with_the_wait(held_ms in 30_000..10_000_000u32, waiting in 0..10_000u32, number: u32, woken: bool) {
         let wait = next_wait_ms(held_ms, 97, waiting, number, 0, woken);
         prop_assert!((held_ms / 10 * 2 / 3).min(60_000) <= wait + 1 && wait <= 120_000, "{wait}");
+    }
+}
+
+#[test]
+fn a_daemon_wakes_up_to_a_hundred_a_second() {
+    for (interval_ns, in_time) in [(0, true), (1, false), (9_999_999, false), (10_000_000, true)] {
+        assert_eq!(can_be_woken_in_time(interval_ns), in_time, "{interval_ns}");
+    }
+}
+
+#[test]
+fn a_first_timer_leaves_a_quarter_of_the_wait() {
+    assert_eq!(
+        [0, 4, 1_000, 127_000, 133_332, 200_000].map(first_timer_most_ms),
+        [0, 3, 750, 95_250, 99_999, 100_000]
+    );
+}
+
+#[test]
+fn mptcp_asks_when_its_turn_would_be() {
+    let timers = [(0, 0), (2, 100), (3, 100), (4, 100), (199, 100), (200, 100), (300, 100)]
+        .map(|(waiting, interval_ms)| first_timer_mptcp_ms(waiting, interval_ms * MS));
+    assert_eq!(timers, [300, 300, 300, 400, 19_900, 20_000, 20_000]);
+}
+
+#[test]
+fn short_timers_are_kept_for_when_few_wait() {
+    // Held, re-checks, timer, linear timeouts, waiting.
+    for (backs_off, case) in [
+        (true, (1_000, 1, 512, 4, 128)),
+        (false, (1_000, 1, 512, 4, 129)),
+        (false, (1_000, 1, 513, 4, 1)),
+        (true, (1_000, 4, 512, 4, 1)),
+        (false, (1_000, 5, 512, 4, 1)),
+        (true, (1_000, 5, 256, 4, 1)),
+        (false, (29_999, 1, 1_000, 4, 1_000)),
+        (true, (30_000, 1, 3_750, 4, 1_000)),
+        (false, (30_000, 1, 3_751, 4, 1_000)),
+        (true, (30_000, 5, 1_875, 4, 1_000)),
+        (false, (30_000, 5, 1_876, 4, 1_000)),
+        (false, (1_000, 96, 9_000, 4, 1_000)),
+        (true, (1_000, 97, 9_000, 4, 1_000)),
+    ] {
+        let (held_ms, rechecks, timer_ms, linear, waiting) = case;
+        assert_eq!(back_off(held_ms, rechecks, timer_ms, linear, waiting), backs_off, "{case:?}");
     }
 }

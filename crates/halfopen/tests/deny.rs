@@ -199,6 +199,10 @@ fn rules_change_while_the_daemon_runs_and_cost_nothing_once_they_are_off() {
     scene.set("mode", "enforce");
     assert_eq!(scene.call("udp_send", v6), REFUSED);
 
+    let exempt = json!([v4.ip().to_string(), v6.ip().to_string()]);
+    scene.set("exempt", &exempt.to_string());
+    assert_eq!([scene.call("tcp", v4), scene.call("udp", v6)], [REFUSED; 2], "exempt from the limit only");
+
     scene.set("deny.all.mode", "audit");
     assert_eq!(scene.call("udp_send", v6), Ok(()), "a rule's own mode");
     scene.set("deny.all.mode", "enforce");

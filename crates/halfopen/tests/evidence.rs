@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use testkit::desk::{PATIENCE, ask_well, until};
 use testkit::dial::Outcome;
-use testkit::{Dialer, Dialling, HostKind, Lab, Limiter, Mix, require_lab};
+use testkit::{Dialer, Dialling, HostKind, Lab, Limiter, Mix, Status, require_lab};
 
 const HTTPS: u16 = 443;
 const SSH: u16 = 22;
@@ -90,6 +90,25 @@ fn an_address_that_was_tried_on_one_port_is_a_first_contact_on_another() {
         (queued > 0).then_some(queued)
     });
     assert!(there > 40 && waiting >= 30, "{there} were tried, {waiting} wait");
+}
+
+/// Who dials an address again while the first dial of it is out reaches nobody new, though that one had to wait.
+#[test]
+fn an_address_whose_dial_has_waited_is_tried_once_it_is_out() {
+    const DEAD: i64 = 3;
+    require_lab!();
+    let lab = Lab::new().unwrap();
+    let dead = lab.draw(&Mix { dead: DEAD as usize, ..Mix::default() }).unwrap().destinations();
+    let limiter = limited(&lab);
+    limiter.set("scope.adaptive.first_contacts", 1).unwrap();
+    let _first = dial(&lab, &dead);
+    let out = |status: &Status| status.host.released == DEAD - 1 && status.host.queued == 0;
+    limiter.await_status("all to be out", PATIENCE, out).unwrap();
+    let _again = dial(&lab, &dead);
+    let begun =
+        |status: &Status| status.host.admitted + status.host.released + status.host.queued == 2 * DEAD;
+    let host = limiter.await_status("all to be dialled again", PATIENCE, begun).unwrap().host;
+    assert_eq!((host.admitted, host.released, host.queued), (DEAD + 1, DEAD - 1, 0), "{host:?}");
 }
 
 /// An administrator who looks which ports of one host are open: no scan of the kind that evidence is about.

@@ -183,6 +183,35 @@ fn one_first_contact_too_many_is_refused_or_dropped_and_nobody_else_notices() {
     assert_eq!(scene.counts("mine["), [1, 2, 0]);
 }
 
+/// One who was sent to, and one who has sent, are known for `known_for`. Who is never held needs to know nobody.
+#[test]
+fn what_is_known_is_so_for_its_time_and_who_is_never_held_goes_on() {
+    require_lab!();
+    let mut scene = Scene::new();
+    let hosts = scene.hosts(5, Family::V4);
+    let [sent_to, has_sent] = [hosts[0], hosts[1]];
+    scene.limiter.set("known_for", "10s").unwrap();
+    scene.limiter.set("host.udp_first_contacts", ONE).unwrap();
+    assert_eq!(scene.send_as("connected", &[sent_to]), [Ok(())]);
+    scene.program.tell(&json!({"bind": PORT + 1}));
+    scene.program.hear(PATIENCE);
+    let from = json!([has_sent.to_string(), PORT + 2]);
+    scene.world.tell(&json!({"send_from": from, "to": [CLIENT_V4.to_string(), PORT + 1]}));
+    assert_eq!(scene.world.hear(PATIENCE), json!({"errno": [0]}));
+    scene.program.tell(&json!({"until": CLIENT_V4.to_string()}));
+    scene.program.hear(PATIENCE);
+    assert_eq!(scene.send_as("connected", &[sent_to, has_sent, hosts[2]]), [Ok(()), Ok(()), REFUSED]);
+    until("both to be forgotten", PATIENCE, || {
+        (scene.send_as("connected", &[sent_to, has_sent]) == [REFUSED; 2]).then_some(())
+    });
+
+    let (_cgroup, mut free) = scene.tenant("free");
+    let lab = scene.lab.cgroup().path().file_name().unwrap().to_str().unwrap();
+    scene.limiter.set("never_hold", format!("[{{ cgroup = \"/{lab}/free\" }}]")).unwrap();
+    assert_eq!(send(&mut free, "connected", &hosts), [Ok(()); 5]);
+    assert_eq!(scene.send_as("connected", &hosts), [REFUSED; 5], "what it knows, others do not");
+}
+
 /// What an event of `program` is about, which sent to all of `to` and was let out once.
 fn is_of(event: &Value, program: &Program, to: &[IpAddr]) {
     assert_eq!((&event["state"], &event["udp"]["let_out"]), (&json!("udp_stopped"), &json!(1)), "{event}");

@@ -1,6 +1,7 @@
 //! What the Makefile's targets need besides cargo: `xtask --help`.
 
 mod lanes;
+mod mutate;
 mod package;
 mod reference;
 
@@ -9,11 +10,14 @@ use clap::Parser;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Runs the lanes of tests, and writes docs/reference and what a package ships beside the program
+/// Runs the lanes of tests, tests the tests, and writes docs/reference and what a package ships beside the program
 #[derive(Parser)]
 enum Task {
     /// Build all tests and run those of a lane, several at a time
     Test(lanes::Arguments),
+    /// Change the headers that decide, and look whether a test of the policy notices
+    #[command(subcommand)]
+    Mutate(mutate::What),
     /// Write manual, completions and first configuration
     PackageFiles {
         /// Where to
@@ -26,6 +30,7 @@ enum Task {
 fn main() -> Result<ExitCode> {
     match Task::parse() {
         Task::Test(arguments) => lanes::run(&arguments),
+        Task::Mutate(mutate::What::Headers(arguments)) => mutate::run(&arguments),
         Task::PackageFiles { directory } => package::write_files(&directory).map(|()| ExitCode::SUCCESS),
         Task::Reference => reference::write().map(|()| ExitCode::SUCCESS),
     }

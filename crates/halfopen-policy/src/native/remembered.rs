@@ -7,6 +7,35 @@ use std::cell::UnsafeCell;
 /// How many entries a set has.
 pub const PLACES: u32 = abi::SET_PLACES;
 
+/// A moment of the kernel's clock (nanoseconds) as sets have it, in units of 17 ms.
+#[must_use]
+pub fn set_time(ns: u64) -> u32 {
+    // SAFETY: takes and returns integers, any are allowed.
+    unsafe { calls::native_set_time(ns) }
+}
+
+/// When what is noted `now` expires, in the time of sets, if it is remembered for `for_ns` nanoseconds.
+#[must_use]
+pub fn remembered_until(now: u32, for_ns: u64) -> u32 {
+    // SAFETY: as in set_time().
+    unsafe { calls::native_remembered_until(now, for_ns) }
+}
+
+/// For how long an address counts as tried, where one that answered is known for `known_for_ns`. All in
+/// nanoseconds.
+#[must_use]
+pub fn tried_for_ns(known_for_ns: u64) -> u64 {
+    // SAFETY: as in set_time().
+    unsafe { calls::native_tried_for_ns(known_for_ns) }
+}
+
+/// For how long, in nanoseconds, an answer with this TTL (seconds) names an address; `least_ns` is the least.
+#[must_use]
+pub fn named_for_ns(ttl_s: u32, least_ns: u64) -> u64 {
+    // SAFETY: as in set_time().
+    unsafe { calls::native_named_for_ns(ttl_s, least_ns) }
+}
+
 /// `struct known_set`. Times are in any unit, and wrap around.
 #[derive(Debug, Default)]
 pub struct Set(UnsafeCell<abi::known_set>);

@@ -56,3 +56,34 @@ pub fn next_wait_ms(
     // SAFETY: takes and returns integers, any are allowed.
     unsafe { calls::native_next_wait_ms(held_ms, rechecks, waiting, queue_number, interval_ns, woken.into()) }
 }
+
+/// Whether a daemon that wakes each waiter at its turn keeps up with turns this far apart, in nanoseconds
+/// (0 = turns by slots).
+#[must_use]
+pub fn can_be_woken_in_time(interval_ns: u64) -> bool {
+    // SAFETY: takes and returns integers, any are allowed.
+    unsafe { calls::native_can_be_woken_in_time(interval_ns) != 0 }
+}
+
+/// The longest first timer of an attempt that may wait for so long, both in milliseconds.
+#[must_use]
+pub fn first_timer_most_ms(longest_wait_ms: u32) -> u32 {
+    // SAFETY: takes and returns integers, any are allowed.
+    unsafe { calls::native_first_timer_most_ms(longest_wait_ms) }
+}
+
+/// The first timer, in milliseconds, of an attempt over Multipath TCP that begins to wait as the last of
+/// `waiting`, with turns `interval_ns` nanoseconds apart.
+#[must_use]
+pub fn first_timer_mptcp_ms(waiting: u32, interval_ns: u64) -> u32 {
+    // SAFETY: takes and returns integers, any are allowed.
+    unsafe { calls::native_first_timer_mptcp_ms(waiting, interval_ns) }
+}
+
+/// Whether an attempt that has asked in vain lets TCP back off, rather than asks again in half a second. It
+/// began `held_ms` milliseconds ago, and its timer stands at `timer_ms` milliseconds.
+#[must_use]
+pub fn back_off(held_ms: u32, rechecks: u32, timer_ms: u32, linear: u32, waiting: u32) -> bool {
+    // SAFETY: takes and returns integers, any are allowed.
+    unsafe { calls::native_back_off(held_ms, rechecks, timer_ms, linear, waiting) != 0 }
+}

@@ -22,6 +22,8 @@ pub struct Test {
 /// It has one test, in a process without threads, and no harness.
 const WITHOUT_HARNESS: &str = "sandbox";
 
+const UNIT_TESTS: &str = "unit tests";
+
 impl Test {
     pub fn name(&self) -> String {
         let Self { package, program, .. } = self;
@@ -33,19 +35,27 @@ impl Test {
 
 /// Builds all and lists them.
 pub fn find() -> Result<Vec<Test>> {
+    let mut tests = Vec::new();
+    for whole in programs(&["--workspace"])? {
+        if whole.program == UNIT_TESTS || whole.program == WITHOUT_HARNESS {
+            tests.push(whole);
+        } else {
+            tests.extend(
+                names(&whole)?.into_iter().map(|name| Test { function: Some(name), ..whole.clone() }),
+            );
+        }
+    }
+    Ok(tests)
+}
+
+/// Builds the test programs that `of` tells cargo, and lists them.
+pub fn programs(of: &[&str]) -> Result<Vec<Test>> {
     let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
     let mut build = Command::new(cargo);
-    build.args([
-        "test",
-        "--workspace",
-        "--locked",
-        "--no-run",
-        "--message-format",
-        "json-render-diagnostics",
-    ]);
+    build.arg("test").args(of).args(["--locked", "--no-run", "--message-format", "json-render-diagnostics"]);
     let output = build.stderr(Stdio::inherit()).output().context("running cargo")?;
     ensure!(output.status.success(), "the tests do not build");
-    let mut tests = Vec::new();
+    let mut programs = Vec::new();
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         let message: Value = serde_json::from_str(line).context("reading what cargo says")?;
         let Some(executable) = message["executable"].as_str().filter(|_| message["profile"]["test"] == true)
@@ -57,23 +67,16 @@ pub fn find() -> Result<Vec<Test>> {
         let is_unit =
             message["target"]["kind"].as_array().is_none_or(|kinds| !kinds.contains(&"test".into()));
         let program =
-            if is_unit { "unit tests" } else { message["target"]["name"].as_str().unwrap_or_default() };
-        let whole = Test {
+            if is_unit { UNIT_TESTS } else { message["target"]["name"].as_str().unwrap_or_default() };
+        programs.push(Test {
             executable: executable.into(),
             package: directory.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             directory,
             program: program.to_owned(),
             function: None,
-        };
-        if is_unit || program == WITHOUT_HARNESS {
-            tests.push(whole);
-        } else {
-            tests.extend(
-                names(&whole)?.into_iter().map(|name| Test { function: Some(name), ..whole.clone() }),
-            );
-        }
+        });
     }
-    Ok(tests)
+    Ok(programs)
 }
 
 fn names(program: &Test) -> Result<Vec<String>> {

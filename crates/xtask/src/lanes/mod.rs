@@ -6,7 +6,8 @@ mod pool;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use found::{Test, find};
+use found::find;
+pub use found::{Test, programs};
 use pool::{Outcome, run_all};
 use std::collections::BTreeSet;
 use std::fs;
