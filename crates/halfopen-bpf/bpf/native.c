@@ -48,6 +48,7 @@ static struct accounting open_accounting(const struct native_accounting *c)
 
 	for (int i = 0; i < CHARGED; i++) {
 		b.scope[i] = c->scope[i];
+		b.charged |= (__u64) !!c->scope[i] << i;
 		b.limits[i] = c->limits[i];
 	}
 	return b;
@@ -110,6 +111,7 @@ __u32 native_begin(const struct native_accounting *c, struct attempt *a, __u32 m
 	struct accounting b = open_accounting(c);
 
 	settle_all(&b, a, now);
+	tell_first(&b, a);
 	if (attempt_begins_at_once(&b, a, now))
 		return syn_leaves(a, VERDICT_GO, now);
 	return syn_leaves(a, attempt_begin(&b, a, mode, now), now);
@@ -200,6 +202,7 @@ __u32 native_begin_shared(const struct native_accounting *c, struct attempt *a, 
 	enum verdict verdict;
 
 	settle_shared(&b, a, lock, now);
+	tell_first(&b, a);
 	if (attempt_begins_at_once(&b, a, now))
 		return VERDICT_GO;
 	lock_word(lock);
