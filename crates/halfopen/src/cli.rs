@@ -232,7 +232,7 @@ pub struct Exec {
 fn since(text: &str) -> Result<UtcTime, WrongUse> {
     let back = || {
         let time = parse_time(text).ok()?;
-        Some(UtcTime::now().before(time))
+        Some(UtcTime::ago(time))
     };
     text.parse().ok().or_else(back).ok_or_else(|| {
         WrongUse(

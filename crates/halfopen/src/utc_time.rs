@@ -22,16 +22,25 @@ impl UtcTime {
         Timestamp::now().into()
     }
 
+    /// The time that much before now. The same moment has the same time whenever it is asked for: only the result is cut
+    /// to milliseconds.
+    #[must_use]
+    pub fn ago(time: Duration) -> Self {
+        let now = Timestamp::now();
+        now.checked_sub(time).unwrap_or(now).into()
+    }
+
+    /// The time that much after now, likewise.
+    #[must_use]
+    pub fn ahead(time: Duration) -> Self {
+        let now = Timestamp::now();
+        now.checked_add(time).unwrap_or(now).into()
+    }
+
     /// The time `ahead` of this one; this one if the calendar ends before.
     #[must_use]
     pub fn after(self, ahead: Duration) -> Self {
         self.0.checked_add(ahead).map_or(self, Self::from)
-    }
-
-    /// The time `ago` before this one; this one if the calendar begins later.
-    #[must_use]
-    pub fn before(self, ago: Duration) -> Self {
-        self.0.checked_sub(ago).map_or(self, Self::from)
     }
 
     /// The time from `earlier` to this one; zero if `earlier` is later.
@@ -108,7 +117,7 @@ mod tests {
     fn times_are_apart_by_durations() {
         let (second, later) = (Duration::from_secs(1), UtcTime::EPOCH.after(Duration::from_secs(1)));
         assert_eq!((later.since(UtcTime::EPOCH), UtcTime::EPOCH.since(later)), (second, Duration::ZERO));
-        assert_eq!(later.before(second), UtcTime::EPOCH);
+        assert!(UtcTime::ago(second) < UtcTime::now() && UtcTime::now() < UtcTime::ahead(second));
         assert_eq!(later.after(Duration::MAX), later, "the calendar ends before");
     }
 }

@@ -175,9 +175,9 @@ fn trust_status(trust: &Trust, limits: &Limits) -> TrustStatus {
 
 /// Converts a time of the kernel part's clock to one of the calendar.
 pub(in crate::daemon) fn on_the_wall(time: Duration) -> UtcTime {
-    let (now, moment) = (UtcTime::now(), monotonic());
-    match time.checked_sub(moment) {
-        Some(ahead) => now.after(ahead),
-        None => now.before(moment.saturating_sub(time)),
+    let now = monotonic();
+    match time.checked_sub(now) {
+        Some(ahead) => UtcTime::ahead(ahead),
+        None => UtcTime::ago(now.saturating_sub(time)),
     }
 }

@@ -43,7 +43,7 @@ impl Enforcement {
             deny,
             programs,
             others,
-            counting_since: UtcTime::now().before(counting),
+            counting_since: UtcTime::ago(counting),
             counting_for_s: counting.as_secs(),
             trial: self.trial_status(),
             names: self.names_status()?,

@@ -80,7 +80,7 @@ impl Enforcement {
     pub(in crate::daemon) fn trial_status(&self) -> Option<TrialStatus> {
         let left = self.trial_left()?;
         Some(TrialStatus {
-            reverts_at: UtcTime::now().after(left),
+            reverts_at: UtcTime::ahead(left),
             reverts_in_ms: left.as_millis() as u64,
             to: self.resolved.settings().mode.into(),
         })
