@@ -21,7 +21,7 @@ pub struct Cgroup {
 
 impl Cgroup {
     pub(crate) fn create(tag: Tag, role: &str) -> Result<Self, LabError> {
-        let root = cgroup2::mount_point().ok_or(Skip::NoCgroup2)?;
+        let root = cgroup2_root().ok_or(Skip::NoCgroup2)?;
         Self::make(root.join(tag.name(role)))
     }
 
@@ -38,7 +38,7 @@ impl Cgroup {
     /// # Errors
     /// When there is no cgroup2 hierarchy, or the kernel refuses.
     pub fn below_own(name: &str) -> Result<Self, LabError> {
-        let root = cgroup2::mount_point().ok_or(Skip::NoCgroup2)?;
+        let root = cgroup2_root().ok_or(Skip::NoCgroup2)?;
         let memberships =
             fs::read_to_string("/proc/self/cgroup").map_err(LabError::io("read /proc/self/cgroup"))?;
         // The second version's line has neither a number nor controllers.
@@ -91,9 +91,18 @@ impl Drop for Cgroup {
     }
 }
 
+/// Where the cgroup2 hierarchy is mounted; on hybrid hosts that is not `/sys/fs/cgroup`.
+pub(crate) fn cgroup2_root() -> Option<PathBuf> {
+    let mut find = Command::new("findmnt");
+    find.args(["--types", "cgroup2", "--output", "TARGET", "--noheadings", "--first-only", "--raw"]);
+    let found = find.output().ok()?;
+    let path = PathBuf::from(String::from_utf8_lossy(&found.stdout).trim_end());
+    path.is_absolute().then_some(path)
+}
+
 /// Removes the cgroups of labs whose process has ended.
 pub(crate) fn sweep() {
-    let Some(root) = cgroup2::mount_point() else { return };
+    let Some(root) = cgroup2_root() else { return };
     let Ok(entries) = fs::read_dir(root) else { return };
     for entry in entries.flatten() {
         if entry.file_name().to_str().and_then(Tag::of).is_some_and(Tag::is_orphan) {

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use rustix::process::geteuid;
 
 use crate::Lab;
+use crate::cgroup::cgroup2_root;
 
 /// What this machine lacks for a lab.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,7 +72,7 @@ impl Lab {
                 return Err(Skip::NoProgram { program, package });
             }
         }
-        let root = cgroup2::mount_point().ok_or(Skip::NoCgroup2)?;
+        let root = cgroup2_root().ok_or(Skip::NoCgroup2)?;
         if rustix::fs::access(&root, rustix::fs::Access::WRITE_OK).is_err() {
             return Err(Skip::Cgroup2ReadOnly(root));
         }

@@ -2,7 +2,7 @@
 
 use crate::error::KernelError;
 use crate::sys::text::escaped;
-use cgroup2::mount_point;
+use super::cgroup2_mount::mount_point;
 use rustix::fs::{FsWord, Mode, OFlags, fstatfs, openat, readlink};
 use rustix::io::Errno;
 use std::ffi::OsString;
