@@ -5,7 +5,7 @@ BENCH := target/release/halfopen-bench
 # Not a member of the workspace.
 LIBP2P_NODE := crates/bench/libp2p-node/Cargo.toml
 
-.PHONY: build run test test-long test-sanitized test-faults bench bench-peers bench-programs lint deb test-package
+.PHONY: build run test test-long test-sanitized test-faults bench bench-peers bench-programs reference lint deb test-package
 
 build:
 	tools/packages build
@@ -71,6 +71,11 @@ bench-programs: build
 	tools/packages test
 	tools/packages programs
 	$(BENCH) programs --page docs/measurements/real-programs.md
+
+# The pages of docs/reference, from the program's own definitions.
+reference:
+	tools/packages build
+	$(CARGO) run --quiet --locked -p xtask -- reference
 
 lint:
 	tools/packages build

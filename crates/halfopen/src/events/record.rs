@@ -8,7 +8,7 @@ use super::episode::{self, Report};
 use super::stopped_datagrams::StoppedReport;
 use super::suspects::SuspectReport;
 use super::text::{plain, socket_of};
-use crate::config::limit::Action;
+use crate::config::{Action, Words};
 use halfopen_policy::Excess;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -244,7 +244,7 @@ impl Event {
             audited: false,
             suspect: Some(SuspectRecord {
                 first_contacts: report.first_contacts,
-                on_suspect: report.on_suspect.name().to_owned(),
+                on_suspect: report.on_suspect.word().to_owned(),
                 blocked_until,
                 suspects: report.suspects,
             }),

@@ -1,6 +1,6 @@
 //! What the rules of `[[deny]]` have refused, for events and for `status`.
 
-use crate::config::setting::mode_name;
+use crate::config::Words;
 use crate::control::{DeniedStatus, DenyStatus};
 use crate::daemon::accounts::on_the_wall;
 use crate::daemon::clock::monotonic;
@@ -35,14 +35,14 @@ impl Enforcement {
     }
 
     pub(in crate::daemon) fn deny_status(&mut self) -> Result<Vec<DenyStatus>, KernelError> {
-        let rules = self.resolved.deny().rules();
+        let rules = self.resolved.rules().deny();
         let counts = self.limiter.denied()?;
         let mut all = Vec::with_capacity(rules.len());
         for rule in rules {
             let count = counts.iter().find(|count| count.name == rule.name);
             let last = count.and_then(|count| count.last.clone());
             all.push(DenyStatus {
-                mode: mode_name(self.deny_mode(&rule)).to_owned(),
+                mode: self.deny_mode(&rule).word().to_owned(),
                 denied: count.map_or(0, |count| count.denied),
                 would_have_denied: count.map_or(0, |count| count.would_have_denied),
                 last: last.map(|last| self.denied_status(&last)),
@@ -83,7 +83,7 @@ impl Enforcement {
             rule.ports.is_empty()
                 || port.is_none_or(|port| rule.ports.iter().any(|range| range.contains(&port)))
         };
-        let rules = self.resolved.deny().rules().into_iter().filter(|rule| rule.covers(address) && has(rule));
+        let rules = self.resolved.rules().deny().into_iter().filter(|rule| rule.covers(address) && has(rule));
         let told = rules.filter_map(|rule| {
             let does = match self.deny_mode(&rule) {
                 Mode::Enforce => "refuses",

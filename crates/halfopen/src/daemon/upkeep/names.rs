@@ -1,7 +1,7 @@
 //! The resolvers whose DNS answers are read, and what became of the answers.
 
 use crate::config::disk::NSSWITCH;
-use crate::config::{Disk, resolvers, setting};
+use crate::config::{Disk, Words, resolvers};
 use crate::control::names::{NamedStatus, NamesStatus};
 use crate::control::{Degradation, DegradedStatus};
 use crate::daemon::enforcement::Enforcement;
@@ -45,7 +45,7 @@ impl Enforcement {
         }
         let Ok(files) = files.into_iter().collect::<io::Result<Vec<_>>>() else { return Ok(()) };
         let files: Vec<String> = files.into_iter().flatten().collect();
-        let found = self.resolved.resolvers().found(&files);
+        let found = self.resolved.general().resolvers.found(&files);
         if found.len() > RESOLVERS && found != self.resolvers.addresses {
             tracing::warn!(
                 "{} resolvers are configured: only the answers of the first {RESOLVERS} are read",
@@ -67,7 +67,7 @@ impl Enforcement {
         if settings.names == NameTrust::Off {
             return Ok(None);
         }
-        let trust = setting::name_trust_name(settings.names);
+        let trust = settings.names.word();
         let resolvers = self.resolvers.addresses.iter().copied().take(RESOLVERS).collect();
         let counts = self.limiter.names_counts()?;
         Ok(Some(NamesStatus::new(trust, settings.names_for.as_secs(), resolvers, &counts)))
