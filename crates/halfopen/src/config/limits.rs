@@ -179,17 +179,7 @@ fn excess(limits: &Limits) -> Excess {
 /// Limits that limit nothing.
 #[must_use]
 pub fn open() -> Limits {
-    Limits {
-        half_open: None,
-        slot_life: Duration::from_secs(21),
-        drain: None,
-        strict: true,
-        queue: QUEUE_UNLIMITED,
-        overflow: Overflow::Refuse,
-        max_wait: None,
-        first_contact: None,
-        datagrams: None,
-    }
+    Limits { half_open: None, drain: None, queue: QUEUE_UNLIMITED, ..Limits::xp_sp2() }
 }
 
 fn field(key: &Key) -> Option<&'static Field<Limits>> {

@@ -2,7 +2,7 @@
 
 use super::error::Wrong;
 use super::key::{Key, Table};
-use super::limits::{self, LIMITS, QUEUE_UNLIMITED};
+use super::limits::{self, LIMITS, open};
 use super::name::RuleName;
 use super::place::Origin;
 use super::rule_keys::{DENY, MATCH, PER, bare_deny};
@@ -209,15 +209,8 @@ impl Rule {
     /// to one beyond the queue, then follows the host.
     #[must_use]
     pub fn limits(&self, host: &Limits) -> Limits {
-        let mut limits = Limits {
-            half_open: None,
-            drain: None,
-            queue: QUEUE_UNLIMITED,
-            max_wait: None,
-            first_contact: None,
-            datagrams: None,
-            ..*host
-        };
+        let Limits { slot_life, strict, overflow, .. } = *host;
+        let mut limits = Limits { slot_life, strict, overflow, ..open() };
         self.values.apply(LIMITS, &mut limits);
         limits
     }

@@ -69,7 +69,7 @@ fn no_default_file_means_the_default_preset() {
     let sources = Sources { path: "/nonexistent/halfopen.toml".into(), must_exist: false, overrides: vec![] };
     let settings = sources.load().unwrap().settings();
     assert_eq!(settings, Host::with("preset = \"adaptive\"").load(&[]).unwrap().settings());
-    assert_eq!((settings.mode, settings.host.half_open), (Mode::Enforce, Some(256)));
+    assert_eq!(settings.mode, Mode::Enforce);
 }
 
 #[test]
