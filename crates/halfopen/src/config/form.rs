@@ -203,12 +203,6 @@ impl Form {
         self.word.map_or(own.clone(), |word| format!("{own}, or {:?}{}", word.text, word.means))
     }
 
-    /// Whether the values are words, each of which means something of its own.
-    #[must_use]
-    pub fn is_words(&self) -> bool {
-        matches!(self.kind, Kind::Words(_))
-    }
-
     /// An example of a value, in TOML.
     #[must_use]
     pub fn example(&self) -> String {

@@ -43,7 +43,7 @@ fields! {
     /// Destinations within these that it does not refuse.
     except: Form::PREFIXES => at!(except);
 
-    /// Connections, datagrams or both.
+    /// "tcp": connections, "udp": datagrams, or "both".
     protocol: Form::words::<Protocol>() => Place {
         get: |rule| {
             let one = if rule.udp { Protocol::Udp } else { Protocol::Tcp };
@@ -55,10 +55,10 @@ fields! {
         },
     };
 
-    /// The ports that it refuses.
+    /// The ports that it refuses: "all", or a list of at most 8 ports and ranges, such as [22, "6881-6889"].
     port: Form::PORTS => at!(ports);
 
-    /// As the mode at the top of the file, which limits it.
+    /// "enforce", "audit" or "off", limited by the mode at the top of the file.
     mode: Form::words::<Mode>() => at!(mode);
 }
 

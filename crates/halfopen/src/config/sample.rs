@@ -32,9 +32,10 @@ pub fn sample() -> String {
             text.extend(["#     ", line, "\n"]);
         }
         for key in tables::keys(kind.table).into_iter().filter(|key| key.table == kind.table) {
-            let accepted =
-                if key.form.is_words() { format!(" {}.", key.form.accepted()) } else { String::new() };
-            text.push_str(&comment(&format!("{}: {}{accepted}", key.name, key.doc())));
+            text.push_str(&comment(&format!("{}: {}", key.name, key.doc())));
+            for (condition, meaning) in tables::conditions(key) {
+                text.push_str(&comment(&format!("match.{condition}: {meaning}.")));
+            }
         }
     }
     text

@@ -1,9 +1,10 @@
 //! All keys of the configuration, from the tables of [`super::general`], [`super::limits`] and [`super::rule_keys`].
 
-use super::general::GENERAL;
+use super::general::{GENERAL, NEVER_HOLD};
 use super::key::{Field, Key, Table};
 use super::limits::LIMITS;
-use super::rule_keys::{DENY, SCOPE};
+use super::rule_keys::{DENY, MATCH, SCOPE};
+use super::who::For;
 
 /// The keys that a table of a file takes, besides the name of a rule.
 #[must_use]
@@ -23,6 +24,16 @@ pub fn keys(table: Table) -> Vec<&'static Key> {
 #[must_use]
 pub fn of_host() -> Vec<&'static Key> {
     [keys(Table::Top), keys(Table::Host)].concat()
+}
+
+/// What the tables that a key takes can have, each with what it means; empty for most keys.
+#[must_use]
+pub fn conditions(key: &Key) -> &'static [(&'static str, &'static str)] {
+    match key {
+        key if key == MATCH => For::Scope.keys(),
+        key if key == NEVER_HOLD => For::NeverHold.keys(),
+        _ => &[],
+    }
 }
 
 /// The key of that name.

@@ -32,7 +32,7 @@ pub(super) struct User {
 
 /// Where the conditions stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum For {
+pub(super) enum For {
     /// `match` of a `[[scope]]`.
     Scope,
     /// An item of `never_hold`.
@@ -57,15 +57,14 @@ const NO_COMM: &str = "a program chooses its own name: name its cgroup, user or 
 
 impl For {
     /// The conditions that can be given, each with what it means.
-    #[must_use]
-    pub const fn keys(self) -> [(&'static str, &'static str); 4] {
+    pub const fn keys(self) -> &'static [(&'static str, &'static str)] {
         const USER: (&str, &str) = (
             "user",
             "every process of this user, by name or number. /etc/passwd is read when \
             this file is; a name that it lacks matches nobody",
         );
         match self {
-            Self::Scope => [
+            Self::Scope => &[
                 (
                     "cgroup",
                     "the cgroups at this path from the root of the version 2 hierarchy, and all below them. * \
@@ -79,7 +78,7 @@ impl For {
                     laxer, in any number, than a later rule that could match the same programs",
                 ),
             ],
-            Self::NeverHold => [
+            Self::NeverHold => &[
                 ("cgroup", "the cgroup at this path and all below it, without wildcards"),
                 USER,
                 (
@@ -132,9 +131,9 @@ impl Who {
                     who.reason = Some(text.ok_or_else(|| refused("expected a text"))?.to_owned());
                 }
                 (other, _) => {
-                    let keys = place.keys().map(|(key, _)| key);
+                    let keys: Vec<&str> = place.keys().iter().map(|(key, _)| *key).collect();
                     let own = if place == For::Scope { "match" } else { "a rule" };
-                    let hint = nearest(other, keys)
+                    let hint = nearest(other, keys.iter().copied())
                         .map_or_else(|| format!("{own} has {}", keys.join(", ")), did_you_mean);
                     return at_name(&format!("unknown key: {hint}"));
                 }

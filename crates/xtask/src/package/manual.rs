@@ -6,8 +6,7 @@ use clap::CommandFactory;
 use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 use halfopen::cli::Cli;
-use halfopen::config::rule_keys::{KINDS, MATCH};
-use halfopen::config::who::For;
+use halfopen::config::rule_keys::KINDS;
 use halfopen::config::{DEFAULT_FILE, Key, Resolved, Table, sample, tables};
 use std::io;
 use std::path::Path;
@@ -114,11 +113,6 @@ fn configuration() -> Roff {
         page.control("EE", []);
         for key in tables::keys(kind.table).into_iter().filter(|key| key.table == kind.table) {
             entry(&mut page, &format!("{} = {}", key.name, key.form.example()), key);
-            if key == MATCH {
-                for (condition, meaning) in For::Scope.keys() {
-                    page.control("IP", []).text([bold(condition), roman(format!(": {meaning}."))]);
-                }
-            }
         }
     }
     page.control("SH", ["SEE ALSO"]).text([
@@ -136,6 +130,9 @@ fn entry(page: &mut Roff, line: &str, key: &Key) {
             page.control("IP", []);
         }
         page.text([roman(paragraph.trim_start())]);
+    }
+    for (condition, meaning) in tables::conditions(key) {
+        page.control("IP", []).text([bold(*condition), roman(format!(": {meaning}."))]);
     }
     page.control("IP", []).text([roman(format!("Accepts {}.", key.form.accepted()))]);
 }

@@ -1,8 +1,7 @@
 //! The reference of the configuration, from the tables of its keys.
 
-use halfopen::config::rule_keys::{DENY, KINDS, MATCH, bare_deny};
+use halfopen::config::rule_keys::{DENY, KINDS, bare_deny};
 use halfopen::config::sample::{ABOUT, wrapped};
-use halfopen::config::who::For;
 use halfopen::config::{Key, Preset, Resolved, Table, Value, Words, general, tables};
 
 const HEAD: &str =
@@ -44,14 +43,10 @@ pub fn page() -> String {
 /// What there is to say about a key.
 fn section(key: &'static Key, presets: &[(&str, Resolved)]) -> String {
     let mut text = format!("\n### {}\n{}", key.name, paragraphs(&key.doc()));
-    let conditions = match key {
-        key if key == MATCH => Some(("condition", For::Scope)),
-        key if key == general::NEVER_HOLD => Some(("key of a rule", For::NeverHold)),
-        _ => None,
-    };
-    if let Some((title, of)) = conditions {
-        text.extend([format!("\n| {title} | meaning |\n| --- | --- |\n")]);
-        text.extend(of.keys().map(|(condition, meaning)| format!("| `{condition}` | {meaning} |\n")));
+    let conditions = tables::conditions(key);
+    if !conditions.is_empty() {
+        text += "\n| in a table | means |\n| --- | --- |\n";
+        text.extend(conditions.iter().map(|(condition, meaning)| format!("| `{condition}` | {meaning} |\n")));
     }
     text.extend([format!(
         "\n- Values: {}\n- Example: `{} = {}`\n",
