@@ -99,7 +99,10 @@ pub enum Wrong {
     #[error("there is no {0} to change: {1}")]
     NoSuchRule(RuleName, String),
     /// More rules than the kernel part has room for: the first without room, and the room.
-    #[error("{0} is one too many: {t} takes at most {1} rules, including those of the preset", t = .0.table().written())]
+    #[error(
+        "{0} is one too many: {table} takes at most {1} rules, including those of the preset",
+        table = .0.table().written()
+    )]
     TooMany(RuleName, usize),
     /// More patterns than the kernel part has room for: the first rule without room, and the room.
     #[error(

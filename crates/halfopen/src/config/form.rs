@@ -99,7 +99,7 @@ impl Form {
         Self::new(Kind::Rate(what), such)
     }
 
-    /// Other words for the same, with another example.
+    /// The same with another example (in TOML).
     pub(super) const fn such_as(self, such: &'static str) -> Self {
         Self { such, ..self }
     }

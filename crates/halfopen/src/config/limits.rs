@@ -1,5 +1,5 @@
-//! The table of the limits: of `[host]`, and of each `[[scope]]` and `[[interface]]`. A new limit is one more entry. The
-//! comment above it is what documentation says about it.
+//! The table of the limits: of `[host]`, and of each `[[scope]]` and `[[interface]]`. A new limit is one more entry;
+//! the comment above it is what documentation says about it.
 //!
 //! The order is that of the sample file, and that in which limits are put in place.
 

@@ -7,9 +7,9 @@ use super::rule_keys::KINDS;
 use super::tables;
 
 /// What it says about itself.
-pub const ABOUT: &str = "This file shows every key with its default. halfopen also reads the files in conf.d beside this one, in the order \
-     of their names; a key in a later file replaces the same key in an earlier one. `halfopen check` prints the values \
-     that result, each with the file and line that it comes from.";
+pub const ABOUT: &str = "This file shows every key with its default. halfopen also reads the files in conf.d beside \
+     this one, in the order of their names; a key in a later file replaces the same key in an earlier one. `halfopen \
+     check` prints the values that result, each with the file and line that it comes from.";
 /// Columns of a line, with the comment's sign.
 const WIDTH: usize = 120;
 
