@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::config::Preset;
+use crate::config::{Preset, Words};
 use crate::control::AccountName;
 use crate::exit::WrongUse;
 use crate::privileged::Reach;
@@ -244,7 +244,7 @@ fn since(text: &str) -> Result<UtcTime, WrongUse> {
 
 fn preset(text: &str) -> Result<Preset, WrongUse> {
     Preset::named(text).ok_or_else(|| {
-        let names = Preset::NAMES.map(|(name, _)| name).join(", ");
+        let names = Preset::WORDS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
         WrongUse(format!("the presets are {names}"))
     })
 }

@@ -175,7 +175,8 @@ fn the_second_is_refused_and_off_leaves_nothing() {
     let socket = fs::metadata(daemon.directory.path().join("run/control.sock")).unwrap();
     assert_eq!(socket.permissions().mode() & 0o777, 0o600);
     let status: serde_json::Value = serde_json::from_str(&daemon.ask(&["status", "--json"]).1).unwrap();
-    assert_eq!((&status["mode"], &status["host"]["half_open_limit"]), (&"enforce".into(), &256.into()));
+    let usual = halfopen::config::Resolved::default().host().half_open;
+    assert_eq!((&status["mode"], &status["host"]["half_open_limit"]), (&"enforce".into(), &usual.into()));
 
     assert_eq!(daemon.ask(&["off"]).0, Some(0));
     assert_eq!(daemon.ended(), Some(0));

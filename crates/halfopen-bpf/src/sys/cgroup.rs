@@ -1,8 +1,8 @@
 //! Finds cgroups: a directory, the path that belongs to an id.
 
+use super::cgroup2_mount::mount_point;
 use crate::error::KernelError;
 use crate::sys::text::escaped;
-use super::cgroup2_mount::mount_point;
 use rustix::fs::{FsWord, Mode, OFlags, fstatfs, openat, readlink};
 use rustix::io::Errno;
 use std::ffi::OsString;

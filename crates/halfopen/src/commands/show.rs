@@ -2,7 +2,7 @@
 
 use super::{ask, program_table};
 use crate::config::name::is_of_exec;
-use crate::config::{ConfigError, Name, RuleName, Wrong, read_name, read_said, save};
+use crate::config::{ConfigError, RuleName, Wrong, read_name, read_said, save};
 use crate::control::{Answer, Client, Request, ScopeKind, ScopeStatus, Status, Subject, status::seconds};
 use crate::events::text::plain;
 use crate::output;
@@ -130,7 +130,7 @@ pub fn set(name: String, value: String, save: bool) -> Result<()> {
 /// A new version of the daemon's file with the value in it, and the file's path. The daemon itself may not write files.
 fn prepare(name: &str, value: &str) -> Result<(save::Prepared, PathBuf)> {
     let name = read_name(name)?;
-    if matches!(&name, Name::Limit(RuleName::Scope(scope), _) if is_of_exec(scope)) {
+    if matches!(&name.rule, Some(RuleName::Scope(scope)) if is_of_exec(scope)) {
         let given = name.to_string();
         return Err(ConfigError::Given { given, wrong: Wrong::ScopeIsPassing }.into());
     }

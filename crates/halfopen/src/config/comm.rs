@@ -7,22 +7,22 @@
 //! the host's limits apply, and those apply in every rule.
 
 use super::error::Wrong;
-use super::limit::Action;
 use super::place::Origin;
 use super::rules::Rule;
+use super::value::Action;
 use halfopen_bpf::Per;
 use halfopen_policy::{FirstContact, Limits, OnSuspect, Rate};
 
 pub(super) fn check_comm(scopes: &[&Rule], host: &Limits) -> Result<(), (Wrong, Origin)> {
     for (at, rule) in scopes.iter().enumerate() {
-        let Some((who, per)) = rule.whose().filter(|(who, _)| who.comm().is_some()) else { continue };
+        let Some(who) = rule.who().filter(|who| who.comm.is_some()) else { continue };
         let refused = |wrong| Err((wrong, rule.origin().clone()));
-        if per != Per::Rule {
+        if rule.per() != Per::Rule {
             return refused(Wrong::CommPer(rule.name().clone()));
         }
         for later in &scopes[at + 1..] {
-            let otherwise = later.whose().filter(|(other, _)| other.comm().is_none());
-            if otherwise.is_some_and(|(other, _)| who.may_share_with(other))
+            let otherwise = later.who().filter(|other| other.comm.is_none());
+            if otherwise.is_some_and(|other| who.may_share_with(other))
                 && let Some(key) = laxer(&rule.limits(host), &later.limits(host))
             {
                 let (rule, than) = (rule.name().clone(), later.name().clone());
@@ -76,7 +76,7 @@ fn laxer_with_first_contacts(one: &FirstContact, other: &FirstContact) -> Option
             "working_set",
             one.working_set <= other.working_set && (one.working_set == 0) == (other.working_set == 0),
         ),
-        ("on_suspect", Action::of(one.on_suspect) >= Action::of(other.on_suspect)),
+        ("on_suspect", Action::from(one.on_suspect) >= Action::from(other.on_suspect)),
         ("block_for", block(one) >= block(other)),
     ];
     found.into_iter().find(|(_, as_strict)| !as_strict).map(|(key, _)| key)

@@ -2,7 +2,7 @@
 
 use super::name::{NoSuchName, RuleName};
 use super::place::Place;
-use super::value::WrongValue;
+use super::written::WrongValue;
 use std::io;
 use std::path::PathBuf;
 
@@ -77,16 +77,9 @@ pub enum Wrong {
     /// A rule without a name.
     #[error("this rule has no name: add name = \"...\" below this [[{0}]]")]
     NoName(&'static str),
-    /// Two rules of one file share a name.
-    #[error(
-        "{table} {name:?} is already defined further up in this file: merge the two, or rename one of them"
-    )]
-    Twice {
-        /// Scopes or interfaces.
-        table: &'static str,
-        /// The name.
-        name: String,
-    },
+    /// Two rules of one file share a table and a name.
+    #[error("{0} {1:?} is already defined further up in this file: merge the two, or rename one of them")]
+    Twice(&'static str, String),
     /// A scope that applies to nobody and changes no other scope.
     #[error(
         "scope {0:?} has no match: say whom it applies to, such as match = {{ user = \"www-data\" }}; without match \
@@ -96,57 +89,36 @@ pub enum Wrong {
     /// An interface that limits nothing.
     #[error("interface {0:?} limits nothing: give it a limit, such as half_open = 50, or remove it")]
     NoLimit(String),
-    /// A rule contradicts itself.
-    #[error("{rule}: {wrong}")]
-    Rule {
-        /// The rule.
-        rule: RuleName,
-        /// The mistake.
-        wrong: &'static str,
-    },
-    /// A limit for a rule that does not exist.
-    #[error("there is no {rule} to change: {known}")]
-    NoSuchRule {
-        /// The rule, as the user wrote it.
-        rule: RuleName,
-        /// The rules that exist.
-        known: String,
-    },
-    /// More rules than the kernel part has room for.
-    #[error("{rule} is one too many: [[{}]] takes at most {most} rules, including those of the preset", rule.table())]
-    TooMany {
-        /// The first rule without room.
-        rule: RuleName,
-        /// The room.
-        most: usize,
-    },
-    /// More patterns than the kernel part has room for.
+    /// Accounts for cgroups that the rule does not name.
     #[error(
-        "{rule} is one too many: [[scope]] takes at most {most} rules, including those of the preset, and each \
-         pattern of a list counts as one rule"
+        "{0}: per = \"cgroup\" gives an account to each cgroup that match.cgroup names: give it, such as match = \
+         {{ cgroup = \"/system.slice/*\" }}"
     )]
-    TooManyPatterns {
-        /// The first rule without room.
-        rule: RuleName,
-        /// The room.
-        most: usize,
-    },
+    NoDepth(RuleName),
+    /// A value for a rule that does not exist, and the rules that do.
+    #[error("there is no {0} to change: {1}")]
+    NoSuchRule(RuleName, String),
+    /// More rules than the kernel part has room for: the first without room, and the room.
+    #[error(
+        "{0} is one too many: {table} takes at most {1} rules, including those of the preset",
+        table = .0.table().written()
+    )]
+    TooMany(RuleName, usize),
+    /// More patterns than the kernel part has room for: the first rule without room, and the room.
+    #[error(
+        "{0} is one too many: [[scope]] takes at most {1} rules, including those of the preset, and each pattern of a \
+         list counts as one rule"
+    )]
+    TooManyPatterns(RuleName, usize),
     /// A `[[deny]]` that refuses nothing and changes no other rule.
     #[error(
         "deny {0:?} has no to: say which destinations it refuses, such as to = [\"10.0.0.0/8\"]; without to it can \
          only change a rule with that name in a file read before this one"
     )]
     NoDestination(String),
-    /// More prefixes than the kernel part has room for.
-    #[error(
-        "{rule}: with it, the rules of [[deny]] have more than {most} prefixes: merge some into larger ones"
-    )]
-    TooManyPrefixes {
-        /// The first rule without room.
-        rule: RuleName,
-        /// The room for all rules together.
-        most: usize,
-    },
+    /// More prefixes than the kernel part has room for: the first rule without room, and the room for all rules.
+    #[error("{0}: with it, the rules of [[deny]] have more than {1} prefixes: merge some into larger ones")]
+    TooManyPrefixes(RuleName, usize),
     /// A scope and an interface share a name.
     #[error(
         "a [[scope]] is named {0:?} too, so status and events could not tell the two apart: rename one of them"

@@ -1,20 +1,36 @@
 //! One configuration file, read key by key.
 
 use super::assignment::Assignment;
-use super::deny_rules;
 use super::disk::Disk;
 use super::error::{ConfigError, Wrong};
-use super::key::{Key, LimitKey, did_you_mean, limit_meant, nearest, replaced};
+use super::hint::{did_you_mean, meant, nearest, replaced};
+use super::key::{Key, Table};
+use super::name::{Name, RuleName, is_interface, is_of_exec};
 use super::place::Place;
-use super::rule;
-use super::setting::Setting;
+use super::rule_keys::{MATCH, PER};
+use super::tables;
+use super::value::{Typed, Value};
+use super::written::Written;
+use halfopen_bpf::Per;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// The assignments of a file, each with the place of its value.
 pub type Layer = Vec<(Assignment, Place)>;
+/// The same with places in the text, and a mistake at its place.
+type Said = Vec<(Assignment, Range<usize>)>;
+type Found = (Range<usize>, Wrong);
+
+/// The longest name of a rule that the kernel part keeps for the next daemon.
+const LONGEST_NAME: usize = 63;
+const NAME: &str =
+    "expected a name of at most 63 letters, digits, \".\", \"_\" and \"-\", such as \"torrent\"";
+const RESERVED: &str =
+    "this name is reserved: host is the whole host, exec-1234 is a scope that `halfopen exec` makes";
+const INTERFACE: &str = "expected an interface's name, such as \"eth0\": 1 to 15 bytes, no blanks, no \"/\"";
 
 /// Reads the file at `path`; `None` if there is none.
 ///
@@ -43,84 +59,154 @@ pub fn read(disk: &mut dyn Disk, path: &Path) -> Result<Option<Layer>, ConfigErr
 /// # Errors
 /// The first mistake in it.
 pub fn parse(path: &Path, text: &str) -> Result<Layer, ConfigError> {
-    let at = |span: std::ops::Range<usize>| Place::in_text(path, text, span.start);
-    let wrong = |span, wrong| ConfigError::InFile { place: at(span), wrong };
+    let at = |span: Range<usize>| Place::in_text(path, text, span.start);
     let (document, mistakes) = DeTable::parse_recoverable(text);
     // After a mistake, the parser continues with a guess and may report more mistakes that follow from it.
-    let places = mistakes.iter().map(|e| (e.span().unwrap_or(0..0), e.message()));
-    if let Some((span, message)) = places.min_by_key(|(span, _)| span.start) {
-        return Err(wrong(span, Wrong::Toml(message.to_owned())));
-    }
-    let mut layer = Layer::new();
-    let mut take = |key, value: &Spanned<DeValue<'_>>| {
-        let setting = Setting::from_toml(key, value.get_ref(), value.span())
-            .map_err(|e| wrong(e.span.clone(), e.into()))?;
-        layer.push((Assignment::Setting(setting), at(value.span())));
-        Ok(())
+    let mistakes = mistakes.iter().map(|e| (e.span().unwrap_or(0..0), Wrong::Toml(e.message().to_owned())));
+    let said = match mistakes.min_by_key(|(span, _)| span.start) {
+        Some(mistake) => Err(mistake),
+        None => document_said(document.get_ref()),
     };
-    let (mut rules, mut denies) = (Layer::new(), Layer::new());
-    let mut take_rules = |is_scope, value| {
-        let sayings = rule::read_all(is_scope, value).map_err(|(span, e)| wrong(span, e))?;
-        rules.extend(sayings.into_iter().map(|(said, span)| (said, at(span))));
-        Ok(())
-    };
-    for (name, value) in document.get_ref() {
-        match (name.get_ref().as_ref(), value.get_ref()) {
-            ("host", DeValue::Table(host)) => {
-                for (name, value) in host {
-                    match LimitKey::named(name.get_ref()) {
-                        Some(key) => take(Key::Host(key), value)?,
-                        None => return Err(wrong(name.span(), unknown_in_host(name.get_ref()))),
-                    }
-                }
-            }
-            ("host", _) => return Err(wrong(value.span(), Wrong::HostIsATable)),
-            ("deny", _) => {
-                let sayings = deny_rules::read_all(value).map_err(|(span, e)| wrong(span, e))?;
-                denies.extend(sayings.into_iter().map(|(said, span)| (said, at(span))));
-            }
-            (table @ ("scope" | "interface"), _) => take_rules(table == "scope", value)?,
-            (given, _) => match Key::TOP.into_iter().find(|key| key.leaf() == given) {
-                Some(key) => take(key, value)?,
-                None => return Err(wrong(name.span(), unknown_on_top(given))),
-            },
-        }
-    }
-    layer.extend(rules);
-    layer.extend(denies);
-    Ok(layer)
+    let said = said.map_err(|(span, wrong)| ConfigError::InFile { place: at(span), wrong })?;
+    Ok(said.into_iter().map(|(said, span)| (said, at(span))).collect())
 }
 
-fn unknown_in_host(given: &str) -> Wrong {
-    let hint = match limit_meant(given, LimitKey::ALL.into_iter().map(LimitKey::name)) {
-        _ if Key::TOP.iter().any(|key| key.leaf() == given) => {
-            format!("{given} belongs above the first table, not in [host]")
-        }
-        Some(hint) => hint,
-        None => format!("[host] has {}", LimitKey::ALL.map(LimitKey::name).join(", ")),
+fn document_said(document: &DeTable<'_>) -> Result<Said, Found> {
+    let (mut said, mut rules) = (Said::new(), Said::new());
+    let mut take = |table, name: &Spanned<_>, value: &Spanned<_>| {
+        let (key, value) = read_key(table, None, name, value)?;
+        said.push((Assignment::Value(Name::of(None, key), value.0), value.1));
+        Ok(())
     };
-    Wrong::UnknownKey { key: format!("host.{given}"), hint }
+    for (name, value) in document {
+        match (Table::NAMED.into_iter().find(|table| table.name() == name.get_ref()), value.get_ref()) {
+            (None, _) => take(Table::Top, name, value)?,
+            (Some(Table::Host), DeValue::Table(host)) => {
+                host.iter().try_for_each(|(name, value)| take(Table::Host, name, value))?;
+            }
+            (Some(Table::Host), _) => return Err((value.span(), Wrong::HostIsATable)),
+            (Some(table), _) => rules.extend(rules_said(table, value)?),
+        }
+    }
+    said.extend(rules);
+    Ok(said)
 }
 
-/// As a file writes them.
-const TABLES: [(&str, &str); 4] =
-    [("host", "[host]"), ("scope", "[[scope]]"), ("interface", "[[interface]]"), ("deny", "[[deny]]")];
+/// A key of the host or of a rule, and its value with its place.
+fn read_key(
+    table: Table,
+    rule: Option<&RuleName>,
+    name: &Spanned<std::borrow::Cow<'_, str>>,
+    value: &Spanned<DeValue<'_>>,
+) -> Result<(&'static Key, (Value, Range<usize>)), Found> {
+    let given = name.get_ref();
+    let Some(key) = tables::named(table, given) else {
+        let hint = if table == Table::Top { hint_on_top(given) } else { hint_in(table, given) };
+        let of = rule.map_or_else(|| table.name().to_owned(), ToString::to_string);
+        let key = if of.is_empty() { given.to_string() } else { format!("{of}.{given}") };
+        return Err((name.span(), Wrong::UnknownKey { key, hint }));
+    };
+    let named = Name::of(rule.cloned(), key).to_string();
+    let read = key.form.read(&named, &Written::at(value));
+    read.map(|read| (key, (read, value.span()))).map_err(|e| (e.span.clone(), e.into()))
+}
 
-fn unknown_on_top(given: &str) -> Wrong {
-    let tables = || TABLES.into_iter().map(|(name, _)| name);
-    let hint = if let Some(new) = replaced(given) {
-        new.to_owned()
-    } else if LimitKey::named(given).is_some() {
+/// The rules of one kind, in their order.
+fn rules_said(table: Table, value: &Spanned<DeValue<'_>>) -> Result<Said, Found> {
+    let no_list = |span| (span, Wrong::NoList(table.written()));
+    let list = value.get_ref().as_array().ok_or_else(|| no_list(value.span()))?;
+    let (mut said, mut names) = (Said::new(), Vec::new());
+    for item in list {
+        let DeValue::Table(rule) = item.get_ref() else { return Err(no_list(item.span())) };
+        let name = rule_name(table, rule, item.span())?;
+        if names.contains(&name) {
+            return Err((item.span(), Wrong::Twice(table.written(), name.leaf().to_owned())));
+        }
+        said.extend(rule_said(&name, rule, item.span())?);
+        names.push(name);
+    }
+    Ok(said)
+}
+
+fn rule_name(table: Table, rule: &DeTable<'_>, span: Range<usize>) -> Result<RuleName, Found> {
+    let Some(value) = rule.get("name") else { return Err((span, Wrong::NoName(table.name()))) };
+    let value = Written::at(value);
+    let refused = |accepted| {
+        let wrong = value.wrong(&format!("{}.name", table.name()), accepted);
+        Err((value.span.clone(), wrong.into()))
+    };
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let is_name = |name: &str| (1..=LONGEST_NAME).contains(&name.len()) && name.chars().all(good);
+    match (table, value.text()) {
+        (Table::Interface, Some(name)) if is_interface(name) => Ok(RuleName::Interface(name.to_owned())),
+        (Table::Interface, _) => refused(INTERFACE),
+        (Table::Scope, Some(name)) if name == "host" || is_of_exec(name) => refused(RESERVED),
+        (Table::Scope, Some(name)) if is_name(name) => Ok(RuleName::Scope(name.to_owned())),
+        (_, Some(name)) if is_name(name) => Ok(RuleName::Deny(name.to_owned())),
+        _ => refused(NAME),
+    }
+}
+
+fn rule_said(rule: &RuleName, table: &DeTable<'_>, span: Range<usize>) -> Result<Said, Found> {
+    let (mut making, mut said) = (Vec::new(), Said::new());
+    for (name, value) in table.iter().filter(|(name, _)| name.get_ref() != "name") {
+        let (key, (value, at)) = read_key(rule.table(), Some(rule), name, value)?;
+        if key.makes_rule() {
+            making.push((key, value));
+        } else {
+            said.push((Assignment::Value(Name::of(Some(rule.clone()), key), value), at));
+        }
+    }
+    let name = rule.leaf().to_owned();
+    match rule {
+        RuleName::Scope(_) => match making.iter().find(|(key, _)| *key == MATCH) {
+            None if !making.is_empty() || said.is_empty() => return Err((span, Wrong::NoMatch(name))),
+            Some((_, Value::Match(who)))
+                if who.cgroups.is_empty() && making.contains(&(PER, Per::Cgroup.value())) =>
+            {
+                let at = table.get("match").map_or(span, Spanned::span);
+                return Err((at, Wrong::NoDepth(rule.clone())));
+            }
+            _ => {}
+        },
+        RuleName::Interface(_) if said.is_empty() => return Err((span, Wrong::NoLimit(name))),
+        RuleName::Deny(_) if said.is_empty() && making.is_empty() => {
+            return Err((span, Wrong::NoDestination(name)));
+        }
+        RuleName::Interface(_) | RuleName::Deny(_) => {}
+    }
+    if !making.is_empty() {
+        // The other values of a rule come after the rule itself.
+        said.insert(0, (Assignment::Rule(rule.clone(), making), span));
+    }
+    Ok(said)
+}
+
+/// What the user may have meant by an unknown key below a table.
+fn hint_in(table: Table, given: &str) -> String {
+    if table != Table::Deny && tables::named(Table::Top, given).is_some() {
+        return format!("{given} belongs above the first table, not in {}", table.written());
+    }
+    let own = if table == Table::Host { None } else { Some("name") };
+    let known: Vec<&str> = own.into_iter().chain(tables::names(table)).collect();
+    meant(given, known.iter().copied())
+        .unwrap_or_else(|| format!("{} has {}", table.written(), known.join(", ")))
+}
+
+/// The same above the first table.
+fn hint_on_top(given: &str) -> String {
+    let (keys, limits) = (tables::names(Table::Top), tables::names(Table::Host));
+    if let Some(new) = replaced(given) {
+        new
+    } else if limits.contains(&given) {
         format!("{given} belongs below [host], [[scope]] or [[interface]]")
-    } else if let Some(name) = nearest(given, Key::TOP.into_iter().map(Key::leaf).chain(tables())) {
-        let table = TABLES.into_iter().find(|(table, _)| *table == name);
-        did_you_mean(table.map_or(name, |(_, written)| written))
-    } else if let Some(name) = nearest(given, LimitKey::ALL.into_iter().map(LimitKey::name)) {
+    } else if let Some(name) = nearest(given, keys.iter().copied().chain(Table::NAMED.map(Table::name))) {
+        let table = Table::NAMED.into_iter().find(|table| table.name() == name);
+        did_you_mean(table.map_or(name, Table::written))
+    } else if let Some(name) = nearest(given, limits) {
         format!("did you mean {name} below [host]?")
     } else {
-        let keys = Key::TOP.map(Key::leaf).join(", ");
-        let tables = TABLES.map(|(_, written)| written).join(", ");
-        format!("the keys are {keys} and the tables {tables}")
-    };
-    Wrong::UnknownKey { key: given.to_owned(), hint }
+        let tables = Table::NAMED.map(Table::written).join(", ");
+        format!("the keys are {} and the tables {tables}", keys.join(", "))
+    }
 }

@@ -1,218 +1,151 @@
-//! The names of what can be set.
+//! What the table of the configuration says about a key.
 
-use std::fmt;
+use super::form::Form;
+use super::value::{Typed, Value};
 
-/// One of the limits of a scope.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum LimitKey {
-    /// Attempts that may be half-open at once.
-    HalfOpen,
-    /// How long an unanswered attempt keeps its slot.
-    SlotLife,
-    /// Releases per unit of time.
-    Drain,
-    /// Whether a release needs a free slot.
-    Strict,
-    /// Attempts that may wait.
-    Queue,
-    /// What happens to attempts beyond that number.
-    Overflow,
-    /// The longest wait.
-    MaxWait,
-    /// First contacts that may go out before any was answered.
-    FirstContacts,
-    /// The share of a scan's first contacts that is answered.
-    AnswersOfAScan,
-    /// The same share for a program that looks for peers.
-    AnswersOfPeers,
-    /// How much credit comes back per unit of time.
-    CreditRate,
-    /// Addresses that count as known although they never answered.
-    WorkingSet,
-    /// Which waiting first contact goes out next.
-    Order,
-    /// What happens to a suspect.
-    OnSuspect,
-    /// How long a block lasts.
-    BlockFor,
-    /// First contacts over UDP per unit of time.
-    UdpFirstContacts,
-    /// What happens to first contacts over UDP beyond that rate.
-    UdpExcess,
+/// A key of the configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Where a file has it.
+    pub table: Table,
+    /// Its name there.
+    pub name: &'static str,
+    /// What values it takes.
+    pub form: Form,
+    /// What [`Key::doc`] shows, as comments have it.
+    comment: &'static str,
+    /// When a new value takes effect, if not at once.
+    pub takes_effect: Option<&'static str>,
 }
 
-impl LimitKey {
-    /// All of them, in the order of the sample file.
-    pub const ALL: [Self; 17] = [
-        Self::HalfOpen,
-        Self::SlotLife,
-        Self::Drain,
-        Self::Strict,
-        Self::Queue,
-        Self::Overflow,
-        Self::MaxWait,
-        Self::FirstContacts,
-        Self::AnswersOfAScan,
-        Self::AnswersOfPeers,
-        Self::CreditRate,
-        Self::WorkingSet,
-        Self::Order,
-        Self::OnSuspect,
-        Self::BlockFor,
-        Self::UdpFirstContacts,
-        Self::UdpExcess,
-    ];
+/// The tables of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Table {
+    /// Above the first table.
+    Top,
+    /// The limits: of `[host]`, and of each rule.
+    Host,
+    /// `[[scope]]`.
+    Scope,
+    /// `[[interface]]`, which has no keys of its own.
+    Interface,
+    /// `[[deny]]`.
+    Deny,
+}
 
-    /// Its name in a file.
+impl Table {
+    /// Those with a name.
+    pub(super) const NAMED: [Self; 4] = [Self::Host, Self::Scope, Self::Interface, Self::Deny];
+
+    /// Its name; empty above the first table.
     #[must_use]
     pub fn name(self) -> &'static str {
+        self.written().trim_matches(['[', ']'])
+    }
+
+    /// As a file begins it.
+    #[must_use]
+    pub fn written(self) -> &'static str {
         match self {
-            Self::HalfOpen => "half_open",
-            Self::SlotLife => "slot_life",
-            Self::Drain => "drain",
-            Self::Strict => "strict",
-            Self::Queue => "queue",
-            Self::Overflow => "overflow",
-            Self::MaxWait => "max_wait",
-            Self::FirstContacts => "first_contacts",
-            Self::AnswersOfAScan => "answers_of_a_scan",
-            Self::AnswersOfPeers => "answers_of_peers",
-            Self::CreditRate => "credit_rate",
-            Self::WorkingSet => "working_set",
-            Self::Order => "order",
-            Self::OnSuspect => "on_suspect",
-            Self::BlockFor => "block_for",
-            Self::UdpFirstContacts => "udp_first_contacts",
-            Self::UdpExcess => "udp_excess",
+            Self::Top => "",
+            Self::Host => "[host]",
+            Self::Scope => "[[scope]]",
+            Self::Interface => "[[interface]]",
+            Self::Deny => "[[deny]]",
         }
     }
-
-    /// The key of that name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|key| key.name() == name)
-    }
 }
 
-/// One key of the configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Key {
-    /// The limits to start from.
-    Preset,
-    /// Whether attempts are held, counted or left alone.
-    Mode,
-    /// Whether the limit outlives the daemon.
-    Persist,
-    /// Destinations never counted.
-    Exempt,
-    /// Programs never held.
-    NeverHold,
-    /// TCP through raw sockets.
-    RawTcp,
-    /// Whether waiters are woken when their turn comes.
-    Wakeups,
-    /// How many attempts may be alive at once.
-    Records,
-    /// How long an address that answered stays known.
-    KnownFor,
-    /// Whose attempts DNS answers count for.
-    Names,
-    /// How long an address stays named.
-    NamesFor,
-    /// The resolvers whose answers count.
-    Resolvers,
-    /// How long an attempt must have waited before event 4226 is sent.
-    EventAfter,
-    /// A limit of the host scope.
-    Host(LimitKey),
+/// A key, and the place of its value.
+#[derive(Debug)]
+pub struct Field<T: 'static> {
+    /// The key.
+    pub key: Key,
+    /// The place.
+    pub place: Place<T>,
 }
+
+/// Where a structure has a value.
+#[derive(Debug)]
+pub struct Place<T> {
+    /// The value in the structure.
+    pub get: fn(&T) -> Value,
+    /// Puts a value of the key's type into the structure.
+    pub set: fn(&mut T, &Value),
+}
+
+/// A table of keys: the comment above each is what documentation says about it.
+macro_rules! fields {
+    (
+        $(#[doc = $about:literal])* pub static $table:ident: $type:ty, in $in:expr;
+        $($(#[doc = $doc:literal])* $name:ident: $form:expr => $place:expr;)*
+    ) => {
+        $(#[doc = $about])*
+        pub static $table: &[Field<$type>] = &[$(Field {
+            key: Key::new($in, stringify!($name), $form, concat!($($doc, "\n"),*)),
+            place: $place,
+        }),*];
+    };
+}
+pub(super) use fields;
 
 impl Key {
-    /// The keys outside any table, in the order of the sample file.
-    pub const TOP: [Self; 13] = [
-        Self::Preset,
-        Self::Mode,
-        Self::Persist,
-        Self::Exempt,
-        Self::NeverHold,
-        Self::RawTcp,
-        Self::Wakeups,
-        Self::Records,
-        Self::KnownFor,
-        Self::Names,
-        Self::NamesFor,
-        Self::Resolvers,
-        Self::EventAfter,
-    ];
-
-    /// All keys, in the order of the sample file.
-    pub fn all() -> impl Iterator<Item = Self> {
-        Self::TOP.into_iter().chain(LimitKey::ALL.into_iter().map(Self::Host))
+    pub(super) const fn new(table: Table, name: &'static str, form: Form, comment: &'static str) -> Self {
+        Self { table, name, form, comment, takes_effect: None }
     }
 
-    /// Its name in its table.
+    pub(super) const fn takes_effect(self, when: &'static str) -> Self {
+        Self { takes_effect: Some(when), ..self }
+    }
+
+    /// What it does: a line for each paragraph. Lines that begin with four spaces are to stay as they are.
     #[must_use]
-    pub fn leaf(self) -> &'static str {
-        match self {
-            Self::Preset => "preset",
-            Self::Mode => "mode",
-            Self::Persist => "persist",
-            Self::Exempt => "exempt",
-            Self::NeverHold => "never_hold",
-            Self::RawTcp => "raw_tcp",
-            Self::Wakeups => "wakeups",
-            Self::Records => "records",
-            Self::KnownFor => "known_for",
-            Self::Names => "names",
-            Self::NamesFor => "names_for",
-            Self::Resolvers => "resolvers",
-            Self::EventAfter => "event_after",
-            Self::Host(limit) => limit.name(),
+    pub fn doc(&self) -> String {
+        let mut doc = String::new();
+        for line in self.comment.lines().map(|line| line.strip_prefix(' ').unwrap_or(line)) {
+            let apart = if line.is_empty() { "\n" } else { " " };
+            let begins = doc.is_empty() || doc.ends_with('\n');
+            doc.push_str(if begins { "" } else { apart });
+            doc.push_str(line);
         }
+        doc
+    }
+
+    /// Whether only a file can set it, since it makes the rule.
+    #[must_use]
+    pub fn makes_rule(&self) -> bool {
+        self.table == Table::Scope || (self.table == Table::Deny && self.name == "to")
     }
 }
 
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let table = if matches!(self, Self::Host(_)) { "host." } else { "" };
-        write!(f, "{table}{}", self.leaf())
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.table == other.table && self.name == other.name
     }
 }
 
-/// The known name most like `given`, if any is alike at all.
-pub fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .map(|name| (name, strsim::jaro_winkler(&given.to_lowercase(), &name.to_lowercase())))
-        .filter(|(_, likeness)| *likeness > 0.75)
-        .max_by(|a, b| a.1.total_cmp(&b.1))
-        .map(|(name, _)| name)
-}
+impl Eq for Key {}
 
-/// What replaces a key of earlier versions.
-#[must_use]
-pub fn replaced(given: &str) -> Option<&'static str> {
-    match given {
-        "reward" => Some(
-            "answers_of_a_scan and answers_of_peers now determine what an answer earns: set those, such as \"2%\" and \
-             \"10%\"; for reward = 0, set answers_of_a_scan = \"off\"",
-        ),
-        "recover" => Some("set credit_rate, such as \"2/s\", instead of recover = \"500ms\""),
-        "recover_most" => Some(
-            "remove it: credit_rate halves with every twelve first contacts that meet silence, down to 1/512s",
-        ),
-        "poke" => Some("it is now called wakeups"),
-        "essential" => Some("it is now called never_hold; its rules stay the same"),
-        _ => None,
+/// Puts a value into its place.
+pub(super) fn put<T: Typed>(place: &mut T, value: &Value) {
+    if let Some(value) = T::of(value) {
+        *place = value;
     }
 }
 
-/// The hint that goes with [`nearest`].
-#[must_use]
-pub fn did_you_mean(name: &str) -> String {
-    format!("did you mean {name}?")
+/// The key of that name. For the keys that the program itself refers to: a wrong name does not compile.
+pub(super) const fn key<T>(fields: &'static [Field<T>], name: &str) -> &'static Key {
+    let mut at = 0;
+    while !same(fields[at].key.name.as_bytes(), name.as_bytes()) {
+        at += 1;
+    }
+    &fields[at].key
 }
 
-/// What the user may have meant by an unknown limit. `known` are the limits and the other names allowed in that place.
-pub fn limit_meant<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    replaced(given).map(str::to_owned).or_else(|| nearest(given, known).map(did_you_mean))
+const fn same(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
 }

@@ -7,60 +7,58 @@
 
 pub mod accounts;
 pub mod assignment;
+mod check;
 mod comm;
-pub mod deny;
-pub mod deny_rules;
 pub mod disk;
 pub mod error;
 pub mod file;
+pub mod form;
+pub mod general;
+mod hint;
 pub mod key;
-pub mod limit;
+pub mod limits;
 pub mod name;
 pub mod never_hold;
 mod never_hold_shipped;
 pub mod pattern;
 pub mod place;
+mod ports;
 pub mod preset;
 mod preset_layer;
 pub mod resolved;
 pub mod resolvers;
-mod rule;
+pub mod rule_keys;
 pub mod rules;
+pub mod sample;
 pub mod save;
-pub mod setting;
-mod user;
+pub mod tables;
 pub mod value;
+pub mod values;
 pub mod who;
+mod written;
 
 #[cfg(test)]
 mod tests;
 
 pub use accounts::Accounts;
 pub use assignment::Assignment;
-pub use deny::{DenyKey, DenyValue};
-pub use deny_rules::DenyRules;
 pub use disk::{Disk, OwnRights};
 pub use error::{ConfigError, Wrong};
-pub use key::{Key, LimitKey};
-pub use limit::Limit;
+pub use key::{Key, Table};
 pub use name::{Name, RuleName};
-pub use never_hold::NeverHoldList;
 pub use pattern::CgroupPattern;
 pub use place::{Origin, Place};
 pub use preset::Preset;
 pub use resolved::Resolved;
-pub use resolvers::Resolvers;
 pub use rules::{Rule, Rules};
-pub use setting::Setting;
+pub use sample::sample;
+pub use value::{Action, Value, Words};
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// The configuration file if none is named.
 pub const DEFAULT_FILE: &str = "/etc/halfopen/halfopen.toml";
-
-/// The shipped configuration file.
-pub const SAMPLE: &str = include_str!("sample.toml");
 
 /// The sources of a configuration. Each [`Sources::load`] reads them again.
 #[derive(Debug, Clone)]

@@ -1,7 +1,9 @@
 //! The names that `get`, `set` and `--set` take.
 
-use super::deny::DenyKey;
-use super::key::{Key, LimitKey, did_you_mean, limit_meant, nearest};
+use super::hint::{did_you_mean, meant, nearest, replaced};
+use super::key::{Key, Table};
+use super::limits::HALF_OPEN;
+use super::tables;
 use std::fmt;
 
 /// A rule of the configuration.
@@ -18,11 +20,11 @@ pub enum RuleName {
 impl RuleName {
     /// The table of the rule.
     #[must_use]
-    pub fn table(&self) -> &'static str {
+    pub fn table(&self) -> Table {
         match self {
-            Self::Scope(_) => "scope",
-            Self::Interface(_) => "interface",
-            Self::Deny(_) => "deny",
+            Self::Scope(_) => Table::Scope,
+            Self::Interface(_) => Table::Interface,
+            Self::Deny(_) => Table::Deny,
         }
     }
 
@@ -36,34 +38,27 @@ impl RuleName {
 
 impl fmt::Display for RuleName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.table(), self.leaf())
+        write!(f, "{}.{}", self.table().name(), self.leaf())
     }
 }
 
 /// A value that can be read or set.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Name {
-    /// A key of the configuration.
-    Key(Key),
-    /// A limit of a rule.
-    Limit(RuleName, LimitKey),
-    /// A value of a `[[deny]]`.
-    Deny(String, DenyKey),
-    /// The `half_open` of the host, or of an interface, in the numbers of the original.
-    TcpNumConnections(Option<String>),
+pub struct Name {
+    /// The rule that it belongs to; `None` = the host.
+    pub rule: Option<RuleName>,
+    /// The key.
+    pub key: &'static Key,
+    /// Whether it is `half_open`, in the name and the numbers of the original.
+    pub original: bool,
 }
 
 /// No such name exists.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoSuchName {
-    /// Neither a key nor an alias.
-    #[error("unknown name {given:?}: {hint}")]
-    Unknown {
-        /// The name, as the user wrote it.
-        given: String,
-        /// The nearest name, or all of them.
-        hint: String,
-    },
+    /// Neither a key nor an alias: the name, as the user wrote it, and the nearest name, or all of them.
+    #[error("unknown name {0:?}: {1}")]
+    Unknown(String, String),
     /// No interface can have that name.
     #[error("{0}: expected Interfaces\\NAME\\TcpNumConnections, such as Interfaces\\eth0\\TcpNumConnections")]
     Interface(String),
@@ -73,96 +68,102 @@ const ORIGINAL: &str = "TcpNumConnections";
 const INTERFACES: &str = "Interfaces\\";
 
 impl Name {
+    /// The name of a key of the host or of a rule.
+    #[must_use]
+    pub fn of(rule: Option<RuleName>, key: &'static Key) -> Self {
+        Self { rule, key, original: false }
+    }
+
+    /// The name that means the same in the terms of the configuration.
+    #[must_use]
+    pub fn plain(self) -> Self {
+        Self { original: false, ..self }
+    }
+
+    /// Whether it is `key` of the host.
+    #[must_use]
+    pub fn is(&self, key: &Key) -> bool {
+        self.rule.is_none() && !self.original && self.key == key
+    }
+
     /// Reads a name as `get`, `set` and `--set` take it. Case does not matter in the names of the original.
     ///
     /// # Errors
     /// [`NoSuchName`] with the nearest name there is.
     pub fn read(text: &str) -> Result<Self, NoSuchName> {
+        let original = |rule| Self { rule, key: HALF_OPEN, original: true };
         if text.eq_ignore_ascii_case(ORIGINAL) {
-            return Ok(Self::TcpNumConnections(None));
+            return Ok(original(None));
         }
         let (start, rest) = text.split_at_checked(INTERFACES.len()).unwrap_or_default();
         if start.eq_ignore_ascii_case(INTERFACES) {
             let parts = rest.rsplit_once('\\').filter(|(_, value)| value.eq_ignore_ascii_case(ORIGINAL));
             let name = parts.map(|(name, _)| name).filter(|name| is_interface(name));
-            return name.map_or_else(
-                || Err(NoSuchName::Interface(text.to_owned())),
-                |name| Ok(Self::TcpNumConnections(Some(name.to_owned()))),
-            );
+            let rule = name.map(|name| RuleName::Interface(name.to_owned()));
+            return rule
+                .map(|rule| original(Some(rule)))
+                .ok_or_else(|| NoSuchName::Interface(text.to_owned()));
         }
-        if let Some(named) = limit_of_rule(text).or_else(|| value_of_deny(text)) {
+        if let Some(named) = of_rule(text) {
             return named;
         }
-        let key = Key::all().find(|key| text == key.to_string() || text == key.leaf());
-        key.map(Self::Key).ok_or_else(|| {
-            let names: Vec<String> = Key::all().map(|key| key.to_string()).chain([ORIGINAL.into()]).collect();
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let leaves: Vec<&str> = LimitKey::ALL.map(LimitKey::name).to_vec();
-            let limit = text.strip_prefix("host.").unwrap_or(text);
-            let meant = limit_meant(limit, std::iter::empty());
-            let meant =
-                meant.or_else(|| nearest(text, names.iter().chain(&leaves).copied()).map(did_you_mean));
-            let hint = meant.unwrap_or_else(|| {
-                let names = names.join(", ");
-                format!(
-                    "the names are {names}, scope.NAME.half_open, interface.NAME.half_open and deny.NAME.mode"
-                )
-            });
-            NoSuchName::Unknown { given: text.to_owned(), hint }
+        let mut known = tables::of_host().into_iter().map(|key| Self::of(None, key));
+        known.find(|name| text == name.key.name || text == name.to_string()).ok_or_else(|| {
+            let names = tables::of_host().into_iter().map(|key| Self::of(None, key).to_string());
+            let names: Vec<String> = names.chain([ORIGINAL.to_owned()]).collect();
+            let leaves = tables::names(Table::Host);
+            let known = names.iter().map(String::as_str).chain(leaves);
+            let hint = replaced(text.strip_prefix("host.").unwrap_or(text))
+                .or_else(|| nearest(text, known).map(did_you_mean))
+                .unwrap_or_else(|| {
+                    format!(
+                        "the names are {}, scope.NAME.half_open, interface.NAME.half_open and deny.NAME.mode",
+                        names.join(", ")
+                    )
+                });
+            NoSuchName::Unknown(text.to_owned(), hint)
         })
     }
 }
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Key(key) => key.fmt(f),
-            Self::Limit(rule, key) => write!(f, "{rule}.{}", key.name()),
-            Self::Deny(rule, key) => write!(f, "deny.{rule}.{}", key.name()),
-            Self::TcpNumConnections(None) => f.write_str(ORIGINAL),
-            Self::TcpNumConnections(Some(name)) => write!(f, "{INTERFACES}{name}\\{ORIGINAL}"),
+        match &self.rule {
+            Some(rule) if self.original => write!(f, "{INTERFACES}{}\\{ORIGINAL}", rule.leaf()),
+            None if self.original => f.write_str(ORIGINAL),
+            Some(rule) => write!(f, "{rule}.{}", self.key.name),
+            None if self.key.table == Table::Host => write!(f, "host.{}", self.key.name),
+            None => f.write_str(self.key.name),
         }
     }
 }
 
-/// `scope.NAME.KEY` and `interface.NAME.KEY`: names may have dots in them, keys have none.
-fn limit_of_rule(text: &str) -> Option<Result<Name, NoSuchName>> {
+/// `scope.NAME.KEY`, `interface.NAME.KEY` and `deny.NAME.KEY`: names may have dots in them, keys have none.
+fn of_rule(text: &str) -> Option<Result<Name, NoSuchName>> {
     let (table, rest) = text.split_once('.')?;
-    let (name, limit) = rest.rsplit_once('.')?;
-    let of_rule = |key| match (table, name) {
-        ("scope", "host") => Name::Key(Key::Host(key)),
-        ("scope", _) => Name::Limit(RuleName::Scope(name.to_owned()), key),
-        _ => Name::Limit(RuleName::Interface(name.to_owned()), key),
-    };
-    match table {
-        "scope" => {}
-        "interface" if is_interface(name) => {}
+    let (name, leaf) = rest.rsplit_once('.')?;
+    let rule = match table {
+        "scope" if name == "host" => None,
+        "scope" => Some(RuleName::Scope(name.to_owned())),
+        "interface" if is_interface(name) => Some(RuleName::Interface(name.to_owned())),
+        "deny" => Some(RuleName::Deny(name.to_owned())),
         _ => return None,
+    };
+    let keys = tables::keys(rule.as_ref().map_or(Table::Host, RuleName::table));
+    let (in_files, known): (Vec<&'static Key>, Vec<&'static Key>) =
+        keys.into_iter().partition(|key| key.makes_rule());
+    if let Some(key) = known.iter().find(|key| key.name == leaf) {
+        return Some(Ok(Name::of(rule, key)));
     }
-    Some(
-        LimitKey::named(limit)
-            .map(of_rule)
-            .ok_or_else(|| NoSuchName::Unknown { given: text.to_owned(), hint: no_such_limit(limit) }),
-    )
-}
-
-/// `deny.NAME.KEY`.
-fn value_of_deny(text: &str) -> Option<Result<Name, NoSuchName>> {
-    let (name, key) = text.strip_prefix("deny.")?.rsplit_once('.')?;
-    Some(DenyKey::named(key).map(|key| Name::Deny(name.to_owned(), key)).ok_or_else(|| {
-        let keys = DenyKey::ALL.map(DenyKey::name);
-        let hint = nearest(key, keys.into_iter()).map_or_else(
-            || format!("the keys are {}; to can only be set in a file", keys.join(", ")),
-            did_you_mean,
-        );
-        NoSuchName::Unknown { given: text.to_owned(), hint }
-    }))
-}
-
-/// What the user may have meant by an unknown limit.
-fn no_such_limit(given: &str) -> String {
-    limit_meant(given, LimitKey::ALL.into_iter().map(LimitKey::name))
-        .unwrap_or_else(|| format!("the limits are {}", LimitKey::ALL.map(LimitKey::name).join(", ")))
+    let names = |keys: &[&'static Key]| keys.iter().map(|key| key.name).collect::<Vec<_>>();
+    let hint = meant(leaf, names(&known)).unwrap_or_else(|| {
+        let only_in_files = match names(&in_files).join(" and ") {
+            none if none.is_empty() => none,
+            names => format!("; {names} can only be set in a file"),
+        };
+        format!("the keys are {}{only_in_files}", names(&known).join(", "))
+    });
+    Some(Err(NoSuchName::Unknown(text.to_owned(), hint)))
 }
 
 /// Whether an interface can have that name, by the rules of the kernel's `dev_valid_name()`.

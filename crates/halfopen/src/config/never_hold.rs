@@ -2,26 +2,17 @@
 //! its user, the file that it runs.
 
 use super::accounts::Accounts;
-use super::key::{did_you_mean, nearest};
-use super::never_hold_shipped::{SHIPPED, Shipped};
-use super::user::User;
-use super::value::{WrongValue, written};
+use super::never_hold_shipped::SHIPPED;
+use super::who::{For, Who};
+use super::written::{Written, WrongValue};
 use halfopen_bpf::NeverHold;
-use std::fs;
-use std::io;
-use std::ops::Range;
-use std::path::PathBuf;
-use toml::de::{DeTable, DeValue};
-use toml_edit::{Array, InlineTable, Value};
+use toml::de::DeValue;
+use toml_edit::{Array, Value};
 
 /// How many rules the kernel part has room for.
 const MOST: usize = 64;
-/// Names in a cgroup's path, and bytes in each, that the kernel part compares.
-const DEEPEST: usize = 12;
-const LONGEST_NAME: usize = 58;
 /// The word for the list of this version.
 const WORD: &str = "shipped";
-const KEYS: [&str; 4] = ["cgroup", "user", "exe", "reason"];
 const ROOT: u32 = 0;
 
 /// The value of `never_hold`.
@@ -30,17 +21,8 @@ pub struct NeverHoldList(Vec<Entry>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Entry {
-    Shipped(Vec<Rule>),
-    Rule(Rule),
-}
-
-/// A program that meets all given conditions is never held. At least one is given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Rule {
-    cgroup: Option<String>,
-    user: Option<User>,
-    exe: Option<PathBuf>,
-    reason: Option<String>,
+    Shipped(Vec<Who>),
+    Rule(Who),
 }
 
 impl Default for NeverHoldList {
@@ -51,32 +33,30 @@ impl Default for NeverHoldList {
 }
 
 impl NeverHoldList {
-    pub(super) fn read(value: &DeValue<'_>, span: Range<usize>) -> Result<Self, WrongValue> {
-        const EXPECTED: &str =
-            "expected a list of tables, such as [\"shipped\", { cgroup = \"/system.slice/x.service\" }]";
-        let DeValue::Array(list) = value else { return Err(wrong("", value, span, EXPECTED)) };
+    /// Reads the value of the key called `key`, which takes what `accepted` says.
+    pub(super) fn read(key: &str, accepted: &str, written: &Written<'_, '_>) -> Result<Self, WrongValue> {
+        let list = written.value.as_array().ok_or_else(|| written.wrong(key, accepted))?;
         let accounts = Accounts::known();
-        let mut entries = Vec::new();
-        let mut rules = 0;
-        for item in list {
-            let entry = match item.get_ref() {
-                DeValue::Table(table) => Entry::Rule(Rule::read(table, item.span(), &accounts)?),
+        let (mut entries, mut rules) = (Vec::new(), 0);
+        for item in list.iter().map(Written::at) {
+            let entry = match item.value {
+                DeValue::Table(_) => Entry::Rule(Who::read(key, &item, For::NeverHold)?),
                 DeValue::String(word) if word == WORD => Entry::shipped(&accounts),
-                other => return Err(wrong("", other, item.span(), EXPECTED)),
+                _ => return Err(item.wrong(key, accepted)),
             };
             rules += entry.rules().len();
             if rules > MOST {
                 let accepted = format!(
                     "expected at most {MOST} rules: merge some, for example by naming a parent cgroup"
                 );
-                return Err(wrong("", item.get_ref(), item.span(), &accepted));
+                return Err(item.wrong(key, &accepted));
             }
             entries.push(entry);
         }
         Ok(Self(entries))
     }
 
-    pub(super) fn value(&self) -> Value {
+    pub(super) fn toml(&self) -> Value {
         let entries = self.0.iter().map(|entry| match entry {
             Entry::Shipped(_) => WORD.into(),
             Entry::Rule(rule) => Value::InlineTable(rule.table()),
@@ -84,7 +64,7 @@ impl NeverHoldList {
         Value::Array(entries.collect::<Array>())
     }
 
-    /// As [`NeverHoldList::value`], with the shipped list written out.
+    /// As [`NeverHoldList::toml`], with the shipped list written out, so that it does not depend on the version.
     pub(super) fn in_full(&self) -> Value {
         let tables = self.rules().map(|rule| Value::InlineTable(rule.table()));
         Value::Array(tables.collect::<Array>())
@@ -92,8 +72,14 @@ impl NeverHoldList {
 
     /// The rules in the form for the kernel part. Leaves out a rule for a user that this host lacks, which matches
     /// nobody.
-    pub(super) fn apply(&self) -> Vec<NeverHold> {
-        self.rules().filter_map(Rule::apply).collect()
+    pub(super) fn for_kernel(&self) -> Vec<NeverHold> {
+        let of = |rule: &Who| {
+            // A user who may run a file can make it load code of their own.
+            let user = rule.user().ok()?.or(rule.exe.as_ref().map(|_| ROOT));
+            let cgroup = rule.cgroups.first().map(ToString::to_string);
+            Some(NeverHold { cgroup, user, exe: rule.exe.clone() })
+        };
+        self.rules().filter_map(of).collect()
     }
 
     /// Why rules of this host's own match nobody. Shipped rules are left out: most of them do not apply to a given
@@ -110,19 +96,19 @@ impl NeverHoldList {
     /// The lines of a file that say the same, from `[` to `]`, with a remark on each rule that matches nobody on this
     /// host.
     pub(super) fn lines(&self) -> Vec<String> {
+        let remark = |rule: &Who| rule.unmet().map(|unmet| format!(" matches nobody here: {unmet}"));
         let mut lines = vec!["[".to_owned()];
         for entry in &self.0 {
             match entry {
                 Entry::Shipped(rules) => {
                     lines.push(format!("    \"{WORD}\", # stands for these:"));
-                    lines.extend(
-                        rules.iter().map(|rule| format!("    #   {}{}", rule.table(), rule.remark())),
-                    );
+                    let line =
+                        |rule| format!("    #   {}{}", Who::table(rule), remark(rule).unwrap_or_default());
+                    lines.extend(rules.iter().map(line));
                 }
                 Entry::Rule(rule) => {
-                    let remark = rule.remark();
-                    let mark = if remark.is_empty() { "" } else { " #" };
-                    lines.push(format!("    {},{mark}{remark}", rule.table()));
+                    let remark = remark(rule).map_or_else(String::new, |remark| format!(" #{remark}"));
+                    lines.push(format!("    {},{remark}", rule.table()));
                 }
             }
         }
@@ -130,17 +116,17 @@ impl NeverHoldList {
         lines
     }
 
-    fn rules(&self) -> impl Iterator<Item = &Rule> {
+    fn rules(&self) -> impl Iterator<Item = &Who> {
         self.0.iter().flat_map(Entry::rules)
     }
 }
 
 impl Entry {
     fn shipped(accounts: &Accounts) -> Self {
-        Self::Shipped(SHIPPED.iter().map(|shipped| Rule::shipped(shipped, accounts)).collect())
+        Self::Shipped(SHIPPED.iter().map(|shipped| shipped.rule(accounts)).collect())
     }
 
-    fn rules(&self) -> &[Rule] {
+    fn rules(&self) -> &[Who] {
         match self {
             Self::Shipped(rules) => rules,
             Self::Rule(rule) => std::slice::from_ref(rule),
@@ -148,123 +134,13 @@ impl Entry {
     }
 }
 
-impl Rule {
-    fn read(table: &DeTable<'_>, span: Range<usize>, accounts: &Accounts) -> Result<Self, WrongValue> {
-        let mut rule = Self { cgroup: None, user: None, exe: None, reason: None };
-        for (name, value) in table {
-            let refused = |accepted: &str| wrong(name.get_ref(), value.get_ref(), value.span(), accepted);
-            let text = value.get_ref().as_str();
-            match name.get_ref().as_ref() {
-                "cgroup" => rule.cgroup = Some(cgroup(text).ok_or_else(|| refused(CGROUP))?),
-                "exe" => {
-                    let path = text.filter(|path| path.starts_with('/')).map(PathBuf::from);
-                    rule.exe = Some(path.ok_or_else(|| {
-                        refused("expected the file's whole path, such as \"/usr/sbin/sshd\"")
-                    })?);
-                }
-                "user" if text == Some("any") => return Err(refused(ANY_USER)),
-                "user" => {
-                    rule.user = Some(
-                        User::read(value.get_ref(), accounts)
-                            .ok_or_else(|| refused("expected a user's name or number"))?,
-                    );
-                }
-                "reason" => {
-                    let text = text.ok_or_else(|| refused("expected a text"))?;
-                    rule.reason = Some(text.to_owned());
-                }
-                "comm" => return Err(wrong("comm", value.get_ref(), name.span(), COMM)),
-                other => {
-                    let hint = nearest(other, KEYS.into_iter())
-                        .map_or_else(|| format!("a rule has {}", KEYS.join(", ")), did_you_mean);
-                    return Err(wrong(other, value.get_ref(), name.span(), &format!("unknown key: {hint}")));
-                }
-            }
-        }
-        if rule.cgroup.is_none() && rule.user.is_none() && rule.exe.is_none() {
-            let whole = DeValue::Table(table.clone());
-            return Err(wrong("", &whole, span, "a rule must name at least one of cgroup, user and exe"));
-        }
-        Ok(rule)
-    }
-
-    fn shipped(shipped: &Shipped, accounts: &Accounts) -> Self {
-        Self {
-            cgroup: shipped.cgroup.map(ToOwned::to_owned),
-            user: shipped.user.map(|name| User::of(name, accounts)),
-            exe: shipped.exe.map(PathBuf::from),
-            reason: Some(shipped.reason.to_owned()),
-        }
-    }
-
-    fn table(&self) -> InlineTable {
-        let mut table = InlineTable::new();
-        let mut put = |key: &str, value: Option<String>| {
-            if let Some(value) = value {
-                table.insert(key, value.into());
-            }
-        };
-        put("cgroup", self.cgroup.clone());
-        put("user", self.user.as_ref().map(|user| user.name.clone()));
-        put("exe", self.exe.as_ref().map(|exe| exe.to_string_lossy().into_owned()));
-        put("reason", self.reason.clone());
-        table
-    }
-
-    fn apply(&self) -> Option<NeverHold> {
-        let user = match &self.user {
-            Some(user) => Some(user.id?),
-            // A user who may run a file can make it load code of their own.
-            None => self.exe.as_ref().map(|_| ROOT),
-        };
-        Some(NeverHold { cgroup: self.cgroup.clone(), user, exe: self.exe.clone() })
-    }
-
-    /// Why it matches nobody on this host.
-    fn unmet(&self) -> Option<String> {
-        if let Some(User { name, id: None }) = &self.user {
-            return Some(format!("no user {name}: getent passwd finds none"));
-        }
-        // If this process may not look there, the file may exist.
-        let is_missing =
-            |exe: &&PathBuf| fs::metadata(exe).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
-        let exe = self.exe.as_ref().filter(is_missing)?;
-        Some(format!("there is no {}", exe.display()))
-    }
-
-    /// The same for `check`, after a space, or nothing.
-    fn remark(&self) -> String {
-        self.unmet().map_or_else(String::new, |unmet| format!(" matches nobody here: {unmet}"))
-    }
-}
-
-const COMM: &str = "a program chooses its own name: name its cgroup, user or exe";
-const ANY_USER: &str = "any user could start that file with LD_PRELOAD and escape the limit: name the user; without a \
-                        user, an exe applies only if root runs it";
-const CGROUP: &str = "expected the path of a cgroup below the root, without wildcards, such as \
-                      \"/system.slice/x.service\": at most 12 names of at most 58 bytes each";
-
-fn cgroup(text: Option<&str>) -> Option<String> {
-    let path = text?;
-    let names: Vec<&str> = path.strip_prefix('/')?.trim_end_matches('/').split('/').collect();
-    let good = |name: &&str| {
-        !["", ".", ".."].contains(name) && name.len() <= LONGEST_NAME && !name.contains(['*', '?', '\0'])
-    };
-    (names.len() <= DEEPEST && names.iter().all(good)).then(|| format!("/{}", names.join("/")))
-}
-
-fn wrong(key: &str, value: &DeValue<'_>, span: Range<usize>, accepted: &str) -> WrongValue {
-    let key = if key.is_empty() { "never_hold".to_owned() } else { format!("never_hold.{key}") };
-    WrongValue::new(key, written(value), accepted.to_owned(), span)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::PathBuf;
 
     fn read(text: &str) -> Result<NeverHoldList, WrongValue> {
-        let value = DeValue::parse(text).unwrap();
-        NeverHoldList::read(value.get_ref(), value.span())
+        NeverHoldList::read("never_hold", "", &Written::at(&DeValue::parse(text).unwrap()))
     }
 
     #[test]
@@ -282,7 +158,7 @@ mod tests {
             rule(Some(7), Some("/x"), None),
             rule(Some(8), None, Some("/a/b")),
         ];
-        assert_eq!(list.unwrap().apply(), expected);
+        assert_eq!(list.unwrap().for_kernel(), expected);
     }
 
     #[test]
@@ -290,7 +166,7 @@ mod tests {
         let shipped = NeverHoldList::default();
         let again = read(&shipped.in_full().to_string()).unwrap();
         assert_eq!(again.in_full().to_string(), shipped.in_full().to_string());
-        assert_eq!(again.apply(), shipped.apply());
+        assert_eq!(again.for_kernel(), shipped.for_kernel());
         assert!(SHIPPED.iter().all(|shipped| !shipped.reason.is_empty()));
         assert!(SHIPPED.len() <= MOST / 2, "there must be room for the host's own");
     }

@@ -6,12 +6,29 @@
 //! open shells for people, `ansible` over ssh), the program is not listed: name it on a host that needs it. A
 //! Prometheus server is not listed either: it dials every target, including dead ones, and so is what the limit is for.
 
+use super::accounts::Accounts;
+use super::pattern::CgroupPattern;
+use super::who::{User, Who};
+use std::path::PathBuf;
+
 /// One rule of the list.
 pub(super) struct Shipped {
     pub cgroup: Option<&'static str>,
     pub user: Option<&'static str>,
     pub exe: Option<&'static str>,
     pub reason: &'static str,
+}
+
+impl Shipped {
+    pub fn rule(&self, accounts: &Accounts) -> Who {
+        Who {
+            cgroups: self.cgroup.and_then(CgroupPattern::plain).into_iter().collect(),
+            user: self.user.map(|name| User::of(name, accounts)),
+            exe: self.exe.map(PathBuf::from),
+            comm: None,
+            reason: Some(self.reason.to_owned()),
+        }
+    }
 }
 
 const fn exe(exe: &'static str, reason: &'static str) -> Shipped {

@@ -43,6 +43,16 @@ impl CgroupPattern {
         if fits { Ok(Self(format!("/{}", names.join("/")))) } else { Err(FORM) }
     }
 
+    /// Reads the path of one cgroup below the root, without wildcards.
+    #[must_use]
+    pub fn plain(text: &str) -> Option<Self> {
+        let names: Vec<&str> = text.strip_prefix('/')?.trim_end_matches('/').split('/').collect();
+        let good = |name: &&str| {
+            !["", ".", ".."].contains(name) && name.len() <= LONGEST_NAME && !name.contains(['*', '?', '\0'])
+        };
+        (names.len() <= DEEPEST && names.iter().all(good)).then(|| Self(format!("/{}", names.join("/"))))
+    }
+
     /// Whether the pattern names the cgroup at `path` or one above it.
     #[must_use]
     pub fn fits(&self, path: &str) -> bool {

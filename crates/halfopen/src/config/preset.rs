@@ -1,5 +1,7 @@
 //! The presets: configuration files that are part of this program.
 
+use super::value::Words;
+
 /// What a configuration starts from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Preset {
@@ -16,26 +18,21 @@ pub enum Preset {
     Adaptive,
 }
 
-impl Preset {
-    /// All of them by name.
-    pub const NAMES: [(&str, Self); 5] = [
+impl Words for Preset {
+    const WORDS: &'static [(&'static str, Self)] = &[
         ("none", Self::None),
         ("xp-sp2", Self::XpSp2),
         ("vista-home", Self::VistaHome),
         ("virus-throttle", Self::VirusThrottle),
         ("adaptive", Self::Adaptive),
     ];
+}
 
-    /// Its name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        super::value::name_of(&Self::NAMES, &self)
-    }
-
+impl Preset {
     /// The preset of that name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        Self::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, preset)| preset)
+        Self::WORDS.iter().find(|(known, _)| *known == name).map(|(_, preset)| *preset)
     }
 
     /// The preset as a configuration file, with the reason for each number.

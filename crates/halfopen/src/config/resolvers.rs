@@ -1,9 +1,8 @@
 //! The resolvers whose answers are read: those that the configuration names, and those that the system uses.
 
-use super::value::{Written, WrongValue, written};
+use super::written::{Written, WrongValue};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
-use toml::de::DeValue;
 
 /// The files that name the system's resolvers: those that programs use, and those that systemd's stub asks itself.
 pub const FILES: [&str; 2] = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"];
@@ -11,7 +10,6 @@ pub const FILES: [&str; 2] = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.c
 const SYSTEM: &str = "system";
 /// The address that resolver libraries use if no file names a resolver: resolv.conf(5).
 const UNNAMED: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-const ACCEPTED: &str = "expected a list of addresses and \"system\", such as [\"system\", \"10.96.0.10\"]";
 
 /// The configured list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,23 +27,14 @@ impl Default for Resolvers {
 }
 
 impl Resolvers {
-    pub(super) fn read(list: &Written<'_, '_>, key: &str) -> Result<Self, WrongValue> {
-        let DeValue::Array(items) = list.value else {
-            return Err(list.wrong(key.to_owned(), ACCEPTED.into()));
-        };
-        let mut resolvers = Self { system: false, addresses: BTreeSet::new() };
-        for item in items {
-            let text = item.get_ref().as_str();
-            if text == Some(SYSTEM) {
-                resolvers.system = true;
-            } else if let Some(address) = text.and_then(|text| text.parse().ok()) {
-                resolvers.addresses.insert(address);
-            } else {
-                let given = written(item.get_ref());
-                return Err(WrongValue::new(key.to_owned(), given, ACCEPTED.into(), item.span()));
-            }
-        }
-        Ok(resolvers)
+    /// Reads the value of the key called `key`, which takes what `accepted` says.
+    pub(super) fn read(key: &str, accepted: &str, written: &Written<'_, '_>) -> Result<Self, WrongValue> {
+        let items = written.list(key, accepted, |item| match item.text()? {
+            SYSTEM => Some(None),
+            text => text.parse().ok().map(Some),
+        })?;
+        let system = items.contains(&None);
+        Ok(Self { system, addresses: items.into_iter().flatten().collect() })
     }
 
     /// The items of the list.

@@ -1,140 +1,109 @@
 //! The rules in force: the host's own, then the preset's. The first rule that matches an attempt counts.
 
 use super::error::Wrong;
-use super::key::LimitKey;
-use super::limit::{Limit, QUEUE_UNLIMITED};
+use super::key::{Key, Table};
+use super::limits::{self, LIMITS, open};
 use super::name::RuleName;
 use super::place::Origin;
-use super::rule::per_name;
+use super::rule_keys::{DENY, MATCH, PER, bare_deny};
+use super::tables;
+use super::value::{Typed, Value};
+use super::values::{Values, line};
 use super::who::Who;
-use halfopen_bpf::{InterfaceRule, Per, ScopeRule, Settings};
+use halfopen_bpf::{DenyRule, InterfaceRule, Per, ScopeRule, Settings};
 use halfopen_policy::{FirstContact, Limits};
-use std::collections::BTreeMap;
-use std::fmt::Write;
-
-/// `RULES` and `INTERFACES` of the kernel part's table; each pattern of a rule's list takes the room of one.
-const MOST_SCOPES: usize = 48;
-const MOST_INTERFACES: usize = 16;
 
 /// A rule, with the origin of each of its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     name: RuleName,
     origin: Origin,
-    whose: Option<(Who, Per)>,
-    limits: BTreeMap<LimitKey, (Limit, Origin)>,
+    /// Rules are sorted by this. A rule that replaces another keeps its place.
+    rank: u8,
+    values: Values,
 }
 
-/// All rules of `[[scope]]` and `[[interface]]`.
+/// All rules, each kind in the order in which its rules are tried.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rules {
-    own: Vec<Rule>,
-    of_preset: Vec<Rule>,
-    interfaces: Vec<Rule>,
-}
+pub struct Rules(Vec<Rule>);
 
 impl Rules {
-    /// Adds a `[[scope]]`, or replaces the one of that name in its place.
-    pub fn put_scope(&mut self, name: &str, who: Who, per: Per, origin: Origin) {
-        let rule = RuleName::Scope(name.to_owned());
-        let new = Rule { name: rule, origin, whose: Some((who, per)), limits: BTreeMap::new() };
-        match self.find_mut(&new.name) {
-            Some(old) => *old = new,
-            None if new.origin == Origin::Preset => self.of_preset.push(new),
-            None => self.own.push(new),
+    /// Adds a rule, or replaces the one of that name in its place.
+    pub fn put(&mut self, name: &RuleName, making: &[(&'static Key, Value)], origin: &Origin) {
+        let rank = match name {
+            RuleName::Scope(_) if *origin == Origin::Preset => 1,
+            RuleName::Scope(_) => 0,
+            RuleName::Interface(_) => 2,
+            RuleName::Deny(_) => 3,
+        };
+        let mut new = Rule { name: name.clone(), origin: origin.clone(), rank, values: Values::default() };
+        for (key, value) in making {
+            new.values.put(key, value.clone(), origin.clone());
+        }
+        match self.0.iter_mut().find(|rule| rule.name == *name) {
+            Some(old) => *old = Rule { rank: old.rank, ..new },
+            None => self.0.insert(self.0.partition_point(|rule| rule.rank <= rank), new),
         }
     }
 
-    /// Puts a limit into a rule. Adds the rule of an interface if there is none yet.
+    /// Puts a value into a rule. Adds the rule of an interface if there is none yet.
     ///
     /// # Errors
-    /// [`Wrong::NoSuchRule`] for a scope that does not exist.
-    pub fn put_limit(&mut self, rule: &RuleName, limit: Limit, origin: Origin) -> Result<(), Wrong> {
-        if self.find(rule).is_none() {
-            match rule {
-                RuleName::Scope(_) | RuleName::Deny(_) => {
-                    return Err(Wrong::NoSuchRule { rule: rule.clone(), known: self.known(rule) });
-                }
-                RuleName::Interface(_) => {
-                    let (name, origin) = (rule.clone(), origin.clone());
-                    self.interfaces.push(Rule { name, origin, whose: None, limits: BTreeMap::new() });
-                }
+    /// [`Wrong::NoSuchRule`] for another rule that does not exist.
+    pub fn put_value(
+        &mut self,
+        name: &RuleName,
+        key: &'static Key,
+        value: Value,
+        origin: &Origin,
+    ) -> Result<(), Wrong> {
+        if self.find(name).is_none() {
+            if name.table() != Table::Interface {
+                return Err(Wrong::NoSuchRule(name.clone(), self.known(name)));
             }
+            self.put(name, &[], origin);
         }
-        if let Some(rule) = self.find_mut(rule) {
-            rule.limits.insert(limit.key(), (limit, origin));
+        if let Some(rule) = self.0.iter_mut().find(|rule| rule.name == *name) {
+            rule.values.put(key, value, origin.clone());
         }
         Ok(())
     }
 
+    /// The rules of one kind.
+    pub fn of(&self, table: Table) -> impl Iterator<Item = &Rule> {
+        self.0.iter().filter(move |rule| rule.name.table() == table)
+    }
+
     /// The rules of `[[scope]]` in the order in which they are tried.
     pub fn scopes(&self) -> impl Iterator<Item = &Rule> {
-        self.own.iter().chain(&self.of_preset)
+        self.of(Table::Scope)
     }
 
     /// The rules of `[[interface]]`.
     pub fn interfaces(&self) -> impl Iterator<Item = &Rule> {
-        self.interfaces.iter()
+        self.of(Table::Interface)
     }
 
-    fn all(&self) -> impl Iterator<Item = &Rule> {
-        self.scopes().chain(&self.interfaces)
+    /// The rules of `[[deny]]` in the form for the kernel part.
+    #[must_use]
+    pub fn deny(&self) -> Vec<DenyRule> {
+        self.of(Table::Deny).map(Rule::deny).collect()
     }
 
     /// The rule of that name.
     #[must_use]
     pub fn find(&self, name: &RuleName) -> Option<&Rule> {
-        self.all().find(|rule| rule.name == *name)
-    }
-
-    fn find_mut(&mut self, name: &RuleName) -> Option<&mut Rule> {
-        let all = self.own.iter_mut().chain(&mut self.of_preset).chain(&mut self.interfaces);
-        all.into_iter().find(|rule| rule.name == *name)
+        self.0.iter().find(|rule| rule.name == *name)
     }
 
     /// The hint for a user who named a rule that does not exist.
     #[must_use]
     pub fn known(&self, like: &RuleName) -> String {
-        let alike = self.all().filter(|rule| rule.name.table() == like.table());
-        let names: Vec<&str> = alike.map(|rule| rule.name.leaf()).collect();
+        let names: Vec<&str> = self.of(like.table()).map(|rule| rule.name.leaf()).collect();
         match names.as_slice() {
-            [] => format!("there is no [[{}]] in force", like.table()),
+            [] => format!("there is no {} in force", like.table().written()),
             names => format!("the rules in force are {}", names.join(", ")),
         }
-    }
-
-    /// Checks the rules together.
-    ///
-    /// # Errors
-    /// The first mistake, and the origin of the rule that it concerns.
-    pub fn check(&self, host: &Limits) -> Result<(), (Wrong, Origin)> {
-        let mut taken = 0;
-        let mut is_beyond = |rule: &&Rule| {
-            taken += rule.whose.as_ref().map_or(0, |(who, _)| who.cgroups().len()).max(1);
-            taken > MOST_SCOPES
-        };
-        if let Some(rule) = self.scopes().find(|rule| is_beyond(rule)) {
-            let (rule, origin) = (rule.name.clone(), rule.origin.clone());
-            return Err((Wrong::TooManyPatterns { rule, most: MOST_SCOPES }, origin));
-        }
-        if let Some(rule) = self.interfaces.get(MOST_INTERFACES) {
-            let too_many = Wrong::TooMany { rule: rule.name.clone(), most: MOST_INTERFACES };
-            return Err((too_many, rule.origin.clone()));
-        }
-        for rule in &self.interfaces {
-            if self.scopes().any(|scope| scope.name.leaf() == rule.name.leaf()) {
-                return Err((Wrong::Shared(rule.name.leaf().to_owned()), rule.origin.clone()));
-            }
-        }
-        if let Some(rule) = self.interfaces.iter().find(|rule| rule.limits(host).datagrams.is_some()) {
-            return Err((Wrong::UdpByInterface(rule.name.to_string()), rule.origin.clone()));
-        }
-        for rule in self.all() {
-            if rule.limits(host).first_contact.is_some_and(|first| !first.is_a_test()) {
-                return Err((Wrong::NoTest(rule.name.to_string()), rule.origin.clone()));
-            }
-        }
-        Ok(())
     }
 
     /// Puts the rules into `settings`. Leaves out a rule for a user that this host lacks, which matches nobody.
@@ -143,31 +112,35 @@ impl Rules {
         settings.scopes = self.scopes().filter_map(|rule| rule.scope(&host)).collect();
         let interface =
             |rule: &Rule| InterfaceRule { name: rule.name.leaf().to_owned(), limits: rule.limits(&host) };
-        settings.interfaces = self.interfaces.iter().map(interface).collect();
+        settings.interfaces = self.interfaces().map(interface).collect();
+        settings.deny = self.deny();
     }
 
     /// Why rules match nobody.
     pub fn unmet(&self) -> impl Iterator<Item = String> {
-        self.scopes().filter_map(|rule| {
-            let (who, _) = rule.whose.as_ref()?;
-            Some(format!("{}: {}", rule.name, who.unmet()?))
-        })
+        self.scopes().filter_map(|rule| Some(format!("{}: {}", rule.name, rule.who()?.unmet()?)))
     }
 
     /// What first contacts cost a program in the cgroup at `path`, by the first rule for that whole cgroup.
     #[must_use]
     pub fn first_contact_in(&self, path: &str, host: &Limits) -> Option<FirstContact> {
-        let rule = self.scopes().find(|rule| rule.whose.as_ref().is_some_and(|(who, _)| who.is_all_of(path)));
+        let rule = self.scopes().find(|rule| rule.who().is_some_and(|who| who.is_all_of(path)));
         rule?.limits(host).first_contact
     }
 
-    /// Each rule with all its values, for a hash.
-    pub fn in_full(&self) -> impl Iterator<Item = String> {
-        self.all().map(|rule| {
-            let limits =
-                rule.limits.values().map(|(limit, _)| format!(" {} = {}", limit.key().name(), limit.value()));
-            let whose = rule.whose.as_ref().map(|(who, per)| format!(" {} {:?}", who.value(), per));
-            format!("{}{}{}\n", rule.name, whose.unwrap_or_default(), limits.collect::<String>())
+    /// Each rule with all its values, for a hash. The text is that of earlier versions: equal rules have equal hashes
+    /// across an upgrade.
+    pub fn in_full(&self, host: &Limits) -> impl Iterator<Item = String> {
+        self.0.iter().map(|rule| {
+            let is_deny = rule.name.table() == Table::Deny;
+            let value = |key: &'static Key| match key.form.toml(&rule.get(key, host).0) {
+                _ if key == PER => format!(" {:?}", rule.per()),
+                value if key.makes_rule() => format!(" {value}"),
+                value if is_deny || rule.said(key).is_some() => format!(" {} = {value}", key.name),
+                _ => String::new(),
+            };
+            let keys = tables::keys(rule.name.table()).into_iter();
+            format!("{}{}\n", rule.name, keys.map(value).collect::<String>())
         })
     }
 
@@ -175,20 +148,12 @@ impl Rules {
     #[must_use]
     pub fn to_toml(&self) -> String {
         let mut text = String::new();
-        for rule in self.all() {
-            let mut line = |key: &str, value: &toml_edit::Value, origin: &Origin| {
-                // Writing to a String cannot fail.
-                let _ = writeln!(text, "{:<40} # {origin}", format!("{key} = {value}"));
-            };
-            line(&format!("\n[[{}]]\nname", rule.name.table()), &rule.name.leaf().into(), &rule.origin);
-            if let Some((who, per)) = &rule.whose {
-                line("match", &who.value(), &rule.origin);
-                if let Some(per) = per_name(*per) {
-                    line("per", &per.into(), &rule.origin);
-                }
-            }
-            for (key, (limit, origin)) in &rule.limits {
-                line(key.name(), &limit.value(), origin);
+        for rule in &self.0 {
+            let table = rule.name.table();
+            let name = toml_edit::Value::from(rule.name.leaf());
+            line(&mut text, &format!("\n{}\nname = {name}", table.written()), &rule.origin);
+            for (key, value, origin) in rule.values.of(tables::keys(table)) {
+                line(&mut text, &format!("{} = {}", key.name, key.form.toml(value)), origin);
             }
         }
         text
@@ -202,10 +167,16 @@ impl Rule {
         &self.name
     }
 
-    /// Whom it applies to, and which of them share an account; `None` for an interface.
+    /// The programs that it is for; `None` for a rule of another kind than `[[scope]]`.
     #[must_use]
-    pub fn whose(&self) -> Option<(&Who, Per)> {
-        self.whose.as_ref().map(|(who, per)| (who, *per))
+    pub fn who(&self) -> Option<&Who> {
+        if let Some((Value::Match(who), _)) = self.values.get(MATCH) { Some(who) } else { None }
+    }
+
+    /// Which of these share an account.
+    #[must_use]
+    pub fn per(&self) -> Per {
+        self.values.get(PER).and_then(|(per, _)| Per::of(per)).unwrap_or_default()
     }
 
     /// The origin of the rule itself.
@@ -214,41 +185,51 @@ impl Rule {
         &self.origin
     }
 
+    /// The value that a file, a preset or a command gives to `key`, and its origin.
+    #[must_use]
+    pub fn said(&self, key: &Key) -> Option<&(Value, Origin)> {
+        self.values.get(key)
+    }
+
     /// The value of `key` in force, and its origin.
     #[must_use]
-    pub fn get(&self, key: LimitKey, host: &Limits) -> (Limit, &Origin) {
-        let origin = self.limits.get(&key).map_or(&self.origin, |(_, origin)| origin);
-        let said = self.limits.get(&key).map(|(limit, _)| limit.clone());
-        (said.unwrap_or_else(|| Limit::of(&self.limits(host), key)), origin)
+    pub fn get(&self, key: &Key, host: &Limits) -> (Value, &Origin) {
+        if let Some((value, origin)) = self.values.get(key) {
+            return (value.clone(), origin);
+        }
+        let of_deny = DENY.iter().find(|field| field.key == *key);
+        let usual = match of_deny {
+            Some(field) => Some((field.place.get)(&self.deny())),
+            None => limits::get(&self.limits(host), key),
+        };
+        (usual.unwrap_or(Value::Unlimited), &self.origin)
     }
 
     /// What it allows. A number that it does not name is no limit. How long an attempt keeps its slot, and what happens
     /// to one beyond the queue, then follows the host.
     #[must_use]
     pub fn limits(&self, host: &Limits) -> Limits {
-        let mut limits = Limits {
-            half_open: None,
-            drain: None,
-            queue: QUEUE_UNLIMITED,
-            max_wait: None,
-            first_contact: None,
-            datagrams: None,
-            ..*host
-        };
-        // In the order of their keys.
-        self.limits.values().for_each(|(limit, _)| limit.apply(&mut limits));
+        let Limits { slot_life, strict, overflow, .. } = *host;
+        let mut limits = Limits { slot_life, strict, overflow, ..open() };
+        self.values.apply(LIMITS, &mut limits);
         limits
     }
 
+    pub(super) fn deny(&self) -> DenyRule {
+        let mut rule = bare_deny(self.name.leaf());
+        self.values.apply(DENY, &mut rule);
+        rule
+    }
+
     fn scope(&self, host: &Limits) -> Option<ScopeRule> {
-        let (who, per) = self.whose.as_ref()?;
+        let who = self.who()?;
         Some(ScopeRule {
             name: self.name.leaf().to_owned(),
-            cgroups: who.cgroups().iter().map(ToString::to_string).collect(),
+            cgroups: who.cgroups.iter().map(ToString::to_string).collect(),
             user: who.user().ok()?,
-            exe: who.exe().cloned(),
-            comm: who.comm().map(ToOwned::to_owned),
-            per: *per,
+            exe: who.exe.clone(),
+            comm: who.comm.clone(),
+            per: self.per(),
             limits: self.limits(host),
         })
     }

@@ -2,7 +2,7 @@
 
 use super::assignment::Assignment;
 use super::error::{ConfigError, Wrong};
-use super::key::Key;
+use super::key;
 use super::name::RuleName;
 use super::place::Place;
 use std::fs::{self, Permissions};
@@ -71,31 +71,20 @@ fn with_said(path: &Path, text: &str, said: &Assignment) -> Result<String, Confi
     let mut document: DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| {
         wrong(e.span().map_or(0, |span| span.start), Wrong::Toml(e.message().to_owned()))
     })?;
-    let (table, key, value): (&mut dyn TableLike, _, _) = match said {
-        Assignment::Setting(setting) => {
-            let table = match setting.key() {
-                Key::Host(_) => document
-                    .entry("host")
-                    .or_insert_with(|| Item::Table(Table::new()))
-                    .as_table_like_mut()
-                    .ok_or_else(|| wrong(0, Wrong::HostIsATable))?,
-                _ => document.as_table_mut(),
-            };
-            (table, setting.key().leaf(), setting.value())
+    let Assignment::Value(name, value) = said else { return Ok(document.to_string()) };
+    let in_file = name.rule.as_ref().map_or(name.key.table, RuleName::table);
+    let table = match &name.rule {
+        Some(rule) => {
+            table_of(&mut document, rule).ok_or_else(|| wrong(0, Wrong::NoList(in_file.written())))?
         }
-        Assignment::Limit(rule, limit) => {
-            let table = if is_scope(rule) { "[[scope]]" } else { "[[interface]]" };
-            let table = table_of(&mut document, rule).ok_or_else(|| wrong(0, Wrong::NoList(table)))?;
-            (table, limit.key().name(), limit.value())
-        }
-        Assignment::DenyValue(rule, value) => {
-            let rule = RuleName::Deny(rule.clone());
-            let table = table_of(&mut document, &rule).ok_or_else(|| wrong(0, Wrong::NoList("[[deny]]")))?;
-            (table, value.key().name(), value.value())
-        }
-        Assignment::Scope { .. } | Assignment::Deny { .. } => return Ok(document.to_string()),
+        None if in_file == key::Table::Host => document
+            .entry("host")
+            .or_insert_with(|| Item::Table(Table::new()))
+            .as_table_like_mut()
+            .ok_or_else(|| wrong(0, Wrong::HostIsATable))?,
+        None => document.as_table_mut(),
     };
-    let mut value = value;
+    let (key, mut value) = (name.key.name, name.key.form.toml(value));
     if let Some(old) = table.get(key).and_then(Item::as_value) {
         *value.decor_mut() = old.decor().clone();
     }
@@ -106,10 +95,6 @@ fn with_said(path: &Path, text: &str, said: &Assignment) -> Result<String, Confi
     Ok(document.to_string())
 }
 
-fn is_scope(rule: &RuleName) -> bool {
-    matches!(rule, RuleName::Scope(_))
-}
-
 /// The rule's own table, or a new one that changes the rule of another file. `None` if something else is in its place.
 fn table_of<'d>(document: &'d mut DocumentMut, rule: &RuleName) -> Option<&'d mut dyn TableLike> {
     let named = |table: &dyn TableLike| table.get("name").and_then(Item::as_str) == Some(rule.leaf());
@@ -118,7 +103,7 @@ fn table_of<'d>(document: &'d mut DocumentMut, rule: &RuleName) -> Option<&'d mu
         table.insert("name", rule.leaf().into());
         table
     };
-    match document.entry(rule.table()).or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new())) {
+    match document.entry(rule.table().name()).or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new())) {
         Item::ArrayOfTables(tables) => {
             let at = tables.iter().position(|table| named(table)).unwrap_or(tables.len());
             if at == tables.len() {

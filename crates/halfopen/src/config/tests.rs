@@ -4,6 +4,8 @@ mod deny;
 mod presets;
 mod rules;
 
+use super::general::PRESET;
+use super::limits::HALF_OPEN;
 use super::*;
 use halfopen_policy::{Limits, Mode, Rate};
 use std::fs;
@@ -55,11 +57,11 @@ fn set(resolved: &mut Resolved, name: &str, value: &str) -> Result<(), ConfigErr
 
 #[test]
 fn the_sample_says_the_defaults() {
-    let sample = Host::with(SAMPLE).load(&[]).unwrap();
+    let sample = Host::with(&super::sample()).load(&[]).unwrap();
     assert_eq!(sample.settings(), Resolved::default().settings());
     assert_eq!(sample.hash(), Resolved::default().hash());
-    let said = file::parse(Path::new("sample"), SAMPLE).unwrap();
-    assert_eq!(said.len(), Key::all().count(), "the sample shows every key");
+    let said = file::parse(Path::new("sample"), &super::sample()).unwrap();
+    assert_eq!(said.len(), tables::of_host().len(), "the sample shows every key");
 }
 
 #[test]
@@ -67,7 +69,7 @@ fn no_default_file_means_the_default_preset() {
     let sources = Sources { path: "/nonexistent/halfopen.toml".into(), must_exist: false, overrides: vec![] };
     let settings = sources.load().unwrap().settings();
     assert_eq!(settings, Host::with("preset = \"adaptive\"").load(&[]).unwrap().settings());
-    assert_eq!((settings.mode, settings.host.half_open), (Mode::Enforce, Some(256)));
+    assert_eq!(settings.mode, Mode::Enforce);
 }
 
 #[test]
@@ -90,7 +92,7 @@ fn later_files_override_key_by_key_and_the_command_line_all() {
     assert_eq!(settings.host.queue, 6);
     assert_eq!(settings.host.drain, Rate::new(2, Duration::from_secs(1)));
     assert_eq!(settings.exempt, ["10.0.0.0/8".parse().unwrap(), "192.0.2.7/32".parse().unwrap()]);
-    let (_, origin) = resolved.get(Key::Host(LimitKey::HalfOpen)).unwrap();
+    let (_, origin) = resolved.shown_of_host(HALF_OPEN);
     assert!(origin.to_string().ends_with("conf.d/20-b.toml:2:13"), "{origin}");
 }
 
@@ -139,7 +141,7 @@ fn never_hold_rules_replace_the_shipped_ones_unless_they_name_them() {
 
 #[test]
 fn saving_never_held_takes_the_place_of_its_tables() {
-    let host = Host::with(SAMPLE);
+    let host = Host::with(&sample());
     let path = host.conf_d("90-local.toml", "# mine\n[[never_hold]]\nuser = 7\n\n[host]\nqueue = 7\n");
     let said = read_said(&read_name("never_hold").unwrap(), "[{ exe = '/x' }]").unwrap();
     save::prepare(&path, &said).unwrap().commit().unwrap();
@@ -240,27 +242,28 @@ fn an_unreadable_file_has_a_place_too() {
 
 #[test]
 fn a_wrong_file_in_conf_d_is_named() {
-    let host = Host::with(SAMPLE);
+    let host = Host::with(&sample());
     host.conf_d("50-x.toml", "[host]\nhalf_open = 0\n");
     assert!(host.error().starts_with("conf.d/50-x.toml:2:13: "), "{}", host.error());
 }
 
 #[test]
 fn names_and_their_aliases() {
-    let half_open = Name::Key(Key::Host(LimitKey::HalfOpen));
+    let half_open = Name::of(None, HALF_OPEN);
     assert_eq!(read_name("half_open").unwrap(), half_open);
     assert_eq!(read_name("host.half_open").unwrap(), half_open);
     assert_eq!(read_name("scope.host.half_open").unwrap(), half_open);
-    assert_eq!(read_name("tcpnumconnections").unwrap(), Name::TcpNumConnections(None));
-    let rule = |name: RuleName, key| Name::Limit(name, key);
-    let exec = rule(RuleName::Scope("exec-7".into()), LimitKey::Drain);
+    assert_eq!(read_name("tcpnumconnections").unwrap(), Name { original: true, ..half_open });
+    let rule = |name: RuleName, key: &str| Name::of(Some(name), tables::named(Table::Host, key).unwrap());
+    let exec = rule(RuleName::Scope("exec-7".into()), "drain");
     assert_eq!(read_name("scope.exec-7.drain").unwrap(), exec);
-    let dotted = rule(RuleName::Scope("a.b".into()), LimitKey::BlockFor);
+    let dotted = rule(RuleName::Scope("a.b".into()), "block_for");
     assert_eq!(read_name("scope.a.b.block_for").unwrap(), dotted);
-    let vlan = rule(RuleName::Interface("eth0.7".into()), LimitKey::HalfOpen);
+    let vlan = rule(RuleName::Interface("eth0.7".into()), "half_open");
     assert_eq!(read_name("interface.eth0.7.half_open").unwrap(), vlan);
     let original = read_name("interfaces\\eth0\\tcpnumconnections").unwrap();
-    assert_eq!(original, Name::TcpNumConnections(Some("eth0".into())));
+    let eth0 = rule(RuleName::Interface("eth0".into()), "half_open");
+    assert_eq!(original, Name { original: true, ..eth0 });
     assert_eq!(read_name(&original.to_string()).unwrap(), original);
     for wrong in ["Interfaces\\eth0", "Interfaces\\a b\\TcpNumConnections", "Interfaces\\\\TcpNumConnections"]
     {
@@ -282,7 +285,7 @@ fn the_original_s_number_means_the_same_limit() {
         set(&mut resolved, "TcpNumConnections", number).unwrap();
         assert_eq!(resolved.settings().host.half_open, limit, "{number}");
     }
-    assert_eq!(limit::tcp_num_connections(None), 0xff_fffe);
+    assert_eq!(assignment::in_original_numbers(&Value::Unlimited), 0xff_fffe);
     set(&mut resolved, "half_open", "16777214").unwrap();
     assert_eq!(resolved.settings().host.half_open, Some(16_777_214));
 }
@@ -318,7 +321,7 @@ fn a_wrong_set_changes_nothing() {
 
 #[test]
 fn saving_keeps_comments_other_keys_and_the_file_s_mode() {
-    let host = Host::with(SAMPLE);
+    let host = Host::with(&sample());
     let path =
         host.conf_d("90-local.toml", "# mine\nmode = \"audit\" # for now\n\n[host]\n# why\nqueue = 7\n");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
@@ -337,7 +340,7 @@ fn saving_keeps_comments_other_keys_and_the_file_s_mode() {
 
 #[test]
 fn saving_makes_the_file_and_leaves_a_broken_one_alone() {
-    let host = Host::with(SAMPLE);
+    let host = Host::with(&sample());
     let path = save::local_file(&host.file());
     let said = read_said(&read_name("TcpNumConnections").unwrap(), "0xfffffe").unwrap();
     drop(save::prepare(&path, &said).unwrap());

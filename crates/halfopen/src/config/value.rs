@@ -1,112 +1,170 @@
-//! A value as the user wrote it, in a file or on a command line, and the error for a value that is not accepted.
+//! A value of a key, whatever its type, and its conversion to and from the type that the rest of the program uses.
 
-use halfopen_policy::limits::{parse_time, show_time};
-use std::ops::{Range, RangeInclusive};
+use super::never_hold::NeverHoldList;
+use super::ports;
+use super::resolvers::Resolvers;
+use super::who::Who;
+use halfopen_bpf::{NameTrust, Per};
+use halfopen_policy::limits::show_time;
+use halfopen_policy::{Excess, Mode, OnSuspect, Order, Overflow, Rate, RawTcp, Share};
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 use std::time::Duration;
-use toml::de::DeValue;
 
-/// A value that the key does not take.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{key} = {given}: {accepted}")]
-pub struct WrongValue {
-    key: String,
-    given: String,
-    accepted: String,
-    /// The position of the value in the text, in bytes.
-    pub span: Range<usize>,
+/// A value that its key accepts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// No limit. Each key has a word of its own for it.
+    Unlimited,
+    /// One of the words of a key.
+    Word(&'static str),
+    /// Yes or no.
+    Flag(bool),
+    /// A whole number.
+    Number(u32),
+    /// A time.
+    Time(Duration),
+    /// So many per unit of time.
+    Rate(Rate),
+    /// A percentage.
+    Share(Share),
+    /// Sorted, without doubles.
+    Prefixes(Vec<IpNet>),
+    /// Sorted, without doubles; none = all.
+    Ports(Vec<RangeInclusive<u16>>),
+    /// Name servers.
+    Resolvers(Resolvers),
+    /// Programs never held.
+    NeverHold(NeverHoldList),
+    /// The programs that a rule applies to.
+    Match(Who),
 }
 
-impl WrongValue {
-    pub(super) fn new(key: String, given: String, accepted: String, span: Range<usize>) -> Self {
-        Self { key, given, accepted, span }
-    }
-}
-
-/// A value with its position in the text.
-pub(super) struct Written<'v, 'i> {
-    pub value: &'v DeValue<'i>,
-    pub span: Range<usize>,
-}
-
-/// What was expected instead of a wrong value.
-pub(super) type Expected = String;
-
-impl Written<'_, '_> {
-    pub fn wrong(&self, key: String, accepted: Expected) -> WrongValue {
-        WrongValue::new(key, written(self.value), accepted, self.span.clone())
-    }
-
-    pub fn is(&self, word: &str) -> bool {
-        self.value.as_str() == Some(word)
-    }
-
-    /// A whole number in that range. `word` is an alternative to name in the error.
-    pub fn number(&self, range: RangeInclusive<u32>, word: Option<&str>) -> Result<u32, Expected> {
-        let number = self.value.as_integer();
-        let number = number.and_then(|number| u32::from_str_radix(number.as_str(), number.radix()).ok());
-        number.filter(|number| range.contains(number)).ok_or_else(|| {
-            let or_word = word.map_or_else(String::new, |word| format!(", or {word:?}"));
-            format!("expected a whole number from {} to {}{or_word}", range.start(), range.end())
-        })
-    }
-
-    /// A time in that range.
-    pub fn time(&self, (shortest, longest): (Duration, Duration), such: &str) -> Result<Duration, Expected> {
-        let time = self.value.as_str().and_then(|text| parse_time(text).ok());
-        time.filter(|time| (shortest..=longest).contains(time)).ok_or_else(|| {
-            let (shortest, longest) = (show_time(shortest), show_time(longest));
-            format!("expected a time from {shortest} to {longest}, such as {such:?}")
-        })
-    }
-
-    pub fn flag(&self) -> Result<bool, Expected> {
-        self.value.as_bool().ok_or_else(|| "expected true or false".into())
-    }
-
-    pub fn choice<T: Copy>(&self, names: &[(&str, T)]) -> Result<T, Expected> {
-        let chosen = self.value.as_str().and_then(|text| names.iter().find(|(name, _)| *name == text));
-        chosen.map(|(_, chosen)| *chosen).ok_or_else(|| {
-            let names: Vec<String> = names.iter().map(|(name, _)| format!("{name:?}")).collect();
-            format!("expected {}", names.join(" or "))
-        })
+impl Value {
+    /// In TOML, but for [`Value::Unlimited`].
+    pub(super) fn toml(&self) -> toml_edit::Value {
+        match self {
+            Self::Unlimited => "unlimited".into(),
+            Self::Word(word) => (*word).into(),
+            Self::Flag(flag) => (*flag).into(),
+            Self::Number(number) => i64::from(*number).into(),
+            Self::Time(time) => show_time(*time).into(),
+            Self::Rate(rate) => rate.to_string().into(),
+            Self::Share(share) => share.to_string().into(),
+            Self::Prefixes(prefixes) => prefixes.iter().map(ToString::to_string).collect(),
+            Self::Ports(ranges) => ports::toml(ranges),
+            Self::Resolvers(resolvers) => resolvers.names().collect(),
+            Self::NeverHold(list) => list.toml(),
+            Self::Match(who) => who.table().into(),
+        }
     }
 }
 
-pub(super) fn name_of<T: PartialEq>(names: &[(&'static str, T)], value: &T) -> &'static str {
-    names.iter().find(|(_, named)| named == value).map_or("", |(name, _)| name)
+/// A type that a key can have.
+pub trait Typed: Sized {
+    /// As the value of a key.
+    fn value(&self) -> Value;
+    /// `None` if the value has another type.
+    fn of(value: &Value) -> Option<Self>;
 }
 
-/// The value as `get` prints it: a string without quotes.
-pub(super) fn show(value: &toml_edit::Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
-}
+macro_rules! typed {
+    ($($variant:ident: $type:ty),*) => {$(
+        impl Typed for $type {
+            fn value(&self) -> Value {
+                Value::$variant(self.to_owned())
+            }
 
-/// Reads a value from a command line: TOML, or a string without quotes.
-pub(super) fn with_toml_or_string<T>(text: &str, read: impl Fn(&DeValue<'_>, Range<usize>) -> T) -> T {
-    match DeValue::parse(text) {
-        Ok(value) => read(value.get_ref(), value.span()),
-        Err(_) => read(&DeValue::String(text.into()), 0..text.len()),
+            fn of(value: &Value) -> Option<Self> {
+                if let Value::$variant(it) = value { Some(it.to_owned()) } else { None }
+            }
+        }
+    )*};
+}
+typed!(Flag: bool, Number: u32, Time: Duration, Rate: Rate, Share: Share, Prefixes: Vec<IpNet>);
+typed!(Ports: Vec<RangeInclusive<u16>>, Resolvers: Resolvers, NeverHold: NeverHoldList, Match: Who);
+
+impl<T: Typed> Typed for Option<T> {
+    fn value(&self) -> Value {
+        self.as_ref().map_or(Value::Unlimited, T::value)
+    }
+
+    fn of(value: &Value) -> Option<Self> {
+        if *value == Value::Unlimited { Some(None) } else { T::of(value).map(Some) }
     }
 }
 
-/// The same. A list can also be written without brackets and quotes, its items separated by commas.
-pub(super) fn with_list<T>(is_list: bool, text: &str, read: impl Fn(&DeValue<'_>, Range<usize>) -> T) -> T {
-    if !is_list || text.trim_start().starts_with('[') {
-        return with_toml_or_string(text, read);
+/// A type whose values are words.
+pub trait Words: Copy + PartialEq + 'static {
+    /// All of them.
+    const WORDS: &'static [(&'static str, Self)];
+
+    /// The word for this value; empty if there is none.
+    fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, value)| *value == self).map_or("", |(word, _)| word)
     }
-    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-    let list: Vec<String> = parts.map(|part| format!("{part:?}")).collect();
-    with_toml_or_string(&format!("[{}]", list.join(",")), read)
 }
 
-pub(super) fn written(value: &DeValue<'_>) -> String {
-    match value {
-        DeValue::String(text) => format!("{text:?}"),
-        DeValue::Integer(number) => number.to_string(),
-        DeValue::Float(number) => number.to_string(),
-        DeValue::Boolean(flag) => flag.to_string(),
-        DeValue::Datetime(time) => time.to_string(),
-        DeValue::Array(_) => "[...]".into(),
-        DeValue::Table(_) => "{...}".into(),
+impl<T: Words> Typed for T {
+    fn value(&self) -> Value {
+        Value::Word(self.word())
     }
+
+    fn of(value: &Value) -> Option<Self> {
+        T::WORDS.iter().find(|(word, _)| *value == Value::Word(word)).map(|(_, value)| *value)
+    }
+}
+
+/// What happens to a suspect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Status and events name it.
+    Notify,
+    /// In addition, its answers earn no more than they cost.
+    Throttle,
+    /// In addition, its `connect()` calls fail for a while.
+    Block,
+}
+
+impl From<OnSuspect> for Action {
+    fn from(on_suspect: OnSuspect) -> Self {
+        match on_suspect {
+            OnSuspect::Notify => Self::Notify,
+            OnSuspect::Throttle => Self::Throttle,
+            OnSuspect::Block(_) => Self::Block,
+        }
+    }
+}
+
+/// The protocol that a rule of `[[deny]]` covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// Connections.
+    Tcp,
+    /// Datagrams.
+    Udp,
+    /// Either.
+    Both,
+}
+
+macro_rules! words {
+    ($($type:ident: $($word:literal $value:ident),+;)*) => {$(
+        impl Words for $type {
+            const WORDS: &'static [(&'static str, Self)] = &[$(($word, Self::$value)),+];
+        }
+    )*};
+}
+words! {
+    Mode: "enforce" Enforce, "audit" Audit, "off" Off;
+    RawTcp: "refuse" Refuse, "count" Count, "allow" Allow;
+    NameTrust: "off" Off, "client" Client, "host" Host;
+    Overflow: "refuse" Refuse, "wait" Wait;
+    Order: "oldest" Oldest, "either" Either;
+    Action: "notify" Notify, "throttle" Throttle, "block" Block;
+    Excess: "refuse" Refuse, "drop" Drop;
+    Per: "cgroup" Cgroup, "user" User, "process" Process;
+    Protocol: "tcp" Tcp, "udp" Udp, "both" Both;
 }

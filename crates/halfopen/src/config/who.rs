@@ -1,120 +1,171 @@
-//! `match`: whose attempts a `[[scope]]` applies to.
+//! The programs that a rule is for: `match` of a `[[scope]]`, and the items of `never_hold`.
 
 use super::accounts::Accounts;
-use super::key::{did_you_mean, nearest};
+use super::hint::{did_you_mean, nearest};
 use super::pattern::CgroupPattern;
-use super::user::User;
-use super::value::{WrongValue, written};
+use super::written::{Written, WrongValue};
 use std::fs;
 use std::io;
-use std::ops::Range;
 use std::path::PathBuf;
-use toml::de::{DeTable, DeValue};
-use toml_edit::InlineTable;
+use toml::de::DeValue;
+use toml_edit::{InlineTable, Value};
 
-const PATTERNS: &str = "expected a pattern of cgroups, such as \"/system.slice/x*.service\", or a list of patterns, \
-                        of which the first that fits counts";
-const KEYS: [&str; 4] = ["cgroup", "user", "exe", "comm"];
+/// The conditions of a rule: a program must meet all that are given. At least one is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Who {
+    /// One of them must fit. None means no condition. In `never_hold`, at most one, without wildcards.
+    pub(super) cgroups: Vec<CgroupPattern>,
+    pub(super) user: Option<User>,
+    pub(super) exe: Option<PathBuf>,
+    pub(super) comm: Option<String>,
+    pub(super) reason: Option<String>,
+}
+
+/// By name or number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct User {
+    /// The name, as the user wrote it.
+    pub name: String,
+    /// The number when the value was read; `None` = there was no such user.
+    pub id: Option<u32>,
+}
+
+/// Where the conditions stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum For {
+    /// `match` of a `[[scope]]`.
+    Scope,
+    /// An item of `never_hold`.
+    NeverHold,
+}
+
 /// The longest name of a thread in the kernel, without the end mark.
 const LONGEST_COMM: usize = 15;
-const EXPECTED: &str =
+const NO_TABLE: &str =
     "expected a table of cgroup, user, exe and comm, such as { cgroup = \"/system.slice/x*.service\" }";
-const EMPTY: &str = "a rule for everybody would be a second [host]: name a cgroup, user, exe or comm (cgroup = \"/\" \
-                     matches every cgroup)";
+const EVERYBODY: &str = "a rule for everybody would be a second [host]: name a cgroup, user, exe or comm (cgroup = \
+                         \"/\" matches every cgroup)";
+const NOBODY: &str = "a rule must name at least one of cgroup, user and exe";
+const PATTERNS: &str = "expected a pattern of cgroups, such as \"/system.slice/x*.service\", or a list of patterns, \
+                        of which the first that fits counts";
+const PLAIN: &str = "expected the path of a cgroup below the root, without wildcards, such as \
+                     \"/system.slice/x.service\": at most 12 names of at most 58 bytes each";
+const ANY_USER: &str = "any user could start that file with LD_PRELOAD and escape the limit: name the user; without a \
+                        user, an exe applies only if root runs it";
+const COMM: &str = "expected a name of 1 to 15 bytes, as /proc/PID/comm shows it, without wildcards";
+const NO_COMM: &str = "a program chooses its own name: name its cgroup, user or exe";
 
-/// Whose attempts match: those that meet all given conditions. At least one is given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Who {
-    /// One of them must fit. None means no condition.
-    cgroups: Vec<CgroupPattern>,
-    user: Option<User>,
-    exe: Option<PathBuf>,
-    comm: Option<String>,
+impl For {
+    /// The conditions that can be given, each with what it means.
+    pub const fn keys(self) -> &'static [(&'static str, &'static str)] {
+        const USER: (&str, &str) = (
+            "user",
+            "every process of this user, by name or number. The name is looked up, in \
+            /etc/passwd and by getent, when this file is read; one that is not found matches nobody",
+        );
+        match self {
+            Self::Scope => &[
+                (
+                    "cgroup",
+                    "the cgroups at this path from the root of the version 2 hierarchy, and all below them. * \
+                    stands for any characters of one name, and in a list of patterns the first that fits counts",
+                ),
+                USER,
+                ("exe", "every process that runs this file, identified by inode and device"),
+                (
+                    "comm",
+                    "every thread that calls itself so. A program chooses this name, so such a rule may not be \
+                    laxer, in any number, than a later rule that could match the same programs",
+                ),
+            ],
+            Self::NeverHold => &[
+                ("cgroup", "the cgroup at this path and all below it, without wildcards"),
+                USER,
+                (
+                    "exe",
+                    "every process that runs this file, identified by inode and device and looked up again every \
+                    second. Without user, only if root runs it: any other user could start the file with LD_PRELOAD \
+                    and escape the limit",
+                ),
+                ("reason", "why, for those who read the list"),
+            ],
+        }
+    }
 }
 
 impl Who {
-    pub(super) fn read(rule: &str, value: &DeValue<'_>, span: Range<usize>) -> Result<Self, WrongValue> {
-        let DeValue::Table(table) = value else { return Err(wrong(rule, "", value, span, EXPECTED)) };
-        let who = Self::of_table(rule, table)?;
-        if who.cgroups.is_empty() && who.user.is_none() && who.exe.is_none() && who.comm.is_none() {
-            return Err(wrong(rule, "", value, span, EMPTY));
-        }
-        Ok(who)
-    }
-
-    fn of_table(rule: &str, table: &DeTable<'_>) -> Result<Self, WrongValue> {
+    /// Reads the conditions of the key called `of`.
+    pub(super) fn read(of: &str, whole: &Written<'_, '_>, place: For) -> Result<Self, WrongValue> {
+        let DeValue::Table(table) = whole.value else { return Err(whole.wrong(of, NO_TABLE)) };
         let accounts = Accounts::known();
-        let mut who = Self { cgroups: Vec::new(), user: None, exe: None, comm: None };
+        let mut who = Self::default();
         for (name, value) in table {
-            let refused =
-                |accepted: &str| wrong(rule, name.get_ref(), value.get_ref(), value.span(), accepted);
-            let text = value.get_ref().as_str();
-            match name.get_ref().as_ref() {
-                "cgroup" => {
-                    who.cgroups = patterns(rule, value.get_ref(), value.span())?;
+            let value = Written::at(value);
+            let key = format!("{of}.{}", name.get_ref());
+            let text = value.text();
+            let refused = |accepted| value.wrong(&key, accepted);
+            let at_name =
+                |accepted: &str| Err(Written { span: name.span(), ..value.clone() }.wrong(&key, accepted));
+            match (name.get_ref().as_ref(), place) {
+                ("cgroup", For::Scope) => who.cgroups = patterns(&key, &value)?,
+                ("cgroup", For::NeverHold) => {
+                    let path = text.and_then(CgroupPattern::plain);
+                    who.cgroups = vec![path.ok_or_else(|| refused(PLAIN))?];
                 }
-                "user" => {
-                    let user = User::read(value.get_ref(), &accounts);
+                ("user", For::NeverHold) if text == Some("any") => return Err(refused(ANY_USER)),
+                ("user", _) => {
+                    let user = User::read(&value, &accounts);
                     who.user = Some(user.ok_or_else(|| refused("expected a user's name or number"))?);
                 }
-                "exe" => {
+                ("exe", _) => {
                     let path = text.filter(|path| path.starts_with('/')).map(PathBuf::from);
-                    let expected = "expected the file's whole path, such as \"/usr/bin/transmission-daemon\"";
+                    let expected = "expected the file's whole path, such as \"/usr/sbin/sshd\"";
                     who.exe = Some(path.ok_or_else(|| refused(expected))?);
                 }
-                "comm" => {
+                ("comm", For::Scope) => {
                     let good = |text: &&str| (1..=LONGEST_COMM).contains(&text.len()) && !text.contains('\0');
-                    let comm = text.filter(good).map(ToOwned::to_owned);
-                    let expected =
-                        "expected a name of 1 to 15 bytes, as /proc/PID/comm shows it, without wildcards";
-                    who.comm = Some(comm.ok_or_else(|| refused(expected))?);
+                    who.comm = Some(text.filter(good).ok_or_else(|| refused(COMM))?.to_owned());
                 }
-                other => {
-                    let hint = nearest(other, KEYS.into_iter())
-                        .map_or_else(|| format!("match has {}", KEYS.join(", ")), did_you_mean);
-                    let hint = format!("unknown key: {hint}");
-                    return Err(wrong(rule, other, value.get_ref(), name.span(), &hint));
+                ("comm", For::NeverHold) => return at_name(NO_COMM),
+                ("reason", For::NeverHold) => {
+                    who.reason = Some(text.ok_or_else(|| refused("expected a text"))?.to_owned());
+                }
+                (other, _) => {
+                    let keys: Vec<&str> = place.keys().iter().map(|(key, _)| *key).collect();
+                    let own = if place == For::Scope { "match" } else { "a rule" };
+                    let hint = nearest(other, keys.iter().copied())
+                        .map_or_else(|| format!("{own} has {}", keys.join(", ")), did_you_mean);
+                    return at_name(&format!("unknown key: {hint}"));
                 }
             }
+        }
+        if who.cgroups.is_empty() && who.user.is_none() && who.exe.is_none() && who.comm.is_none() {
+            return Err(whole.wrong(of, if place == For::Scope { EVERYBODY } else { NOBODY }));
         }
         Ok(who)
     }
 
     /// As a file writes it.
-    pub(super) fn value(&self) -> toml_edit::Value {
-        let mut table = InlineTable::new();
-        let mut put = |key: &str, value: Option<toml_edit::Value>| {
-            if let Some(value) = value {
-                table.insert(key, value);
-            }
-        };
+    pub(super) fn table(&self) -> InlineTable {
         let cgroup = match self.cgroups.as_slice() {
             [] => None,
             [one] => Some(one.to_string().into()),
-            several => Some(several.iter().map(ToString::to_string).collect::<toml_edit::Value>()),
+            several => Some(several.iter().map(ToString::to_string).collect()),
         };
-        put("cgroup", cgroup);
-        put("user", self.user.as_ref().map(|user| user.name.clone().into()));
-        put("exe", self.exe.as_ref().map(|exe| exe.to_string_lossy().into_owned().into()));
-        put("comm", self.comm.clone().map(Into::into));
-        table.into()
-    }
-
-    pub(super) fn cgroups(&self) -> &[CgroupPattern] {
-        &self.cgroups
+        let text = |text: Option<&str>| text.map(Value::from);
+        let all = [
+            ("cgroup", cgroup),
+            ("user", text(self.user.as_ref().map(|user| user.name.as_str()))),
+            ("exe", self.exe.as_ref().map(|exe| exe.to_string_lossy().into_owned().into())),
+            ("comm", text(self.comm.as_deref())),
+            ("reason", text(self.reason.as_deref())),
+        ];
+        all.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
     }
 
     /// The user's number; `Err` if this host has no such user, so that nobody matches.
     pub(super) fn user(&self) -> Result<Option<u32>, &str> {
         self.user.as_ref().map(|user| user.id.ok_or(user.name.as_str())).transpose()
-    }
-
-    pub(super) fn exe(&self) -> Option<&PathBuf> {
-        self.exe.as_ref()
-    }
-
-    pub(super) fn comm(&self) -> Option<&str> {
-        self.comm.as_deref()
     }
 
     /// Whether every program in the cgroup at `path` matches.
@@ -147,34 +198,43 @@ impl Who {
     }
 }
 
+impl User {
+    pub fn of(name: &str, accounts: &Accounts) -> Self {
+        Self { name: name.to_owned(), id: accounts.id(name) }
+    }
+
+    /// `None` for a value that is neither a name nor a number.
+    fn read(written: &Written<'_, '_>, accounts: &Accounts) -> Option<Self> {
+        if let Some(id) = written.number() {
+            return Some(Self { name: id.to_string(), id: Some(id) });
+        }
+        written.text().filter(|name| !name.is_empty()).map(|name| Self::of(name, accounts))
+    }
+}
+
 /// One pattern or a list of them.
-fn patterns(rule: &str, value: &DeValue<'_>, span: Range<usize>) -> Result<Vec<CgroupPattern>, WrongValue> {
-    let refused = |value: &DeValue<'_>, span, accepted: &str| wrong(rule, "cgroup", value, span, accepted);
-    let read = |value: &DeValue<'_>, span: Range<usize>| {
-        let text = value.as_str().ok_or_else(|| refused(value, span.clone(), PATTERNS))?;
-        CgroupPattern::read(text).map_err(|accepted| refused(value, span, accepted))
+fn patterns(key: &str, written: &Written<'_, '_>) -> Result<Vec<CgroupPattern>, WrongValue> {
+    let read = |written: &Written<'_, '_>| {
+        let text = written.text().ok_or_else(|| written.wrong(key, PATTERNS))?;
+        CgroupPattern::read(text).map_err(|accepted| written.wrong(key, accepted))
     };
-    let list = match value {
-        DeValue::Array(list) if list.is_empty() => return Err(refused(value, span, PATTERNS)),
+    let list = match written.value {
+        DeValue::Array(list) if list.is_empty() => return Err(written.wrong(key, PATTERNS)),
         DeValue::Array(list) => list,
-        one => return read(one, span).map(|pattern| vec![pattern]),
+        _ => return read(written).map(|pattern| vec![pattern]),
     };
     let mut patterns: Vec<CgroupPattern> = Vec::with_capacity(list.len());
     for item in list {
-        let pattern = read(item.get_ref(), item.span())?;
+        let item = Written::at(item);
+        let pattern = read(&item)?;
         if let Some(earlier) = patterns.iter().find(|earlier| earlier.covers(&pattern)) {
             let hint = format!(
                 "it never counts, because {:?} before it matches all that it matches: put it first, or remove it",
                 earlier.to_string()
             );
-            return Err(refused(item.get_ref(), item.span(), &hint));
+            return Err(item.wrong(key, &hint));
         }
         patterns.push(pattern);
     }
     Ok(patterns)
-}
-
-fn wrong(rule: &str, key: &str, value: &DeValue<'_>, span: Range<usize>, accepted: &str) -> WrongValue {
-    let key = if key.is_empty() { format!("{rule}.match") } else { format!("{rule}.match.{key}") };
-    WrongValue::new(key, written(value), accepted.to_owned(), span)
 }

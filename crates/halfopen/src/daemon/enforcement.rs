@@ -93,7 +93,7 @@ impl Enforcement {
             counted: Counted::default(),
             announcer,
         };
-        enforcement.announcer.episodes.set_event_after(enforcement.resolved.event_after());
+        enforcement.announcer.episodes.set_event_after(enforcement.resolved.general().event_after);
         if let Err(e) = enforcement.know_failed() {
             tracing::error!("{}", e.in_full());
         }

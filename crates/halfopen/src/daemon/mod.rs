@@ -16,6 +16,8 @@ mod server;
 mod upkeep;
 mod wakeups;
 
+use crate::config::general::MODE;
+use crate::config::limits::{DRAIN, HALF_OPEN};
 use crate::config::{Sources, save};
 use crate::events::SystemLog;
 use crate::exit::explained;
@@ -82,7 +84,7 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
     runtime.block_on(async {
         let signals = Signals::listen()?;
         let alarm = Alarm::new().context("cannot make the timer for wakeups")?;
-        let keep = Keep { pins, persist: resolved.persist() };
+        let keep = Keep { pins, persist: resolved.general().persist };
         let limiter = Limiter::start(&cgroup, &resolved.settings(), Some(&keep))?;
         let ready = format!(
             "halfopen: ready: pid {}, limiting {}, config_hash {}, {}",
@@ -140,14 +142,8 @@ fn tidy_up(mut helper: Helper, lock: Lock, leave: Leave) -> Result<()> {
 }
 
 fn in_short(resolved: &crate::config::Resolved) -> String {
-    use crate::config::{Key, LimitKey};
-    let shown = |key| resolved.get(key).map_or_else(String::new, |(setting, _)| setting.show());
-    format!(
-        "mode {}, half_open {}, drain {}",
-        shown(Key::Mode),
-        shown(Key::Host(LimitKey::HalfOpen)),
-        shown(Key::Host(LimitKey::Drain))
-    )
+    let shown = |key| resolved.shown_of_host(key).0;
+    format!("mode {}, half_open {}, drain {}", shown(MODE), shown(HALF_OPEN), shown(DRAIN))
 }
 
 struct Signals {

@@ -8,7 +8,7 @@ use super::episode::{self, Report};
 use super::stopped_datagrams::StoppedReport;
 use super::suspects::SuspectReport;
 use super::text::{plain, socket_of};
-use crate::config::limit::Action;
+use crate::config::Action;
 use crate::utc_time::UtcTime;
 use halfopen_policy::Excess;
 use schemars::JsonSchema;

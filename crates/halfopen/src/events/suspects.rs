@@ -2,7 +2,7 @@
 //! Pure: the caller passes the time, on the kernel's monotonic clock.
 
 use super::Tally;
-use crate::config::limit::Action;
+use crate::config::Action;
 use crate::rate_limit::RateLimit;
 use halfopen_bpf::{AccountId, HeldAttempt};
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 use halfopen_bpf::{
     Account, AccountOf, CgroupDir, Fault, Keep, Limiter, NameTrust, Per, ScopeId, ScopeRule, Settings,
 };
-use halfopen_policy::{Ledger, Limits, Mode, Overflow, RawTcp};
+use halfopen_policy::{Ledger, Limits, Mode, RawTcp};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,17 +16,7 @@ use testkit::{Cgroup, Family, HostKind, Lab};
 const SLOT_LIFE: Duration = Duration::from_mins(5);
 
 pub fn limits(half_open: Option<u32>) -> Limits {
-    Limits {
-        half_open,
-        slot_life: SLOT_LIFE,
-        drain: None,
-        strict: true,
-        queue: 100_000,
-        overflow: Overflow::Refuse,
-        max_wait: None,
-        first_contact: None,
-        datagrams: None,
-    }
+    Limits { half_open, slot_life: SLOT_LIFE, drain: None, queue: 100_000, ..Limits::xp_sp2() }
 }
 
 /// One attempt at a time for whoever meets no condition yet.

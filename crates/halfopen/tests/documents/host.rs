@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use testkit::desk::mounts::changed_for;
-use testkit::desk::{PATIENCE, program, said};
+use testkit::desk::{PATIENCE, program, said, until};
 use testkit::{Cgroup, Dialer, Dialling, Lab, Limiter, Mix};
 
 /// What the pages speak of.
@@ -157,7 +157,7 @@ impl Host {
         running.scan = Some(scan.spawn().map_err(|e| e.to_string())?);
         let reached =
             || running.limiter.events().is_ok_and(|events| events.iter().any(|event| event.id == 4226));
-        testkit::rig::wait_for("event 4226", PATIENCE, reached);
+        until("event 4226", PATIENCE, || reached().then_some(()));
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! The configuration that a package installs: the sample, but for what a host should begin with.
 
 use anyhow::{Context, Result, ensure};
-use halfopen::config::SAMPLE;
+use halfopen::config::sample;
 
 /// Its name.
 pub const NAME: &str = "halfopen.toml";
@@ -19,7 +19,8 @@ const REMARK: &str = "# As the package ships it: mode and persist are not the pr
 
 /// The file's text.
 pub fn text() -> Result<String> {
-    let mut lines: Vec<&str> = SAMPLE.lines().collect();
+    let sample = sample();
+    let mut lines: Vec<&str> = sample.lines().collect();
     for (sample, packaged) in CHANGES {
         let found = lines.iter().filter(|line| **line == sample).count();
         ensure!(found == 1, "the sample configuration has the line `{sample}` {found} times, not once");
@@ -43,23 +44,25 @@ fn is_said(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use halfopen::config::{Key, Sources, file};
+    use halfopen::config::general::{MODE, PERSIST};
+    use halfopen::config::{Assignment, Sources, Table, file};
     use std::path::Path;
 
     #[test]
     fn it_differs_from_the_sample_in_two_values_and_leaves_the_limits_to_the_preset() {
         let said = |text: &str| file::parse(Path::new(NAME), text).unwrap();
-        let (sample, packaged) = (said(SAMPLE), said(&text().unwrap()));
-        let is_limit = |said: Option<Key>| matches!(said, Some(Key::Host(_)));
-        let sample: Vec<_> = sample.into_iter().filter(|(said, _)| !is_limit(said.key())).collect();
+        let (sample, packaged) = (said(&sample()), said(&text().unwrap()));
+        let key = |said: &Assignment| said.name().map(|name| name.key);
+        let is_limit = |said: &Assignment| key(said).is_some_and(|key| key.table == Table::Host);
+        let sample: Vec<_> = sample.into_iter().filter(|(said, _)| !is_limit(said)).collect();
         assert_eq!(sample.len(), packaged.len());
-        let differ: Vec<Key> = sample
+        let differ: Vec<_> = sample
             .iter()
             .zip(&packaged)
             .filter(|((a, _), (b, _))| a != b)
-            .filter_map(|(_, (said, _))| said.key())
+            .filter_map(|(_, (said, _))| key(said))
             .collect();
-        assert_eq!(differ, [Key::Mode, Key::Persist]);
+        assert_eq!(differ, [MODE, PERSIST]);
     }
 
     #[test]
@@ -68,8 +71,7 @@ mod tests {
         let path = directory.path().join(NAME);
         std::fs::write(&path, text().unwrap()).unwrap();
         let effective = Sources::new(Some(path), &[]).unwrap().load().unwrap();
-        let shown = |key| effective.get(key).map(|(setting, _)| setting.show());
-        assert_eq!(shown(Key::Mode).as_deref(), Some("audit"));
-        assert_eq!(shown(Key::Persist).as_deref(), Some("true"));
+        let shown = |key| effective.shown_of_host(key).0;
+        assert_eq!((shown(MODE).as_str(), shown(PERSIST).as_str()), ("audit", "true"));
     }
 }

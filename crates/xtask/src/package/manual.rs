@@ -1,4 +1,4 @@
-//! The manual: a page for each command from the command line's definition, and one on the configuration from the sample.
+//! The manual: a page for each command from the command line's definition, and one on the configuration from its tables.
 
 use super::put;
 use anyhow::{Context, Result};
@@ -6,7 +6,8 @@ use clap::CommandFactory;
 use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 use halfopen::cli::Cli;
-use halfopen::config::{DEFAULT_FILE, SAMPLE};
+use halfopen::config::rule_keys::KINDS;
+use halfopen::config::{DEFAULT_FILE, Key, Resolved, Table, sample, tables};
 use std::io;
 use std::path::Path;
 
@@ -81,8 +82,9 @@ fn page(name: &str, section: &str) -> Inline {
     bold(format!("{name}{section}"))
 }
 
-/// The sample as a page: each comment stands below the key that follows it.
+/// The keys, each below the line that gives it its default.
 fn configuration() -> Roff {
+    let usual = Resolved::default();
     let mut page = Roff::new();
     page.control("TH", ["halfopen.toml", "5", "", VERSION, MANUAL]);
     page.control("SH", ["NAME"]).text([roman("halfopen.toml - configuration of halfopen")]);
@@ -91,31 +93,28 @@ fn configuration() -> Roff {
         .control("br", [])
         .text([italic("/etc/halfopen/conf.d/*.toml")]);
     page.control("SH", ["DESCRIPTION"]);
-    let mut said: Vec<&str> = Vec::new();
-    let mut keys = false;
-    for line in SAMPLE.lines() {
-        let comment = line.strip_prefix('#').map(str::trim_start);
-        match comment {
-            // The first line is the sample's own name.
-            Some(text) if text.ends_with(DEFAULT_FILE) && !keys => {}
-            Some("") => paragraph(&mut page, &mut said),
-            Some(text) => said.push(text),
-            None if line.is_empty() => paragraph(&mut page, &mut said),
-            None => {
-                if !std::mem::replace(&mut keys, true) {
-                    page.control("SH", ["KEYS"]);
-                }
-                if line.starts_with('[') {
-                    page.control("SS", [line]);
-                    continue;
-                }
-                page.control("TP", []).text([bold(line)]);
-                page.text([roman(said.join(" "))]);
-                said.clear();
-            }
+    paragraphs(&mut page, sample::ABOUT);
+    page.control("SH", ["KEYS"]);
+    for table in [Table::Top, Table::Host] {
+        if table == Table::Host {
+            page.control("SS", [table.written()]);
+        }
+        for key in tables::keys(table) {
+            entry(&mut page, &usual.line(key), key);
         }
     }
-    paragraph(&mut page, &mut said);
+    for kind in &KINDS {
+        page.control("SS", [kind.table.written()]);
+        paragraphs(&mut page, kind.doc);
+        page.control("PP", []).control("EX", []).text([roman(kind.table.written())]);
+        for line in kind.example.lines() {
+            page.control("br", []).text([roman(line)]);
+        }
+        page.control("EE", []);
+        for key in tables::keys(kind.table).into_iter().filter(|key| key.table == kind.table) {
+            entry(&mut page, &format!("{} = {}", key.name, key.form.example()), key);
+        }
+    }
     page.control("SH", ["SEE ALSO"]).text([
         self::page("halfopen", "(1)"),
         roman(", "),
@@ -124,18 +123,29 @@ fn configuration() -> Roff {
     page
 }
 
-/// A comment with no key below it.
-fn paragraph(page: &mut Roff, said: &mut Vec<&str>) {
-    if !said.is_empty() {
-        page.control("PP", []).text([roman(said.join(" "))]);
-        said.clear();
+fn entry(page: &mut Roff, line: &str, key: &Key) {
+    page.control("TP", []).text([bold(line)]);
+    for (at, paragraph) in key.doc().lines().enumerate() {
+        if at > 0 {
+            page.control("IP", []);
+        }
+        page.text([roman(paragraph.trim_start())]);
+    }
+    for (condition, meaning) in tables::conditions(key) {
+        page.control("IP", []).text([bold(*condition), roman(format!(": {meaning}."))]);
+    }
+    page.control("IP", []).text([roman(format!("Accepts {}.", key.form.accepted()))]);
+}
+
+fn paragraphs(page: &mut Roff, text: &str) {
+    for paragraph in text.lines() {
+        page.control("PP", []).text([roman(paragraph)]);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use halfopen::config::Key;
     use std::fs;
 
     #[test]
@@ -148,9 +158,9 @@ mod tests {
             assert!(text.contains("Example: halfopen"), "{}: {text}", path.display());
         }
         let configuration = fs::read_to_string(directory.path().join("halfopen.toml.5")).unwrap();
-        for key in Key::all() {
-            let heading = format!("\n.TP\n\\fB{} = ", key.leaf());
-            assert!(configuration.contains(&heading), "{key}: {configuration}");
+        for key in tables::of_host() {
+            let heading = format!("\n.TP\n\\fB{} = ", key.name);
+            assert!(configuration.contains(&heading), "{}: {configuration}", key.name);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Events, from their kinds, the fields of the journal and events made for the page.
 
 use super::{table, title};
-use halfopen::config::limit::Action;
+use halfopen::config::Action;
 use halfopen::events::kinds::{KINDS, Kind};
 use halfopen::events::record::{DENIED_ID, EVENT_ID, STOPPED_ID, SUSPECT_ID};
 use halfopen::events::system_log::{JOURNAL_FIELDS, MESSAGE_ID};

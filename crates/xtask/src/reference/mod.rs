@@ -1,6 +1,7 @@
 //! The pages of docs/reference, from the program's own definitions.
 
 mod commands;
+mod configuration;
 mod errors;
 mod events;
 mod json;
@@ -17,6 +18,7 @@ const REMARK: &str =
 fn pages() -> Result<Vec<(&'static str, String)>> {
     Ok(vec![
         ("commands.md", commands::page()),
+        ("configuration.md", configuration::page()),
         ("errors.md", errors::page()),
         ("events.md", events::page()),
         ("json.md", json::page()?),

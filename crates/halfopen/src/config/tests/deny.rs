@@ -18,7 +18,8 @@ fn a_rule_says_where_and_the_rest_is_everything_refused() {
     assert_eq!((&private.except, &private.ports), (&nets(&["10.0.0.2/32"]), &vec![22..=22, 6881..=6889]));
     assert_eq!((private.tcp, private.udp, private.mode), (true, true, Mode::Audit));
     assert_eq!((bare.tcp, bare.udp, bare.mode, bare.ports.len()), (true, true, Mode::Enforce, 0));
-    let sample = SAMPLE.lines().skip_while(|line| *line != "#     [[deny]]");
+    let sample = sample();
+    let sample = sample.lines().skip_while(|line| *line != "#     [[deny]]");
     let sample: Vec<&str> = sample.map_while(|line| line.strip_prefix("#     ")).collect();
     let shipped = Host::with(&sample.join("\n")).load(&[]).unwrap().settings().deny;
     assert_eq!(

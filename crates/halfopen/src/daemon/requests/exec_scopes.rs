@@ -1,6 +1,7 @@
 //! The scopes that `halfopen exec` makes.
 
-use crate::config::{ConfigError, Limit, LimitKey};
+use crate::config::ConfigError;
+use crate::config::limits::{self, DRAIN, HALF_OPEN};
 use crate::daemon::enforcement::{EXEC_PARENT, Enforcement, ExecScope};
 use crate::exit::WrongUse;
 use anyhow::{Context, Result};
@@ -18,12 +19,14 @@ impl Enforcement {
         drain: Option<&str>,
     ) -> Result<(String, PathBuf)> {
         let mut limits = self.host_limits();
-        let given = [(LimitKey::HalfOpen, "--half-open", half_open), (LimitKey::Drain, "--drain", drain)];
+        let given = [(HALF_OPEN, "--half-open", half_open), (DRAIN, "--drain", drain)];
         for (key, option, value) in given {
             if let Some(value) = value {
-                Limit::from_text(key, option, value)
-                    .map_err(|e| ConfigError::Given { given: "exec".into(), wrong: e.into() })?
-                    .apply(&mut limits);
+                let value = key
+                    .form
+                    .read_text(option, value)
+                    .map_err(|e| ConfigError::Given { given: "exec".into(), wrong: e.into() })?;
+                limits::set(&mut limits, key, &value);
             }
         }
         let name = format!("exec-{peer}");

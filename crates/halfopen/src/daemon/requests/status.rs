@@ -1,6 +1,7 @@
 //! The numbers that `status` shows, and the degradations of the limit.
 
-use crate::config::{Key, setting};
+use crate::config::general::{MODE, PRESET};
+use crate::config::{Key, Words};
 use crate::control::{Degradation, DegradedStatus, FaultStatus, ScopeKind, Status, programs};
 use crate::daemon::enforcement::ExecScope;
 use crate::daemon::enforcement::{Enforcement, HOST};
@@ -34,7 +35,7 @@ impl Enforcement {
         let counting = monotonic().saturating_sub(self.limiter.counting_since());
         Ok(Status {
             mode: self.mode_now().into(),
-            preset: self.shown(Key::Preset),
+            preset: self.shown(PRESET),
             persist: self.limiter.is_pinned(),
             config_hash: self.resolved.hash(),
             host: host_status,
@@ -55,11 +56,11 @@ impl Enforcement {
     }
 
     /// The value in force, as `get` prints it.
-    pub(super) fn shown(&self, key: Key) -> String {
-        if key == Key::Mode {
-            return setting::mode_name(self.mode_now()).to_owned();
+    pub(super) fn shown(&self, key: &'static Key) -> String {
+        if key == MODE {
+            return self.mode_now().word().to_owned();
         }
-        self.resolved.get(key).map_or_else(String::new, |(setting, _)| setting.show())
+        self.resolved.shown_of_host(key).0
     }
 
     fn degraded(&self) -> Vec<DegradedStatus> {

@@ -2,7 +2,9 @@
 //! gone, or if the session that began it has ended. The daemon keeps only the configured mode, which the trial
 //! overrides.
 
-use crate::config::{Assignment, Key, Origin, Resolved, Setting, setting::mode_name};
+use crate::config::general::MODE;
+use crate::config::value::Typed;
+use crate::config::{Assignment, Name, Origin, Resolved, Words};
 use crate::control::trial::LONGEST;
 use crate::control::{Answer, TrialOrder, TrialStatus, status::span};
 use crate::daemon::enforcement::Enforcement;
@@ -23,7 +25,7 @@ impl Enforcement {
             TrialOrder::Begin(millis) => self.begin_trial(Duration::from_millis(millis).min(LONGEST))?,
             TrialOrder::Confirm => {
                 self.must_be_on_trial("confirm")?;
-                let enforce = Assignment::Setting(Setting::Mode(Mode::Enforce));
+                let enforce = Assignment::Value(Name::of(None, MODE), Mode::Enforce.value());
                 let confirmed = self.resolved.with(enforce, Origin::Live)?;
                 self.put_in_force(&confirmed.settings())?;
                 self.resolved = confirmed;
@@ -43,8 +45,7 @@ impl Enforcement {
 
     fn begin_trial(&mut self, time: Duration) -> Result<()> {
         if self.resolved.settings().mode == Mode::Enforce {
-            let origin =
-                self.resolved.get(Key::Mode).map_or_else(String::new, |(_, origin)| origin.to_string());
+            let (_, origin) = self.resolved.shown_of_host(MODE);
             return Err(WrongUse(format!(
                 "mode is already enforce ({origin}): there is no other mode to revert to"
             ))
@@ -64,7 +65,7 @@ impl Enforcement {
         let none = || {
             let message = format!(
                 "there is nothing to {to}: mode is {} and not on trial; `halfopen enforce --for 10m` begins a trial",
-                mode_name(self.mode_now())
+                self.mode_now().word()
             );
             WrongUse(message).into()
         };
@@ -87,7 +88,7 @@ impl Enforcement {
     }
 
     fn configured_mode(&self) -> &'static str {
-        mode_name(self.resolved.settings().mode)
+        self.resolved.settings().mode.word()
     }
 
     /// The mode in force.

@@ -1,8 +1,9 @@
 //! The values in force: reload, get, set.
 
+use crate::config::general::{MODE, NEVER_HOLD, PERSIST};
 use crate::config::{
-    Accounts, Assignment, ConfigError, Key, Limit, LimitKey, Name, Origin, Resolved, RuleName, Setting,
-    read_name, read_said, setting,
+    Accounts, Assignment, ConfigError, Key, Name, Origin, Resolved, RuleName, Value, Words, limits,
+    read_name, read_said,
 };
 use crate::control::Answer;
 use crate::daemon::enforcement::{Enforcement, ExecScope, HOST};
@@ -25,12 +26,12 @@ impl Enforcement {
         self.put_in_force(&self.settings_on_trial(&again))?;
         for dropped in self.resolved.live() {
             let Some(name) = dropped.name() else { continue };
-            let now = again.shown(&name);
+            let now = again.shown(name);
             let now =
                 now.map_or("there is no such rule".into(), |(now, origin)| format!("now {now} ({origin})"));
             tracing::warn!("{name} = {} was set without --save and is dropped: {now}", dropped.show());
         }
-        if again.persist() != self.limiter.is_pinned() {
+        if again.general().persist != self.limiter.is_pinned() {
             tracing::warn!(
                 "persist takes effect only when the daemon starts: restart it to apply the change"
             );
@@ -50,14 +51,15 @@ impl Enforcement {
     /// If the name is wrong.
     pub fn get(&self, name: &str) -> Result<String> {
         let name = read_name(name)?;
-        match &name {
-            Name::Key(Key::Mode) => Ok(setting::mode_name(self.mode_now()).to_owned()),
-            Name::Limit(RuleName::Scope(scope), key) if self.exec_scope(scope).is_some() => {
-                let limits = self.exec_scope(scope).map_or_else(|| self.host_limits(), |exec| exec.limits);
-                Ok(Limit::of(&limits, *key).show())
-            }
-            _ => self.resolved.shown(&name).map(|(value, _)| value).ok_or_else(|| self.no_such_rule(&name)),
+        if name.is(MODE) {
+            return Ok(self.mode_now().word().to_owned());
         }
+        if let Some(RuleName::Scope(scope)) = &name.rule
+            && let Some(exec) = self.exec_scope(scope)
+        {
+            return Ok(limits::shown(&exec.limits, name.key));
+        }
+        self.resolved.shown(&name).map(|(value, _)| value).ok_or_else(|| self.no_such_rule(&name))
     }
 
     /// Puts a value in force. `save` says whether the client is about to save it.
@@ -68,11 +70,11 @@ impl Enforcement {
         // A user that a rule names may have been created since the start.
         Accounts::read_anew(&mut self.means.helper);
         let name = read_name(name)?;
-        match &name {
-            Name::Limit(RuleName::Scope(scope), key) if self.exec_scope(scope).is_some() => {
-                self.set_exec_scope(scope, *key, value)
+        match &name.rule {
+            Some(RuleName::Scope(scope)) if self.exec_scope(scope).is_some() => {
+                self.set_exec_scope(scope, &name, value)
             }
-            Name::Limit(rule @ RuleName::Scope(_), _) if self.resolved.rules().find(rule).is_none() => {
+            Some(rule @ RuleName::Scope(_)) if self.resolved.rules().find(rule).is_none() => {
                 Err(self.no_such_rule(&name))
             }
             _ => {
@@ -84,7 +86,8 @@ impl Enforcement {
     }
 
     fn set_said(&mut self, said: &Assignment, save: bool) -> Result<Answer> {
-        if let Assignment::Setting(Setting::Persist(persist)) = said
+        if let Assignment::Value(name, Value::Flag(persist)) = said
+            && name.is(PERSIST)
             && !save
             && *persist != self.limiter.is_pinned()
         {
@@ -97,21 +100,20 @@ impl Enforcement {
         let Some(name) = said.name() else {
             return Err(WrongUse("a rule itself has no value".into()).into());
         };
-        let was = match name {
-            Name::Key(key) => self.shown(key),
-            _ => self.resolved.shown(&name).map_or("not set".into(), |(was, _)| was),
+        let was = match name.rule {
+            None => self.shown(name.key),
+            Some(_) => self.resolved.shown(name).map_or("not set".into(), |(was, _)| was),
         };
         let changed = self.resolved.with(said.clone(), Origin::Live)?;
         // Setting a mode is a decision: it ends a trial.
-        let is_mode = said.key() == Some(Key::Mode);
-        let settings = if is_mode { changed.settings() } else { self.settings_on_trial(&changed) };
+        let settings = if said.is(MODE) { changed.settings() } else { self.settings_on_trial(&changed) };
         let rules = self.rule_scopes();
         self.put_in_force(&settings)?;
         self.resolved = changed;
         self.user_search = Search::from(monotonic());
         self.follow_resolvers()?;
         self.end_rules(&rules);
-        if said.key() == Some(Key::NeverHold) {
+        if said.is(NEVER_HOLD) {
             self.tell_unmet_rules();
         }
         let now = said.show();
@@ -125,14 +127,8 @@ impl Enforcement {
     /// # Errors
     /// If the name is wrong.
     pub fn saved(&mut self, name: &str) -> Result<Answer> {
-        let name = match read_name(name)? {
-            Name::TcpNumConnections(None) => Name::Key(Key::Host(LimitKey::HalfOpen)),
-            Name::TcpNumConnections(Some(interface)) => {
-                Name::Limit(RuleName::Interface(interface), LimitKey::HalfOpen)
-            }
-            name => name,
-        };
-        let in_force = self.resolved.live().find(|said| said.name().as_ref() == Some(&name)).cloned();
+        let name = read_name(name)?.plain();
+        let in_force = self.resolved.live().find(|said| said.name() == Some(&name)).cloned();
         let Some(said) = in_force else { return Ok(Answer::Saved { note: None }) };
         let note = match self.load() {
             Ok(again) => match again.shown(&name) {
@@ -147,8 +143,7 @@ impl Enforcement {
             },
             Err(e) => Some(format!("the value is saved, but a reload would fail: {}", explained(&e))),
         };
-        let is_persist = name == Name::Key(Key::Persist);
-        let in_vain = is_persist && self.resolved.persist() != self.limiter.is_pinned();
+        let in_vain = name.is(PERSIST) && self.resolved.general().persist != self.limiter.is_pinned();
         let kept_to =
             || "persist takes effect only when the daemon starts: restart it to apply the change".to_owned();
         let note = if in_vain { Some(kept_to()) } else { note };
@@ -162,20 +157,22 @@ impl Enforcement {
         finding_users(&mut means.helper, read, Helper::user_number).map_err(anyhow::Error::from)
     }
 
-    fn set_exec_scope(&mut self, scope: &str, key: LimitKey, value: &str) -> Result<Answer> {
-        let name = format!("scope.{scope}.{}", key.name());
-        let limit = Limit::from_text(key, &name, value)
+    fn set_exec_scope(&mut self, scope: &str, name: &Name, value: &str) -> Result<Answer> {
+        let (key, name) = (name.key, name.to_string());
+        let value = key
+            .form
+            .read_text(&name, value)
             .map_err(|e| ConfigError::Given { given: "set".into(), wrong: e.into() })?;
         let Some(exec) = self.scopes.iter_mut().find(|exec| exec.name == scope) else {
             return Err(WrongUse(format!("{scope} has ended")).into());
         };
         let mut limits = exec.limits;
-        let was = Limit::of(&limits, key).show();
-        limit.apply(&mut limits);
-        must_count(&limit, &limits, &name)?;
+        let was = limits::shown(&limits, key);
+        limits::set(&mut limits, key, &value);
+        must_count(&limits, key, &value, &name)?;
         self.limiter.set_scope(exec.id, &limits)?;
         exec.limits = limits;
-        Ok(Answer::Changed { name, was, now: limit.show() })
+        Ok(Answer::Changed { name, was, now: key.form.show(&value) })
     }
 
     fn exec_scope(&self, name: &str) -> Option<&ExecScope> {
@@ -183,23 +180,20 @@ impl Enforcement {
     }
 
     fn no_such_rule(&self, name: &Name) -> anyhow::Error {
-        let known = match name {
-            Name::Limit(rule @ RuleName::Scope(_), _) => {
+        let known = match &name.rule {
+            Some(rule @ RuleName::Scope(_)) => {
                 let execs = self.scopes.iter().map(|exec| exec.name.as_str());
                 let rules = self.resolved.rules().scopes().map(|rule| rule.name().leaf());
                 let names = std::iter::once(HOST).chain(execs).chain(rules).collect::<Vec<_>>().join(", ");
                 return WrongUse(format!("there is no scope {:?}: the scopes are {names}", rule.leaf()))
                     .into();
             }
-            Name::Deny(rule, _) => {
-                return WrongUse(format!("there is no deny rule {rule:?}: {}", self.resolved.deny().known()))
-                    .into();
+            Some(rule @ RuleName::Deny(deny)) => {
+                let known = self.resolved.rules().known(rule);
+                return WrongUse(format!("there is no deny rule {deny:?}: {known}")).into();
             }
-            Name::Limit(rule, _) => self.resolved.rules().known(rule),
-            Name::TcpNumConnections(Some(interface)) => {
-                self.resolved.rules().known(&RuleName::Interface(interface.clone()))
-            }
-            Name::Key(_) | Name::TcpNumConnections(None) => String::new(),
+            Some(rule) => self.resolved.rules().known(rule),
+            None => String::new(),
         };
         WrongUse(format!("{name} has no value because that interface has no limit of its own: {known}"))
             .into()
@@ -207,8 +201,8 @@ impl Enforcement {
 }
 
 /// Refuses a value that has no effect because another setting is off: a scope of `exec` does not keep it for later.
-fn must_count(limit: &Limit, limits: &Limits, name: &str) -> Result<()> {
-    if Limit::of(limits, limit.key()) == *limit {
+fn must_count(limits: &Limits, key: &Key, value: &Value, name: &str) -> Result<()> {
+    if limits::get(limits, key).as_ref() == Some(value) {
         return Ok(());
     }
     let needed =

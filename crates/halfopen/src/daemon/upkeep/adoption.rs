@@ -1,6 +1,6 @@
 //! Takes over what an earlier daemon left: keeps its scopes, and logs what happened while no daemon watched.
 
-use crate::config::{Limit, LimitKey};
+use crate::config::{Table, limits, tables};
 use crate::daemon::enforcement::{Enforcement, ExecScope};
 use halfopen_bpf::{Adopted, monotonic, path_of_id};
 use std::fs::File;
@@ -22,10 +22,10 @@ impl Enforcement {
             self.take_over_trial(until);
         }
         let now = self.host_limits();
-        for key in LimitKey::ALL {
-            let (was, now) = (Limit::of(&adopted.host, key).show(), Limit::of(&now, key).show());
+        for key in tables::keys(Table::Host) {
+            let (was, now) = (limits::shown(&adopted.host, key), limits::shown(&now, key));
             if was != now {
-                tracing::warn!("host.{} was {was} and is now {now}, as configured", key.name());
+                tracing::warn!("host.{} was {was} and is now {now}, as configured", key.name);
             }
         }
         let root = self.limiter.hierarchy();

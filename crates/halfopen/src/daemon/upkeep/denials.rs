@@ -32,7 +32,7 @@ impl Enforcement {
     }
 
     pub(in crate::daemon) fn deny_status(&mut self) -> Result<Vec<DenyStatus>, KernelError> {
-        let rules = self.resolved.deny().rules();
+        let rules = self.resolved.rules().deny();
         let counts = self.limiter.denied()?;
         let mut all = Vec::with_capacity(rules.len());
         for rule in rules {
@@ -80,7 +80,7 @@ impl Enforcement {
             rule.ports.is_empty()
                 || port.is_none_or(|port| rule.ports.iter().any(|range| range.contains(&port)))
         };
-        let rules = self.resolved.deny().rules().into_iter().filter(|rule| rule.covers(address) && has(rule));
+        let rules = self.resolved.rules().deny().into_iter().filter(|rule| rule.covers(address) && has(rule));
         let told = rules.filter_map(|rule| {
             let does = match self.deny_mode(&rule) {
                 Mode::Enforce => "refuses",

@@ -12,7 +12,7 @@ use std::time::Duration;
 impl Enforcement {
     /// Tells the episodes which attempts have waited longest, if any may have waited for `event_after`.
     pub(in crate::daemon) fn look_up_long_waits(&mut self) -> Result<(), KernelError> {
-        self.announcer.episodes.set_event_after(self.resolved.event_after());
+        self.announcer.episodes.set_event_after(self.resolved.general().event_after);
         if !self.announcer.episodes.asks_who_waits(monotonic()) {
             return Ok(());
         }

@@ -44,7 +44,7 @@ impl Enforcement {
         }
         let Ok(files) = files.into_iter().collect::<io::Result<Vec<_>>>() else { return Ok(()) };
         let files: Vec<String> = files.into_iter().flatten().collect();
-        let found = self.resolved.resolvers().found(&files);
+        let found = self.resolved.general().resolvers.found(&files);
         if found.len() > RESOLVERS && found != self.resolvers.addresses {
             tracing::warn!(
                 "{} resolvers are configured: only the answers of the first {RESOLVERS} are read",

@@ -1,6 +1,6 @@
 //! Events of rules: their episodes, and accounts that have become suspects.
 
-use crate::config::limit::Action;
+use crate::config::Action;
 use crate::control::ScopeKind;
 use crate::daemon::accounts::{Charged, RuleScope};
 use crate::daemon::enforcement::{Enforcement, HOST};
@@ -80,7 +80,7 @@ impl Enforcement {
                     identity: Some(identity),
                 },
                 first_contacts: status.trust.first_contacts.unwrap_or_default(),
-                on_suspect: Action::of(first.on_suspect),
+                on_suspect: Action::from(first.on_suspect),
                 block_for,
                 suspects: due.suspects,
             };

@@ -1,0 +1,249 @@
+//! What values a key takes: how they are read and written, and what an error or a page of documentation calls them.
+
+use super::never_hold::NeverHoldList;
+use super::ports;
+use super::resolvers::Resolvers;
+use super::value::{Value, Words};
+use super::who::{For, Who};
+use super::written::{self, Written, WrongValue};
+use halfopen_policy::limits::{parse_time, show_time};
+use ipnet::IpNet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// The values of a key.
+#[derive(Debug, Clone, Copy)]
+pub struct Form {
+    kind: Kind,
+    /// One of them, in TOML.
+    such: &'static str,
+    word: Option<Word>,
+}
+
+/// A word that stands for no limit.
+#[derive(Debug, Clone, Copy)]
+struct Word {
+    text: &'static str,
+    value: Unlimited,
+    means: &'static str,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Unlimited {
+    Nothing,
+    Number(u32),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Words(fn() -> Vec<&'static str>),
+    Flag,
+    Number(u32, u32),
+    Time(Duration, Duration),
+    Rate(&'static str),
+    Share,
+    Prefixes(usize),
+    Ports,
+    Resolvers,
+    NeverHold,
+    Match,
+}
+
+/// The shortest time above 0.
+const SHORTEST: Duration = Duration::from_micros(1);
+const LONGEST: Duration = Duration::from_hours(24);
+
+impl Form {
+    /// `true` or `false`.
+    pub(super) const FLAG: Self = Self::new(Kind::Flag, "true");
+    /// A percentage.
+    pub(super) const SHARE: Self = Self::new(Kind::Share, "\"2%\"");
+    /// A list of prefixes.
+    pub(super) const PREFIXES: Self =
+        Self::new(Kind::Prefixes(0), "[\"10.0.0.0/8\", \"2001:db8::/32\", \"192.0.2.7\"]");
+    /// A list of prefixes with at least one in it.
+    pub(super) const SOME_PREFIXES: Self = Self::new(Kind::Prefixes(1), "[\"10.0.0.0/8\"]");
+    /// Ports and ranges.
+    pub(super) const PORTS: Self = Self::new(Kind::Ports, "[22, \"6881-6889\"]");
+    /// A list of name servers.
+    pub(super) const RESOLVERS: Self = Self::new(Kind::Resolvers, "[\"system\", \"10.96.0.10\"]");
+    /// Programs never held.
+    pub(super) const NEVER_HOLD: Self =
+        Self::new(Kind::NeverHold, "[\"shipped\", { cgroup = \"/system.slice/x.service\" }]");
+    /// The programs of a rule.
+    pub(super) const MATCH: Self = Self::new(Kind::Match, "{ cgroup = \"/system.slice/x*.service\" }");
+    /// A time above 0, to a day.
+    pub(super) const ANY_TIME: Self = Self::time(SHORTEST, LONGEST, "\"30s\"");
+
+    const fn new(kind: Kind, such: &'static str) -> Self {
+        Self { kind, such, word: None }
+    }
+
+    /// One of the words of `T`.
+    pub(super) const fn words<T: Words>() -> Self {
+        Self::new(Kind::Words(|| T::WORDS.iter().map(|(word, _)| *word).collect()), "")
+    }
+
+    /// A whole number.
+    pub(super) const fn number(from: u32, to: u32) -> Self {
+        Self::new(Kind::Number(from, to), "10")
+    }
+
+    /// A time, such as `such` (in TOML).
+    pub(super) const fn time(from: Duration, to: Duration, such: &'static str) -> Self {
+        Self::new(Kind::Time(from, to), such)
+    }
+
+    /// `what` per unit of time, such as `such` (in TOML).
+    pub(super) const fn rate(what: &'static str, such: &'static str) -> Self {
+        Self::new(Kind::Rate(what), such)
+    }
+
+    /// The same with another example (in TOML).
+    pub(super) const fn such_as(self, such: &'static str) -> Self {
+        Self { such, ..self }
+    }
+
+    /// Or `text`, which means no limit.
+    pub(super) const fn or(self, text: &'static str) -> Self {
+        Self { word: Some(Word { text, value: Unlimited::Nothing, means: "" }), ..self }
+    }
+
+    /// Or `text`, which means `number`.
+    pub(super) const fn or_number(self, text: &'static str, number: u32) -> Self {
+        Self { word: Some(Word { text, value: Unlimited::Number(number), means: "" }), ..self }
+    }
+
+    /// What the word of [`Form::or`] means.
+    pub(super) const fn meaning(self, means: &'static str) -> Self {
+        match self.word {
+            Some(word) => Self { word: Some(Word { means, ..word }), ..self },
+            None => self,
+        }
+    }
+
+    /// Reads the value of the key called `name`.
+    pub(super) fn read(&self, name: &str, written: &Written<'_, '_>) -> Result<Value, WrongValue> {
+        let text = written.text();
+        if let Some(word) = self.word.filter(|word| Some(word.text) == text) {
+            return Ok(word.value());
+        }
+        let accepted = || format!("expected {}", self.accepted());
+        let time = || text.and_then(|text| parse_time(text).ok());
+        let read = match self.kind {
+            Kind::Words(words) => words().into_iter().find(|word| Some(*word) == text).map(Value::Word),
+            Kind::Flag => written.value.as_bool().map(Value::Flag),
+            Kind::Number(from, to) => {
+                written.number().filter(|number| (from..=to).contains(number)).map(Value::Number)
+            }
+            Kind::Time(from, to) => time().filter(|time| (from..=to).contains(time)).map(Value::Time),
+            Kind::Rate(_) => match text.map(str::parse) {
+                Some(Err::<_, halfopen_policy::limits::NotANumber>(e)) => {
+                    return Err(written.wrong(name, &format!("{} ({e})", accepted())));
+                }
+                rate => rate.and_then(Result::ok).map(Value::Rate),
+            },
+            Kind::Share => text.and_then(|text| text.parse().ok()).map(Value::Share),
+            Kind::Ports => ports::read(written).map(Value::Ports),
+            Kind::Prefixes(least) => {
+                let accepted = format!("expected {}", Self::PREFIXES.accepted());
+                let mut prefixes = written.list(name, &accepted, prefix)?;
+                prefixes.sort();
+                prefixes.dedup();
+                (prefixes.len() >= least).then_some(Value::Prefixes(prefixes))
+            }
+            Kind::Resolvers => Some(Value::Resolvers(Resolvers::read(name, &accepted(), written)?)),
+            Kind::NeverHold => Some(Value::NeverHold(NeverHoldList::read(name, &accepted(), written)?)),
+            Kind::Match => Some(Value::Match(Who::read(name, written, For::Scope)?)),
+        };
+        read.ok_or_else(|| written.wrong(name, &accepted()))
+    }
+
+    /// Reads the value of the key called `name` from a command line.
+    ///
+    /// # Errors
+    /// [`WrongValue`] naming what is accepted.
+    pub fn read_text(&self, name: &str, text: &str) -> Result<Value, WrongValue> {
+        let is_list = match self.kind {
+            Kind::Prefixes(_) | Kind::Resolvers => true,
+            Kind::Ports => text != ports::ALL,
+            _ => false,
+        };
+        written::from_text(text, is_list, |written| self.read(name, written))
+    }
+
+    /// The values in words.
+    #[must_use]
+    pub fn accepted(&self) -> String {
+        let such = self.such;
+        let own = match self.kind {
+            Kind::Words(words) => {
+                let words: Vec<String> = words().into_iter().map(|word| format!("{word:?}")).collect();
+                words.join(" or ")
+            }
+            Kind::Flag => "true or false".into(),
+            Kind::Number(from, to) => format!("a whole number from {from} to {to}"),
+            Kind::Time(SHORTEST, _) => format!("a time above 0, such as {such}"),
+            Kind::Time(from, to) => {
+                format!("a time from {} to {}, such as {such}", show_time(from), show_time(to))
+            }
+            Kind::Rate(what) => format!("{what} per unit of time, such as {such} or \"1/4s\""),
+            Kind::Share => format!("a percentage from \"0.1%\" to \"99.9%\", such as {such}"),
+            Kind::Prefixes(0) => format!("a list of prefixes, such as {such}"),
+            Kind::Prefixes(_) => {
+                format!("at least one prefix, such as {such}; mode = \"off\" switches a rule off")
+            }
+            Kind::Ports => format!(
+                "a list of at most 8 ports and port ranges, from 1 to 65535, such as {such}, or \"all\""
+            ),
+            Kind::Resolvers => format!("a list of addresses and \"system\", such as {such}"),
+            Kind::NeverHold => format!("a list of tables, such as {such}"),
+            Kind::Match => format!("a table of cgroup, user, exe and comm, such as {such}"),
+        };
+        self.word.map_or(own.clone(), |word| format!("{own}, or {:?}{}", word.text, word.means))
+    }
+
+    /// An example of a value, in TOML.
+    #[must_use]
+    pub fn example(&self) -> String {
+        match self.kind {
+            Kind::Words(words) => format!("{:?}", words().first().copied().unwrap_or_default()),
+            _ => self.such.to_owned(),
+        }
+    }
+
+    /// The value in TOML.
+    #[must_use]
+    pub fn toml(&self, value: &Value) -> toml_edit::Value {
+        let word = self.word.filter(|word| word.value() == *value);
+        word.map_or_else(|| value.toml(), |word| word.text.into())
+    }
+
+    /// The value as `get` prints it: a string without quotes, a list of them separated by commas.
+    #[must_use]
+    pub fn show(&self, value: &Value) -> String {
+        let toml = self.toml(value);
+        let plain = |value: &toml_edit::Value| {
+            value.as_str().map_or_else(|| value.to_string().trim().to_owned(), ToOwned::to_owned)
+        };
+        match (value, toml.as_array()) {
+            (Value::NeverHold(_), _) | (_, None) => plain(&toml),
+            (_, Some(list)) => list.iter().map(plain).collect::<Vec<_>>().join(", "),
+        }
+    }
+}
+
+impl Word {
+    fn value(self) -> Value {
+        match self.value {
+            Unlimited::Nothing => Value::Unlimited,
+            Unlimited::Number(number) => Value::Number(number),
+        }
+    }
+}
+
+fn prefix(written: &Written<'_, '_>) -> Option<IpNet> {
+    let text = written.text()?;
+    let prefix = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
+    Some(prefix.trunc())
+}
