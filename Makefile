@@ -43,16 +43,17 @@ test-mutants:
 	tools/packages test
 	$(XTASK) mutate headers --all
 	[ -x $(CARGO_MUTANTS) ] || $(CARGO) install --locked --root target/tools cargo-mutants
-	$(CARGO_MUTANTS) mutants --shard $(MUTANTS) --output target/mutants
+	$(CARGO_MUTANTS) mutants --shard $(MUTANTS) --output target/mutants-of-policy -p halfopen-policy -- $(POLICY_TESTS)
+	$(CARGO_MUTANTS) mutants --shard $(MUTANTS) --output target/mutants -p halfopen -p halfopen-bpf
 
+POLICY_TESTS := $(patsubst crates/halfopen-policy/tests/%.rs,--test %,$(wildcard crates/halfopen-policy/tests/*.rs)) --test answers
 
 # The headers that decide, under the address and undefined-behaviour sanitizers. The address sanitizer must be loaded first.
 SANITIZER = $(shell realpath $$(gcc -print-file-name=libasan.so))
 test-sanitized:
 	tools/packages build
 	HALFOPEN_SANITIZE=1 CARGO_TARGET_DIR=target/sanitized ASAN_OPTIONS=detect_leaks=0 \
-	$(CARGO) --config 'target."cfg(all())".runner = ["env", "LD_PRELOAD=$(SANITIZER)"]' test --locked -p halfopen-policy --lib \
-	$(patsubst crates/halfopen-policy/tests/%.rs,--test %,$(wildcard crates/halfopen-policy/tests/*.rs)) --test answers
+	$(CARGO) --config 'target."cfg(all())".runner = ["env", "LD_PRELOAD=$(SANITIZER)"]' test --locked -p halfopen-policy --lib $(POLICY_TESTS)
 
 # Every fault as often and as long as it takes, one after the other, and the table of docs/measurements/faults.md.
 FAULTS_TABLE := $(CURDIR)/target/faults.rows

@@ -284,3 +284,17 @@ fn a_block_ends_by_itself_and_another_begins_as_the_first_did() {
     }
     assert_eq!(suspect_since(&accounting), Some(now));
 }
+
+/// An answer is no silence as well: three of them put the suspicion off by 38 silences, from the 43rd to the 81st.
+#[test]
+fn answers_of_a_moment_ago_speak_for_an_account() {
+    let mut accounting = asking(FirstContact { credit: 1_000, ..FirstContact::adaptive() });
+    for address in 1_000..1_003 {
+        let id = go(&mut accounting, START, stranger(address));
+        accounting.end(START, id, Ending::Established, 0);
+    }
+    silent(&mut accounting, START, 0..78);
+    assert_eq!(suspect_since(&accounting), None);
+    silent(&mut accounting, START, 78..84);
+    assert_eq!(suspect_since(&accounting), Some(START));
+}

@@ -95,7 +95,7 @@ fn services_are_served_by_backends_that_are_known() {
     Waits::of(&first["first"]).hardly_disturbed("a service, first");
     // The first ten backends cost the credit that there is, and bring more.
     let released = scene.limiter.status().unwrap().host.released;
-    assert!(released <= BACKENDS as i64, "{released} waited");
+    assert!(usize::try_from(released).is_ok_and(|released| released <= BACKENDS), "{released} waited");
     innocent.tell(&json!("go on"));
     let again = innocent.hear(PATIENCE);
     for (service, waits) in SERVICES.iter().zip(again["again"].as_array().unwrap()) {
