@@ -66,8 +66,9 @@ __noinline int accounting_begin(struct attempt *a, __u32 mode, __u64 now)
 	enum verdict verdict = VERDICT_GO;
 	struct accounting b;
 
-	if (!a || !open_accounting(&b, p, a, now))
+	if (!a || !open_accounts(&b, p, a, now))
 		return VERDICT_GO;
+	tell_first(&b, a);
 	if (attempt_begins_at_once(&b, a, now)) {
 		if (has_walked_since(&b, a->walk))
 			see_late(&b, a);
@@ -123,12 +124,11 @@ __noinline int accounting_recheck(struct attempt *a, __u32 mode)
 	struct accounting b;
 	__u64 now;
 
-	if (!a || !open_accounting(&b, p, a, bpf_ktime_get_ns()))
+	if (!a || !open_accounts(&b, p, a, bpf_ktime_get_ns()))
 		return VERDICT_GO;
-	if (!(a->flags & ATTEMPT_IN_PARTY)) {
+	if (!(a->flags & ATTEMPT_IN_PARTY))
 		make_parties(a);
-		find_parties(&b, a);
-	}
+	find_parties(&b, a);
 	now = bpf_ktime_get_ns();
 	begin_to_decide(&b);
 	verdict = attempt_recheck(&b, a, mode, now);
@@ -215,7 +215,7 @@ __noinline int accounting_resend(struct attempt *a, __u32 mode)
 	int suspect;
 	__u64 now;
 
-	if (!a || !open_accounting(&b, policy_in_force(), a, bpf_ktime_get_ns()))
+	if (!a || !open_accounts(&b, policy_in_force(), a, bpf_ktime_get_ns()))
 		return VERDICT_GO;
 	suspect = all_hear(a, heard_at_resend(a, bpf_ktime_get_ns()), 0);
 	if (is_bound(a, mode) && host_of(&b)->parties.waiting) {
@@ -235,7 +235,7 @@ __noinline int accounting_leave_late(struct attempt *a)
 	struct accounting b;
 	__u64 now;
 
-	if (!a || !open_accounting(&b, policy_in_force(), a, bpf_ktime_get_ns()))
+	if (!a || !open_accounts(&b, policy_in_force(), a, bpf_ktime_get_ns()))
 		return 0;
 	now = bpf_ktime_get_ns();
 	begin_to_decide(&b);
@@ -294,7 +294,7 @@ __noinline int accounting_seen(struct attempt *a, struct queue_seen *seen)
 	if (!a || !seen || !open_accounting(&b, p, a, bpf_ktime_get_ns()))
 		return 0;
 	seen->waiting = waits_at(&b, a)->waiting_here;
-	if (a->flags & ATTEMPT_IN_ROUND && b.top && b.part) {
+	if (a->flags & ATTEMPT_IN_ROUND && has_parties(&b)) {
 		turns = (__u64)b.part->waiters * turns_until(b.top, b.part) * turns_until(&host_of(&b)->parties, b.top);
 		seen->soon = turns <= 2 && turns < seen->waiting;
 		if (turns < seen->waiting)

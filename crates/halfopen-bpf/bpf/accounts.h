@@ -30,24 +30,26 @@ static __always_inline __u64 part_of(__u32 scope, __u64 account)
 #define FAMILY_DEPTH 16
 
 /* Identifies a process among all since boot. */
-static __always_inline __u64 process_number(const struct task_struct *leader)
+static __always_inline __u64 process_number(__u64 start_boottime, __u32 tgid)
 {
-	return leader->start_boottime / 1000000 << PROCESS_NUMBER_BITS |
-	       (leader->tgid & ((1U << PROCESS_NUMBER_BITS) - 1));
+	return start_boottime / 1000000 << PROCESS_NUMBER_BITS | (tgid & ((1U << PROCESS_NUMBER_BITS) - 1));
 }
 
-/* Finds the process whose account the current one shares. */
-static __noinline __u64 find_family(__u64 process)
+/* Finds the process whose account the current one shares. Global, for the reason given in accounting.h. Reads by
+ * probing, for the reason given at uid_of_current(): the verifier walks this loop many times. */
+__noinline __u64 find_family(__u64 process)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
-	struct cgroup *cgroup = task->cgroups->dfl_cgrp;
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct cgroup *cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
 	__u64 family = process, top = process, *known;
+	__u32 tgid;
 
 	for (int i = 0; i < FAMILY_DEPTH; i++) {
-		task = task->group_leader->real_parent->group_leader;
-		if (task->tgid <= 1 || task->cgroups->dfl_cgrp != cgroup)
+		task = BPF_CORE_READ(task, group_leader, real_parent, group_leader);
+		tgid = BPF_CORE_READ(task, tgid);
+		if (tgid <= 1 || BPF_CORE_READ(task, cgroups, dfl_cgrp) != cgroup)
 			break;
-		top = process_number(task);
+		top = process_number(BPF_CORE_READ(task, start_boottime), tgid);
 		family = top;
 		known = bpf_map_lookup_elem(&families, &top);
 		if (known) {
@@ -65,7 +67,8 @@ static __noinline __u64 find_family(__u64 process)
 static __always_inline __u64 family_of_current(void)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
-	__u64 process = process_number(task->group_leader);
+	struct task_struct *leader = task->group_leader;
+	__u64 process = process_number(leader->start_boottime, leader->tgid);
 	__u64 *known = bpf_map_lookup_elem(&families, &process);
 
 	return known ? *known : find_family(process);
@@ -84,14 +87,15 @@ static __always_inline struct cgroup *cgroup_at(struct cgroup *cgroup, __u64 dep
 
 #define NAME_PARTS 4 /* enough for the longest name */
 
-static __always_inline __u64 mix_name(__u64 hash, const char *name)
+/* The name is an address in the kernel. Global, for the reason given in accounting.h. */
+__noinline __u64 mix_name(__u64 hash, __u64 name)
 {
 	__u64 part[8];
 	long length;
 
 	for (int i = 0; i < NAME_PARTS; i++) {
 		__builtin_memset(part, 0, sizeof(part));
-		length = bpf_probe_read_kernel_str(part, sizeof(part), name);
+		length = bpf_probe_read_kernel_str(part, sizeof(part), (const void *)name);
 		if (length <= 0)
 			break;
 		for (int word = 0; word < 8; word++)
@@ -114,7 +118,7 @@ static __noinline __u64 hash_path(struct cgroup *cgroup)
 		ancestor = BPF_CORE_READ(cgroup, ancestors[level]);
 		if (!ancestor)
 			break;
-		hash = mix_name(mix(hash, level), BPF_CORE_READ(ancestor, kn, name));
+		hash = mix_name(mix(hash, level), (__u64)BPF_CORE_READ(ancestor, kn, name));
 	}
 	return hash;
 }

@@ -20,7 +20,7 @@
 static __always_inline void close_all(struct accounting *b)
 {
 	for_each_charged(i) {
-		if (b->scope[i])
+		if (is_charged(b, i))
 			slots_close(b->scope[i]);
 	}
 }
@@ -28,7 +28,7 @@ static __always_inline void close_all(struct accounting *b)
 static __always_inline void open_all(struct accounting *b)
 {
 	for_each_charged(i) {
-		if (b->scope[i])
+		if (is_charged(b, i))
 			slots_open(b->scope[i]);
 	}
 }
@@ -60,9 +60,8 @@ static __always_inline int attempt_begins_at_once(struct accounting *b, struct a
 
 	if (walk_goes_on(walk))
 		return 0;
-	tell_first(b, a);
 	for_each_charged(i) {
-		if (!b->scope[i])
+		if (!is_charged(b, i))
 			continue;
 		if (b->scope[i]->waiting_here || asks_for_credit(b->limits[i], a))
 			return 0;
@@ -73,17 +72,17 @@ static __always_inline int attempt_begins_at_once(struct accounting *b, struct a
 	}
 	/* First: an account with attempts that are out is not collected (collect.h). */
 	for_each_charged(i) {
-		if (b->scope[i])
+		if (is_charged(b, i))
 			__sync_fetch_and_add(&b->scope[i]->out, 1);
 	}
 	for_each_charged(i) {
 		a->slot[i].tick = 0;
-		if (b->scope[i] && taken)
+		if (is_charged(b, i) && taken)
 			taken = slot_take_at_once(b->scope[i], b->limits[i], &a->slot[i], now);
 	}
 	if (!taken) {
 		for_each_charged(i) {
-			if (!b->scope[i])
+			if (!is_charged(b, i))
 				continue;
 			slot_give_back_at_once(b->scope[i], &a->slot[i]);
 			__sync_fetch_and_add(&b->scope[i]->out, -1);
@@ -95,7 +94,7 @@ static __always_inline int attempt_begins_at_once(struct accounting *b, struct a
 	a->out_ns = now;
 	a->walk = walk;
 	for_each_charged(i) {
-		if (!b->scope[i])
+		if (!is_charged(b, i))
 			continue;
 		touch_at_once(b->scope[i], now);
 		count_once(&b->scope[i]->admitted);
@@ -126,7 +125,7 @@ static __always_inline enum at_once attempt_ends_at_once(struct accounting *b, s
 	if (ending == ENDING_CANCELLED || ending == ENDING_UNSEEN)
 		return AT_ONCE_NOT;
 	for_each_charged(i) {
-		if (!b->scope[i])
+		if (!is_charged(b, i))
 			continue;
 		if (asks_for_credit(b->limits[i], a) || !has_slot_of_grid(b->scope[i], &a->slot[i]))
 			return AT_ONCE_NOT;
@@ -136,7 +135,7 @@ static __always_inline enum at_once attempt_ends_at_once(struct accounting *b, s
 	for_each_charged(i) {
 		struct scope *s = b->scope[i];
 
-		if (!s)
+		if (!is_charged(b, i))
 			continue;
 		touch_at_once(s, now);
 		closed |= slot_give_back_at_once(s, &a->slot[i]);

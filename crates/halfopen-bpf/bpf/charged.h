@@ -11,14 +11,18 @@
 #include "credit.h"
 #include "parties.h"
 #include "slots.h"
+#include "verifier.h"
 
-/* The accounts that an attempt is charged to, the host's first; the others may be NULL. `top` and `part` are NULL while
- * it is counted in no party. */
+/* The accounts that an attempt is charged to, the host's first; of the others only those that are `charged`. In the
+ * kernel, the pointer to one that is not is no NULL but the address of a scope not to be touched: the verifier would
+ * walk all that follows once for each combination of NULLs. `top` and `part` are both NULL while the attempt is counted
+ * in no party. */
 struct accounting {
 	struct scope *scope[CHARGED];
 	const struct limits *limits[CHARGED];
 	struct party *top;
 	struct party *part;
+	__u64 charged; /* a bit for each */
 };
 
 /* In the order in which they are asked, the host last: an attempt that its own account holds back must not count as a
@@ -34,6 +38,19 @@ struct accounting {
 static __always_inline struct scope *host_of(const struct accounting *b)
 {
 	return b->scope[CHARGED_HOST];
+}
+
+static __always_inline int is_charged(const struct accounting *b, int i)
+{
+	__u64 charged = b->charged;
+
+	HIDE(charged);
+	return i == CHARGED_HOST || charged & (1 << i);
+}
+
+static __always_inline int has_parties(const struct accounting *b)
+{
+	return b->top && b->part;
 }
 
 /* A scope joins the host's current walk when it is next touched. */
@@ -57,25 +74,24 @@ static __always_inline void count_once(__u64 *number)
 }
 
 /* Changes a counter that a reconcile walk can correct. `seen`: the current walk has seen the attempt. */
-static __always_inline void count_queued(struct scope *s, int seen, __u32 by)
+static __always_inline void count_queued(struct scope *s, __u32 seen, __u32 by)
 {
 	s->queued += by;
-	if (seen)
-		s->seen_queued += by;
+	s->seen_queued += by * seen;
 }
 
-/* 1 if a number is not zero, else 0, without a branch: the verifier would walk both paths. */
-static __always_inline __u32 some(__u32 number)
+/* 1 if the flag is set, else 0. */
+static __always_inline __u32 has_flag(const struct attempt *a, __u32 flag)
 {
-	__u32 top = number | -number;
+	__u32 has = a->flags / flag & 1;
 
-	asm volatile("" : "+r"(top));
-	return top >> 31;
+	HIDE(has);
+	return has;
 }
 
-static __always_inline int is_first(const struct attempt *a)
+static __always_inline __u32 is_first(const struct attempt *a)
 {
-	return !!(a->flags & ATTEMPT_FIRST);
+	return has_flag(a, ATTEMPT_FIRST);
 }
 
 /* The attempt leaves the accounting. Returns the state it was in: if two CPUs end it at once, one of them finds
@@ -109,32 +125,42 @@ static __always_inline int is_evident(const struct attempt *a)
 
 static __always_inline __u32 is_named_one(const struct attempt *a)
 {
-	return !!(a->flags & ATTEMPT_NAMED);
+	return has_flag(a, ATTEMPT_NAMED);
 }
 
 static __always_inline __u32 is_foreign_one(const struct attempt *a)
 {
-	return !!(a->flags & ATTEMPT_FOREIGN);
+	return has_flag(a, ATTEMPT_FOREIGN);
 }
 
 /* Neither a named contact nor a foreign one. */
 static __always_inline __u32 is_stranger(const struct attempt *a)
 {
-	return !(a->flags & (ATTEMPT_NAMED | ATTEMPT_FOREIGN));
+	return 1 - some(a->flags & (ATTEMPT_NAMED | ATTEMPT_FOREIGN));
 }
 
-/* The credit bucket that the attempt spends from. Computed without branches: the verifier would walk each path. */
+_Static_assert(ATTEMPT_FOREIGN == 2 * ATTEMPT_NAMED && BUCKET_FOREIGN == BUCKET_NAMED + 1, "their order is the same");
+
+/* The bucket of the attempt if it is a stranger's, else that of its kind. */
+static __always_inline __u32 credit_bucket_for(const struct attempt *a, __u32 of_stranger)
+{
+	__u32 kind = a->flags / ATTEMPT_NAMED & 3, stranger = kind - 1;
+
+	HIDE(stranger);
+	stranger = (__s32)stranger >> 31;
+	return credit_bucket_within((of_stranger & stranger) | ((BUCKET_NAMED - 1 + kind) & ~stranger));
+}
+
+/* The credit bucket that the attempt spends from. */
 static __always_inline __u32 credit_bucket_of(const struct attempt *a)
 {
-	return credit_bucket_within(is_stranger(a) * (BUCKET_PORTS + a->cell) + is_named_one(a) * BUCKET_NAMED +
-				    is_foreign_one(a) * BUCKET_FOREIGN);
+	return credit_bucket_for(a, BUCKET_PORTS + a->cell);
 }
 
 /* The second credit bucket that the attempt spends from: for a stranger the one for all ports, otherwise the same. */
 static __always_inline __u32 credit_bucket_beside(const struct attempt *a)
 {
-	return credit_bucket_within(is_stranger(a) * BUCKET_ALL_PORTS + is_named_one(a) * BUCKET_NAMED +
-				    is_foreign_one(a) * BUCKET_FOREIGN);
+	return credit_bucket_for(a, BUCKET_ALL_PORTS);
 }
 
 static __always_inline __u8 contact_of(const struct attempt *a)
@@ -156,7 +182,7 @@ static __always_inline struct trust *trust_beside(struct scope *s, const struct 
 	return &s->trust[credit_bucket_beside(a)];
 }
 
-static __always_inline int has_credit_for(const struct scope *s, const struct attempt *a)
+static __always_inline __u32 has_credit_for(const struct scope *s, const struct attempt *a)
 {
 	return has_credit(&s->trust[credit_bucket_of(a)]) & has_credit(&s->trust[credit_bucket_beside(a)]);
 }
@@ -165,43 +191,41 @@ static __always_inline int has_credit_for(const struct scope *s, const struct at
  * after a wrong "no" joins its part at its first re-check. */
 static __always_inline int may_have_to_wait(const struct accounting *b, const struct attempt *a)
 {
-	int may = 0;
+	__u32 may = 0;
 
 	for_each_charged(i) {
 		const struct scope *s = b->scope[i];
 
-		if (!s)
+		if (!is_charged(b, i))
 			continue;
-		may |= s->waiting_here || slots_held(s) >= b->limits[i]->half_open;
-		may |= b->limits[i]->first.credit && !has_credit_for(s, a);
+		may |= some(s->waiting_here) | (1 - is_below(slots_held(s), b->limits[i]->half_open));
+		may |= some(b->limits[i]->first.credit) & (1 - has_credit_for(s, a));
 	}
 	return may;
 }
 
-static __always_inline void count_waiting_here(struct scope *s, const struct attempt *a, int seen, __u32 by)
+static __always_inline void count_waiting_here(struct scope *s, const struct attempt *a, __u32 seen, __u32 by)
 {
-	__u32 first = is_first(a), known = by * !first;
+	__u32 first = is_first(a), known = by * (1 - first);
+	struct trust *t = trust_of(s, a);
 
 	s->waiting_here += by;
 	s->waiting_known += known;
-	trust_of(s, a)->waiting += by * first;
-	if (!seen)
-		return;
-	s->seen_waiting_here += by;
-	s->seen_waiting_known += known;
-	trust_of(s, a)->seen_waiting += by * first;
+	t->waiting += by * first;
+	s->seen_waiting_here += by * seen;
+	s->seen_waiting_known += known * seen;
+	t->seen_waiting += by * first * seen;
 }
 
-static __always_inline void count_out(struct scope *s, int seen, __u32 by)
+static __always_inline void count_out(struct scope *s, __u32 seen, __u32 by)
 {
 	__sync_fetch_and_add(&s->out, by);
-	if (seen)
-		s->seen_out += by;
+	s->seen_out += by * seen;
 }
 
 /* Whether the current walk has seen the attempt. The number of a walk is odd; that of an attempt which begins while
  * none runs is even. */
-static __always_inline int is_seen(const struct accounting *b, const struct attempt *a)
+static __always_inline __u32 is_seen(const struct accounting *b, const struct attempt *a)
 {
-	return a->walk == host_of(b)->walk;
+	return is_zero(a->walk ^ host_of(b)->walk);
 }

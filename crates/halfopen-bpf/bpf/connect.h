@@ -49,18 +49,22 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 	struct cgroup *cgroup;
 	struct tcp_sock *tp;
 	struct accounting b;
+	struct scope *host;
 	enum refusal refusal;
-	int room, asks;
+	int room, asks, met;
 	__u64 top = 0;
 
 	if (ctx->type != SOCK_STREAM || ctx->protocol != IPPROTO_TCP || !sk || mode_now(p) != MODE_ENFORCE)
 		return 1;
-	if (!open_scopes(&b, p, 0, 0, 0))
+	host = host_scope();
+	if (!host) {
+		count_fault(FAULT_NO_POLICY);
 		return 1;
+	}
 	room = has_room_for(bpf_get_socket_cookie(ctx));
 	/* Almost always no attempt waits in any scope: then there is nothing more to look at. */
-	asks = !room || asks_for_part(host_of(&b), b.limits[CHARGED_HOST]);
-	if (!p->blocks && !asks && (!host_of(&b)->queued || (!p->exec_level && !p->rules.rules)))
+	asks = !room || asks_for_part(host, &p->limits[0]);
+	if (!p->blocks && !asks && (!host->queued || (!p->exec_level && !p->rules.rules)))
 		return 1;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp || !is_of_program(tp) || is_exempt(to))
@@ -71,7 +75,7 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 	if (!open_scopes(&b, p, charge.scope, charge.account, 0))
 		return 1;
 	/* An account that no attempt has used yet refuses nothing. */
-	if (b.scope[CHARGED_OWN] && is_unreleased(p, b.scope[CHARGED_OWN]))
+	if (is_charged(&b, CHARGED_OWN) && is_unreleased(p, b.scope[CHARGED_OWN]))
 		release_scope(charge.scope, charge.account, p->released);
 	if (is_unreleased(p, host_of(&b)))
 		release_scope(0, 0, p->released);
@@ -81,8 +85,10 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 	}
 	/* A party without an entry has no record in records_beside. */
 	room = room || has_share_beside(find_party(top, WHOLE_TOP), b.part, beside, 0);
-	refusal = refusal_of(&b, asks && is_met(p, &charge, tp, to, bpf_ntohs((__u16)ctx->user_port)),
-			     bpf_ktime_get_ns());
+	met = asks && is_met(p, &charge, tp, to, bpf_ntohs((__u16)ctx->user_port));
+	FORGET(met);
+	FORGET(room);
+	refusal = refusal_of(&b, met, bpf_ktime_get_ns());
 	if (room && refusal == REFUSAL_NONE)
 		return 1;
 	if (p->never_hold.rules && (room || beside < beside_most) && is_never_held(p, policy, cgroup))
@@ -91,7 +97,7 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 	 * returns: what [[deny]] refuses is counted there. */
 	if (is_denied(ctx, to))
 		return 1;
-	program_refused(cgroup);
+	program_refused(cgroup ? cgroup->kn->id : 0);
 	/* Without a record its SYN would not leave. */
 	if (!room) {
 		count_fault(FAULT_NO_RECORD);

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "abi.h"
+#include "verifier.h"
 
 #define PERIOD_NS 1000000000ULL
 /* The sequential test of Jung 2004: a silence adds one step, an answer takes back as many as it is worth. This many
@@ -31,9 +31,6 @@
 #define WIDEN_MOST 16
 #define SHIFT_MOST 31
 
-/* Makes the compiler reload what it has loaded before instead of spilling it: the stack has only 512 bytes. */
-#define READ_AGAIN() asm volatile("" ::: "memory")
-
 enum side { SIDE_OLDEST, SIDE_NEWEST };
 
 /* How much less evidence weighs in this bucket, as a shift. */
@@ -45,7 +42,7 @@ static __always_inline __u32 weight_shift(__u32 bucket)
 /* The credit that a bucket begins with and recovers to. */
 static __always_inline __u32 rest_of(const struct first_contact *f, __u32 bucket)
 {
-	return f->credit << (bucket == BUCKET_NAMED) * NAMED_SHIFT;
+	return f->credit << is_zero(bucket ^ BUCKET_NAMED) * NAMED_SHIFT;
 }
 
 /* The credit up to which answers can fill the bucket. */
@@ -160,17 +157,22 @@ static __always_inline void trust_settle(struct trust *t, const struct first_con
 static __always_inline int trust_is_unsettled(const struct trust *t, const struct first_contact *f, __u32 bucket,
 					      __u64 now)
 {
+	__u32 recovers, is_suspect, period_is_over, is_recovered, is_blocked;
+
 	if (!f->credit)
 		return 0;
-	if (!t->settled_ns || now >= t->settled_ns + PERIOD_NS || (t->credit >= rest_of(f, bucket)) != !t->recover_ns)
-		return 1;
-	return (t->recover_ns && now >= t->recover_ns) ||
-	       (f->block_ns && t->suspect_ns && now >= t->suspect_ns + f->block_ns);
+	recovers = 1 - is_zero(t->recover_ns);
+	is_suspect = 1 - is_zero(t->suspect_ns);
+	period_is_over = is_zero(t->settled_ns) | (1 - is_before(now, t->settled_ns + PERIOD_NS));
+	is_recovered = recovers & (1 - is_before(now, t->recover_ns));
+	is_blocked = is_suspect & (1 - is_zero(f->block_ns));
+	return period_is_over | (recovers ^ is_below(t->credit, rest_of(f, bucket))) | is_recovered |
+	       (is_blocked & (1 - is_before(now, t->suspect_ns + f->block_ns)));
 }
 
-static __always_inline int has_credit(const struct trust *t)
+static __always_inline __u32 has_credit(const struct trust *t)
 {
-	return t->credit >= CREDIT;
+	return some(t->credit / CREDIT);
 }
 
 /* Whether a contact that has just come may go out before those that wait. */
@@ -191,9 +193,12 @@ static __always_inline __u32 queue_for_credit(struct trust *t, int alone)
 }
 
 /* Place numbers wrap around. */
-static __always_inline int is_within(__u32 ahead, __u32 window)
+static __always_inline __u32 is_within(__u32 ahead, __u32 window)
 {
-	return (__s32)(ahead - window) < 0;
+	__u32 behind = ahead - window;
+
+	HIDE(behind);
+	return behind >> 31;
 }
 
 #define NO_SIDE (-1)
@@ -223,10 +228,10 @@ static __always_inline int side_of(const struct trust *t, __u32 place, __u64 now
  * out of order never move a mark back. */
 static __always_inline void leave_by_side(struct trust *t, int side, __u32 place)
 {
-	if (side == SIDE_NEWEST && is_within(place, t->newest + 1))
-		t->newest = place - 1;
-	if (side != SIDE_NEWEST && is_within(t->oldest, place + 1))
-		t->oldest = place + 1;
+	__u32 is_newest = is_zero(side ^ SIDE_NEWEST);
+
+	t->newest ^= (t->newest ^ (place - 1)) & -(is_newest & is_within(place, t->newest + 1));
+	t->oldest ^= (t->oldest ^ (place + 1)) & -((1 - is_newest) & is_within(t->oldest, place + 1));
 }
 
 /* A waiter ends without going out. */

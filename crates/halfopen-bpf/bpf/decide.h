@@ -90,7 +90,7 @@ static __always_inline __u32 slots_kept(const struct scope *host, const struct l
 
 static __always_inline int is_newcomer(const struct accounting *b, __u64 now)
 {
-	return b->top && b->part && (is_new(&host_of(b)->parties, b->top, now) || is_new(b->top, b->part, now));
+	return has_parties(b) && (is_new(&host_of(b)->parties, b->top, now) | is_new(b->top, b->part, now));
 }
 
 /* Does not count the slots that are kept for newcomers. */
@@ -170,8 +170,10 @@ static __always_inline void turns_settle(struct scope *s, const struct limits *l
  * settles what this one misses. */
 static __always_inline int grid_or_turns_are_unsettled(const struct scope *s, const struct limits *l, __u64 now)
 {
-	return s->slot_shift != l->slot_shift || (s->in_old_grid && now >= s->old_grid_until_ns) ||
-	       (l->interval_ns && s->next_turn_ns > now + l->interval_ns);
+	__u32 grid_is_over = some(s->in_old_grid) & (1 - is_before(now, s->old_grid_until_ns));
+	__u32 turn_is_far = (1 - is_zero(l->interval_ns)) & is_before(now + l->interval_ns, s->next_turn_ns);
+
+	return some(s->slot_shift ^ l->slot_shift) | grid_is_over | turn_is_far;
 }
 
 /* A scope without slots has an empty wheel: moving the tick settles it. */
@@ -180,7 +182,7 @@ static __always_inline void touch(struct accounting *b, __u64 now)
 	for_each_charged(i) {
 		struct scope *s = b->scope[i];
 
-		if (!s)
+		if (!is_charged(b, i))
 			continue;
 		join_walk(s, host_of(b)->walk);
 		slots_mend(s);
@@ -193,9 +195,9 @@ static __always_inline void touch(struct accounting *b, __u64 now)
 /* The scope that holds the attempt back. If that scope is gone, it is the host's. */
 static __always_inline struct scope *waits_at(const struct accounting *b, const struct attempt *a)
 {
-	if (a->blocked_on == CHARGED_OWN && b->scope[CHARGED_OWN])
+	if (a->blocked_on == CHARGED_OWN && is_charged(b, CHARGED_OWN))
 		return b->scope[CHARGED_OWN];
-	if (a->blocked_on == CHARGED_INTERFACE && b->scope[CHARGED_INTERFACE])
+	if (a->blocked_on == CHARGED_INTERFACE && is_charged(b, CHARGED_INTERFACE))
 		return b->scope[CHARGED_INTERFACE];
 	return host_of(b);
 }
@@ -203,7 +205,7 @@ static __always_inline struct scope *waits_at(const struct accounting *b, const 
 /* The attempt is queued, whichever scope holds it back. */
 static __always_inline void party_join(struct accounting *b, struct attempt *a)
 {
-	if (a->flags & ATTEMPT_IN_PARTY || !b->top || !b->part)
+	if (a->flags & ATTEMPT_IN_PARTY || !has_parties(b))
 		return;
 	b->part->queued++;
 	b->top->queued++;
@@ -212,7 +214,7 @@ static __always_inline void party_join(struct accounting *b, struct attempt *a)
 
 static __always_inline void party_leave(struct accounting *b, struct attempt *a)
 {
-	if (a->flags & ATTEMPT_IN_PARTY && b->top && b->part) {
+	if (a->flags & ATTEMPT_IN_PARTY && has_parties(b)) {
 		b->part->queued -= !!b->part->queued;
 		b->top->queued -= !!b->top->queued;
 	}
@@ -223,7 +225,7 @@ static __always_inline void count_in_part(struct party *part, const struct attem
 {
 	__u32 first = is_first(a);
 
-	part->waiting_known += by * !first;
+	part->waiting_known += by * (1 - first);
 	part->waiting_named += by * (first & is_named_one(a));
 }
 
@@ -236,7 +238,7 @@ static __always_inline int waits_for_turn(const struct accounting *b, const stru
 
 static __always_inline void enter_round(struct accounting *b, struct attempt *a, __u64 now)
 {
-	if (!(a->flags & ATTEMPT_IN_PARTY) || !b->top || !b->part || !waits_for_turn(b, a))
+	if (!(a->flags & ATTEMPT_IN_PARTY) || !has_parties(b) || !waits_for_turn(b, a))
 		return;
 	round_join(b->top, b->part, now);
 	round_join(&host_of(b)->parties, b->top, now);
@@ -246,7 +248,7 @@ static __always_inline void enter_round(struct accounting *b, struct attempt *a,
 
 static __always_inline void leave_round(struct accounting *b, struct attempt *a)
 {
-	if (a->flags & ATTEMPT_IN_ROUND && b->top && b->part) {
+	if (a->flags & ATTEMPT_IN_ROUND && has_parties(b)) {
 		count_in_part(b->part, a, -1);
 		round_leave(b->top, b->part);
 		round_leave(&host_of(b)->parties, b->top);
@@ -259,7 +261,7 @@ static __always_inline void go_round(struct accounting *b, __u64 now)
 {
 	struct party *all = &host_of(b)->parties;
 
-	if (!b->top || !b->part)
+	if (!has_parties(b))
 		return;
 	if (is_newcomer(b, now) && (all->waiting > !!b->top->waiters || b->top->waiting > !!b->part->waiters))
 		all->newcomer_ns = now;
@@ -289,13 +291,13 @@ static __always_inline void wait_no_more(struct accounting *b, struct attempt *a
 static __always_inline void is_first_no_more(struct accounting *b, struct attempt *a, __u64 now)
 {
 	struct scope *at = waits_at(b, a);
-	int seen = is_seen(b, a), in_round = a->flags & ATTEMPT_IN_ROUND && b->part;
+	__u32 seen = is_seen(b, a), in_round = a->flags & ATTEMPT_IN_ROUND && b->part;
 
 	count_waiting_here(at, a, seen, -1);
 	if (in_round)
 		count_in_part(b->part, a, -1);
 	for_each_charged(i) {
-		if (b->scope[i] && b->limits[i]->first.credit)
+		if (is_charged(b, i) && b->limits[i]->first.credit)
 			leave_place(trust_of(b->scope[i], a), a->place[i]);
 	}
 	a->flags &= ~ATTEMPT_FIRST;
@@ -312,7 +314,7 @@ static __always_inline int works_with(const struct scope *s, const struct first_
 	__u32 found = 0;
 
 	for (__u32 i = 0; i < WORKING_SET; i++)
-		found |= (s->working_set[i] == address) << i;
+		found |= is_zero(s->working_set[i] ^ address) << i;
 	return found & ((1u << (f->working_set & 15)) - 1);
 }
 
@@ -362,7 +364,7 @@ static __always_inline void go_out(struct accounting *b, struct attempt *a, __u6
 	for_each_charged(i) {
 		struct scope *s = b->scope[i];
 
-		if (!s)
+		if (!is_charged(b, i))
 			continue;
 		slot_take(s, b->limits[i], &a->slot[i], now);
 		count_out(s, is_seen(b, a), 1);
@@ -384,11 +386,13 @@ static __always_inline void tell_first(struct accounting *b, struct attempt *a)
 	for_each_charged(i) {
 		struct scope *s = b->scope[i];
 
-		if (told || !s || !b->limits[i]->first.credit)
+		if (told || !is_charged(b, i) || !b->limits[i]->first.credit)
 			continue;
 		told = 1;
 		first = b->limits[i]->first.working_set ? !works_with(s, &b->limits[i]->first, a->address)
 							: is_first(a);
+		FORGET(told);
+		FORGET(first);
 	}
 	a->flags = first ? a->flags | ATTEMPT_FIRST : a->flags & ~ATTEMPT_FIRST;
 }
@@ -402,31 +406,31 @@ static __always_inline void enqueue(struct scope *s, const struct limits *l, str
 		*place = queue_for_credit(trust_of(s, a), !waiting_for_credit(s, a));
 }
 
-/* connect() was called. The attempt goes out at once only if every scope has a free slot, and credit for a first
- * contact, and no waiter of equal or better rank. */
+/* connect() was called; tell_first() has told whether this is a first contact. The attempt goes out at once only if
+ * every scope has a free slot, and credit for a first contact, and no waiter of equal or better rank. */
 static __always_inline enum verdict attempt_begin(struct accounting *b, struct attempt *a, __u32 mode, __u64 now)
 {
 	enum verdict verdict = VERDICT_GO;
-	__u8 at = CHARGED;
+	__u64 at = CHARGED;
 
 	touch(b, now);
 	a->began_ns = now;
 	a->walk = host_of(b)->walk;
-	tell_first(b, a);
 	for_each_charged(i) {
-		if (at == CHARGED && b->scope[i] &&
+		if (at == CHARGED && is_charged(b, i) &&
 		    !(i == CHARGED_HOST ? may_admit_at_host(b, a, now) : may_admit(b->scope[i], b->limits[i], a)))
 			at = i;
 	}
 	if (a->flags & ATTEMPT_NEVER_HELD)
 		at = CHARGED;
+	FORGET(at);
 
 	if (at != CHARGED && mode == MODE_ENFORCE) {
 		a->state = ATTEMPT_QUEUED;
 		a->flags |= ATTEMPT_REPEATS_LATE;
 		a->queue_number = host_of(b)->queue_number++;
 		for_each_charged(i) {
-			if (b->scope[i])
+			if (is_charged(b, i))
 				enqueue(b->scope[i], b->limits[i], a, &a->place[i], now);
 		}
 		party_join(b, a);
@@ -443,7 +447,7 @@ static __always_inline enum verdict attempt_begin(struct accounting *b, struct a
 	for_each_charged(i) {
 		struct scope *s = b->scope[i];
 
-		if (!s)
+		if (!is_charged(b, i))
 			continue;
 		count_once(&s->admitted);
 		if (verdict == VERDICT_GO_AUDITED) {
@@ -455,7 +459,7 @@ static __always_inline enum verdict attempt_begin(struct accounting *b, struct a
 	return verdict;
 }
 
-static __always_inline void leave_queue(struct scope *s, const struct attempt *a, int seen, __u64 now)
+static __always_inline void leave_queue(struct scope *s, const struct attempt *a, __u32 seen, __u64 now)
 {
 	count_queued(s, seen, -1);
 	s->last_waiter_ns = now;
@@ -527,7 +531,7 @@ static __always_inline void release_from(struct scope *s, const struct limits *l
 	if (is_first(a) && l->first.credit) {
 		side = side_of(trust_of(s, a), place, now);
 		leave_by_side(trust_of(s, a), side, place);
-		a->flags = side == SIDE_NEWEST ? a->flags | ATTEMPT_NEWEST : a->flags & ~ATTEMPT_NEWEST;
+		a->flags = (a->flags & ~ATTEMPT_NEWEST) | ATTEMPT_NEWEST * (__u32)is_zero(side ^ SIDE_NEWEST);
 	}
 	take_turn(s, l, now);
 	s->released++;
@@ -536,7 +540,7 @@ static __always_inline void release_from(struct scope *s, const struct limits *l
 /* A queued attempt asks again. Any waiter may take a turn that is due, unless the turn is another party's. */
 static __always_inline enum verdict attempt_recheck(struct accounting *b, struct attempt *a, __u32 mode, __u64 now)
 {
-	__u8 at = CHARGED;
+	__u64 at = CHARGED;
 
 	touch(b, now);
 	/* There was no room to note its part when it began. */
@@ -546,12 +550,13 @@ static __always_inline enum verdict attempt_recheck(struct accounting *b, struct
 	}
 	if (mode == MODE_ENFORCE) {
 		for_each_charged(i) {
-			if (at == CHARGED && b->scope[i] &&
+			if (at == CHARGED && is_charged(b, i) &&
 			    !(i == CHARGED_HOST ? may_release_at_host(b, a, now)
 						: may_release(b->scope[i], b->limits[i], a, a->place[i], now)))
 				at = i;
 		}
 	}
+	FORGET(at);
 	if (at != CHARGED) {
 		if (at != a->blocked_on) {
 			wait_no_more(b, a);
@@ -564,7 +569,7 @@ static __always_inline enum verdict attempt_recheck(struct accounting *b, struct
 	wait_no_more(b, a);
 	party_leave(b, a);
 	for_each_charged(i) {
-		if (!b->scope[i])
+		if (!is_charged(b, i))
 			continue;
 		leave_queue(b->scope[i], a, is_seen(b, a), now);
 		release_from(b->scope[i], b->limits[i], a, a->place[i], now);

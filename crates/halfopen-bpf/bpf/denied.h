@@ -147,8 +147,9 @@ static __always_inline int is_refused(struct bpf_sock_addr *ctx, struct sender *
 	return meet_rules(who, *rules);
 }
 
-/* Asks without counting; called only in MODE_ENFORCE. */
-static __always_inline int is_denied(struct bpf_sock_addr *ctx, const struct prefix *to)
+/* Asks without counting; called only in MODE_ENFORCE. Not inlined: with its frame, that of connect() would be too deep.
+ */
+static __noinline int is_denied(struct bpf_sock_addr *ctx, const struct prefix *to)
 {
 	struct sender who = { .to = { .bits = DENY_PREFIX_BITS, .policy = policy_now & 1 }, .only_asked = 1 };
 

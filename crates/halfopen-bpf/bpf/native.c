@@ -46,6 +46,7 @@ static struct accounting open_accounting(const struct native_charge *c)
 
 	for (int i = 0; i < CHARGED; i++) {
 		b.scope[i] = c->scope[i];
+		b.charged |= (__u64) !!c->scope[i] << i;
 		b.limits[i] = c->limits[i];
 	}
 	return b;
@@ -108,6 +109,7 @@ __u32 native_begin(const struct native_charge *c, struct attempt *a, __u32 mode,
 	struct accounting b = open_accounting(c);
 
 	settle_all(&b, a, now);
+	tell_first(&b, a);
 	if (attempt_begins_at_once(&b, a, now))
 		return syn_leaves(a, VERDICT_GO, now);
 	return syn_leaves(a, attempt_begin(&b, a, mode, now), now);
@@ -198,6 +200,7 @@ __u32 native_begin_shared(const struct native_charge *c, struct attempt *a, __u3
 	enum verdict verdict;
 
 	settle_shared(&b, a, lock, now);
+	tell_first(&b, a);
 	if (attempt_begins_at_once(&b, a, now))
 		return VERDICT_GO;
 	lock_word(lock);

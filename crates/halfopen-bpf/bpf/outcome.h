@@ -59,8 +59,7 @@ static __always_inline void renew_slot(struct scope *s, const struct limits *l, 
 {
 	if (!slot_is_held(s, slot))
 		take_turn(s, l, now);
-	slot_give_back(s, slot);
-	slot_take(s, l, slot, now);
+	slot_renew(s, l, slot, now);
 }
 
 /* How long a SYN may take from its verdict to egress before its slots are dated anew. Less than the wheel's margin at a
@@ -72,10 +71,9 @@ static __always_inline void attempt_leaves_late(struct accounting *b, struct att
 {
 	touch(b, now);
 	for_each_charged(i) {
-		if (!b->scope[i])
+		if (!is_charged(b, i))
 			continue;
-		slot_give_back(b->scope[i], &a->slot[i]);
-		slot_take(b->scope[i], b->limits[i], &a->slot[i], now);
+		slot_renew(b->scope[i], b->limits[i], &a->slot[i], now);
 	}
 	a->slot_ns = now;
 }
@@ -95,12 +93,13 @@ static __always_inline enum verdict attempt_resend(struct accounting *b, struct 
 	for_each_charged(i) {
 		struct scope *s = b->scope[i];
 
-		if (!s)
+		if (!is_charged(b, i))
 			continue;
 		if (!is_bound(a, mode) || !may)
 			continue;
 		may = i == CHARGED_HOST ? may_resend_at_host(b, a, slot_age, now)
 					: may_resend(s, b->limits[i], &a->slot[i], slot_age, now);
+		FORGET(may);
 	}
 	if (!may)
 		return VERDICT_HOLD;
@@ -109,9 +108,10 @@ static __always_inline enum verdict attempt_resend(struct accounting *b, struct 
 	for_each_charged(i) {
 		struct scope *s = b->scope[i];
 
-		if (!s)
+		if (!is_charged(b, i))
 			continue;
 		aged |= !slot_is_held(s, &a->slot[i]);
+		FORGET(aged);
 		renew_slot(s, b->limits[i], &a->slot[i], now);
 	}
 	if (aged)
@@ -120,7 +120,7 @@ static __always_inline enum verdict attempt_resend(struct accounting *b, struct 
 }
 
 static __always_inline void end_queued(struct scope *s, const struct limits *l, const struct attempt *a, __u32 place,
-				       int seen, enum ending ending, __u64 now)
+				       __u32 seen, enum ending ending, __u64 now)
 {
 	leave_queue(s, a, seen, now);
 	if (is_first(a) && l->first.credit)
@@ -131,7 +131,7 @@ static __always_inline void end_queued(struct scope *s, const struct limits *l, 
 		s->cancelled++;
 }
 
-static __always_inline void end_out(struct scope *s, const struct limits *l, struct slot *slot, int seen,
+static __always_inline void end_out(struct scope *s, const struct limits *l, struct slot *slot, __u32 seen,
 				    enum ending ending, __u64 now)
 {
 	count_out(s, seen, -1);
@@ -159,7 +159,8 @@ static __always_inline void part_cancels(struct accounting *b, const struct atte
 static __always_inline void attempt_end(struct accounting *b, struct attempt *a, enum ending ending, __u64 now)
 {
 	__u32 was = ends(a);
-	int seen = is_seen(b, a), queued = was == ATTEMPT_QUEUED;
+	__u32 seen = is_seen(b, a);
+	int queued = was == ATTEMPT_QUEUED;
 
 	if (was == ATTEMPT_NONE)
 		return;
@@ -173,7 +174,7 @@ static __always_inline void attempt_end(struct accounting *b, struct attempt *a,
 	for_each_charged(i) {
 		struct scope *s = b->scope[i];
 
-		if (!s)
+		if (!is_charged(b, i))
 			continue;
 		if (queued)
 			end_queued(s, b->limits[i], a, a->place[i], seen, ending, now);

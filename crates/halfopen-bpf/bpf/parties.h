@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "abi.h"
+#include "verifier.h"
 
 /* A turn that was not taken for this long is open to all: the waiters that are entitled to it may be late, or gone. */
 #define TURN_FORFEIT_NS 640000000ULL
@@ -23,18 +23,18 @@ static __always_inline __u32 begun_as(const struct party *all, const struct part
 {
 	__u32 before = all->joined - part->join;
 
-	return part->waiters && before < NEWCOMERS ? 1u << (before & (NEWCOMERS - 1)) : 0;
+	return (some(part->waiters) & is_below(before, NEWCOMERS)) << (before & (NEWCOMERS - 1));
 }
 
 /* Whether the party would be a newcomer, were it to begin to wait now. */
-static __always_inline int would_be_newcomer(const struct party *all, const struct party *part, __u64 now)
+static __always_inline __u32 would_be_newcomer(const struct party *all, const struct party *part, __u64 now)
 {
-	return part->served != all->round || now >= part->turn_ns + NEWCOMER_NS;
+	return some(part->served ^ all->round) | (1 - is_before(now, part->turn_ns + NEWCOMER_NS));
 }
 
-static __always_inline int is_latest_newcomer(const struct party *all, const struct party *part)
+static __always_inline __u32 is_latest_newcomer(const struct party *all, const struct party *part)
 {
-	return !!(begun_as(all, part) & all->newcomers & -all->newcomers);
+	return some(begun_as(all, part) & all->newcomers & -all->newcomers);
 }
 
 static __always_inline void round_join(struct party *all, struct party *part, __u64 now)
@@ -59,23 +59,27 @@ static __always_inline void round_leave(struct party *all, struct party *part)
 }
 
 /* Whether the party is a newcomer. One that does not wait yet is judged as if it began to wait now. */
-static __always_inline int is_new(const struct party *all, const struct party *part, __u64 now)
+static __always_inline __u32 is_new(const struct party *all, const struct party *part, __u64 now)
 {
-	return part->waiters ? !!(begun_as(all, part) & all->newcomers) : would_be_newcomer(all, part, now);
+	__u32 waits = some(part->waiters);
+
+	return (waits & some(begun_as(all, part) & all->newcomers)) | ((1 - waits) & would_be_newcomer(all, part, now));
 }
 
-static __always_inline int is_newcomers_turn(const struct party *all, const struct party *part, __u64 now)
+static __always_inline __u32 is_newcomers_turn(const struct party *all, const struct party *part, __u64 now)
 {
-	if (all->owes)
-		return 0;
-	return part->waiters ? is_latest_newcomer(all, part) : would_be_newcomer(all, part, now);
+	__u32 waits = some(part->waiters), is_next;
+
+	is_next = (waits & is_latest_newcomer(all, part)) | ((1 - waits) & would_be_newcomer(all, part, now));
+	return is_next & (1 - some(all->owes));
 }
 
-static __always_inline int is_turn_of(const struct party *all, const struct party *part, __u64 now)
+static __always_inline __u32 is_turn_of(const struct party *all, const struct party *part, __u64 now)
 {
-	if (is_newcomers_turn(all, part, now))
-		return 1;
-	return (!all->newcomers || all->owes) && (!all->unserved || part->served != all->round);
+	__u32 has_others = some(all->newcomers) & (1 - some(all->owes));
+	__u32 was_served = some(all->unserved) & (1 - some(part->served ^ all->round));
+
+	return is_newcomers_turn(all, part, now) | ((1 - has_others) & (1 - was_served));
 }
 
 static __always_inline void round_take(struct party *all, struct party *part, __u64 now)
@@ -106,7 +110,7 @@ static __always_inline __u32 turns_until(const struct party *all, const struct p
  * note them. */
 static __always_inline int may_take(struct party *host, const struct party *top, const struct party *part, __u64 now)
 {
-	if (!top || !part || (is_turn_of(host, top, now) && is_turn_of(top, part, now))) {
+	if (!top || !part || (is_turn_of(host, top, now) & is_turn_of(top, part, now))) {
 		host->offered_ns = 0;
 		return 1;
 	}

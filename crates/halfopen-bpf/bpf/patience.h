@@ -16,8 +16,8 @@
 
 /* How long connect() lasts towards a silent peer. tcp_model_timeout() gives the limit: the sum of timers that double
  * from 1 s up to rto_max. TCP compares only when a timer runs, and its real timers repeat `linear` times before they
- * double. */
-static __always_inline __u32 silent_patience_ms(__u32 syn_count, __u32 linear, __u32 rto_max_ms)
+ * double. Global, for the reason given in accounting.h. */
+__noinline __u32 silent_patience_ms(__u32 syn_count, __u32 linear, __u32 rto_max_ms)
 {
 	__u32 model = 0, step = SYN_TIMER_MS, elapsed, timer, left;
 

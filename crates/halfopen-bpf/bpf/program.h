@@ -194,24 +194,38 @@ static __always_inline struct scope *find_scope(__u32 number, __u64 account)
 }
 
 /* Looks up the scopes with these numbers (0 = none); if `account` is not 0, `own` is that account of the rule's. The
- * host's lock must not be held yet. */
+ * host's lock must not be held yet. Number 0 is the host's, so there is a scope to point to in any case. */
 static __always_inline int open_scopes(struct accounting *b, const struct policy *p, __u32 own, __u64 account,
 				       __u32 interface)
 {
+	struct account_key key = { .id = account };
+	struct scope *s;
+
 	own &= SCOPES - 1;
 	interface &= SCOPES - 1;
-	b->scope[CHARGED_HOST] = host_scope();
-	b->scope[CHARGED_OWN] = own ? find_scope(own, account) : NULL;
-	b->scope[CHARGED_INTERFACE] = interface ? bpf_map_lookup_elem(&scopes, &interface) : NULL;
+	key.scope = own;
+	b->charged = some(own) << CHARGED_OWN | some(interface) << CHARGED_INTERFACE;
 	b->limits[CHARGED_HOST] = &p->limits[0];
 	b->limits[CHARGED_OWN] = limits_of(p, own);
 	b->limits[CHARGED_INTERFACE] = limits_of(p, interface);
 	b->top = NULL;
 	b->part = NULL;
-	if (b->scope[CHARGED_HOST])
-		return 1;
-	count_fault(FAULT_NO_POLICY);
-	return 0;
+	b->scope[CHARGED_HOST] = host_scope();
+	b->scope[CHARGED_OWN] = bpf_map_lookup_elem(&scopes, &own);
+	b->scope[CHARGED_INTERFACE] = bpf_map_lookup_elem(&scopes, &interface);
+	if (!b->scope[CHARGED_HOST] || !b->scope[CHARGED_OWN] || !b->scope[CHARGED_INTERFACE]) {
+		count_fault(FAULT_NO_POLICY);
+		return 0;
+	}
+	if (account) {
+		s = bpf_map_lookup_elem(&accounts, &key);
+		if (s)
+			b->scope[CHARGED_OWN] = s;
+		else
+			b->charged &= ~(1 << CHARGED_OWN);
+	}
+	FORGET(b->charged);
+	return 1;
 }
 
 static __always_inline int is_unreleased(const struct policy *p, const struct scope *s)
@@ -316,34 +330,46 @@ static __always_inline void settle_accounting(struct accounting *b, const struct
 	const __u64 account[CHARGED] = { 0, a->account, 0 };
 
 	for_each_charged(i) {
-		if (b->scope[i] && is_unreleased(p, b->scope[i]))
+		if (is_charged(b, i) && is_unreleased(p, b->scope[i]))
 			release_scope(number[i], account[i], p->released);
-		if (b->scope[i] && slots_are_unsettled(b->scope[i], now))
+		if (is_charged(b, i) && slots_are_unsettled(b->scope[i], now))
 			settle_slots(number[i], account[i]);
-		if (b->scope[i] && grid_or_turns_are_unsettled(b->scope[i], b->limits[i], now))
+		if (is_charged(b, i) && grid_or_turns_are_unsettled(b->scope[i], b->limits[i], now))
 			settle_grid_and_turns(number[i], account[i]);
-		if (b->scope[i] &&
-		    trust_is_unsettled(trust_of(b->scope[i], a), &b->limits[i]->first, credit_bucket_of(a), now))
+		if (!is_charged(b, i) || !b->limits[i]->first.credit)
+			continue;
+		if (trust_is_unsettled(trust_of(b->scope[i], a), &b->limits[i]->first, credit_bucket_of(a), now))
 			settle_trust(number[i], account[i], credit_bucket_of(a));
-		if (b->scope[i] && trust_is_unsettled(trust_beside(b->scope[i], a), &b->limits[i]->first,
-						      credit_bucket_beside(a), now))
+		if (trust_is_unsettled(trust_beside(b->scope[i], a), &b->limits[i]->first, credit_bucket_beside(a),
+				       now))
 			settle_trust(number[i], account[i], credit_bucket_beside(a));
 	}
 }
 
 static __always_inline void find_parties(struct accounting *b, const struct attempt *a)
 {
-	b->top = find_party(a->top, WHOLE_TOP);
-	b->part = find_party(a->top, a->part);
+	struct party *top = find_party(a->top, WHOLE_TOP), *part = find_party(a->top, a->part);
+
+	b->top = top && part ? top : NULL;
+	b->part = top && part ? part : NULL;
 }
 
-/* Looks up what an attempt is charged to, and its parties if it is counted in them. */
-static __always_inline int open_accounting(struct accounting *b, const struct policy *p, const struct attempt *a,
-					   __u64 now)
+/* Looks up what an attempt is charged to, but not its parties. */
+static __always_inline int open_accounts(struct accounting *b, const struct policy *p, const struct attempt *a,
+					 __u64 now)
 {
 	if (!open_scopes(b, p, a->scope, a->account, a->interface))
 		return 0;
 	settle_accounting(b, p, a, now);
+	return 1;
+}
+
+/* The same, and its parties if it is counted in them: only an attempt that is queued is. */
+static __always_inline int open_accounting(struct accounting *b, const struct policy *p, const struct attempt *a,
+					   __u64 now)
+{
+	if (!open_accounts(b, p, a, now))
+		return 0;
 	if (a->flags & ATTEMPT_IN_PARTY)
 		find_parties(b, a);
 	return 1;

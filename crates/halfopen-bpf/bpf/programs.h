@@ -97,18 +97,19 @@ static __always_inline void program_ended_waiting(const struct attempt *a, int t
 	program_waited(count, a, now);
 }
 
-/* Called in connect(), before there is an attempt. */
-static __always_inline void program_refused(struct cgroup *cgroup)
+/* Called in connect(), before there is an attempt. Global, for the reason given in accounting.h. */
+__noinline int program_refused(__u64 cgroup_id)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
-	struct program_key key = { .cgroup_id = cgroup ? cgroup->kn->id : 0, .uid = task->cred->uid.val };
+	struct program_key key = { .cgroup_id = cgroup_id, .uid = task->cred->uid.val };
 	struct program_count *count;
 
 	__builtin_memcpy(key.comm, task->comm, COMM_LEN);
 	count = count_of(&key);
 	if (!count)
-		return;
+		return 0;
 	count->last_ns = bpf_ktime_get_ns();
 	count->last_pid = task->tgid;
 	__sync_fetch_and_add(&count->refused, 1);
+	return 1;
 }

@@ -21,7 +21,7 @@ static __always_inline void attempt_seen(struct accounting *b, struct attempt *a
 	for_each_charged(i) {
 		struct scope *s = b->scope[i];
 
-		if (!s)
+		if (!is_charged(b, i))
 			continue;
 		join_walk(s, host_of(b)->walk);
 		s->seen_queued += queued;
@@ -38,7 +38,7 @@ static __always_inline void attempt_unseen(struct accounting *b, const struct at
 	if (!is_seen(b, a))
 		return;
 	for_each_charged(i) {
-		if (b->scope[i])
+		if (is_charged(b, i))
 			b->scope[i]->seen_out--;
 	}
 }

@@ -65,7 +65,7 @@ static __always_inline enum refusal refusal_of(const struct accounting *b, int m
 	int blocked = 0, full = 0;
 
 	for_each_charged(i) {
-		if (!b->scope[i])
+		if (!is_charged(b, i))
 			continue;
 		blocked |= is_blocked(b->scope[i], &b->limits[i]->first, now);
 		if (i == CHARGED_HOST)
@@ -73,6 +73,8 @@ static __always_inline enum refusal refusal_of(const struct accounting *b, int m
 		else
 			full |= queue_is_full(b->scope[i], b->limits[i]);
 	}
+	FORGET(blocked);
+	FORGET(full);
 	if (blocked)
 		return REFUSAL_BLOCKED;
 	if (full)
@@ -84,7 +86,7 @@ static __always_inline enum refusal refusal_of(const struct accounting *b, int m
 static __always_inline void count_refusal(struct accounting *b, enum refusal refusal)
 {
 	for_each_charged(i) {
-		if (b->scope[i])
+		if (is_charged(b, i))
 			*(refusal == REFUSAL_BLOCKED ? &b->scope[i]->blocked : &b->scope[i]->refused) += 1;
 	}
 }

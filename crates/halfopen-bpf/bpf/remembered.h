@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "abi.h"
+#include "verifier.h"
 
 /* Fingerprints that no key has: the entry is free, or a CPU is writing it. */
 #define PRINT_FREE 0ULL
@@ -57,16 +57,6 @@ static __always_inline struct remembered *entry_at(void *set, __u32 size, __u32 
 static __always_inline int is_past(__u32 until, __u32 now)
 {
 	return (__s32)(until - now) <= 0;
-}
-
-/* Hides a number's origin, so that the compiler makes no branch of it: the verifier would walk both paths. */
-#define HIDE(number) asm volatile("" : "+r"(number))
-
-static __always_inline __u64 is_zero(__u64 number)
-{
-	number |= -number;
-	HIDE(number);
-	return 1 - (number >> 63);
 }
 
 /* The order of readiness: the entry of the same key, then free and expired entries, then all others by how many their

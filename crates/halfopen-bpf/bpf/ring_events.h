@@ -105,7 +105,7 @@ static __always_inline __u8 slots_of(const struct accounting *b, const struct at
 	const struct scope *own = b->scope[CHARGED_OWN];
 	__u8 slots = slot_is_held(host_of(b), &a->slot[CHARGED_HOST]) ? TURN_HOST_SLOT : 0;
 
-	if (own && slot_is_held(own, &a->slot[CHARGED_OWN]))
+	if (is_charged(b, CHARGED_OWN) && slot_is_held(own, &a->slot[CHARGED_OWN]))
 		slots |= TURN_OWN_SLOT;
 	return slots;
 }

@@ -48,8 +48,8 @@ struct {
 	__type(value, struct matching);
 } matchings SEC(".maps");
 
-/* Tries the entries of this CPU first. */
-static __always_inline struct matching *take_matching(void)
+/* Tries the entries of this CPU first. Not inlined: see rules_for_cgroup(). */
+static __noinline struct matching *take_matching(void)
 {
 	__u32 from = bpf_get_smp_processor_id() * 4;
 	struct matching *m;
@@ -134,7 +134,7 @@ static long match_rule(__u32 rule, struct matching **ctx)
 /* Goes down from the root as long as some pattern continues. */
 static __noinline __u64 match_cgroup(struct matching *m, struct cgroup *cgroup)
 {
-	int depth = cgroup->level;
+	int depth = BPF_CORE_READ(cgroup, level);
 	struct cgroup *ancestor;
 
 	for (int level = 1; level <= CGROUP_DEPTH && level <= depth && m->open; level++) {
@@ -168,10 +168,13 @@ static __always_inline int match_patterns(const struct policy *p, __u32 policy, 
 }
 
 /* Neither this function nor the next is inlined: see rules_for_cgroup(). */
-static __noinline void remember_cgroup_rules(__u64 generation, __u64 id, struct cgroup_rules *found)
+static __noinline void remember_cgroup_rules(__u64 generation, __u64 id, const struct cgroup_rules *found)
 {
-	found->seal = seal_of(id, generation, found->rules, found->never_hold);
-	bpf_map_update_elem(&cgroups_known, &id, found, BPF_ANY);
+	/* Linux 6.1 takes no argument of a global function as a map's value. */
+	struct cgroup_rules known = { .rules = found->rules, .never_hold = found->never_hold };
+
+	known.seal = seal_of(id, generation, known.rules, known.never_hold);
+	bpf_map_update_elem(&cgroups_known, &id, &known, BPF_ANY);
 }
 
 static __noinline int recall_cgroup_rules(__u64 generation, __u64 id, struct cgroup_rules *found)
@@ -185,21 +188,32 @@ static __noinline int recall_cgroup_rules(__u64 generation, __u64 id, struct cgr
 	return known->seal == seal_of(id, generation, found->rules, found->never_hold);
 }
 
-static __noinline void find_cgroup_rules(const struct policy *p, __u32 policy, struct cgroup *cgroup,
-					 struct cgroup_rules *found)
+/* The cgroup is given by its address: a global function takes no pointer of the kernel's. Global, for the reason given
+ * in accounting.h. */
+__noinline int find_cgroup_rules(__u32 policy, __u64 address, __u64 id, struct cgroup_rules *found)
 {
-	found->never_hold = p->never_hold.rules ? rules_for_cgroup(policy, cgroup) : 0;
-	if (match_patterns(p, policy, cgroup, &found->rules))
-		remember_cgroup_rules(p->generation, cgroup->kn->id, found);
+	const struct policy *p = &policies[policy & 1];
+	struct cgroup *cgroup = (struct cgroup *)address;
+
+	if (!found)
+		return 0;
+	found->never_hold = p->never_hold.rules ? rules_for_cgroup(policy & 1, cgroup) : 0;
+	if (match_patterns(p, policy & 1, cgroup, &found->rules))
+		remember_cgroup_rules(p->generation, id, found);
+	return 0;
 }
 
 /* The rules that name this cgroup. */
 static __always_inline struct cgroup_rules cgroup_rules_of(const struct policy *p, __u32 policy, struct cgroup *cgroup)
 {
 	struct cgroup_rules found = {};
+	__u64 address;
 
-	if (cgroup && !recall_cgroup_rules(p->generation, cgroup->kn->id, &found))
-		find_cgroup_rules(p, policy, cgroup, &found);
+	/* Copied by a helper, the pointer is a mere number for the verifier. */
+	if (cgroup && !recall_cgroup_rules(p->generation, cgroup->kn->id, &found)) {
+		bpf_probe_read_kernel(&address, sizeof(address), &cgroup);
+		find_cgroup_rules(policy, address, cgroup->kn->id, &found);
+	}
 	return found;
 }
 
@@ -220,13 +234,13 @@ static __always_inline __u64 rules_for(const struct policy *p, __u32 policy, str
 	__u64 rules = p->rules.rules;
 
 	if (rules & ~p->rules.any_user)
-		rules &= p->rules.any_user | rules_for_user(&rule_users, policy, task);
+		rules &= p->rules.any_user | rules_for_user(&rule_users, policy);
 	if (rules & ~p->rules.any_comm)
 		rules &= p->rules.any_comm | rules_for_comm(policy, task);
 	if (rules & ~p->rules.any_cgroup)
 		rules &= p->rules.any_cgroup | cgroup_rules_of(p, policy, cgroup).rules;
 	if (rules & ~p->rules.any_exe)
-		rules &= p->rules.any_exe | rules_for_exe(&rule_exes, policy, task);
+		rules &= p->rules.any_exe | rules_for_exe(&rule_exes, policy);
 	return rules;
 }
 
@@ -234,15 +248,14 @@ static __always_inline __u64 rules_for(const struct policy *p, __u32 policy, str
  * are in no rule, and the result is cached. */
 static __always_inline int is_never_held(const struct policy *p, __u32 policy, struct cgroup *cgroup)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
 	__u64 rules = p->never_hold.rules;
 
 	if (rules & ~p->never_hold.any_cgroup)
 		rules &= p->never_hold.any_cgroup | cgroup_rules_of(p, policy, cgroup).never_hold;
 	if (rules & ~p->never_hold.any_user)
-		rules &= p->never_hold.any_user | rules_for_user(&never_hold_users, policy, task);
+		rules &= p->never_hold.any_user | rules_for_user(&never_hold_users, policy);
 	if (rules & ~p->never_hold.any_exe)
-		rules &= p->never_hold.any_exe | rules_for_exe(&never_hold_exes, policy, task);
+		rules &= p->never_hold.any_exe | rules_for_exe(&never_hold_exes, policy);
 	return rules != 0;
 }
 

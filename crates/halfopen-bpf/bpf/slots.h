@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "abi.h"
+#include "verifier.h"
 
 /* One tick for rounding up, and one because the SYN leaves a little after its slot is taken. */
 #define SLOT_MARGIN_TICKS 2
@@ -110,7 +110,7 @@ _Static_assert((LINGER_MOST_NS >> LINGER_SHIFT) + 3 <= LINGER_BUCKETS, "no bucke
 
 static __always_inline int lingering_is_unsettled(const struct scope *s, __u64 now)
 {
-	return s->lingering && (__u32)(now >> LINGER_SHIFT) != s->linger_tick;
+	return some(s->lingering) & some((__u32)(now >> LINGER_SHIFT) ^ s->linger_tick);
 }
 
 static __always_inline void lingering_ends(struct scope *s, __u64 now)
@@ -213,7 +213,7 @@ static __always_inline void slots_change_grid(struct scope *s, __u32 shift, __u6
 
 static __always_inline int slots_are_unsettled(const struct scope *s, __u64 now)
 {
-	return (slots_in_wheel(s) && now >> s->slot_shift > s->tick) || lingering_is_unsettled(s, now);
+	return (some(slots_in_wheel(s)) & is_before(s->tick, now >> s->slot_shift)) | lingering_is_unsettled(s, now);
 }
 
 /* Together with slots_turn() before it, brings the wheel up to now. Called before anything else in this header. */
@@ -252,9 +252,8 @@ static __always_inline __u64 expiry_of(const struct scope *s, const struct limit
 
 /* Called with the lock held. A count that the bucket still holds from an earlier rotation came too late for the wheel's
  * turn, and is dropped. */
-static __always_inline void slot_take(struct scope *s, const struct limits *l, struct slot *slot, __u64 now)
+static __always_inline void slot_take_until(struct scope *s, struct slot *slot, __u64 tick)
 {
-	__u64 tick = expiry_of(s, l, now);
 	__u32 *bucket = bucket_of(s, tick), was = bucket_now(bucket);
 
 	slot->tick = tick;
@@ -264,6 +263,11 @@ static __always_inline void slot_take(struct scope *s, const struct limits *l, s
 		__sync_fetch_and_add(bucket, 1);
 	else
 		count_slots(s, -(__s64)(__sync_lock_test_and_set(bucket, rotation_of(tick) | 1) & BUCKET_COUNT));
+}
+
+static __always_inline void slot_take(struct scope *s, const struct limits *l, struct slot *slot, __u64 now)
+{
+	slot_take_until(s, slot, expiry_of(s, l, now));
 }
 
 /* Takes a slot off the bucket of that tick, unless the wheel has done so. If every try fails, the slot expires in its
@@ -318,12 +322,32 @@ static __always_inline void slot_give_back(struct scope *s, struct slot *slot)
 	slot->tick = 0;
 }
 
+/* Adds one slot to the word unless it is at the limit or closed. Global, for the reason given at bucket_gives(). */
+__noinline int takes_one(__u64 *slots, __u64 half_open)
+{
+	__u64 was, found;
+
+	if (!slots)
+		return 0;
+	was = *(volatile __u64 *)slots;
+	for (int i = 0; i < EXCHANGES_TRIED; i++) {
+		/* A closed word is above every limit. */
+		if (was >= half_open)
+			return 0;
+		found = __sync_val_compare_and_swap(slots, was, was + 1);
+		if (found == was)
+			return 1;
+		was = found;
+	}
+	return 0;
+}
+
 /* Takes a slot without the lock if nothing stands in the way: a slot is free, no CPU decides with the lock held, and
  * the wheel was turned in this tick. Returns whether it took one. */
 static __always_inline int slot_take_at_once(struct scope *s, const struct limits *l, struct slot *slot, __u64 now)
 {
-	__u64 was = *(volatile __u64 *)&s->slots, found, tick;
 	__u32 *bucket;
+	__u64 tick;
 
 	if (s->slot_shift != l->slot_shift || now >> s->slot_shift != *(volatile __u64 *)&s->tick)
 		return 0;
@@ -331,18 +355,20 @@ static __always_inline int slot_take_at_once(struct scope *s, const struct limit
 	bucket = bucket_of(s, tick);
 	if (!is_of_rotation(bucket_now(bucket), tick))
 		return 0;
-	for (int i = 0; i < EXCHANGES_TRIED; i++) {
-		/* A closed word is above every limit. */
-		if (was >= l->half_open)
-			return 0;
-		found = __sync_val_compare_and_swap(&s->slots, was, was + 1);
-		if (found == was) {
-			slot->tick = tick;
-			slot->grid = s->grid;
-			__sync_fetch_and_add(bucket, 1);
-			return 1;
-		}
-		was = found;
-	}
-	return 0;
+	if (!takes_one(&s->slots, l->half_open))
+		return 0;
+	slot->tick = tick;
+	slot->grid = s->grid;
+	__sync_fetch_and_add(bucket, 1);
+	return 1;
+}
+
+/* Called with the lock held. The expiry comes first, so that the verifier does not walk it after each of the tries. */
+static __always_inline void slot_renew(struct scope *s, const struct limits *l, struct slot *slot, __u64 now)
+{
+	__u64 tick = expiry_of(s, l, now);
+
+	HIDE(tick);
+	slot_give_back(s, slot);
+	slot_take_until(s, slot, tick);
 }

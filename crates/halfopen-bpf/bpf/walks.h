@@ -54,6 +54,17 @@ static __always_inline void finish_walk_of(struct scope *host, struct scope *s)
 		count_fault(FAULT_RECONCILED);
 }
 
+/* Global, for the reason given in accounting.h. */
+__noinline int finish_walk_of_scope(__u32 number)
+{
+	struct scope *host = host_scope(), *s = bpf_map_lookup_elem(&scopes, &number);
+
+	if (!host || !s)
+		return 0;
+	finish_walk_of(host, s);
+	return 1;
+}
+
 static long finish_walk_of_account(struct bpf_map *map, struct account_key *key, struct scope *s, void *ctx)
 {
 	struct scope *host = host_scope();
@@ -67,19 +78,12 @@ static long finish_walk_of_account(struct bpf_map *map, struct account_key *key,
  * walk. */
 static __always_inline void finish_walk(void)
 {
-	struct scope *host, *s;
-	__u32 key = 0;
+	struct scope *host = host_scope();
 
-	host = bpf_map_lookup_elem(&scopes, &key);
 	if (!host)
 		return;
-	for (__u32 i = 0; i < SCOPES; i++) {
-		key = i;
-		s = bpf_map_lookup_elem(&scopes, &key);
-		if (!s)
-			return;
-		finish_walk_of(host, s);
-	}
+	for (__u32 i = 0; i < SCOPES; i++)
+		finish_walk_of_scope(i);
 	bpf_for_each_map_elem(&accounts, finish_walk_of_account, NULL, 0);
 	bpf_spin_lock(&host->lock);
 	walk_is_over(host);
@@ -93,7 +97,7 @@ __noinline int accounting_see(__u64 cookie)
 	struct attempt *a = find_record(cookie);
 	struct accounting b;
 
-	if (!a || a->state == ATTEMPT_NONE || !open_accounting(&b, policy_in_force(), a, bpf_ktime_get_ns()))
+	if (!a || a->state == ATTEMPT_NONE || !open_accounts(&b, policy_in_force(), a, bpf_ktime_get_ns()))
 		return 0;
 	bpf_spin_lock(&host_of(&b)->lock);
 	attempt_seen(&b, a);
