@@ -2,10 +2,11 @@
 CARGO ?= cargo
 HALFOPEN := $(CURDIR)/target/release/halfopen
 BENCH := target/release/halfopen-bench
-# Not a member of the workspace.
+# Not members of the workspace.
 LIBP2P_NODE := crates/bench/libp2p-node/Cargo.toml
+FUZZ := crates/fuzz/Cargo.toml
 
-.PHONY: build run test test-long test-sanitized test-faults bench bench-peers bench-programs lint deb test-package
+.PHONY: build run test test-long test-kernels test-sanitized test-faults fuzz bench bench-peers bench-programs lint deb test-package
 
 build:
 	tools/packages build
@@ -32,6 +33,22 @@ test-long:
 	tools/packages test
 	tools/packages peers
 	$(XTASK) test long
+	tools/packages fuzz
+	tools/fuzz 10
+
+# On other kernels, in a virtual machine: docs/measurements/kernels.md. Each as tools/kernel-test/kernel takes it.
+KERNELS ?= 6.1 6.12 newest
+test-kernels:
+	tools/packages build
+	tools/packages test
+	tools/kernel-test/lane --page docs/measurements/kernels.md $(KERNELS)
+
+# Each reader of bytes from outside for so long. What it finds is in target/fuzz.
+FUZZ_SECONDS ?= 300
+fuzz:
+	tools/packages build
+	tools/packages fuzz
+	tools/fuzz $(FUZZ_SECONDS)
 
 # The headers that decide, under the address and undefined-behaviour sanitizers. The address sanitizer must be loaded first.
 SANITIZER = $(shell realpath $$(gcc -print-file-name=libasan.so))
@@ -76,13 +93,16 @@ lint:
 	tools/packages build
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path $(LIBP2P_NODE) --check
+	$(CARGO) fmt --manifest-path $(FUZZ) --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked --manifest-path $(LIBP2P_NODE) --target-dir target/libp2p-node -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --locked --no-deps --workspace --document-private-items
 	tools/packages lint
 	clang-format --dry-run -Werror crates/halfopen-bpf/bpf/*.[ch]
 	command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
 	$(CARGO) deny check
 	$(CARGO) deny --manifest-path $(LIBP2P_NODE) check
+	$(CARGO) deny --manifest-path $(FUZZ) check
 
 # The Debian package; its path is the last line.
 deb:

@@ -20,6 +20,11 @@ fn main() {
         println!("cargo::rustc-link-arg=-lasan");
         println!("cargo::rustc-link-arg=-lubsan");
     }
+    println!("cargo::rerun-if-env-changed=HALFOPEN_FUZZ");
+    if env::var_os("HALFOPEN_FUZZ").is_some() {
+        native.compiler("clang").flag("-fsanitize-coverage=inline-8bit-counters,pc-table,trace-cmp");
+        native.flag("-fsanitize=undefined").flag("-fsanitize-trap=all");
+    }
     native.compile("halfopen_native");
     bind("abi.h", |builder| builder.allowlist_file(".*/abi\\.h"));
     bind("native.h", |builder| {
