@@ -24,7 +24,7 @@ pub(super) const NOBODY_S: u64 = 0;
 /// The most descriptors in a message.
 const DESCRIPTORS: usize = 2;
 
-/// A request, or an answer, with the request's number, counted from 1; [`NOBODY_S`] if it answers no request.
+/// A request, or an answer, with the request's number, counted from 1; 0 if it answers no request.
 #[allow(missing_docs, reason = "the names are those of the message")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
