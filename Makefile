@@ -2,10 +2,12 @@
 CARGO ?= cargo
 HALFOPEN := $(CURDIR)/target/release/halfopen
 BENCH := target/release/halfopen-bench
-# Not a member of the workspace.
+# Not members of the workspace.
 LIBP2P_NODE := crates/bench/libp2p-node/Cargo.toml
+FUZZ := crates/fuzz/Cargo.toml
 
-.PHONY: build run test test-long test-mutants test-sanitized test-faults reference bench bench-peers bench-programs lint deb test-package
+.PHONY: build run test test-long test-kernels test-mutants test-sanitized test-faults fuzz reference bench bench-peers bench-programs lint deb \
+	test-package
 
 build:
 	tools/packages build
@@ -33,6 +35,22 @@ test-long:
 	tools/packages peers
 	$(XTASK) test long
 	$(XTASK) mutate headers --sample 20
+	tools/packages fuzz
+	tools/fuzz 10
+
+# On other kernels, in a virtual machine: docs/measurements/kernels.md. Each as tools/kernel-test/kernel takes it.
+KERNELS ?= 6.1 6.12 newest
+test-kernels:
+	tools/packages build
+	tools/packages test
+	tools/kernel-test/lane --page docs/measurements/kernels.md $(KERNELS)
+
+# Each reader of bytes from outside for so long. What it finds is in target/fuzz.
+FUZZ_SECONDS ?= 300
+fuzz:
+	tools/packages build
+	tools/packages fuzz
+	tools/fuzz $(FUZZ_SECONDS)
 
 # Tests of the tests, for hours: every small change of the headers that decide, and a part of those of the Rust that
 # decides (MUTANTS = which of how many parts). A test must fail for each; see docs/measurements/mutation.md.
@@ -95,13 +113,16 @@ lint:
 	tools/packages build
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path $(LIBP2P_NODE) --check
+	$(CARGO) fmt --manifest-path $(FUZZ) --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked --manifest-path $(LIBP2P_NODE) --target-dir target/libp2p-node -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --locked --no-deps --workspace --document-private-items
 	tools/packages lint
 	clang-format --dry-run -Werror crates/halfopen-bpf/bpf/*.[ch]
 	command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
 	$(CARGO) deny check
 	$(CARGO) deny --manifest-path $(LIBP2P_NODE) check
+	$(CARGO) deny --manifest-path $(FUZZ) check
 
 # The Debian package; its path is the last line.
 deb:

@@ -20,6 +20,11 @@ fn main() {
         println!("cargo::rustc-link-arg=-lasan");
         println!("cargo::rustc-link-arg=-lubsan");
     }
+    println!("cargo::rerun-if-env-changed=HALFOPEN_FUZZ");
+    if env::var_os("HALFOPEN_FUZZ").is_some() {
+        native.compiler("clang").flag("-fsanitize-coverage=inline-8bit-counters,pc-table,trace-cmp");
+        native.flag("-fsanitize=undefined").flag("-fsanitize-trap=all");
+    }
     if env::var_os("CARGO_FEATURE_NATIVE_AT_RUN_TIME").is_some() {
         link_at_run_time(&mut native);
     } else {

@@ -1,7 +1,7 @@
 //! The kernel part of halfopen and a safe interface to it: load, attach, write the policy, read the ledger
 //! and the events, let all attempts go.
 //!
-//! From the ground up: [`error`] and `abi` (what `bpf/abi.h` says), `sys` (cgroups, namespaces, executables),
+//! From the ground up: `error` and `abi` (what `bpf/abi.h` says), `sys` (cgroups, namespaces, executables),
 //! `settings`, `encode` (from settings to maps), `decode` (from maps and the ring buffer to records), `load`,
 //! `limiter`, `probe`.
 //!

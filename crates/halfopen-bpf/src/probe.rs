@@ -90,8 +90,8 @@ fn bpffs() -> Finding {
     match rustix::fs::statfs("/sys/fs/bpf") {
         Ok(fs) if fs.f_type == BPF_FS_MAGIC => Finding::Good(String::new()),
         _ => Finding::Degraded(
-            "/sys/fs/bpf is no bpf file system: the limit holds, but could not outlive its process \
-             (mount -t bpf bpf /sys/fs/bpf)"
+            "/sys/fs/bpf is no bpf file system: with persist = true, `halfopen run` would fail to start; without, the \
+             limit holds (to mount one: mount -t bpf bpf /sys/fs/bpf)"
                 .to_owned(),
         ),
     }

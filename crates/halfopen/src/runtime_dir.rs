@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// The environment variable that names another directory than [`DEFAULT`].
+/// The environment variable that names another directory than `/run/halfopen`.
 pub const VARIABLE: &str = "HALFOPEN_RUN_DIR";
 const DEFAULT: &str = "/run/halfopen";
 

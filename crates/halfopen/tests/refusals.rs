@@ -122,7 +122,9 @@ fn without_a_bpf_file_system_the_limit_holds() {
     let doctor = said(Command::new(&program).arg("doctor").arg("--cgroup").arg(lab.cgroup().path()));
     assert_eq!(doctor.code, Some(0), "{doctor:?}");
     assert!(
-        doctor.out.contains("degraded  bpf file system: /sys/fs/bpf is no bpf file system"),
+        doctor
+            .out
+            .contains("degraded  bpf file system: /sys/fs/bpf is no bpf file system: with persist = true"),
         "{doctor:?}"
     );
 }

@@ -1,7 +1,7 @@
 //! The workloads of `testkit::workload` carried out with real programs on the running kernel, each in a lab of its own,
 //! with one limiter or another.
 //!
-//! A [`Limiter`] can be put into a lab; [`carry_out`] does that, has the workload's dialers dial, and returns the
+//! A [`Limiter`] can be put into a lab; [`carry_out()`] does that, has the workload's dialers dial, and returns the
 //! [`Run`]: what a recording of the wire and the dialers themselves have shown. [`work_off`] runs many of them side by
 //! side.
 

@@ -35,7 +35,7 @@ pub(crate) fn contact(number: u8) -> Contact {
     }
 }
 
-/// The program; its name ends at the first zero, and is [escaped](crate::sys::text::escaped).
+/// The program; its name ends at the first zero, and is [`escaped`].
 pub(crate) fn program(pid: u32, uid: u32, comm: [c_char; 16], cgroup_id: u64) -> Program {
     Program { pid, uid, comm: escaped(&abi::before_zero(&comm)), cgroup_id }
 }

@@ -260,7 +260,7 @@ impl Limiter {
 
     /// Ends enforcement: has `restore` give every held socket its own options back, then detaches and unloads
     /// everything. `restore` gets the link of the walk that does so; see [`crate::restore_everywhere`]. The
-    /// caller must remove the pins ([`remove_pins`]): that may need rights that this process has given up.
+    /// caller must remove the pins ([`remove_pins`](crate::remove_pins)): that may need rights that this process has given up.
     ///
     /// # Errors
     /// If the policy cannot be written; enforcement ends all the same.

@@ -24,17 +24,18 @@ pub(super) const NOBODY_S: u64 = 0;
 /// The most descriptors in a message.
 const DESCRIPTORS: usize = 2;
 
-/// A request, or an answer, with the request's number, counted from 1; [`NOBODY_S`] if it answers no request.
+/// A request, or an answer, with the request's number, counted from 1; 0 if it answers no request.
+#[allow(missing_docs, reason = "the names are those of the message")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Numbered<T> {
+pub struct Numbered<T> {
     pub number: u64,
     pub message: T,
 }
 
 /// What came from the other side.
 #[derive(Debug)]
-pub(super) enum Received<T> {
+pub enum Received<T> {
     /// A message, with descriptors.
     Message(Numbered<T>, Vec<OwnedFd>),
     /// Something that is not a message, and why it is not.
@@ -44,9 +45,10 @@ pub(super) enum Received<T> {
 }
 
 /// What the daemon asks for.
+#[allow(missing_docs, reason = "the names are those of the message")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub(super) enum Request {
+pub enum Request {
     /// [`Reply::RawSocket`].
     RawSocket { pid: u32, netns: u64, family: Family },
     /// [`Reply::Restored`]; with the descriptor of the iterator's link.
@@ -74,9 +76,10 @@ pub(super) enum Request {
 }
 
 /// What the privileged helper answers.
+#[allow(missing_docs, reason = "the names are those of the message")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub(super) enum Reply {
+pub enum Reply {
     /// The request is carried out.
     Done,
     /// With the socket.
@@ -104,17 +107,19 @@ pub(super) enum Reply {
 }
 
 /// [`IpFamily`] in a message.
+#[allow(missing_docs, reason = "the names are those of the message")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Family {
+pub enum Family {
     V4,
     V6,
 }
 
 /// Why a request failed, as far as the daemon treats the reasons differently.
+#[allow(missing_docs, reason = "the names are those of the message")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Kind {
+pub enum Kind {
     NotFound,
     TimedOut,
     Other,
@@ -159,7 +164,10 @@ impl From<io::ErrorKind> for Kind {
 }
 
 /// Sends `message` with `descriptors`.
-pub(super) fn send<T: Serialize>(
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidInput`] for one that is too long; else the socket's.
+pub fn send<T: Serialize>(
     socket: BorrowedFd<'_>,
     message: &Numbered<T>,
     descriptors: &[BorrowedFd<'_>],
@@ -182,7 +190,10 @@ pub(super) fn send<T: Serialize>(
 }
 
 /// Waits for a message.
-pub(super) fn receive<T: DeserializeOwned>(socket: BorrowedFd<'_>) -> io::Result<Received<T>> {
+///
+/// # Errors
+/// The socket's.
+pub fn receive<T: DeserializeOwned>(socket: BorrowedFd<'_>) -> io::Result<Received<T>> {
     let mut bytes = vec![0; LONGEST];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);

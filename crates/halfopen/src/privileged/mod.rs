@@ -4,7 +4,7 @@
 
 pub mod exec_cgroup;
 pub mod keeper;
-mod message;
+pub mod message;
 pub mod serving;
 
 use crate::config::Disk;

@@ -11,6 +11,7 @@ pub use found::{Test, programs};
 use pool::{Outcome, run_all};
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,12 @@ pub struct Arguments {
     /// So many at a time
     #[arg(long, default_value_t = 5)]
     at_once: usize,
+    /// Build them, write them to this file and run none
+    #[arg(long)]
+    write_list: Option<PathBuf>,
+    /// Run those of such a file, and build nothing
+    #[arg(long, conflicts_with = "write_list")]
+    listed: Option<PathBuf>,
 }
 
 /// Which tests.
@@ -33,7 +40,9 @@ pub enum Lane {
     Quick,
     /// The others: attacks, faults, refusals, budgets, soak, stubs, whole workloads
     Long,
-    /// Both
+    /// What another kernel may change: those of the quick lane that run the program, and the attacks
+    Kernel,
+    /// The quick and the long one
     All,
 }
 
@@ -64,9 +73,11 @@ const LONG: [&str; 20] = [
 impl Lane {
     fn has(self, test: &Test) -> bool {
         let is_long = LONG.contains(&test.program.as_str());
+        let runs_halfopen = test.package == "halfopen" && test.function.is_some();
         match self {
             Self::Quick => !is_long,
             Self::Long => is_long,
+            Self::Kernel => runs_halfopen && (!is_long || test.program == "attacks"),
             Self::All => true,
         }
     }
@@ -75,6 +86,7 @@ impl Lane {
         match self {
             Self::Quick => "quick",
             Self::Long => "long",
+            Self::Kernel => "kernel",
             Self::All => "both lanes",
         }
     }
@@ -82,12 +94,20 @@ impl Lane {
 
 /// Runs the tests of a lane. The last line says what passed, failed and was skipped.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let tests = find().context("building and listing the tests")?;
+    let tests = match &arguments.listed {
+        Some(file) => read_list(file).with_context(|| format!("reading the tests in {}", file.display()))?,
+        None => find().context("building and listing the tests")?,
+    };
     let asked = |test: &Test| {
         arguments.lane.has(test)
             && (arguments.names.is_empty() || arguments.names.iter().any(|name| test.name().contains(name)))
     };
     let tests: Vec<Test> = tests.into_iter().filter(asked).collect();
+    if let Some(file) = &arguments.write_list {
+        let list = serde_json::to_vec(&tests)?;
+        fs::write(file, list).with_context(|| format!("writing the tests to {}", file.display()))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let skips = std::env::temp_dir().join(format!("halfopen-skips-{}", std::process::id()));
     fs::write(&skips, "").with_context(|| format!("making {}", skips.display()))?;
     let began = Instant::now();
@@ -126,6 +146,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         minutes(began.elapsed())
     );
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn read_list(file: &Path) -> Result<Vec<Test>> {
+    Ok(serde_json::from_slice(&fs::read(file)?)?)
 }
 
 fn minutes(time: Duration) -> String {
