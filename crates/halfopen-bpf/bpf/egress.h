@@ -46,13 +46,20 @@ static __always_inline int timer_has_run(struct bpf_sock *sk)
  * translated it. A source route was judged by itself. */
 static __always_inline int goes_elsewhere(const struct attempt *a, const struct packet *packet, __u16 port)
 {
-	if (a->state == ATTEMPT_NONE || a->flags & ATTEMPT_ROUTED || packet->protocol != IPPROTO_TCP)
+	if (a->state == ATTEMPT_NONE || a->flags & ATTEMPT_ROUTED)
 		return 0;
 	return a->port != port || half_of(a->addr) != half_of(packet->far.addr) ||
 	       half_of(a->addr + 8) != half_of(packet->far.addr + 8);
 }
 
-enum syn { NO_SYN, SYN, SYN_ELSEWHERE };
+enum syn { NO_SYN = 0, SYN = 1, SYN_ELSEWHERE };
+
+/* Whether the next segment of an attempt is its first SYN, or TCP's timer may have run since the last one. */
+static __always_inline int is_syn_due(const struct attempt *a)
+{
+	return !a || a->state != ATTEMPT_OUT || a->flags & ATTEMPT_DECIDED ||
+	       bpf_ktime_get_ns() - a->last_syn_ns >= SYN_GAP_NS;
+}
 
 /* Whether this segment asks for a connection. One whose headers cannot be read counts as one that does. Global, for the
  * reason given in accounting.h. */
@@ -61,7 +68,11 @@ __noinline int is_syn(struct __sk_buff *skb, const struct attempt *a)
 	struct packet packet = {};
 	__u8 tcp[TCP_FLAGS + 1];
 
-	if (!read_packet(skb, 1, &packet) || bpf_skb_load_bytes(skb, packet.transport, tcp, sizeof(tcp)))
+	if (!read_packet(skb, 1, &packet))
+		return SYN;
+	if (packet.protocol != IPPROTO_TCP)
+		return wrapped_asks_to_connect(packet.protocol, a && a->state == ATTEMPT_QUEUED, is_syn_due(a));
+	if (bpf_skb_load_bytes(skb, packet.transport, tcp, sizeof(tcp)))
 		return SYN;
 	if (!asks_to_connect(tcp[TCP_FLAGS]))
 		return NO_SYN;

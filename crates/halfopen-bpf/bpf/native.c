@@ -512,6 +512,11 @@ int native_is_younger(__u64 at, __u64 now, __u64 than_ns)
 	return is_younger(at, now, than_ns);
 }
 
+int native_wrapped_asks_to_connect(__u8 protocol, int waits, int is_due)
+{
+	return wrapped_asks_to_connect(protocol, waits, is_due);
+}
+
 int native_asks_to_connect(__u8 flags)
 {
 	return asks_to_connect(flags);

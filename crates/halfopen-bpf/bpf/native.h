@@ -65,6 +65,7 @@ __u64 native_named_for_ns(__u32 ttl_s, __u64 least_ns);
 int native_is_of_many(const __u8 addr[16]);
 int native_is_younger(__u64 at, __u64 now, __u64 than_ns);
 int native_asks_to_connect(__u8 flags);
+int native_wrapped_asks_to_connect(__u8 protocol, int waits, int is_due);
 int native_is_answer_to_stray(__u8 flags);
 int native_acts_for_program(int by_kernel, int cgroup_level, int is_mptcp, int is_smc);
 int native_can_be_woken_in_time(__u64 interval_ns);

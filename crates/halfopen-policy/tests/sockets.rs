@@ -1,6 +1,6 @@
 //! Which sockets and segments are a program's, and which the kernel's own.
 
-use halfopen_policy::segments::{asks_to_connect, is_answer_to_stray};
+use halfopen_policy::segments::{asks_to_connect, is_answer_to_stray, wrapped_asks_to_connect};
 use halfopen_policy::whose::MadeAs;
 
 const FIN: u8 = 1;
@@ -36,6 +36,19 @@ fn only_a_bare_syn_asks_for_a_connection() {
         for none in [0, ACK, RST, FIN, SYN | ACK, SYN | RST, RST | ACK, SYN | RST | ACK] {
             assert!(!asks_to_connect(none | more), "{:#x}", none | more);
         }
+    }
+}
+
+/// ESP, AH and IPComp hide the flags. A tunnel's packet has a segment in it that was judged before.
+#[test]
+fn what_ipsec_has_sealed_is_a_syn_when_one_is_due() {
+    for sealed in [50, 51, 108] {
+        assert!(wrapped_asks_to_connect(sealed, false, true));
+        assert!(!wrapped_asks_to_connect(sealed, false, false));
+    }
+    for tunnel in [4, 17, 41, 47] {
+        assert!(!wrapped_asks_to_connect(tunnel, false, true));
+        assert!(wrapped_asks_to_connect(tunnel, true, false), "what waits sends nothing");
     }
 }
 
