@@ -72,7 +72,7 @@ pub enum Step {
     RaiseQueue,
     /// Wait until there are more counts.
     WatchOn,
-    /// Enforce on trial: `halfopen enforce --for`.
+    /// Enforce on trial: `halfopen enforce --for 10m`.
     TryEnforcing,
     /// End the trial: `halfopen enforce --confirm`, or `--cancel`.
     Confirm,

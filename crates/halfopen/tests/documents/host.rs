@@ -56,7 +56,8 @@ impl Host {
         if let Some(scan) = command.strip_prefix("systemd-run --unit=scan ") {
             return Some(self.scan(scan));
         }
-        let is_run = command == "halfopen run" || command.starts_with("halfopen run ");
+        let is_run = command == "halfopen run"
+            || (command.starts_with("halfopen run ") && !command.ends_with("--help"));
         if is_run || !(command.starts_with("halfopen ") || command.starts_with("rm ")) {
             return None;
         }
@@ -72,10 +73,13 @@ impl Host {
         let pid = running.waiting.pid().to_string();
         let words = [
             ("why 2244", format!("why {pid}")),
+            ("why 4242", format!("why {pid}")),
+            ("./halfopen.toml", "/etc/halfopen/halfopen.toml".into()),
             ("PID", pid),
             ("ADDR", "198.18.1.33".into()),
             ("ACCOUNT", format!("'adaptive[{ACCOUNT}]'")),
             (ACCOUNT, account.clone()),
+            ("COMMAND", "run".into()),
             ("KEY VALUE", "half_open 300".into()),
             ("KEY", "half_open".into()),
             ("preset NAME", "preset adaptive".into()),
@@ -87,8 +91,12 @@ impl Host {
         if MENTIONED.contains(&command) {
             typed.push_str(" --help");
         }
-        if command.starts_with("halfopen enforce --for ") {
-            typed = format!("halfopen set mode audit; {typed}");
+        match command.strip_prefix("halfopen enforce ") {
+            Some("--confirm") => {
+                typed = format!("halfopen set mode audit; halfopen enforce --for 10m; {typed}");
+            }
+            Some(_) if command.contains(" --for ") => typed = format!("halfopen set mode audit; {typed}"),
+            _ => {}
         }
         // These go on until they are interrupted; `timeout` then ends with 124.
         if typed.contains("--follow") || typed.contains("nmap") {

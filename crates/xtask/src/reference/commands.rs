@@ -31,7 +31,7 @@ fn section(page: &mut String, command: &Command) {
     let about = styled(command.get_long_about().or(command.get_about()));
     let usage = command.clone().render_usage().to_string();
     let usage = usage.trim_start_matches("Usage: ");
-    let _ = write!(page, "## halfopen {}\n\n{about}\n\n```\n{usage}\n```\n\n", command.get_name());
+    let _ = write!(page, "## halfopen {}\n\n{about}\n\n```text\n{usage}\n```\n\n", command.get_name());
     let arguments: Vec<&Arg> = command.get_arguments().filter(|argument| is_own(argument)).collect();
     if !arguments.is_empty() {
         let rows =
@@ -49,7 +49,7 @@ fn section(page: &mut String, command: &Command) {
         }
         let examples: Vec<&str> = examples.iter().map(|line| line.trim_start_matches("Example: ")).collect();
         if examples != [usage] {
-            let _ = write!(page, "```\n{}\n```\n\n", examples.join("\n"));
+            let _ = write!(page, "```sh\n{}\n```\n\n", examples.join("\n"));
         }
     }
 }

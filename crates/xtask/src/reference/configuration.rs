@@ -31,7 +31,7 @@ pub fn page() -> String {
     }
     for kind in &KINDS {
         let (table, example) = (kind.table.written(), kind.example);
-        text.extend([format!("\n## {table}\n{}\n```\n{table}\n{example}\n```\n", paragraphs(kind.doc))]);
+        text.extend([format!("\n## {table}\n{}\n```toml\n{table}\n{example}\n```\n", paragraphs(kind.doc))]);
         text += "\n### name\nThe rule's name, by which a later file, `get` and `set` find it.\n";
         for key in tables::keys(kind.table).into_iter().filter(|key| key.table == kind.table) {
             text += &section(key, &presets);

@@ -46,7 +46,7 @@ fn section(page: &mut String, kind: &Kind) {
     ];
     *page += &table(["", ""], rows);
     let examples: Vec<String> = examples(kind.id).iter().map(ToString::to_string).collect();
-    let _ = write!(page, "```\n{}\n```\n\n", examples.join("\n"));
+    let _ = write!(page, "```text\n{}\n```\n\n", examples.join("\n"));
 }
 
 /// A moment of the example.

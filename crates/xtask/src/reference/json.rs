@@ -23,7 +23,7 @@ const COMMANDS: [(&str, &str); 5] = [
     ("halfopen status --json", "Status"),
     ("halfopen events --json", "Event"),
     ("halfopen report --json", "Report"),
-    ("halfopen why --json", "Why"),
+    ("halfopen why --json PID", "Why"),
     ("halfopen doctor --json", "Doctor"),
 ];
 
