@@ -85,11 +85,8 @@ fn an_address_that_was_tried_on_one_port_is_a_first_contact_on_another() {
     tried.await_all_done(PATIENCE).unwrap();
     let there = first_contacts() - before;
     let _scan = dial(&lab, &on_port(&hosts.of(HostKind::Dead), SSH));
-    let waiting = until("the scan to be held", PATIENCE, || {
-        let queued = limiter.status().unwrap().host.queued;
-        (queued > 0).then_some(queued)
-    });
-    assert!(there > 40 && waiting >= 30, "{there} were tried, {waiting} wait");
+    limiter.await_status("a third to wait", PATIENCE, |status| status.host.queued >= 30).unwrap();
+    assert!(there > 40, "{there} were tried");
 }
 
 /// Who dials an address again while the first dial of it is out reaches nobody new, though that one had to wait.
