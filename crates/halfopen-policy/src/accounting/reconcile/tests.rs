@@ -1,7 +1,7 @@
 //! A walk over all live attempts repairs counters that have drifted, also while attempts begin, change and
 //! end.
 
-use crate::{Accounting, AttemptId, Ending, Limits, Mode, Origin, Rate, ScopeId, Verdict};
+use crate::{Accounting, AttemptId, Ending, FirstContact, Limits, Mode, Origin, Rate, ScopeId, Verdict};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -10,7 +10,8 @@ use std::time::Duration;
 
 #[derive(Debug, Clone)]
 enum Act {
-    Begin(Index),
+    /// In which scope, and whether its address is unknown.
+    Begin(Index, bool),
     Timer(Index),
     End(Index, Ending),
     See(Index),
@@ -19,7 +20,7 @@ enum Act {
 fn some_act() -> impl Strategy<Value = Act> {
     let ending = select(&[Ending::Established, Ending::TimedOut, Ending::Other][..]);
     prop_oneof![
-        4 => any::<Index>().prop_map(Act::Begin),
+        4 => any::<(Index, bool)>().prop_map(|(at, first)| Act::Begin(at, first)),
         3 => any::<Index>().prop_map(Act::Timer),
         2 => (any::<Index>(), ending).prop_map(|(at, ending)| Act::End(at, ending)),
         4 => any::<Index>().prop_map(Act::See),
@@ -29,13 +30,17 @@ fn some_act() -> impl Strategy<Value = Act> {
 fn some_limits() -> impl Strategy<Value = Limits> {
     let slot_life = select(&[100, 1_000, 1_500, 21_000][..]);
     let drain = select(&[None, Some(1), Some(10), Some(1_000)][..]);
-    (0..8u32, slot_life, drain, any::<bool>()).prop_map(|(half_open, slot_life, drain, strict)| Limits {
-        half_open: Some(half_open),
-        slot_life: Duration::from_millis(slot_life),
-        drain: drain.and_then(|releases| Rate::new(releases, Duration::from_secs(1))),
-        strict,
-        ..Limits::xp_sp2()
-    })
+    let credit = select(&[None, Some(1), Some(4)][..]);
+    (0..8u32, slot_life, drain, any::<bool>(), credit).prop_map(
+        |(half_open, slot_life, drain, strict, credit)| Limits {
+            half_open: Some(half_open),
+            slot_life: Duration::from_millis(slot_life),
+            drain: drain.and_then(|releases| Rate::new(releases, Duration::from_secs(1))),
+            strict,
+            first_contact: credit.map(|credit| FirstContact { credit, ..FirstContact::adaptive() }),
+            ..Limits::xp_sp2()
+        },
+    )
 }
 
 const SCOPES: usize = 3;
@@ -64,10 +69,11 @@ impl Host {
             self.now += 100_000_000;
             let ids: Vec<_> = self.live.keys().copied().collect();
             match *act {
-                Act::Begin(scope) => {
+                Act::Begin(scope, first) => {
                     let scope = ScopeId(scope.index(SCOPES));
                     let own = Some(scope).filter(|scope| *scope != ScopeId::HOST);
-                    let (id, verdict) = self.accounting.begin(self.now, Origin { own, ..Origin::default() });
+                    let (id, verdict) =
+                        self.accounting.begin(self.now, Origin { own, first, ..Origin::default() });
                     self.live.insert(id, (scope, verdict == Verdict::Go));
                 }
                 _ if ids.is_empty() => {}
