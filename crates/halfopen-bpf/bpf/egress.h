@@ -142,6 +142,16 @@ __noinline int unrecorded_leaves(struct __sk_buff *skb)
 	return UNRECORDED_BEGINS;
 }
 
+/* An attempt begins here, and the daemon hears of it if it is held. */
+static __always_inline int begin_at_egress(struct attempt *a, __u32 mode)
+{
+	int verdict = accounting_begin(a, mode, bpf_ktime_get_ns());
+
+	if (verdict != VERDICT_GO)
+		tell_held(EVENT_HELD, a, verdict == VERDICT_GO_AUDITED, a->began_ns);
+	return verdict;
+}
+
 static __always_inline int unrecorded_syn_leaves(struct __sk_buff *skb, __u32 mode)
 {
 	int verdict = unrecorded_leaves(skb);
@@ -156,10 +166,7 @@ static __always_inline int unrecorded_syn_leaves(struct __sk_buff *skb, __u32 mo
 		return WITHHELD_BACK_OFF;
 	if (!keep_record(a))
 		return WITHHELD_BACK_OFF;
-	verdict = accounting_begin(a, mode, bpf_ktime_get_ns());
-	if (verdict != VERDICT_GO)
-		tell_held(EVENT_HELD, a, verdict == VERDICT_GO_AUDITED, a->began_ns);
-	return verdict == VERDICT_HOLD ? WITHHELD_BACK_OFF : LEAVES;
+	return begin_at_egress(a, mode) == VERDICT_HOLD ? WITHHELD_BACK_OFF : LEAVES;
 }
 
 /* What an attempt keeps when it begins anew with another address. */
@@ -193,7 +200,6 @@ __noinline int aim_at_packet(struct __sk_buff *skb)
 static __always_inline int translated_syn_leaves(struct __sk_buff *skb, struct attempt *a, __u32 mode, int elsewhere)
 {
 	const struct policy *p = policy_in_force();
-	int verdict;
 
 	a->flags &= ~ATTEMPT_PROVISIONAL;
 	if (p->knows && !(a->flags & ATTEMPT_TRANSLATED)) {
@@ -204,10 +210,7 @@ static __always_inline int translated_syn_leaves(struct __sk_buff *skb, struct a
 	accounting_withdraw(a);
 	if (!aim_at_packet(skb) || !describe_at_egress(skb))
 		return WITHHELD_BACK_OFF;
-	verdict = accounting_begin(a, mode, bpf_ktime_get_ns());
-	if (verdict != VERDICT_GO)
-		tell_held(EVENT_HELD, a, verdict == VERDICT_GO_AUDITED, a->began_ns);
-	if (verdict == VERDICT_HOLD)
+	if (begin_at_egress(a, mode) == VERDICT_HOLD)
 		return a->flags & ATTEMPT_HELD_ONCE ? WITHHELD_RECHECK : WITHHELD_BACK_OFF;
 	if (a->flags & ATTEMPT_HELD_ONCE)
 		a->flags |= ATTEMPT_OPTIONS_PENDING;

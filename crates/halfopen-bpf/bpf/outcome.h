@@ -119,12 +119,18 @@ static __always_inline enum verdict attempt_resend(struct accounting *b, struct 
 	return VERDICT_GO;
 }
 
-static __always_inline void end_queued(struct scope *s, const struct limits *l, const struct attempt *a, __u32 place,
-				       __u32 seen, enum ending ending, __u64 now)
+static __always_inline void leave_queue_and_place(struct scope *s, const struct limits *l, const struct attempt *a,
+						  __u32 place, __u32 seen, __u64 now)
 {
 	leave_queue(s, a, seen, now);
 	if (is_first(a) && l->first.credit)
 		leave_place(trust_of(s, a), place);
+}
+
+static __always_inline void end_queued(struct scope *s, const struct limits *l, const struct attempt *a, __u32 place,
+				       __u32 seen, enum ending ending, __u64 now)
+{
+	leave_queue_and_place(s, l, a, place, seen, now);
 	if (ending == ENDING_TIMED_OUT)
 		s->gave_up++;
 	else
@@ -210,9 +216,7 @@ static __always_inline void attempt_withdraw(struct accounting *b, struct attemp
 		if (!is_charged(b, i))
 			continue;
 		if (queued) {
-			leave_queue(s, a, seen, now);
-			if (is_first(a) && b->limits[i]->first.credit)
-				leave_place(trust_of(s, a), a->place[i]);
+			leave_queue_and_place(s, b->limits[i], a, a->place[i], seen, now);
 			s->released++;
 		} else {
 			count_out(s, seen, -1);

@@ -1,15 +1,20 @@
 //! Converts limits to the kernel part's form and back.
 
 use crate::abi;
-use crate::{
-    Excess, FirstContact, FirstDatagrams, Limits, Mode, OnSuspect, Order, Overflow, Rate, Share, slots,
-};
+use crate::{Excess, FirstContact, FirstDatagrams, Limits, Mode, OnSuspect, Order, Overflow, Rate, Share};
 use std::time::Duration;
 
 /// A time in nanoseconds, the kernel part's unit; `u64::MAX` if it does not fit.
 #[must_use]
 pub fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The shift that turns `slot_life` into ticks of the wheel on which slots expire (`bpf/slots.h`): `slot_life >> shift`,
+/// in nanoseconds, lies in 32..64.
+#[must_use]
+pub fn grid_shift(slot_life: Duration) -> u32 {
+    nanos(slot_life).max(32).ilog2() - 5
 }
 
 /// `enum mode`.
@@ -30,7 +35,7 @@ impl From<&Limits> for abi::limits {
             slot_life_ns: nanos(limits.slot_life),
             interval_ns: limits.drain.map_or(0, Rate::interval_ns),
             max_wait_ns: limits.max_wait.map_or(0, nanos),
-            slot_shift: slots::grid_shift(limits.slot_life),
+            slot_shift: grid_shift(limits.slot_life),
             strict: limits.strict.into(),
             overflow_waits: (limits.overflow == Overflow::Wait).into(),
             first: limits.first_contact.as_ref().map_or_else(Default::default, first_contact),
@@ -106,8 +111,22 @@ pub fn no_limits(slot_life: Duration) -> abi::limits {
         half_open: abi::UNLIMITED,
         queue: u32::MAX,
         slot_life_ns: nanos(slot_life),
-        slot_shift: slots::grid_shift(slot_life),
+        slot_shift: grid_shift(slot_life),
         overflow_waits: 1,
         ..abi::limits::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tick_is_between_a_64th_and_a_32nd_of_the_life() {
+        for millis in [100, 999, 1_000, 1_024, 21_000, 3_600_000] {
+            let life = Duration::from_millis(millis);
+            let ticks = life.as_nanos() as u64 >> grid_shift(life);
+            assert!((32..64).contains(&ticks), "{millis} ms: {ticks} ticks");
+        }
     }
 }

@@ -20,7 +20,6 @@ pub mod limits;
 #[allow(unsafe_code, reason = "it calls the header's native build")]
 mod native;
 pub mod scope;
-pub mod slots;
 pub mod wake;
 
 pub use native::{

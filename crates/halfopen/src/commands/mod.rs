@@ -1,6 +1,7 @@
 //! What each subcommand does on the client's side.
 
 mod doctor;
+mod doctor_check;
 mod enforce;
 mod exec;
 mod off;
@@ -12,7 +13,8 @@ mod report;
 mod running_daemon;
 mod show;
 
-pub use doctor::{Check, CheckResult, Doctor};
+pub use doctor::Doctor;
+pub use doctor_check::{Check, CheckResult};
 pub use report::{Advice, Report, Step, UdpReport};
 
 use crate::cli::{Cli, Command};

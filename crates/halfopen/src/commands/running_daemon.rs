@@ -1,6 +1,6 @@
 //! How far a running daemon is sandboxed, as the kernel shows it, and what it reports as degraded.
 
-use super::doctor::{Check, CheckResult};
+use super::doctor_check::{Check, CheckResult};
 use crate::control::{Answer, Client, Degradation, Request};
 use crate::lock::holder;
 use crate::runtime_dir::RuntimeDir;

@@ -8,7 +8,7 @@ use crate::daemon::failed::Counted;
 use crate::daemon::fault_log::FaultLog;
 use crate::daemon::means::Means;
 use crate::daemon::resolvers::Resolvers;
-use crate::daemon::upkeep::users::Search;
+use crate::daemon::user_search::Search;
 use crate::daemon::wakeups::Wakeups;
 use crate::exit::explained;
 use crate::privileged::Helper;

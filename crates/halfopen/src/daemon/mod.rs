@@ -14,6 +14,7 @@ mod requests;
 mod resolvers;
 mod server;
 mod upkeep;
+mod user_search;
 mod wakeups;
 
 use crate::config::general::MODE;

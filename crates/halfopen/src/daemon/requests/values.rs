@@ -7,7 +7,7 @@ use crate::config::{
 };
 use crate::control::Answer;
 use crate::daemon::enforcement::{Enforcement, ExecScope, HOST};
-use crate::daemon::upkeep::users::Search;
+use crate::daemon::user_search::Search;
 use crate::exit::{WrongUse, explained};
 use crate::name_service::finding_users;
 use crate::privileged::Helper;

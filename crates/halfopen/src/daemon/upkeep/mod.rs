@@ -6,7 +6,7 @@ mod long_waits;
 mod names;
 mod stopped_datagrams;
 mod suspects;
-pub(in crate::daemon) mod users;
+mod users;
 mod wakeups;
 
 use crate::control::{Degradation, DegradedStatus};
