@@ -53,11 +53,18 @@ pub enum Command {
     #[command(after_help = "Example: halfopen off")]
     Off,
     /// Show what is held now, and the counts so far
-    #[command(after_help = "Example: halfopen status --json | jq .host.queued")]
+    ///
+    /// Lines fit 80 columns: long names lose their middle. `--json` has them in full.
+    #[command(
+        after_help = "Example: halfopen status --json | jq .host.queued\n         halfopen status --watch"
+    )]
     Status {
         /// Print JSON
         #[arg(long)]
         json: bool,
+        /// Print again every two seconds until Ctrl-C; on a terminal, in the same place
+        #[arg(long)]
+        watch: bool,
     },
     /// Show recent events: limits reached, suspects, refused connections
     ///
@@ -166,6 +173,12 @@ pub enum Command {
         /// The preset to print; the file does the same as `preset = "NAME"` and gives the reason for each number
         #[arg(value_parser = preset)]
         name: Option<Preset>,
+    },
+    /// Explain halfopen, or one of its commands
+    #[command(after_help = "Example: halfopen help status")]
+    Help {
+        /// The command to explain
+        command: Option<String>,
     },
     /// Test what the limit needs on this host, and list what bypasses it
     #[command(after_help = "Example: halfopen doctor")]

@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use testkit::desk::{self, PATIENCE};
+use testkit::desk::{self, PATIENCE, unbroken};
 use testkit::rig::{AT_ONCE, block, limit, until};
 use testkit::{Cgroup, Dialling, HostKind, Lab, Limiter, Mix, PORT, Scope, require_lab};
 
@@ -205,7 +205,7 @@ fn a_rule_that_meets_nobody_is_told() {
     let lab = Lab::new().unwrap();
     let limiter = limit(&lab, lab.cgroup(), LIMIT, &[("never_hold", rules)]);
     let status = limiter.command().arg("status").output().unwrap();
-    let status = String::from_utf8(status.stdout).unwrap();
+    let status = unbroken(&String::from_utf8(status.stdout).unwrap());
     for why in ["no user no such user: getent passwd finds none", "there is no /nonexistent"] {
         assert!(status.contains(why) && limiter.stderr().contains(why), "{why}: {status}");
     }

@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
-use testkit::desk::{PATIENCE, ask, ask_well, program, until};
+use testkit::desk::{PATIENCE, ask, ask_well, program, unbroken, until};
 use testkit::dial::Outcome;
 use testkit::{Dialer, Dialling, Lab, Limiter, Mix, require_lab};
 
@@ -188,7 +188,7 @@ fn accounts_have_names_by_which_they_are_released() {
     let name = format!("each[{}]", path_of(&host.lab));
     assert_eq!((&account["name"], &account["kind"]), (&name.as_str().into(), &"account".into()));
     assert_eq!(host.status()["accounts_unlisted"], 0);
-    let table = ask_well(&host.limiter, &["status"]);
+    let table = unbroken(&ask_well(&host.limiter, &["status"]));
     assert!(
         table.lines().any(|line| line.starts_with(&format!("{name}: queued 4, half-open 2 of 2"))),
         "{table}"
@@ -248,7 +248,7 @@ fn a_suspect_is_named_blocked_and_released() {
     );
     let account = host.scope(&name).unwrap();
     assert!(account["suspect_since"].is_string() && account["blocked_until"].is_string(), "{account}");
-    let table = ask_well(&host.limiter, &["status"]);
+    let table = unbroken(&ask_well(&host.limiter, &["status"]));
     assert!(table.lines().any(|line| line.starts_with(&name) && line.contains("BLOCKED until ")), "{table}");
 
     let live = || {

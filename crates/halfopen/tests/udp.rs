@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use serde_json::{Value, json};
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
-use testkit::desk::{PATIENCE, ask_well, limit, until};
+use testkit::desk::{PATIENCE, ask_well, limit, unbroken, until};
 use testkit::rig::host;
 use testkit::rig::program::Program;
 use testkit::{CLIENT_V4, Cgroup, Family, HostKind, Lab, Limiter, require_lab};
@@ -264,7 +264,7 @@ fn an_event_names_the_program_that_sends_to_many_addresses() {
     let named =
         format!("9 stopped, 0 would have been; the last was of python3 (pid {}) to {last} at", tenant.pid());
     for shows in ["status", "report"] {
-        let text = ask_well(&scene.limiter, &[shows]);
+        let text = unbroken(&ask_well(&scene.limiter, &[shows]));
         assert!(text.contains(&named), "{shows}: {text}");
     }
     let report: Value = serde_json::from_str(&ask_well(&scene.limiter, &["report", "--json"])).unwrap();
@@ -295,6 +295,6 @@ fn an_event_names_the_program_that_sends_to_many_addresses() {
     let told = scene.udp("host", "")["last"].clone();
     assert_eq!((&told["pid"], &told["comm"], &told["exe"]), (&Value::Null, &Value::Null, &Value::Null));
     assert!(told["cgroup"].as_str().unwrap().ends_with("/other"), "{told}");
-    let text = ask_well(&scene.limiter, &["status"]);
+    let text = unbroken(&ask_well(&scene.limiter, &["status"]));
     assert!(text.contains("the last was of an unknown program (its socket is of cgroup /"), "{text}");
 }

@@ -1,5 +1,6 @@
 //! What each subcommand does on the client's side.
 
+mod columns;
 mod doctor;
 mod doctor_check;
 mod enforce;
@@ -12,6 +13,7 @@ mod release;
 mod report;
 mod running_daemon;
 mod show;
+mod watch;
 
 pub use doctor::Doctor;
 pub use doctor_check::{Check, CheckResult};
@@ -24,6 +26,7 @@ use crate::name_service::finding_users_here;
 use crate::runtime_dir::RuntimeDir;
 use crate::{daemon, output};
 use anyhow::Result;
+use clap::Parser;
 
 /// Carries out the command line.
 ///
@@ -38,7 +41,9 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Helper { reach, serve: None } => crate::privileged::keeper::keep(&reach)?,
         Command::Helper { reach, serve: Some(turn) } => crate::privileged::serving::serve(&reach, turn)?,
         Command::Off => off::off()?,
-        Command::Status { json } => show::status(json)?,
+        Command::Status { json, watch: false } => show::status(json)?,
+        Command::Status { json, watch: true } => watch::status(json)?,
+        Command::Help { command } => return help(command),
         Command::Events { follow, json, since } => show::events(follow, json, since)?,
         Command::Get { name } => match ask(&Request::Get { name })? {
             (_, Answer::Value(value)) => output::line(&value)?,
@@ -59,6 +64,15 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Doctor { cgroup, json } => return doctor::doctor(cgroup.as_deref(), json),
     }
     Ok(0)
+}
+
+/// Prints what `--help` prints. An unknown command is told as it is anywhere else, with near ones.
+fn help(command: Option<String>) -> Result<u8> {
+    let words =
+        std::iter::once("halfopen".to_owned()).chain(command).chain(std::iter::once("--help".to_owned()));
+    let Err(said) = Cli::try_parse_from(words) else { return Ok(0) };
+    said.print()?;
+    Ok(u8::try_from(said.exit_code()).unwrap_or(crate::exit::FAILED))
 }
 
 /// Sends one request to this host's daemon.

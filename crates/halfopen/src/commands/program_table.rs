@@ -20,22 +20,23 @@ pub fn lines(programs: &[ProgramStatus], others: &Harm, most: usize) -> Vec<Stri
             harm.gave_up_while_queued, harm.refused_overflow, harm.held, harm.would_have_waited
         )
     };
-    lines.extend(
-        listed.iter().map(|program| row(&program.harm, seconds(program.longest_wait_ms), &named(program))),
-    );
+    lines.extend(listed.iter().flat_map(|program| {
+        let numbers = row(&program.harm, seconds(program.longest_wait_ms), &plain(&program.comm));
+        [numbers, format!("    {}", known_of(program))]
+    }));
     if !others.is_none() {
         lines.push(row(&others, "-".into(), "others"));
     }
     lines
 }
 
-/// The program's identity, for people.
-pub fn named(program: &ProgramStatus) -> String {
+/// What is known of the program besides the name that it gave itself.
+fn known_of(program: &ProgramStatus) -> String {
     let exe = program.exe.as_deref().map(plain);
     let user = Some(format!("user {}", plain(&program.user)));
     let cgroup = program.cgroup.as_deref().map(|path| format!("cgroup {}", plain(path)));
     let known: Vec<String> = [exe, user, cgroup].into_iter().flatten().collect();
-    format!("{} ({})", plain(&program.comm), known.join(", "))
+    known.join(", ")
 }
 
 fn add(a: &Harm, b: &Harm) -> Harm {
@@ -70,10 +71,12 @@ mod tests {
     fn those_not_shown_are_summed_up() {
         let lines = lines(&[program("a\n", 2), program("b", 1), program("c", 0)], &Harm::default(), 1);
         assert!(
-            lines[1].contains("1.500 s") && lines[1].ends_with("a\\x0a (user root, cgroup /a)"),
+            lines[1].contains("1.500 s")
+                && lines[1].ends_with("  a\\x0a")
+                && lines[2] == "    user root, cgroup /a",
             "{lines:?}"
         );
-        assert_eq!(lines[2].split_whitespace().collect::<Vec<_>>(), ["1", "0", "20", "-", "0", "others"]);
-        assert_eq!((lines.len(), super::lines(&[], &Harm::default(), 5).len()), (3, 0));
+        assert_eq!(lines[3].split_whitespace().collect::<Vec<_>>(), ["1", "0", "20", "-", "0", "others"]);
+        assert_eq!((lines.len(), super::lines(&[], &Harm::default(), 5).len()), (4, 0));
     }
 }

@@ -1,5 +1,6 @@
 //! `status`, `events`, `set` and `why`: output for people, or JSON.
 
+use super::columns::fitted;
 use super::{ask, program_table};
 use crate::config::name::is_of_exec;
 use crate::config::{ConfigError, RuleName, Wrong, read_name, read_said, save};
@@ -20,12 +21,20 @@ pub fn asked_status() -> Result<Status> {
 }
 
 pub fn status(json: bool) -> Result<()> {
+    output::line(&shown_status(json)?)
+}
+
+/// The daemon's numbers, as `status` prints them.
+pub fn shown_status(json: bool) -> Result<String> {
     let status = asked_status()?;
-    if json { output::line(&serde_json::to_string(&status)?) } else { output::line(&table(&status)) }
+    Ok(if json { serde_json::to_string(&status)? } else { fitted(&table(&status)) })
 }
 
 /// How many programs `status` lists.
 const MOST_HARMED: usize = 5;
+
+/// How many scopes stand beside each other.
+const BESIDE: usize = 4;
 
 /// The harm that the limit does comes first.
 fn table(status: &Status) -> String {
@@ -61,9 +70,11 @@ fn table(status: &Status) -> String {
         status.mode, status.preset, status.config_hash, status.pid
     )];
     lines.extend(status.trial.iter().map(ToString::to_string));
-    lines.extend([line("", scopes.iter().map(|scope| scope.name.clone()).collect())]);
-    lines
-        .extend(rows.iter().map(|(name, cell)| line(name, scopes.iter().map(|scope| cell(scope)).collect())));
+    for scopes in scopes.chunks(BESIDE) {
+        lines.push(line("", scopes.iter().map(|scope| scope.name.clone()).collect()));
+        let cells = |cell: fn(&ScopeStatus) -> String| scopes.iter().map(|scope| cell(scope)).collect();
+        lines.extend(rows.iter().map(|(name, cell)| line(name, cells(*cell))));
+    }
     lines.extend(narrower.iter().map(|scope| scope.in_short()));
     if !unused.is_empty() {
         let names: Vec<&str> = unused.iter().map(|scope| scope.name.as_str()).collect();

@@ -99,7 +99,7 @@ impl Host {
             _ => {}
         }
         // These go on until they are interrupted; `timeout` then ends with 124.
-        if typed.contains("--follow") || typed.contains("nmap") {
+        if typed.contains("--follow") || typed.contains("--watch") || typed.contains("nmap") {
             typed = format!("timeout --signal=INT --kill-after=10 3 {typed} || test $? = 124");
         }
         let mut shell = Command::new("nsenter");

@@ -87,6 +87,18 @@ pub fn ask_well(limiter: &Limiter, arguments: &[&str]) -> String {
     said.out
 }
 
+/// What `text` says, where a line that is indented by four columns goes on with the one before it.
+pub fn unbroken(text: &str) -> String {
+    let mut whole: Vec<String> = Vec::new();
+    for line in text.lines() {
+        match (line.strip_prefix("    "), whole.last_mut()) {
+            (Some(rest), Some(last)) if !rest.starts_with(' ') => last.extend([" ", rest]),
+            _ => whole.push(line.to_owned()),
+        }
+    }
+    whole.join("\n")
+}
+
 /// Where the waiting attempts of a process are going, and how often each has asked for its turn, as `why` tells it.
 pub fn waiting(limiter: &Limiter, pid: u32) -> HashMap<String, u32> {
     let told = ask_well(limiter, &["why", &pid.to_string()]);

@@ -49,14 +49,21 @@ fn page_of(command: &clap::Command, name: &str, text: &mut Vec<u8>) -> io::Resul
     see_also(name).to_writer(text)
 }
 
-/// What the help says at its end, line by line.
+/// What the help says at its end. Examples keep their lines, to be copied; the rest is filled.
 fn notes(command: &clap::Command) -> Roff {
     let mut notes = Roff::new();
-    if let Some(help) = command.get_after_help() {
-        notes.control("SH", ["NOTES"]);
-        for line in help.to_string().lines() {
-            notes.control("PP", []).text([roman(line.trim_start())]);
+    let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let is_example = |line: &&str| line.starts_with("Example: ") || line.starts_with("halfopen ");
+    let (examples, said): (Vec<&str>, Vec<&str>) = help.lines().map(str::trim_start).partition(is_example);
+    if !said.is_empty() {
+        notes.control("SH", ["NOTES"]).text([roman(said.join(" "))]);
+    }
+    if !examples.is_empty() {
+        notes.control("SH", ["EXAMPLES"]).control("EX", []);
+        for line in examples {
+            notes.text([roman(line.trim_start_matches("Example: "))]);
         }
+        notes.control("EE", []);
     }
     notes
 }
@@ -148,6 +155,20 @@ mod tests {
     use super::*;
     use std::fs;
 
+    /// As `man` shows it, however narrow the terminal is.
+    #[test]
+    fn examples_are_not_reflowed() {
+        let directory = tempfile::tempdir().unwrap();
+        write(directory.path()).unwrap();
+        let mut man = std::process::Command::new("man");
+        man.env("MANWIDTH", "40").env("LC_ALL", "C.UTF-8").env("MANROFFOPT", "-c").arg("--local-file");
+        let shown = man.arg(directory.path().join("halfopen-set.1")).output().unwrap();
+        let shown = String::from_utf8(shown.stdout).unwrap();
+        for example in ["halfopen set --save half_open 50", "halfopen set scope.torrent.drain 1/s"] {
+            assert!(shown.lines().any(|line| line.trim() == example), "{shown}");
+        }
+    }
+
     #[test]
     fn every_command_and_every_key_has_its_place() {
         let directory = tempfile::tempdir().unwrap();
@@ -155,7 +176,7 @@ mod tests {
         for command in Cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
             let path = directory.path().join(format!("halfopen-{}.1", command.get_name()));
             let text = fs::read_to_string(&path).unwrap();
-            assert!(text.contains("Example: halfopen"), "{}: {text}", path.display());
+            assert!(text.contains(".SH EXAMPLES\n.EX\nhalfopen"), "{}: {text}", path.display());
         }
         let configuration = fs::read_to_string(directory.path().join("halfopen.toml.5")).unwrap();
         for key in tables::of_host() {
