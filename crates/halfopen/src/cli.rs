@@ -168,7 +168,7 @@ pub enum Command {
         config: Option<PathBuf>,
     },
     /// List the presets, or print one as a commented configuration file
-    #[command(after_help = "Example: halfopen preset adaptive > /etc/halfopen/halfopen.toml")]
+    #[command(after_help = "Example: halfopen preset adaptive > /etc/halfopen/conf.d/10-preset.toml")]
     Preset {
         /// The preset to print; the file does the same as `preset = "NAME"` and gives the reason for each number
         #[arg(value_parser = preset)]

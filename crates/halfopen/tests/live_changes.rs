@@ -250,3 +250,34 @@ fn saving_changes_one_value_and_no_other_byte() {
     let left: Vec<_> = fs::read_dir(local.parent().unwrap()).unwrap().flatten().collect();
     assert_eq!(left.len(), 1, "{left:?}");
 }
+
+/// As the package leaves it, with a printed preset in each of the two places.
+#[test]
+fn a_printed_preset_leaves_the_mode_alone_and_a_changed_mode_is_logged() {
+    require_lab!();
+    let lab = Lab::new().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let (config, dropped_in) = (directory.path().join("halfopen.toml"), directory.path().join("conf.d"));
+    fs::create_dir(&dropped_in).unwrap();
+    fs::write(&config, "mode = \"audit\"\n").unwrap();
+    let limiter = Limiter::builder(&lab).config(&config).start().unwrap();
+    let preset = ask_well(&limiter, &["preset", "adaptive"]);
+    let reload = |times: usize| {
+        limiter.signal(Signal::HUP).unwrap();
+        let all = || (limiter.stderr().matches("reloaded ").count() == times).then_some(());
+        until("the files to be read", PATIENCE, all);
+        limiter.stderr()
+    };
+    fs::write(dropped_in.join("10-preset.toml"), &preset).unwrap();
+    assert!(!reload(1).contains("(was audit)"));
+    assert_eq!(limiter.get("mode").unwrap(), "audit");
+
+    fs::write(&config, &preset).unwrap();
+    let log = reload(2);
+    assert!(log.lines().any(|line| line.ends_with("mode = enforce (was audit)")), "{log}");
+    assert_eq!(limiter.get("mode").unwrap(), "enforce");
+
+    limiter.set("mode", "audit").unwrap();
+    let log = limiter.stderr();
+    assert!(log.lines().any(|line| line.ends_with("mode = audit (was enforce)")), "{log}");
+}

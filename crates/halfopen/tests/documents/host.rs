@@ -172,7 +172,10 @@ impl Host {
 
 fn restore_configuration(directory: &tempfile::TempDir) -> String {
     let file = directory.path().join("packaged.toml");
-    format!("rm -rf /etc/halfopen; install -D -m 644 \"{}\" /etc/halfopen/halfopen.toml", file.display())
+    format!(
+        "rm -rf /etc/halfopen; mkdir -p /etc/halfopen/conf.d; install -D -m 644 \"{}\" /etc/halfopen/halfopen.toml",
+        file.display()
+    )
 }
 
 impl Running {

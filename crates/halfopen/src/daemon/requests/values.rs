@@ -23,6 +23,7 @@ impl Enforcement {
     pub fn reload(&mut self) -> Result<()> {
         let again = self.load()?;
         let rules = self.rule_scopes();
+        let mode_was = self.mode_now();
         self.put_in_force(&self.settings_on_trial(&again))?;
         for dropped in self.resolved.live() {
             let Some(name) = dropped.name() else { continue };
@@ -37,6 +38,10 @@ impl Enforcement {
             );
         }
         self.resolved = again;
+        let mode = self.mode_now();
+        if mode != mode_was {
+            tracing::warn!("mode = {} (was {})", mode.word(), mode_was.word());
+        }
         self.user_search = Search::from(monotonic());
         self.follow_resolvers()?;
         self.end_rules(&rules);
