@@ -71,25 +71,6 @@ fn help_says_what_the_option_says() {
     assert!(error.contains("'status'"), "{error}");
 }
 
-/// `script` gives the program a terminal.
-#[test]
-fn who_wants_no_colour_gets_none() {
-    let run_dir = tempfile::tempdir().unwrap();
-    let told = |no_color: &str| {
-        let command = format!("{} run --cgroup /nonexistent; {0} sattus", env!("CARGO_BIN_EXE_halfopen"));
-        let mut script = Command::new("script");
-        script.args(["--quiet", "--command", &command, "/dev/null"]).stdin(Stdio::null());
-        script
-            .env("HALFOPEN_RUN_DIR", run_dir.path().join("run"))
-            .env("TERM", "xterm")
-            .env("RUST_LOG", "trace");
-        let said = script.env("NO_COLOR", no_color).output().unwrap();
-        String::from_utf8_lossy(&said.stdout).into_owned()
-    };
-    assert!(told("").contains("\x1b["), "an empty value wants nothing: {}", told(""));
-    assert!(!told("1").contains("\x1b["), "{}", told("1"));
-}
-
 #[test]
 fn check_names_the_place_of_a_mistake() {
     let directory = tempfile::tempdir().unwrap();

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
+use testkit::{Lab, require_lab};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -244,4 +245,34 @@ fn a_scope_lasts_as_long_as_its_program() {
     condition(&|| !scope.exists(), "the scope outlives its client");
     let moved = fs::read_to_string(daemon.cgroup.join("halfopen.exec/cgroup.procs")).unwrap();
     assert!(moved.lines().any(|pid| pid == program), "{program} is not in {moved:?}");
+}
+
+/// `script` gives the program a terminal.
+#[test]
+fn who_wants_no_colour_gets_none_from_run() {
+    require_lab!();
+    let lab = Lab::new().unwrap();
+    let run_dir = tempfile::tempdir().unwrap();
+    let run_dir = run_dir.path().join("run");
+    let program = env!("CARGO_BIN_EXE_halfopen");
+    let log = |no_color: &str| {
+        let command = format!("{program} run --config /dev/null --cgroup {}", lab.cgroup().path().display());
+        let mut script = Command::new("script");
+        script.args(["--quiet", "--flush", "--command", &command, "/dev/null"]);
+        script.env("HALFOPEN_RUN_DIR", &run_dir).env("TERM", "xterm").env("NO_COLOR", no_color);
+        let mut running = script.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(running.stdout.take().unwrap()).lines().map_while(Result::ok);
+        lines.by_ref().find(|line| line.contains("ready: ")).expect("the daemon is ready");
+        for arguments in [&["set", "mode", "audit"][..], &["off"]] {
+            let said = Command::new(program).args(arguments).env("HALFOPEN_RUN_DIR", &run_dir).output();
+            let said = said.unwrap();
+            assert!(said.status.success(), "{said:?}");
+        }
+        let log: Vec<String> = lines.collect();
+        running.wait().unwrap();
+        log.into_iter().find(|line| line.contains("(was enforce)")).expect("the change is logged")
+    };
+    let (coloured, plain) = (log(""), log("1"));
+    assert!(coloured.contains("\x1b["), "an empty value wants nothing: {coloured:?}");
+    assert!(!plain.contains("\x1b["), "{plain:?}");
 }

