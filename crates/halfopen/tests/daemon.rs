@@ -252,20 +252,22 @@ fn a_scope_lasts_as_long_as_its_program() {
 fn who_wants_no_colour_gets_none_from_run() {
     require_lab!();
     let lab = Lab::new().unwrap();
-    let run_dir = tempfile::tempdir().unwrap();
-    let run_dir = run_dir.path().join("run");
-    let program = env!("CARGO_BIN_EXE_halfopen");
+    let directory = tempfile::tempdir().unwrap();
+    let executable = env!("CARGO_BIN_EXE_halfopen");
     let log = |no_color: &str| {
-        let command = format!("{program} run --config /dev/null --cgroup {}", lab.cgroup().path().display());
+        let command =
+            format!("{executable} run --config /dev/null --cgroup {}", lab.cgroup().path().display());
         let mut script = Command::new("script");
         script.args(["--quiet", "--flush", "--command", &command, "/dev/null"]);
-        script.env("HALFOPEN_RUN_DIR", &run_dir).env("TERM", "xterm").env("NO_COLOR", no_color);
+        script
+            .env("HALFOPEN_RUN_DIR", directory.path().join("run"))
+            .env("TERM", "xterm")
+            .env("NO_COLOR", no_color);
         let mut running = script.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(running.stdout.take().unwrap()).lines().map_while(Result::ok);
         lines.by_ref().find(|line| line.contains("ready: ")).expect("the daemon is ready");
         for arguments in [&["set", "mode", "audit"][..], &["off"]] {
-            let said = Command::new(program).args(arguments).env("HALFOPEN_RUN_DIR", &run_dir).output();
-            let said = said.unwrap();
+            let said = program(directory.path()).args(arguments).output().unwrap();
             assert!(said.status.success(), "{said:?}");
         }
         let log: Vec<String> = lines.collect();

@@ -17,19 +17,16 @@ fn broken(line: &str) -> Vec<String> {
     if length(line) <= COLUMNS {
         return vec![line.to_owned()];
     }
+    let mut words = line.split(' ').map(|word| shortened(word, COLUMNS - INDENT.len()));
     let mut lines = Vec::new();
-    let mut current = String::new();
-    let mut is_empty = true;
-    for word in line.split(' ') {
-        let word = shortened(word, COLUMNS - INDENT.len());
-        if !is_empty && length(&current) + 1 + length(&word) > COLUMNS {
+    let mut current = words.next().unwrap_or_default();
+    for word in words {
+        if length(&current) + 1 + length(&word) > COLUMNS {
             lines.push(current.trim_end().to_owned());
-            INDENT.clone_into(&mut current);
-        } else if !is_empty {
-            current.push(' ');
+            current = format!("{INDENT}{word}");
+        } else {
+            current.extend([" ", &word]);
         }
-        current.push_str(&word);
-        is_empty = false;
     }
     lines.push(current);
     lines

@@ -14,7 +14,7 @@ const NOT_OF_A_PRESET: &str = "#
 
 pub fn preset(named: Option<Preset>) -> Result<()> {
     if let Some(preset) = named {
-        let (about, rest) = preset.text().split_once('\n').unwrap_or_default();
+        let (about, rest) = preset.text().split_once('\n').unwrap_or((preset.text(), ""));
         return output::line(format!("{about}\n{NOT_OF_A_PRESET}{rest}").trim_end());
     }
     let lines = Preset::WORDS.iter().map(|(name, preset)| format!("{name:<16}{}", preset.about()));

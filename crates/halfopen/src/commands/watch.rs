@@ -15,10 +15,10 @@ const CLEAR_TO_SCREEN_END: &str = "\x1b[J";
 /// Prints until something fails or a signal ends the program. The terminal's own state is never changed: nothing has to
 /// be put back then.
 pub fn status(json: bool) -> Result<()> {
+    let is_redrawn = !json && std::io::stdout().is_terminal() && !is_dumb();
     let mut is_first = true;
     loop {
         let text = shown_status(json)?;
-        let is_redrawn = !json && std::io::stdout().is_terminal() && !is_dumb();
         if is_redrawn {
             if is_first {
                 // What is on the screen moves up and is not overwritten.
