@@ -9,7 +9,7 @@
 #include <linux/types.h>
 
 /* The version of all pinned maps: a daemon adopts only maps that carry its own number. */
-#define LAYOUT 8
+#define LAYOUT 9
 
 /* The table of scopes: the host's first, then those of `exec`, of rules, and of interfaces. */
 #define SCOPES 128
@@ -39,6 +39,8 @@
 
 enum mode { MODE_ENFORCE, MODE_AUDIT, MODE_OFF };
 enum raw_tcp { RAW_TCP_REFUSE, RAW_TCP_COUNT, RAW_TCP_ALLOW };
+/* What happens to a container's SYNs that none of its sockets has sent; see forwarded.h. */
+enum forwarded { FORWARDED_ALLOW, FORWARDED_COUNT, FORWARDED_LIMIT };
 /* For whom a DNS answer counts: nobody, the client that asked, or every process of the host. */
 enum names { NAMES_OFF, NAMES_CLIENT, NAMES_HOST };
 
@@ -130,7 +132,9 @@ struct policy {
 	__u32 wakeups;		/* packets may wake waiters */
 	__u64 enforce_until_ns; /* after this time MODE_ENFORCE means `mode_after`; 0 = no end */
 	__u32 mode_after;
-	__u32 pad;
+	__u32 forwarded;		     /* enum forwarded */
+	struct first_contact of_gate;	     /* of what one container, or one of a bridge's, forwards */
+	struct first_contact of_shared_gate; /* of what all of a bridge forward */
 	struct never_hold never_hold;
 	struct rules rules;
 	__u64 generation;    /* of the rules: what was cached of a cgroup under another generation is void */
@@ -401,6 +405,40 @@ struct trust {
 	__u8 answers; /* 1 = an answer came in this second */
 	__u8 pad[5];
 };
+
+/* The credit of what comes through a gate, or of one source on a bridge, without a socket. */
+struct gate_credit {
+	struct bpf_spin_lock lock;
+	__u32 pad;
+	struct trust trust;
+};
+
+/* A gate: the host's end of a container's pair of devices, or a bridge that has only such ends. */
+struct gate {
+	struct gate_credit credit;
+	__u32 shared; /* 1 = a bridge: each source has a credit of its own, too */
+	__u32 pad;
+	__u64 let_out;
+	__u64 stopped; /* in audit mode: that would have been */
+};
+
+/* A first contact through a gate. */
+struct gate_contact {
+	__u8 near[16];
+	__u8 far[16];
+	__u32 gate; /* number of the interface */
+	__u16 port;
+	__u16 pad;
+};
+
+struct gate_contacted {
+	__u64 until_ns; /* until when dialling it again costs nothing */
+	__u32 out;	/* number of the interface by which it left */
+	__u32 is_answered;
+};
+
+#define GATES 512
+#define GATE_SOURCES 4096
 
 /* A configured resolver. `policy` is the number of the policy that names it. */
 struct resolver_key {
@@ -796,5 +834,7 @@ enum fault {
 	FAULT_SYN_WITHOUT_RECORD,
 	FAULT_EXEMPT_ELSEWHERE,
 	FAULT_CHURN_REFUSED,
+	FAULT_FORWARDED_STOPPED,
+	FAULT_FORWARDED_COUNTED,
 	FAULTS,
 };

@@ -11,6 +11,7 @@
 #include "accounting.h"
 #include "first_datagrams.h"
 #include "maps.h"
+#include "let_out.h"
 #include "names.h"
 #include "packet.h"
 #include "program.h"
@@ -39,7 +40,6 @@ static __always_inline int timer_has_run(struct bpf_sock *sk)
 	return !tp || tp->inet_conn.icsk_retransmits;
 }
 
-#define TCP_DESTINATION 2 /* offset of the destination port in the header */
 #define TCP_FLAGS 13
 
 /* Whether a segment goes to another address than the one that its attempt was judged by: rules of its namespace have
@@ -328,11 +328,12 @@ SEC("cgroup_skb/egress")
 int on_egress(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
-	int verdict;
+	int verdict, is_connecting;
 
 	if (!sk)
 		return LEAVES;
-	if (sk->state == BPF_TCP_SYN_SENT) {
+	is_connecting = sk->state == BPF_TCP_SYN_SENT;
+	if (is_connecting) {
 		verdict = syn_leaves(skb, sk);
 	} else {
 		/* Every packet comes here, so those of TCP do not touch the policy. */
@@ -342,5 +343,9 @@ int on_egress(struct __sk_buff *skb)
 		verdict = others_leave(skb, sk);
 	}
 	/* The only place where a packet is withheld: none is unless the mode is enforce, whatever was decided. */
-	return verdict == LEAVES || mode_now(policy_in_force()) != MODE_ENFORCE ? LEAVES : verdict & 3;
+	if (verdict != LEAVES && mode_now(policy_in_force()) == MODE_ENFORCE)
+		return verdict & 3;
+	if (is_connecting && policy_in_force()->forwarded)
+		note_let_out(skb);
+	return LEAVES;
 }

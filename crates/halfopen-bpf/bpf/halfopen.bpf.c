@@ -27,6 +27,7 @@
 #include "connect.h"
 #include "deny.h"
 #include "egress.h"
+#include "forwarded.h"
 #include "ingress.h"
 #include "sockopts.h"
 #include "walks.h"

@@ -42,6 +42,7 @@ struct css_set {
 struct net_device {
 	char name[16];
 	unsigned int flags;
+	int ifindex;
 };
 
 struct dst_ops {
@@ -217,6 +218,17 @@ struct task_struct {
 	struct mm_struct *mm;
 	const struct cred *cred;
 	char comm[16];
+};
+
+struct nf_hook_state {
+	struct net_device *in;
+	struct net_device *out;
+};
+
+/* The context of a netfilter program (from 6.4). */
+struct bpf_nf_ctx {
+	const struct nf_hook_state *state;
+	struct sk_buff *skb;
 };
 
 struct seq_file;

@@ -408,6 +408,55 @@ struct {
 	__type(value, struct scope_name);
 } deny_names SEC(".maps");
 
+/* hash, preallocated, 512 entries: the gates, by the number of the interface. User space makes and removes entries;
+ * any CPU writes the credit under the spin lock in the entry, and adds to the counts atomically. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, GATES);
+	__type(key, __u32);
+	__type(value, struct gate);
+} gates SEC(".maps");
+
+/* array, no flags, 4096 entries: the credit of a source on a bridge, by a salted hash. Two sources may share an entry.
+ * Any CPU writes an entry under the spin lock in it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, GATE_SOURCES);
+	__type(key, __u32);
+	__type(value, struct gate_credit);
+} gate_sources SEC(".maps");
+
+/* LRU hash, no flags, 65536 entries: the first contacts through gates. A new entry costs credit, so nobody can push out
+ * those of others at will. Any CPU writes it; a lost race costs one credit. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct gate_contact);
+	__type(value, struct gate_contacted);
+} gate_contacts SEC(".maps");
+
+/* LRU hash, no flags, 16384 entries: by a salted hash of gate and network, how many first contacts of it have been
+ * answered. Any CPU adds to it atomically. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, __u32);
+} gate_neighbours SEC(".maps");
+
+/* LRU hash, no flags, 16384 entries: the SYNs that egress has let out in a container, by a salted hash of destination,
+ * port and sequence number. They reach the gate at once. Any CPU writes it; what is lost or evicted
+ * counts as forwarded. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, __u8);
+} syns_let_out SEC(".maps");
+
+/* The inode number of the daemon's network namespace: sockets there pass no gate. Set by user space before loading. */
+const volatile __u32 host_netns;
+
 /* ring buffer, no flags, 2 MiB: the attempts that began to wait, and what became of attempts. Every CPU writes it; the
  * daemon reads it. */
 struct {

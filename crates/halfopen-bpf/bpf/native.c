@@ -29,6 +29,7 @@ static __thread const unsigned int *to_read;
 #include "at_once.h"
 #include "beside.h"
 #include "datagrams.h"
+#include "gate_credit.h"
 #include "heard.h"
 #include "names_parse.h"
 #include "native.h"
@@ -552,4 +553,20 @@ __u32 native_first_timer_mptcp_ms(__u32 waiting, __u64 interval_ns)
 int native_back_off(__u32 held_ms, __u32 rechecks, __u32 timer_ms, __u32 linear, __u32 waiting)
 {
 	return back_off(held_ms, rechecks, timer_ms, linear, waiting);
+}
+
+/* A gate's credit; see gate_credit.h. */
+int native_gate_spends(struct trust *t, const struct first_contact *f, __u32 bucket, __u64 now)
+{
+	return gate_spends(t, f, bucket, now);
+}
+
+void native_gate_is_answered(struct trust *t, const struct first_contact *f, __u32 bucket, __u32 neighbours, __u64 now)
+{
+	gate_is_answered(t, f, bucket, neighbours, now);
+}
+
+void native_gate_is_undone(struct trust *t, const struct first_contact *f, __u32 bucket, __u64 now)
+{
+	gate_is_undone(t, f, bucket, now);
 }

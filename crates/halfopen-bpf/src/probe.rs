@@ -7,7 +7,7 @@ use crate::limiter::walk::restore_everywhere;
 use crate::load::{load, rto_max_settable};
 use crate::settings::{DenyRule, NameTrust, Settings};
 use crate::sys::cgroup::CgroupDir;
-use halfopen_policy::{Limits, Mode, RawTcp};
+use halfopen_policy::{Forwarded, Limits, Mode, RawTcp};
 use libbpf_rs::libbpf_sys;
 use libbpf_rs::query::ProgInfoIter;
 use std::collections::HashMap;
@@ -107,6 +107,7 @@ fn attach_and_leave(dir: &CgroupDir) -> Finding {
         enforce_until: None,
         mode: Mode::Enforce,
         raw_tcp: RawTcp::Refuse,
+        forwarded: Forwarded::Allow,
         wakeups: false,
         records: Settings::RECORDS,
         exempt: Vec::new(),

@@ -1,7 +1,7 @@
 //! What user space wants enforced.
 
 use crate::abi;
-use halfopen_policy::{Limits, Mode, RawTcp};
+use halfopen_policy::{Forwarded, Limits, Mode, RawTcp};
 use ipnet::IpNet;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -111,6 +111,8 @@ pub struct Settings {
     pub enforce_until: Option<Duration>,
     /// What happens to TCP through raw sockets.
     pub raw_tcp: RawTcp,
+    /// What happens to SYNs that come from a container's link without a socket.
+    pub forwarded: Forwarded,
     /// Whether packets may wake waiters ([`crate::WakeupSender`]).
     pub wakeups: bool,
     /// The most attempts that may be alive at once, each with a record: 1 to 2097152, rounded up to a power

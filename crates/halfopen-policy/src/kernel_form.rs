@@ -49,6 +49,12 @@ impl From<&Limits> for abi::limits {
     }
 }
 
+impl From<&FirstContact> for abi::first_contact {
+    fn from(first: &FirstContact) -> Self {
+        first_contact(first)
+    }
+}
+
 fn first_contact(first: &FirstContact) -> abi::first_contact {
     abi::first_contact {
         credit: first.credit.min(FirstContact::MOST) * abi::CREDIT,

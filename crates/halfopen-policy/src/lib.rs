@@ -23,7 +23,7 @@ pub mod scope;
 pub mod wake;
 
 pub use native::{
-    answer, beside, datagrams, gone, neighbourhood, remembered, segments, shared, timers, whose,
+    answer, beside, datagrams, gate, gone, neighbourhood, remembered, segments, shared, timers, whose,
 };
 
 pub use accounting::Accounting;
@@ -32,5 +32,5 @@ pub use credit::{Offer, Repute};
 pub use datagram::{DatagramTurns, Excess, FirstDatagrams};
 pub use first_contact::{Contact, CreditBucket, FirstContact, NotAShare, OnSuspect, Order, PortCell, Share};
 pub use ledger::{DatagramCounts, Ledger};
-pub use limits::{Limits, Mode, Overflow, Rate, RawTcp};
+pub use limits::{Forwarded, Limits, Mode, Overflow, Rate, RawTcp};
 pub use scope::ScopeId;

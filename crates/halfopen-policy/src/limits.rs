@@ -29,6 +29,20 @@ pub enum RawTcp {
     Allow,
 }
 
+/// What happens to the SYNs of a container that none of its sockets has sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Forwarded {
+    /// As `Limit` if the whole cgroup hierarchy is limited, so that egress sees every socket; else as `Allow`.
+    #[default]
+    Auto,
+    /// They are first contacts of the container's link; those without credit are dropped.
+    Limit,
+    /// Those without credit are counted.
+    Count,
+    /// They pass.
+    Allow,
+}
+
 /// What happens to an attempt that finds the queue full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Overflow {

@@ -8,6 +8,7 @@ pub mod beside;
 mod calls;
 mod charged;
 pub mod datagrams;
+pub mod gate;
 pub mod gone;
 pub mod neighbourhood;
 pub mod remembered;

@@ -7,7 +7,7 @@
 
 use halfopen::sandbox::{Needs, enter};
 use halfopen_bpf::{CgroupDir, Limiter, NameTrust, Settings};
-use halfopen_policy::{Limits, Mode, RawTcp};
+use halfopen_policy::{Forwarded, Limits, Mode, RawTcp};
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
 use rustix::fs::{Mode as FileMode, chmod, unlink};
 use rustix::mount::{MountFlags, mount};
@@ -149,6 +149,7 @@ fn kernel(cgroup: &CgroupDir, namespace: &File, map: &MapHandle) {
     let settings = Settings {
         mode: Mode::Audit,
         raw_tcp: RawTcp::Allow,
+        forwarded: Forwarded::Allow,
         wakeups: false,
         records: Settings::RECORDS,
         exempt: Vec::new(),

@@ -29,6 +29,7 @@ plain!(
     abi::deny_prefix,
     abi::deny_rule,
     abi::exe_key,
+    abi::gate,
     abi::held_record,
     abi::interface_key,
     abi::keeper,

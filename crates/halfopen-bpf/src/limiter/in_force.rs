@@ -113,11 +113,15 @@ impl Limiter {
         let denies = self.deny_names.number(&self.skel.maps, &settings.deny, &self.settings.deny)?;
         let next = self.state.policy_now() ^ 1;
         let trial = settings.enforce_until.filter(|_| settings.mode != Mode::Enforce);
+        let [of_gate, of_shared_gate] = values::gates(settings);
         let mut policy = abi::policy {
             mode: mode(if trial.is_some() { Mode::Enforce } else { settings.mode }),
             mode_after: mode(settings.mode),
             enforce_until_ns: trial.map_or(0, nanos),
             raw_tcp: values::raw_tcp(settings.raw_tcp),
+            forwarded: values::forwarded(settings, self.top_level),
+            of_gate,
+            of_shared_gate,
             wakeups: settings.wakeups.into(),
             exec_level,
             top_level: self.top_level,

@@ -2,6 +2,7 @@
 //! it are in files of their own.
 
 pub(crate) mod end_pinned;
+pub(crate) mod gates;
 mod in_force;
 mod named_scopes;
 mod optional;
@@ -20,6 +21,7 @@ use crate::encode::deny::DenyNames;
 use crate::error::{KernelError, bpf};
 use crate::limiter::state::State;
 use crate::limiter::walk::{EnforcementStopped, Walks};
+use crate::load::has_netfilter_programs;
 use crate::load::load;
 use crate::load::optional_hooks::AttachHere;
 use crate::load::pins::{HOOKS, Pins};
@@ -27,6 +29,7 @@ use crate::settings::Settings;
 use crate::sys::cgroup::CgroupDir;
 use crate::sys::clock::monotonic;
 use crate::sys::executable::{Executable, Executables};
+use crate::sys::gates::Gate;
 use halfopen_policy::wake::Credits;
 use halfopen_policy::{Limits, Mode};
 use libbpf_rs::{ErrorKind, Link, ProgramMut, RingBuffer, RingBufferBuilder};
@@ -122,6 +125,8 @@ pub struct Limiter {
     top_level: u32,
     settings: Settings,
     resolvers: BTreeSet<IpAddr>,
+    gates: BTreeSet<Gate>,
+    has_netfilter: bool,
     executables: Executables,
     never_hold_files: Vec<Option<Executable>>,
     rule_files: Vec<Option<Executable>>,
@@ -195,6 +200,8 @@ impl Limiter {
             skel,
             settings: settings.clone(),
             resolvers: BTreeSet::new(),
+            gates: BTreeSet::new(),
+            has_netfilter: has_netfilter_programs(),
             cgroup: cgroup.path().to_owned(),
             top_level: cgroup.level() + 1,
             never_hold_files: executables.at(settings.never_hold.iter().map(|rule| rule.exe.as_ref())),

@@ -4,9 +4,10 @@ use super::{Limiter, pinned};
 use crate::error::KernelError;
 use crate::error::bpf;
 use crate::load::optional_hooks::{Attach, OptionalHook};
-use crate::load::pins::Pins;
+use crate::load::pins::{Pins, remove_pin};
 use crate::settings::Settings;
 use std::collections::BTreeMap;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Which optional hooks are attached.
@@ -53,9 +54,24 @@ impl Limiter {
         found: Option<&Pins>,
         by: &mut dyn Attach,
     ) -> Result<(), KernelError> {
-        for hook in OptionalHook::ALL.into_iter().filter(|hook| hook.is_wanted(&self.settings)) {
+        for hook in OptionalHook::ALL {
             let pin = found.map(|pins| pins.file(hook.name())).filter(|pin| pin.exists());
-            let replaced = pin.map(|pin| pinned::replace(&pin, self.program(hook))).transpose()?.flatten();
+            // The kernel replaces no program of netfilter, so the hook is attached anew.
+            if hook.netfilter_family().is_some()
+                && let Some(pin) = &pin
+            {
+                remove_pin(pin)?;
+                continue;
+            }
+            if !self.wants(hook, &self.settings) {
+                continue;
+            }
+            let replaced = pin
+                .map(|pin| {
+                    pinned::replace(&pin, self.program(hook).map_err(|e| bpf("taking over", e.into()))?)
+                })
+                .transpose()?
+                .flatten();
             if let Some(link) = replaced {
                 let link = link.as_fd().try_clone_to_owned();
                 let link = link.map_err(|e| bpf("keeping a link", libbpf_rs::Error::from(e)))?;
@@ -66,15 +82,23 @@ impl Limiter {
         Ok(())
     }
 
-    fn program(&self, hook: OptionalHook) -> BorrowedFd<'_> {
+    fn wants(&self, hook: OptionalHook, settings: &Settings) -> bool {
+        hook.is_wanted(settings, !self.gates.is_empty() && self.asks_for_gates())
+    }
+
+    fn program(&self, hook: OptionalHook) -> io::Result<BorrowedFd<'_>> {
         let progs = &self.skel.progs;
-        match hook {
+        if hook.netfilter_family().is_some() && !self.has_netfilter {
+            return Err(io::Error::other("this kernel has no BPF programs for netfilter (Linux 6.4)"));
+        }
+        Ok(match hook {
             OptionalHook::DenyConnect4 => progs.deny_connect4.as_fd(),
             OptionalHook::DenyConnect6 => progs.deny_connect6.as_fd(),
             OptionalHook::DenySendmsg4 => progs.deny_sendmsg4.as_fd(),
             OptionalHook::DenySendmsg6 => progs.deny_sendmsg6.as_fd(),
             OptionalHook::Ingress => progs.on_ingress.as_fd(),
-        }
+            OptionalHook::Forward4 | OptionalHook::Forward6 => progs.on_forward.as_fd(),
+        })
     }
 
     /// Attaches the hooks that `settings` ask for and that are not attached yet. Must be called before the
@@ -82,14 +106,16 @@ impl Limiter {
     /// could not be attached is tried again. The log has the first failure; see [`Limiter::not_attached`].
     pub fn attach_wanted(&mut self, settings: &Settings, by: &mut dyn Attach) {
         for hook in OptionalHook::ALL {
-            if !hook.is_wanted(settings) {
+            if !self.wants(hook, settings) {
                 self.optional.missing.remove(&hook);
                 continue;
             }
             if self.optional.attached.contains_key(&hook) {
                 continue;
             }
-            match by.attach(hook, self.program(hook), self.pins.is_some()) {
+            let attached =
+                self.program(hook).and_then(|program| by.attach(hook, program, self.pins.is_some()));
+            match attached {
                 Ok(link) => {
                     self.optional.attached.insert(hook, link);
                     if self.optional.missing.remove(&hook).is_some() {
@@ -109,7 +135,7 @@ impl Limiter {
     /// Detaches the hooks that the settings in force do not ask for. A hook that cannot be detached does
     /// nothing; the next call tries again.
     pub fn detach_unwanted(&mut self, by: &mut dyn Attach) {
-        let unwanted = |hook: &OptionalHook| !hook.is_wanted(&self.settings);
+        let unwanted = |hook: &OptionalHook| !self.wants(*hook, &self.settings);
         for hook in self.optional.attached.keys().copied().filter(unwanted).collect::<Vec<_>>() {
             let unpinned = if self.pins.is_some() { by.unpin(hook) } else { Ok(()) };
             match unpinned {

@@ -6,11 +6,12 @@ pub(crate) mod pins;
 use crate::abi::skeleton::{HalfopenSkel, HalfopenSkelBuilder};
 use crate::error::{KernelError, bpf, hear_libbpf, heard, is_permitted};
 use crate::load::pins::map_file;
-use libbpf_rs::OpenObject;
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
+use libbpf_rs::{OpenObject, libbpf_sys};
 use rustix::time::{ClockId, clock_getres};
 use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -36,7 +37,9 @@ pub(crate) fn load(pins: Option<&Path>, records: u32) -> Result<HalfopenSkel<'st
     if let Some(rodata) = open.maps.rodata_data.as_deref_mut() {
         rodata.rto_max_settable = u8::from(rto_max_settable());
         rodata.hz = hz();
+        rodata.host_netns = own_netns();
     }
+    open.progs.on_forward.set_autoload(has_netfilter_programs());
     let records = records.clamp(1, LARGEST_RECORDS).next_power_of_two();
     let failed = |error| bpf("sizing the table of records", error);
     open.maps.records.set_max_entries(records).map_err(failed)?;
@@ -58,6 +61,19 @@ pub(crate) fn load(pins: Option<&Path>, records: u32) -> Result<HalfopenSkel<'st
         let kernel = rustix::system::uname();
         KernelError::refused_to_load(error, is_permitted(), &heard(), &kernel.release().to_string_lossy())
     })
+}
+
+/// The inode number of this process's network namespace; 0 if it cannot be read.
+fn own_netns() -> u32 {
+    std::fs::metadata("/proc/self/ns/net").map_or(0, |meta| u32::try_from(meta.ino()).unwrap_or(0))
+}
+
+/// Whether the kernel has BPF programs on netfilter's hooks (Linux 6.4).
+pub(crate) fn has_netfilter_programs() -> bool {
+    // SAFETY: takes a number, and no options.
+    unsafe {
+        libbpf_sys::libbpf_probe_bpf_prog_type(libbpf_sys::BPF_PROG_TYPE_NETFILTER, std::ptr::null()) == 1
+    }
 }
 
 /// The kernel's `CONFIG_HZ`: the coarse clock advances once per jiffy. The clock is asked because not every

@@ -3,12 +3,16 @@
 use crate::settings::Settings;
 use crate::sys::cgroup::CgroupDir;
 use libbpf_rs::libbpf_sys::{self, bpf_attach_type};
+use libbpf_rs::{NF_INET_FORWARD, NFPROTO_IPV4, NFPROTO_IPV6};
 use rustix::fs::unlink;
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+/// After the host's own filter (`NF_IP_PRI_FILTER`, 0): what that drops costs no credit.
+const AFTER_FILTER: i32 = 1;
 
 /// A hook that only some settings ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,12 +27,23 @@ pub enum OptionalHook {
     DenySendmsg6,
     /// `names` and first contacts over UDP: every packet that arrives at a socket.
     Ingress,
+    /// `forwarded_tcp`: every IPv4 packet that the host forwards.
+    Forward4,
+    /// `forwarded_tcp`: every IPv6 packet that the host forwards.
+    Forward6,
 }
 
 impl OptionalHook {
     /// All these hooks.
-    pub const ALL: [Self; 5] =
-        [Self::DenyConnect4, Self::DenyConnect6, Self::DenySendmsg4, Self::DenySendmsg6, Self::Ingress];
+    pub const ALL: [Self; 7] = [
+        Self::DenyConnect4,
+        Self::DenyConnect6,
+        Self::DenySendmsg4,
+        Self::DenySendmsg6,
+        Self::Ingress,
+        Self::Forward4,
+        Self::Forward6,
+    ];
 
     /// Its name, which is also its pin's.
     #[must_use]
@@ -39,6 +54,8 @@ impl OptionalHook {
             Self::DenySendmsg4 => "deny_sendmsg4",
             Self::DenySendmsg6 => "deny_sendmsg6",
             Self::Ingress => "ingress",
+            Self::Forward4 => "forward4",
+            Self::Forward6 => "forward6",
         }
     }
 
@@ -48,12 +65,13 @@ impl OptionalHook {
         Self::ALL.into_iter().find(|hook| hook.name() == name)
     }
 
-    /// Whether `settings` ask for it.
-    pub(crate) fn is_wanted(self, settings: &Settings) -> bool {
+    /// Whether `settings` ask for it; `forwards` is whether anything is to be limited that containers forward.
+    pub(crate) fn is_wanted(self, settings: &Settings, forwards: bool) -> bool {
         match self {
             Self::DenyConnect4 | Self::DenyConnect6 => settings.denies(|_| true),
             Self::DenySendmsg4 | Self::DenySendmsg6 => settings.denies(|rule| rule.udp),
             Self::Ingress => settings.reads_names() || settings.limits_datagrams(),
+            Self::Forward4 | Self::Forward6 => forwards,
         }
     }
 
@@ -64,6 +82,16 @@ impl OptionalHook {
             Self::DenySendmsg4 => libbpf_sys::BPF_CGROUP_UDP4_SENDMSG,
             Self::DenySendmsg6 => libbpf_sys::BPF_CGROUP_UDP6_SENDMSG,
             Self::Ingress => libbpf_sys::BPF_CGROUP_INET_INGRESS,
+            Self::Forward4 | Self::Forward6 => libbpf_sys::BPF_NETFILTER,
+        }
+    }
+
+    /// On a hook of netfilter, in the network namespace of the process that attaches: the protocol family.
+    pub(crate) fn netfilter_family(self) -> Option<u32> {
+        match self {
+            Self::Forward4 => Some(NFPROTO_IPV4 as u32),
+            Self::Forward6 => Some(NFPROTO_IPV6 as u32),
+            _ => None,
         }
     }
 
@@ -73,14 +101,24 @@ impl OptionalHook {
     /// # Errors
     /// The kernel's error, such as when another program holds the hook exclusively.
     pub fn attach(self, program: BorrowedFd<'_>, cgroup: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-        // SAFETY: two descriptors that live through the call, and no options.
+        let mut options = libbpf_sys::bpf_link_create_opts {
+            sz: size_of::<libbpf_sys::bpf_link_create_opts>() as libbpf_sys::size_t,
+            ..Default::default()
+        };
+        let mut target = cgroup.as_raw_fd();
+        if let Some(pf) = self.netfilter_family() {
+            target = 0;
+            options.__bindgen_anon_1.netfilter =
+                libbpf_sys::bpf_link_create_opts__bindgen_ty_1__bindgen_ty_5 {
+                    pf,
+                    hooknum: NF_INET_FORWARD as u32,
+                    priority: AFTER_FILTER,
+                    flags: 0,
+                };
+        }
+        // SAFETY: descriptors and options that live through the call.
         let link = unsafe {
-            libbpf_sys::bpf_link_create(
-                program.as_raw_fd(),
-                cgroup.as_raw_fd(),
-                self.attach_type(),
-                std::ptr::null(),
-            )
+            libbpf_sys::bpf_link_create(program.as_raw_fd(), target, self.attach_type(), &raw const options)
         };
         if link < 0 {
             return Err(io::Error::from_raw_os_error(-link));

@@ -4,5 +4,6 @@ pub(crate) mod cgroup;
 mod cgroup2_mount;
 pub(crate) mod clock;
 pub(crate) mod executable;
+pub(crate) mod gates;
 pub(crate) mod netns;
 pub mod text;

@@ -322,6 +322,7 @@ mod tests {
             counting_for_s,
             trial: None,
             names: None,
+            gates: vec![],
             conntrack: None,
             faults: vec![],
             degraded: vec![],

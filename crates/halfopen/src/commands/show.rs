@@ -86,6 +86,11 @@ fn table(status: &Status) -> String {
     lines.extend(scopes.iter().filter_map(|scope| Some(format!("{}: {}", scope.name, scope.udp.as_ref()?))));
     lines.extend(status.deny.iter().map(ToString::to_string));
     lines.extend(status.names.iter().map(ToString::to_string));
+    let gates = status.gates.iter().filter(|gate| gate.stopped > 0);
+    lines.extend(gates.map(|gate| {
+        let (interface, let_out, stopped) = (&gate.interface, gate.first_contacts, gate.stopped);
+        format!("containers, past their sockets, through {interface}: {let_out} first contacts, {stopped} SYNs over the credit")
+    }));
     lines.extend(status.conntrack.map(|found| format!("connection tracking: {found}")));
     lines.extend(program_table::lines(&status.programs, &status.others, MOST_HARMED));
     lines.extend(status.degraded.iter().map(|reason| format!("degraded: {}", reason.explanation)));
@@ -214,6 +219,7 @@ mod tests {
             counting_for_s: 60,
             trial: None,
             names: None,
+            gates: vec![],
             conntrack: None,
             faults: vec![],
             degraded: vec![Degradation::Audit.into()],

@@ -8,7 +8,7 @@ use super::preset::Preset;
 use super::resolvers::Resolvers;
 use super::value::Typed;
 use halfopen_bpf::{NameTrust, Settings};
-use halfopen_policy::{Mode, RawTcp};
+use halfopen_policy::{Forwarded, Mode, RawTcp};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -89,6 +89,13 @@ general! {
     /// queue. refuse: sending them fails, as under the original. count: they are sent and counted. allow: they are
     /// sent.
     raw_tcp: RawTcp = RawTcp::default(), Form::words::<RawTcp>();
+
+    /// A container that has packet sockets (CAP_NET_RAW), or that copies, rewrites or forwards packets, can send TCP that
+    /// none of its sockets has sent. limit: connections that it opens so are first contacts of its link (the host's end
+    /// of its pair of devices, or a bridge of such ends): they cost the credit that an account has, and are dropped
+    /// without it. count: those without credit are counted. allow: they pass. auto: limit if the whole cgroup hierarchy
+    /// is limited, else allow. Without first contacts, as in xp-sp2, all are allowed.
+    forwarded_tcp: Forwarded = Forwarded::default(), Form::words::<Forwarded>();
 
     /// true: while the daemon runs, it wakes each waiting attempt when its turn comes, by a packet that the host sends
     /// to itself. Attempts then use free slots at once and hardly ever have to ask. false: attempts only ask by

@@ -146,6 +146,7 @@ impl Resolved {
             mode: general.mode,
             enforce_until: None,
             raw_tcp: general.raw_tcp,
+            forwarded: general.forwarded_tcp,
             wakeups: general.wakeups,
             exempt: general.exempt,
             never_hold: general.never_hold.for_kernel(),

@@ -6,7 +6,7 @@ use super::resolvers::Resolvers;
 use super::who::Who;
 use halfopen_bpf::{NameTrust, Per};
 use halfopen_policy::limits::show_time;
-use halfopen_policy::{Excess, Mode, OnSuspect, Order, Overflow, Rate, RawTcp, Share};
+use halfopen_policy::{Excess, Forwarded, Mode, OnSuspect, Order, Overflow, Rate, RawTcp, Share};
 use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -159,6 +159,7 @@ macro_rules! words {
 }
 words! {
     Mode: "enforce" Enforce, "audit" Audit, "off" Off;
+    Forwarded: "auto" Auto, "limit" Limit, "count" Count, "allow" Allow;
     RawTcp: "refuse" Refuse, "count" Count, "allow" Allow;
     NameTrust: "off" Off, "client" Client, "host" Host;
     Overflow: "refuse" Refuse, "wait" Wait;

@@ -21,7 +21,7 @@ pub use mode::ModeStatus;
 pub use names::{NamedStatus, NamesStatus, Trusted};
 pub use programs::{Harm, ProgramStatus};
 pub use scope_status::{ScopeKind, ScopeStatus, TrustStatus};
-pub use status::{AttemptPhase, AttemptStatus, DegradedStatus, FaultStatus, Status, Why};
+pub use status::{AttemptPhase, AttemptStatus, DegradedStatus, FaultStatus, GateStatus, Status, Why};
 pub use trial::{TrialOrder, TrialStatus};
 pub use udp_status::{StoppedStatus, UdpStatus};
 

@@ -7,7 +7,7 @@ use super::{
 use crate::conntrack::Conntrack;
 use crate::events::text::plain;
 use crate::utc_time::UtcTime;
-use halfopen_bpf::{Attempt, AttemptState, Fault, FaultCount};
+use halfopen_bpf::{Attempt, AttemptState, Fault, FaultCount, Forwarded};
 use halfopen_policy::wake::Lost;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,10 @@ pub struct Status {
     /// What became of DNS answers; `None` if the daemon does not read them.
     #[serde(default)]
     pub names: Option<NamesStatus>,
+    /// The interfaces through which containers reach the network, if `forwarded_tcp` limits or counts what comes through
+    /// them without a socket.
+    #[serde(default)]
+    pub gates: Vec<GateStatus>,
     /// How full connection tracking is; `None` if nothing tracks connections.
     #[serde(default)]
     pub conntrack: Option<Conntrack>,
@@ -59,6 +63,26 @@ pub struct Status {
     pub degraded: Vec<DegradedStatus>,
     /// The daemon's process id.
     pub pid: u32,
+}
+
+/// What has come through an interface of containers without a socket, since it has been watched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GateStatus {
+    /// The interface's name.
+    pub interface: String,
+    /// Whether it is a bridge, which several containers share.
+    pub shared: bool,
+    /// First contacts that were let out.
+    pub first_contacts: u64,
+    /// SYNs that were over the credit: dropped, or counted if `forwarded_tcp` or `mode` says so.
+    pub stopped: u64,
+}
+
+impl From<Forwarded> for GateStatus {
+    fn from(found: Forwarded) -> Self {
+        let Forwarded { gate, let_out, stopped } = found;
+        Self { interface: gate.name, shared: gate.shared, first_contacts: let_out, stopped }
+    }
 }
 
 /// How often something could not be done as intended.

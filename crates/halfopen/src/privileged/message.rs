@@ -71,6 +71,8 @@ pub enum Request {
     Attach { hook: String, pinned: bool },
     /// [`Reply::Done`]: removes the pin of an optional hook.
     Unpin { hook: String },
+    /// [`Reply::Gates`].
+    Gates,
     /// [`Reply::Done`].
     TidyUp { leave: Leave },
 }
@@ -100,6 +102,8 @@ pub enum Reply {
     Opened,
     /// With the link, unless it is pinned.
     Attached,
+    /// Number, name, and whether containers share it, of each interface through which they reach the network.
+    Gates { gates: Vec<(u32, String, bool)> },
     /// A new helper has started: requests that the old one has not answered may be lost.
     Began,
     /// The request failed.

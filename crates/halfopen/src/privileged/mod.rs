@@ -12,7 +12,7 @@ use crate::events::Identity;
 use crate::exit::WrongUse;
 use crate::runtime_dir::RuntimeDir;
 use halfopen_bpf::text::{LONGEST, escaped, plain};
-use halfopen_bpf::{Attach, EnforcementStopped, IpFamily, OptionalHook, Program};
+use halfopen_bpf::{Attach, EnforcementStopped, Gate, IpFamily, OptionalHook, Program};
 use message::{NOBODY_S, Numbered, Received, Reply, Request, receive, send};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
@@ -362,6 +362,19 @@ impl Helper {
 
     fn let_loose(&mut self) {
         self.socket = None;
+    }
+
+    /// The interfaces through which containers reach the network.
+    ///
+    /// # Errors
+    /// If the helper does not answer.
+    pub fn gates(&mut self) -> io::Result<Vec<Gate>> {
+        match self.ask(&Request::Gates, None, PATIENCE)? {
+            (Reply::Gates { gates }, _) => {
+                Ok(gates.into_iter().map(|(index, name, shared)| Gate { index, name, shared }).collect())
+            }
+            (other, _) => Err(self.out_of_step(&other)),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::runtime_dir::RuntimeDir;
 use anyhow::{Context, Result, bail};
 use halfopen_bpf::text::escaped;
 use halfopen_bpf::{
-    Attach, AttachHere, CgroupDir, NAMESPACES, OptionalHook, Program, raw_socket, restore_everywhere,
+    Attach, AttachHere, CgroupDir, NAMESPACES, OptionalHook, Program, gates, raw_socket, restore_everywhere,
     walk_namespaces,
 };
 use rustix::process::umask;
@@ -196,6 +196,14 @@ impl Serving<'_> {
                     .unpin(&self.reach.pins)
                     .with_context(|| format!("cannot remove the pin of {hook}"))?;
                 Reply::Done
+            }
+            Request::Gates => {
+                let gates = gates()
+                    .context("cannot list the interfaces")?
+                    .into_iter()
+                    .map(|gate| (gate.index, gate.name, gate.shared))
+                    .collect();
+                Reply::Gates { gates }
             }
             Request::TidyUp { leave } => {
                 self.tidy_up(leave)?;

@@ -3,7 +3,7 @@
 use halfopen_bpf::{
     Account, AccountOf, CgroupDir, Fault, Keep, Limiter, NameTrust, Per, ScopeId, ScopeRule, Settings,
 };
-use halfopen_policy::{Ledger, Limits, Mode, RawTcp};
+use halfopen_policy::{Forwarded, Ledger, Limits, Mode, RawTcp};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -37,6 +37,7 @@ pub fn settings(scopes: Vec<ScopeRule>) -> Settings {
         mode: Mode::Enforce,
         enforce_until: None,
         raw_tcp: RawTcp::Allow,
+        forwarded: Forwarded::Allow,
         wakeups: false,
         records: Settings::RECORDS,
         exempt: Vec::new(),

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
 mod accounts;
+mod forwarded;
 mod handed;
 mod loops;
 mod lost_wakes;

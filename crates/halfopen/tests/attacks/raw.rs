@@ -48,7 +48,7 @@ fn raw_tcp_over_ipv6_is_refused_and_counted() {
     raw(&Scene::adaptive_v6(), CLIENT_V6.into(), "tcp");
 }
 
-/// Not seen by any hook: so whoever looks for it must be told.
+/// Of the host's own network namespace no hook sees it: so whoever looks for it must be told.
 #[test]
 fn a_container_s_packet_socket_is_listed() {
     require_lab!();
@@ -91,39 +91,4 @@ fn rds_sockets_are_no_kernel_sockets_of_the_host() {
     scene.carried_out(SOURCE, "rds", &asked);
     scene.reached_fewer_than(MOST, "AF_RDS");
     assert!(!ask_well(&scene.limiter, &["status"]).is_empty());
-}
-
-/// Root of a container that has CAP_NET_ADMIN, without CAP_NET_RAW.
-fn by_an_administrator(what: &str) {
-    require_lab!();
-    let scene = Scene::adaptive();
-    let asked = json!({"dead": scene.dead(), "live": scene.live(), "seconds": WATCHED_S});
-    let mut attack = scene.run(Rights::Root, &scene.attacker, SOURCE, what, &asked);
-    scene.connect(&mut attack);
-    let told = attack.hear(PATIENCE);
-    scene.reached_fewer_than(MOST, &format!("{what} ({told})"));
-}
-
-#[test]
-#[ignore = "a known limit: no cgroup's program sees a copy, docs/internals/threats.md"]
-fn copies_of_what_waits() {
-    by_an_administrator("copies");
-}
-
-#[test]
-#[ignore = "a known limit: it is judged before the device, docs/internals/threats.md"]
-fn rewritten_at_the_device() {
-    by_an_administrator("rewritten_at_the_device");
-}
-
-#[test]
-#[ignore = "a known limit: what a namespace forwards has no socket, docs/internals/threats.md"]
-fn forwarded_from_a_pair_of_devices() {
-    by_an_administrator("forwarded_from_a_pair");
-}
-
-#[test]
-#[ignore = "a known limit: what a namespace forwards has no socket, docs/internals/threats.md"]
-fn forwarded_from_a_tunnel() {
-    by_an_administrator("forwarded_from_a_tunnel");
 }

@@ -156,13 +156,18 @@ impl Scene {
 
     /// Gives the network namespace of a container a way out through the client's.
     pub fn connect(&self, container: &mut Program) {
+        self.link(container);
+        container.tell(&json!("connected"));
+    }
+
+    /// The same, without telling it.
+    pub fn link(&self, container: &mut Program) {
         let pid = &container.hear(PATIENCE)["pid"];
         let client = self.lab.client();
         client.sysctl("net.ipv4.ip_forward", "1").unwrap();
         let made = format!("link add ct0 type veth peer name eth0 netns {pid}");
         client.ip(&format!("{made}\naddr add 10.78.0.1/24 dev ct0\nlink set ct0 up\n")).unwrap();
         self.lab.world().ip("route add 10.78.0.0/24 via 10.77.0.1\n").unwrap();
-        container.tell(&json!("connected"));
     }
 
     /// Which addresses of the world anything has arrived at.

@@ -16,6 +16,7 @@ use crate::{Cgroup, Lab, LabError, artifact, pins, tool};
 pub struct LimiterBuilder<'a> {
     lab: &'a Lab,
     limited: Option<&'a Cgroup>,
+    in_client: bool,
     program: Option<PathBuf>,
     config: Option<PathBuf>,
     arguments: Vec<OsString>,
@@ -30,6 +31,7 @@ impl<'a> LimiterBuilder<'a> {
         Self {
             lab,
             limited: None,
+            in_client: false,
             program: None,
             config: None,
             arguments: Vec::new(),
@@ -82,6 +84,12 @@ impl<'a> LimiterBuilder<'a> {
         self
     }
 
+    /// Runs it in the network namespace of the lab's client; else in the one of the test.
+    pub fn in_client(mut self) -> Self {
+        self.in_client = true;
+        self
+    }
+
     /// Runs this program; else it is the `halfopen` that `HALFOPEN_BIN` names or that lies beside the running test.
     pub fn program(mut self, program: PathBuf) -> Self {
         self.program = Some(program);
@@ -111,6 +119,7 @@ impl<'a> LimiterBuilder<'a> {
         let plan = Plan {
             program: self.program.map_or_else(|| artifact("halfopen", "HALFOPEN_BIN"), Ok)?,
             limited: self.limited.unwrap_or(self.lab.cgroup()).path().to_owned(),
+            netns: self.in_client.then(|| self.lab.client().path()),
             arguments,
             environment: self.environment,
             run_directory: self.run_directory.unwrap_or(run_directory),
@@ -137,6 +146,7 @@ fn names_a_preset(config: &Path, arguments: &[OsString]) -> bool {
 pub(super) struct Plan {
     pub program: PathBuf,
     limited: PathBuf,
+    netns: Option<PathBuf>,
     pub arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     pub run_directory: PathBuf,
@@ -160,7 +170,14 @@ pub(super) struct Process {
 
 impl Process {
     pub fn begin(plan: &Plan, cgroup: &Cgroup) -> Result<Self, LabError> {
-        let mut command = cgroup.command(&plan.program);
+        let mut command = match &plan.netns {
+            Some(netns) => {
+                let mut command = cgroup.command("nsenter");
+                command.arg(format!("--net={}", netns.display())).arg("--").arg(&plan.program);
+                command
+            }
+            None => cgroup.command(&plan.program),
+        };
         command
             .args(["run", "--cgroup"])
             .arg(&plan.limited)

@@ -2,7 +2,7 @@
 
 use crate::config::general::{MODE, PRESET};
 use crate::config::{Key, Words};
-use crate::control::{Degradation, DegradedStatus, FaultStatus, ScopeKind, Status, programs};
+use crate::control::{Degradation, DegradedStatus, FaultStatus, GateStatus, ScopeKind, Status, programs};
 use crate::daemon::enforcement::ExecScope;
 use crate::daemon::enforcement::{Enforcement, HOST};
 use crate::utc_time::UtcTime;
@@ -48,6 +48,7 @@ impl Enforcement {
             counting_for_s: counting.as_secs(),
             trial: self.trial_status(),
             names: self.names_status()?,
+            gates: self.limiter.forwarded()?.into_iter().map(GateStatus::from).collect(),
             conntrack: self.conntrack.now(),
             faults: faults.iter().map(FaultStatus::from).collect(),
             degraded: self.degraded(),

@@ -2,6 +2,7 @@
 
 mod adoption;
 mod denials;
+mod gates;
 mod long_waits;
 mod names;
 mod stopped_datagrams;
@@ -75,6 +76,7 @@ impl Enforcement {
                 "a file that a [[scope]] names was replaced or installed: the rule now matches the new file"
             );
         }
+        self.follow_gates()?;
         self.limiter.follow_hooks(&mut self.means.helper);
         self.follow_resolvers()?;
         if let Err(e) = self.look_for_users() {
