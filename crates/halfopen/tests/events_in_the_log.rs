@@ -51,6 +51,39 @@ fn by_journalctl() {
     assert_eq!(log.entries(&["SYSLOG_IDENTIFIER=halfopen"]).len(), 1);
 }
 
+/// What systemd tells a service whose standard error journald reads, before `changes`.
+fn read_by_journald(changes: &str) -> String {
+    format!("export JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2)\n{changes}")
+}
+
+#[test]
+fn once_where_journald_reads_standard_error_too() {
+    require_lab!();
+    let Some(log) = SystemLog::journald() else { return };
+    let (lab, directory) = (Lab::new().unwrap(), tempfile::tempdir().unwrap());
+    let changes = read_by_journald(&log.as_journal(directory.path()));
+    let (limiter, _dialling) = saturated(&lab, directory.path(), &changes);
+    until("the event", PATIENCE, || limiter.events().unwrap().pop());
+    let found = || log.entries(&["HALFOPEN_EVENT=4226", "HALFOPEN_STATE=reached"]).pop();
+    until("the event in the journal", PATIENCE, found);
+    let (_, said) = limiter.stop().unwrap();
+    assert!(!said.contains("event 4226"), "{said}");
+}
+
+#[test]
+fn once_where_journald_only_reads_standard_error() {
+    require_lab!();
+    let (lab, directory) = (Lab::new().unwrap(), tempfile::tempdir().unwrap());
+    let changes = read_by_journald(&system_log::none(directory.path()));
+    let (limiter, _dialling) = saturated(&lab, directory.path(), &changes);
+    until("the event", PATIENCE, || limiter.events().unwrap().pop());
+    let status: Value = serde_json::from_str(&ask_well(&limiter, &["status", "--json"])).unwrap();
+    let degraded = status["degraded"].as_array().unwrap();
+    assert!(degraded.iter().all(|reason| reason["reason"] != "no_system_log"), "{status}");
+    let (_, said) = limiter.stop().unwrap();
+    assert_eq!(said.matches("event 4226: TCP/IP has reached").count(), 1, "{said}");
+}
+
 #[test]
 fn in_the_syslog() {
     require_lab!();

@@ -1,4 +1,4 @@
-//! Publishes events: to stderr, the system log, memory, and the clients that follow them.
+//! Publishes events: to the system log, stderr, memory, and the clients that follow them.
 
 use crate::events::kept::REMEMBERED;
 use crate::events::{
@@ -69,7 +69,7 @@ impl Announcer {
             match event.state {
                 State::Reached => self.episodes.resume(&event.scope, episode::State::Reached, at),
                 State::Cleared => self.episodes.resume(&event.scope, episode::State::Cleared, at),
-                State::Suspect => self.suspects.resume(scope_of(&event.scope), at),
+                State::Suspect => self.suspects.resume(&event.scope, at),
                 State::Denied => self.denials.resume(&event.scope, at),
                 State::UdpStopped => self.stopped_datagrams.resume(&event.scope, at),
             }
@@ -98,8 +98,9 @@ impl Announcer {
 
     fn write(&mut self, event: Event) {
         let event = Arc::new(event);
-        output::error_line(&event.to_string());
-        self.log.write(&event);
+        if self.log.write(&event) {
+            output::error_line(&event.to_string());
+        }
         if self.memory.len() == REMEMBERED {
             self.memory.pop_front();
         }
@@ -145,9 +146,4 @@ impl Announcer {
     pub fn log_reached(&self) -> bool {
         self.log.reached()
     }
-}
-
-/// The scope of an account: the part of its name before the bracket.
-fn scope_of(account: &str) -> &str {
-    account.split('[').next().unwrap_or(account)
 }

@@ -165,13 +165,14 @@ impl Episodes {
         self.scopes.entry(scope.to_owned()).or_default().at(at)
     }
 
-    /// Notes the identities of the programs in a report.
+    /// Notes the identities and accounts of the programs in a report.
     pub fn know(&mut self, report: &Report) {
         let scope = self.scopes.get_mut(&report.scope);
         let Some(episode) = scope.and_then(|scope| scope.current.as_mut()) else { return };
         for told in &report.programs {
             if let Some(tally) = episode.tallies.programs.get_mut(&told.program) {
                 tally.identity.clone_from(&told.identity);
+                tally.account.clone_from(&told.account);
             }
         }
     }

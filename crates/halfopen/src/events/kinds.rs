@@ -1,7 +1,7 @@
 //! The kinds of events: when each is sent, and how often at most.
 
 use super::record::{DENIED_ID, EVENT_ID, STOPPED_ID, SUSPECT_ID, State};
-use super::{episode, stopped_datagrams};
+use super::{episode, stopped_datagrams, suspects};
 
 /// A kind of event. A key has at most one of a kind in a minute; 4226 comes in pairs, and a pair counts once.
 #[derive(Debug)]
@@ -36,9 +36,9 @@ pub const KINDS: [Kind; 4] = [
         id: SUSPECT_ID,
         states: &[State::Suspect],
         when: "An account has become a suspect: its first contacts mostly fail.",
-        key: "scope",
-        in_all: None,
-        kept_back: "`suspect.suspects` of the next one counts the accounts in",
+        key: "account",
+        in_all: Some(suspects::PER_MINUTE),
+        kept_back: "`suspect.others` of the next one lists their names",
     },
     Kind {
         id: DENIED_ID,

@@ -18,6 +18,6 @@ pub use identity::Identity;
 pub use kept::KeptEvents;
 pub use record::{Event, ProgramRecord, Protocol, State};
 pub use stopped_datagrams::{StoppedDatagrams, StoppedReport};
-pub use suspects::{Suspect, SuspectReport, Suspects};
+pub use suspects::{DueSuspect, Named, SuspectReport, Suspects};
 pub use system_log::SystemLog;
 pub use tallies::{Tally, Waiter};

@@ -13,6 +13,7 @@ use crate::utc_time::UtcTime;
 use halfopen_policy::Excess;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// The original's number.
@@ -170,7 +171,10 @@ pub struct SuspectRecord {
     pub on_suspect: Action,
     /// When a block ends by itself; `None` = it is not blocked.
     pub blocked_until: Option<UtcTime>,
-    /// How many accounts of its scope have become suspects since the last event of that scope, including this one.
+    /// The names of other accounts that have become suspects without an event of their own; left out if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<String>,
+    /// How many accounts the event stands for: this one, `others`, and those that were too many to be listed.
     pub suspects: u64,
 }
 
@@ -192,6 +196,9 @@ pub struct ProgramRecord {
     pub cgroup: Option<String>,
     /// Its user's name or number.
     pub user: String,
+    /// The account of a rule or of `exec` that its attempts count in; left out where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
     /// How many of its attempts waited.
     pub attempts: u64,
     /// How many were refused; left out if none was.
@@ -248,10 +255,7 @@ impl Event {
             (Action::Block, Some(until)) => format!("Its connects fail until {until} (on_suspect = block)."),
             (Action::Block, None) => "Its connects fail (on_suspect = block).".to_owned(),
         };
-        let others = match report.suspects.saturating_sub(1) {
-            0 => String::new(),
-            n => format!(" Other suspects of its scope without an event of their own: {n}."),
-        };
+        let others = other_suspects(&report);
         Self {
             id: SUSPECT_ID,
             time,
@@ -267,6 +271,7 @@ impl Event {
                 first_contacts: report.first_contacts,
                 on_suspect: report.on_suspect,
                 blocked_until,
+                others: report.others,
                 suspects: report.suspects,
             }),
             denied: None,
@@ -336,6 +341,17 @@ impl Event {
     }
 }
 
+/// The suspects that have no event of their own, by name as far as they are listed.
+fn other_suspects(report: &SuspectReport) -> String {
+    let unlisted = report.suspects.saturating_sub(1 + report.others.len() as u64);
+    let mut others: Vec<String> = report.others.iter().map(|name| plain(name)).collect();
+    others.extend((unlisted > 0).then(|| format!("{unlisted} more (`halfopen status --json` names them)")));
+    if others.is_empty() {
+        return String::new();
+    }
+    format!(" Other suspects without an event of their own: {}.", others.join(", "))
+}
+
 /// One line for people. No name that a program chose can break the line.
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -358,6 +374,11 @@ impl fmt::Display for Event {
         if self.scope != "host" {
             write!(f, " Scope: {}.", plain(&self.scope))?;
         }
+        if let State::Reached | State::Cleared = self.state
+            && let Some(account) = self.other_accounts(None).next()
+        {
+            write!(f, " Account: {}.", plain(account))?;
+        }
         if let Some(suspect) = &self.suspect {
             write!(f, " First contacts so far: {}.", suspect.first_contacts)?;
         }
@@ -379,10 +400,21 @@ impl fmt::Display for Event {
             write!(f, ", and {} refused", top.refused)?;
         }
         match self.programs.len() {
-            1 => Ok(()),
-            2 => f.write_str("; and by one more program"),
-            n => write!(f, "; and by {} more programs", n - 1),
+            1 => return Ok(()),
+            2 => f.write_str("; and by one more program")?,
+            n => write!(f, "; and by {} more programs", n - 1)?,
         }
+        let others: Vec<String> = self.other_accounts(top.account.as_deref()).map(plain).collect();
+        if others.is_empty() { Ok(()) } else { write!(f, " of {}", others.join(", ")) }
+    }
+}
+
+impl Event {
+    /// The accounts of its programs besides `named` and its scope, each once.
+    fn other_accounts<'a>(&'a self, named: Option<&'a str>) -> impl Iterator<Item = &'a str> {
+        let mut seen: BTreeSet<&str> = named.into_iter().chain([self.scope.as_str()]).collect();
+        let accounts = self.programs.iter().filter_map(|program| program.account.as_deref());
+        accounts.filter(move |account| seen.insert(account))
     }
 }
 
@@ -418,6 +450,7 @@ impl From<Tally> for ProgramRecord {
             exe: identity.exe,
             cgroup: identity.cgroup,
             user: identity.user,
+            account: tally.account,
             attempts: tally.attempts,
             refused: tally.refused,
             sample: tally.sample.iter().map(ToString::to_string).collect(),
@@ -441,6 +474,8 @@ pub(super) mod tests {
                 cgroup: Some("/user.slice".into()),
                 user: "root".into(),
             }),
+            own: None,
+            account: None,
             attempts: 244,
             refused: 0,
             sample: vec!["198.18.0.7:80".parse().unwrap(), "[2001:db8::1]:80".parse().unwrap()],
@@ -503,6 +538,17 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn the_line_names_each_account_once() {
+        let of = |account: &str| ProgramRecord { account: Some(account.into()), ..tally().into() };
+        let mut event = scanned();
+        event.scope = "second".into();
+        event.programs = ["second[/a]", "second[/b\n]", "second[/a]", "second"].map(of).into();
+        let line = event.to_string();
+        assert!(line.contains(" Scope: second. Account: second[/a]. Reached by nmap"), "{line}");
+        assert!(line.ends_with("; and by 3 more programs of second[/b\\x0a]"), "{line}");
+    }
+
+    #[test]
     fn a_suspect_s_event_has_a_number_of_its_own() {
         let report = SuspectReport {
             account: "adaptive[/system.slice/x.service]".into(),
@@ -510,21 +556,23 @@ pub(super) mod tests {
             first_contacts: 40,
             on_suspect: Action::Block,
             block_for: Some(std::time::Duration::from_mins(10)),
-            suspects: 3,
+            others: vec!["adaptive[/b\n]".into()],
+            suspects: 4,
         };
         let event = Event::of_suspect(report, UtcTime::EPOCH, None, 7);
         let json = serde_json::to_value(&event).unwrap();
         assert_eq!((&json["id"], &json["state"]), (&json!(4227), &json!("suspect")));
         let known = json!({
-            "first_contacts": 40, "on_suspect": "block", "blocked_until": "1970-01-01T00:10:00.000Z", "suspects": 3,
+            "first_contacts": 40, "on_suspect": "block", "blocked_until": "1970-01-01T00:10:00.000Z",
+            "others": ["adaptive[/b\n]"], "suspects": 4,
         });
         assert_eq!(json["suspect"], known);
         assert_eq!(serde_json::from_value::<Event>(json).unwrap(), event);
         assert_eq!(
             event.to_string(),
             "event 4227: First contacts mostly fail, like those of a scan. Its connects fail until \
-             1970-01-01T00:10:00.000Z (on_suspect = block). Other suspects of its scope without an event of their \
-             own: 2. Scope: adaptive[/system.slice/x.service]. First contacts so far: 40. Its latest was of nmap\\x0a \
+             1970-01-01T00:10:00.000Z (on_suspect = block). Other suspects without an event of their own: \
+             adaptive[/b\\x0a], 2 more (`halfopen status --json` names them). Scope: adaptive[/system.slice/x.service]. First contacts so far: 40. Its latest was of nmap\\x0a \
              (pid 4242, /usr/bin/nmap, cgroup /user.slice, user root), to 198.18.0.7:80"
         );
     }

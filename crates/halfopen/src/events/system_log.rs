@@ -1,4 +1,5 @@
-//! The system log: journald if it listens, else syslog, else none.
+//! The system log: journald if it listens, else syslog, else none. An event stands there once, also where standard error
+//! leads to the same journal.
 
 use super::record::Event;
 use std::io;
@@ -15,12 +16,15 @@ const DAEMON_WARNING: u8 = 3 * 8 + 4;
 pub struct SystemLog {
     journal: PathBuf,
     syslog: PathBuf,
+    /// Whether journald reads the standard error of this process.
+    reads_stderr: bool,
     reached: bool,
 }
 
 impl Default for SystemLog {
     fn default() -> Self {
-        Self::at("/run/systemd/journal/socket".into(), "/dev/log".into())
+        let sockets = Self::at("/run/systemd/journal/socket".into(), "/dev/log".into());
+        Self { reads_stderr: journal_reads_stderr(), ..sockets }
     }
 }
 
@@ -28,7 +32,7 @@ impl SystemLog {
     /// Uses other sockets than the usual ones.
     #[must_use]
     pub fn at(journal: PathBuf, syslog: PathBuf) -> Self {
-        Self { journal, syslog, reached: true }
+        Self { journal, syslog, reads_stderr: false, reached: true }
     }
 
     /// Whether the last event reached a log.
@@ -38,8 +42,16 @@ impl SystemLog {
     }
 
     /// Writes `event` to journald, or else to syslog. Never waits: if the log does not read, the event is lost there.
-    pub fn write(&mut self, event: &Event) {
-        let outcome = send(&self.journal, &journal_entry(event)).or_else(|journal| {
+    /// Returns whether the event is to be written to standard error too. Where journald reads that, either it or the
+    /// socket has the event.
+    #[must_use]
+    pub fn write(&mut self, event: &Event) -> bool {
+        let journal = send(&self.journal, &journal_entry(event));
+        if self.reads_stderr {
+            self.reached = true;
+            return journal.is_err();
+        }
+        let outcome = journal.or_else(|journal| {
             send(&self.syslog, syslog_entry(event).as_bytes()).map_err(|syslog| (journal, syslog))
         });
         if let Err((journal, syslog)) = &outcome
@@ -53,7 +65,14 @@ impl SystemLog {
             );
         }
         self.reached = outcome.is_ok();
+        true
     }
+}
+
+/// Whether the standard error of this process is the stream to journald that systemd names by device and inode.
+fn journal_reads_stderr() -> bool {
+    let named = std::env::var("JOURNAL_STREAM").unwrap_or_default();
+    rustix::fs::fstat(std::io::stderr()).is_ok_and(|stat| named == format!("{}:{}", stat.st_dev, stat.st_ino))
 }
 
 fn send(path: &std::path::Path, entry: &[u8]) -> io::Result<()> {
@@ -152,7 +171,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (journal_path, journal) = listener(&directory, "journal");
         let (syslog_path, syslog) = listener(&directory, "log");
-        SystemLog::at(journal_path, syslog_path).write(&scanned());
+        assert!(SystemLog::at(journal_path, syslog_path).write(&scanned()));
         let entry = received(&journal);
         let text = String::from_utf8_lossy(&entry);
         for line in ["PRIORITY=4", "HALFOPEN_EVENT=4226", "HALFOPEN_EXE=/usr/bin/nmap", "HALFOPEN_LIMIT=10"] {
@@ -169,8 +188,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (syslog_path, syslog) = listener(&directory, "log");
         let mut log = SystemLog::at(directory.path().join("none"), syslog_path);
-        log.write(&scanned());
-        assert!(log.reached());
+        assert!(log.write(&scanned()) && log.reached());
         let line = String::from_utf8(received(&syslog)).unwrap();
         assert!(line.starts_with(&format!("<28>halfopen[{}]: event 4226: ", std::process::id())), "{line}");
     }
@@ -179,7 +197,21 @@ mod tests {
     fn no_log_at_all_is_known() {
         let directory = tempfile::tempdir().unwrap();
         let mut log = SystemLog::at(directory.path().join("none"), directory.path().join("neither"));
-        log.write(&scanned());
+        assert!(log.write(&scanned()));
         assert!(!log.reached());
+    }
+
+    #[test]
+    fn where_journald_reads_standard_error_one_of_both_has_the_event() {
+        let directory = tempfile::tempdir().unwrap();
+        let (journal_path, journal) = listener(&directory, "journal");
+        let (syslog_path, syslog) = listener(&directory, "log");
+        let mut log = SystemLog { reads_stderr: true, ..SystemLog::at(journal_path, syslog_path.clone()) };
+        assert!(!log.write(&scanned()));
+        received(&journal);
+        let mut log =
+            SystemLog { reads_stderr: true, ..SystemLog::at(directory.path().join("none"), syslog_path) };
+        assert!(log.write(&scanned()) && log.reached());
+        assert_eq!(syslog.recv(&mut [0]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
     }
 }

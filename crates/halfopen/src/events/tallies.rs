@@ -1,7 +1,7 @@
 //! Counts of the programs of an episode.
 
 use super::Identity;
-use halfopen_bpf::Program;
+use halfopen_bpf::{AccountId, Program};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,6 +20,8 @@ pub struct Waiter<'a> {
     pub scope: &'a str,
     /// The program that made it.
     pub program: &'a Program,
+    /// The account of a rule or of `exec` that it is charged to.
+    pub own: Option<AccountId>,
     /// Its destination.
     pub destination: SocketAddr,
     /// Whether it was only counted.
@@ -33,6 +35,10 @@ pub struct Tally {
     pub program: Program,
     /// Its identity; `None` = it was not looked up yet.
     pub identity: Option<Identity>,
+    /// The account of a rule or of `exec` that its last attempt was charged to.
+    pub own: Option<AccountId>,
+    /// That account's name; `None` = it has none, or it was not looked up yet.
+    pub account: Option<String>,
     /// How many of its attempts began to wait.
     pub attempts: u64,
     /// How many were refused.
@@ -61,6 +67,9 @@ impl Tallies {
         self.audited = waiter.audited;
         let Some(tally) = self.of(waiter.program, identify) else { return };
         tally.attempts += 1;
+        if tally.own != waiter.own {
+            (tally.own, tally.account) = (waiter.own, None);
+        }
         tally.note_destination(waiter.destination);
     }
 
@@ -85,6 +94,7 @@ impl Tallies {
             let Some(tally) = self.of(&program, |_| other.identity) else { continue };
             tally.attempts += other.attempts;
             tally.refused += other.refused;
+            tally.own = tally.own.or(other.own);
             other.sample.into_iter().for_each(|destination| tally.note_destination(destination));
         }
     }
@@ -102,6 +112,8 @@ impl Tallies {
         Some(self.programs.entry(program.clone()).or_insert_with(|| Tally {
             program: program.clone(),
             identity: identify(program),
+            own: None,
+            account: None,
             attempts: 0,
             refused: 0,
             sample: Vec::new(),

@@ -66,6 +66,8 @@ fn scanner(attempts: u64) -> Tally {
             cgroup: Some("/user.slice/user-1000.slice".to_owned()),
             user: "alice".to_owned(),
         }),
+        own: None,
+        account: None,
         attempts,
         refused: 0,
         sample: vec![destination()],
@@ -98,6 +100,7 @@ fn examples(id: u16) -> Vec<Event> {
                 first_contacts: 40,
                 on_suspect: Action::Throttle,
                 block_for: None,
+                others: Vec::new(),
                 suspects: 1,
             };
             vec![Event::of_suspect(report, moment(), None, 218)]

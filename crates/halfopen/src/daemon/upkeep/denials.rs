@@ -25,6 +25,8 @@ impl Enforcement {
                     sample: vec![due.last.destination],
                     program: due.last.program,
                     identity: Some(identity),
+                    own: None,
+                    account: None,
                 },
             });
         }

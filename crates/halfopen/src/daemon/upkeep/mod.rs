@@ -45,6 +45,7 @@ impl Enforcement {
                 at: held.at,
                 scope: exec.or_else(rule).map_or(HOST, String::as_str),
                 program: &held.program,
+                own: held.own,
                 destination: held.destination,
                 audited: held.audited,
             };
@@ -166,6 +167,7 @@ impl Enforcement {
         for tally in &mut report.programs {
             tally.identity.get_or_insert_with(|| self.means.identify(&tally.program));
         }
+        self.name_accounts(&mut report);
         self.announcer.episodes.know(&report);
         self.announcer.announce(report, limit, queued);
     }

@@ -34,6 +34,8 @@ impl Enforcement {
                 refused: 0,
                 sample: vec![stop.destination],
                 identity: Some(identity),
+                own: None,
+                account: None,
                 program,
             });
             let destination = stop.destination;

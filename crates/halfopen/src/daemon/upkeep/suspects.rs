@@ -3,9 +3,8 @@
 use crate::config::Action;
 use crate::control::ScopeKind;
 use crate::daemon::accounts::{Charged, RuleScope};
-use crate::daemon::enforcement::{Enforcement, HOST};
-use crate::events::SuspectReport;
-use crate::events::Tally;
+use crate::daemon::enforcement::Enforcement;
+use crate::events::{Named, Report, SuspectReport, Tally};
 use halfopen_bpf::{AccountId, HeldAttempt, KernelError, ScopeId, monotonic};
 use halfopen_policy::OnSuspect;
 
@@ -34,6 +33,21 @@ impl Enforcement {
         Ok(waiting_in_rules)
     }
 
+    /// Adds the names of the accounts that the programs of `report` are charged to.
+    pub(in crate::daemon) fn name_accounts(&mut self, report: &mut Report) {
+        let unnamed = report.programs.iter().filter(|tally| tally.account.is_none());
+        let unnamed: Vec<AccountId> = unnamed.filter_map(|tally| tally.own).collect();
+        if unnamed.is_empty() {
+            return;
+        }
+        // The event must not be lost with the names.
+        let Ok(charged) = self.charged(unnamed.into_iter()) else { return };
+        for tally in &mut report.programs {
+            let name = tally.own.and_then(|own| charged.get(&own)).map(|charged| charged.status.name.clone());
+            tally.account = tally.account.take().or(name);
+        }
+    }
+
     /// Ends the episodes of rules that were in force `before` and no longer are.
     pub(in crate::daemon) fn end_rules(&mut self, before: &[RuleScope]) {
         let now = self.rule_scopes();
@@ -47,41 +61,48 @@ impl Enforcement {
     /// Notes that the silence of `attempt` has made an account a suspect: its own if first contacts cost credit there,
     /// or else its interface's or the host's.
     pub(in crate::daemon) fn note_suspect(&mut self, rules: &[RuleScope], attempt: HeldAttempt) {
-        let execs = self.scopes.iter().map(|exec| (exec.id, exec.name.as_str(), &exec.limits));
-        let of_rules = rules.iter().map(|scope| (scope.id, scope.name.as_str(), &scope.limits));
-        let scopes: Vec<_> = execs.chain(of_rules).collect();
-        let costs = |id: ScopeId| {
-            let scope = scopes.iter().find(|(known, ..)| *known == id)?;
-            scope.2.first_contact.map(|_| scope.1.to_owned())
-        };
-        let own = attempt.own.and_then(|own| Some((own, costs(own.scope)?)));
-        let interface = || attempt.interface.and_then(|id| Some((AccountId::of_scope(id), costs(id)?)));
-        let host = || (AccountId::of_scope(ScopeId::HOST), HOST.to_owned());
-        let (account, scope) = own.or_else(interface).unwrap_or_else(host);
-        self.announcer.suspects.note(scope, account, attempt);
+        let execs = self.scopes.iter().map(|exec| (exec.id, &exec.limits));
+        let scopes: Vec<_> = execs.chain(rules.iter().map(|scope| (scope.id, &scope.limits))).collect();
+        let costs =
+            |id: ScopeId| scopes.iter().any(|(known, limits)| *known == id && limits.first_contact.is_some());
+        let own = attempt.own.filter(|own| costs(own.scope));
+        let interface = || attempt.interface.filter(|id| costs(*id)).map(AccountId::of_scope);
+        let account = own.or_else(interface).unwrap_or(AccountId::of_scope(ScopeId::HOST));
+        self.announcer.suspects.note(account, attempt);
     }
 
-    /// Writes the events of suspects that are due.
+    /// Looks up the names of new suspects, and writes the events that are due.
     pub(in crate::daemon) fn announce_suspects(&mut self) -> Result<(), KernelError> {
+        let looked_at = self.announcer.suspects.to_look_at(monotonic());
+        if looked_at.is_empty() {
+            return Ok(());
+        }
+        // Since then the rules of some may be gone.
+        let charged = self.charged(looked_at.iter().copied())?;
+        let Self { announcer, means, .. } = self;
+        announcer.suspects.name(&looked_at, |account, attempt| {
+            let account = charged.get(&account)?.status.name.clone();
+            Some(Named { account, program: means.identify(&attempt.program) })
+        });
         for due in self.announcer.suspects.due(monotonic()) {
-            let charged = self.charged(std::iter::once(due.account))?;
-            // Since then it may have been released, or its rule may be gone.
             let Some(Charged { status, limits, .. }) = charged.get(&due.account) else { continue };
             let Some(first) = &limits.first_contact else { continue };
-            let identity = self.means.identify(&due.attempt.program);
             let block_for = if let OnSuspect::Block(time) = first.on_suspect { Some(time) } else { None };
             let report = SuspectReport {
-                account: status.name.clone(),
+                account: due.names.account.clone(),
                 program: Tally {
                     attempts: 1,
                     refused: 0,
                     sample: vec![due.attempt.destination],
                     program: due.attempt.program,
-                    identity: Some(identity),
+                    identity: Some(due.names.program),
+                    own: Some(due.account),
+                    account: Some(due.names.account),
                 },
                 first_contacts: status.trust.first_contacts.unwrap_or_default(),
                 on_suspect: Action::from(first.on_suspect),
                 block_for,
+                others: due.others,
                 suspects: due.suspects,
             };
             self.announcer.announce_suspect(report, limits.half_open, status.queued);
