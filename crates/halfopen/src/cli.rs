@@ -35,7 +35,9 @@ pub enum Command {
     /// `halfopen set` changed without `--save`; the log names each. If a file has a mistake, nothing changes.
     #[command(after_help = format!(
         "{} sets the directory for the lock and the control socket, instead of /run/halfopen.\n\
-         Example: halfopen run --config /etc/halfopen/halfopen.toml --set mode=audit", runtime_dir::VARIABLE))]
+         {} sets the directory for events and counts, instead of /var/lib/halfopen.\n\
+         Example: halfopen run --config /etc/halfopen/halfopen.toml --set mode=audit",
+        runtime_dir::VARIABLE, runtime_dir::STATE_VARIABLE))]
     Run(Run),
     /// The part of `run` that keeps root; `run` starts it
     #[command(hide = true)]
@@ -78,7 +80,7 @@ pub enum Command {
         /// Print each event as one line of JSON
         #[arg(long)]
         json: bool,
-        /// Leave out events before this time: RFC 3339, or how long ago, such as 10m
+        /// Leave out events before this time: RFC 3339, a date, or how long ago, such as 10m or 7d
         #[arg(long, value_name = "T", value_parser = since)]
         since: Option<UtcTime>,
     },
@@ -243,16 +245,32 @@ pub struct Exec {
 }
 
 fn since(text: &str) -> Result<UtcTime, WrongUse> {
-    let back = || {
-        let time = parse_time(text).ok()?;
-        Some(UtcTime::ago(time))
-    };
-    text.parse().ok().or_else(back).ok_or_else(|| {
+    let found = text.parse().ok().or_else(|| UtcTime::of_date(text)).or_else(|| long_ago(text));
+    found.ok_or_else(|| {
         WrongUse(
-            "expected RFC 3339, such as 2030-01-31T12:00:00Z, or how long ago, at most a day, such as 10m"
+            "expected RFC 3339, such as 2030-01-31T12:00:00Z, a date in UTC, such as 2030-01-31, or how long ago in s, \
+             m, h or d, such as 10m or 7d"
                 .into(),
         )
     })
+}
+
+/// However long: what was before 1970 was in 1970.
+fn long_ago(text: &str) -> Option<UtcTime> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let unit = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let since_1970 = UtcTime::now().since(UtcTime::EPOCH);
+    let back = number.parse::<u64>().ok()?.saturating_mul(unit);
+    Some(UtcTime::EPOCH.after(since_1970.saturating_sub(Duration::from_secs(back))))
 }
 
 fn preset(text: &str) -> Result<Preset, WrongUse> {
@@ -316,8 +334,18 @@ mod tests {
     #[test]
     fn times_and_subjects() {
         assert_eq!(since("1970-01-01T01:00:00+01:00").unwrap(), UtcTime::EPOCH);
-        assert!(since("10m").unwrap() < UtcTime::now());
-        assert!(since("yesterday").is_err());
+        for (longer, shorter) in
+            [("2d", "1d"), ("25h", "1d"), ("1d", "2h"), ("61m", "1h"), ("61s", "1m"), ("1s", "0s")]
+        {
+            assert!(since(longer).unwrap() < since(shorter).unwrap(), "{longer}");
+        }
+        assert!(UtcTime::now().since(since("1d").unwrap()).as_secs().abs_diff(86_400) < 60);
+        assert_eq!(since("18446744073709551615d").unwrap(), UtcTime::EPOCH);
+        assert_eq!(since("1970-01-02").unwrap(), UtcTime::EPOCH.after(Duration::from_hours(24)));
+        assert_eq!(since("1970-01-01 00:01").unwrap(), UtcTime::EPOCH.after(Duration::from_mins(1)));
+        for wrong in ["yesterday", "d", "", "1", "1w", "-1d", "1.5h", "99999999999999999999d", "\u{e9}"] {
+            assert!(since(wrong).is_err(), "{wrong}");
+        }
         assert_eq!(subject("7").unwrap(), Subject::Pid(7));
         assert_eq!(subject("::1").unwrap(), Subject::Address("::1".parse().unwrap()));
         assert_eq!(subject("10.0.0.1:80").unwrap(), Subject::Destination("10.0.0.1:80".parse().unwrap()));

@@ -9,6 +9,7 @@ pub mod control;
 pub mod daemon;
 pub mod events;
 pub mod exit;
+pub mod kept_counts;
 pub mod lock;
 pub mod name_service;
 pub mod output;

@@ -43,6 +43,13 @@ impl UtcTime {
         self.0.checked_add(ahead).map_or(self, Self::from)
     }
 
+    /// A date such as 2030-01-31, and a time of that day such as 12:00, in UTC; `None` = it is none.
+    #[must_use]
+    pub fn of_date(text: &str) -> Option<Self> {
+        let date = text.parse::<jiff::civil::DateTime>().ok()?;
+        Some(date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().into())
+    }
+
     /// The time from `earlier` to this one; zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

@@ -103,7 +103,8 @@ fn a_crowd_of_programs_costs_little_and_fills_no_log() {
     let (status, after, took) = (status.elapsed(), both.map(resident_kib), began.elapsed());
     let used: Vec<u64> = both.map(ticks).iter().zip(used).map(|(now, then)| now - then).collect();
     let lines = limiter.stderr().lines().count();
-    let kept = fs::metadata(limiter.run_directory().join("events.jsonl")).map_or(0, |file| file.len());
+    let kept = fs::metadata(limiter.run_directory().with_file_name("run-state").join("events-0.jsonl"))
+        .map_or(0, |file| file.len());
     println!(
         "{} programs in {took:?}: daemon and helper {before:?} KiB before, {after:?} after; {used:?} ticks; {lines} lines \
          of log; slowest answer {slowest:?}; status {status:?}, {} bytes; {kept} bytes of events kept",

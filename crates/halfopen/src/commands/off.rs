@@ -22,8 +22,6 @@ pub fn off() -> Result<()> {
     let directory = RuntimeDir::of_this_host();
     let Some(found) = holder(&directory)? else {
         let ended = end_pinned(&pins_of_this_host())?;
-        // What a killed daemon has left, if anything.
-        let _ = fs::remove_file(directory.events()).and_then(|()| fs::remove_dir(directory.path()));
         return match ended {
             Some(stopped) => output::line(&format!(
                 "no daemon was running; the pinned programs are removed and nothing is limited any more; held \
@@ -45,7 +43,7 @@ pub fn off() -> Result<()> {
                 output::error_line(
                     "halfopen: the daemon could not clean up after itself: `halfopen off` has done it",
                 );
-                let _ = fs::remove_file(directory.events()).and_then(|()| fs::remove_dir(directory.path()));
+                let _ = fs::remove_dir(directory.path());
             }
             output::line(&format!("the daemon (pid {pid}) has let go and ended: nothing is limited any more"))
         }

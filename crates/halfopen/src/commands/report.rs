@@ -3,9 +3,13 @@
 use super::program_table;
 use super::show::asked_status;
 use crate::control::status::{seconds, span};
-use crate::control::{DenyStatus, Harm, ModeStatus, ProgramStatus, ScopeStatus, Status, UdpStatus};
+use crate::control::{
+    ClientError, DenyStatus, EarlierCounts, Harm, ModeStatus, ProgramStatus, ScopeStatus, Status, UdpStatus,
+};
 use crate::events::text::plain;
+use crate::kept_counts::KeptCounts;
 use crate::output;
+use crate::runtime_dir::StateDir;
 use crate::utc_time::UtcTime;
 use anyhow::Result;
 use schemars::JsonSchema;
@@ -13,6 +17,8 @@ use serde::{Deserialize, Serialize};
 
 /// How many programs the table lists.
 const LISTED: usize = 20;
+/// How many earlier limits the text has a line for.
+const EARLIER: usize = 5;
 /// A shorter time may lack what a host does once a day.
 const A_DAY: u64 = 86_400;
 
@@ -40,6 +46,8 @@ pub struct Report {
     pub programs: Vec<ProgramStatus>,
     /// What waiting did to all other programs.
     pub others: Harm,
+    /// What earlier limits of this host counted, the oldest first: at most 16.
+    pub earlier: Vec<EarlierCounts>,
     /// The rules of `[[deny]]`.
     pub deny: Vec<DenyStatus>,
     /// The scopes and accounts that limit first contacts over UDP, as far as `status` lists them.
@@ -93,9 +101,20 @@ pub struct Advice {
 
 /// Prints what the counts mean.
 pub fn report(json: bool) -> Result<()> {
-    let status = asked_status()?;
+    let status = match asked_status() {
+        Err(none) if !json && is_no_daemon(&none) => {
+            let earlier = KeptCounts::read(&StateDir::of_this_host()).unwrap_or_default();
+            earlier.iter().rev().take(EARLIER).try_for_each(|counts| output::line(&counts.to_string()))?;
+            return Err(none);
+        }
+        asked => asked?,
+    };
     let report = Report::of(&status);
     if json { output::line(&serde_json::to_string(&report)?) } else { output::line(&report.text(&status)) }
+}
+
+fn is_no_daemon(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(ClientError::NoDaemon(_)))
 }
 
 impl Report {
@@ -120,6 +139,7 @@ impl Report {
             longest_wait_ms: scope.longest_wait_ms,
             programs: status.programs.clone(),
             others: status.others,
+            earlier: status.earlier.clone(),
             deny: status.deny.clone(),
             udp: std::iter::once(scope).chain(&status.scopes).filter_map(udp_of).collect(),
             advice: Vec::new(),
@@ -259,6 +279,7 @@ impl Report {
             lines.push(String::new());
             lines.extend(table);
         }
+        lines.extend(self.earlier.iter().rev().take(EARLIER).map(ToString::to_string));
         lines.push(String::new());
         lines.extend(self.advice.iter().map(|advice| format!("- {}", advice.text)));
         lines.join("\n")
@@ -318,6 +339,7 @@ mod tests {
             deny: Vec::new(),
             programs: vec![],
             others: Harm::of_scope(&ledger),
+            earlier: vec![],
             counting_since: "2030-01-31T12:00:00.000Z".parse().unwrap(),
             counting_for_s,
             trial: None,

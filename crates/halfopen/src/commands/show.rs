@@ -4,10 +4,13 @@ use super::columns::fitted;
 use super::{ask, program_table};
 use crate::config::name::is_of_exec;
 use crate::config::{ConfigError, RuleName, Wrong, read_name, read_said, save};
-use crate::control::{Answer, Client, Request, ScopeKind, ScopeStatus, Status, Subject, status::seconds};
+use crate::control::{
+    Answer, Client, ClientError, Request, ScopeKind, ScopeStatus, Status, Subject, status::seconds,
+};
 use crate::events::text::plain;
+use crate::events::{Event, KeptEvents};
 use crate::output;
-use crate::runtime_dir::RuntimeDir;
+use crate::runtime_dir::{RuntimeDir, StateDir};
 use crate::utc_time::UtcTime;
 use anyhow::{Context, Result};
 use std::path::PathBuf;
@@ -106,11 +109,14 @@ fn or_unlimited<T: ToString>(number: Option<T>) -> String {
 pub fn events(follow: bool, json: bool, since: Option<UtcTime>) -> Result<()> {
     let request = Request::Events { since, follow };
     let patience = (!follow).then_some(crate::control::client::PATIENCE);
-    let mut client = Client::ask(&RuntimeDir::of_this_host(), &request, patience)?;
+    let mut client = match Client::ask(&RuntimeDir::of_this_host(), &request, patience) {
+        Err(none @ ClientError::NoDaemon(_)) if !follow => return kept_events(json, since, none),
+        asked => asked?,
+    };
     while let Some(answer) = client.next_answer()? {
         match answer {
-            Answer::Event(event) if json => output::line(&serde_json::to_string(&event)?)?,
-            Answer::Event(event) => output::line(&format!("{} {event}", event.time))?,
+            Answer::Event(event) => print_event(&event, json)?,
+            Answer::NotKept(events) => tell_not_kept(events),
             Answer::Missed(missed) => {
                 output::error_line(&format!(
                     "halfopen: {missed} events are missing: this command read too slowly"
@@ -120,6 +126,37 @@ pub fn events(follow: bool, json: bool, since: Option<UtcTime>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The events that the last daemon has left. Without them, `none` is the answer.
+fn kept_events(json: bool, since: Option<UtcTime>, none: ClientError) -> Result<()> {
+    let directory = StateDir::of_this_host();
+    let Ok(past) = KeptEvents::read(&directory) else { return Err(none.into()) };
+    output::error_line(&format!(
+        "halfopen: no daemon is running here; these are the events that the last one left in {}",
+        directory.path().display()
+    ));
+    let young = |event: &&Event| since.is_none_or(|since| event.time >= since);
+    past.events.iter().filter(young).try_for_each(|event| print_event(event, json))?;
+    match past.lost_since(since) {
+        0 => {}
+        events => tell_not_kept(events),
+    }
+    Ok(())
+}
+
+fn print_event(event: &Event, json: bool) -> Result<()> {
+    if json {
+        return output::line(&serde_json::to_string(event)?);
+    }
+    output::line(&format!("{} {event}", event.time))
+}
+
+fn tell_not_kept(events: u64) {
+    output::error_line(&format!(
+        "halfopen: {events} earlier events are missing: a disk was full, or a daemon was killed, as they were written; \
+         the system log has them"
+    ));
 }
 
 pub fn set(name: String, value: String, save: bool) -> Result<()> {
@@ -215,6 +252,7 @@ mod tests {
             deny: vec![],
             programs: vec![],
             others: Harm { gave_up_while_queued: 7, held: 251, ..Harm::default() },
+            earlier: vec![],
             counting_since: UtcTime::EPOCH,
             counting_for_s: 60,
             trial: None,

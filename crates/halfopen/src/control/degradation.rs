@@ -52,11 +52,11 @@ degradations! {
     NoSystemLog,
     "no system log takes events: they are only on stderr and in `halfopen events`",
     "start journald or a syslog daemon; until then, read `halfopen events`";
-    /// The last event could not be written to the file that the next daemon reads.
+    /// The last event or the last counts could not be written to the files that outlive the daemon.
     EventsNotKept,
-    "the daemon cannot save events beside the control socket (is the file system full?): after a crash, \
-     `halfopen events` lacks them; the system log has them",
-    "free space in the file system of /run/halfopen";
+    "the daemon cannot save events or counts (is the file system of /var/lib/halfopen full?): when it ends, `halfopen \
+     events` and `halfopen report` lack them; the system log has the events",
+    "free space in the file system of /var/lib/halfopen";
     /// The kernel cannot set `TCP_RTO_MAX_MS`.
     LongWaits,
     Shortcoming::RtoMaxNotSettable.explain(),

@@ -5,6 +5,7 @@ pub mod account;
 pub mod client;
 pub mod degradation;
 pub mod deny_status;
+pub mod earlier;
 pub mod mode;
 pub mod names;
 pub mod programs;
@@ -17,6 +18,7 @@ pub use account::{AccountName, Whose};
 pub use client::{Client, ClientError};
 pub use degradation::Degradation;
 pub use deny_status::{DeniedStatus, DenyStatus};
+pub use earlier::EarlierCounts;
 pub use mode::ModeStatus;
 pub use names::{NamedStatus, NamesStatus, Trusted};
 pub use programs::{Harm, ProgramStatus};
@@ -110,6 +112,8 @@ pub enum Answer {
     Event(Box<Event>),
     /// The client read too slowly: this number of events was left out.
     Missed(u64),
+    /// This number of events of earlier daemons could not be kept.
+    NotKept(u64),
     /// A value, as the command line takes it.
     Value(String),
     /// A value was set.

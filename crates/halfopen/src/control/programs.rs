@@ -96,18 +96,19 @@ impl From<&ProgramCount> for Harm {
     }
 }
 
-/// The programs to list, and the rest of the host's `ledger`: from programs beyond [`LISTED`], and from programs that
-/// the kernel part's table has forgotten.
+/// At most so many programs, and the rest of the host's `ledger`: from programs beyond these, and from programs that the
+/// kernel part's table has forgotten.
 pub fn ranked(
     mut counts: Vec<ProgramCount>,
     ledger: &Ledger,
+    most: usize,
     mut identify: impl FnMut(&Program) -> Identity,
 ) -> (Vec<ProgramStatus>, Harm) {
     counts.sort_by_cached_key(|count| {
         let harm = (count.gave_up_while_queued, count.refused_overflow, count.waited, count.held);
         (Reverse((harm, count.would_have_waited)), count.program.comm.clone())
     });
-    counts.truncate(LISTED);
+    counts.truncate(most);
     let others = counts.iter().fold(Harm::of_scope(ledger), |left, count| left.without(&count.into()));
     let listed = counts.into_iter().map(|count| {
         let Identity { exe, cgroup, user } = identify(&count.program);
@@ -157,7 +158,7 @@ mod tests {
     fn who_gave_up_comes_first_and_the_rest_of_the_scope_is_others() {
         let ledger = Ledger { gave_up_while_queued: 5, released: 1_100, queued: 7, ..Ledger::default() };
         let counts = vec![count("busy", 0, 1_000), count("harmed", 2, 20)];
-        let (listed, others) = ranked(counts, &ledger, nobody);
+        let (listed, others) = ranked(counts, &ledger, LISTED, nobody);
         assert_eq!(
             listed.iter().map(|program| program.comm.as_str()).collect::<Vec<_>>(),
             ["harmed", "busy"]
@@ -169,13 +170,13 @@ mod tests {
     fn a_program_beyond_the_list_is_among_the_others() {
         let counts: Vec<_> = (0..=LISTED as u64).map(|held| count("many", 0, held)).collect();
         let all = counts.iter().map(|count| count.held).sum();
-        let (listed, others) = ranked(counts, &Ledger { released: all, ..Ledger::default() }, nobody);
+        let (listed, others) = ranked(counts, &Ledger { released: all, ..Ledger::default() }, LISTED, nobody);
         assert_eq!((listed.len(), others.held), (LISTED, 0), "the last one has nothing");
     }
 
     #[test]
     fn json_has_the_names_on_one_level() {
-        let (listed, _) = ranked(vec![count("a", 1, 2)], &Ledger::default(), nobody);
+        let (listed, _) = ranked(vec![count("a", 1, 2)], &Ledger::default(), LISTED, nobody);
         let json = serde_json::to_value(&listed[0]).unwrap();
         for name in "pid comm exe cgroup user gave_up_while_queued held released cancelled refused_overflow \
                      would_have_waited waited_ms longest_wait_ms"

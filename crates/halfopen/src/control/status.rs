@@ -1,8 +1,8 @@
 //! The numbers of `status` and `why`. The JSON of [`Status`] is a contract with scripts.
 
 use super::{
-    Degradation, DenyStatus, Harm, ModeStatus, NamedStatus, NamesStatus, ProgramStatus, ScopeStatus,
-    TrialStatus,
+    Degradation, DenyStatus, EarlierCounts, Harm, ModeStatus, NamedStatus, NamesStatus, ProgramStatus,
+    ScopeStatus, TrialStatus,
 };
 use crate::conntrack::Conntrack;
 use crate::events::text::plain;
@@ -41,6 +41,9 @@ pub struct Status {
     pub programs: Vec<ProgramStatus>,
     /// What waiting did to all other programs.
     pub others: Harm,
+    /// What earlier limits of this host counted, the oldest first: at most 16.
+    #[serde(default)]
+    pub earlier: Vec<EarlierCounts>,
     /// When the counting of all numbers began.
     pub counting_since: UtcTime,
     /// For how many seconds they have been counted.
@@ -284,6 +287,12 @@ impl DegradedStatus {
             reason,
             &format!("accounts: {accounts}; network namespaces: {at_least}{namespaces} ({shown})"),
         )
+    }
+
+    /// For [`Degradation::EventsNotKept`].
+    #[must_use]
+    pub fn not_kept(why: &str) -> Self {
+        Self::because(Degradation::EventsNotKept, why)
     }
 
     fn because(reason: Degradation, why: &str) -> Self {

@@ -1,15 +1,15 @@
 //! Publishes events: to the system log, stderr, memory, and the clients that follow them.
 
-use crate::events::kept::REMEMBERED;
+use crate::events::kept::{Past, REMEMBERED};
 use crate::events::{
     DenialReport, Denials, Episodes, Event, KeptEvents, Report, State, StoppedDatagrams, StoppedReport,
     SuspectReport, Suspects, SystemLog, episode,
 };
 use crate::output;
+use crate::runtime_dir::StateDir;
 use crate::utc_time::UtcTime;
 use std::collections::VecDeque;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast;
@@ -31,23 +31,24 @@ pub struct Announcer {
     log: SystemLog,
     memory: VecDeque<Arc<Event>>,
     kept: io::Result<KeptEvents>,
-    last_kept: bool,
+    /// What earlier daemons could not keep.
+    past: Past,
     followers: broadcast::Sender<Arc<Event>>,
 }
 
 impl Announcer {
-    /// Loads the events that an earlier daemon has kept in the file at `kept`, and keeps new ones there.
+    /// Loads the events that earlier daemons have kept in `directory`, and keeps new ones there.
     #[must_use]
-    pub fn new(log: SystemLog, kept: &Path) -> Self {
+    pub fn new(log: SystemLog, directory: &StateDir) -> Self {
         let (followers, _) = broadcast::channel(LAG);
-        let mut memory = VecDeque::new();
-        let kept = KeptEvents::open(kept).map(|(kept, events)| {
-            memory.extend(events.into_iter().map(Arc::new));
-            kept
-        });
-        if let Err(e) = &kept {
-            tracing::warn!("cannot keep events for the next daemon: {e}");
-        }
+        let (kept, mut past) = match KeptEvents::open(directory) {
+            Ok((kept, past)) => (Ok(kept), past),
+            Err(e) => {
+                tracing::warn!("events are lost when this daemon ends: {e}");
+                (Err(e), Past::default())
+            }
+        };
+        let memory = std::mem::take(&mut past.events).into_iter().map(Arc::new).collect();
         Self {
             episodes: Episodes::default(),
             suspects: Suspects::default(),
@@ -56,16 +57,20 @@ impl Announcer {
             log,
             memory,
             kept,
-            last_kept: true,
+            past,
             followers,
         }
     }
 
-    /// Continues the episodes that an earlier daemon announced. `now` is a time of the kernel part's clock.
-    pub fn resume_episodes(&mut self, now: Duration) {
+    /// Continues the episodes that an earlier daemon of this limit announced. `now` and `began`, when the limit began,
+    /// are times of the kernel part's clock.
+    pub fn resume_episodes(&mut self, now: Duration, began: Duration) {
         for event in &self.memory {
             // If the clock was set back meanwhile, the event counts as new.
             let at = now.saturating_sub(UtcTime::now().since(event.time));
+            if at < began {
+                continue;
+            }
             match event.state {
                 State::Reached => self.episodes.resume(&event.scope, episode::State::Reached, at),
                 State::Cleared => self.episodes.resume(&event.scope, episode::State::Cleared, at),
@@ -111,21 +116,32 @@ impl Announcer {
     }
 
     fn keep(&mut self, event: &Event) {
-        let remembered = self.memory.iter().map(AsRef::as_ref);
         let Ok(kept) = &mut self.kept else { return };
-        let outcome = kept.keep(event, remembered);
-        match (&outcome, self.last_kept) {
-            (Err(e), true) => tracing::warn!("cannot keep an event for the next daemon: {e}"),
-            (Ok(()), false) => tracing::info!("events are kept for the next daemon again"),
+        let lost = kept.lost();
+        match (kept.keep(event), lost) {
+            (Err(e), 0) => {
+                tracing::warn!("an event is lost when this daemon ends, it cannot be written: {e}")
+            }
+            (Ok(()), 1..) => {
+                tracing::warn!("events are written again; lost when this daemon ends: {lost}");
+            }
             _ => {}
         }
-        self.last_kept = outcome.is_ok();
     }
 
-    /// Whether the next daemon will know the last event.
+    /// Why the next daemon will not know the last event, and how many that are.
     #[must_use]
-    pub fn is_keeping(&self) -> bool {
-        self.kept.is_ok() && self.last_kept
+    pub fn not_kept(&self) -> Option<String> {
+        match &self.kept {
+            Err(e) => Some(e.to_string()),
+            Ok(kept) => (kept.lost() > 0).then(|| format!("lost so far: {} events", kept.lost())),
+        }
+    }
+
+    /// How many events of earlier daemons are missing, of those not older than `since`.
+    #[must_use]
+    pub fn lost(&self, since: Option<UtcTime>) -> u64 {
+        self.past.lost_since(since)
     }
 
     /// The events in memory that are not older than `since`.

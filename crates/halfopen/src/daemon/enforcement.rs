@@ -11,6 +11,7 @@ use crate::daemon::resolvers::Resolvers;
 use crate::daemon::user_search::Search;
 use crate::daemon::wakeups::Wakeups;
 use crate::exit::explained;
+use crate::kept_counts::KeptCounts;
 use crate::privileged::Helper;
 use crate::sandbox::Sandboxed;
 use anyhow::Result;
@@ -59,6 +60,9 @@ pub struct Enforcement {
     pub(super) collected: Option<Duration>,
     pub(super) user_search: Search,
     pub(super) counted: Counted,
+    pub(super) kept_counts: std::io::Result<KeptCounts>,
+    pub(super) counts_kept_at: Option<Duration>,
+    pub(super) counts_are_kept: bool,
     /// Publishes events.
     pub announcer: Announcer,
 }
@@ -71,6 +75,7 @@ impl Enforcement {
         sources: Sources,
         resolved: Resolved,
         announcer: Announcer,
+        kept_counts: std::io::Result<KeptCounts>,
         means: Means,
     ) -> Self {
         let mut enforcement = Self {
@@ -91,6 +96,9 @@ impl Enforcement {
             collected: None,
             user_search: Search::from(monotonic()),
             counted: Counted::default(),
+            counts_are_kept: kept_counts.is_ok(),
+            kept_counts,
+            counts_kept_at: None,
             announcer,
         };
         enforcement.announcer.episodes.set_event_after(enforcement.resolved.general().event_after);

@@ -22,12 +22,13 @@ use crate::config::limits::{DRAIN, HALF_OPEN};
 use crate::config::{Sources, save};
 use crate::events::SystemLog;
 use crate::exit::explained;
+use crate::kept_counts::KeptCounts;
 use crate::lock::Lock;
 use crate::name_service::finding_users_here;
 use crate::output;
 use crate::privileged::{Helper, Leave, Reach};
 use crate::rate_limit::RateLimit;
-use crate::runtime_dir::{RuntimeDir, pins_of_this_host};
+use crate::runtime_dir::{RuntimeDir, StateDir, pins_of_this_host};
 use crate::sandbox::{Needs, enter};
 use alarm::Alarm;
 use announcer::Announcer;
@@ -96,13 +97,16 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
         );
         let local_file = std::path::absolute(save::local_file(sources.path()))?;
         let socket = bind(&directory)?;
-        let announcer = Announcer::new(SystemLog::default(), &directory.events());
+        let state = StateDir::of_this_host();
+        let announcer = Announcer::new(SystemLog::default(), &state);
+        let counts = KeptCounts::open(&state, limiter.counting_since());
         let means = Means { helper, cgroup, local_file, lacks: Vec::new(), look_ups: LookUps::default() };
-        let mut enforcement = Enforcement::new(limiter, sources, resolved, announcer, means);
+        let mut enforcement = Enforcement::new(limiter, sources, resolved, announcer, counts, means);
         enforcement.is_sandboxed(enter(&Needs::of_daemon())?);
         enforcement.follow_resolvers().context("cannot set the resolvers whose answers are read")?;
         let served = serve(&mut enforcement, socket, signals, &ready, alarm).await;
         notify::tell("STOPPING=1");
+        enforcement.keep_counts();
         if matches!(served, Ok(Ending::HandOver)) && enforcement.is_pinned() {
             output::error_line(&format!(
                 "halfopen: handed over: the limit pinned in {} stays in force until the next daemon takes it over, or \

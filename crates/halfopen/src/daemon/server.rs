@@ -50,6 +50,8 @@ pub enum Reply {
     Answer(Answer),
     /// Events.
     Events {
+        /// How many events of earlier daemons are missing.
+        not_kept: u64,
         /// The events in memory.
         past: Vec<Arc<Event>>,
         /// The events to come.
@@ -178,7 +180,10 @@ impl Connection {
                 let _ = written.send(());
                 sent
             }
-            Reply::Events { past, follow } => {
+            Reply::Events { not_kept, past, follow } => {
+                if not_kept > 0 {
+                    self.send(&Answer::NotKept(not_kept)).await?;
+                }
                 for event in past {
                     self.send(&Answer::Event(Box::new(Event::clone(&event)))).await?;
                 }

@@ -96,8 +96,7 @@ impl Reach {
 pub enum Leave {
     /// Everything that the next daemon takes over.
     Limit,
-    /// Nothing. The parent of the cgroups of `exec` and the remembered events are removed too, and the runtime
-    /// directory if the daemon made it.
+    /// Nothing. The parent of the cgroups of `exec` is removed too, and the runtime directory if the daemon made it.
     Nothing {
         /// Whether there are pins to remove as well.
         pins: bool,

@@ -231,7 +231,6 @@ impl Serving<'_> {
             if pins {
                 steps.push(removed(&self.reach.pins, |path| fs::remove_dir_all(path)));
             }
-            steps.push(removed(&directory.events(), |path| fs::remove_file(path)));
         }
         steps.push(removed(&directory.socket(), |path| fs::remove_file(path)));
         steps.push(removed(&directory.lock(), |path| fs::remove_file(path)));

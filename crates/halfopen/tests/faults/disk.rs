@@ -68,9 +68,12 @@ fn the_disk_is_full() {
     let reason = "No space left on device";
     let directories = Directories::new();
     let (run, conf_d) = (directories.run.clone(), directories.path().join("etc/conf.d"));
-    let mounted = [&run, &conf_d].map(|path| format!("mount -t tmpfs -o size=64k none {}", path.display()));
-    let fill = [&run, &conf_d]
-        .map(|path| format!("dd if=/dev/zero of={}/filler bs=4k 2>/dev/null || true", path.display()));
+    let state = directories.path().join("run-state");
+    fs::create_dir(&state).unwrap();
+    let full = [&run, &conf_d, &state];
+    let mounted = full.map(|path| format!("mount -t tmpfs -o size=64k,mode=700 none {}", path.display()));
+    let fill =
+        full.map(|path| format!("dd if=/dev/zero of={}/filler bs=4k 2>/dev/null || true", path.display()));
     let (mounted, fill) = (mounted.join("\n"), fill.join("\n"));
     let lab = Lab::new().unwrap();
     let ready = |program| {
@@ -98,7 +101,7 @@ fn the_disk_is_full() {
     within(&scene.limiter, &fill);
     scene.saturated();
     scene.judge_with_accounting().tell(
-        "full disk: run directory and conf.d",
+        "full disk: run directory, state directory and conf.d",
         "before the start, while running, killed and started again",
         "start and `set --save`: exit code 1, `No space left on device`; status: `events_not_kept`",
     );

@@ -38,8 +38,9 @@ pub(super) fn answer(enforcement: &mut Enforcement, call: Call) -> Option<onesho
         Request::Why(subject) => enforcement.why(subject).map(|why| Answer::Why(Box::new(why))),
         Request::Events { since, follow } => {
             let past = enforcement.announcer.remembered(since);
+            let not_kept = enforcement.announcer.lost(since);
             let follow = follow.then(|| enforcement.announcer.follow());
-            let _ = reply.send(Reply::Events { past, follow });
+            let _ = reply.send(Reply::Events { not_kept, past, follow });
             return None;
         }
         Request::Exec { half_open, drain } => {

@@ -31,7 +31,10 @@ impl Enforcement {
         let host = self.limiter.ledger(ScopeId::HOST)?;
         let means = &mut self.means;
         let (programs, others) =
-            programs::ranked(self.limiter.programs()?, &host, |program| means.identify(program));
+            programs::ranked(self.limiter.programs()?, &host, programs::LISTED, |program| {
+                means.identify(program)
+            });
+        let earlier = self.kept_counts.as_ref().map_or_else(|_| Vec::new(), |kept| kept.earlier().to_vec());
         let counting = monotonic().saturating_sub(self.limiter.counting_since());
         Ok(Status {
             mode: self.mode_now().into(),
@@ -44,6 +47,7 @@ impl Enforcement {
             deny,
             programs,
             others,
+            earlier,
             counting_since: UtcTime::ago(counting),
             counting_for_s: counting.as_secs(),
             trial: self.trial_status(),
@@ -64,6 +68,13 @@ impl Enforcement {
         self.resolved.shown_of_host(key).0
     }
 
+    fn counts_not_kept(&self) -> Option<String> {
+        match &self.kept_counts {
+            Err(e) => Some(e.to_string()),
+            Ok(_) => (!self.counts_are_kept).then(|| "the last counts are not saved".to_owned()),
+        }
+    }
+
     fn degraded(&self) -> Vec<DegradedStatus> {
         let mode = match self.mode_now() {
             Mode::Enforce => None,
@@ -71,7 +82,8 @@ impl Enforcement {
             Mode::Off => Some(Degradation::Off),
         };
         let log = (!self.announcer.log_reached()).then_some(Degradation::NoSystemLog);
-        let kept = (!self.announcer.is_keeping()).then_some(Degradation::EventsNotKept);
+        let kept = self.announcer.not_kept().or_else(|| self.counts_not_kept());
+        let kept = kept.map(|why| DegradedStatus::not_kept(&why));
         let kernel = self.shortcomings.iter().map(|found| Degradation::from(*found));
         let pins = self.pins_unmounted.then_some(Degradation::PinsUnmounted);
         let means = self.means.lacks.iter().copied();
@@ -82,8 +94,9 @@ impl Enforcement {
         let unmet = unmet.chain(scopes.iter().map(|why| DegradedStatus::unmet_scope(why)));
         let tracking = self.conntrack.now().filter(|found| found.is_nearly_full());
         let tracking = tracking.map(DegradedStatus::conntrack);
-        let all = mode.into_iter().chain(log).chain(kept).chain(pins).chain(kernel).chain(means);
+        let all = mode.into_iter().chain(log).chain(pins).chain(kernel).chain(means);
         all.map(DegradedStatus::from)
+            .chain(kept)
             .chain(self.wakeups.degradations())
             .chain(self.degraded_names())
             .chain(hooks)

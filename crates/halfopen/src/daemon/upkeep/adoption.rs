@@ -13,7 +13,7 @@ impl Enforcement {
             adopted.version,
             adopted.unwatched.as_secs_f64()
         );
-        self.announcer.resume_episodes(monotonic());
+        self.announcer.resume_episodes(monotonic(), self.limiter.counting_since());
         match self.limiter.denied() {
             Ok(counts) => self.announcer.denials.known(&counts),
             Err(e) => tracing::error!("{}", e.in_full()),

@@ -1,6 +1,7 @@
 //! The daemon's regular work: events that are due, data for the next daemon, and removal of what is no longer needed.
 
 mod adoption;
+mod counts;
 mod denials;
 mod gates;
 mod long_waits;
@@ -20,6 +21,8 @@ use std::time::Duration;
 
 /// How often the daemon looks for accounts that are no longer used.
 const COLLECT: Duration = Duration::from_mins(1);
+/// How often the counts are saved: what a crash or a power failure costs.
+const COUNTS_KEPT_EVERY: Duration = Duration::from_mins(1);
 
 impl Enforcement {
     /// Adds attempts that began to wait to their episodes, and notes whose turn may come. Returns how many began to
@@ -94,6 +97,10 @@ impl Enforcement {
             tracing::warn!("{}", DegradedStatus::from(Degradation::PinsUnmounted).explanation);
         }
         self.pins_unmounted = unmounted;
+        if self.counts_kept_at.is_none_or(|at| at + COUNTS_KEPT_EVERY <= monotonic()) {
+            self.counts_kept_at = Some(monotonic());
+            self.keep_counts();
+        }
         let told = self.conntrack.now().and_then(|found| self.conntrack_told.due(monotonic(), found));
         if let Some(line) = told {
             tracing::warn!("{line}");
