@@ -20,7 +20,7 @@ mod settings;
 mod sys;
 
 pub use abi::ScopeId;
-pub use decode::accounts::{Account, AccountOf, Trust};
+pub use decode::accounts::{Account, AccountOf, Heard, Trust};
 pub use decode::denied::{Denied, DenyCount};
 pub use decode::faults::{Fault, FaultCount};
 pub use decode::names::{Named, NamesCounts};

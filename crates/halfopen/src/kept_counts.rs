@@ -34,7 +34,7 @@ struct LimitId {
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Version {
-    version: u64,
+    number: u64,
     /// The limit of the last counts.
     limit: LimitId,
     /// The oldest first.
@@ -52,7 +52,7 @@ impl KeptCounts {
         let mut files = [first?, second?];
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let limit = LimitId { boot: boot.trim().to_owned(), began_ms: began.as_millis() as u64 };
-        let Version { version, limit: last, counts: mut earlier } = newest(&mut files)?;
+        let Version { number: version, limit: last, counts: mut earlier } = newest(&mut files)?;
         if last == limit {
             earlier.pop();
         }
@@ -89,14 +89,14 @@ impl KeptCounts {
             return Ok(());
         }
         let all = self.earlier.iter().chain([&counts]).cloned().collect();
-        let next = Version { version: self.version + 1, limit: self.limit.clone(), counts: all };
+        let next = Version { number: self.version + 1, limit: self.limit.clone(), counts: all };
         let text = serde_json::to_vec(&next)?;
-        let file = &mut self.files[usize::from(next.version % 2 == 1)];
+        let file = &mut self.files[usize::from(next.number % 2 == 1)];
         // In place: a full disk has room for what was there before.
         file.seek(SeekFrom::Start(0))?;
         file.write_all(&text)?;
         file.set_len(text.len() as u64)?;
-        self.version = next.version;
+        self.version = next.number;
         self.last = Some(counts);
         Ok(())
     }
@@ -109,7 +109,7 @@ fn newest(files: &mut [File; 2]) -> io::Result<Version> {
         let mut text = Vec::new();
         file.take(LONGEST).read_to_end(&mut text)?;
         match serde_json::from_slice::<Version>(&text) {
-            Ok(found) if found.version > newest.version => newest = found,
+            Ok(found) if found.number > newest.number => newest = found,
             _ => {}
         }
     }

@@ -34,7 +34,7 @@ impl Host {
     }
 
     fn service(&self, number: usize) -> Cgroup {
-        self.lab.cgroup().child(&format!("service-{number}")).unwrap()
+        self.lab.cgroup().child(format!("service-{number}")).unwrap()
     }
 
     /// A scan of addresses that do not answer.
@@ -106,7 +106,7 @@ fn those_over_ten_a_minute_are_listed_in_an_event_of_another() {
     drop(services);
     let events = until("all to be named", 2 * PATIENCE, || {
         let events = host.events(4227);
-        let listed = events.iter().flat_map(|event| event["suspect"]["others"].as_array().cloned());
+        let listed = events.iter().filter_map(|event| event["suspect"]["others"].as_array().cloned());
         let named = events.iter().map(|event| event["scope"].clone()).chain(listed.flatten());
         let named: BTreeSet<String> = named.map(|name| name.as_str().unwrap().to_owned()).collect();
         (named == wanted).then_some(events)

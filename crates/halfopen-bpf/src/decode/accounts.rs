@@ -46,6 +46,17 @@ impl AccountId {
     }
 }
 
+/// What about the last hundred first contacts of a kind came to, and those that are out. Answers farmed in one network are not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Heard {
+    /// Those that were answered.
+    pub answers: u32,
+    /// Those that were not.
+    pub silences: u32,
+    /// Those that are out, and neither.
+    pub pending: u32,
+}
+
 /// What became of an account's first contacts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Trust {
@@ -59,6 +70,15 @@ pub struct Trust {
     /// The same for network namespaces that the initial user namespace does not own; `None` before the first
     /// contact.
     pub credit_foreign: Option<u32>,
+    /// What the last contacts of each of these kinds came to: of the ports of each cell, of all ports, with named
+    /// addresses, and from foreign namespaces.
+    pub heard_of_ports: [Heard; PortCell::COUNT as usize],
+    /// See [`Trust::heard_of_ports`].
+    pub heard: Heard,
+    /// See [`Trust::heard_of_ports`].
+    pub heard_named: Heard,
+    /// See [`Trust::heard_of_ports`].
+    pub heard_foreign: Heard,
     /// First contacts let out since the account was made, of all kinds.
     pub first_contacts: u64,
     /// Since when it is a suspect, on the kernel's monotonic clock.
@@ -78,6 +98,19 @@ impl Trust {
             CreditBucket::Port(cell) => {
                 let of_port = *self.credit_of_ports.get(usize::from(cell.number()))?;
                 of_port.map(|credit| credit.min(self.credit))
+            }
+        }
+    }
+
+    /// What its last first contacts of this kind came to.
+    #[must_use]
+    pub fn heard_from(&self, bucket: CreditBucket) -> Heard {
+        match bucket {
+            CreditBucket::Named => self.heard_named,
+            CreditBucket::Foreign => self.heard_foreign,
+            CreditBucket::Strangers => self.heard,
+            CreditBucket::Port(cell) => {
+                self.heard_of_ports.get(usize::from(cell.number())).copied().unwrap_or_default()
             }
         }
     }
@@ -108,6 +141,11 @@ fn credit(trust: &abi::trust) -> Option<u32> {
     (trust.settled_ns != 0).then_some(trust.credit / abi::CREDIT)
 }
 
+fn heard(trust: &abi::trust) -> Heard {
+    let (answers, silences) = (trust.heard_answers.into(), trust.heard_silences.into());
+    Heard { answers, silences, pending: trust.pending }
+}
+
 pub(crate) fn trust(scope: &abi::scope) -> Trust {
     let [ports @ .., named, foreign, all_ports] = &scope.trust;
     let since = scope.trust.iter().map(|trust| trust.suspect_ns).filter(|since| *since != 0).min();
@@ -116,6 +154,10 @@ pub(crate) fn trust(scope: &abi::scope) -> Trust {
         credit_of_ports: ports.each_ref().map(credit),
         credit_named: credit(named),
         credit_foreign: credit(foreign),
+        heard_of_ports: ports.each_ref().map(heard),
+        heard: heard(all_ports),
+        heard_named: heard(named),
+        heard_foreign: heard(foreign),
         first_contacts: scope.first_contacts,
         suspect_since: since.map(Duration::from_nanos),
         refused_blocked: scope.blocked,

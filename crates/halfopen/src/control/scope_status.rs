@@ -1,6 +1,7 @@
 //! What `status` shows about a scope or account.
 
 use super::UdpStatus;
+use crate::events::Reason;
 use crate::events::text::plain;
 use crate::utc_time::UtcTime;
 use halfopen_policy::{Ledger, Limits};
@@ -128,8 +129,7 @@ impl ScopeStatus {
     }
 
     /// What a first contact waits for if it waits for credit, for people.
-    #[must_use]
-    pub fn credit_waited_for(&self) -> String {
+    fn credit_waited_for(&self) -> String {
         let since = self.trust.suspect_since.as_ref();
         let suspect =
             since.map_or_else(String::new, |since| format!(" and has been a suspect since {since}"));
@@ -185,14 +185,29 @@ impl ScopeStatus {
 
     /// What a waiting attempt of this scope waits for, for people.
     #[must_use]
-    pub fn waited_for(&self, strict: bool) -> String {
+    pub fn waited_for(&self, reason: Reason) -> String {
         let waiting = self.waiting();
-        match (self.half_open_limit, self.drain_per_s) {
-            (Some(limit), _) if strict && self.half_open >= u64::from(limit) => {
+        match reason {
+            Reason::Credit => self.credit_waited_for(),
+            Reason::Slot => {
+                let limit = self.half_open_limit.unwrap_or_default();
                 format!("a slot of {}: {} of {limit} are in use, {waiting}", self.name, self.half_open)
             }
-            (_, Some(rate)) => format!("its turn in {}: {waiting}, {rate}/s are let out", self.name),
-            (_, None) => format!("its next re-check: {} has a slot for it", self.name),
+            Reason::Rate => {
+                let rate = self.drain_per_s.unwrap_or_default();
+                format!("its turn in {}: {waiting}, {rate}/s are let out", self.name)
+            }
+            Reason::Turn | Reason::Queue => format!("its next re-check: {} has a slot for it", self.name),
+        }
+    }
+
+    /// Why an attempt of this scope waits, if not for credit.
+    #[must_use]
+    pub fn holds_back_by(&self, strict: bool) -> Reason {
+        match (self.half_open_limit, self.drain_per_s) {
+            (Some(limit), _) if strict && self.half_open >= u64::from(limit) => Reason::Slot,
+            (_, Some(_)) => Reason::Rate,
+            (_, None) => Reason::Turn,
         }
     }
 }
@@ -221,8 +236,14 @@ mod tests {
     fn a_waiter_waits_for_a_slot_or_its_turn() {
         let ledger = Ledger { half_open: 10, queued: 244, ..Ledger::default() };
         let scope = ScopeStatus::new("host", ScopeKind::Host, &Limits::xp_sp2(), &ledger);
-        assert_eq!(scope.waited_for(true), "a slot of host: 10 of 10 are in use, 244 attempts wait");
-        assert_eq!(scope.waited_for(false), "its turn in host: 244 attempts wait, 10/s are let out");
+        assert_eq!(
+            scope.waited_for(scope.holds_back_by(true)),
+            "a slot of host: 10 of 10 are in use, 244 attempts wait"
+        );
+        assert_eq!(
+            scope.waited_for(scope.holds_back_by(false)),
+            "its turn in host: 244 attempts wait, 10/s are let out"
+        );
     }
 
     #[test]

@@ -5,11 +5,12 @@ use crate::control::scope_status::ACCOUNTS_LISTED;
 use crate::control::{AccountName, ScopeKind, ScopeStatus, TrustStatus, Whose};
 use crate::daemon::enforcement::{Enforcement, HOST};
 use crate::daemon::means::Means;
+use crate::events::Reason;
 use crate::utc_time::UtcTime;
 use halfopen_bpf::{
-    Account, AccountId, AccountOf, KernelError, Program, ProgramCount, ScopeId, Trust, monotonic,
+    Account, AccountId, AccountOf, Attempt, KernelError, Program, ProgramCount, ScopeId, Trust, monotonic,
 };
-use halfopen_policy::{Limits, OnSuspect};
+use halfopen_policy::{Contact, Limits, OnSuspect};
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -29,6 +30,33 @@ pub(in crate::daemon) struct Charged {
     pub status: ScopeStatus,
     pub limits: Limits,
     pub trust: Trust,
+}
+
+impl Charged {
+    /// Why an attempt that is held back here waits.
+    pub fn holds_back_by(&self, contact: Contact) -> Reason {
+        if self.credit_for(contact) == Some(0) {
+            Reason::Credit
+        } else {
+            self.status.holds_back_by(self.limits.strict)
+        }
+    }
+
+    /// How many contacts of this kind it may make now; `None` = they cost nothing here, or none was made.
+    pub fn credit_for(&self, contact: Contact) -> Option<u32> {
+        match contact {
+            Contact::Known => None,
+            Contact::First(bucket) => self.limits.first_contact.and_then(|_| self.trust.credit_for(bucket)),
+        }
+    }
+}
+
+/// The scope or account that holds `attempt` back, while it is queued.
+pub(in crate::daemon) fn held_back_by(attempt: &Attempt) -> AccountId {
+    match attempt.own {
+        Some(own) if own.scope == attempt.held_back_by => own,
+        _ => AccountId::of_scope(attempt.held_back_by),
+    }
 }
 
 impl Enforcement {

@@ -120,7 +120,7 @@ impl Announcer {
         let lost = kept.lost();
         match (kept.keep(event), lost) {
             (Err(e), 0) => {
-                tracing::warn!("an event is lost when this daemon ends, it cannot be written: {e}")
+                tracing::warn!("an event is lost when this daemon ends, it cannot be written: {e}");
             }
             (Ok(()), 1..) => {
                 tracing::warn!("events are written again; lost when this daemon ends: {lost}");

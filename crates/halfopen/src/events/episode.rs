@@ -3,6 +3,7 @@
 //! passes the time, on the kernel's monotonic clock.
 
 use super::Identity;
+use super::reason::{NewAddresses, Reason};
 use super::tallies::{Tallies, Tally, Waiter};
 use crate::rate_limit::{MINUTE, RateLimit};
 use halfopen_bpf::Program;
@@ -43,6 +44,10 @@ pub struct Report {
     pub programs_in_all: usize,
     /// How many attempts began to wait.
     pub attempts: u64,
+    /// Why most of those wait that wait now, if that was looked up.
+    pub reason: Option<Reason>,
+    /// What the last new addresses came to that the first program's account dialled.
+    pub new_addresses: Option<NewAddresses>,
     /// Earlier episodes that had no event of their own and are counted in here.
     pub earlier: u32,
     /// Whether the attempts were only counted.
@@ -283,6 +288,8 @@ impl Episode {
             programs_in_all: programs.len() + usize::from(tallies.untracked),
             programs: programs.into_iter().take(LISTED).cloned().collect(),
             attempts: tallies.attempts,
+            reason: None,
+            new_addresses: None,
             earlier: tallies.earlier,
             audited: tallies.audited,
             scope_ended: false,

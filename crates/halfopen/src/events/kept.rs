@@ -204,6 +204,8 @@ mod tests {
             queued: 1,
             programs: Vec::new(),
             audited: false,
+            reason: None,
+            new_addresses: None,
             suspect: None,
             denied: None,
             udp: None,

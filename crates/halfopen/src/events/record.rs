@@ -5,15 +5,15 @@ use super::Identity;
 use super::Tally;
 use super::denials::DenialReport;
 use super::episode::{self, Report};
+use super::reason::{NewAddresses, Reason, who_waits};
 use super::stopped_datagrams::StoppedReport;
 use super::suspects::SuspectReport;
-use super::text::{plain, socket_of};
+use super::text::plain;
 use crate::config::Action;
 use crate::utc_time::UtcTime;
 use halfopen_policy::Excess;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 use std::fmt;
 
 /// The original's number.
@@ -125,6 +125,13 @@ pub struct Event {
     /// Whether the attempts were only counted; left out if they were held.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub audited: bool,
+    /// Why most of the attempts wait, in audit mode would; left out if unknown, and of other events than the first 4226
+    /// of a pair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// What the last new addresses came to that the account dialled; left out where they are not the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_addresses: Option<NewAddresses>,
     /// Data on a suspect; left out of other events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspect: Option<SuspectRecord>,
@@ -199,8 +206,11 @@ pub struct ProgramRecord {
     /// The account of a rule or of `exec` that its attempts count in; left out where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// How many of its attempts waited.
+    /// How many of its attempts waited, in all.
     pub attempts: u64,
+    /// How many wait now; left out where that is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<u64>,
     /// How many were refused; left out if none was.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub refused: u64,
@@ -236,6 +246,8 @@ impl Event {
             queued,
             programs: report.programs.into_iter().map(ProgramRecord::from).collect(),
             audited: report.audited,
+            reason: report.reason,
+            new_addresses: report.new_addresses,
             suspect: None,
             denied: None,
             udp: None,
@@ -246,27 +258,34 @@ impl Event {
     /// attempts wait.
     #[must_use]
     pub fn of_suspect(report: SuspectReport, time: UtcTime, limit: Option<u32>, queued: u64) -> Self {
-        let blocked_until = report.block_for.map(|block| time.after(block));
-        let done = match (report.on_suspect, &blocked_until) {
-            (Action::Notify, _) => "Nothing else is done about it (on_suspect = notify).".to_owned(),
-            (Action::Throttle, _) => {
-                "Its answers earn no more than they cost (on_suspect = throttle).".to_owned()
+        let blocked_until = report.block_for.filter(|_| !report.audited).map(|block| time.after(block));
+        let strangers = who_waits(report.new_addresses.as_ref(), report.audited);
+        let done = match (report.on_suspect, report.audited, &blocked_until) {
+            (Action::Notify, ..) => format!("{strangers} Nothing else is done (on_suspect = notify)."),
+            (Action::Throttle, ..) => {
+                format!("{strangers} Its answers earn no more than they cost (on_suspect = throttle).")
             }
-            (Action::Block, Some(until)) => format!("Its connects fail until {until} (on_suspect = block)."),
-            (Action::Block, None) => "Its connects fail (on_suspect = block).".to_owned(),
+            (Action::Block, false, Some(until)) => {
+                format!(" Its connects fail until {until} (on_suspect = block).")
+            }
+            (Action::Block, false, None) => " Its connects fail (on_suspect = block).".to_owned(),
+            (Action::Block, true, _) => " Its connects would fail (on_suspect = block).".to_owned(),
         };
+        let audit = if report.audited { " Audit mode: nothing is held." } else { "" };
         let others = other_suspects(&report);
         Self {
             id: SUSPECT_ID,
             time,
             level: Level::Warning,
-            message: format!("{SUSPECT} {done}{others}"),
+            message: format!("{SUSPECT}{audit}{done}{others}"),
             state: State::Suspect,
             scope: report.account,
             limit,
             queued,
             programs: vec![report.program.into()],
-            audited: false,
+            audited: report.audited,
+            reason: None,
+            new_addresses: report.new_addresses,
             suspect: Some(SuspectRecord {
                 first_contacts: report.first_contacts,
                 on_suspect: report.on_suspect,
@@ -294,6 +313,8 @@ impl Event {
             queued: 0,
             programs: vec![report.program.into()],
             audited,
+            reason: None,
+            new_addresses: None,
             suspect: None,
             denied: Some(DeniedRecord {
                 denied: report.denied,
@@ -328,6 +349,8 @@ impl Event {
             queued: 0,
             programs: report.program.into_iter().map(ProgramRecord::from).collect(),
             audited,
+            reason: None,
+            new_addresses: None,
             suspect: None,
             denied: None,
             udp: Some(UdpRecord {
@@ -352,95 +375,6 @@ fn other_suspects(report: &SuspectReport) -> String {
     format!(" Other suspects without an event of their own: {}.", others.join(", "))
 }
 
-/// One line for people. No name that a program chose can break the line.
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "event {}: {}", self.id, self.message)?;
-        if let Some(denied) = &self.denied {
-            let since = denied.denied + denied.would_have_denied;
-            write!(f, " Rule: {}. Since its last event: {since}.", plain(&self.scope))?;
-            let Some(top) = self.programs.first() else { return Ok(()) };
-            let to = top.sample.first().map_or_else(String::new, |to| format!(" to {to}"));
-            return write!(f, " The last was of {}{to} by {}", top.describe(), denied.protocol);
-        }
-        if let Some(udp) = &self.udp {
-            write!(f, " Scope: {}. {udp}", plain(&self.scope))?;
-            let by = match self.programs.first() {
-                Some(top) => top.describe(),
-                None => format!("an unknown program ({})", socket_of(udp.cgroup.as_deref())),
-            };
-            return write!(f, " The last was of {by} to {}", udp.destination);
-        }
-        if self.scope != "host" {
-            write!(f, " Scope: {}.", plain(&self.scope))?;
-        }
-        if let State::Reached | State::Cleared = self.state
-            && let Some(account) = self.other_accounts(None).next()
-        {
-            write!(f, " Account: {}.", plain(account))?;
-        }
-        if let Some(suspect) = &self.suspect {
-            write!(f, " First contacts so far: {}.", suspect.first_contacts)?;
-        }
-        let Some(top) = self.programs.first() else { return Ok(()) };
-        let (by, waiting) = match self.state {
-            State::Reached => ("Reached by", "waiting"),
-            State::Cleared => ("It was reached by", "waited"),
-            State::Suspect | State::Denied | State::UdpStopped => {
-                let to = top.sample.first().map_or_else(String::new, |to| format!(", to {to}"));
-                return write!(f, " Its latest was of {}{to}", top.describe());
-            }
-        };
-        let waiting = if self.audited { "would have waited" } else { waiting };
-        write!(f, " {by} {}: {} attempts {waiting}", top.describe(), top.attempts)?;
-        if let Some(destination) = top.sample.first() {
-            write!(f, ", such as {destination}")?;
-        }
-        if top.refused > 0 {
-            write!(f, ", and {} refused", top.refused)?;
-        }
-        match self.programs.len() {
-            1 => return Ok(()),
-            2 => f.write_str("; and by one more program")?,
-            n => write!(f, "; and by {} more programs", n - 1)?,
-        }
-        let others: Vec<String> = self.other_accounts(top.account.as_deref()).map(plain).collect();
-        if others.is_empty() { Ok(()) } else { write!(f, " of {}", others.join(", ")) }
-    }
-}
-
-impl Event {
-    /// The accounts of its programs besides `named` and its scope, each once.
-    fn other_accounts<'a>(&'a self, named: Option<&'a str>) -> impl Iterator<Item = &'a str> {
-        let mut seen: BTreeSet<&str> = named.into_iter().chain([self.scope.as_str()]).collect();
-        let accounts = self.programs.iter().filter_map(|program| program.account.as_deref());
-        accounts.filter(move |account| seen.insert(account))
-    }
-}
-
-impl fmt::Display for UdpRecord {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { let_out, stopped, would_have_been_stopped: audited, .. } = self;
-        write!(f, "Since its last event: {let_out} let out, {stopped} stopped, {audited} would have been.")
-    }
-}
-
-impl ProgramRecord {
-    /// Name, process, executable, cgroup and user, safe to print.
-    #[must_use]
-    pub fn describe(&self) -> String {
-        let known = |text: &Option<String>, otherwise: &str| text.as_deref().map_or(otherwise.into(), plain);
-        format!(
-            "{} (pid {}, {}, cgroup {}, user {})",
-            plain(&self.comm),
-            self.pid,
-            known(&self.exe, "executable unknown"),
-            known(&self.cgroup, "unknown"),
-            plain(&self.user)
-        )
-    }
-}
-
 impl From<Tally> for ProgramRecord {
     fn from(tally: Tally) -> Self {
         let identity = tally.identity.unwrap_or_else(|| Identity::unknown(tally.program.uid));
@@ -452,6 +386,7 @@ impl From<Tally> for ProgramRecord {
             user: identity.user,
             account: tally.account,
             attempts: tally.attempts,
+            waiting: tally.waiting,
             refused: tally.refused,
             sample: tally.sample.iter().map(ToString::to_string).collect(),
         }
@@ -463,7 +398,7 @@ pub(super) mod tests {
     use super::*;
     use crate::events::Identity;
     use halfopen_bpf::Program;
-    use halfopen_policy::DatagramCounts;
+    use halfopen_policy::{Contact, DatagramCounts};
     use serde_json::json;
 
     fn tally() -> Tally {
@@ -477,7 +412,9 @@ pub(super) mod tests {
             own: None,
             account: None,
             attempts: 244,
+            waiting: None,
             refused: 0,
+            contact: Contact::Known,
             sample: vec!["198.18.0.7:80".parse().unwrap(), "[2001:db8::1]:80".parse().unwrap()],
         }
     }
@@ -489,6 +426,8 @@ pub(super) mod tests {
             programs: vec![tally()],
             programs_in_all: 1,
             attempts: 244,
+            reason: None,
+            new_addresses: None,
             earlier: 0,
             audited: false,
             scope_ended: false,
@@ -532,7 +471,8 @@ pub(super) mod tests {
             scanned().to_string(),
             format!(
                 "event 4226: {REACHED} Reached by nmap\\x0a (pid 4242, /usr/bin/nmap, cgroup /user.slice, \
-                 user root): 244 attempts waiting, such as 198.18.0.7:80"
+                 user root): 244 attempts waiting, such as 198.18.0.7:80. In all, 244 wait now. Next: halfopen inspect \
+                 4242; man halfopen-event-4226."
             )
         );
     }
@@ -545,7 +485,7 @@ pub(super) mod tests {
         event.programs = ["second[/a]", "second[/b\n]", "second[/a]", "second"].map(of).into();
         let line = event.to_string();
         assert!(line.contains(" Scope: second. Account: second[/a]. Reached by nmap"), "{line}");
-        assert!(line.ends_with("; and by 3 more programs of second[/b\\x0a]"), "{line}");
+        assert!(line.contains("; and by 3 more programs of second[/b\\x0a]. In all, "), "{line}");
     }
 
     #[test]
@@ -556,6 +496,14 @@ pub(super) mod tests {
             first_contacts: 40,
             on_suspect: Action::Block,
             block_for: Some(std::time::Duration::from_mins(10)),
+            new_addresses: Some(NewAddresses {
+                dialled: 17,
+                answered: 0,
+                port: Some(80),
+                and_other_ports: false,
+                strangers: true,
+            }),
+            audited: false,
             others: vec!["adaptive[/b\n]".into()],
             suspects: 4,
         };
@@ -572,8 +520,12 @@ pub(super) mod tests {
             event.to_string(),
             "event 4227: First contacts mostly fail, like those of a scan. Its connects fail until \
              1970-01-01T00:10:00.000Z (on_suspect = block). Other suspects without an event of their own: \
-             adaptive[/b\\x0a], 2 more (`halfopen status --json` names them). Scope: adaptive[/system.slice/x.service]. First contacts so far: 40. Its latest was of nmap\\x0a \
-             (pid 4242, /usr/bin/nmap, cgroup /user.slice, user root), to 198.18.0.7:80"
+             adaptive[/b\\x0a], 2 more (`halfopen status --json` names them). Scope: \
+             adaptive[/system.slice/x.service]. Lately: 17 new addresses on port 80, 0 answered. First contacts so far, \
+             in all: 40. Its latest was of nmap\\x0a (pid 4242, /usr/bin/nmap, cgroup /user.slice, user root), to \
+             198.18.0.7:80. Next: halfopen inspect 'adaptive[/system.slice/x.service]'; if it may do so, halfopen \
+             release 'adaptive[/system.slice/x.service]'; if it is a scan, halfopen block 'adaptive[/system.slice/x.service]' \
+             --for 1h; man halfopen-event-4227."
         );
     }
 
@@ -593,8 +545,9 @@ pub(super) mod tests {
         assert_eq!(serde_json::from_value::<Event>(json).unwrap(), event);
         assert_eq!(
             event.to_string(),
-            "event 4228: A deny rule refused connections or datagrams. Rule: private. Since its last event: 3. The \
-             last was of nmap\\x0a (pid 4242, /usr/bin/nmap, cgroup /user.slice, user root) to 198.18.0.7:80 by udp"
+            "event 4228: A deny rule refused connections or datagrams. Rule: private. Calls since its last \
+             event: 3. The last was of nmap\\x0a (pid 4242, /usr/bin/nmap, cgroup /user.slice, user root) to \
+             198.18.0.7:80 by udp. Such calls fail with EPERM. Next: halfopen inspect 4242; man halfopen-event-4228."
         );
     }
 
@@ -628,7 +581,9 @@ pub(super) mod tests {
             event.to_string(),
             "event 4229: First contacts over UDP were refused: there were more than udp_first_contacts allows. Scope: \
              mine[/a\\x0a]. Since its last event: 5 let out, 3 stopped, 0 would have been. The last was of nmap\\x0a \
-             (pid 4242, /usr/bin/nmap, cgroup /user.slice, user root) to 198.18.0.9:53"
+             (pid 4242, /usr/bin/nmap, cgroup /user.slice, user root) to 198.18.0.9:53. Packets to more new addresses do \
+             not go out; those to addresses that it knows do. Next: halfopen inspect 'mine[/a\\x0a]'; man \
+             halfopen-event-4229."
         );
     }
 
@@ -642,7 +597,9 @@ pub(super) mod tests {
             event.to_string(),
             "event 4229: First contacts over UDP would have been dropped: there were more than udp_first_contacts \
              allows. Audit mode: all were sent. Scope: mine[/a\\x0a]. Since its last event: 5 let out, 0 stopped, 2 \
-             would have been. The last was of an unknown program (its socket is of cgroup /a) to 198.18.0.9:53"
+             would have been. The last was of an unknown program (its socket is of cgroup /a) to 198.18.0.9:53. Packets \
+             to more new addresses pass; enforcing, they would not. Next: halfopen inspect 'mine[/a\\x0a]'; man \
+             halfopen-event-4229."
         );
         let dropped = stopped(None, Excess::Drop, DatagramCounts { stopped: 1, ..counts });
         assert!(dropped.message.starts_with("First contacts over UDP were dropped"), "{dropped}");

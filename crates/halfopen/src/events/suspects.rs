@@ -1,7 +1,7 @@
 //! Accounts that have become suspects: each is named by an event, or listed by name in the event of another. Pure: the
 //! caller passes the time, on the kernel's monotonic clock.
 
-use super::{Identity, Tally};
+use super::{Identity, NewAddresses, Tally};
 use crate::config::Action;
 use crate::rate_limit::{MINUTE, RateLimit};
 use halfopen_bpf::{AccountId, HeldAttempt};
@@ -57,6 +57,10 @@ pub struct SuspectReport {
     pub account: String,
     /// The program that made the attempt.
     pub program: Tally,
+    /// What its last new addresses came to.
+    pub new_addresses: Option<NewAddresses>,
+    /// Whether nothing happens to it, because the mode is not `enforce`.
+    pub audited: bool,
     /// First contacts let out so far.
     pub first_contacts: u64,
     /// What happens to the suspect.

@@ -93,11 +93,14 @@ pub struct JournalField {
 }
 
 /// All fields.
-pub const JOURNAL_FIELDS: [JournalField; 14] = [
+pub const JOURNAL_FIELDS: [JournalField; 17] = [
     field("MESSAGE", "the line for people", |event| Some(event.to_string())),
     field("MESSAGE_ID", "the same for all events", |_| Some(MESSAGE_ID.to_owned())),
     field("PRIORITY", "4, warning", |_| Some("4".to_owned())),
     field("SYSLOG_IDENTIFIER", "`halfopen`", |_| Some("halfopen".to_owned())),
+    field("DOCUMENTATION", "its page of the manual", |event| {
+        Some(format!("man:halfopen-event-{}(7)", event.id))
+    }),
     field("HALFOPEN_EVENT", "`id`", |event| Some(event.id.to_string())),
     field("HALFOPEN_STATE", "`state`", |event| Some(event.state.name().to_owned())),
     field("HALFOPEN_SCOPE", "`scope`", |event| Some(event.scope.clone())),
@@ -105,6 +108,10 @@ pub const JOURNAL_FIELDS: [JournalField; 14] = [
         Some(event.limit.map_or("unlimited".into(), |limit| limit.to_string()))
     }),
     field("HALFOPEN_QUEUED", "`queued`", |event| Some(event.queued.to_string())),
+    field("HALFOPEN_REASON", "`reason`; left out if unknown", |event| Some(event.reason?.name().to_owned())),
+    field("HALFOPEN_ACCOUNT", "`account` of the first program; left out where there is none", |event| {
+        event.programs.first()?.account.clone()
+    }),
     field("HALFOPEN_PID", "`pid` of the first program", |event| {
         Some(event.programs.first()?.pid.to_string())
     }),

@@ -2,6 +2,7 @@
 
 use super::Identity;
 use halfopen_bpf::{AccountId, Program};
+use halfopen_policy::Contact;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub struct Waiter<'a> {
     pub own: Option<AccountId>,
     /// Its destination.
     pub destination: SocketAddr,
+    /// The kind of its address.
+    pub contact: Contact,
     /// Whether it was only counted.
     pub audited: bool,
 }
@@ -41,8 +44,12 @@ pub struct Tally {
     pub account: Option<String>,
     /// How many of its attempts began to wait.
     pub attempts: u64,
+    /// How many wait now; `None` = that was not looked up.
+    pub waiting: Option<u64>,
     /// How many were refused.
     pub refused: u64,
+    /// The kind of the address of its last attempt.
+    pub contact: Contact,
     /// The first few destinations.
     pub sample: Vec<SocketAddr>,
 }
@@ -70,6 +77,7 @@ impl Tallies {
         if tally.own != waiter.own {
             (tally.own, tally.account) = (waiter.own, None);
         }
+        tally.contact = waiter.contact;
         tally.note_destination(waiter.destination);
     }
 
@@ -115,7 +123,9 @@ impl Tallies {
             own: None,
             account: None,
             attempts: 0,
+            waiting: None,
             refused: 0,
+            contact: Contact::Known,
             sample: Vec::new(),
         }))
     }

@@ -11,8 +11,8 @@ use halfopen::config::{DEFAULT_FILE, Key, Resolved, Table, sample, tables};
 use std::io;
 use std::path::Path;
 
-const MANUAL: &str = "halfopen";
-const VERSION: &str = concat!("halfopen ", env!("CARGO_PKG_VERSION"));
+pub(super) const MANUAL: &str = "halfopen";
+pub(super) const VERSION: &str = concat!("halfopen ", env!("CARGO_PKG_VERSION"));
 
 /// Writes all pages.
 pub fn write(directory: &Path) -> Result<()> {

@@ -2,6 +2,7 @@
 //! the program.
 
 mod completions;
+mod event_pages;
 mod first_config;
 mod manual;
 
@@ -11,7 +12,9 @@ use std::path::{Path, PathBuf};
 
 /// Writes manual, completions and first configuration into `directory`.
 pub fn write_files(directory: &Path) -> Result<()> {
-    manual::write(&made(directory, "man")?)?;
+    let manual = made(directory, "man")?;
+    manual::write(&manual)?;
+    event_pages::write(&manual)?;
     completions::write(&made(directory, "completions")?)?;
     put(&directory.join(first_config::NAME), &first_config::text()?)
 }

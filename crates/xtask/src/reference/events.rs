@@ -6,11 +6,12 @@ use halfopen::events::kinds::{KINDS, Kind};
 use halfopen::events::record::{DENIED_ID, EVENT_ID, STOPPED_ID, SUSPECT_ID};
 use halfopen::events::system_log::{JOURNAL_FIELDS, MESSAGE_ID};
 use halfopen::events::{
-    DenialReport, Event, Identity, Protocol, Report, StoppedReport, SuspectReport, Tally, episode,
+    DenialReport, Event, Identity, NewAddresses, Protocol, Reason, Report, StoppedReport, SuspectReport,
+    Tally, episode,
 };
 use halfopen::utc_time::UtcTime;
 use halfopen_bpf::Program;
-use halfopen_policy::{DatagramCounts, Excess};
+use halfopen_policy::{Contact, DatagramCounts, Excess};
 use std::fmt::Write;
 use std::net::SocketAddr;
 
@@ -58,6 +59,10 @@ fn destination() -> SocketAddr {
     ([198, 51, 100, 7], 80).into()
 }
 
+fn dialled() -> NewAddresses {
+    NewAddresses { dialled: 36, answered: 0, port: Some(80), and_other_ports: false, strangers: true }
+}
+
 fn scanner(attempts: u64) -> Tally {
     Tally {
         program: Program { pid: 2244, uid: 1000, comm: "nmap".to_owned(), cgroup_id: 1 },
@@ -69,7 +74,9 @@ fn scanner(attempts: u64) -> Tally {
         own: None,
         account: None,
         attempts,
+        waiting: None,
         refused: 0,
+        contact: Contact::Known,
         sample: vec![destination()],
     }
 }
@@ -81,9 +88,11 @@ fn examples(id: u16) -> Vec<Event> {
             let report = |state, attempts| Report {
                 state,
                 scope: "adaptive".to_owned(),
-                programs: vec![scanner(attempts)],
+                programs: vec![Tally { account: Some(account()), ..scanner(attempts) }],
                 programs_in_all: 1,
                 attempts,
+                reason: (state == episode::State::Reached).then_some(Reason::Credit),
+                new_addresses: Some(dialled()),
                 earlier: 0,
                 audited: false,
                 scope_ended: false,
@@ -97,6 +106,8 @@ fn examples(id: u16) -> Vec<Event> {
             let report = SuspectReport {
                 account: account(),
                 program: scanner(1),
+                new_addresses: Some(dialled()),
+                audited: false,
                 first_contacts: 40,
                 on_suspect: Action::Throttle,
                 block_for: None,

@@ -1,11 +1,11 @@
 //! What the attempts of a program or to a destination are doing.
 
 use crate::control::{AttemptStatus, ScopeKind, Subject, Why};
-use crate::daemon::accounts::Charged;
+use crate::daemon::accounts::{Charged, held_back_by};
 use crate::daemon::enforcement::{Enforcement, HOST};
 use anyhow::Result;
 use halfopen_bpf::{AccountId, Attempt, AttemptState, ScopeId};
-use halfopen_policy::{Contact, Mode};
+use halfopen_policy::Mode;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
@@ -66,19 +66,10 @@ fn address_of(subject: Subject) -> Option<IpAddr> {
 
 fn explained(attempt: &Attempt, charged: &HashMap<AccountId, Charged>) -> AttemptStatus {
     let own = attempt.own.and_then(|own| charged.get(&own));
-    let waits_for = (attempt.state == AttemptState::Queued).then(|| {
-        let held_back_by = match attempt.own {
-            Some(own) if own.scope == attempt.held_back_by => own,
-            _ => AccountId::of_scope(attempt.held_back_by),
-        };
-        let Some(Charged { status, limits, trust }) = charged.get(&held_back_by) else {
-            return "its next re-check: the scope that it waited for has ended".to_owned();
-        };
-        let credit = match attempt.contact {
-            Contact::Known => None,
-            Contact::First(bucket) => limits.first_contact.and_then(|_| trust.credit_for(bucket)),
-        };
-        if credit == Some(0) { status.credit_waited_for() } else { status.waited_for(limits.strict) }
-    });
+    let waits_for =
+        (attempt.state == AttemptState::Queued).then(|| match charged.get(&held_back_by(attempt)) {
+            None => "its next re-check: the scope that it waited for has ended".to_owned(),
+            Some(holds_back) => holds_back.status.waited_for(holds_back.holds_back_by(attempt.contact)),
+        });
     AttemptStatus::new(attempt, own.map(|own| own.status.name.as_str()), waits_for)
 }

@@ -5,7 +5,7 @@ use crate::daemon::accounts::on_the_wall;
 use crate::daemon::enforcement::Enforcement;
 use crate::events::{DenialReport, Protocol, Tally};
 use halfopen_bpf::{Denied, DenyRule, KernelError, monotonic};
-use halfopen_policy::Mode;
+use halfopen_policy::{Contact, Mode};
 use std::net::IpAddr;
 
 impl Enforcement {
@@ -21,7 +21,9 @@ impl Enforcement {
                 protocol: protocol(&due.last),
                 program: Tally {
                     attempts: due.denied + due.would_have_denied,
+                    waiting: None,
                     refused: 0,
+                    contact: Contact::Known,
                     sample: vec![due.last.destination],
                     program: due.last.program,
                     identity: Some(identity),

@@ -5,7 +5,7 @@ use crate::control::ScopeKind;
 use crate::daemon::accounts::RuleScope;
 use crate::daemon::enforcement::{Enforcement, HOST};
 use crate::daemon::failed::Failed;
-use halfopen_bpf::{AttemptState, KernelError, Program, ScopeId, monotonic};
+use halfopen_bpf::{Attempt, AttemptState, KernelError, Program, ScopeId, monotonic};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -19,22 +19,30 @@ impl Enforcement {
         let attempts = self.limiter.attempts()?;
         let now = monotonic();
         let names: HashMap<ScopeId, String> = self.narrower_scopes().into_iter().collect();
-        let name =
-            |id: ScopeId| if id == ScopeId::HOST { Some(HOST) } else { names.get(&id).map(String::as_str) };
         let mut oldest: BTreeMap<String, Duration> = BTreeMap::new();
         for attempt in attempts.iter().filter(|attempt| attempt.state == AttemptState::Queued) {
-            let own = attempt.own.map(|own| own.scope);
-            // The scope that holds it back may differ from the one that noted it when it began to wait.
-            let charged = [Some(attempt.held_back_by), own, attempt.interface, Some(ScopeId::HOST)];
-            let episodes = &self.announcer.episodes;
-            let noted = charged.into_iter().flatten().filter_map(name).find(|name| episodes.is_open(name));
-            let Some(noted) = noted else { continue };
+            let Some(noted) = self.noted_in(attempt, &names) else { continue };
             let since = now.saturating_sub(attempt.age);
             let oldest = oldest.entry(noted.to_owned()).or_insert(since);
             *oldest = since.min(*oldest);
         }
         self.announcer.episodes.oldest_waits(now, &oldest);
         Ok(())
+    }
+
+    /// The scope in whose open episode this queued attempt is noted. The scope that holds it back may differ from the one
+    /// that noted it when it began to wait.
+    pub(super) fn noted_in<'a>(
+        &self,
+        attempt: &Attempt,
+        names: &'a HashMap<ScopeId, String>,
+    ) -> Option<&'a str> {
+        let name =
+            |id: ScopeId| if id == ScopeId::HOST { Some(HOST) } else { names.get(&id).map(String::as_str) };
+        let own = attempt.own.map(|own| own.scope);
+        let charged = [Some(attempt.held_back_by), own, attempt.interface, Some(ScopeId::HOST)];
+        let episodes = &self.announcer.episodes;
+        charged.into_iter().flatten().filter_map(name).find(|name| episodes.is_open(name))
     }
 
     /// Tells the episodes in which scopes attempts were refused or gave up since the last time. An attempt counts in
@@ -96,7 +104,7 @@ impl Enforcement {
         Ok(())
     }
 
-    fn narrower_scopes(&self) -> Vec<(ScopeId, String)> {
+    pub(super) fn narrower_scopes(&self) -> Vec<(ScopeId, String)> {
         let execs = self.scopes.iter().map(|scope| (scope.id, scope.name.clone()));
         execs.chain(self.rule_scopes().into_iter().map(|scope| (scope.id, scope.name))).collect()
     }

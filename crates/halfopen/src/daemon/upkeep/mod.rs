@@ -6,6 +6,7 @@ mod denials;
 mod gates;
 mod long_waits;
 mod names;
+mod reasons;
 mod stopped_datagrams;
 mod suspects;
 mod users;
@@ -50,6 +51,7 @@ impl Enforcement {
                 program: &held.program,
                 own: held.own,
                 destination: held.destination,
+                contact: held.contact,
                 audited: held.audited,
             };
             announcer.episodes.waits(&waiter, |program| means.identify_early(program));
@@ -175,6 +177,7 @@ impl Enforcement {
             tally.identity.get_or_insert_with(|| self.means.identify(&tally.program));
         }
         self.name_accounts(&mut report);
+        self.explain_waits(&mut report);
         self.announcer.episodes.know(&report);
         self.announcer.announce(report, limit, queued);
     }

@@ -6,6 +6,7 @@ use crate::daemon::enforcement::Enforcement;
 use crate::events::Tally;
 use crate::events::{Identity, StoppedReport};
 use halfopen_bpf::{AccountId, KernelError, Program, StoppedDatagram, monotonic};
+use halfopen_policy::Contact;
 use std::collections::HashMap;
 
 impl Enforcement {
@@ -31,7 +32,9 @@ impl Enforcement {
             let cgroup = identity.cgroup.clone();
             let program = stop.program.map(|program| Tally {
                 attempts: counts.stopped + counts.would_have_been_stopped,
+                waiting: None,
                 refused: 0,
+                contact: Contact::Known,
                 sample: vec![stop.destination],
                 identity: Some(identity),
                 own: None,

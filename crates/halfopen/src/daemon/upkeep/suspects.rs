@@ -4,9 +4,9 @@ use crate::config::Action;
 use crate::control::ScopeKind;
 use crate::daemon::accounts::{Charged, RuleScope};
 use crate::daemon::enforcement::Enforcement;
-use crate::events::{Named, Report, SuspectReport, Tally};
+use crate::events::{Named, NewAddresses, Report, SuspectReport, Tally};
 use halfopen_bpf::{AccountId, HeldAttempt, KernelError, ScopeId, monotonic};
-use halfopen_policy::OnSuspect;
+use halfopen_policy::{Mode, OnSuspect};
 
 impl Enforcement {
     /// Keeps the episodes of rules and interfaces open while any of their attempts waits, and ends them afterwards. The
@@ -85,20 +85,29 @@ impl Enforcement {
             Some(Named { account, program: means.identify(&attempt.program) })
         });
         for due in self.announcer.suspects.due(monotonic()) {
-            let Some(Charged { status, limits, .. }) = charged.get(&due.account) else { continue };
+            let Some(Charged { status, limits, trust }) = charged.get(&due.account) else { continue };
             let Some(first) = &limits.first_contact else { continue };
             let block_for = if let OnSuspect::Block(time) = first.on_suspect { Some(time) } else { None };
             let report = SuspectReport {
                 account: due.names.account.clone(),
                 program: Tally {
                     attempts: 1,
+                    waiting: None,
                     refused: 0,
+                    contact: due.attempt.contact,
                     sample: vec![due.attempt.destination],
                     program: due.attempt.program,
                     identity: Some(due.names.program),
                     own: Some(due.account),
                     account: Some(due.names.account),
                 },
+                new_addresses: NewAddresses::like(
+                    due.account,
+                    trust,
+                    due.attempt.contact,
+                    due.attempt.destination,
+                ),
+                audited: self.mode_now() != Mode::Enforce,
                 first_contacts: status.trust.first_contacts.unwrap_or_default(),
                 on_suspect: Action::from(first.on_suspect),
                 block_for,

@@ -1,6 +1,7 @@
 //! Episodes on a clock that the tests set.
 
 use super::*;
+use halfopen_policy::Contact;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -60,6 +61,7 @@ impl Host {
             program: &program(pid),
             own: None,
             destination: ([198, 18, 0, 7], port).into(),
+            contact: Contact::Known,
             audited: false,
         };
         self.episodes.waits(&waiter, nobody);
@@ -296,8 +298,15 @@ fn a_refused_attempt_and_one_that_gave_up_are_reported_at_once() {
 fn what_only_would_have_waited_is_reported_as_if_it_had_for_long() {
     let mut host = Host::after_a_second();
     let (program, destination) = (program(1), ([198, 18, 0, 7], 80).into());
-    let waiter =
-        Waiter { at: host.now, scope: "host", program: &program, own: None, destination, audited: true };
+    let waiter = Waiter {
+        at: host.now,
+        scope: "host",
+        program: &program,
+        own: None,
+        destination,
+        contact: Contact::Known,
+        audited: true,
+    };
     host.episodes.waits(&waiter, nobody);
     assert_eq!(host.episodes.due(), Some(ANNOUNCED_AFTER));
     host.now = SECOND;
