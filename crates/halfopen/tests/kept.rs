@@ -6,6 +6,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use testkit::desk::mounts::changed_for;
@@ -205,7 +206,6 @@ fn an_adopted_limit_goes_on_counting_and_does_not_clear_what_another_reached() {
 #[test]
 fn two_daemons_do_not_share_a_state_directory_and_others_cannot_read_it() {
     require_lab!();
-    use std::os::unix::fs::MetadataExt;
     let (first, second) = (Lab::new().unwrap(), Lab::new().unwrap());
     let state = tempfile::tempdir().unwrap();
     let kept = state.path().join("halfopen");

@@ -4,7 +4,8 @@
 
 use serde_json::Value;
 use std::fs;
-use testkit::desk::{PATIENCE, ask_well, limit, program, until};
+use std::process::Command;
+use testkit::desk::{PATIENCE, ask_well, limit, program, said, until};
 use testkit::{Dialer, Dialling, Lab, Limiter, LimiterBuilder, Mix, require_lab};
 
 const DEAD: usize = 50;
@@ -123,4 +124,40 @@ fn in_audit_mode_everything_would() {
         line.contains("Audit mode: nothing is held. Its calls to strangers would wait for credit;"),
         "{line}"
     );
+}
+
+/// Whoever names a cgroup may hope that an operator copies what the event says.
+#[test]
+fn the_commands_are_what_they_look_like_whatever_the_cgroup_is_called() {
+    require_lab!();
+    let (lab, directory) = (Lab::new().unwrap(), tempfile::tempdir().unwrap());
+    let (builder, own) = with_credit(&lab, &directory, "");
+    let config = directory.path().join("halfopen.toml");
+    let path = own.strip_prefix("each[").unwrap().strip_suffix(']').unwrap();
+    let rule = fs::read_to_string(&config).unwrap();
+    fs::write(&config, rule.replace(path, &format!("{path}/*"))).unwrap();
+    let limiter = builder.start().unwrap();
+    let name = "a'; touch copied; $(touch copied) `touch copied` '";
+    let service = lab.cgroup().child(name).unwrap();
+    let dead = lab.draw(&Mix { dead: DEAD, ..Mix::default() }).unwrap();
+    let scan = Dialer::new(&lab).cgroup(&service).destinations(dead.destinations());
+    let _scan = scan.spawn().unwrap();
+    let (event, line) = await_event(&limiter, 4227, "suspect");
+    let account = format!("each[{path}/{name}]");
+    assert_eq!(event["scope"], account.as_str(), "{event}");
+    let next = line
+        .split(" Next: ")
+        .nth(1)
+        .unwrap()
+        .replace("if it may do so, ", "")
+        .replace("if it is a scan, ", "");
+    let commands = next.split("; man halfopen-event-4227.").next().unwrap();
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", &format!("halfopen() {{ printf '%s|' \"$@\"; }}\n{commands}")])
+        .current_dir(directory.path());
+    let run = said(&mut shell);
+    let words = format!("inspect|{account}|release|{account}|block|{account}|--for|1h|");
+    assert_eq!((run.code, run.out, run.error), (Some(0), words, String::new()), "{commands}");
+    assert!(!directory.path().join("copied").exists(), "{commands}");
 }

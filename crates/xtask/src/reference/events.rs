@@ -18,8 +18,7 @@ use std::net::SocketAddr;
 pub fn page() -> String {
     let mut page = title("Events");
     page += "`halfopen events` prints the last 1,000, `--json` as [Event](json.md#event). The system log has them too: \
-             journald where it listens, else syslog, always with level warning. [event-4226.md](../use/event-4226.md) \
-             says what to do about one.\n\n";
+             journald where it listens, else syslog, always with level warning.\n\n";
     for kind in &KINDS {
         section(&mut page, kind);
     }
@@ -47,7 +46,8 @@ fn section(page: &mut String, kind: &Kind) {
     ];
     *page += &table(["", ""], rows);
     let examples: Vec<String> = examples(kind.id).iter().map(ToString::to_string).collect();
-    let _ = write!(page, "```text\n{}\n```\n\n", examples.join("\n"));
+    let todo = format!("[event-{0}.md](../use/event-{0}.md) says what to do about one.", kind.id);
+    let _ = write!(page, "```text\n{}\n```\n\n{todo}\n\n", examples.join("\n"));
 }
 
 /// A moment of the example.
