@@ -121,6 +121,17 @@ fn both_outlive_a_kill_in_the_middle_of_a_line() {
     let told = ask(&limiter, &["events", "--json"]);
     assert_eq!((told.code, events(&told.out)), (Some(0), vec![event.clone()]), "{told:?}");
     assert!(told.error.contains("1 earlier events are missing"), "{told:?}");
+    // Whatever is in the file, nothing of it moves the reader's cursor.
+    let mut forged = event.clone();
+    forged["message"] = "\u{1b}[2Jnothing happened".into();
+    let run = limiter.run_directory().with_file_name("forged");
+    let forged_state = run.with_file_name("forged-state");
+    fs::create_dir(&forged_state).unwrap();
+    fs::write(forged_state.join("events-0.jsonl"), format!("{forged}\n")).unwrap();
+    fs::write(forged_state.join("events-1.jsonl"), "").unwrap();
+    let told = said(limiter.command().arg("events").env("HALFOPEN_RUN_DIR", &run));
+    assert!(told.out.contains(r"event 4226: \x1b[2Jnothing happened") && told.code == Some(0), "{told:?}");
+
     let scanner = scan(&lab);
     let second = await_event(&limiter, scanner.pid());
     limiter.kill();

@@ -53,6 +53,17 @@ fn the_reason_is_the_rate_where_that_is_spent() {
     assert!(line.contains("Further calls wait for their turn."), "{line}");
 }
 
+#[test]
+fn the_reason_is_the_queue_where_most_were_refused() {
+    require_lab!();
+    let lab = Lab::new().unwrap();
+    let (event, line) = reached(limit(&lab, 1).set("queue", 8), &lab);
+    assert_eq!((&event["reason"], &event["queued"]), (&"queue".into(), &8.into()), "{event}");
+    assert_eq!(event["programs"][0]["refused"], DEAD - 9, "{event}");
+    assert!(line.contains(", and 41 refused. In all, 8 wait now. Reason: queue: it is full."), "{line}");
+    assert!(line.contains(" Further calls fail with ENOBUFS."), "{line}");
+}
+
 /// An account for the lab, whose first contacts cost credit.
 fn with_credit<'a>(lab: &'a Lab, directory: &tempfile::TempDir, more: &str) -> (LimiterBuilder<'a>, String) {
     let config = directory.path().join("halfopen.toml");

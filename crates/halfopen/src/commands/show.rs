@@ -149,7 +149,8 @@ fn print_event(event: &Event, json: bool) -> Result<()> {
     if json {
         return output::line(&serde_json::to_string(event)?);
     }
-    output::line(&format!("{} {event}", event.time))
+    // A daemon that somebody has taken over must not write to root's terminal what it likes.
+    output::line(&plain(&format!("{} {event}", event.time)))
 }
 
 fn tell_not_kept(events: u64) {

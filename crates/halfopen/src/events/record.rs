@@ -125,7 +125,7 @@ pub struct Event {
     /// Whether the attempts were only counted; left out if they were held.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub audited: bool,
-    /// Why most of the attempts wait, in audit mode would; left out if unknown, and of other events than the first 4226
+    /// Why most of the attempts wait or were refused, in audit mode would; left out if unknown, and of other events than the first 4226
     /// of a pair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,

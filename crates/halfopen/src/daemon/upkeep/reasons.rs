@@ -19,7 +19,9 @@ impl Enforcement {
         let own = report.programs.iter().filter_map(|tally| tally.own);
         let charged = self.charged(own.chain(waiting.iter().filter_map(|attempt| attempt.own)));
         let Ok(charged) = charged else { return };
-        let reason = most_wait_for(&waiting, &charged);
+        let refused = report.programs.iter().map(|tally| tally.refused).sum();
+        let refused = if self.queue_is_full() { refused } else { 0 };
+        let reason = most_wait_for(&waiting, refused, &charged);
         if !report.audited {
             for tally in &mut report.programs {
                 let of_program = waiting.iter().filter(|attempt| attempt.program == tally.program);
@@ -30,8 +32,6 @@ impl Enforcement {
         report.reason = reason;
         if report.audited {
             report.reason = self.would_wait_for(&report.scope, top, &charged);
-        } else if waiting.is_empty() && top.refused > 0 {
-            report.reason = self.queue_is_full().then_some(Reason::Queue);
         }
         let contact =
             |attempt: &&Attempt| attempt.program == top.program && attempt.contact != Contact::Known;
@@ -85,9 +85,9 @@ impl Enforcement {
     }
 }
 
-/// Why most of these attempts wait. Where more first contacts wait than there is credit for, most of them wait for
+/// Why most of these attempts wait, or were refused by a full queue. Where more first contacts wait than there is credit for, most of them wait for
 /// credit, even if some has come back a moment ago.
-fn most_wait_for(waiting: &[Attempt], charged: &HashMap<AccountId, Charged>) -> Option<Reason> {
+fn most_wait_for(waiting: &[Attempt], refused: u64, charged: &HashMap<AccountId, Charged>) -> Option<Reason> {
     let mut alike: BTreeMap<(AccountId, Contact), u64> = BTreeMap::new();
     for attempt in waiting {
         *alike.entry((held_back_by(attempt), attempt.contact)).or_default() += 1;
@@ -99,6 +99,9 @@ fn most_wait_for(waiting: &[Attempt], charged: &HashMap<AccountId, Charged>) -> 
         let short = credit.is_some_and(|credit| u64::from(credit) < attempts);
         let reason = if short { Reason::Credit } else { holds_back.holds_back_by(contact) };
         *reasons.entry(reason).or_default() += attempts;
+    }
+    if refused > 0 {
+        reasons.insert(Reason::Queue, refused);
     }
     reasons.into_iter().max_by_key(|(_, attempts)| *attempts).map(|(reason, _)| reason)
 }
