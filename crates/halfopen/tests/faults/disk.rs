@@ -70,10 +70,10 @@ fn the_disk_is_full() {
     let (run, conf_d) = (directories.run.clone(), directories.path().join("etc/conf.d"));
     let state = directories.path().join("run-state");
     fs::create_dir(&state).unwrap();
-    let full = [&run, &conf_d, &state];
-    let mounted = full.map(|path| format!("mount -t tmpfs -o size=64k,mode=700 none {}", path.display()));
+    let disks = [&run, &conf_d, &state];
+    let mounted = disks.map(|path| format!("mount -t tmpfs -o size=64k,mode=700 none {}", path.display()));
     let fill =
-        full.map(|path| format!("dd if=/dev/zero of={}/filler bs=4k 2>/dev/null || true", path.display()));
+        disks.map(|path| format!("dd if=/dev/zero of={}/filler bs=4k 2>/dev/null || true", path.display()));
     let (mounted, fill) = (mounted.join("\n"), fill.join("\n"));
     let lab = Lab::new().unwrap();
     let ready = |program| {

@@ -73,18 +73,22 @@ impl Enforcement {
 
     /// Looks up the names of new suspects, and writes the events that are due.
     pub(in crate::daemon) fn announce_suspects(&mut self) -> Result<(), KernelError> {
-        let looked_at = self.announcer.suspects.to_look_at(monotonic());
-        if looked_at.is_empty() {
+        let unnamed = self.announcer.suspects.unnamed();
+        if !unnamed.is_empty() {
+            // Since then the rules of some may be gone.
+            let charged = self.charged(unnamed.iter().copied())?;
+            let Self { announcer, means, .. } = self;
+            announcer.suspects.name(&unnamed, |account, attempt| {
+                let account = charged.get(&account)?.status.name.clone();
+                Some(Named { account, program: means.identify(&attempt.program) })
+            });
+        }
+        let due = self.announcer.suspects.due(monotonic());
+        if due.is_empty() {
             return Ok(());
         }
-        // Since then the rules of some may be gone.
-        let charged = self.charged(looked_at.iter().copied())?;
-        let Self { announcer, means, .. } = self;
-        announcer.suspects.name(&looked_at, |account, attempt| {
-            let account = charged.get(&account)?.status.name.clone();
-            Some(Named { account, program: means.identify(&attempt.program) })
-        });
-        for due in self.announcer.suspects.due(monotonic()) {
+        let charged = self.charged(due.iter().map(|due| due.account))?;
+        for due in due {
             let Some(Charged { status, limits, trust }) = charged.get(&due.account) else { continue };
             let Some(first) = &limits.first_contact else { continue };
             let block_for = if let OnSuspect::Block(time) = first.on_suspect { Some(time) } else { None };
