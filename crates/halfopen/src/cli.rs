@@ -71,7 +71,8 @@ pub enum Command {
     /// Show recent events: limits reached, suspects, refused connections
     ///
     /// Event 4226: an attempt had to wait because a limit was reached. 4227: most first contacts of an account failed.
-    /// 4228: a deny rule matched. 4229: a limit stopped first contacts over UDP.
+    /// 4228: a deny rule matched. 4229: a limit stopped first contacts over UDP. Each has a page: halfopen-event-4226(7)
+    /// to 4229. Events from before a stop or a reboot are shown too, also while no daemon runs.
     #[command(after_help = "Example: halfopen events --since 10m --follow")]
     Events {
         /// Keep printing new events as they happen
