@@ -19,7 +19,7 @@ pub mod shared;
 pub mod timers;
 pub mod whose;
 
-pub(crate) use charged::{Charged, Said};
+pub(crate) use charged::{Charged, Said, walk_will_come};
 pub(crate) use scope::ledger;
 
 use crate::abi;
