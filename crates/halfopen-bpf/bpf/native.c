@@ -39,6 +39,7 @@ static void walk_comes(enum walk_moment here);
 	})
 
 #include "at_once.h"
+#include "attempt_record.h"
 #include "beside.h"
 #include "datagrams.h"
 #include "gate_credit.h"
@@ -429,6 +430,15 @@ void native_walk_is_over(struct scope *host)
 int native_walk_ends(struct scope *s, __u32 walk)
 {
 	return walk_ends(s, walk);
+}
+
+/* An attempt as a walk that began now would write it. */
+void native_attempt_record(const struct scope *host, const struct attempt *a, __u64 now, struct attempt_record *r)
+{
+	struct scope then = *host;
+
+	slots_turn(&then, now);
+	fill_attempt_record(r, a, a->state == ATTEMPT_OUT && slot_is_held(&then, &a->slot[CHARGED_HOST]));
 }
 
 /* The ledger of one scope as an attempt that asked now would find it, in the order of native/scope.rs. */

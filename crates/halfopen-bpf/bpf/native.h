@@ -41,6 +41,7 @@ void native_seen(const struct native_accounting *c, struct attempt *a);
 int native_is_gone(__u64 began_ns, __u64 asked_ns, int met, int has_walked, __u64 walk_ns, __u64 now);
 void native_walk_is_over(struct scope *host);
 int native_walk_ends(struct scope *s, __u32 walk);
+void native_attempt_record(const struct scope *host, const struct attempt *a, __u64 now, struct attempt_record *r);
 void native_ledger(const struct scope *s, __u64 now, __u64 number[17]);
 __u32 native_port_cell(__u64 account, __u16 port);
 int native_takes_names(__u8 cell);

@@ -67,6 +67,18 @@ pub enum KernelError {
         /// The directory.
         path: PathBuf,
     },
+    /// Some of what is pinned is missing.
+    #[error(
+        "{}: {missing} missing: what is left of the limit there may still hold attempts: run `halfopen off`, which lets \
+         them go, or start the daemon",
+        path.display()
+    )]
+    PinsIncomplete {
+        /// The directory.
+        path: PathBuf,
+        /// The names of the missing files.
+        missing: String,
+    },
     /// What is pinned is of another layout.
     #[error(
         "{}: halfopen {version} has pinned maps of layout {theirs} there, and its limit is still in force; this \

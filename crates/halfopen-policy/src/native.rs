@@ -11,6 +11,7 @@ pub mod datagrams;
 pub mod gate;
 pub mod gone;
 pub mod neighbourhood;
+pub mod record;
 pub mod remembered;
 mod scope;
 pub mod segments;

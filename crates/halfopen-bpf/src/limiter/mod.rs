@@ -7,6 +7,7 @@ mod in_force;
 mod named_scopes;
 mod optional;
 mod pinned;
+mod read_pinned;
 mod readings;
 mod state;
 pub(crate) mod wakeups;
@@ -35,6 +36,7 @@ use halfopen_policy::{Limits, Mode};
 use libbpf_rs::{ErrorKind, Link, ProgramMut, RingBuffer, RingBufferBuilder};
 use named_scopes::Numbers;
 use optional::Optional;
+pub use read_pinned::{PinnedLimit, PinnedScope, ScopeOf};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
@@ -73,6 +75,8 @@ pub struct Turns {
 pub struct Adopted {
     /// The version of that daemon.
     pub version: String,
+    /// The mode that was in force.
+    pub mode: Mode,
     /// How long no daemon has watched the limit.
     pub unwatched: Duration,
     /// Attempts that began to wait in the meantime and did not fit into the ring buffer: no event can name

@@ -2,8 +2,11 @@
 
 use super::program_table;
 use super::show::asked_status;
+use super::unanswered::{code, code_beside};
 use crate::control::status::{seconds, span};
-use crate::control::{DenyStatus, Harm, ModeStatus, ProgramStatus, ScopeStatus, Status, UdpStatus};
+use crate::control::{
+    DenyStatus, Harm, ModeStatus, ProgramStatus, ScopeStatus, Status, UdpStatus, UnwatchedStatus,
+};
 use crate::events::text::plain;
 use crate::output;
 use crate::utc_time::UtcTime;
@@ -46,6 +49,9 @@ pub struct Report {
     pub udp: Vec<UdpReport>,
     /// What to do.
     pub advice: Vec<Advice>,
+    /// Set if no daemon answers: then the numbers are read from the pins. `report` ends with exit code 1.
+    #[serde(default)]
+    pub unwatched: Option<UnwatchedStatus>,
 }
 
 /// First contacts over UDP of a scope or account.
@@ -92,10 +98,19 @@ pub struct Advice {
 }
 
 /// Prints what the counts mean.
-pub fn report(json: bool) -> Result<()> {
+pub fn report(json: bool) -> Result<u8> {
     let status = asked_status()?;
     let report = Report::of(&status);
-    if json { output::line(&serde_json::to_string(&report)?) } else { output::line(&report.text(&status)) }
+    let unwatched = status.unwatched.as_ref();
+    if json {
+        output::line(&serde_json::to_string(&report)?)?;
+        return Ok(code_beside(unwatched));
+    }
+    if let Some(unwatched) = unwatched {
+        output::line(&unwatched.to_string())?;
+    }
+    output::line(&report.text(&status))?;
+    Ok(code(unwatched))
 }
 
 impl Report {
@@ -123,6 +138,7 @@ impl Report {
             deny: status.deny.clone(),
             udp: std::iter::once(scope).chain(&status.scopes).filter_map(udp_of).collect(),
             advice: Vec::new(),
+            unwatched: status.unwatched.clone(),
         };
         let for_credit =
             std::iter::once(scope).chain(&status.scopes).any(|scope| scope.trust.credit.is_some());
@@ -326,6 +342,7 @@ mod tests {
             conntrack: None,
             faults: vec![],
             degraded: vec![],
+            unwatched: None,
             pid: 1,
         }
     }

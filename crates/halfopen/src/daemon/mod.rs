@@ -1,16 +1,16 @@
 //! `halfopen run`: owns the limiter, from the lock to the last attempt let go. A single thread: the limiter stays on
 //! the thread that made it, and nothing here waits for a client.
 
-mod accounts;
+pub(crate) mod accounts;
 mod alarm;
 mod announcer;
-mod enforcement;
+pub(crate) mod enforcement;
 mod failed;
 mod fault_log;
 mod means;
 mod notify;
 mod reconcile;
-mod requests;
+pub(crate) mod requests;
 mod resolvers;
 mod server;
 mod upkeep;

@@ -32,18 +32,7 @@ impl KeptEvents {
             .mode(0o600)
             .custom_flags(NO_LINK)
             .open(path)?;
-        let mut events = Vec::new();
-        let mut lines = 0;
-        for line in BufReader::new(&file).split(b'\n') {
-            let line = line?;
-            lines += 1;
-            if line.len() <= LONGEST_LINE
-                && let Ok(event) = serde_json::from_slice(&line)
-            {
-                events.push(event);
-            }
-        }
-        events.drain(..events.len().saturating_sub(REMEMBERED));
+        let (events, lines) = events(&file)?;
         // An unfinished last line must not swallow the next one.
         if lines > 0 {
             (&file).write_all(b"\n")?;
@@ -67,6 +56,34 @@ impl KeptEvents {
         self.lines = all.len();
         self.file.write_all(&all.concat())
     }
+}
+
+/// The last [`REMEMBERED`] events of the file at `path`, which a daemon left; none if there is no file.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn read(path: &Path) -> io::Result<Vec<Event>> {
+    match OpenOptions::new().read(true).custom_flags(NO_LINK).open(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        opened => events(&opened?).map(|(events, _)| events),
+    }
+}
+
+/// The last events of `file`, and how many lines it has.
+fn events(file: &File) -> io::Result<(Vec<Event>, usize)> {
+    let mut events = Vec::new();
+    let mut lines = 0;
+    for line in BufReader::new(file).split(b'\n') {
+        let line = line?;
+        lines += 1;
+        if line.len() <= LONGEST_LINE
+            && let Ok(event) = serde_json::from_slice(&line)
+        {
+            events.push(event);
+        }
+    }
+    events.drain(..events.len().saturating_sub(REMEMBERED));
+    Ok((events, lines))
 }
 
 /// The directory belongs to root or the daemon, but a symbolic link there must still not lead the writer elsewhere.
