@@ -120,6 +120,7 @@ pub struct Limiter {
     restore: Link,
     /// The walks that collect accounts, and parties.
     collect: [Link; 2],
+    release_scopes: Link,
     ring: RingBuffer<'static>,
     told: mpsc::Receiver<RingEvent>,
     skel: HalfopenSkel<'static>,
@@ -174,6 +175,9 @@ impl Limiter {
             skel.progs.collect_accounts.attach_iter(skel.maps.accounts.as_fd()).map_err(over_accounts)?,
             skel.progs.collect_parties.attach_iter(skel.maps.parties.as_fd()).map_err(over_accounts)?,
         ];
+        let over_scopes = |error| bpf("making an iterator over the scopes", error);
+        let release_scopes =
+            skel.progs.release_scopes.attach_iter(skel.maps.scopes.as_fd()).map_err(over_scopes)?;
         let (sender, told) = mpsc::channel();
         let mut ring = RingBufferBuilder::new();
         ring.add(&skel.maps.held, move |bytes| {
@@ -198,6 +202,7 @@ impl Limiter {
             walks,
             restore,
             collect,
+            release_scopes,
             ring,
             told,
             state: State::of(skel.maps.bss.as_fd())?,

@@ -170,7 +170,7 @@ impl Limiter {
     }
 
     /// Resets the trust of the account with this id ([`crate::AccountId`]) in a scope, or of all its accounts
-    /// and the scope itself. A suspect is none from its next attempt on.
+    /// and the scope itself. A suspect is none from now on.
     ///
     /// # Errors
     /// If a map cannot be written.
@@ -180,7 +180,10 @@ impl Limiter {
         let told = self.skel.maps.releases.update(plain::bytes(&key), &number.to_ne_bytes(), MapFlags::ANY);
         told.map_err(|error| bpf("releasing an account", error))?;
         self.released = number;
-        self.put_in_force(&self.settings.clone())
+        self.put_in_force(&self.settings.clone())?;
+        // Otherwise the next attempt of each would notice, and a suspect that does not dial would go on being shown.
+        walk::collect(self.release_scopes.as_fd())?;
+        walk::collect(self.collect[0].as_fd()).map(drop)
     }
 
     /// Removes accounts that have not been used for ten minutes and have as much trust as a new one, those
