@@ -72,6 +72,12 @@ enum Ending {
 /// # Errors
 /// If the configuration is wrong, another daemon runs, or the kernel lacks something. Nothing is left behind then.
 pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // From the first moment on: whoever ends the daemon while it loads gets a clean end as soon as it has loaded.
+    let signals = {
+        let _inside = runtime.enter();
+        Signals::listen()?
+    };
     let resolved = finding_users_here(|| sources.load())?;
     let directory = RuntimeDir::of_this_host();
     let lock = Lock::take(&directory)?;
@@ -81,9 +87,7 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
     let helper = Reach::new(&pins, &directory, lock.made_directory(), sources.path(), exec_parent)
         .and_then(|reach| Helper::start(&reach))
         .context("cannot start the privileged helper, the part of the daemon that keeps root")?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let signals = Signals::listen()?;
         let alarm = Alarm::new().context("cannot make the timer for wakeups")?;
         let keep = Keep { pins, persist: resolved.general().persist };
         let limiter = Limiter::start(&cgroup, &resolved.settings(), Some(&keep))?;
