@@ -6,6 +6,7 @@ mod alarm;
 mod announcer;
 pub(crate) mod enforcement;
 mod failed;
+mod failed_start;
 mod fault_log;
 mod means;
 mod notify;
@@ -13,6 +14,7 @@ mod reconcile;
 pub(crate) mod requests;
 mod resolvers;
 mod server;
+mod signals;
 mod upkeep;
 mod user_search;
 mod wakeups;
@@ -33,6 +35,7 @@ use alarm::Alarm;
 use announcer::Announcer;
 use anyhow::{Context, Result};
 use enforcement::{EXEC_PARENT, Enforcement};
+use failed_start::FailedStarts;
 use halfopen_bpf::{CgroupDir, Keep, KernelError, Limiter, monotonic};
 use means::{LookUps, Means};
 use notify::Watchdog;
@@ -40,6 +43,7 @@ use reconcile::ReconcileTimes;
 use requests::answer;
 use rustix::fs::Mode;
 use rustix::process::umask;
+use signals::Signals;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -47,7 +51,7 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tokio::net::UnixListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
@@ -74,22 +78,43 @@ enum Ending {
 pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // From the first moment on: whoever ends the daemon while it loads gets a clean end as soon as it has loaded.
-    let signals = {
+    let mut signals = {
         let _inside = runtime.enter();
         Signals::listen()?
     };
-    let resolved = finding_users_here(|| sources.load())?;
     let directory = RuntimeDir::of_this_host();
-    let lock = Lock::take(&directory)?;
+    let pins = std::path::absolute(pins_of_this_host())?;
+    let mut failed_starts = FailedStarts::so_far(&directory);
+    if !runtime.block_on(failed_starts.wait(&sources, &mut signals)) {
+        return Ok(());
+    }
+    let ended = limit(&runtime, sources, cgroup, &directory, &pins, signals, &mut failed_starts);
+    if let Err(e) = &ended {
+        failed_starts.note(e, &pins);
+    }
+    ended
+}
+
+/// Loads the limit, and serves until something ends it.
+fn limit(
+    runtime: &Runtime,
+    sources: Sources,
+    cgroup: Option<&Path>,
+    directory: &RuntimeDir,
+    pins: &Path,
+    signals: Signals,
+    failed_starts: &mut FailedStarts,
+) -> Result<()> {
+    let resolved = finding_users_here(|| sources.load())?;
+    let lock = Lock::take(directory)?;
     let cgroup = cgroup.map_or_else(CgroupDir::root, CgroupDir::open)?;
     let exec_parent = cgroup.path().join(EXEC_PARENT);
-    let pins = std::path::absolute(pins_of_this_host())?;
-    let helper = Reach::new(&pins, &directory, lock.made_directory(), sources.path(), exec_parent)
+    let helper = Reach::new(pins, directory, lock.made_directory(), sources.path(), exec_parent)
         .and_then(|reach| Helper::start(&reach))
         .context("cannot start the privileged helper, the part of the daemon that keeps root")?;
     runtime.block_on(async {
         let alarm = Alarm::new().context("cannot make the timer for wakeups")?;
-        let keep = Keep { pins, persist: resolved.general().persist };
+        let keep = Keep { pins: pins.to_owned(), persist: resolved.general().persist };
         let limiter = Limiter::start(&cgroup, &resolved.settings(), Some(&keep))?;
         let ready = format!(
             "halfopen: ready: pid {}, limiting {}, config_hash {}, {}",
@@ -99,24 +124,27 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
             in_short(&resolved)
         );
         let local_file = std::path::absolute(save::local_file(sources.path()))?;
-        let socket = bind(&directory)?;
+        let socket = bind(directory)?;
         let announcer = Announcer::new(SystemLog::default(), &directory.events());
         let means = Means { helper, cgroup, local_file, lacks: Vec::new(), look_ups: LookUps::default() };
         let mut enforcement = Enforcement::new(limiter, sources, resolved, announcer, means);
+        // From here on this process may not write there.
+        failed_starts.over();
         enforcement.is_sandboxed(enter(&Needs::of_daemon())?);
         enforcement.follow_resolvers().context("cannot set the resolvers whose answers are read")?;
+        failed_starts.begun();
         let served = serve(&mut enforcement, socket, signals, &ready, alarm).await;
         notify::tell("STOPPING=1");
         if matches!(served, Ok(Ending::HandOver)) && enforcement.is_pinned() {
             output::error_line(&format!(
                 "halfopen: handed over: the limit pinned in {} stays in force until the next daemon takes it over, or \
                  until `halfopen off`",
-                keep.pins.display()
+                pins.display()
             ));
             return tidy_up(enforcement.into_helper(), lock, Leave::Limit);
         }
         if matches!(served, Ok(Ending::PinsRemoved)) {
-            tracing::warn!("somebody removed {}: the limit has ended", keep.pins.display());
+            tracing::warn!("somebody removed {}: the limit has ended", pins.display());
         }
         let pinned = enforcement.is_pinned();
         let (stopped, helper) = enforcement.finish();
@@ -149,24 +177,6 @@ fn tidy_up(mut helper: Helper, lock: Lock, leave: Leave) -> Result<()> {
 fn in_short(resolved: &crate::config::Resolved) -> String {
     let shown = |key| resolved.shown_of_host(key).0;
     format!("mode {}, half_open {}, drain {}", shown(MODE), shown(HALF_OPEN), shown(DRAIN))
-}
-
-struct Signals {
-    hangup: Signal,
-    interrupt: Signal,
-    terminate: Signal,
-    hand_over: Signal,
-}
-
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        Ok(Self {
-            hangup: signal(SignalKind::hangup())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hand_over: signal(SignalKind::user_defined2())?,
-        })
-    }
 }
 
 async fn serve(
