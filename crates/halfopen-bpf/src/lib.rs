@@ -42,6 +42,7 @@ pub use probe::{Finding, Probe, probes};
 pub use settings::{DenyRule, InterfaceRule, NameTrust, NeverHold, Per, ScopeRule, Settings};
 pub use sys::cgroup::{CgroupDir, path_of_id, shown_path_of_id};
 pub use sys::clock::monotonic;
+pub use sys::first_namespace::{NamespaceKind, is_first};
 pub use sys::gates::{Gate, gates};
 pub use sys::netns::{IpFamily, raw_socket};
 pub use sys::text;

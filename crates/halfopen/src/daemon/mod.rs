@@ -22,6 +22,7 @@ mod wakeups;
 use crate::config::general::MODE;
 use crate::config::limits::{DRAIN, HALF_OPEN};
 use crate::config::{Sources, save};
+use crate::control::{Degradation, DegradedStatus};
 use crate::events::SystemLog;
 use crate::exit::explained;
 use crate::lock::Lock;
@@ -36,7 +37,7 @@ use announcer::Announcer;
 use anyhow::{Context, Result};
 use enforcement::{EXEC_PARENT, Enforcement};
 use failed_start::FailedStarts;
-use halfopen_bpf::{CgroupDir, Keep, KernelError, Limiter, monotonic};
+use halfopen_bpf::{CgroupDir, Keep, KernelError, Limiter, NamespaceKind, is_first, monotonic};
 use means::{LookUps, Means};
 use notify::Watchdog;
 use reconcile::ReconcileTimes;
@@ -126,7 +127,7 @@ fn limit(
         let local_file = std::path::absolute(save::local_file(sources.path()))?;
         let socket = bind(directory)?;
         let announcer = Announcer::new(SystemLog::default(), &directory.events());
-        let means = Means { helper, cgroup, local_file, lacks: Vec::new(), look_ups: LookUps::default() };
+        let means = Means { helper, cgroup, local_file, lacks: own_namespaces(), look_ups: LookUps::default() };
         let mut enforcement = Enforcement::new(limiter, sources, resolved, announcer, means);
         // From here on this process may not write there.
         failed_starts.over();
@@ -163,6 +164,16 @@ fn limit(
         served?;
         removed
     })
+}
+
+/// What this process cannot see of the host, and the log.
+fn own_namespaces() -> Vec<Degradation> {
+    if is_first(NamespaceKind::Pid) {
+        return Vec::new();
+    }
+    let found = DegradedStatus::from(Degradation::OwnPidNamespace);
+    tracing::warn!("{}", found.explanation);
+    vec![found.reason]
 }
 
 /// Makes the privileged helper remove what the daemon may not remove itself, and releases the lock.
