@@ -82,6 +82,7 @@ impl Unwatched {
                 reverts_in_ms: until.saturating_sub(monotonic()).as_millis() as u64,
                 to: to.into(),
             }),
+            gates: Vec::new(),
             names: None,
             conntrack: crate::conntrack::Counts::open().now(),
             faults: faults.iter().map(FaultStatus::from).collect(),
