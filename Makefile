@@ -32,6 +32,7 @@ test:
 test-long:
 	tools/packages build
 	tools/packages test
+	tools/packages containers
 	tools/packages peers
 	$(XTASK) test long
 	$(XTASK) mutate headers --sample 20

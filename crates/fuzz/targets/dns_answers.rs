@@ -1,17 +1,18 @@
-//! The kernel part's reader of DNS answers (`names_parse.h`) names only addresses that are in the message, each for no
-//! longer than the TTL that stands before it there. The first byte is the length of the question, which comes next.
+//! The kernel part's reader of DNS answers (`names_parse.h`) names only addresses that are in the message, each with the
+//! TTL that stands before it there: 0 where that has its highest bit set (RFC 2181, 8). The first byte is the length of
+//! the question, which comes next.
 
 #![no_main]
 
 use halfopen_policy::answer::{Outcome, Reader};
 use libfuzzer_sys::fuzz_target;
 
-/// Whether `window` is type A or AAAA, class IN, a TTL of at least `ttl_s`, the length and the address, as in a record.
+/// Whether `window` is type A or AAAA, class IN, a TTL that counts as `ttl_s`, the length and the address, as in a record.
 fn is_record(window: &[u8], address: &[u8], ttl_s: u32) -> bool {
     let kind = if address.len() == 4 { 1 } else { 28 };
     let ttl = u32::from_be_bytes([window[4], window[5], window[6], window[7]]);
     window[..4] == [0, kind, 0, 1]
-        && ttl >= ttl_s
+        && (if ttl >> 31 == 1 { 0 } else { ttl }) == ttl_s
         && usize::from(u16::from_be_bytes([window[8], window[9]])) == address.len()
         && window[10..] == *address
 }

@@ -57,6 +57,8 @@ int collect_accounts(struct bpf_iter__bpf_map_elem *ctx)
 	key = *at;
 	l = limits_of(p, key.scope);
 	ended = p->rules.ended >> ((key.scope - RULE_SCOPES) & 63) & 1;
+	if (p->released)
+		release_scope(key.scope, key.id, p->released);
 	/* Counts credit that came back while no attempt asked. */
 	for (int i = 0; i < CREDIT_BUCKETS; i++)
 		settle_trust(key.scope, key.id, i);
@@ -75,6 +77,23 @@ int collect_accounts(struct bpf_iter__bpf_map_elem *ctx)
 	bpf_map_delete_elem(&accounts, &key);
 	bpf_map_delete_elem(&datagram_stops, &key);
 	bpf_seq_write(ctx->meta->seq, &key, sizeof(key));
+	return 0;
+}
+
+/* Runs for each scope: releases the scope itself. */
+SEC("iter/bpf_map_elem")
+int release_scopes(struct bpf_iter__bpf_map_elem *ctx)
+{
+	const struct policy *p = policy_in_force();
+	__u32 *at = ctx->key, number;
+
+	if (!at)
+		return 0;
+	number = *at;
+	if (!p->released || !release_scope(number, 0, p->released))
+		return 0;
+	for (int i = 0; i < CREDIT_BUCKETS; i++)
+		settle_trust(number, 0, i);
 	return 0;
 }
 

@@ -15,8 +15,20 @@
  * held at the last exchange. */
 static __thread unsigned int others_first, read_then;
 static __thread const unsigned int *to_read;
+
+/* Test hook: where in this thread's next question a reconcile walk begins. WALK_AND_END: another thread then ends the
+ * attempt too. */
+enum walk_moment { NO_WALK, WALK_BEFORE_END, WALK_AT_EXCHANGE, WALK_AND_END };
+static void walk_comes(enum walk_moment here);
+
+#define __sync_lock_test_and_set(at, to)                                                                               \
+	({                                                                                                             \
+		walk_comes(WALK_BEFORE_END);                                                                           \
+		__sync_lock_test_and_set(at, to);                                                                      \
+	})
 #define __sync_val_compare_and_swap(at, was, to)                                                                       \
 	({                                                                                                             \
+		walk_comes(WALK_AT_EXCHANGE);                                                                          \
 		if (to_read)                                                                                           \
 			read_then = *to_read;                                                                          \
 		if (others_first) {                                                                                    \
@@ -27,6 +39,7 @@ static __thread const unsigned int *to_read;
 	})
 
 #include "at_once.h"
+#include "attempt_record.h"
 #include "beside.h"
 #include "datagrams.h"
 #include "gate_credit.h"
@@ -53,6 +66,35 @@ static struct accounting open_accounting(const struct native_accounting *c)
 		b.limits[i] = c->limits[i];
 	}
 	return b;
+}
+
+static __thread enum walk_moment walk_moment;
+static __thread struct accounting *walk_in;
+static __thread struct attempt *walk_meets;
+
+/* The walk meets the attempt that is asked about. */
+static void walk_comes(enum walk_moment here)
+{
+	int ends = walk_moment == WALK_AND_END;
+
+	if (!walk_in || here != (ends ? WALK_BEFORE_END : walk_moment))
+		return;
+	walk_moment = NO_WALK;
+	walk_begins(host_of(walk_in));
+	attempt_seen(walk_in, walk_meets);
+	if (ends)
+		attempt_end(walk_in, walk_meets, ENDING_ESTABLISHED, walk_meets->slot_ns);
+}
+
+static void walk_may_come(struct accounting *b, struct attempt *a)
+{
+	walk_in = b;
+	walk_meets = a;
+}
+
+void native_walk_will_come(__u32 moment)
+{
+	walk_moment = moment;
 }
 
 void native_describe(struct attempt *a, int never_hold, int first, int tried, int named, int foreign, __u64 address,
@@ -88,6 +130,31 @@ static void settle_all(struct accounting *b, const struct attempt *a, __u64 now)
 	}
 }
 
+/* Whether each of the questions that spare the lock says what settling does: it changes nothing if they say no, and
+ * something if they say yes. */
+int native_settles_exactly(const struct scope *s, const struct limits *l, __u64 now)
+{
+	int asked, exactly = 1;
+	struct scope then = *s;
+
+	asked = slots_are_unsettled(s, now);
+	slots_turn(&then, now);
+	exactly &= asked ? then.tick != s->tick || then.linger_tick != s->linger_tick : then.slots == s->slots;
+	then = *s;
+	asked = grid_or_turns_are_unsettled(s, l, now);
+	grid_settle(&then, l, now);
+	turns_settle(&then, l, now);
+	exactly &= asked == !!__builtin_memcmp(&then, s, sizeof(then));
+	for (__u32 i = 0; i < CREDIT_BUCKETS; i++) {
+		struct trust t = s->trust[i];
+
+		asked = trust_is_unsettled(&t, &l->first, i, now);
+		trust_settle(&t, &l->first, i, now);
+		exactly &= asked == !!__builtin_memcmp(&t, &s->trust[i], sizeof(t));
+	}
+	return exactly;
+}
+
 /* Notes when a SYN leaves, as egress does. */
 static enum verdict syn_leaves(struct attempt *a, enum verdict verdict, __u64 now)
 {
@@ -113,8 +180,14 @@ __u32 native_begin(const struct native_accounting *c, struct attempt *a, __u32 m
 
 	settle_all(&b, a, now);
 	tell_first(&b, a);
-	if (attempt_begins_at_once(&b, a, now))
+	walk_may_come(&b, a);
+	if (attempt_begins_at_once(&b, a, now)) {
+		walk_in = NULL;
+		if (has_walked_since(&b, a->walk))
+			attempt_seen(&b, a);
 		return syn_leaves(a, VERDICT_GO, now);
+	}
+	walk_in = NULL;
 	return syn_leaves(a, attempt_begin(&b, a, mode, now), now);
 }
 
@@ -162,12 +235,65 @@ __u32 native_resend(const struct native_accounting *c, struct attempt *a, __u32 
 void native_end(const struct native_accounting *c, struct attempt *a, __u32 ending, __u32 neighbours, __u64 now)
 {
 	struct accounting b = open_accounting(c);
+	enum at_once at_once;
 	__u32 walk;
 
 	settle_all(&b, a, now);
 	all_hear(&b, a, heard_at_end(a, ending), neighbours, now);
-	if (!attempt_ends_at_once(&b, a, ending, &walk, now))
+	walk_may_come(&b, a);
+	at_once = attempt_ends_at_once(&b, a, ending, &walk, now);
+	walk_in = NULL;
+	if (!at_once)
 		attempt_end(&b, a, ending, now);
+	else if (has_walked_since(&b, walk))
+		attempt_unseen(&b, a);
+}
+
+/* The attempt's packets go to another address, as in accounting_withdraw(). `decided`: its SYN has its verdict, but has
+ * not left. */
+void native_withdraw(const struct native_accounting *c, struct attempt *a, int decided, __u64 now)
+{
+	struct accounting b = open_accounting(c);
+	int sent;
+
+	a->flags |= decided ? ATTEMPT_DECIDED : 0;
+	sent = has_sent(a);
+	settle_all(&b, a, now);
+	all_hear(&b, a, heard_at_end(a, sent ? ENDING_OTHER : ENDING_NEUTRAL), 0, now);
+	attempt_withdraw(&b, a, sent, now);
+}
+
+/* Its SYN leaves later than egress allows for. Returns whether it does. */
+int native_leaves_late(const struct native_accounting *c, struct attempt *a, __u64 now)
+{
+	struct accounting b = open_accounting(c);
+
+	if (now - a->slot_ns <= LATE_NS)
+		return 0;
+	settle_all(&b, a, now);
+	attempt_leaves_late(&b, a, now);
+	return 1;
+}
+
+/* What hooks ask before they look at parties: whether connect() has to, and whether a newcomer has to. */
+int native_asks_for_part(const struct native_accounting *c)
+{
+	return asks_for_part(c->scope[CHARGED_HOST], c->limits[CHARGED_HOST]);
+}
+
+int native_may_have_to_wait(const struct native_accounting *c, struct attempt *a, __u64 now)
+{
+	struct accounting b = open_accounting(c);
+
+	settle_all(&b, a, now);
+	return may_have_to_wait(&b, a);
+}
+
+/* The turns until its top-level cgroup has its own, and those of that cgroup until the part has its own. */
+void native_turns_until(const struct native_accounting *c, __u32 turns[2])
+{
+	turns[0] = turns_until(&c->scope[CHARGED_HOST]->parties, c->top);
+	turns[1] = turns_until(c->top, c->part);
 }
 
 /* The host's lock, for accounting that threads share. */
@@ -214,8 +340,19 @@ __u32 native_begin_shared(const struct native_accounting *c, struct attempt *a, 
 	return verdict;
 }
 
-/* As accounting_end() does. Returns whether the attempt ended at once (1), and whether an attempt is then seen to wait
- * (2). */
+/* Another CPU has begun or ended a decision. */
+void native_set_closed(const struct native_accounting *c, int closed)
+{
+	struct accounting b = open_accounting(c);
+
+	if (closed)
+		close_all(&b);
+	else
+		open_all(&b);
+}
+
+/* As accounting_end() does. Returns whether the attempt ended at once (1), whether an attempt is then seen to wait (2),
+ * and whether another CPU was deciding (4). */
 int native_end_shared(const struct native_accounting *c, struct attempt *a, __u32 *lock, __u32 ending, __u64 now)
 {
 	struct accounting b = open_accounting(c);
@@ -230,7 +367,8 @@ int native_end_shared(const struct native_accounting *c, struct attempt *a, __u3
 		attempt_end(&b, a, ending, now);
 	if (at_once != AT_ONCE_ENDED)
 		unlock_word(lock);
-	return (at_once ? 1 : 0) | (*(volatile __u32 *)&host_of(&b)->queued ? 2 : 0);
+	return (at_once ? 1 : 0) | (*(volatile __u32 *)&host_of(&b)->queued ? 2 : 0) |
+	       (at_once == AT_ONCE_AMID_DECISION ? 4 : 0);
 }
 
 void native_others_come_first(__u32 times)
@@ -292,6 +430,15 @@ void native_walk_is_over(struct scope *host)
 int native_walk_ends(struct scope *s, __u32 walk)
 {
 	return walk_ends(s, walk);
+}
+
+/* An attempt as a walk that began now would write it. */
+void native_attempt_record(const struct scope *host, const struct attempt *a, __u64 now, struct attempt_record *r)
+{
+	struct scope then = *host;
+
+	slots_turn(&then, now);
+	fill_attempt_record(r, a, a->state == ATTEMPT_OUT && slot_is_held(&then, &a->slot[CHARGED_HOST]));
 }
 
 /* The ledger of one scope as an attempt that asked now would find it, in the order of native/scope.rs. */
@@ -370,6 +517,11 @@ __u32 native_silent_patience_ms(__u32 syn_count, __u32 linear, __u32 rto_max_ms)
 __u32 native_syn_count_to_last(__u32 patience_ms, __u32 timer_ms, __u32 rechecks, __u32 linear, __u32 own_count)
 {
 	return syn_count_to_last(patience_ms, timer_ms, rechecks, linear, own_count);
+}
+
+__u32 native_bits_of(__u32 number)
+{
+	return bits_of(number);
 }
 
 __u32 native_longest_wait_ms(__u32 patience_ms, __u32 user_timeout_ms, __u64 max_wait_ns)

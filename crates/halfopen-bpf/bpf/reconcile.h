@@ -15,7 +15,9 @@ static __always_inline void attempt_seen(struct accounting *b, struct attempt *a
 	__u32 queued = a->state == ATTEMPT_QUEUED, out = a->state == ATTEMPT_OUT;
 	struct scope *at = waits_at(b, a);
 
-	if (is_seen(b, a))
+	/* One that ends without the lock may have ended just now: it is not counted, so attempt_unseen() must not take
+	 * it off. */
+	if (is_seen(b, a) || !(queued | out))
 		return;
 	a->walk = host_of(b)->walk;
 	for_each_charged(i) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "accounting.h"
+#include "attempt_record.h"
 #include "maps.h"
 #include "options.h"
 #include "program.h"
@@ -15,31 +16,9 @@
 
 static __always_inline void write_attempt(struct seq_file *seq, const struct attempt *a, int in_slot)
 {
-	struct attempt_record r = {
-		.began_ns = a->began_ns,
-		.out_ns = a->out_ns,
-		.cgroup_id = a->cgroup_id,
-		.account = a->account,
-		.top = a->top,
-		.part = a->part,
-		.scope = a->scope,
-		.interface = a->interface,
-		.pid = a->pid,
-		.uid = a->uid,
-		.rechecks = a->rechecks,
-		.state = a->state,
-		.in_slot = in_slot,
-		.blocked_on = a->blocked_on,
-		.contact = contact_of(a),
-		.named = !!(a->flags & ATTEMPT_NAMED),
-		.port = a->port,
-	};
+	struct attempt_record r = {};
 
-	__builtin_memcpy(r.comm, a->comm, COMM_LEN);
-	__builtin_memcpy(r.addr, a->addr, sizeof(r.addr));
-	__builtin_memcpy(&r.place, &a->socket, sizeof(r.place));
-	r.place.cookie = a->cookie;
-	r.place.netns = a->netns_inode;
+	fill_attempt_record(&r, a, in_slot);
 	bpf_seq_write(seq, &r, sizeof(r));
 }
 

@@ -24,6 +24,23 @@ pub enum KernelError {
     /// No cgroup2 hierarchy is mounted.
     #[error("no cgroup2 hierarchy is mounted: mount one (mount -t cgroup2 none /sys/fs/cgroup/unified)")]
     NoCgroup2,
+    /// Only a part of the hierarchy can be seen: a limit there would be one of that part, and its rules would not match.
+    #[error(
+        "{}: not the root of this host's cgroups, but a part of them: {}",
+        path.display(),
+        if *own_namespace {
+            "this process is in a cgroup namespace of its own, as containers are. Run it in the host's (podman or docker \
+             run --cgroupns=host)"
+        } else {
+            "only this part is mounted. Mount the whole hierarchy (mount -t cgroup2 none /sys/fs/cgroup)"
+        }
+    )]
+    PartOfCgroups {
+        /// Where the part is mounted.
+        path: PathBuf,
+        /// Whether a cgroup namespace is the reason.
+        own_namespace: bool,
+    },
     /// The directory given is no cgroup of the version 2 hierarchy.
     #[error("{}: not a cgroup2 directory: name one below the cgroup2 mount", path.display())]
     NotACgroup {
@@ -66,6 +83,18 @@ pub enum KernelError {
     PinsInUse {
         /// The directory.
         path: PathBuf,
+    },
+    /// Some of what is pinned is missing.
+    #[error(
+        "{}: {missing} missing: what is left of the limit there may still hold attempts: run `halfopen off`, which lets \
+         them go, or start the daemon",
+        path.display()
+    )]
+    PinsIncomplete {
+        /// The directory.
+        path: PathBuf,
+        /// The names of the missing files.
+        missing: String,
     },
     /// What is pinned is of another layout.
     #[error(
@@ -168,6 +197,7 @@ impl KernelError {
             Self::NotPermitted
                 | Self::Lacks(_)
                 | Self::NoCgroup2
+                | Self::PartOfCgroups { .. }
                 | Self::HookTaken { .. }
                 | Self::NoBpffs { .. }
         )

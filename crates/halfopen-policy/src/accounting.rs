@@ -4,7 +4,10 @@
 //! machine, make all decisions. This module does what maps and sockets do in the kernel: it finds the
 //! accounts, parties and records of attempts.
 
+mod beside;
 mod reconcile;
+
+pub use beside::WalkComes;
 
 use crate::attempt::{AttemptId, Ending, Origin, Party, Refusal, Standing, Verdict};
 use crate::credit::{Offer, Repute};

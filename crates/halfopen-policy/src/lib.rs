@@ -23,7 +23,7 @@ pub mod scope;
 pub mod wake;
 
 pub use native::{
-    answer, beside, datagrams, gate, gone, neighbourhood, remembered, segments, shared, timers, whose,
+    answer, beside, datagrams, gate, gone, neighbourhood, record, remembered, segments, shared, timers, whose,
 };
 
 pub use accounting::Accounting;

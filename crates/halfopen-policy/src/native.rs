@@ -11,6 +11,7 @@ pub mod datagrams;
 pub mod gate;
 pub mod gone;
 pub mod neighbourhood;
+pub mod record;
 pub mod remembered;
 mod scope;
 pub mod segments;
@@ -19,7 +20,7 @@ pub mod shared;
 pub mod timers;
 pub mod whose;
 
-pub(crate) use charged::{Charged, Said};
+pub(crate) use charged::{Charged, Said, walk_will_come};
 pub(crate) use scope::ledger;
 
 use crate::abi;

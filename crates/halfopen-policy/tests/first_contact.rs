@@ -113,6 +113,7 @@ impl Watched {
 
     fn act(&mut self, step: u64, act: &Act) {
         self.now += step;
+        assert!(self.accounting.settles_exactly(self.now));
         let chosen = |at: Index| {
             (!self.live.is_empty()).then(|| *at.get(&self.live.keys().copied().collect::<Vec<_>>()))
         };

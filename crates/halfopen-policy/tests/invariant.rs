@@ -124,6 +124,7 @@ impl Watched {
 
     fn act(&mut self, step: u64, act: &Act) {
         self.now += step;
+        assert!(self.accounting.settles_exactly(self.now));
         match *act {
             Act::Begin { own, first, party } => self.begin(own, first, party),
             Act::Timer(at) => self.chosen(at).into_iter().for_each(|id| self.timer(id)),

@@ -353,3 +353,26 @@ fn slots_that_come_back_all_at_once_keep_no_newcomer_waiting() {
         assert!(host.turns >= 4 * (slots - slots / 16), "all but a few go round: {}", host.turns);
     }
 }
+
+/// Its own account held it back, so that it was not in the round; it takes a turn of the host all the same.
+#[test]
+fn who_waited_elsewhere_takes_its_party_s_turn() {
+    let slots = |half_open| Limits { half_open: Some(half_open), drain: None, ..full(false) };
+    let mut accounting = Accounting::new(Mode::Enforce, slots(0));
+    let own = accounting.open_scope(slots(0));
+    let begin = |accounting: &mut Accounting, origin| accounting.begin(SECOND, origin);
+    // A round is over.
+    let before = [(); 2].map(|()| begin(&mut accounting, of(9, 1)).0);
+    let (elsewhere, _) = begin(&mut accounting, Origin { own: Some(own), ..of(1, 1) });
+    accounting.set_limits(ScopeId::HOST, slots(10));
+    for id in before {
+        assert_eq!(accounting.recheck(SECOND, id), Verdict::Go);
+    }
+    accounting.set_limits(ScopeId::HOST, slots(2));
+    let (other, _) = begin(&mut accounting, of(2, 1));
+    accounting.set_limits(ScopeId::HOST, slots(10));
+    accounting.set_limits(own, slots(10));
+    assert_eq!(accounting.recheck(SECOND, elsewhere), Verdict::Go);
+    assert_eq!(begin(&mut accounting, of(1, 2)).1, Verdict::Hold, "the other's turn is next");
+    assert_eq!(accounting.recheck(SECOND, other), Verdict::Go);
+}

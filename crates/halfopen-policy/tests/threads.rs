@@ -162,36 +162,6 @@ fn of_two_that_end_an_attempt_one_gives_its_slots_back() {
     assert_eq!(accounting.out(), [1, 1], "another one was counted out");
 }
 
-/// ... on ever so many processors: each exchange that fails is another one's that succeeds.
-#[test]
-fn a_slot_is_given_back_however_many_come_first() {
-    let accounting = Shared::new(&limits(Some(LIMIT)), &limits(None));
-    let attempt = accounting.begin(&origin(1), BEGAN_NS).unwrap();
-    Shared::others_come_first(100);
-    assert!(accounting.end(&attempt, Ending::Established, BEGAN_NS).at_once);
-    assert_eq!(accounting.slots(), [0, 0], "kept until it expires");
-}
-
-/// An account of which some are out is not collected.
-#[test]
-fn whoever_takes_a_slot_is_counted_before() {
-    let accounting = Shared::new(&limits(Some(LIMIT)), &limits(None));
-    // The first turns the wheel, with the lock held.
-    let _first = accounting.begin(&origin(1), BEGAN_NS).unwrap();
-    assert_eq!(accounting.out_at_exchange(|| drop(accounting.begin(&origin(1), BEGAN_NS).unwrap())), 2);
-}
-
-/// Its memory was another account's between the two.
-#[test]
-fn an_account_of_fewer_slots_than_none_has_as_many_as_any() {
-    for fewer in 1..3 {
-        let accounting = Shared::new(&limits(Some(LIMIT)), &limits(None));
-        accounting.drift_slots(-fewer);
-        let out = (0..2 * LIMIT).filter_map(|_| accounting.begin(&origin(1), BEGAN_NS)).count();
-        assert_eq!((out, accounting.slots()), (LIMIT as usize, [LIMIT.into(); 2]), "{fewer} fewer");
-    }
-}
-
 #[test]
 fn slots_expire_while_others_are_given_back_and_none_is_lost() {
     let accounting = Shared::new(&limits(Some(40)), &limits(None));

@@ -1,7 +1,7 @@
 //! The arithmetic of TCP's timers (`bpf/patience.h`) against a timer-by-timer run of them.
 
 use halfopen_policy::timers::{
-    back_off, can_be_woken_in_time, first_timer_most_ms, first_timer_mptcp_ms, first_timer_ms,
+    back_off, bits_of, can_be_woken_in_time, first_timer_most_ms, first_timer_mptcp_ms, first_timer_ms,
     first_timer_woken_ms, longest_wait_ms, next_wait_ms, silent_patience_ms, syn_count_to_last,
 };
 use proptest::prelude::*;
@@ -37,7 +37,80 @@ fn the_default_budgets_are_those_measured() {
     assert_eq!(seconds(0), [3, 7, 15, 31, 63, 127]);
 }
 
+/// How long a socket lasts by the number of its timers alone.
+fn lasts_ms(count: u32, timer: u32, rechecks: u32, linear: u32) -> u64 {
+    let (mut lasted, mut step, mut run) = (0, u64::from(timer), rechecks);
+    loop {
+        lasted += step;
+        if run >= count + linear {
+            return lasted;
+        }
+        run += 1;
+        step = if run > linear { (2 * step).min(120_000) } else { step };
+    }
+}
+
+#[test]
+fn the_counts_with_which_sockets_last() {
+    // Patience, timer, re-checks, linear timeouts, the program's own count.
+    for (expected, case) in [
+        (8, (60_000, 500, 0, 4, 1)),
+        (8, (60_000, 500, 3, 4, 1)),
+        (9, (60_000, 500, 5, 4, 1)),
+        (13, (60_000, 500, 5, 0, 1)),
+        (2, (2_499, 500, 0, 4, 1)),
+        (3, (2_500, 500, 0, 4, 1)),
+        (7, (1_000, 500, 2, 4, 6)),
+        (39, (3_600_000, 512, 0, 0, 1)),
+        (4, (240_000, 120_000, 0, 0, 0)),
+        (16, (130_000, 500, 10, 4, 6)),
+        (85, (10_000_000, 100_000, 0, 0, 1)),
+        (113, (1_000_000, 8, 90, 0, 1)),
+        (4, (5, 0, 0, 0, 0)),
+        (1, (999, 1_000, 0, 4, 0)),
+        (12, (600_000, 60_000, 9, 5, 0)),
+        (127, (10_000_000, 512, 120, 0, 1)),
+        // Of the sysctl's number, TCP takes eight bits.
+        (8, (60_000, 500, 0, 256 + 4, 1)),
+    ] {
+        let (patience_ms, timer_ms, rechecks, linear, own) = case;
+        assert_eq!(syn_count_to_last(patience_ms, timer_ms, rechecks, linear, own), expected, "{case:?}");
+    }
+}
+
+#[test]
+fn patience_takes_what_tcp_takes_of_each_sysctl() {
+    let usual = silent_patience_ms(6, 4, 120_000);
+    for (syn_count, linear, rto_max_ms) in
+        [(128 + 6, 4, 120_000), (6, 256 + 4, 120_000), (6, 4, 0), (6, 4, 999), (6, 4, 120_001)]
+    {
+        assert_eq!(silent_patience_ms(syn_count, linear, rto_max_ms), usual);
+    }
+    assert_eq!(silent_patience_ms(6, 4, 1_000), 7_000);
+}
+
 proptest! {
+    #[test]
+    fn a_number_takes_as_many_bits_as_it_has(number: u32, shift in 0..32u32) {
+        prop_assert_eq!(bits_of(number >> shift), u32::BITS - (number >> shift).leading_zeros());
+        prop_assert_eq!(bits_of(1 << shift), shift + 1);
+    }
+
+    /// With a timer to spare, and not with many.
+    #[test]
+    fn a_socket_has_timers_enough_for_its_patience(
+        patience in 1_000..200_000u32,
+        timer in prop_oneof![8..1_000u32, 8..20_000u32],
+        rechecks in prop_oneof![Just(0), 0..20u32],
+        linear in prop_oneof![Just(0), Just(4), 0..20u32],
+    ) {
+        let count = syn_count_to_last(patience, timer, rechecks, linear, 0);
+        // At least one more than the program's own.
+        prop_assert!(count == 1 || lasts_ms(count - 1, timer, rechecks, linear) >= patience.into(), "{count}");
+        let are_many = count >= 6 && count + linear > rechecks + 6;
+        prop_assert!(!are_many || lasts_ms(count - 6, timer, rechecks, linear) < patience.into(), "{count}");
+    }
+
     /// tcp_write_timeout() and tcp_model_timeout() as they will run once nothing of ours is left: however the timer
     /// stands, the socket lasts as long as a new one would.
     #[test]
@@ -115,6 +188,80 @@ fn few_ask_as_quickly_as_ever_where_nobody_wakes_them() {
         let (few, some) = (first_timer_ms(1, number, 0, MOST), first_timer_ms(70, number, 0, MOST));
         assert!((12..24).contains(&few) && (12..500).contains(&some), "{few} {some}");
     }
+}
+
+/// The first number's share of a spread is nothing, and the second's 0.618 of it.
+#[test]
+fn first_timers_are_short_for_few_and_in_order_for_many() {
+    for (waiting, timers) in [
+        (0, [12, 19]),
+        (1, [12, 19]),
+        (12, [12, 19]),
+        (13, [12, 20]),
+        (70, [12, 264]),
+        (77, [12, 313]),
+        (488, [12, 313]),
+        (752, [12, 313]),
+        (753, [251, 406]),
+        (10_000, [3_335, 5_396]),
+    ] {
+        assert_eq!([0, 1].map(|number| first_timer_ms(waiting, number, 0, MOST)), timers, "{waiting} wait");
+    }
+    // By the time between turns, and by the most.
+    for (interval_us, timer) in [
+        (1_000_000, 111_166),
+        (100_000, 111_166),
+        (97_000, 109_344),
+        (50_000, 55_583),
+        (10_000, 11_116),
+        (1_000, 1_111),
+        (100, 1_111),
+    ] {
+        assert_eq!(first_timer_ms(10_000, 0, interval_us * 1_000, 1_000_000), timer, "{interval_us} us");
+    }
+    for (most, timers) in [(20_000, [3_335, 5_396]), (6_670, [3_335, 5_396]), (6_669, [1_667, 4_758])] {
+        assert_eq!([0, 1].map(|number| first_timer_ms(10_000, number, 0, most)), timers, "{most} ms");
+    }
+    for (waiting, interval_ms, timers) in
+        [(10, 0, [575, 930]), (10, 7, [575, 930]), (10, 8, [580, 938]), (10, 100, [1_500, 2_427])]
+    {
+        let timer = |number| first_timer_woken_ms(waiting, number, interval_ms * MS, MOST);
+        assert_eq!([0, 1].map(timer), timers, "{waiting} wait, {interval_ms} ms");
+    }
+}
+
+/// All together ask 2,000 times a second where turns are by slots.
+#[test]
+fn waiters_ask_again_at_one_rate_for_all_of_them() {
+    for (expected, case) in [
+        (512, (0, 0, 1_000, 0, true)),
+        (512, (0, 0, 1_024, 1, true)),
+        (342, (0, 0, 1_026, 0, true)),
+        (2_000, (0, 0, 6_000, 0, false)),
+        (2_000, (0, 0, 6_002, 0, true)),
+        (1_000, (0, 0, 6_002, 0, false)),
+        (3_236, (0, 0, 6_002, 1, false)),
+        (1_944, (0, 1, 6_002, 3, false)),
+        (1_000, (0, 0, 600_000, 0, false)),
+        (3_605, (0, 97, 6_002, 3, false)),
+        (512, (29_999, 0, 1, 1, true)),
+        (3_236, (30_000, 0, 1, 1, true)),
+        (2_000, (30_000, 0, 1, 0, true)),
+        (20_000, (30_000, 0, 60_000, 0, true)),
+        (60_000, (900_000, 0, 1, 0, true)),
+        (60_000, (1_000_000, 0, 1, 0, true)),
+        (97_081, (1_000_000, 0, 1, 1, true)),
+    ] {
+        let (held_ms, rechecks, waiting, number, woken) = case;
+        assert_eq!(next_wait_ms(held_ms, rechecks, waiting, number, 0, woken), expected, "{case:?}");
+    }
+}
+
+#[test]
+fn a_wait_is_no_longer_than_a_timer_can_be() {
+    assert_eq!(longest_wait_ms(1, 0, u64::MAX), 0x7fff_ffff);
+    assert_eq!(longest_wait_ms(1, 0, 0x7fff_ffff * MS), 0x7fff_ffff);
+    assert_eq!(longest_wait_ms(1, 0, 0x7fff_fffe * MS), 0x7fff_fffe);
 }
 
 #[test]

@@ -51,7 +51,7 @@ pub fn code(error: &anyhow::Error) -> u8 {
             return if error.cannot() { CANNOT } else { FAILED };
         }
         match cause.downcast_ref::<ClientError>() {
-            Some(ClientError::NotPermitted(_)) => return CANNOT,
+            Some(ClientError::NotPermitted(_) | ClientError::PinsHidden(_)) => return CANNOT,
             Some(ClientError::Refused { kind, .. }) => {
                 return match kind {
                     RefusalKind::Failed => FAILED,

@@ -41,6 +41,12 @@ impl RuntimeDir {
         self.0.join("lock")
     }
 
+    /// The number of starts in a row that have failed.
+    #[must_use]
+    pub fn failed_starts(&self) -> PathBuf {
+        self.0.join("failed-starts")
+    }
+
     /// The control socket.
     #[must_use]
     pub fn socket(&self) -> PathBuf {

@@ -278,6 +278,25 @@ fn a_printed_preset_leaves_the_mode_alone_and_a_changed_mode_is_logged() {
     assert_eq!(limiter.get("mode").unwrap(), "enforce");
 
     limiter.set("mode", "audit").unwrap();
-    let log = limiter.stderr();
-    assert!(log.lines().any(|line| line.ends_with("mode = audit (was enforce)")), "{log}");
+    let is_logged = || limiter.stderr().lines().any(|line| line.ends_with("mode = audit (was enforce)"));
+    until("the change to be logged", PATIENCE, || is_logged().then_some(()));
+}
+
+/// What the kernel part reads only once is not said to have changed.
+#[test]
+fn records_are_not_set_live() {
+    require_lab!();
+    let lab = Lab::new().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("halfopen.toml");
+    fs::write(&config, "").unwrap();
+    let limiter = Limiter::builder(&lab).config(&config).start().unwrap();
+    let refused = ask(&limiter, &["set", "records", "65536"]);
+    assert_eq!((refused.code, refused.out.as_str()), (Some(2), ""), "{refused:?}");
+    assert!(refused.error.contains("takes effect only after `halfopen off` and a start"), "{refused:?}");
+    assert_eq!(limiter.get("records").unwrap(), "32768");
+    assert_eq!(ask_well(&limiter, &["set", "records", "32768"]), "records = 32768 (was 32768)");
+    let saved = ask(&limiter, &["set", "--save", "records", "65536"]);
+    assert_eq!(saved.code, Some(0), "{saved:?}");
+    assert!(saved.error.contains("takes effect only after `halfopen off` and a start"), "{saved:?}");
 }

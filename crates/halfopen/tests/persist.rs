@@ -244,3 +244,21 @@ fn what_a_daemon_that_died_while_it_pinned_has_left_holds_nothing_back() {
         until_waiting(&limiter, DIALLED - LIMIT);
     }
 }
+
+#[test]
+fn a_mode_other_than_the_pinned_one_is_logged() {
+    require_lab!();
+    let lab = Lab::new().unwrap();
+    let mut limiter = persistent(&lab).set("mode", "audit").start().unwrap();
+    assert!(!limiter.stderr().contains("(was "), "{}", limiter.stderr());
+    let mut next = |mode: &str| {
+        limiter.kill();
+        limiter.set_for_next_run("mode", mode);
+        limiter.start_again().unwrap();
+        let said = limiter.stderr();
+        said.lines().find_map(|line| line.split_once("mode = ").map(|(_, changed)| changed.to_owned()))
+    };
+    assert_eq!(next("enforce").as_deref(), Some("enforce (was audit)"));
+    assert_eq!(next("enforce"), None);
+    assert_eq!(next("off").as_deref(), Some("off (was enforce)"));
+}

@@ -259,8 +259,30 @@ fn a_suspect_is_named_blocked_and_released() {
     };
     assert_eq!(live(), 0, "it is blocked");
     assert!(host.scope(&name).unwrap()["refused_blocked"].as_u64().unwrap() > 0);
+    let is_released = || {
+        let account = host.scope(&name).unwrap();
+        assert!(account["suspect_since"].is_null() && account["blocked_until"].is_null(), "{account}");
+        account["credit"].as_u64().unwrap()
+    };
     assert_eq!(ask_well(&host.limiter, &["release", &name]), format!("released {name}"));
+    assert!(is_released() > 0, "shown at once, before it dials again");
+    let why = ask_well(&host.limiter, &["why", &dialling.pid().to_string()]);
+    assert!(!why.contains("has been a suspect since"), "{why}");
     assert_eq!(live(), 1, "it is released");
-    let account = host.scope(&name).unwrap();
-    assert!(account["suspect_since"].is_null() && account["blocked_until"].is_null(), "{account}");
+    is_released();
+}
+
+/// A scope without accounts is its own account.
+#[test]
+fn a_scope_that_is_a_suspect_itself_is_released_at_once() {
+    require_lab!();
+    let host = Host::with(
+        &[OPEN, "[[scope]]\nname = \"all\"\nmatch = { cgroup = \"CGROUP\" }\nfirst_contacts = 40\n"].concat(),
+    );
+    let _dialling = host.dial_dead(60);
+    let is_suspect = || host.scope("all").unwrap()["suspect_since"].is_string();
+    until("a suspect", PATIENCE, || is_suspect().then_some(()));
+    assert_eq!(ask_well(&host.limiter, &["release", "all"]), "released all");
+    assert!(!is_suspect());
+    assert!(host.scope("all").unwrap()["credit"].as_u64().unwrap() > 0);
 }

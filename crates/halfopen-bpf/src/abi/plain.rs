@@ -19,6 +19,7 @@ macro_rules! plain {
 plain!(u8, u32, u64);
 plain!(
     abi::account_key,
+    abi::attempt,
     abi::attempt_record,
     abi::cgroup_pattern,
     abi::cgroup_place,

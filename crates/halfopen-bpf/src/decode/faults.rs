@@ -1,5 +1,9 @@
 //! Faults: events in which the kernel part could not act as intended.
 
+use crate::abi::plain;
+use crate::error::{KernelError, bpf};
+use libbpf_rs::MapCore;
+
 /// Makes the enum, the list of its members and what is told about each from one table.
 macro_rules! faults {
     ($($(#[$doc:meta])* $fault:ident, $name:literal, $explain:literal, $advice:literal;)*) => {
@@ -145,4 +149,17 @@ pub struct FaultCount {
     pub fault: Fault,
     /// How often it has happened since the accounting began.
     pub count: u64,
+}
+
+/// The faults that have happened.
+pub(crate) fn read(faults: &impl MapCore) -> Result<Vec<FaultCount>, KernelError> {
+    let mut counts = Vec::new();
+    for (number, &fault) in Fault::ALL.iter().enumerate() {
+        let count = plain::sum_of_cpus(faults, number as u32);
+        let count = count.map_err(|error| bpf("reading the fault counters", error))?;
+        if count > 0 {
+            counts.push(FaultCount { fault, count });
+        }
+    }
+    Ok(counts)
 }

@@ -7,6 +7,7 @@ mod in_force;
 mod named_scopes;
 mod optional;
 mod pinned;
+mod read_pinned;
 mod readings;
 mod state;
 pub(crate) mod wakeups;
@@ -35,6 +36,7 @@ use halfopen_policy::{Limits, Mode};
 use libbpf_rs::{ErrorKind, Link, ProgramMut, RingBuffer, RingBufferBuilder};
 use named_scopes::Numbers;
 use optional::Optional;
+pub use read_pinned::{PinnedLimit, PinnedScope, ScopeOf};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
@@ -73,6 +75,8 @@ pub struct Turns {
 pub struct Adopted {
     /// The version of that daemon.
     pub version: String,
+    /// The mode that was in force.
+    pub mode: Mode,
     /// How long no daemon has watched the limit.
     pub unwatched: Duration,
     /// Attempts that began to wait in the meantime and did not fit into the ring buffer: no event can name
@@ -116,6 +120,7 @@ pub struct Limiter {
     restore: Link,
     /// The walks that collect accounts, and parties.
     collect: [Link; 2],
+    release_scopes: Link,
     ring: RingBuffer<'static>,
     told: mpsc::Receiver<RingEvent>,
     skel: HalfopenSkel<'static>,
@@ -170,6 +175,9 @@ impl Limiter {
             skel.progs.collect_accounts.attach_iter(skel.maps.accounts.as_fd()).map_err(over_accounts)?,
             skel.progs.collect_parties.attach_iter(skel.maps.parties.as_fd()).map_err(over_accounts)?,
         ];
+        let over_scopes = |error| bpf("making an iterator over the scopes", error);
+        let release_scopes =
+            skel.progs.release_scopes.attach_iter(skel.maps.scopes.as_fd()).map_err(over_scopes)?;
         let (sender, told) = mpsc::channel();
         let mut ring = RingBufferBuilder::new();
         ring.add(&skel.maps.held, move |bytes| {
@@ -194,6 +202,7 @@ impl Limiter {
             walks,
             restore,
             collect,
+            release_scopes,
             ring,
             told,
             state: State::of(skel.maps.bss.as_fd())?,

@@ -29,6 +29,35 @@ pub(super) struct Numbers {
     pub interfaces: Vec<ScopeId>,
 }
 
+impl Numbers {
+    /// Those that `policy`, which has this number, has in force.
+    pub fn of(policy: &abi::policy, number: u32, interfaces: &impl MapCore) -> Self {
+        let numbered = policy.rules.rule.iter().enumerate();
+        let rules = numbered.filter(|(bit, _)| policy.rules.rules & 1 << bit != 0);
+        let of_policy = |key: abi::interface_key| key.policy == number;
+        let keys = interfaces.keys().filter(|key| plain::read(key).is_some_and(of_policy));
+        let values = keys.filter_map(|key| interfaces.lookup(&key, MapFlags::ANY).ok().flatten());
+        Self {
+            rules: rules.map(|(_, rule)| ScopeId(rule.scope.into())).collect(),
+            interfaces: values.filter_map(|value| plain::read(&value).map(ScopeId)).collect(),
+        }
+    }
+}
+
+/// The names of rules and interfaces that daemons gave so far.
+pub(super) fn read_names(map: &impl MapCore) -> Result<BTreeMap<ScopeId, String>, KernelError> {
+    let mut names = BTreeMap::new();
+    for id in (RULE_SCOPES..SCOPES).map(ScopeId) {
+        let bytes = map.lookup(&id.0.to_ne_bytes(), MapFlags::ANY);
+        let bytes = bytes.map_err(|error| bpf("reading the names of scopes", error))?.unwrap_or_default();
+        let name = abi::text(&plain::read::<abi::scope_name>(&bytes).unwrap_or_default().name);
+        if !name.is_empty() {
+            names.insert(id, name);
+        }
+    }
+    Ok(names)
+}
+
 impl Limiter {
     /// Finds a number for each rule and interface, and opens the accounting of new ones. Changes nothing that
     /// is in force.
@@ -100,23 +129,9 @@ impl Limiter {
 
     /// Reads the names that an earlier daemon gave.
     pub(super) fn adopt_names(&mut self) -> Result<(), KernelError> {
-        for id in (RULE_SCOPES..SCOPES).map(ScopeId) {
-            let bytes = self.skel.maps.scope_names.lookup(&id.0.to_ne_bytes(), MapFlags::ANY);
-            let bytes = bytes.map_err(|error| bpf("reading the names of scopes", error))?.unwrap_or_default();
-            let name = abi::text(&plain::read::<abi::scope_name>(&bytes).unwrap_or_default().name);
-            if !name.is_empty() {
-                self.names.insert(id, name);
-            }
-        }
+        self.names = read_names(&self.skel.maps.scope_names)?;
         let (policy, number) = (self.state.policy(), self.state.policy_now());
-        let numbered = policy.rules.rule.iter().enumerate();
-        let rules = numbered.filter(|(bit, _)| policy.rules.rules & 1 << bit != 0);
-        self.in_force.rules = rules.map(|(_, rule)| ScopeId(rule.scope.into())).collect();
-        let map = &self.skel.maps.interface_scopes;
-        let of_policy = |key: abi::interface_key| key.policy == number;
-        let keys = map.keys().filter(|key| plain::read(key).is_some_and(of_policy));
-        let values = keys.filter_map(|key| map.lookup(&key, MapFlags::ANY).ok().flatten());
-        self.in_force.interfaces = values.filter_map(|value| plain::read(&value).map(ScopeId)).collect();
+        self.in_force = Numbers::of(&policy, number, &self.skel.maps.interface_scopes);
         Ok(())
     }
 
@@ -155,7 +170,7 @@ impl Limiter {
     }
 
     /// Resets the trust of the account with this id ([`crate::AccountId`]) in a scope, or of all its accounts
-    /// and the scope itself. A suspect is none from its next attempt on.
+    /// and the scope itself. A suspect is none from now on.
     ///
     /// # Errors
     /// If a map cannot be written.
@@ -165,7 +180,10 @@ impl Limiter {
         let told = self.skel.maps.releases.update(plain::bytes(&key), &number.to_ne_bytes(), MapFlags::ANY);
         told.map_err(|error| bpf("releasing an account", error))?;
         self.released = number;
-        self.put_in_force(&self.settings.clone())
+        self.put_in_force(&self.settings.clone())?;
+        // Otherwise the next attempt of each would notice, and a suspect that does not dial would go on being shown.
+        walk::collect(self.release_scopes.as_fd())?;
+        walk::collect(self.collect[0].as_fd()).map(drop)
     }
 
     /// Removes accounts that have not been used for ten minutes and have as much trust as a new one, those

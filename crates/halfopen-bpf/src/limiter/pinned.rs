@@ -1,5 +1,6 @@
 //! The limiter's pins: what is left for the next daemon, and what is taken over from the last one.
 
+use super::read_pinned::mode_in_force;
 use super::{Adopted, AdoptedScope, Keep, Limiter, OwnScope};
 use crate::abi;
 use crate::abi::LAYOUT;
@@ -117,6 +118,7 @@ impl Limiter {
         let policy = self.state.policy();
         let mut adopted = Adopted {
             version: version(keeper),
+            mode: mode_in_force(&policy, monotonic()),
             unwatched: monotonic().saturating_sub(Duration::from_nanos(keeper.seen_ns)),
             lost_events: self.lost_events()?.saturating_sub(keeper.lost_events),
             host: Limits::from(&policy.limits[0]),

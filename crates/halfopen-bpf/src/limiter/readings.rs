@@ -5,7 +5,7 @@ use crate::abi;
 use crate::abi::{ScopeId, plain};
 use crate::decode::accounts;
 use crate::decode::denied::DenyCount;
-use crate::decode::faults::{Fault, FaultCount};
+use crate::decode::faults::{self, FaultCount};
 use crate::decode::names::{Named, NamesCounts};
 use crate::decode::records::{AccountId, Attempt, ProgramCount, RingEvent, Shortcoming};
 use crate::decode::stopped_datagrams::StoppedDatagram;
@@ -118,7 +118,7 @@ impl Limiter {
     }
 
     /// Counts all live attempts anew and corrects the accounting if it has drifted (counted as
-    /// [`Fault::Reconciled`]): a socket may end unnoticed if another program clears the limiter's callbacks.
+    /// [`crate::Fault::Reconciled`]): a socket may end unnoticed if another program clears the limiter's callbacks.
     /// `walk` must read the iterator behind the descriptor in each of these network namespaces, given by
     /// inode number, and return those in which it could ([`crate::walk_namespaces`] does so, with root's
     /// rights). In other namespaces, an attempt is ended once its socket has given no sign of life for five
@@ -152,15 +152,7 @@ impl Limiter {
     /// # Errors
     /// If the map cannot be read.
     pub fn faults(&self) -> Result<Vec<FaultCount>, KernelError> {
-        let mut counts = Vec::new();
-        for (number, &fault) in Fault::ALL.iter().enumerate() {
-            let count = plain::sum_of_cpus(&self.skel.maps.faults, number as u32);
-            let count = count.map_err(|error| bpf("reading the fault counters", error))?;
-            if count > 0 {
-                counts.push(FaultCount { fault, count });
-            }
-        }
-        Ok(counts)
+        faults::read(&self.skel.maps.faults)
     }
 
     /// What became of DNS answers since the limit began.

@@ -148,7 +148,7 @@ fn read_attempts(bytes: &[u8], now: Duration) -> Vec<Attempt> {
     records.map(|record| attempt(&record, now)).collect()
 }
 
-fn attempt(record: &abi::attempt_record, now: Duration) -> Attempt {
+pub(super) fn attempt(record: &abi::attempt_record, now: Duration) -> Attempt {
     let state = match (record.state.into(), record.in_slot) {
         (abi::ATTEMPT_QUEUED, _) => AttemptState::Queued,
         (_, 0) => AttemptState::Aged,

@@ -1,6 +1,7 @@
 //! Finds cgroups: a directory, the path that belongs to an id.
 
-use super::cgroup2_mount::mount_point;
+use super::cgroup2_mount::{is_whole, mount_point};
+use super::first_namespace::{NamespaceKind, is_first};
 use crate::error::KernelError;
 use crate::sys::text::escaped;
 use rustix::fs::{FsWord, Mode, OFlags, fstatfs, openat, readlink};
@@ -34,9 +35,9 @@ impl CgroupDir {
     /// `/sys/fs/cgroup/unified`.
     ///
     /// # Errors
-    /// [`KernelError::NoCgroup2`] if none is mounted.
+    /// [`KernelError::NoCgroup2`] if none is mounted; [`KernelError::PartOfCgroups`] if only a part of it is.
     pub fn root() -> Result<Self, KernelError> {
-        let mount = mount_point().ok_or(KernelError::NoCgroup2)?;
+        let mount = whole()?;
         let dir = File::open(&mount).map_err(|_| KernelError::NoCgroup2)?;
         Ok(Self { path: mount, dir, level: 0 })
     }
@@ -44,9 +45,9 @@ impl CgroupDir {
     /// The cgroup at `path`: absolute within the file system, or as `/proc/PID/cgroup` writes it.
     ///
     /// # Errors
-    /// [`KernelError::NotACgroup`] if `path` is not a cgroup's directory.
+    /// [`KernelError::NotACgroup`] if `path` is not a cgroup's directory, and as [`CgroupDir::root`].
     pub fn open(path: &Path) -> Result<Self, KernelError> {
-        let mount = mount_point().ok_or(KernelError::NoCgroup2)?;
+        let mount = whole()?;
         let below = mount.join(path.strip_prefix("/").unwrap_or(path));
         let path = if path.starts_with(&mount) { path.to_owned() } else { below };
         let dir = File::open(&path).ok().filter(|dir| {
@@ -103,6 +104,15 @@ impl AsFd for CgroupDir {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
     }
+}
+
+/// The mount of the whole hierarchy. Without it, no cgroup's depth can be told, by which the kernel part finds it.
+fn whole() -> Result<PathBuf, KernelError> {
+    let mount = mount_point().ok_or(KernelError::NoCgroup2)?;
+    if is_whole(&mount) {
+        return Ok(mount);
+    }
+    Err(KernelError::PartOfCgroups { path: mount, own_namespace: !is_first(NamespaceKind::Cgroup) })
 }
 
 fn level_below(mount: &Path, path: &Path) -> u32 {

@@ -4,6 +4,7 @@ pub(crate) mod cgroup;
 mod cgroup2_mount;
 pub(crate) mod clock;
 pub(crate) mod executable;
+pub(crate) mod first_namespace;
 pub(crate) mod gates;
 pub(crate) mod netns;
 pub mod text;

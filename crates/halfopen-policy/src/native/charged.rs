@@ -161,4 +161,46 @@ impl Charged<'_> {
         // SAFETY: as in begin().
         unsafe { calls::native_seen(&raw const accounting, attempt.at_mut()) }
     }
+
+    /// The attempt's packets go to another address.
+    pub fn withdraw(&mut self, attempt: &mut Attempt, decided: bool, now: u64) {
+        let accounting = self.pointers();
+        // SAFETY: as in begin().
+        unsafe { calls::native_withdraw(&raw const accounting, attempt.at_mut(), decided.into(), now) }
+    }
+
+    /// The attempt's SYN leaves. Returns whether it is so late that its slots are dated anew.
+    pub fn leaves_late(&mut self, attempt: &mut Attempt, now: u64) -> bool {
+        let accounting = self.pointers();
+        // SAFETY: as in begin().
+        unsafe { calls::native_leaves_late(&raw const accounting, attempt.at_mut(), now) != 0 }
+    }
+
+    /// Whether `connect()` has to look at parties.
+    pub fn asks_for_part(&mut self) -> bool {
+        let accounting = self.pointers();
+        // SAFETY: as in refuse().
+        unsafe { calls::native_asks_for_part(&raw const accounting) != 0 }
+    }
+
+    /// Whether an attempt that begins has to look at parties.
+    pub fn may_have_to_wait(&mut self, attempt: &mut Attempt, now: u64) -> bool {
+        let accounting = self.pointers();
+        // SAFETY: as in begin().
+        unsafe { calls::native_may_have_to_wait(&raw const accounting, attempt.at_mut(), now) != 0 }
+    }
+
+    /// The turns until the top-level cgroup has its own, and those of that cgroup until the part has its own.
+    pub fn turns_until(&mut self) -> [u32; 2] {
+        let (accounting, mut turns) = (self.pointers(), [0; 2]);
+        // SAFETY: as in refuse(); the numbers are borrowed for the call too.
+        unsafe { calls::native_turns_until(&raw const accounting, turns.as_mut_ptr()) };
+        turns
+    }
+}
+
+/// Makes a reconcile walk begin in the middle of this thread's next question, and meet the attempt that is asked about.
+pub(crate) fn walk_will_come(moment: u32) {
+    // SAFETY: sets a number of the thread's own.
+    unsafe { calls::native_walk_will_come(moment) }
 }

@@ -94,6 +94,12 @@ impl Scope {
         })
     }
 
+    /// Whether the questions that spare the lock say what settling at `now` does.
+    pub fn settles_exactly(&self, limits: &Limits, now: u64) -> bool {
+        // SAFETY: both structures are borrowed for the call, and only read.
+        unsafe { calls::native_settles_exactly(self.at(), limits.at(), now) != 0 }
+    }
+
     /// Whether a first contact over UDP may leave; if so, it takes its turn.
     pub fn lets_datagram_out(&mut self, limits: &Limits, now: u64) -> bool {
         // SAFETY: both structures are borrowed for the call.

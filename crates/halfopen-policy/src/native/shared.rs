@@ -51,6 +51,8 @@ pub struct SharedEnd {
     pub at_once: bool,
     /// Whether the thread that ended it sees an attempt wait, which it must then have woken.
     pub sees_waiter: bool,
+    /// Another CPU was deciding, and its attempt may wait for the slot.
+    pub amid_decision: bool,
 }
 
 impl Shared {
@@ -117,7 +119,7 @@ impl Shared {
                 now,
             )
         };
-        SharedEnd { at_once: said & 1 != 0, sees_waiter: said & 2 != 0 }
+        SharedEnd { at_once: said & 1 != 0, sees_waiter: said & 2 != 0, amid_decision: said & 4 != 0 }
     }
 
     /// Makes this many of this thread's next exchanges find that another thread came first and added one to
@@ -125,6 +127,17 @@ impl Shared {
     pub fn others_come_first(times: u32) {
         // SAFETY: sets a number of the thread's own.
         unsafe { calls::native_others_come_first(times) }
+    }
+
+    /// Another CPU decides while `work` is done.
+    pub fn amid_decision<T>(&self, work: impl FnOnce() -> T) -> T {
+        let accounting = self.accounting();
+        // SAFETY: as in begin_or_wait().
+        unsafe { calls::native_set_closed(&raw const accounting, 1) };
+        let done = work();
+        // SAFETY: as above.
+        unsafe { calls::native_set_closed(&raw const accounting, 0) };
+        done
     }
 
     /// How many attempts of the host were out when `work` last exchanged a word.

@@ -18,6 +18,13 @@ pub fn syn_count_to_last(patience_ms: u32, timer_ms: u32, rechecks: u32, linear:
     unsafe { calls::native_syn_count_to_last(patience_ms, timer_ms, rechecks, linear, own_count) }
 }
 
+/// How many bits a number takes.
+#[must_use]
+pub fn bits_of(number: u32) -> u32 {
+    // SAFETY: takes and returns integers, any are allowed.
+    unsafe { calls::native_bits_of(number) }
+}
+
 /// How long an attempt may wait, in milliseconds from `connect()`. `user_timeout_ms` 0 = the program has set
 /// none; `max_wait_ns` (nanoseconds) 0 = there is none.
 #[must_use]

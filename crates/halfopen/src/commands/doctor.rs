@@ -3,7 +3,10 @@
 use super::doctor_check::{Check, CheckResult};
 use super::packet_socket::{PacketSocket, open_packet_sockets};
 use super::running_daemon;
+use super::unwatched::Unwatched;
 use crate::conntrack::Counts;
+use crate::lock::holder;
+use crate::runtime_dir::RuntimeDir;
 use crate::{exit, output};
 use anyhow::Result;
 use halfopen_bpf::{Finding, Probe, probes};
@@ -30,6 +33,10 @@ pub fn doctor(cgroup: Option<&Path>, json: bool) -> Result<u8> {
         }
         Ok(())
     };
+    let unwatched = without_daemon();
+    let is_unwatched = unwatched.is_some();
+    // First: it is what an operator has to know before anything else.
+    done(unwatched.into_iter().collect())?;
     done(probes(cgroup).into_iter().map(Check::from).collect())?;
     done(vec![conntrack().into()])?;
     done(running_daemon::checks())?;
@@ -43,7 +50,31 @@ pub fn doctor(cgroup: Option<&Path>, json: bool) -> Result<u8> {
     if json {
         output::line(&serde_json::to_string(&Doctor { checks })?)?;
     }
-    Ok(if missing { exit::CANNOT } else { 0 })
+    Ok(if missing {
+        exit::CANNOT
+    } else if is_unwatched {
+        exit::FAILED
+    } else {
+        0
+    })
+}
+
+/// What is pinned while no daemon has it, if anything is.
+fn without_daemon() -> Option<Check> {
+    if holder(&RuntimeDir::of_this_host()).is_ok_and(|holder| holder.is_some()) {
+        return None;
+    }
+    let told = match Unwatched::find() {
+        Ok(found) => found?.told().to_string().replace('\n', " "),
+        // `privilege` tells what else this user may not do.
+        Err(_) if !is_root() => return None,
+        Err(e) => e.in_full(),
+    };
+    Some(Check::new(CheckResult::Degraded, "daemon", told))
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
 }
 
 fn conntrack() -> Probe {

@@ -1,10 +1,10 @@
 //! `exec`: a program in a scope of its own, for as long as it runs.
 
+use super::unanswered::asked;
 use crate::cli::Exec;
 use crate::control::{Answer, Client, Request, client};
 use crate::exit::explained;
 use crate::output;
-use crate::runtime_dir::RuntimeDir;
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, getpgrp, kill_process};
 use rustix::termios::tcgetpgrp;
@@ -22,7 +22,7 @@ const NOT_STARTED: u8 = 126;
 
 pub fn exec(exec: &Exec) -> Result<u8> {
     let request = Request::Exec { half_open: exec.half_open.clone(), drain: exec.drain.clone() };
-    let mut client = Client::ask(&RuntimeDir::of_this_host(), &request, Some(client::PATIENCE))?;
+    let mut client = asked(&request, Some(client::PATIENCE))?;
     let path = match client.answer()? {
         Answer::Scope { path, .. } => path,
         other => return Err(client.unexpected(&other).into()),

@@ -13,6 +13,8 @@ mod release;
 mod report;
 mod running_daemon;
 mod show;
+mod unanswered;
+mod unwatched;
 mod watch;
 
 pub use doctor::Doctor;
@@ -23,10 +25,10 @@ use crate::cli::{Cli, Command};
 use crate::config::Sources;
 use crate::control::{Answer, Client, Request, client};
 use crate::name_service::finding_users_here;
-use crate::runtime_dir::RuntimeDir;
 use crate::{daemon, output};
 use anyhow::Result;
 use clap::Parser;
+use unanswered::asked;
 
 /// Carries out the command line.
 ///
@@ -41,21 +43,18 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Helper { reach, serve: None } => crate::privileged::keeper::keep(&reach)?,
         Command::Helper { reach, serve: Some(turn) } => crate::privileged::serving::serve(&reach, turn)?,
         Command::Off => off::off()?,
-        Command::Status { json, watch: false } => show::status(json)?,
+        Command::Status { json, watch: false } => return show::status(json),
         Command::Status { json, watch: true } => watch::status(json)?,
         Command::Help { command } => return help(command),
-        Command::Events { follow, json, since } => show::events(follow, json, since)?,
-        Command::Get { name } => match ask(&Request::Get { name })? {
-            (_, Answer::Value(value)) => output::line(&value)?,
-            (client, other) => return Err(client.unexpected(&other).into()),
-        },
+        Command::Events { follow, json, since } => return show::events(follow, json, since),
+        Command::Get { name } => return show::get(&name),
         Command::Set { name, value, save } => show::set(name, value, save)?,
         Command::Enforce(enforce) => enforce::enforce(&enforce)?,
-        Command::Report { json } => report::report(json)?,
+        Command::Report { json } => return report::report(json),
         Command::Exec(exec) => return exec::exec(&exec),
         Command::Release { account, .. } => release::release(account)?,
         Command::Preset { name } => preset::preset(name)?,
-        Command::Why { subject, json } => show::why(subject, json)?,
+        Command::Why { subject, json } => return show::why(subject, json),
         Command::Check { config } => {
             let sources = Sources::new(config, &[])?;
             let resolved = finding_users_here(|| sources.load())?;
@@ -77,7 +76,7 @@ fn help(command: Option<String>) -> Result<u8> {
 
 /// Sends one request to this host's daemon.
 fn ask(request: &Request) -> Result<(Client, Answer)> {
-    let mut client = Client::ask(&RuntimeDir::of_this_host(), request, Some(client::PATIENCE))?;
+    let mut client = asked(request, Some(client::PATIENCE))?;
     let answer = client.answer()?;
     Ok((client, answer))
 }

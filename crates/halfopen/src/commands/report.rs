@@ -2,9 +2,11 @@
 
 use super::program_table;
 use super::show::asked_status;
+use super::unanswered::{code, code_beside};
 use crate::control::status::{seconds, span};
 use crate::control::{
     ClientError, DenyStatus, EarlierCounts, Harm, ModeStatus, ProgramStatus, ScopeStatus, Status, UdpStatus,
+    UnwatchedStatus,
 };
 use crate::events::text::plain;
 use crate::kept_counts::KeptCounts;
@@ -54,6 +56,9 @@ pub struct Report {
     pub udp: Vec<UdpReport>,
     /// What to do.
     pub advice: Vec<Advice>,
+    /// Set if no daemon answers: then the numbers are read from the pins. `report` ends with exit code 1.
+    #[serde(default)]
+    pub unwatched: Option<UnwatchedStatus>,
 }
 
 /// First contacts over UDP of a scope or account.
@@ -100,7 +105,7 @@ pub struct Advice {
 }
 
 /// Prints what the counts mean.
-pub fn report(json: bool) -> Result<()> {
+pub fn report(json: bool) -> Result<u8> {
     let status = match asked_status() {
         Err(none) if !json && is_no_daemon(&none) => {
             let earlier = KeptCounts::read(&StateDir::of_this_host()).unwrap_or_default();
@@ -110,7 +115,16 @@ pub fn report(json: bool) -> Result<()> {
         asked => asked?,
     };
     let report = Report::of(&status);
-    if json { output::line(&serde_json::to_string(&report)?) } else { output::line(&report.text(&status)) }
+    let unwatched = status.unwatched.as_ref();
+    if json {
+        output::line(&serde_json::to_string(&report)?)?;
+        return Ok(code_beside(unwatched));
+    }
+    if let Some(unwatched) = unwatched {
+        output::line(&unwatched.to_string())?;
+    }
+    output::line(&report.text(&status))?;
+    Ok(code(unwatched))
 }
 
 fn is_no_daemon(error: &anyhow::Error) -> bool {
@@ -143,6 +157,7 @@ impl Report {
             deny: status.deny.clone(),
             udp: std::iter::once(scope).chain(&status.scopes).filter_map(udp_of).collect(),
             advice: Vec::new(),
+            unwatched: status.unwatched.clone(),
         };
         let for_credit =
             std::iter::once(scope).chain(&status.scopes).any(|scope| scope.trust.credit.is_some());
@@ -348,6 +363,7 @@ mod tests {
             conntrack: None,
             faults: vec![],
             degraded: vec![],
+            unwatched: None,
             pid: 1,
         }
     }

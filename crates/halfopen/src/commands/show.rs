@@ -1,36 +1,61 @@
 //! `status`, `events`, `set` and `why`: output for people, or JSON.
 
 use super::columns::fitted;
+use super::unanswered::{asked, code, code_beside, or_unwatched};
+use super::unwatched::Unwatched;
 use super::{ask, program_table};
 use crate::config::name::is_of_exec;
 use crate::config::{ConfigError, RuleName, Wrong, read_name, read_said, save};
 use crate::control::{
-    Answer, Client, ClientError, Request, ScopeKind, ScopeStatus, Status, Subject, status::seconds,
+    Answer, ClientError, Request, ScopeKind, ScopeStatus, Status, Subject, status::seconds,
 };
+use crate::events::kept::Past;
 use crate::events::text::plain;
 use crate::events::{Event, KeptEvents};
 use crate::output;
-use crate::runtime_dir::{RuntimeDir, StateDir};
+use crate::runtime_dir::StateDir;
 use crate::utc_time::UtcTime;
 use anyhow::{Context, Result};
 use std::path::PathBuf;
 
 /// The daemon's numbers.
+///
+/// # Errors
+/// If no daemon answers, and nothing is pinned that could be read instead.
 pub fn asked_status() -> Result<Status> {
-    match ask(&Request::Status)? {
+    let asked = ask(&Request::Status).and_then(|answer| match answer {
         (_, Answer::Status(status)) => Ok(*status),
         (client, other) => Err(client.unexpected(&other).into()),
-    }
+    });
+    or_unwatched(asked, Unwatched::status)
 }
 
-pub fn status(json: bool) -> Result<()> {
-    output::line(&shown_status(json)?)
+pub fn status(json: bool) -> Result<u8> {
+    let status = asked_status()?;
+    output::line(&shown(&status, json)?)?;
+    let unwatched = status.unwatched.as_ref();
+    Ok(if json { code_beside(unwatched) } else { code(unwatched) })
 }
 
 /// The daemon's numbers, as `status` prints them.
 pub fn shown_status(json: bool) -> Result<String> {
-    let status = asked_status()?;
-    Ok(if json { serde_json::to_string(&status)? } else { fitted(&table(&status)) })
+    shown(&asked_status()?, json)
+}
+
+fn shown(status: &Status, json: bool) -> Result<String> {
+    Ok(if json { serde_json::to_string(status)? } else { fitted(&table(status)) })
+}
+
+/// Prints the value in force for a key.
+pub fn get(name: &str) -> Result<u8> {
+    let asked = ask(&Request::Get { name: name.to_owned() }).and_then(|answer| match answer {
+        (_, Answer::Value(value)) => Ok((value, None)),
+        (client, other) => Err(client.unexpected(&other).into()),
+    });
+    let read = |limit: &mut Unwatched| Ok((limit.get(name)?, Some(limit.told())));
+    let (value, unwatched) = or_unwatched(asked, read)?;
+    output::line(&value)?;
+    Ok(code_beside(unwatched.as_ref()))
 }
 
 /// How many programs `status` lists.
@@ -68,10 +93,13 @@ fn table(status: &Status) -> String {
     let line = |name: &str, cells: Vec<String>| {
         cells.iter().fold(format!("{name:<21}"), |line, cell| format!("{line}  {cell:>width$}"))
     };
-    let mut lines = vec![format!(
-        "mode {}, preset {}, config_hash {}, pid {}",
-        status.mode, status.preset, status.config_hash, status.pid
-    )];
+    let mut lines = vec![match &status.unwatched {
+        None => format!(
+            "mode {}, preset {}, config_hash {}, pid {}",
+            status.mode, status.preset, status.config_hash, status.pid
+        ),
+        Some(unwatched) => format!("{unwatched}\nmode {}", status.mode),
+    }];
     lines.extend(status.trial.iter().map(ToString::to_string));
     for scopes in scopes.chunks(BESIDE) {
         lines.push(line("", scopes.iter().map(|scope| scope.name.clone()).collect()));
@@ -106,12 +134,26 @@ fn or_unlimited<T: ToString>(number: Option<T>) -> String {
     number.map_or("unlimited".into(), |number| number.to_string())
 }
 
-pub fn events(follow: bool, json: bool, since: Option<UtcTime>) -> Result<()> {
+pub fn events(follow: bool, json: bool, since: Option<UtcTime>) -> Result<u8> {
     let request = Request::Events { since, follow };
     let patience = (!follow).then_some(crate::control::client::PATIENCE);
-    let mut client = match Client::ask(&RuntimeDir::of_this_host(), &request, patience) {
-        Err(none @ ClientError::NoDaemon(_)) if !follow => return kept_events(json, since, none),
-        asked => asked?,
+    let asked = asked(&request, patience).map(|client| (Some(client), None));
+    let (client, unwatched) = match or_unwatched(asked, |limit| Ok((None, Some(limit.told())))) {
+        Err(none) if !follow && matches!(none.downcast_ref(), Some(ClientError::NoDaemon(_))) => {
+            return kept_events(json, since, none);
+        }
+        found => found?,
+    };
+    let Some(mut client) = client else {
+        // First, so that nobody takes what follows for all that has happened.
+        let code = code_beside(unwatched.as_ref());
+        output::error_line(
+            "halfopen: these are the events until then; the next daemon reports what has waited since",
+        );
+        if let Ok(past) = KeptEvents::read(&StateDir::of_this_host()) {
+            print_past(&past, json, since)?;
+        }
+        return Ok(code);
     };
     while let Some(answer) = client.next_answer()? {
         match answer {
@@ -125,17 +167,22 @@ pub fn events(follow: bool, json: bool, since: Option<UtcTime>) -> Result<()> {
             other => return Err(client.unexpected(&other).into()),
         }
     }
-    Ok(())
+    Ok(0)
 }
 
 /// The events that the last daemon has left. Without them, `none` is the answer.
-fn kept_events(json: bool, since: Option<UtcTime>, none: ClientError) -> Result<()> {
+fn kept_events(json: bool, since: Option<UtcTime>, none: anyhow::Error) -> Result<u8> {
     let directory = StateDir::of_this_host();
-    let Ok(past) = KeptEvents::read(&directory) else { return Err(none.into()) };
+    let Ok(past) = KeptEvents::read(&directory) else { return Err(none) };
     output::error_line(&format!(
         "halfopen: no daemon is running here; these are the events that the last one left in {}",
         directory.path().display()
     ));
+    print_past(&past, json, since)?;
+    Ok(0)
+}
+
+fn print_past(past: &Past, json: bool, since: Option<UtcTime>) -> Result<()> {
     let young = |event: &&Event| since.is_none_or(|since| event.time >= since);
     past.events.iter().filter(young).try_for_each(|event| print_event(event, json))?;
     match past.lost_since(since) {
@@ -196,13 +243,19 @@ fn prepare(name: &str, value: &str) -> Result<(save::Prepared, PathBuf)> {
     Ok((save::prepare(&path, &said)?, path))
 }
 
-pub fn why(subject: Subject, json: bool) -> Result<()> {
-    let why = match ask(&Request::Why(subject))? {
-        (_, Answer::Why(why)) => why,
-        (client, other) => return Err(client.unexpected(&other).into()),
-    };
+pub fn why(subject: Subject, json: bool) -> Result<u8> {
+    let asked = ask(&Request::Why(subject)).and_then(|answer| match answer {
+        (_, Answer::Why(why)) => Ok(*why),
+        (client, other) => Err(client.unexpected(&other).into()),
+    });
+    let why = or_unwatched(asked, |limit| limit.why(subject))?;
+    let unwatched = why.unwatched.as_ref();
     if json {
-        return output::line(&serde_json::to_string(&why)?);
+        output::line(&serde_json::to_string(&why)?)?;
+        return Ok(code_beside(unwatched));
+    }
+    if let Some(unwatched) = unwatched {
+        output::line(&unwatched.to_string())?;
     }
     if let Some(note) = &why.note {
         output::line(&plain(note))?;
@@ -222,7 +275,7 @@ pub fn why(subject: Subject, json: bool) -> Result<()> {
     if why.in_all > why.attempts.len() {
         output::line(&format!("and {} more that began later", why.in_all - why.attempts.len()))?;
     }
-    Ok(())
+    Ok(code(unwatched))
 }
 
 #[cfg(test)]
@@ -262,6 +315,7 @@ mod tests {
             conntrack: None,
             faults: vec![],
             degraded: vec![Degradation::Audit.into()],
+            unwatched: None,
             pid: 1,
         };
         let table = table(&status);

@@ -1,6 +1,6 @@
 //! The client's side of the control socket.
 
-use super::{Answer, RefusalKind, Request, to_line};
+use super::{Answer, RefusalKind, Request, UnwatchedStatus, to_line};
 use crate::runtime_dir::RuntimeDir;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::Shutdown;
@@ -14,6 +14,20 @@ pub enum ClientError {
     /// No daemon listens on the socket.
     #[error("no daemon is running here (nothing answers at {}): start one with `halfopen run`", .0.display())]
     NoDaemon(PathBuf),
+    /// No daemon listens on the socket, but a limit that was pinned by one goes on.
+    #[error("{0} Nothing was done.")]
+    Unwatched(Box<UnwatchedStatus>),
+    /// A daemon has the lock, but does not listen on the socket.
+    #[error(
+        "the daemon (pid {pid}) does not answer yet: it is starting, or about to end; try again in a few seconds"
+    )]
+    NotYet {
+        /// The daemon's process id.
+        pid: u32,
+    },
+    /// No daemon listens on the socket, and this user may not see whether a limit is pinned.
+    #[error("no daemon answers, and only root may see whether a limit is pinned in {}: run as root", .0.display())]
+    PinsHidden(PathBuf),
     /// This user may not connect to the socket.
     #[error("no permission to ask the daemon at {}: run as root", .0.display())]
     NotPermitted(PathBuf),

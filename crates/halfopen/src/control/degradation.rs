@@ -82,6 +82,12 @@ degradations! {
     "there is no user halfopen: the daemon stays uid 0, without capabilities (the package creates the \
      user; or run: useradd --system --no-create-home halfopen)",
     "useradd --system --no-create-home halfopen, and restart the daemon";
+    /// The daemon does not see the processes of the host.
+    OwnPidNamespace,
+    "the daemon runs in a PID namespace of its own, as containers do: events lack exe, waiters in other network \
+     namespaces are not woken, and when the daemon ends, those held there keep the options of a hold; run it \
+     in the host's (podman or docker run --pid=host)",
+    "run the daemon in the host's PID namespace: podman or docker run --pid=host";
     /// The kernel has no Landlock.
     NoLandlock,
     "this kernel has no Landlock (CONFIG_SECURITY_LANDLOCK, and landlock in lsm=): the daemon can read \

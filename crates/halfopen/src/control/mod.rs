@@ -13,6 +13,7 @@ pub mod scope_status;
 pub mod status;
 pub mod trial;
 pub mod udp_status;
+pub mod unwatched;
 
 pub use account::{AccountName, Whose};
 pub use client::{Client, ClientError};
@@ -26,6 +27,7 @@ pub use scope_status::{ScopeKind, ScopeStatus, TrustStatus};
 pub use status::{AttemptPhase, AttemptStatus, DegradedStatus, FaultStatus, GateStatus, Status, Why};
 pub use trial::{TrialOrder, TrialStatus};
 pub use udp_status::{StoppedStatus, UdpStatus};
+pub use unwatched::UnwatchedStatus;
 
 use crate::events::Event;
 use crate::utc_time::UtcTime;

@@ -2,7 +2,7 @@
 
 use super::{
     Degradation, DenyStatus, EarlierCounts, Harm, ModeStatus, NamedStatus, NamesStatus, ProgramStatus,
-    ScopeStatus, TrialStatus,
+    ScopeStatus, TrialStatus, UnwatchedStatus,
 };
 use crate::conntrack::Conntrack;
 use crate::events::text::plain;
@@ -64,7 +64,11 @@ pub struct Status {
     pub faults: Vec<FaultStatus>,
     /// Why the limit is less than it could be.
     pub degraded: Vec<DegradedStatus>,
-    /// The daemon's process id.
+    /// Set if no daemon answers: then the numbers are read from the pins, `preset` and `config_hash` are empty, and
+    /// `deny` and `names` are left out. `status` ends with exit code 1.
+    #[serde(default)]
+    pub unwatched: Option<UnwatchedStatus>,
+    /// The daemon's process id; 0 if no daemon answers.
     pub pid: u32,
 }
 
@@ -143,6 +147,9 @@ pub struct Why {
     pub in_all: usize,
     /// The oldest attempts.
     pub attempts: Vec<AttemptStatus>,
+    /// Set if no daemon answers: then the attempts are read from the pins. `why` ends with exit code 1.
+    #[serde(default)]
+    pub unwatched: Option<UnwatchedStatus>,
 }
 
 /// Where a live attempt is.

@@ -4,8 +4,7 @@ use crate::config::Rule;
 use crate::control::scope_status::ACCOUNTS_LISTED;
 use crate::control::{AccountName, ScopeKind, ScopeStatus, TrustStatus, Whose};
 use crate::daemon::enforcement::{Enforcement, HOST};
-use crate::daemon::means::Means;
-use crate::events::Reason;
+use crate::events::{Identity, Reason};
 use crate::utc_time::UtcTime;
 use halfopen_bpf::{
     Account, AccountId, AccountOf, Attempt, KernelError, Program, ProgramCount, ScopeId, Trust, monotonic,
@@ -26,7 +25,7 @@ pub(in crate::daemon) struct RuleScope {
 
 /// A scope or account that an attempt can be charged to.
 #[derive(Debug)]
-pub(in crate::daemon) struct Charged {
+pub(crate) struct Charged {
     pub status: ScopeStatus,
     pub limits: Limits,
     pub trust: Trust,
@@ -119,7 +118,8 @@ impl Enforcement {
         let programs = self.limiter.programs()?;
         let charged = accounts.iter().filter_map(|account| {
             let scope = scopes.iter().find(|scope| scope.id == account.id.scope)?;
-            let name = name_of(&mut self.means, account, &scope.name, &programs);
+            let identify = |program: &Program| self.means.identify(program);
+            let name = name_of(identify, account, &scope.name, &programs);
             let new = ScopeStatus::new(&name, ScopeKind::Account, &scope.limits, &account.ledger);
             let status = ScopeStatus { trust: trust_status(&account.trust, &scope.limits), ..new };
             Some((account.id, Charged { status, limits: scope.limits, trust: account.trust }))
@@ -154,7 +154,7 @@ impl Enforcement {
 }
 
 /// Puts suspects first, then accounts with waiters, with stopped UDP, and with the latest waiter.
-pub(in crate::daemon) fn rank(accounts: &mut [Account]) {
+pub(crate) fn rank(accounts: &mut [Account]) {
     accounts.sort_by_key(|account| {
         let Account { trust, ledger, .. } = account;
         let stopped = ledger.datagrams.stopped + ledger.datagrams.would_have_been_stopped;
@@ -163,14 +163,13 @@ pub(in crate::daemon) fn rank(accounts: &mut [Account]) {
     });
 }
 
-pub(in crate::daemon) fn name_of(
-    means: &mut Means,
+pub(crate) fn name_of(
+    mut identify: impl FnMut(&Program) -> Identity,
     account: &Account,
     scope: &str,
     programs: &[ProgramCount],
 ) -> String {
-    let mut identify =
-        |uid, cgroup_id| means.identify(&Program { pid: 0, uid, comm: String::new(), cgroup_id });
+    let mut identify = |uid, cgroup_id| identify(&Program { pid: 0, uid, comm: String::new(), cgroup_id });
     let whose = account.id.of().map(|whose| match whose {
         AccountOf::Cgroup(id) => {
             identify(0, account.cgroup).cgroup.map_or(Whose::Cgroup(id), Whose::CgroupAt)
@@ -185,7 +184,7 @@ pub(in crate::daemon) fn name_of(
     AccountName { scope: scope.to_owned(), whose }.to_string()
 }
 
-fn trust_status(trust: &Trust, limits: &Limits) -> TrustStatus {
+pub(crate) fn trust_status(trust: &Trust, limits: &Limits) -> TrustStatus {
     let Some(first) = &limits.first_contact else { return TrustStatus::default() };
     let blocked_until = match (first.on_suspect, trust.suspect_since) {
         (OnSuspect::Block(time), Some(since)) => Some(since + time).filter(|until| *until > monotonic()),
@@ -202,7 +201,7 @@ fn trust_status(trust: &Trust, limits: &Limits) -> TrustStatus {
 }
 
 /// Converts a time of the kernel part's clock to one of the calendar.
-pub(in crate::daemon) fn on_the_wall(time: Duration) -> UtcTime {
+pub(crate) fn on_the_wall(time: Duration) -> UtcTime {
     let now = monotonic();
     match time.checked_sub(now) {
         Some(ahead) => UtcTime::ahead(ahead),

@@ -25,7 +25,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// The host scope's name.
-pub(super) const HOST: &str = "host";
+pub(crate) const HOST: &str = "host";
 
 /// A scope that `exec` made.
 #[derive(Debug)]

@@ -1,18 +1,20 @@
 //! `halfopen run`: owns the limiter, from the lock to the last attempt let go. A single thread: the limiter stays on
 //! the thread that made it, and nothing here waits for a client.
 
-mod accounts;
+pub(crate) mod accounts;
 mod alarm;
 mod announcer;
-mod enforcement;
+pub(crate) mod enforcement;
 mod failed;
+mod failed_start;
 mod fault_log;
 mod means;
 mod notify;
 mod reconcile;
-mod requests;
+pub(crate) mod requests;
 mod resolvers;
 mod server;
+mod signals;
 mod upkeep;
 mod user_search;
 mod wakeups;
@@ -20,6 +22,7 @@ mod wakeups;
 use crate::config::general::MODE;
 use crate::config::limits::{DRAIN, HALF_OPEN};
 use crate::config::{Sources, save};
+use crate::control::{Degradation, DegradedStatus};
 use crate::events::SystemLog;
 use crate::exit::explained;
 use crate::kept_counts::KeptCounts;
@@ -34,13 +37,15 @@ use alarm::Alarm;
 use announcer::Announcer;
 use anyhow::{Context, Result};
 use enforcement::{EXEC_PARENT, Enforcement};
-use halfopen_bpf::{CgroupDir, Keep, KernelError, Limiter, monotonic};
+use failed_start::FailedStarts;
+use halfopen_bpf::{CgroupDir, Keep, KernelError, Limiter, NamespaceKind, is_first, monotonic};
 use means::{LookUps, Means};
 use notify::Watchdog;
 use reconcile::ReconcileTimes;
 use requests::answer;
 use rustix::fs::Mode;
 use rustix::process::umask;
+use signals::Signals;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -48,7 +53,7 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tokio::net::UnixListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
@@ -73,20 +78,45 @@ enum Ending {
 /// # Errors
 /// If the configuration is wrong, another daemon runs, or the kernel lacks something. Nothing is left behind then.
 pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
-    let resolved = finding_users_here(|| sources.load())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // From the first moment on: whoever ends the daemon while it loads gets a clean end as soon as it has loaded.
+    let mut signals = {
+        let _inside = runtime.enter();
+        Signals::listen()?
+    };
     let directory = RuntimeDir::of_this_host();
-    let lock = Lock::take(&directory)?;
+    let pins = std::path::absolute(pins_of_this_host())?;
+    let mut failed_starts = FailedStarts::so_far(&directory);
+    if !runtime.block_on(failed_starts.wait(&sources, &mut signals)) {
+        return Ok(());
+    }
+    let ended = limit(&runtime, sources, cgroup, &directory, &pins, signals, &mut failed_starts);
+    if let Err(e) = &ended {
+        failed_starts.note(e, &pins);
+    }
+    ended
+}
+
+/// Loads the limit, and serves until something ends it.
+fn limit(
+    runtime: &Runtime,
+    sources: Sources,
+    cgroup: Option<&Path>,
+    directory: &RuntimeDir,
+    pins: &Path,
+    signals: Signals,
+    failed_starts: &mut FailedStarts,
+) -> Result<()> {
+    let resolved = finding_users_here(|| sources.load())?;
+    let lock = Lock::take(directory)?;
     let cgroup = cgroup.map_or_else(CgroupDir::root, CgroupDir::open)?;
     let exec_parent = cgroup.path().join(EXEC_PARENT);
-    let pins = std::path::absolute(pins_of_this_host())?;
-    let helper = Reach::new(&pins, &directory, lock.made_directory(), sources.path(), exec_parent)
+    let helper = Reach::new(pins, directory, lock.made_directory(), sources.path(), exec_parent)
         .and_then(|reach| Helper::start(&reach))
         .context("cannot start the privileged helper, the part of the daemon that keeps root")?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let signals = Signals::listen()?;
         let alarm = Alarm::new().context("cannot make the timer for wakeups")?;
-        let keep = Keep { pins, persist: resolved.general().persist };
+        let keep = Keep { pins: pins.to_owned(), persist: resolved.general().persist };
         let limiter = Limiter::start(&cgroup, &resolved.settings(), Some(&keep))?;
         let ready = format!(
             "halfopen: ready: pid {}, limiting {}, config_hash {}, {}",
@@ -96,14 +126,17 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
             in_short(&resolved)
         );
         let local_file = std::path::absolute(save::local_file(sources.path()))?;
-        let socket = bind(&directory)?;
+        let socket = bind(directory)?;
         let state = StateDir::of_this_host();
         let announcer = Announcer::new(SystemLog::default(), &state);
         let counts = KeptCounts::open(&state, limiter.counting_since());
-        let means = Means { helper, cgroup, local_file, lacks: Vec::new(), look_ups: LookUps::default() };
+        let means = Means { helper, cgroup, local_file, lacks: own_namespaces(), look_ups: LookUps::default() };
         let mut enforcement = Enforcement::new(limiter, sources, resolved, announcer, counts, means);
+        // From here on this process may not write there.
+        failed_starts.over();
         enforcement.is_sandboxed(enter(&Needs::of_daemon())?);
         enforcement.follow_resolvers().context("cannot set the resolvers whose answers are read")?;
+        failed_starts.begun();
         let served = serve(&mut enforcement, socket, signals, &ready, alarm).await;
         notify::tell("STOPPING=1");
         enforcement.keep_counts();
@@ -111,12 +144,12 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
             output::error_line(&format!(
                 "halfopen: handed over: the limit pinned in {} stays in force until the next daemon takes it over, or \
                  until `halfopen off`",
-                keep.pins.display()
+                pins.display()
             ));
             return tidy_up(enforcement.into_helper(), lock, Leave::Limit);
         }
         if matches!(served, Ok(Ending::PinsRemoved)) {
-            tracing::warn!("somebody removed {}: the limit has ended", keep.pins.display());
+            tracing::warn!("somebody removed {}: the limit has ended", pins.display());
         }
         let pinned = enforcement.is_pinned();
         let (stopped, helper) = enforcement.finish();
@@ -137,6 +170,16 @@ pub fn run(sources: Sources, cgroup: Option<&Path>) -> Result<()> {
     })
 }
 
+/// What this process cannot see of the host, and the log.
+fn own_namespaces() -> Vec<Degradation> {
+    if is_first(NamespaceKind::Pid) {
+        return Vec::new();
+    }
+    let found = DegradedStatus::from(Degradation::OwnPidNamespace);
+    tracing::warn!("{}", found.explanation);
+    vec![found.reason]
+}
+
 /// Makes the privileged helper remove what the daemon may not remove itself, and releases the lock.
 fn tidy_up(mut helper: Helper, lock: Lock, leave: Leave) -> Result<()> {
     helper
@@ -149,24 +192,6 @@ fn tidy_up(mut helper: Helper, lock: Lock, leave: Leave) -> Result<()> {
 fn in_short(resolved: &crate::config::Resolved) -> String {
     let shown = |key| resolved.shown_of_host(key).0;
     format!("mode {}, half_open {}, drain {}", shown(MODE), shown(HALF_OPEN), shown(DRAIN))
-}
-
-struct Signals {
-    hangup: Signal,
-    interrupt: Signal,
-    terminate: Signal,
-    hand_over: Signal,
-}
-
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        Ok(Self {
-            hangup: signal(SignalKind::hangup())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hand_over: signal(SignalKind::user_defined2())?,
-        })
-    }
 }
 
 async fn serve(

@@ -47,11 +47,12 @@ pub enum Lane {
 }
 
 /// The test programs of the long lane.
-const LONG: [&str; 20] = [
+const LONG: [&str; 21] = [
     "accounts",
     "attacks",
     "budget",
     "conntrack",
+    "containers",
     "documents",
     "faults",
     "live_changes_let_go",

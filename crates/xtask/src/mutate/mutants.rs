@@ -52,8 +52,12 @@ const BETWEEN: [(&str, &str); 21] = [
     ("&=", "|="),
 ];
 
-/// With these begins a declaration, or a statement that is no call and no assignment.
-const NO_EFFECT: [&str; 22] = [
+/// With these begins a declaration, or a statement that is no call and no assignment, or one that only keeps the verifier
+/// or the compiler from knowing something.
+const NO_EFFECT: [&str; 25] = [
+    "HIDE",
+    "FORGET",
+    "READ_AGAIN",
     "struct",
     "enum",
     "union",
@@ -88,7 +92,7 @@ pub fn of_header(file: &str, source: &str) -> Vec<Mutant> {
             changes.extend(number(&tokens[at]));
         } else if !in_assembly(&tokens[..=at]) {
             changes.extend(number(&tokens[at]));
-            changes.extend(operator(before, &tokens[at]));
+            changes.extend(operator(before, &tokens[at]).filter(|_| !negates_bit(&tokens, at)));
             changes.extend(returned(source, after));
             let begins = before.is_some_and(|before| ends_statement(before, &tokens[..at]));
             changes.extend(begins.then(|| removed(after)).flatten());
@@ -120,6 +124,9 @@ fn replaced<'a>(token: &Token<'a>, by: impl Into<String>) -> (Token<'a>, Change)
     (token.clone(), Change { from: token.at, to: token.at + token.text.len(), by: by.into() })
 }
 
+/// From here on a number becomes an eighth more: a nanosecond more is no fault.
+const LARGE: u64 = 1_000_000;
+
 /// A number becomes one more.
 fn number<'a>(token: &Token<'a>) -> Found<'a> {
     let digits = token.text.trim_end_matches(['u', 'U', 'l', 'L']);
@@ -129,6 +136,7 @@ fn number<'a>(token: &Token<'a>) -> Found<'a> {
         None => digits.parse(),
     };
     let more = value.ok().filter(|_| token.kind == Kind::Number)?.checked_add(1)?;
+    let more = if more > LARGE { more.checked_add(more / 8)? } else { more };
     Some(replaced(token, format!("{more}{suffix}")))
 }
 
@@ -148,6 +156,23 @@ fn operator<'a>(before: Option<&Token<'a>>, token: &Token<'a>) -> Found<'a> {
             Some(replaced(token, *by))
         }
     }
+}
+
+/// Whether this is the sign of `(1 - bit)` beside `&`: of `(1 + bit)` the lowest bit, which alone counts there, is the same.
+fn negates_bit(tokens: &[Token<'_>], at: usize) -> bool {
+    let text = |at: usize| tokens.get(at).map_or("", |token| token.text);
+    let Some(open) =
+        at.checked_sub(2).filter(|open| [text(*open), text(at - 1), text(at)] == ["(", "1", "-"])
+    else {
+        return false;
+    };
+    let mut depth = 0;
+    let close = (open..tokens.len()).find(|at| {
+        depth += i32::from(text(*at) == "(") - i32::from(text(*at) == ")");
+        depth == 0
+    });
+    open.checked_sub(1).is_some_and(|before| text(before) == "&")
+        || close.is_some_and(|close| text(close + 1) == "&")
 }
 
 /// What is returned becomes zero, and its own negation.
@@ -233,6 +258,19 @@ mod tests {
             changes("if (a < 3) a++;"),
             ["if (a < 3) ;", "if (a < 3) a--;", "if (a < 4) a++;", "if (a <= 3) a++;"]
         );
+    }
+
+    #[test]
+    fn a_large_number_is_an_eighth_more() {
+        assert_eq!(changes("h(999999);"), [";", "h(1000000);"]);
+        assert_eq!(changes("h(8000000);"), [";", "h(9000001);"]);
+    }
+
+    #[test]
+    fn the_sign_that_negates_a_bit_stays() {
+        assert_eq!(changes("h(a & (1 - b(a)));"), [";", "h(a & (2 - b(a)));", "h(a | (1 - b(a)));"]);
+        assert_eq!(changes("h((1 - a) & a);"), [";", "h((1 - a) | a);", "h((2 - a) & a);"]);
+        assert_eq!(changes("h(a | (1 - a));").len(), 4);
     }
 
     #[test]

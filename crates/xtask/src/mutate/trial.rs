@@ -1,7 +1,7 @@
 //! Whether the policy's tests notice a change.
 
 use super::coverage::Coverage;
-use super::library::{Compiled, Library};
+use super::library::Library;
 use super::mutants::Mutant;
 use crate::lanes::{Test, programs};
 use anyhow::{Context, Result, ensure};
@@ -49,6 +49,7 @@ pub struct Trial {
     seed: u64,
     /// The quickest first.
     programs: Vec<Program>,
+    /// Its optimized code.
     original: Vec<u8>,
 }
 
@@ -61,7 +62,7 @@ impl Trial {
         let work = PathBuf::from("target/mutants").join(std::process::id().to_string());
         let mut trial = Self { work, seed, programs: Vec::new(), original: Vec::new() };
         let library = trial.library(0)?;
-        trial.original = library.code()?;
+        trial.original = library.optimized()?;
         let counting = Library::that_counts(trial.work.join("counting"))?;
         for test in found {
             let ran = trial.run(&counting, &test, 10 * LEAST_LIMIT)?;
@@ -87,10 +88,8 @@ impl Trial {
 
     /// Runs the programs until one fails.
     pub fn of(&self, library: &Library, mutant: &Mutant) -> Result<Outcome> {
-        match library.change(mutant, &self.original)? {
-            Compiled::Fails => return Ok(Outcome::NotCompiled),
-            Compiled::Same => return Ok(Outcome::SameCode),
-            Compiled::Differs => {}
+        if !library.change(mutant)? {
+            return Ok(Outcome::NotCompiled);
         }
         let mut is_run = false;
         let may_notice = self.programs.iter().filter(|program| program.covers.may_notice(mutant));
@@ -103,6 +102,9 @@ impl Trial {
             if !ran.succeeded() {
                 return Ok(Outcome::Killed(test.program.clone()));
             }
+        }
+        if library.is_same(mutant, &self.original)? {
+            return Ok(Outcome::SameCode);
         }
         Ok(if is_run { Outcome::Survived } else { Outcome::NotRun })
     }

@@ -5,7 +5,7 @@ mod release;
 mod status;
 mod trial;
 mod values;
-mod why;
+pub(crate) mod why;
 
 use crate::control::{Answer, Request};
 use crate::daemon::enforcement::Enforcement;

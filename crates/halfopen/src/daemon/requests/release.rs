@@ -6,7 +6,7 @@ use crate::daemon::accounts::{name_of, rank};
 use crate::daemon::enforcement::{Enforcement, HOST};
 use crate::exit::WrongUse;
 use anyhow::Result;
-use halfopen_bpf::{Account, AccountOf, ScopeId};
+use halfopen_bpf::{Account, AccountOf, Program, ScopeId};
 
 impl Enforcement {
     /// Clears suspects: all of them, those of one scope, or one account by its number.
@@ -63,7 +63,8 @@ impl Enforcement {
         for account in accounts.iter().take(ACCOUNTS_LISTED) {
             let scope = scopes.iter().find(|(id, _)| *id == account.id.scope);
             let scope = scope.map_or("", |(_, name)| name);
-            released.push(name_of(&mut self.means, account, scope, &programs));
+            let identify = |program: &Program| self.means.identify(program);
+            released.push(name_of(identify, account, scope, &programs));
         }
         for name in &released {
             tracing::info!("{name} is released: it is no longer a suspect");

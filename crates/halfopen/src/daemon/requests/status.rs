@@ -56,6 +56,7 @@ impl Enforcement {
             conntrack: self.conntrack.now(),
             faults: faults.iter().map(FaultStatus::from).collect(),
             degraded: self.degraded(),
+            unwatched: None,
             pid: std::process::id(),
         })
     }

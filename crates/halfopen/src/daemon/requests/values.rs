@@ -110,6 +110,17 @@ impl Enforcement {
             Some(_) => self.resolved.shown(name).map_or("not set".into(), |(was, _)| was),
         };
         let changed = self.resolved.with(said.clone(), Origin::Live)?;
+        if let Some(when) = name.key.takes_effect
+            && !save
+            && !name.is(PERSIST)
+            && was != said.show()
+        {
+            return Err(WrongUse(format!(
+                "{name} takes effect only {when}: run `halfopen set --save {name} {}` first",
+                said.show()
+            ))
+            .into());
+        }
         // Setting a mode is a decision: it ends a trial.
         let settings = if said.is(MODE) { changed.settings() } else { self.settings_on_trial(&changed) };
         let rules = self.rule_scopes();
@@ -148,10 +159,14 @@ impl Enforcement {
             },
             Err(e) => Some(format!("the value is saved, but a reload would fail: {}", explained(&e))),
         };
-        let in_vain = name.is(PERSIST) && self.resolved.general().persist != self.limiter.is_pinned();
-        let kept_to =
-            || "persist takes effect only when the daemon starts: restart it to apply the change".to_owned();
-        let note = if in_vain { Some(kept_to()) } else { note };
+        let is_in_force = name.is(PERSIST) && self.resolved.general().persist == self.limiter.is_pinned();
+        let later = name.key.takes_effect.filter(|_| !is_in_force);
+        let note = note.or_else(|| {
+            later.map(|when| {
+                let restart = if name.is(PERSIST) { ": restart it to apply the change" } else { "" };
+                format!("{name} takes effect only {when}{restart}")
+            })
+        });
         Ok(Answer::Saved { note })
     }
 

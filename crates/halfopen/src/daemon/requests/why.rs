@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 /// How many attempts `why` lists.
-const LISTED: usize = 1_000;
+pub(crate) const LISTED: usize = 1_000;
 
 impl Enforcement {
     /// The attempts of a program or to a destination, and what they wait for.
@@ -19,11 +19,7 @@ impl Enforcement {
     /// If the walk fails.
     pub fn why(&mut self, subject: Subject) -> Result<Why> {
         let mut found: Vec<Attempt> = self.limiter.attempts()?;
-        found.retain(|attempt| match subject {
-            Subject::Pid(pid) => attempt.program.pid == pid,
-            Subject::Address(address) => attempt.destination.ip() == address,
-            Subject::Destination(destination) => attempt.destination == destination,
-        });
+        found.retain(|attempt| concerns(attempt, subject));
         found.sort_by_key(|attempt| std::cmp::Reverse(attempt.age));
         let in_all = found.len();
         found.truncate(LISTED);
@@ -32,7 +28,7 @@ impl Enforcement {
         let attempts = found.iter().map(|attempt| explained(attempt, &charged)).collect();
         let address = address_of(subject);
         let named = address.map(|address| self.named(address)).transpose()?.flatten();
-        Ok(Why { host, note: self.note_on(subject), named, in_all, attempts })
+        Ok(Why { host, note: self.note_on(subject), named, in_all, attempts, unwatched: None })
     }
 
     fn note_on(&self, subject: Subject) -> Option<String> {
@@ -56,6 +52,15 @@ impl Enforcement {
     }
 }
 
+/// Whether `subject` stands for this attempt.
+pub(crate) fn concerns(attempt: &Attempt, subject: Subject) -> bool {
+    match subject {
+        Subject::Pid(pid) => attempt.program.pid == pid,
+        Subject::Address(address) => attempt.destination.ip() == address,
+        Subject::Destination(destination) => attempt.destination == destination,
+    }
+}
+
 fn address_of(subject: Subject) -> Option<IpAddr> {
     match subject {
         Subject::Pid(_) => None,
@@ -64,7 +69,7 @@ fn address_of(subject: Subject) -> Option<IpAddr> {
     }
 }
 
-fn explained(attempt: &Attempt, charged: &HashMap<AccountId, Charged>) -> AttemptStatus {
+pub(crate) fn explained(attempt: &Attempt, charged: &HashMap<AccountId, Charged>) -> AttemptStatus {
     let own = attempt.own.and_then(|own| charged.get(&own));
     let waits_for =
         (attempt.state == AttemptState::Queued).then(|| match charged.get(&held_back_by(attempt)) {

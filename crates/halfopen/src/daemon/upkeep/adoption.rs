@@ -1,6 +1,6 @@
 //! Takes over what an earlier daemon left: keeps its scopes, and logs what happened while no daemon watched.
 
-use crate::config::{Table, limits, tables};
+use crate::config::{Table, Words, limits, tables};
 use crate::daemon::enforcement::{Enforcement, ExecScope};
 use halfopen_bpf::{Adopted, monotonic, path_of_id};
 use std::fs::File;
@@ -20,6 +20,10 @@ impl Enforcement {
         }
         if let Some(until) = adopted.enforce_until {
             self.take_over_trial(until);
+        }
+        let mode = self.mode_now();
+        if mode != adopted.mode {
+            tracing::warn!("mode = {} (was {})", mode.word(), adopted.mode.word());
         }
         let now = self.host_limits();
         for key in tables::keys(Table::Host) {
