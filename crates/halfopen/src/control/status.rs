@@ -65,7 +65,7 @@ pub struct Status {
     /// Why the limit is less than it could be.
     pub degraded: Vec<DegradedStatus>,
     /// Set if no daemon answers: then the numbers are read from the pins, `preset` and `config_hash` are empty, and
-    /// `deny` and `names` are left out. `status` ends with exit code 1.
+    /// `deny`, `gates` and `names` are left out. `status` ends with exit code 1.
     #[serde(default)]
     pub unwatched: Option<UnwatchedStatus>,
     /// The daemon's process id; 0 if no daemon answers.
