@@ -29,6 +29,26 @@ fn a_slot_is_given_back_however_many_come_first() {
     assert_eq!(accounting.slots(), [0, 0], "kept until it expires");
 }
 
+/// Others have changed the word at each of its tries: it takes its slot with the lock held.
+#[test]
+fn who_never_comes_first_takes_the_lock() {
+    let accounting = Shared::new(&limits(None), &limits(None));
+    let _first = accounting.begin(&origin(1), BEGAN_NS).unwrap();
+    Shared::others_come_first(8);
+    let _second = accounting.begin(&origin(1), BEGAN_NS).unwrap();
+    assert_eq!((accounting.slots(), accounting.out()), ([2, 2 + 8], [2, 2]));
+}
+
+/// Others take the last two slots after it has seen them free.
+#[test]
+fn who_comes_last_finds_the_limit() {
+    let accounting = Shared::new(&limits(None), &limits(Some(LIMIT)));
+    let _out = [(); 2].map(|()| accounting.begin(&origin(1), BEGAN_NS).unwrap());
+    Shared::others_come_first(2);
+    assert!(accounting.begin(&origin(1), BEGAN_NS).is_none());
+    assert_eq!((accounting.slots(), accounting.out()), ([2, u64::from(LIMIT)], [2, 2]));
+}
+
 /// An account of which some are out is not collected.
 #[test]
 fn whoever_takes_a_slot_is_counted_before() {

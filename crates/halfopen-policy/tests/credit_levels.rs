@@ -40,7 +40,9 @@ fn hold(accounting: &mut Accounting, now: u64, origin: Origin) -> AttemptId {
 
 fn all_end(accounting: &mut Accounting, now: u64, number: u32, ending: Ending) {
     let out: Vec<_> = (0..number).map(|_| go(accounting, now, stranger(0))).collect();
-    out.into_iter().for_each(|id| accounting.end(now, id, ending, 0));
+    for id in out {
+        accounting.end(now, id, ending, 0);
+    }
 }
 
 fn credit(accounting: &Accounting, now: u64, bucket: CreditBucket) -> u32 {
@@ -111,7 +113,7 @@ fn all_that_was_spent_comes_back_in_time() {
 fn twelve_silences_double_the_time_after_which_credit_comes_back() {
     let of_test = every(Duration::from_millis(500));
     let without = FirstContact { answers_of_a_scan: None, ..of_test };
-    let slow = every(Duration::from_secs(600));
+    let slow = every(Duration::from_mins(10));
     let cases = [
         (of_test, 0, 500 * MS),
         (of_test, 1, 541_666_656),
@@ -208,7 +210,7 @@ fn each_kind_of_contact_spends_from_its_own_bucket() {
 
 #[test]
 fn who_has_no_credit_on_a_port_waits_though_there_is_some_on_others() {
-    let mut accounting = asking(FirstContact { credit: 3, ..every(Duration::from_secs(600)) });
+    let mut accounting = asking(FirstContact { credit: 3, ..every(Duration::from_mins(10)) });
     let [port, other] = [443, 445].map(stranger);
     let _two = [(); 2].map(|()| go(&mut accounting, START, port));
     let answered = go(&mut accounting, START, other);
@@ -222,7 +224,7 @@ fn who_has_no_credit_on_a_port_waits_though_there_is_some_on_others() {
 
 #[test]
 fn who_has_credit_on_a_port_waits_where_there_is_none_for_all() {
-    let mut accounting = asking(FirstContact { credit: 3, ..every(Duration::from_secs(600)) });
+    let mut accounting = asking(FirstContact { credit: 3, ..every(Duration::from_mins(10)) });
     for port in [443, 445, 22] {
         go(&mut accounting, START, stranger(port));
     }
@@ -406,5 +408,20 @@ fn who_leaves_in_between_moves_no_mark_and_who_leaves_at_an_end_does() {
         now += SECOND;
         assert_eq!(accounting.recheck(now, at(8)), Verdict::Hold, "{order:?}");
         assert_eq!(accounting.recheck(now, at(7)), Verdict::Go, "{order:?}");
+    }
+}
+
+#[test]
+fn without_a_test_answers_earn_nothing() {
+    for ending in [Ending::Established, Ending::Neutral, Ending::TimedOut] {
+        let rules = FirstContact { credit: 60, answers_of_a_scan: None, ..every(Duration::from_secs(1)) };
+        let mut accounting = asking(rules);
+        all_end(&mut accounting, START, 40, ending);
+        assert_eq!(credit(&accounting, START, stranger(0).bucket()), 20, "{ending:?}");
+        assert_eq!(
+            accounting.repute(ScopeId::HOST, CreditBucket::Strangers).suspect_since,
+            None,
+            "{ending:?}"
+        );
     }
 }

@@ -26,12 +26,11 @@ fn hold(accounting: &mut Accounting, now: u64) -> AttemptId {
 
 /// How many more go out now.
 fn free(accounting: &mut Accounting, now: u64) -> usize {
-    let begin = |_| accounting.begin(now, Origin::default());
-    let begun: Vec<_> = (0..100).map(begin).collect();
-    for (id, _) in &begun {
+    let attempts: Vec<_> = (0..100).map(|_| accounting.begin(now, Origin::default())).collect();
+    for (id, _) in &attempts {
         accounting.end(now, *id, Ending::Neutral, 0);
     }
-    begun.iter().filter(|(_, verdict)| *verdict == Verdict::Go).count()
+    attempts.iter().filter(|(_, verdict)| *verdict == Verdict::Go).count()
 }
 
 /// The second is closed on a CPU whose clock is behind, in the tick before.

@@ -114,7 +114,9 @@ fn a_walk_finds_nothing_wrong_after_it() {
     let (mut accounting, origin, scopes) = both(2);
     let [one, other, waiting, stays] = [(); 4].map(|()| begin(&mut accounting, origin).0);
     accounting.walk_begins();
-    [one, other, waiting, stays].into_iter().for_each(|id| accounting.walk_sees(id));
+    for id in [one, other, waiting, stays] {
+        accounting.walk_sees(id);
+    }
     accounting.withdraw(SECOND, one, true);
     accounting.withdraw(SECOND, other, false);
     accounting.withdraw(SECOND, waiting, false);

@@ -17,6 +17,8 @@ pub struct Explanation {
     pub within: String,
     /// The line or lines as they are, blanks as one; without them, all of the function.
     pub was: Option<String>,
+    /// The line above, where several lines are the same.
+    after: Option<String>,
     /// What survives; without it, every change of this line.
     becomes: Option<Vec<String>>,
     /// Why no test can notice it.
@@ -44,6 +46,7 @@ impl Explanation {
         self.file == mutant.file
             && self.within == mutant.within
             && self.was.as_ref().is_none_or(|was| *was == mutant.was)
+            && self.after.as_ref().is_none_or(|after| *after == mutant.above)
             && self.becomes.as_ref().is_none_or(|becomes| becomes.contains(&mutant.becomes))
     }
 }

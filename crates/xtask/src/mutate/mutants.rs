@@ -14,7 +14,9 @@ pub struct Mutant {
     pub line: usize,
     /// What is in the file, from the beginning of the first changed line to the end of the last, each blank one.
     pub was: String,
-    /// The same after the change.
+    /// The line above that, each blank one.
+    pub above: String,
+    /// What is in the file after the change.
     pub becomes: String,
     /// The whole header.
     pub source: String,
@@ -113,6 +115,7 @@ fn mutant(file: &str, source: &str, at: &Token<'_>, change: &Change) -> Mutant {
         in_macro: at.in_macro,
         line: source[..change.from].matches('\n').count() + 1,
         was: one_line(source[begins..ends].to_owned()),
+        above: one_line(source[..begins].lines().next_back().unwrap_or_default().to_owned()),
         becomes: one_line(changed(begins, ends)),
         source: changed(0, source.len()),
     }
