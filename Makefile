@@ -6,12 +6,19 @@ BENCH := target/release/halfopen-bench
 LIBP2P_NODE := crates/bench/libp2p-node/Cargo.toml
 FUZZ := crates/fuzz/Cargo.toml
 
-.PHONY: build run test test-long test-kernels test-mutants test-sanitized test-faults fuzz reference bench bench-peers bench-programs lint deb \
+.PHONY: build install uninstall run tour test test-long test-kernels test-mutants test-sanitized test-faults fuzz reference bench bench-peers bench-programs lint deb \
 	test-package
 
 build:
 	tools/packages build
 	$(CARGO) build --release --locked
+	target/release/xtask package-files target/package
+
+# What `make build` has built; PREFIX and DESTDIR say where to. Neither starts nor enables anything. Builds nothing, so that
+# root needs no Rust.
+PREFIX ?= /usr/local
+install uninstall:
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' tools/install $@
 
 # Limits this host, in the foreground; Ctrl-C lets everything go.
 run: build
@@ -19,6 +26,14 @@ run: build
 		echo "halfopen loads programs into the kernel and attaches them to all of this host's processes:" >&2; \
 		echo "that needs root. Run: sudo $(HALFOPEN) run" >&2; exit 3; fi
 	$(HALFOPEN) run
+
+# A scan, limited, in a network of its own without a route out. This host is not limited.
+tour: build
+	tools/packages test
+	@if [ "$$(id -u)" != 0 ]; then \
+		echo "The tour makes network namespaces and loads programs into the kernel: that needs root." >&2; \
+		echo "Run: sudo $(CURDIR)/target/release/xtask tour" >&2; exit 3; fi
+	target/release/xtask tour
 
 # Tests that cannot run here are listed with their reasons; with REQUIRE_PRIVILEGED=1 they fail. Two lanes: all that
 # decides and one of each kind on the running kernel, and the rest. One of them by name: target/debug/xtask test all NAME

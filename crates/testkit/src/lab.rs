@@ -33,6 +33,7 @@ pub struct Lab {
 #[must_use]
 pub struct LabBuilder {
     seed: Option<u64>,
+    is_quiet: bool,
     wan: Option<Wan>,
     echo: bool,
     every_port: bool,
@@ -43,6 +44,12 @@ impl LabBuilder {
     /// Draws and loses by this seed. Without it the seed is that of the environment's `LAB_SEED`, else random.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
+        self
+    }
+
+    /// Says nothing of its seed: for a lab where nothing is drawn.
+    pub fn quiet(mut self) -> Self {
+        self.is_quiet = true;
         self
     }
 
@@ -77,7 +84,9 @@ impl LabBuilder {
     pub fn build(self) -> Result<Lab, LabError> {
         sweep();
         let seed = self.seed.or_else(seed_of_environment).unwrap_or_else(rand::random);
-        eprintln!("lab: LAB_SEED={seed}");
+        if !self.is_quiet {
+            eprintln!("lab: LAB_SEED={seed}");
+        }
         let tag = Tag::fresh();
         let world = Namespace::create(tag, "world")?;
         let client = Namespace::create(tag, "client")?;
@@ -121,7 +130,7 @@ impl Lab {
 
     /// A lab of another kind.
     pub fn builder() -> LabBuilder {
-        LabBuilder { seed: None, wan: None, echo: false, every_port: false, slow_drops: 1 }
+        LabBuilder { seed: None, is_quiet: false, wan: None, echo: false, every_port: false, slow_drops: 1 }
     }
 
     /// The seed of its draws and losses.

@@ -2,20 +2,24 @@
 //! the program.
 
 mod completions;
+mod documents;
 mod event_pages;
 mod first_config;
+#[cfg(test)]
+mod installation;
 mod manual;
 
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Writes manual, completions and first configuration into `directory`.
+/// Writes manual, completions, documents and first configuration into `directory`.
 pub fn write_files(directory: &Path) -> Result<()> {
     let manual = made(directory, "man")?;
     manual::write(&manual)?;
     event_pages::write(&manual)?;
     completions::write(&made(directory, "completions")?)?;
+    documents::write(&made(directory, "doc")?)?;
     put(&directory.join(first_config::NAME), &first_config::text()?)
 }
 
