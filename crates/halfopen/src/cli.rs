@@ -149,10 +149,15 @@ pub enum Command {
         all: bool,
     },
     /// Say what attempts of a program or to an address are waiting for
-    #[command(after_help = "Example: halfopen why 4242\n         halfopen why 192.0.2.7")]
+    ///
+    /// One line stands for all attempts that differ in nothing but their destination; `--json` has each of them.
+    #[command(
+        after_help = "Example: halfopen why nmap\n         halfopen why 4242\n         halfopen why 192.0.2.7\n         \
+        halfopen why 'adaptive[/system.slice/foo.service]'"
+    )]
     Why {
-        /// A process ID, an address, or an address with a port
-        #[arg(value_name = "PID|ADDR", value_parser = subject)]
+        /// A process ID, an address with or without a port, or the name of a program, service or account
+        #[arg(value_name = "NAME|PID|ADDR", value_parser = subject)]
         subject: crate::control::Subject,
         /// Print JSON
         #[arg(long)]
@@ -296,9 +301,13 @@ fn subject(text: &str) -> Result<crate::control::Subject, WrongUse> {
     let pid = text.parse().ok().map(Subject::Pid);
     let address = || text.parse().ok().map(Subject::Address);
     let destination = || text.parse().ok().map(Subject::Destination);
-    pid.or_else(address).or_else(destination).ok_or_else(|| {
+    // What looks like a number or an address and is none is a mistake, and no name.
+    let is_name = text.contains(|c: char| !c.is_ascii_digit() && !"[].:/".contains(c));
+    let name = || is_name.then(|| Subject::Name(text.to_owned()));
+    pid.or_else(address).or_else(destination).or_else(name).ok_or_else(|| {
         WrongUse(
-            "expected a process ID, an address such as 192.0.2.7, or an address with a port such as [2001:db8::1]:80"
+            "expected the name of a program, service or account, a process ID, an address such as 192.0.2.7, or an \
+             address with a port such as [2001:db8::1]:80"
                 .into(),
         )
     })
@@ -350,6 +359,9 @@ mod tests {
         assert_eq!(subject("7").unwrap(), Subject::Pid(7));
         assert_eq!(subject("::1").unwrap(), Subject::Address("::1".parse().unwrap()));
         assert_eq!(subject("10.0.0.1:80").unwrap(), Subject::Destination("10.0.0.1:80".parse().unwrap()));
-        assert!(subject("localhost").is_err());
+        assert_eq!(subject("nmap").unwrap(), Subject::Name("nmap".into()));
+        for mistaken in ["", "192.0.2", "192.0.2.1:", "[]:80", "99999999999", "10.0.0.0/8"] {
+            assert!(subject(mistaken).is_err(), "{mistaken}");
+        }
     }
 }

@@ -111,8 +111,9 @@ fn all_commands_work_while_it_has_nothing_left() {
     let dead = dead(&lab);
     let dialer = dial(&lab, &dead);
     await_the_rest_held(&limiter);
-    let why = ask_well(&limiter, &["why", &dialer.pid().to_string()]);
-    assert_eq!(why.lines().count(), DIALLED as usize, "{why}");
+    let why: Value =
+        serde_json::from_str(&ask_well(&limiter, &["why", "--json", &dialer.pid().to_string()])).unwrap();
+    assert_eq!(why["in_all"], DIALLED, "{why}");
     let accused = accused(&limiter);
     let exe = fs::read_link(format!("/proc/{}/exe", dialer.pid())).unwrap();
     let cgroup = format!("/{}", lab.cgroup().path().file_name().unwrap().to_str().unwrap());

@@ -1,5 +1,6 @@
 //! What each subcommand does on the client's side.
 
+mod alike;
 mod columns;
 mod doctor;
 mod doctor_check;
@@ -54,7 +55,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Exec(exec) => return exec::exec(&exec),
         Command::Release { account, .. } => release::release(account)?,
         Command::Preset { name } => preset::preset(name)?,
-        Command::Why { subject, json } => return show::why(subject, json),
+        Command::Why { subject, json } => return show::why(&subject, json),
         Command::Check { config } => {
             let sources = Sources::new(config, &[])?;
             let resolved = finding_users_here(|| sources.load())?;

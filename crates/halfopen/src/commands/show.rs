@@ -3,7 +3,7 @@
 use super::columns::fitted;
 use super::unanswered::{asked, code, code_beside, or_unwatched};
 use super::unwatched::Unwatched;
-use super::{ask, program_table};
+use super::{alike, ask, program_table};
 use crate::config::name::is_of_exec;
 use crate::config::{ConfigError, RuleName, Wrong, read_name, read_said, save};
 use crate::control::{
@@ -243,8 +243,8 @@ fn prepare(name: &str, value: &str) -> Result<(save::Prepared, PathBuf)> {
     Ok((save::prepare(&path, &said)?, path))
 }
 
-pub fn why(subject: Subject, json: bool) -> Result<u8> {
-    let asked = ask(&Request::Why(subject)).and_then(|answer| match answer {
+pub fn why(subject: &Subject, json: bool) -> Result<u8> {
+    let asked = ask(&Request::Why(subject.clone())).and_then(|answer| match answer {
         (_, Answer::Why(why)) => Ok(*why),
         (client, other) => Err(client.unexpected(&other).into()),
     });
@@ -268,9 +268,16 @@ pub fn why(subject: Subject, json: bool) -> Result<u8> {
     }
     if why.attempts.is_empty() {
         output::line("no such attempt is waiting or unanswered now")?;
+        if let Subject::Name(name) = subject {
+            let searched = match unwatched {
+                None => "programs, cgroups and accounts were",
+                Some(_) => "without a daemon, only the names of programs were",
+            };
+            output::line(&format!("({searched} searched for {}: `halfopen status` shows names)", plain(name)))?;
+        }
     }
-    for attempt in &why.attempts {
-        output::line(&attempt.to_string())?;
+    for line in alike::lines(&why.attempts) {
+        output::line(&line)?;
     }
     if why.in_all > why.attempts.len() {
         output::line(&format!("and {} more that began later", why.in_all - why.attempts.len()))?;

@@ -95,7 +95,7 @@ impl Unwatched {
     }
 
     /// The attempts of a program or to a destination, and what they wait for.
-    pub fn why(&mut self, subject: Subject) -> Result<Why> {
+    pub fn why(&mut self, subject: &Subject) -> Result<Why> {
         let mut found = self.limit.attempts()?;
         found.retain(|attempt| concerns(attempt, subject));
         found.sort_by_key(|attempt| Reverse(attempt.age));

@@ -93,7 +93,7 @@ pub enum Request {
 }
 
 /// Whose attempts are asked about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Subject {
     /// The attempts of a process.
@@ -102,6 +102,8 @@ pub enum Subject {
     Address(IpAddr),
     /// The attempts to an address and port.
     Destination(SocketAddr),
+    /// The attempts of programs, of a cgroup, or of an account of this name, as `status` shows it.
+    Name(String),
 }
 
 /// What the daemon answers.
@@ -215,6 +217,7 @@ mod tests {
             Request::Release { whom: Some(("torrent".into(), Some(Whose::Process(7, "a".into())))) },
             Request::Why(Subject::Pid(7)),
             Request::Why(Subject::Destination("[2001:db8::1]:80".parse().unwrap())),
+            Request::Why(Subject::Name("adaptive[/a]".into())),
             Request::Off,
         ];
         for request in requests {

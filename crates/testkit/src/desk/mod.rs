@@ -101,13 +101,11 @@ pub fn unbroken(text: &str) -> String {
 
 /// Where the waiting attempts of a process are going, and how often each has asked for its turn, as `why` tells it.
 pub fn waiting(limiter: &Limiter, pid: u32) -> HashMap<String, u32> {
-    let told = ask_well(limiter, &["why", &pid.to_string()]);
-    let waiting = told.lines().filter_map(|line| {
-        let to = line.split_once(" to ")?.1.split_once(": queued")?.0;
-        let asked = line.split_once(", asked ")?.1.split_once(" times")?.0;
-        Some((to.to_owned(), asked.parse().unwrap()))
-    });
-    waiting.collect()
+    let told = ask_well(limiter, &["why", "--json", &pid.to_string()]);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let attempts = told["attempts"].as_array().unwrap().iter().filter(|attempt| attempt["state"] == "queued");
+    let asked = |attempt: &serde_json::Value| u32::try_from(attempt["rechecks"].as_u64().unwrap()).unwrap();
+    attempts.map(|attempt| (attempt["destination"].as_str().unwrap().to_owned(), asked(attempt))).collect()
 }
 
 /// Waits until `found` finds something.

@@ -1,6 +1,7 @@
 //! What clients ask the daemon, and its answers.
 
 mod exec_scopes;
+mod named_attempts;
 mod release;
 mod status;
 mod trial;
@@ -35,7 +36,7 @@ pub(super) fn answer(enforcement: &mut Enforcement, call: Call) -> Option<onesho
         Request::LocalFile => Ok(Answer::LocalFile(enforcement.local_file())),
         Request::Saved { name } => enforcement.saved(&name),
         Request::Release { whom } => enforcement.release(whom),
-        Request::Why(subject) => enforcement.why(subject).map(|why| Answer::Why(Box::new(why))),
+        Request::Why(subject) => enforcement.why(&subject).map(|why| Answer::Why(Box::new(why))),
         Request::Events { since, follow } => {
             let past = enforcement.announcer.remembered(since);
             let not_kept = enforcement.announcer.lost(since);

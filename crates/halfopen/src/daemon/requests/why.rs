@@ -3,6 +3,7 @@
 use crate::control::{AttemptStatus, ScopeKind, Subject, Why};
 use crate::daemon::accounts::{Charged, held_back_by};
 use crate::daemon::enforcement::{Enforcement, HOST};
+use crate::daemon::requests::named_attempts::is_comm;
 use anyhow::Result;
 use halfopen_bpf::{AccountId, Attempt, AttemptState, ScopeId};
 use halfopen_policy::Mode;
@@ -13,13 +14,19 @@ use std::net::IpAddr;
 pub(crate) const LISTED: usize = 1_000;
 
 impl Enforcement {
-    /// The attempts of a program or to a destination, and what they wait for.
+    /// The attempts of a program or account, or to a destination, and what they wait for.
     ///
     /// # Errors
     /// If the walk fails.
-    pub fn why(&mut self, subject: Subject) -> Result<Why> {
+    pub fn why(&mut self, subject: &Subject) -> Result<Why> {
         let mut found: Vec<Attempt> = self.limiter.attempts()?;
-        found.retain(|attempt| concerns(attempt, subject));
+        let mut note = self.note_on(subject);
+        if let Subject::Name(name) = subject {
+            let incomplete = self.retain_named(name, &mut found)?;
+            note = note.or(incomplete);
+        } else {
+            found.retain(|attempt| concerns(attempt, subject));
+        }
         found.sort_by_key(|attempt| std::cmp::Reverse(attempt.age));
         let in_all = found.len();
         found.truncate(LISTED);
@@ -28,10 +35,10 @@ impl Enforcement {
         let attempts = found.iter().map(|attempt| explained(attempt, &charged)).collect();
         let address = address_of(subject);
         let named = address.map(|address| self.named(address)).transpose()?.flatten();
-        Ok(Why { host, note: self.note_on(subject), named, in_all, attempts, unwatched: None })
+        Ok(Why { host, note, named, in_all, attempts, unwatched: None })
     }
 
-    fn note_on(&self, subject: Subject) -> Option<String> {
+    fn note_on(&self, subject: &Subject) -> Option<String> {
         let settings = self.resolved.settings();
         let address = address_of(subject);
         let port =
@@ -52,19 +59,20 @@ impl Enforcement {
     }
 }
 
-/// Whether `subject` stands for this attempt.
-pub(crate) fn concerns(attempt: &Attempt, subject: Subject) -> bool {
+/// Whether `subject` stands for this attempt. Of a name, only that of the program is looked at.
+pub(crate) fn concerns(attempt: &Attempt, subject: &Subject) -> bool {
     match subject {
-        Subject::Pid(pid) => attempt.program.pid == pid,
-        Subject::Address(address) => attempt.destination.ip() == address,
-        Subject::Destination(destination) => attempt.destination == destination,
+        Subject::Pid(pid) => attempt.program.pid == *pid,
+        Subject::Address(address) => attempt.destination.ip() == *address,
+        Subject::Destination(destination) => attempt.destination == *destination,
+        Subject::Name(name) => is_comm(&attempt.program.comm, name),
     }
 }
 
-fn address_of(subject: Subject) -> Option<IpAddr> {
+fn address_of(subject: &Subject) -> Option<IpAddr> {
     match subject {
-        Subject::Pid(_) => None,
-        Subject::Address(address) => Some(address),
+        Subject::Pid(_) | Subject::Name(_) => None,
+        Subject::Address(address) => Some(*address),
         Subject::Destination(destination) => Some(destination.ip()),
     }
 }
