@@ -17,7 +17,10 @@ use std::time::Duration;
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, disable_help_subcommand = true)]
 #[command(after_help = "Exit codes: 0 success, 1 failure, 2 wrong usage, 3 no privilege or no kernel\n\
-    support (`halfopen doctor` shows what is missing).\nExample: halfopen run --set host.half_open=20")]
+    support (`halfopen doctor` shows what is missing).\n\
+    Example: halfopen doctor                  # does it work on this host?\n         \
+             halfopen run --set mode=audit    # count, and hold nothing\n         \
+             halfopen report                  # what would have waited")]
 pub struct Cli {
     /// The subcommand.
     #[command(subcommand)]
@@ -48,6 +51,13 @@ pub enum Command {
         /// Answer the daemon; without this, start a process that does and restart it when it ends
         #[arg(long, value_name = "TURN")]
         serve: Option<Turn>,
+    },
+    /// Print what a shell can complete the last of these words to
+    #[command(hide = true)]
+    Complete {
+        /// The words after the program's name
+        #[arg(last = true)]
+        words: Vec<OsString>,
     },
     /// Let every held attempt go and stop the daemon
     ///
@@ -89,6 +99,7 @@ pub enum Command {
     #[command(after_help = "Example: halfopen get host.half_open")]
     Get {
         /// A configuration key, scope.NAME.KEY, interface.NAME.KEY, or TcpNumConnections
+        #[arg(value_name = "KEY")]
         name: String,
     },
     /// Change a value while the limit runs
@@ -101,6 +112,7 @@ pub enum Command {
     )]
     Set {
         /// A configuration key, scope.NAME.KEY, interface.NAME.KEY, or TcpNumConnections
+        #[arg(value_name = "KEY")]
         name: String,
         /// The new value; separate the items of a list by commas
         #[arg(allow_hyphen_values = true)]
@@ -178,8 +190,8 @@ pub enum Command {
     /// List the presets, or print one as a commented configuration file
     #[command(after_help = "Example: halfopen preset adaptive > /etc/halfopen/conf.d/10-preset.toml")]
     Preset {
-        /// The preset to print; the file does the same as `preset = "NAME"` and gives the reason for each number
-        #[arg(value_parser = preset)]
+        /// The preset to print; the file does the same as `preset = "PRESET"` and gives the reason for each number
+        #[arg(value_name = "PRESET", value_parser = preset)]
         name: Option<Preset>,
     },
     /// Explain halfopen, or one of its commands

@@ -59,6 +59,16 @@ fn wrong_use_is_two() {
     }
 }
 
+/// Who knows nothing yet sees the commands, and where to begin.
+#[test]
+fn without_arguments_it_says_where_to_begin() {
+    let (code, out, error) = output(&[]);
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    assert!(error.contains("\n  status ") && error.contains("halfopen doctor  "), "{error}");
+    let (_, _, error) = output(&["sattus"]);
+    assert!(error.contains("'status'"), "{error}");
+}
+
 #[test]
 fn help_says_what_the_option_says() {
     for (asked, as_option) in [(&["help"][..], &["--help"][..]), (&["help", "status"], &["status", "--help"])]

@@ -20,7 +20,7 @@ enum Task {
     /// Change the headers that decide, and look whether a test of the policy notices
     #[command(subcommand)]
     Mutate(mutate::What),
-    /// Write manual, completions, documents and first configuration
+    /// Write manual, documents and first configuration
     PackageFiles {
         /// Where to
         directory: PathBuf,

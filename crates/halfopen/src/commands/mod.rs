@@ -2,6 +2,7 @@
 
 mod alike;
 mod columns;
+mod complete;
 mod doctor;
 mod doctor_check;
 mod enforce;
@@ -46,6 +47,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Off => off::off()?,
         Command::Status { json, watch: false } => return show::status(json),
         Command::Status { json, watch: true } => watch::status(json)?,
+        Command::Complete { words } => complete::complete(&words)?,
         Command::Help { command } => return help(command),
         Command::Events { follow, json, since } => return show::events(follow, json, since),
         Command::Get { name } => return show::get(&name),

@@ -203,6 +203,18 @@ impl Form {
         self.word.map_or(own.clone(), |word| format!("{own}, or {:?}{}", word.text, word.means))
     }
 
+    /// The words among the values.
+    #[must_use]
+    pub fn choices(&self) -> Vec<&'static str> {
+        let own = match self.kind {
+            Kind::Words(words) => words(),
+            Kind::Flag => vec!["true", "false"],
+            Kind::Ports => vec![ports::ALL],
+            _ => Vec::new(),
+        };
+        own.into_iter().chain(self.word.map(|word| word.text)).collect()
+    }
+
     /// An example of a value, in TOML.
     #[must_use]
     pub fn example(&self) -> String {

@@ -1,7 +1,6 @@
 //! What a package ships beside the program. All of it follows from the program's own definitions, and none of it is in
 //! the program.
 
-mod completions;
 mod documents;
 mod event_pages;
 mod first_config;
@@ -13,12 +12,11 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Writes manual, completions, documents and first configuration into `directory`.
+/// Writes manual, documents and first configuration into `directory`.
 pub fn write_files(directory: &Path) -> Result<()> {
     let manual = made(directory, "man")?;
     manual::write(&manual)?;
     event_pages::write(&manual)?;
-    completions::write(&made(directory, "completions")?)?;
     documents::write(&made(directory, "doc")?)?;
     put(&directory.join(first_config::NAME), &first_config::text()?)
 }
