@@ -131,7 +131,7 @@ pub enum Command {
     Enforce(Enforce),
     /// Say what the limit did to which program, and what to do about it
     ///
-    /// In audit mode, says what the limit would have done.
+    /// In audit mode, says what the limit would have done. Lines fit 80 columns: `--json` has long names in full.
     #[command(after_help = "Example: halfopen report")]
     Report {
         /// Print JSON

@@ -18,7 +18,9 @@ fn dial(lab: &Lab, count: u32) -> Dialling {
 
 fn told(limiter: &Limiter) -> (Value, String) {
     let report = serde_json::from_str(&ask_well(limiter, &["report", "--json"])).unwrap();
-    (report, ask_well(limiter, &["report"]))
+    let text = ask_well(limiter, &["report"]);
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    (report, unbroken(&text))
 }
 
 fn steps(report: &Value) -> Vec<&str> {

@@ -1,5 +1,6 @@
 //! `report`: what the counts mean, in sentences, and what to do about it.
 
+use super::columns::fitted;
 use super::program_table;
 use super::show::asked_status;
 use super::unanswered::{code, code_beside};
@@ -121,9 +122,9 @@ pub fn report(json: bool) -> Result<u8> {
         return Ok(code_beside(unwatched));
     }
     if let Some(unwatched) = unwatched {
-        output::line(&unwatched.to_string())?;
+        output::line(&fitted(&unwatched.to_string()))?;
     }
-    output::line(&report.text(&status))?;
+    output::line(&fitted(&report.text(&status)))?;
     Ok(code(unwatched))
 }
 
