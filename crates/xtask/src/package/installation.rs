@@ -26,11 +26,15 @@ impl Place {
         place
     }
 
-    fn run(&self, what: &str) -> Output {
+    fn script(&self, what: &str) -> Command {
         let mut script = Command::new(SCRIPT);
         script.arg(what).env("PREFIX", "/opt/halfopen").env("DESTDIR", self.root.path());
         script.env("HALFOPEN_PROGRAM", &self.program).env("HALFOPEN_FILES", self.files.path());
-        script.output().unwrap()
+        script
+    }
+
+    fn run(&self, what: &str) -> Output {
+        self.script(what).output().unwrap()
     }
 
     fn run_well(&self, what: &str) -> String {
@@ -119,6 +123,17 @@ fn links_of_the_installed_documents_lead_to_installed_documents() {
         }
     }
     assert!(checked > 100, "{checked}");
+}
+
+#[test]
+fn a_prefix_that_a_unit_cannot_name_is_refused() {
+    let place = Place::new();
+    for prefix in ["usr", "/opt/a b", "/opt/a&b", "/opt/%i"] {
+        let mut script = place.script("install");
+        let ran = script.env("PREFIX", prefix).output().unwrap();
+        assert_eq!(ran.status.code(), Some(2), "{prefix}: {ran:?}");
+    }
+    assert_eq!(place.found(), BTreeSet::new());
 }
 
 #[test]
