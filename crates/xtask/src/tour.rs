@@ -13,6 +13,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const NO_PRIVILEGE: u8 = 3;
 /// Nobody answers at the addresses that it tries.
 const SCAN: &str = "nmap -sT -Pn -n -p80 --min-parallelism 250 --initial-rtt-timeout 8s 198.18.1.0-250";
+/// The first command.
+const START: &str = "# halfopen run ";
 /// A host that answers.
 const SHOP: Ipv4Addr = Ipv4Addr::new(198, 18, 200, 1);
 const SHOP_PORT: u16 = 8080;
@@ -53,7 +55,7 @@ fn take(mut show: impl FnMut(&str)) -> Result<String> {
     let (scan, shop) = (services.child("scan")?, services.child("shop")?);
     let _shop = serve(&lab)?;
 
-    say("# halfopen run &");
+    say(&format!("{START}--cgroup {} &", services.path().display()));
     let limiter = Limiter::builder(&lab).set("preset", "adaptive").set("resolvers", "192.0.2.53");
     let limiter = limiter.limited(&services).start()?;
     let log = limiter.stderr();
@@ -140,7 +142,7 @@ fn of_any_host(transcript: &str) -> String {
 
 /// The block of `page` that is a transcript of the tour.
 fn transcript_in(page: &str) -> Option<&str> {
-    let start = page.find("# halfopen run &\n")?;
+    let start = page.find(START)?;
     let length = page[start..].find("```")?;
     Some(&page[start..start + length])
 }
