@@ -52,8 +52,8 @@ fn take(mut show: impl FnMut(&str)) -> Result<String> {
     };
     let lab = Lab::builder().quiet().build()?;
     let services = lab.new_cgroup("services")?;
-    let (scan, shop) = (services.child("scan")?, services.child("shop")?);
-    let _shop = serve(&lab)?;
+    let (scan, other) = (services.child("scan")?, services.child("shop")?);
+    let _server = serve(&lab)?;
 
     say(&format!("{START}--cgroup {} &", services.path().display()));
     let limiter = Limiter::builder(&lab).set("preset", "adaptive").set("resolvers", "192.0.2.53");
@@ -66,7 +66,7 @@ fn take(mut show: impl FnMut(&str)) -> Result<String> {
     limiter.await_status("attempts to wait", PATIENCE, |status| status.host.queued > 0)?;
     let url = format!("http://{SHOP}:{SHOP_PORT}/");
     say(&format!("# curl -s -o /dev/null -w 'connected after %{{time_connect}} s' {url}   # in another"));
-    let mut curl = lab.client().command_in(&shop, "curl");
+    let mut curl = lab.client().command_in(&other, "curl");
     curl.args(["-s", "-o", "/dev/null", "-w", "connected after %{time_connect} s", &url]);
     say(&said(&mut curl)?);
     await_event(&limiter)?;

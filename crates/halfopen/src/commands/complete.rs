@@ -154,8 +154,8 @@ fn values(
         "FILE" | "PATH" | "CMD" | "PAGE" => vec![(FILES.to_owned(), String::new())],
         "COMMAND" => commands(program),
         "PRESET" => presets(),
-        "KEY" => keys(status(), ""),
-        "KEY=VALUE" => keys(status(), "="),
+        "KEY" => keys(status().as_ref(), ""),
+        "KEY=VALUE" => keys(status().as_ref(), "="),
         "VALUE" => {
             before.iter().find(|word| !word.starts_with('-')).map(|key| choices(key)).unwrap_or_default()
         }
@@ -176,7 +176,7 @@ fn presets() -> Vec<Offer> {
 }
 
 /// The keys of the host, and of the rules that are in force.
-fn keys(status: Option<Status>, end: &str) -> Vec<Offer> {
+fn keys(status: Option<&Status>, end: &str) -> Vec<Offer> {
     let offer = |of: &str, key: &Key| {
         let doc = key.doc();
         let meaning = doc.lines().next().and_then(|line| line.split(". ").next()).unwrap_or_default();
@@ -192,7 +192,7 @@ fn keys(status: Option<Status>, end: &str) -> Vec<Offer> {
         match scope.kind {
             ScopeKind::Rule => all.extend(of_table(&format!("scope.{}.", scope.name), Table::Scope)),
             ScopeKind::Interface => {
-                all.extend(of_table(&format!("interface.{}.", scope.name), Table::Interface))
+                all.extend(of_table(&format!("interface.{}.", scope.name), Table::Interface));
             }
             _ => {}
         }
