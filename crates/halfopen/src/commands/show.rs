@@ -273,7 +273,10 @@ pub fn why(subject: &Subject, json: bool) -> Result<u8> {
                 None => "programs, cgroups and accounts were",
                 Some(_) => "without a daemon, only the names of programs were",
             };
-            output::line(&format!("({searched} searched for {}: `halfopen status` shows names)", plain(name)))?;
+            output::line(&format!(
+                "({searched} searched for {}: `halfopen status` shows names)",
+                plain(name)
+            ))?;
         }
     }
     for line in alike::lines(&why.attempts) {
