@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::config::{Preset, Words};
-use crate::control::AccountName;
+use crate::control::{AccountName, Inspected, Subject};
 use crate::exit::WrongUse;
 use crate::privileged::Reach;
 use crate::privileged::serving::Turn;
@@ -175,6 +175,22 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show what is known of an account, a process or an address
+    ///
+    /// Programs with command line and parent, addresses by port, the share that answered, since when, what is held,
+    /// the rules that apply, and the events so far. The daemon keeps programs and addresses from the first attempt of
+    /// an account that waits, so they are still there when the process or its unit has ended.
+    #[command(after_help = "Example: halfopen inspect 'adaptive[/system.slice/foo.service]'\n         \
+        halfopen inspect /system.slice/foo.service\n         halfopen inspect 4242\n         \
+        halfopen inspect 192.0.2.7:22")]
+    Inspect {
+        /// An account as events and `halfopen status` show it, its cgroup alone, a scope, a process ID, or an address
+        #[arg(value_name = "ACCOUNT|PID|ADDR", value_parser = inspected)]
+        inspected: Inspected,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Check the configuration and print the values that result
     ///
     /// Each line ends with the origin of its value, such as a file with line and column. If the configuration has a
@@ -308,8 +324,14 @@ fn trial_time(text: &str) -> Result<Duration, WrongUse> {
     time.ok_or_else(|| WrongUse("expected a time from 1s to 24h, such as 10m".into()))
 }
 
-fn subject(text: &str) -> Result<crate::control::Subject, WrongUse> {
-    use crate::control::Subject;
+fn inspected(text: &str) -> Result<Inspected, WrongUse> {
+    match subject(text) {
+        Err(_) | Ok(Subject::Name(_)) => account(text).map(|name| Inspected::Account(name.scope, name.whose)),
+        Ok(subject) => Ok(Inspected::Attempts(subject)),
+    }
+}
+
+fn subject(text: &str) -> Result<Subject, WrongUse> {
     let pid = text.parse().ok().map(Subject::Pid);
     let address = || text.parse().ok().map(Subject::Address);
     let destination = || text.parse().ok().map(Subject::Destination);
@@ -328,7 +350,6 @@ fn subject(text: &str) -> Result<crate::control::Subject, WrongUse> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::Subject;
     use clap::CommandFactory;
 
     #[test]

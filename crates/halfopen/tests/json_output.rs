@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
 use halfopen::commands::Report;
-use halfopen::control::{Status, Why};
+use halfopen::control::{Inspection, Status, Why};
 use halfopen::events::Event;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -87,6 +87,9 @@ fn what_is_printed_is_what_the_types_and_the_reference_say() {
         let why = is_exactly::<Why>(&ask_well(&limiter, &["why", &subject, "--json"]));
         assert!(why["attempts"][0]["state"].is_string(), "{why}");
         printed.push(why);
+        let inspection = is_exactly::<Inspection>(&ask_well(&limiter, &["inspect", &subject, "--json"]));
+        assert!(inspection["accounts"][0]["programs"][0]["parent"]["pid"].is_u64(), "{inspection}");
+        printed.push(inspection);
     }
 
     let mut named = BTreeSet::new();

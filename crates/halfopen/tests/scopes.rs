@@ -198,10 +198,10 @@ fn accounts_have_names_by_which_they_are_released() {
         assert_eq!(ask_well(&host.limiter, &["release", whom]), none, "{whom}");
     }
     for (whom, code, named) in [
-        ("yours", 2, "the scopes are host, each"),
-        ("each[user root]", 2, "there is no account each[user 0]"),
-        ("each[cgroup 1]", 2, "there is no account each[cgroup 1]"),
-        ("each[/no/such/cgroup]", 1, "cannot find the cgroup /no/such/cgroup"),
+        ("eech", 1, "there is no scope eech: the names most like it are 'each'"),
+        ("each[user root]", 1, "there is no account each[user 0]"),
+        ("each[cgroup 1]", 1, "there is no account each[cgroup 1]"),
+        ("each[/no/such/cgroup]", 1, "there is no account each[/no/such/cgroup]"),
         ("each[user no such user]", 1, "no user no such user"),
     ] {
         let refused = ask(&host.limiter, &["release", whom]);

@@ -1,5 +1,5 @@
 /// A scope's number in the kernel's table; the host's is [`ScopeId::HOST`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ScopeId(pub(crate) u32);
 
 impl ScopeId {

@@ -123,7 +123,7 @@ impl Trust {
 }
 
 /// An account that a rule has made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Account {
     /// Its id.
     pub id: AccountId,

@@ -18,7 +18,7 @@ pub struct Program {
 }
 
 /// An account: of a rule's scope, or of `exec`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AccountId {
     /// The rule's scope.
     pub scope: crate::ScopeId,

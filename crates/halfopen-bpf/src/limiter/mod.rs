@@ -1,6 +1,7 @@
 //! The limiter in the kernel: loaded, attached, let go. What is in force, what it reports, and what outlives
 //! it are in files of their own.
 
+mod account_paths;
 pub(crate) mod end_pinned;
 pub(crate) mod gates;
 mod in_force;

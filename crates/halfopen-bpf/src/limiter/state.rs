@@ -70,6 +70,12 @@ impl State {
         Ok(())
     }
 
+    /// The salt of the sets' hashes, and of the ids of cgroups' accounts.
+    pub fn salt(&self) -> [u64; 2] {
+        // SAFETY: as in policy_now(); an aligned array, which nobody writes once it is drawn.
+        unsafe { (&raw const (*self.mapped.as_ptr()).salt).read_volatile() }
+    }
+
     /// The policy in force.
     pub fn policy(&self) -> abi::policy {
         let now = self.policy_now() as usize;

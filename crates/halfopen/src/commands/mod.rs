@@ -7,6 +7,8 @@ mod doctor;
 mod doctor_check;
 mod enforce;
 mod exec;
+mod inspect;
+mod named_account;
 mod off;
 mod packet_socket;
 mod preset;
@@ -57,6 +59,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Exec(exec) => return exec::exec(&exec),
         Command::Release { account, .. } => release::release(account)?,
         Command::Preset { name } => preset::preset(name)?,
+        Command::Inspect { inspected, json } => inspect::inspect(inspected, json)?,
         Command::Why { subject, json } => return show::why(&subject, json),
         Command::Check { config } => {
             let sources = Sources::new(config, &[])?;

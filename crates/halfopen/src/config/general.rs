@@ -43,6 +43,8 @@ pub const PRESET: &Key = key(GENERAL, "preset");
 pub const MODE: &Key = key(GENERAL, "mode");
 /// `persist`.
 pub const PERSIST: &Key = key(GENERAL, "persist");
+/// `exempt`.
+pub const EXEMPT: &Key = key(GENERAL, "exempt");
 /// `never_hold`.
 pub const NEVER_HOLD: &Key = key(GENERAL, "never_hold");
 

@@ -10,6 +10,26 @@ pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .map(|(name, _)| name)
 }
 
+/// The known names most like `given`, at most `most`, the nearest first. A part of a name that is given counts as like
+/// it.
+#[must_use]
+pub fn alike<'a>(given: &str, known: impl IntoIterator<Item = &'a str>, most: usize) -> Vec<&'a str> {
+    let given = given.to_lowercase();
+    let likeness = |name: &str| {
+        let name = name.to_lowercase();
+        let inside = name.split_once('[').map_or(name.as_str(), |(_, inside)| inside.trim_end_matches(']'));
+        if !given.is_empty() && name.contains(&given) {
+            return 1.0;
+        }
+        strsim::jaro_winkler(&given, &name).max(strsim::jaro_winkler(&given, inside))
+    };
+    let mut alike: Vec<(&str, f64)> = known.into_iter().map(|name| (name, likeness(name))).collect();
+    alike.retain(|(_, likeness)| *likeness > 0.75);
+    alike.sort_by(|a, b| b.1.total_cmp(&a.1));
+    alike.truncate(most);
+    alike.into_iter().map(|(name, _)| name).collect()
+}
+
 /// What replaces a key of earlier versions.
 #[must_use]
 pub fn replaced(given: &str) -> Option<String> {

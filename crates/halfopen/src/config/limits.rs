@@ -19,6 +19,10 @@ const USUAL_BLOCK: Duration = Duration::from_mins(10);
 pub const HALF_OPEN: &Key = key(LIMITS, "half_open");
 /// `drain`.
 pub const DRAIN: &Key = key(LIMITS, "drain");
+/// `queue`.
+pub const QUEUE: &Key = key(LIMITS, "queue");
+/// `first_contacts`.
+pub const FIRST_CONTACTS: &Key = key(LIMITS, "first_contacts");
 /// `answers_of_a_scan`.
 pub const ANSWERS_OF_A_SCAN: &Key = key(LIMITS, "answers_of_a_scan");
 /// `answers_of_peers`.

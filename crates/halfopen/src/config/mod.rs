@@ -44,6 +44,7 @@ pub use accounts::Accounts;
 pub use assignment::Assignment;
 pub use disk::{Disk, OwnRights};
 pub use error::{ConfigError, Wrong};
+pub use hint::alike;
 pub use key::{Key, Table};
 pub use name::{Name, RuleName};
 pub use pattern::CgroupPattern;

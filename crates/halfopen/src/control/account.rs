@@ -26,7 +26,7 @@ pub enum Whose {
 /// A scope, or one account of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AccountName {
-    /// The scope's name.
+    /// The scope's name; empty if the account may be of any.
     pub scope: String,
     /// `None` if the rule has one account for all, or if all are meant.
     pub whose: Option<Whose>,
@@ -50,6 +50,7 @@ impl fmt::Display for AccountName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.whose {
             None => f.write_str(&self.scope),
+            Some(whose) if self.scope.is_empty() => whose.fmt(f),
             Some(whose) => write!(f, "{}[{whose}]", self.scope),
         }
     }
@@ -59,7 +60,8 @@ impl fmt::Display for AccountName {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected a scope such as torrent, or one of its accounts as `halfopen status` shows it, such as \
-     'torrent[/system.slice/x.service]', 'torrent[user www-data]' or 'torrent[pid 7]'"
+     'torrent[/system.slice/x.service]', 'torrent[user www-data]' or 'torrent[pid 7]'; a path such as \
+     /system.slice/x.service is enough if one scope alone has such an account"
 )]
 pub struct NoAccountName;
 
@@ -67,11 +69,14 @@ impl FromStr for AccountName {
     type Err = NoAccountName;
 
     fn from_str(text: &str) -> Result<Self, NoAccountName> {
+        if text.starts_with('/') {
+            return Ok(Self { scope: String::new(), whose: Some(Whose::CgroupAt(text.to_owned())) });
+        }
         let Some((scope, rest)) = text.split_once('[') else {
             let scope = text.to_owned();
             return if scope.is_empty() { Err(NoAccountName) } else { Ok(Self { scope, whose: None }) };
         };
-        let inside = rest.strip_suffix(']').ok_or(NoAccountName)?;
+        let inside = rest.strip_suffix(']').filter(|_| !scope.is_empty()).ok_or(NoAccountName)?;
         let whose = match inside.split_once(' ').filter(|_| !inside.starts_with('/')) {
             None if inside.starts_with('/') => Some(Whose::CgroupAt(inside.to_owned())),
             Some(("cgroup", number)) => number.parse().ok().map(Whose::Cgroup),
@@ -102,10 +107,14 @@ mod tests {
             "web[user 33]",
             "dialers[pid 7]",
             "dialers[pid 7 my [odd] name]",
+            "/system.slice/x.service",
+            "/odd [one]",
         ] {
             assert_eq!(text.parse::<AccountName>().unwrap().to_string(), text);
         }
-        for text in ["", "a[", "a[]", "a[x", "a[x]", "a[pid x]", "a[cgroup /x]", "a[user ]", "a[pid]"] {
+        for text in
+            ["", "a[", "a[]", "a[x", "a[x]", "a[pid x]", "a[cgroup /x]", "a[user ]", "a[pid]", "[user 1]"]
+        {
             assert!(text.parse::<AccountName>().is_err(), "{text}");
         }
     }

@@ -6,6 +6,7 @@ pub mod client;
 pub mod degradation;
 pub mod deny_status;
 pub mod earlier;
+pub mod inspection;
 pub mod mode;
 pub mod names;
 pub mod programs;
@@ -20,6 +21,10 @@ pub use client::{Client, ClientError};
 pub use degradation::Degradation;
 pub use deny_status::{DeniedStatus, DenyStatus};
 pub use earlier::EarlierCounts;
+pub use inspection::{
+    AccountInspection, Inspection, ParentStatus, PortInspection, ProcessStatus, ProgramInspection,
+    RuleInspection,
+};
 pub use mode::ModeStatus;
 pub use names::{NamedStatus, NamesStatus, Trusted};
 pub use programs::{Harm, ProgramStatus};
@@ -88,6 +93,8 @@ pub enum Request {
     },
     /// [`Answer::Why`].
     Why(Subject),
+    /// [`Answer::Inspection`].
+    Inspect(Inspected),
     /// [`Answer::Ending`]; the daemon ends after this answer.
     Off,
 }
@@ -104,6 +111,16 @@ pub enum Subject {
     Destination(SocketAddr),
     /// The attempts of programs, of a cgroup, or of an account of this name, as `status` shows it.
     Name(String),
+}
+
+/// What `inspect` is asked about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Inspected {
+    /// A scope or an account: its scope, which is empty if any is meant, and whose account it is.
+    Account(String, Option<Whose>),
+    /// A process, or those who dial an address.
+    Attempts(Subject),
 }
 
 /// What the daemon answers.
@@ -161,6 +178,8 @@ pub enum Answer {
     },
     /// Attempts and what they wait for.
     Why(Box<Why>),
+    /// What is known of accounts.
+    Inspection(Box<Inspection>),
     /// The daemon is about to end.
     Ending {
         /// Its process id.
@@ -218,6 +237,8 @@ mod tests {
             Request::Why(Subject::Pid(7)),
             Request::Why(Subject::Destination("[2001:db8::1]:80".parse().unwrap())),
             Request::Why(Subject::Name("adaptive[/a]".into())),
+            Request::Inspect(Inspected::Account(String::new(), Some(Whose::CgroupAt("/a".into())))),
+            Request::Inspect(Inspected::Attempts(Subject::Pid(7))),
             Request::Off,
         ];
         for request in requests {

@@ -118,8 +118,7 @@ impl Enforcement {
         let programs = self.limiter.programs()?;
         let charged = accounts.iter().filter_map(|account| {
             let scope = scopes.iter().find(|scope| scope.id == account.id.scope)?;
-            let identify = |program: &Program| self.means.identify(program);
-            let name = name_of(identify, account, &scope.name, &programs);
+            let name = self.means.name_account(account, &scope.name, &programs);
             let new = ScopeStatus::new(&name, ScopeKind::Account, &scope.limits, &account.ledger);
             let status = ScopeStatus { trust: trust_status(&account.trust, &scope.limits), ..new };
             Some((account.id, Charged { status, limits: scope.limits, trust: account.trust }))

@@ -8,6 +8,7 @@ use crate::daemon::failed::Counted;
 use crate::daemon::fault_log::FaultLog;
 use crate::daemon::means::Means;
 use crate::daemon::resolvers::Resolvers;
+use crate::daemon::seen::Seen;
 use crate::daemon::user_search::Search;
 use crate::daemon::wakeups::Wakeups;
 use crate::exit::explained;
@@ -63,6 +64,9 @@ pub struct Enforcement {
     pub(super) kept_counts: std::io::Result<KeptCounts>,
     pub(super) counts_kept_at: Option<Duration>,
     pub(super) counts_are_kept: bool,
+    pub(super) seen: Seen,
+    /// Whether live attempts are to be noted at the next look: an account is new, or has become a suspect.
+    pub(super) is_seen_anew: bool,
     /// Publishes events.
     pub announcer: Announcer,
 }
@@ -99,6 +103,8 @@ impl Enforcement {
             counts_are_kept: kept_counts.is_ok(),
             kept_counts,
             counts_kept_at: None,
+            seen: Seen::default(),
+            is_seen_anew: false,
             announcer,
         };
         enforcement.announcer.episodes.set_event_after(enforcement.resolved.general().event_after);

@@ -2,9 +2,12 @@
 //! while it waits for an answer, so it must not identify a crowd of new waiters all at once.
 
 use crate::control::Degradation;
+use crate::daemon::account_paths::AccountPaths;
+use crate::daemon::accounts::name_of;
+use crate::daemon::seen::LookedUp;
 use crate::events::Identity;
 use crate::privileged::Helper;
-use halfopen_bpf::{CgroupDir, Program, monotonic};
+use halfopen_bpf::{Account, AccountOf, CgroupDir, Program, ProgramCount, monotonic};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -21,6 +24,8 @@ pub struct Means {
     pub lacks: Vec<Degradation>,
     /// The time that identifying programs has taken.
     pub look_ups: LookUps,
+    /// The paths of accounts, also of those whose cgroup is gone.
+    pub(super) account_paths: AccountPaths,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -49,15 +54,44 @@ impl Means {
         self.helper.identify(program).unwrap_or_else(|_| Identity::unknown(program.uid))
     }
 
+    /// The name of an account, with the path that its cgroup had if that is gone.
+    pub(super) fn name_account(&mut self, account: &Account, scope: &str, counts: &[ProgramCount]) -> String {
+        let is_cgroup = matches!(account.id.of(), Some(AccountOf::Cgroup(_)));
+        let identify = |program: &Program| {
+            let mut identity = self.identify(program);
+            if is_cgroup {
+                let path = identity.cgroup.filter(|_| program.cgroup_id != 0);
+                identity.cgroup = self.account_paths.known(account.id, path);
+            }
+            identity
+        };
+        name_of(identify, account, scope, counts)
+    }
+
     /// The same, if there is time for it now. Later the process may be gone.
     pub fn identify_early(&mut self, program: &Program) -> Option<Identity> {
+        self.early(|means| means.identify(program))
+    }
+
+    /// The names behind a program's numbers, its command line and its parent.
+    pub(super) fn look_up(&mut self, program: &Program) -> LookedUp {
+        let process = self.helper.process(program.pid, Some(&program.comm)).ok().flatten();
+        LookedUp { identity: self.identify(program), process }
+    }
+
+    /// The same, if there is time for it now.
+    pub(super) fn look_up_early(&mut self, program: &Program) -> Option<LookedUp> {
+        self.early(|means| means.look_up(program))
+    }
+
+    fn early<T>(&mut self, look_up: impl FnOnce(&mut Self) -> T) -> Option<T> {
         if !self.look_ups.has_time(monotonic()) {
             return None;
         }
         let began = Instant::now();
-        let identity = self.identify(program);
+        let found = look_up(self);
         self.look_ups.took += began.elapsed();
-        Some(identity)
+        Some(found)
     }
 }
 

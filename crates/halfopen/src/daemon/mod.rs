@@ -1,6 +1,7 @@
 //! `halfopen run`: owns the limiter, from the lock to the last attempt let go. A single thread: the limiter stays on
 //! the thread that made it, and nothing here waits for a client.
 
+mod account_paths;
 pub(crate) mod accounts;
 mod alarm;
 mod announcer;
@@ -13,6 +14,7 @@ mod notify;
 mod reconcile;
 pub(crate) mod requests;
 mod resolvers;
+mod seen;
 mod server;
 mod signals;
 mod upkeep;
@@ -33,6 +35,7 @@ use crate::privileged::{Helper, Leave, Reach};
 use crate::rate_limit::RateLimit;
 use crate::runtime_dir::{RuntimeDir, StateDir, pins_of_this_host};
 use crate::sandbox::{Needs, enter};
+use account_paths::AccountPaths;
 use alarm::Alarm;
 use announcer::Announcer;
 use anyhow::{Context, Result};
@@ -130,7 +133,7 @@ fn limit(
         let state = StateDir::of_this_host();
         let announcer = Announcer::new(SystemLog::default(), &state);
         let counts = KeptCounts::open(&state, limiter.counting_since());
-        let means = Means { helper, cgroup, local_file, lacks: own_namespaces(), look_ups: LookUps::default() };
+        let means = Means { helper, cgroup, local_file, lacks: own_namespaces(), look_ups: LookUps::default(), account_paths: AccountPaths::default() };
         let mut enforcement = Enforcement::new(limiter, sources, resolved, announcer, counts, means);
         // From here on this process may not write there.
         failed_starts.over();

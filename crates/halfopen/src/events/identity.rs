@@ -52,10 +52,17 @@ fn executable(pid: u32, comm: &str) -> Option<String> {
         Err(e) if e.raw_os_error() == Some(Errno::NAMETOOLONG.raw_os_error()) => TOO_LONG.to_owned(),
         Err(_) => return None,
     };
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).ok()?.take(THREADS_ASKED);
-    // Read after the link: if the process has become another one in between, its name has changed too.
+    // Asked after the link: if the process has become another one in between, its name has changed too.
+    is_called(pid, comm).then_some(exe)
+}
+
+/// Whether a thread of process `pid` is called `comm`.
+#[must_use]
+pub fn is_called(pid: u32, comm: &str) -> bool {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
+    let tasks = tasks.take(THREADS_ASKED);
     let mut names = tasks.filter_map(|task| fs::read(task.ok()?.path().join("comm")).ok());
-    names.any(|name| escaped(name.strip_suffix(b"\n").unwrap_or(&name)) == comm).then_some(exe)
+    names.any(|name| escaped(name.strip_suffix(b"\n").unwrap_or(&name)) == comm)
 }
 
 fn listed_name(passwd: &[u8], uid: u32) -> Option<String> {

@@ -5,6 +5,7 @@
 //! a message that is too long or malformed in the same way as a request that it cannot carry out.
 
 use super::Leave;
+use super::process::Process;
 use halfopen_bpf::IpFamily;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
@@ -57,6 +58,8 @@ pub enum Request {
     Walk { namespaces: Vec<u32> },
     /// [`Reply::Identity`].
     Identify { pid: u32, uid: u32, comm: String, cgroup_id: u64 },
+    /// [`Reply::Process`]; `None` unless a thread of it is called `comm`, where that is given.
+    Process { pid: u32, comm: Option<String> },
     /// [`Reply::UserNumber`]: asks the name service.
     UserNumber { name: String },
     /// [`Reply::ExecCgroup`].
@@ -92,6 +95,8 @@ pub enum Reply {
     Walked { namespaces: Vec<u32> },
     /// What the helper found out about a program.
     Identity { exe: Option<String>, cgroup: Option<String>, user: String },
+    /// What a process is; `None` if it is gone, or is another one by now.
+    Process { process: Option<Process> },
     /// A user's number; `None` if there is no such user.
     UserNumber { number: Option<u32> },
     /// With the parent cgroup and the cgroup.

@@ -5,6 +5,7 @@
 pub mod exec_cgroup;
 pub mod keeper;
 pub mod message;
+pub mod process;
 pub mod serving;
 
 use crate::config::Disk;
@@ -14,6 +15,7 @@ use crate::runtime_dir::RuntimeDir;
 use halfopen_bpf::text::{LONGEST, escaped, plain};
 use halfopen_bpf::{Attach, EnforcementStopped, Gate, IpFamily, OptionalHook, Program};
 use message::{NOBODY_S, Numbered, Received, Reply, Request, receive, send};
+use process::Process;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
 use serde::{Deserialize, Serialize};
@@ -208,6 +210,18 @@ impl Helper {
                 cgroup: cgroup.as_deref().map(name),
                 user: name(&user),
             }),
+            (other, _) => Err(self.out_of_step(&other)),
+        }
+    }
+
+    /// The process with this PID, as long as a thread of it is called `comm`, where that is given; `None` if it is gone.
+    ///
+    /// # Errors
+    /// If the privileged helper is gone.
+    pub fn process(&mut self, pid: u32, comm: Option<&str>) -> io::Result<Option<Process>> {
+        let request = Request::Process { pid, comm: comm.map(ToOwned::to_owned) };
+        match self.ask(&request, None, QUICK)? {
+            (Reply::Process { process }, _) => Ok(process.map(|process| process.each(name))),
             (other, _) => Err(self.out_of_step(&other)),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::exec_cgroup::ExecCgroups;
 use super::message::{NOBODY_S, Numbered, Received, Reply, Request, receive, send};
+use super::process::describe;
 use super::{Leave, Reach, at_socket};
 use crate::config::{Disk, OwnRights, conf_d, disk};
 use crate::events::identity::identify;
@@ -162,6 +163,7 @@ impl Serving<'_> {
                 let found = identify(&Program { pid, uid, comm, cgroup_id }, &mut self.names);
                 Reply::Identity { exe: found.exe, cgroup: found.cgroup, user: found.user }
             }
+            Request::Process { pid, comm } => Reply::Process { process: describe(pid, comm.as_deref()) },
             Request::UserNumber { name } => {
                 let number =
                     name_service::number_of(&name).context("cannot ask the name service for a user")?;

@@ -1,6 +1,6 @@
 //! How long accounts last: beyond their daemon, until they are released, until their rule is gone.
 
-use crate::scene::{Scene, is, path_of, rule, settings, start};
+use crate::scene::{Scene, id_of, is, path_of, rule, settings, start};
 use halfopen_bpf::{AccountOf, Fault, Keep, Per, ScopeRule, monotonic};
 use halfopen_policy::{FirstContact, OnSuspect, Order, Rate};
 use libbpf_rs::{MapCore, MapFlags, MapHandle};
@@ -40,6 +40,33 @@ fn the_next_daemon_knows_rules_by_name_and_their_accounts() {
         |name: &str| scene.accounts().iter().filter(|account| account.id.scope == scene.scope(name)).count();
     assert_eq!(["new", "web", "mail"].map(of), [1, 1, 0]);
     scene.reconcile_agrees();
+}
+
+#[test]
+fn the_account_of_a_path_is_found_without_its_cgroup() {
+    require_lab!();
+    // The kernel part reads 63 bytes of a name at a time, and not all of the longest.
+    let names = [1, 62, 63, 64, 126, 127, 252, 253, 255].map(|length| "n".repeat(length));
+    let scene = Scene::with(|path| {
+        let cgroups = ["/*", "/*/*"].map(|below| format!("{path}{below}")).to_vec();
+        vec![ScopeRule { cgroups, ..rule("each", Per::Cgroup) }]
+    });
+    let top = path_of(scene.lab.cgroup());
+    let number = |names: &[&str]| {
+        let all = std::iter::once(top.trim_start_matches('/')).chain(names.iter().copied());
+        scene.limiter.account_of_path(&all.map(str::as_bytes).collect::<Vec<_>>()).unwrap()
+    };
+    for name in &names {
+        let cgroup = scene.lab.cgroup().child(name).unwrap();
+        scene.program(&cgroup).dial();
+        let accounts = scene.accounts();
+        let account = accounts.iter().find(|account| account.cgroup == id_of(&cgroup)).unwrap();
+        assert_eq!(account.id.id, number(&[name]), "{} bytes", name.len());
+        drop(cgroup);
+        assert!(scene.accounts().iter().any(|account| account.id.id == number(&[name])));
+    }
+    assert!(names.iter().skip(1).all(|name| number(&[name]) != number(&[&names[0]])));
+    assert!(scene.limiter.account_of_path(&[b"a".as_slice(); 13]).is_none(), "too deep for an account");
 }
 
 #[test]

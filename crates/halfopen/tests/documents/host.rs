@@ -24,7 +24,8 @@ mode = "audit"
 /// The cgroup of the pages' account.
 const ACCOUNT: &str = "/system.slice/foo.service";
 /// Commands that the text speaks of without the arguments that they need.
-const MENTIONED: [&str; 4] = ["halfopen set", "halfopen release", "halfopen exec", "halfopen why"];
+const MENTIONED: [&str; 5] =
+    ["halfopen set", "halfopen release", "halfopen exec", "halfopen why", "halfopen inspect"];
 
 /// A laboratory with a limiter that is started where a command needs it.
 pub struct Host {
@@ -74,6 +75,7 @@ impl Host {
         let words = [
             ("why 2244", format!("why {pid}")),
             ("why 4242", format!("why {pid}")),
+            ("inspect 4242", format!("inspect {pid}")),
             ("./halfopen.toml", "/etc/halfopen/halfopen.toml".into()),
             ("PID", pid),
             ("ADDR", "198.18.1.33".into()),

@@ -3,7 +3,7 @@
 use super::{table, title};
 use anyhow::{Context, Result};
 use halfopen::commands::{Doctor, Report};
-use halfopen::control::{Status, Why};
+use halfopen::control::{Inspection, Status, Why};
 use halfopen::events::Event;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -19,11 +19,12 @@ optional is always there; what is unknown or unlimited is null.
 ";
 
 /// The commands that print JSON, and the structure that each prints.
-const COMMANDS: [(&str, &str); 5] = [
+const COMMANDS: [(&str, &str); 6] = [
     ("halfopen status --json", "Status"),
     ("halfopen events --json", "Event"),
     ("halfopen report --json", "Report"),
     ("halfopen why --json PID", "Why"),
+    ("halfopen inspect --json PID", "Inspection"),
     ("halfopen doctor --json", "Doctor"),
 ];
 
@@ -66,6 +67,7 @@ fn definitions() -> Map<String, Value> {
     note::<Event>(&mut generator);
     note::<Report>(&mut generator);
     note::<Why>(&mut generator);
+    note::<Inspection>(&mut generator);
     note::<Doctor>(&mut generator);
     generator.take_definitions(true)
 }

@@ -1,8 +1,11 @@
 //! What clients ask the daemon, and its answers.
 
 mod exec_scopes;
+mod inspect;
+mod named_account;
 mod named_attempts;
 mod release;
+mod rules_of;
 mod status;
 mod trial;
 mod values;
@@ -37,6 +40,9 @@ pub(super) fn answer(enforcement: &mut Enforcement, call: Call) -> Option<onesho
         Request::Saved { name } => enforcement.saved(&name),
         Request::Release { whom } => enforcement.release(whom),
         Request::Why(subject) => enforcement.why(&subject).map(|why| Answer::Why(Box::new(why))),
+        Request::Inspect(inspected) => {
+            enforcement.inspect(&inspected).map(|found| Answer::Inspection(Box::new(found)))
+        }
         Request::Events { since, follow } => {
             let past = enforcement.announcer.remembered(since);
             let not_kept = enforcement.announcer.lost(since);

@@ -38,7 +38,7 @@ impl Enforcement {
         Ok(Why { host, note, named, in_all, attempts, unwatched: None })
     }
 
-    fn note_on(&self, subject: &Subject) -> Option<String> {
+    pub(super) fn note_on(&self, subject: &Subject) -> Option<String> {
         let settings = self.resolved.settings();
         let address = address_of(subject);
         let port =
@@ -69,7 +69,7 @@ pub(crate) fn concerns(attempt: &Attempt, subject: &Subject) -> bool {
     }
 }
 
-fn address_of(subject: &Subject) -> Option<IpAddr> {
+pub(super) fn address_of(subject: &Subject) -> Option<IpAddr> {
     match subject {
         Subject::Pid(_) | Subject::Name(_) => None,
         Subject::Address(address) => Some(*address),

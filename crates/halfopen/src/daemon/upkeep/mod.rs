@@ -7,6 +7,7 @@ mod gates;
 mod long_waits;
 mod names;
 mod reasons;
+mod sightings;
 mod stopped_datagrams;
 mod suspects;
 mod users;
@@ -18,6 +19,7 @@ use crate::events::Waiter;
 use crate::events::episode::Report;
 use crate::exit::explained;
 use halfopen_bpf::{Fault, FaultCount, KernelError, RingEvent, ScopeId, monotonic};
+use sightings::see;
 use std::time::Duration;
 
 /// How often the daemon looks for accounts that are no longer used.
@@ -33,8 +35,8 @@ impl Enforcement {
     /// If the ring buffer cannot be read.
     pub fn take_held(&mut self) -> Result<u64, KernelError> {
         let rules = self.rule_scopes();
-        let Self { limiter, scopes, announcer, means, wakeups, .. } = self;
-        let (mut taken, mut suspects) = (0, Vec::new());
+        let Self { limiter, scopes, announcer, means, wakeups, seen, .. } = self;
+        let (mut taken, mut suspects, mut new) = (0, Vec::new(), Vec::new());
         limiter.take_ring_events(&mut |told| {
             wakeups.hear(&told);
             let held = match told {
@@ -55,7 +57,11 @@ impl Enforcement {
                 audited: held.audited,
             };
             announcer.episodes.waits(&waiter, |program| means.identify_early(program));
+            if see(seen, means, &held, scopes, &rules, false) {
+                new.push(held);
+            }
         })?;
+        self.note_new(&rules, &new, &suspects);
         for attempt in suspects {
             self.note_suspect(&rules, attempt);
         }
@@ -117,6 +123,7 @@ impl Enforcement {
     pub fn look(&mut self) -> Result<(), KernelError> {
         self.look_after_helper();
         self.take_held()?;
+        self.note_live()?;
         self.look_up_long_waits()?;
         self.look_up_failed()?;
         // Narrower scopes first: the host's queue counts their waiters too, but those do not mean that the host is
@@ -176,7 +183,7 @@ impl Enforcement {
         for tally in &mut report.programs {
             tally.identity.get_or_insert_with(|| self.means.identify(&tally.program));
         }
-        self.name_accounts(&mut report);
+        self.name_accounts_of(&mut report);
         self.explain_waits(&mut report);
         self.announcer.episodes.know(&report);
         self.announcer.announce(report, limit, queued);

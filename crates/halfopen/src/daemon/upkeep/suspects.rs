@@ -34,7 +34,7 @@ impl Enforcement {
     }
 
     /// Adds the names of the accounts that the programs of `report` are charged to.
-    pub(in crate::daemon) fn name_accounts(&mut self, report: &mut Report) {
+    pub(in crate::daemon) fn name_accounts_of(&mut self, report: &mut Report) {
         let unnamed = report.programs.iter().filter(|tally| tally.account.is_none());
         let unnamed: Vec<AccountId> = unnamed.filter_map(|tally| tally.own).collect();
         if unnamed.is_empty() {

@@ -1,0 +1,171 @@
+//! Finds the account that a user names, also one whose cgroup is gone or that the kernel part has forgotten.
+
+use crate::config::alike;
+use crate::control::scope_status::ACCOUNTS_LISTED;
+use crate::control::{AccountName, ScopeKind, Whose};
+use crate::daemon::accounts::rank;
+use crate::daemon::enforcement::{Enforcement, HOST};
+use anyhow::{Result, bail};
+use halfopen_bpf::{Account, AccountId, AccountOf, ScopeId, text::unescaped};
+use halfopen_policy::Limits;
+use std::collections::BTreeSet;
+
+/// A scope that attempts can be charged to.
+#[derive(Debug, Clone)]
+pub(super) struct KnownScope {
+    pub id: ScopeId,
+    pub name: String,
+    pub kind: ScopeKind,
+    pub limits: Limits,
+}
+
+/// The account that was named.
+#[derive(Debug, Clone)]
+pub(super) struct NamedAccount {
+    pub id: AccountId,
+    /// As `status` shows it.
+    pub name: String,
+    pub scope: KnownScope,
+    /// What the kernel part has of it; `None` for a scope itself, and for an account that it has forgotten.
+    pub account: Option<Account>,
+}
+
+impl NamedAccount {
+    /// The path of its cgroup, if it is a cgroup's and the path is known.
+    pub fn path(&self) -> Option<&str> {
+        let path = self.name.split_once('[')?.1.strip_suffix(']')?;
+        path.starts_with('/').then_some(path)
+    }
+}
+
+/// How many near names are told.
+const TOLD: usize = 3;
+
+impl Enforcement {
+    /// All scopes, the host first.
+    pub(super) fn known_scopes(&self) -> Vec<KnownScope> {
+        let host = KnownScope {
+            id: ScopeId::HOST,
+            name: HOST.to_owned(),
+            kind: ScopeKind::Host,
+            limits: self.host_limits(),
+        };
+        let execs = self.scopes.iter().map(|exec| KnownScope {
+            id: exec.id,
+            name: exec.name.clone(),
+            kind: ScopeKind::Exec,
+            limits: exec.limits,
+        });
+        let rules = self.rule_scopes().into_iter().map(|scope| KnownScope {
+            id: scope.id,
+            name: scope.name,
+            kind: scope.kind,
+            limits: scope.limits,
+        });
+        std::iter::once(host).chain(execs).chain(rules).collect()
+    }
+
+    /// Finds a scope or an account.
+    ///
+    /// # Errors
+    /// If there is none of that name, with names like it, or more than one.
+    pub(super) fn find_account(&mut self, scope: &str, whose: Option<&Whose>) -> Result<NamedAccount> {
+        let asked = AccountName { scope: scope.to_owned(), whose: whose.cloned() };
+        let scopes = self.known_scopes();
+        let candidates: Vec<&KnownScope> =
+            scopes.iter().filter(|known| scope.is_empty() || known.name == scope).collect();
+        if candidates.is_empty() {
+            bail!("{}", self.unknown("scope", &asked, &scopes)?);
+        }
+        let Some(whose) = whose else {
+            let scope = candidates[0].clone();
+            let id = AccountId::of_scope(scope.id);
+            return Ok(NamedAccount { id, name: scope.name.clone(), scope, account: None });
+        };
+        let by_path = self.number_of_path(whose);
+        let is_among = |id: ScopeId| candidates.iter().any(|scope| scope.id == id);
+        let accounts = self.limiter.accounts()?;
+        let counted = accounts.iter().filter(|account| is_among(account.id.scope));
+        let counted = counted.filter(|account| is_of(account, whose, by_path)).map(|account| account.id);
+        let seen = candidates.iter().filter_map(|scope| {
+            let id = AccountId { scope: scope.id, id: by_path? };
+            self.seen.of(id, &scope.name).map(|_| id)
+        });
+        let mut found = self.name_accounts(&counted.chain(seen).collect(), accounts)?;
+        match found.len() {
+            0 => bail!("{}", self.unknown("account", &asked, &scopes)?),
+            1 => Ok(found.remove(0)),
+            _ => {
+                let names: Vec<String> = found.into_iter().map(|found| format!("'{}'", found.name)).collect();
+                bail!("{asked} is the name of more than one account: name one of {}", names.join(", "))
+            }
+        }
+    }
+
+    /// The accounts with these ids, those with the most to report first, those that the kernel part has forgotten last.
+    pub(super) fn name_accounts(
+        &mut self,
+        ids: &BTreeSet<AccountId>,
+        mut accounts: Vec<Account>,
+    ) -> Result<Vec<NamedAccount>> {
+        let scopes = self.known_scopes();
+        let programs = self.limiter.programs()?;
+        accounts.retain(|account| ids.contains(&account.id));
+        rank(&mut accounts);
+        let known: BTreeSet<AccountId> = accounts.iter().map(|account| account.id).collect();
+        let counted = accounts.into_iter().map(|account| (account.id, Some(account)));
+        let others = ids.difference(&known).map(|id| (*id, None));
+        let named = counted.chain(others).filter_map(|(id, account)| {
+            let scope = scopes.iter().find(|scope| scope.id == id.scope)?.clone();
+            let forgotten = || Account { id, ..Account::default() };
+            let named = account.clone().unwrap_or_else(forgotten);
+            let name = self.means.name_account(&named, &scope.name, &programs);
+            Some(NamedAccount { id, name, scope, account })
+        });
+        Ok(named.collect())
+    }
+
+    /// The number that the account of a cgroup's path has in every scope.
+    fn number_of_path(&self, whose: &Whose) -> Option<u64> {
+        let Whose::CgroupAt(path) = whose else { return None };
+        let bytes = unescaped(path)?;
+        let names: Vec<&[u8]> = bytes.split(|byte| *byte == b'/').filter(|name| !name.is_empty()).collect();
+        self.limiter.account_of_path(&names)
+    }
+
+    fn unknown(&mut self, what: &str, asked: &AccountName, scopes: &[KnownScope]) -> Result<String> {
+        let mut names: Vec<String> = scopes.iter().map(|scope| scope.name.clone()).collect();
+        let mut accounts = self.limiter.accounts()?;
+        rank(&mut accounts);
+        accounts.truncate(ACCOUNTS_LISTED);
+        let ids = accounts.iter().map(|account| account.id).collect();
+        names.extend(self.name_accounts(&ids, accounts)?.into_iter().map(|account| account.name));
+        let near = alike(&asked.to_string(), names.iter().map(String::as_str), TOLD);
+        let near: Vec<String> = near.into_iter().map(|name| format!("'{name}'")).collect();
+        let hint = if near.is_empty() {
+            "`halfopen status` lists those that there are".to_owned()
+        } else {
+            format!("the names most like it are {}; `halfopen status` lists more", near.join(", "))
+        };
+        let why = if what == "account" {
+            "; none of its attempts has been counted, or the last was too long ago"
+        } else {
+            ""
+        };
+        Ok(format!("there is no {what} {asked}{why}: {hint}"))
+    }
+}
+
+/// Whether `whose` names this account. An account by cgroup can be named by its path, also when the cgroup is gone, by
+/// its cgroup's number, or by its own.
+fn is_of(account: &Account, whose: &Whose, by_path: Option<u64>) -> bool {
+    let Some(of) = account.id.of() else { return false };
+    match (of, whose) {
+        (AccountOf::Cgroup(_), Whose::CgroupAt(_)) => by_path == Some(account.id.id),
+        (AccountOf::Cgroup(id), Whose::Cgroup(number)) => account.cgroup == *number || id == *number,
+        (AccountOf::User(uid), Whose::User(number)) => uid == *number,
+        (AccountOf::UserNamespace(of), Whose::UserNamespace(number)) => of == *number,
+        (AccountOf::Process { pid, .. }, Whose::Process(number, _)) => pid == *number,
+        _ => false,
+    }
+}
