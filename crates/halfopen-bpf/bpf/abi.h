@@ -9,7 +9,7 @@
 #include <linux/types.h>
 
 /* The version of all pinned maps: a daemon adopts only maps that carry its own number. */
-#define LAYOUT 9
+#define LAYOUT 10
 
 /* The table of scopes: the host's first, then those of `exec`, of rules, and of interfaces. */
 #define SCOPES 128
@@ -113,6 +113,8 @@ struct account_key {
 #define ACCOUNT_KIND_SHIFT 62
 /* A process is identified by its start time in milliseconds, above its PID. No PID has more bits than this. */
 #define PROCESS_NUMBER_BITS 22
+/* Accounts that can be blocked by hand at the same time. */
+#define HAND_BLOCKS 256
 /* A key of `releases`: every account of the scope. */
 #define ALL_ACCOUNTS 0xffffffffffffffffULL
 
@@ -146,7 +148,7 @@ struct policy {
 	__u32 released;	     /* number of releases by hand so far; see `releases` */
 	__u32 top_level;    /* depth of the top-level cgroups, which share the host's turns: the level below the limited
 			       cgroup */
-	__u32 blocks;	    /* some scope blocks its suspects */
+	__u32 blocks;	    /* some scope blocks its suspects, or an account is blocked by hand */
 	__u32 datagrams;    /* some scope limits first contacts over UDP */
 	__u64 names_for_ns; /* how long an answer counts, unless its TTL is shorter */
 	__u32 names;	    /* enum names */

@@ -143,6 +143,12 @@ __noinline int accounting_recheck(struct attempt *a, __u32 mode)
 	return verdict;
 }
 
+/* Whether a queued attempt waits in an account that is blocked by hand. */
+static __always_inline int is_stopped(const struct attempt *a, __u32 mode)
+{
+	return mode == MODE_ENFORCE && policy_in_force()->blocks && is_blocked_by_hand(a->scope, a->account);
+}
+
 /* Called one after the other: nested, they would need more stack than Linux 6.1 allows. */
 static __always_inline enum verdict ask_again(struct attempt *a, __u32 mode)
 {

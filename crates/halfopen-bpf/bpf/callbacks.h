@@ -252,13 +252,14 @@ static __always_inline void lead_to_next_timer(struct bpf_sock_ops *op, struct a
 static __always_inline void recheck_queued(struct bpf_sock_ops *op, struct attempt *a)
 {
 	__u32 mode = mode_now(policy_in_force());
+	int stopped = is_stopped(a, mode);
 	enum verdict verdict = VERDICT_HOLD;
 	struct queue_seen seen = {};
 	__u32 wait_ms;
 	__u64 now;
 
 	a->flags |= ATTEMPT_DECIDED;
-	if (mode != MODE_ENFORCE || !(a->flags & ATTEMPT_MPTCP) || a->rechecks != MPTCP_BLACKHOLE_RECHECK)
+	if (!stopped && (mode != MODE_ENFORCE || !(a->flags & ATTEMPT_MPTCP) || a->rechecks != MPTCP_BLACKHOLE_RECHECK))
 		verdict = ask_again(a, mode);
 	if (verdict == VERDICT_GO) {
 		if (mode == MODE_OFF)
@@ -274,7 +275,10 @@ static __always_inline void recheck_queued(struct bpf_sock_ops *op, struct attem
 			       waiters_are_woken(now));
 	lead_to_next_timer(op, a, wait_ms, seen.waiting, elapsed_ms(a, now));
 	hold_options(op, a, jiffies_to_ms(op->args[1]));
-	hold_until(op, a, seen.max_wait_ns, wait_ms, now);
+	if (stopped)
+		hold_no_longer(op, a);
+	else
+		hold_until(op, a, seen.max_wait_ns, wait_ms, now);
 }
 
 /* After a wait of minutes TCP would repeat its SYN minutes apart. Timers are kept short for this long after the

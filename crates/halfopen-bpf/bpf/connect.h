@@ -90,6 +90,8 @@ static __always_inline int may_connect(struct bpf_sock_addr *ctx, const struct p
 	FORGET(met);
 	FORGET(room);
 	refusal = refusal_of(&b, met, bpf_ktime_get_ns());
+	if (p->blocks && is_blocked_by_hand(attribution.scope, attribution.account))
+		refusal = REFUSAL_BLOCKED;
 	if (room && refusal == REFUSAL_NONE)
 		return 1;
 	if (p->never_hold.rules && (room || beside < beside_most) && is_never_held(p, policy, cgroup))

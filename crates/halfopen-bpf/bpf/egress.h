@@ -246,7 +246,7 @@ static __always_inline int syn_leaves(struct __sk_buff *skb, struct bpf_sock *sk
 		/* The timer ran without RTO_CB: another sock_ops program has cleared the flag. */
 		count_fault(FAULT_DECIDED_AT_EGRESS);
 		a->rechecks++;
-		if (ask_again(a, mode) != VERDICT_GO)
+		if (is_stopped(a, mode) || ask_again(a, mode) != VERDICT_GO)
 			return WITHHELD_RECHECK;
 		/* The options of an attempt that began here, and never asked elsewhere, are unchanged. */
 		if (a->flags & ATTEMPT_HELD_ONCE)

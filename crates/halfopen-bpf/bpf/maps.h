@@ -288,6 +288,15 @@ struct {
 	__type(value, __u32);
 } releases SEC(".maps");
 
+/* hash, preallocated, 256 entries: until when (ns) an account is blocked by hand. An entry that has ended means
+ * nothing. Written by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, HAND_BLOCKS);
+	__type(key, struct account_key);
+	__type(value, __u64);
+} hand_blocks SEC(".maps");
+
 /* LRU hash, no flags, 4096 entries: the programs whose attempts waited, were refused, or would have waited. Every CPU
  * adds to the counts atomically; `last_ns`, `last_pid` and `longest_wait_ns` are plain writes, of which the last one
  * wins. The program that has been quiet for longest makes room for a new one. */

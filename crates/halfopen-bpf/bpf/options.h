@@ -112,6 +112,15 @@ static __always_inline void hold_until(struct bpf_sock_ops *op, struct attempt *
 	a->deadline_set = bounded;
 }
 
+/* TCP ends the wait at its next timer, which then comes at once: connect() fails with ETIMEDOUT. */
+static __always_inline void hold_no_longer(struct bpf_sock_ops *op, struct attempt *a)
+{
+	a->flags |= ATTEMPT_BACK_OFF;
+	if (set_option(op, TCP_USER_TIMEOUT, 1))
+		count_fault(FAULT_HOLD_OPTIONS);
+	a->deadline_set = 1;
+}
+
 /* From its release on, the program has as much time as it would have had from connect() on. */
 static __always_inline void release_options(struct bpf_sock_ops *op, struct attempt *a)
 {

@@ -228,6 +228,15 @@ static __always_inline int open_scopes(struct accounting *b, const struct policy
 	return 1;
 }
 
+/* Whether an account is blocked by hand now. Global, for the reason given in accounting.h. */
+__noinline int is_blocked_by_hand(__u32 scope, __u64 account)
+{
+	struct account_key key = { .id = account, .scope = scope };
+	__u64 *until = bpf_map_lookup_elem(&hand_blocks, &key);
+
+	return until && bpf_ktime_get_ns() < *until;
+}
+
 static __always_inline int is_unreleased(const struct policy *p, const struct scope *s)
 {
 	return s->releases != p->released;

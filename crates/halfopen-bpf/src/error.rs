@@ -186,6 +186,11 @@ pub enum KernelError {
     /// No scope is free.
     #[error("all {0} scopes are in use: end a `halfopen exec` first")]
     ScopesFull(u32),
+    /// No more accounts can be blocked by hand.
+    #[error(
+        "{0} accounts are blocked by hand already, and there is no room for more: end one with `halfopen release`"
+    )]
+    HandBlocksFull(u32),
 }
 
 impl KernelError {

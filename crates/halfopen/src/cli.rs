@@ -144,16 +144,34 @@ pub enum Command {
     /// if the program was not found, and 126 if it could not be started.
     #[command(after_help = "Example: halfopen exec --half-open 4 --drain 2/s -- nmap -sT 192.0.2.0/24")]
     Exec(Exec),
+    /// Refuse all TCP connections of an account for a time
+    ///
+    /// Its connect() calls fail at once with EPERM, whatever the address, and its attempts that wait fail with
+    /// ETIMEDOUT at their next re-check, which may be a minute away; none of them goes out. Connections that are
+    /// established, UDP, exempt destinations and programs of `never_hold` are not affected. The kernel part keeps the
+    /// time. `halfopen release` ends the block, as does the end of the limit. Asked again, the time begins anew.
+    #[command(
+        after_help = "Example: halfopen block 'adaptive[/system.slice/foo.service]' --for 1h\n         \
+        halfopen block /system.slice/foo.service --for 10m"
+    )]
+    Block {
+        /// An account as events and `halfopen status` show it, or its cgroup alone; the cgroup may be gone
+        #[arg(value_name = "ACCOUNT", value_parser = account)]
+        account: AccountName,
+        /// For how long, from 1s to 24h
+        #[arg(long = "for", value_name = "T", value_parser = trial_time)]
+        time: Duration,
+    },
     /// Clear a suspect: an account whose first contacts mostly failed
     ///
-    /// The account is then no longer a suspect and no longer blocked. `halfopen status` and event 4227 name suspects.
+    /// The account is then no longer a suspect and no longer blocked, by hand or otherwise. `halfopen status` and event 4227 name suspects.
     /// A scope without [...] stands for all suspects of that scope.
     #[command(group = clap::ArgGroup::new("whom").required(true))]
     #[command(
         after_help = "Example: halfopen release 'adaptive[/system.slice/foo.service]'\n         halfopen release --all"
     )]
     Release {
-        /// A scope, or one of its accounts as `halfopen status` shows it
+        /// A scope, or an account as events and `halfopen status` show it, or its cgroup alone; the cgroup may be gone
         #[arg(value_name = "SCOPE", value_parser = account, group = "whom")]
         account: Option<AccountName>,
         /// Clear all suspects

@@ -29,6 +29,7 @@ fn without_a_daemon_it_says_how_to_start_one() {
         &["inspect", "1"],
         &["inspect", "adaptive[/system.slice/foo.service]"],
         &["exec", "--", "true"],
+        &["block", "adaptive[user root]", "--for", "1h"],
         &["release", "--all"],
         &["release", "adaptive[user root]"],
     ] {
@@ -48,6 +49,8 @@ fn wrong_use_is_two() {
         &["run", "--set", "half_opne=3"],
         &["events", "--since", "yesterday"],
         &["why", "192.0.2"],
+        &["block", "adaptive[user root]"],
+        &["block", "adaptive[user root]", "--for", "2d"],
         &["inspect"],
         &["inspect", "adaptive["],
         &["exec"],

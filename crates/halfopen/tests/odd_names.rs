@@ -95,6 +95,10 @@ fn every_place_that_shows_a_name_shows_it_escaped_and_whole() {
         (vec!["status"], vec![COMM_SHOWN, &exe, &cgroup_shown]),
         (vec!["status", "--json"], vec![]),
         (vec!["why", &pid], vec![COMM_SHOWN, &account]),
+        (vec!["inspect", &pid], vec![COMM_SHOWN, &exe, &cgroup_shown, &account]),
+        (vec!["inspect", &account], vec![COMM_SHOWN, &exe, &cgroup_shown, &account]),
+        (vec!["inspect", &account, "--json"], vec![]),
+        (vec!["inspect", &cgroup_shown], vec![&account]),
         (vec!["report"], vec![COMM_SHOWN, &exe, &cgroup_shown]),
         (vec!["report", "--json"], vec![]),
     ] {
@@ -113,6 +117,10 @@ fn every_place_that_shows_a_name_shows_it_escaped_and_whole() {
     assert_harmless("stderr", &limiter.stderr());
     // What is shown is what can be named.
     assert_eq!(ask_well(&limiter, &["release", &account]), "nothing to release: no account is a suspect");
+    let blocked = ask_well(&limiter, &["block", &account, "--for", "1h"]);
+    assert_harmless("block", &blocked);
+    assert!(blocked.contains(&account), "{blocked}");
+    assert_eq!(ask_well(&limiter, &["release", &cgroup_shown]), format!("released {account}"));
 }
 
 #[test]

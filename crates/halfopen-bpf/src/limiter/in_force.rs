@@ -156,7 +156,8 @@ impl Limiter {
         }
         let asks =
             |asks: fn(&abi::first_contact) -> bool| policy.limits.iter().any(|l| asks(&l.first)).into();
-        policy.blocks = asks(|first| first.block_ns != 0);
+        let by_hand = !self.hand_blocks()?.is_empty();
+        policy.blocks = asks(|first| first.block_ns != 0) | u32::from(by_hand);
         policy.datagrams = policy.limits.iter().any(|l| l.datagram_interval_ns != 0).into();
         policy.contacts = asks(|first| first.credit != 0);
         policy.knows = asks(|first| first.credit != 0 && first.working_set == 0);
@@ -190,6 +191,7 @@ impl Limiter {
         let zero = self.skel.maps.scopes.update(&id.0.to_ne_bytes(), &empty, MapFlags::ANY);
         zero.map_err(|error| bpf("opening a scope's accounting", error))?;
         stopped_datagrams::forget(&self.skel.maps.datagram_stops, id)?;
+        self.forget_hand_blocks(id)?;
         self.scopes.insert(id, OwnScope { cgroup_id, limits: abi::limits::from(limits), ended: false });
         self.put_in_force(&self.settings.clone())?;
         self.skel

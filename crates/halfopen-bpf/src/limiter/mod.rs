@@ -4,6 +4,7 @@
 mod account_paths;
 pub(crate) mod end_pinned;
 pub(crate) mod gates;
+mod hand_blocks;
 mod in_force;
 mod named_scopes;
 mod optional;

@@ -99,6 +99,7 @@ impl Limiter {
             }
             put(&self.skel.maps.scopes, &id.0, &abi::scope::default())?;
             stopped_datagrams::forget(&self.skel.maps.datagram_stops, id)?;
+            self.forget_hand_blocks(id)?;
             put(&self.skel.maps.scope_names, &id.0, &abi::scope_name { name: abi::chars(name) })?;
             self.names.insert(id, name.to_owned());
             return Ok(id);

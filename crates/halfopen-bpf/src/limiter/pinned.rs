@@ -66,6 +66,7 @@ impl Limiter {
             &mut maps.interface_scopes,
             &mut maps.scope_names,
             &mut maps.releases,
+            &mut maps.hand_blocks,
             &mut maps.accounts,
             &mut maps.parties,
             &mut maps.known,

@@ -1,6 +1,7 @@
 //! Reads a limit that holds while no daemon has it: what is in force and what was counted, from the pinned maps alone.
 //! Takes no lock and writes nothing, so that a daemon can take the limit over meanwhile.
 
+use super::hand_blocks;
 use super::named_scopes::{Numbers, read_names};
 use super::walk::attempt;
 use crate::abi::skeleton::types;
@@ -8,7 +9,7 @@ use crate::abi::{self, LAYOUT, ScopeId, plain};
 use crate::decode::accounts::{self, Account, Trust};
 use crate::decode::faults::{self, FaultCount};
 use crate::decode::program_counts;
-use crate::decode::records::{Attempt, ProgramCount};
+use crate::decode::records::{AccountId, Attempt, ProgramCount};
 use crate::error::{KernelError, bpf};
 use crate::limiter::state::State;
 use crate::load::pins::{HOOKS, STATE, keeper, version};
@@ -18,6 +19,7 @@ use halfopen_policy::kernel_form::nanos;
 use halfopen_policy::record::attempt_record;
 use halfopen_policy::{Ledger, Limits, Mode};
 use libbpf_rs::{MapCore, MapFlags, MapHandle};
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -189,6 +191,16 @@ impl PinnedLimit {
     /// If the map cannot be read.
     pub fn accounts(&self) -> Result<Vec<Account>, KernelError> {
         accounts::read(&self.map("accounts")?, nanos(monotonic()))
+    }
+
+    /// The accounts that are blocked by hand now, and until when.
+    ///
+    /// # Errors
+    /// If the map cannot be read.
+    pub fn hand_blocks(&self) -> Result<BTreeMap<AccountId, Duration>, KernelError> {
+        let mut blocks = hand_blocks::read(&self.map("hand_blocks")?)?;
+        blocks.retain(|_, until| *until > self.read_at);
+        Ok(blocks)
     }
 
     /// What waiting did to each program.

@@ -2,10 +2,10 @@
 
 use super::ask;
 use super::named_account::resolved;
-use crate::control::status::span;
+use crate::control::status::{seconds, span};
 use crate::control::{
-    AccountInspection, Answer, Inspected, Inspection, ModeStatus, ParentStatus, PortInspection,
-    ProgramInspection, Request, RuleInspection, ScopeKind,
+    AccountInspection, Answer, AttemptStatus, Inspected, Inspection, ModeStatus, ParentStatus,
+    PortInspection, ProgramInspection, Request, RuleInspection, ScopeKind,
 };
 use crate::events::text::plain;
 use crate::output;
@@ -29,7 +29,7 @@ pub fn inspect(inspected: Inspected, json: bool) -> Result<()> {
 fn text(inspection: &Inspection) -> String {
     let mut lines = Vec::new();
     if let Some(process) = &inspection.process {
-        lines.push(format!("{} (pid {}), user {}", plain(&process.comm), process.pid, process.uid));
+        lines.push(format!("{} (pid {}), uid {}", plain(&process.comm), process.pid, process.uid));
         lines.push(format!("    command line: {}", shown(&process.command_line)));
         lines.extend(process.exe.as_deref().map(|exe| format!("    executable: {}", plain(exe))));
         lines.extend(process.cgroup.as_deref().map(|path| format!("    cgroup: {}", plain(path))));
@@ -115,8 +115,12 @@ fn account_lines(lines: &mut Vec<String>, account: &AccountInspection, inspectio
         }
     }
     if !account.attempts.is_empty() {
-        lines.push(format!("held or unanswered now: {}", account.live));
-        lines.extend(account.attempts.iter().map(|attempt| format!("    {attempt}")));
+        lines.push(format!(
+            "held now: {}, unanswered now: {}",
+            status.queued,
+            account.live - status.queued.min(account.live)
+        ));
+        attempt_lines(lines, &account.attempts);
         if account.live > account.attempts.len() as u64 {
             lines.push(format!("    and {} more", account.live - account.attempts.len() as u64));
         }
@@ -127,8 +131,11 @@ fn account_lines(lines: &mut Vec<String>, account: &AccountInspection, inspectio
         lines.push("events:".to_owned());
         lines.extend(account.events.iter().map(|event| format!("    {} {event}", event.time)));
     }
-    if status.kind == ScopeKind::Account && status.trust.suspect_since.is_some() {
-        lines.push(format!("next: halfopen release '{}'", plain(&status.name)));
+    if status.kind == ScopeKind::Account {
+        let name = plain(&status.name);
+        let release = status.trust.suspect_since.is_some() || status.trust.blocked_until.is_some();
+        let release = if release { format!(" or halfopen release '{name}'") } else { String::new() };
+        lines.push(format!("next: halfopen block '{name}' --for 1h{release}"));
     }
 }
 
@@ -161,6 +168,28 @@ fn program_lines(lines: &mut Vec<String>, program: &ProgramInspection) {
             harm.would_have_waited
         )
     }));
+}
+
+/// What attempts wait for stands once above all that wait for the same.
+fn attempt_lines(lines: &mut Vec<String>, attempts: &[AttemptStatus]) {
+    let mut reason = None;
+    for attempt in attempts {
+        if attempt.waits_for.is_some() && attempt.waits_for != reason {
+            reason.clone_from(&attempt.waits_for);
+            lines.extend(reason.as_deref().map(|reason| format!("    waits for {}:", plain(reason))));
+        }
+        let since = match attempt.out_for_ms {
+            Some(out) => format!("unanswered for {}", seconds(out)),
+            None => format!("held for {}", seconds(attempt.age_ms)),
+        };
+        let indent = if attempt.waits_for.is_some() { "        " } else { "    " };
+        lines.push(format!(
+            "{indent}{}, {} (pid {}), {since}",
+            attempt.destination,
+            plain(&attempt.comm),
+            attempt.pid
+        ));
+    }
 }
 
 fn of_parent(parent: &ParentStatus) -> String {

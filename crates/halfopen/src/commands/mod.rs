@@ -1,6 +1,7 @@
 //! What each subcommand does on the client's side.
 
 mod alike;
+mod block;
 mod columns;
 mod complete;
 mod doctor;
@@ -17,6 +18,7 @@ mod release;
 mod report;
 mod running_daemon;
 mod show;
+mod suspects;
 mod unanswered;
 mod unwatched;
 mod watch;
@@ -24,6 +26,7 @@ mod watch;
 pub use doctor::Doctor;
 pub use doctor_check::{Check, CheckResult};
 pub use report::{Advice, Report, Step, UdpReport};
+pub use suspects::SuspectStatus;
 
 use crate::cli::{Cli, Command};
 use crate::config::Sources;
@@ -57,6 +60,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Enforce(enforce) => enforce::enforce(&enforce)?,
         Command::Report { json } => return report::report(json),
         Command::Exec(exec) => return exec::exec(&exec),
+        Command::Block { account, time } => block::block(account, time)?,
         Command::Release { account, .. } => release::release(account)?,
         Command::Preset { name } => preset::preset(name)?,
         Command::Inspect { inspected, json } => inspect::inspect(inspected, json)?,

@@ -3,6 +3,7 @@
 use super::columns::fitted;
 use super::program_table;
 use super::show::asked_status;
+use super::suspects::{self, SuspectStatus};
 use super::unanswered::{code, code_beside};
 use crate::control::status::{seconds, span};
 use crate::control::{
@@ -51,6 +52,8 @@ pub struct Report {
     pub others: Harm,
     /// What earlier limits of this host counted, the oldest first: at most 16.
     pub earlier: Vec<EarlierCounts>,
+    /// The suspects, as far as `status` lists them.
+    pub suspects: Vec<SuspectStatus>,
     /// The rules of `[[deny]]`.
     pub deny: Vec<DenyStatus>,
     /// The scopes and accounts that limit first contacts over UDP, as far as `status` lists them.
@@ -76,6 +79,8 @@ pub struct UdpReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
+    /// Look at the suspects: `halfopen inspect ACCOUNT`.
+    InspectSuspects,
     /// Look at the programs.
     KnowThePrograms,
     /// Raise `half_open` a little, and look again.
@@ -155,6 +160,7 @@ impl Report {
             programs: status.programs.clone(),
             others: status.others,
             earlier: status.earlier.clone(),
+            suspects: SuspectStatus::all(status),
             deny: status.deny.clone(),
             udp: std::iter::once(scope).chain(&status.scopes).filter_map(udp_of).collect(),
             advice: Vec::new(),
@@ -191,6 +197,9 @@ impl Report {
                 Step::Count,
                 "Nothing is counted now: `halfopen set mode audit` counts without holding anything.".into(),
             );
+        }
+        if !self.suspects.is_empty() {
+            advise(Step::InspectSuspects, suspects::ADVICE.to_owned());
         }
         if gave_up > 0 {
             advise(Step::KnowThePrograms, know("gave up while they waited"));
@@ -245,6 +254,7 @@ impl Report {
         }
         if self.mode == ModeStatus::Enforce
             && self.attempts > 0
+            && self.suspects.is_empty()
             && gave_up + refused + cancelled + udp_stopped == 0
         {
             let text = if held == 0 { "Nothing has waited" } else { "No attempt gave up while it waited" };
@@ -288,6 +298,7 @@ impl Report {
         } else if self.mode == ModeStatus::Enforce {
             lines.push("enforce: no attempt has waited".to_owned());
         }
+        lines.extend(self.suspects.iter().map(SuspectStatus::line));
         lines.extend(self.deny.iter().map(ToString::to_string));
         lines.extend(self.udp.iter().map(|of| format!("{}: {}", plain(&of.scope), of.udp)));
         let table = program_table::lines(&self.programs, &self.others, LISTED);
@@ -352,6 +363,7 @@ mod tests {
             host: ScopeStatus::new("host", ScopeKind::Host, &Limits::xp_sp2(), &ledger),
             scopes: vec![],
             accounts_unlisted: 0,
+            blocked: Vec::new(),
             deny: Vec::new(),
             programs: vec![],
             others: Harm::of_scope(&ledger),

@@ -114,6 +114,12 @@ fn table(status: &Status) -> String {
     if status.accounts_unlisted > 0 {
         lines.push(format!("and {} more accounts with less to report", status.accounts_unlisted));
     }
+    lines.extend(
+        status
+            .blocked
+            .iter()
+            .map(|blocked| format!("{}: blocked by hand until {}", plain(&blocked.account), blocked.until)),
+    );
     lines.extend(scopes.iter().filter_map(|scope| Some(format!("{}: {}", scope.name, scope.udp.as_ref()?))));
     lines.extend(status.deny.iter().map(ToString::to_string));
     lines.extend(status.names.iter().map(ToString::to_string));
@@ -313,6 +319,7 @@ mod tests {
             host,
             scopes: vec![exec, account],
             accounts_unlisted: 9_936,
+            blocked: vec![],
             deny: vec![],
             programs: vec![],
             others: Harm { gave_up_while_queued: 7, held: 251, ..Harm::default() },

@@ -2,8 +2,8 @@
 
 use crate::config::{Name, RuleName, general, limits, read_name};
 use crate::control::{
-    AttemptStatus, Degradation, DegradedStatus, FaultStatus, ScopeKind, ScopeStatus, Status, Subject,
-    TrialStatus, UnwatchedStatus, Why, programs, scope_status,
+    AttemptStatus, BlockedStatus, Degradation, DegradedStatus, FaultStatus, ScopeKind, ScopeStatus, Status,
+    Subject, TrialStatus, UnwatchedStatus, Why, programs, scope_status,
 };
 use crate::daemon::accounts::{Charged, name_of, on_the_wall, rank, trust_status};
 use crate::daemon::enforcement::HOST;
@@ -55,6 +55,7 @@ impl Unwatched {
         let unlisted = accounts.len().saturating_sub(scope_status::ACCOUNTS_LISTED) as u64;
         accounts.truncate(scope_status::ACCOUNTS_LISTED);
         let counts = self.limit.programs()?;
+        let blocked = self.blocked(&scopes, &counts)?;
         listed.extend(self.accounts(&accounts, &scopes, &counts).into_iter().map(|(_, charged)| charged));
         let (host_ledger, _) = self.limit.accounting(ScopeId::HOST)?;
         let (programs, others) =
@@ -73,6 +74,7 @@ impl Unwatched {
             host,
             scopes: listed.into_iter().map(|charged| charged.status).collect(),
             accounts_unlisted: unlisted,
+            blocked,
             deny: Vec::new(),
             programs,
             others,
@@ -156,7 +158,9 @@ impl Unwatched {
         let limits = self.limit.limits(id).unwrap_or_else(limits::open);
         let (ledger, trust) = self.limit.accounting(id)?;
         let new = ScopeStatus::new(name, kind, &limits, &ledger);
-        Ok(Charged { status: ScopeStatus { trust: trust_status(&trust, &limits), ..new }, limits, trust })
+        let by_hand = self.limit.hand_blocks()?.get(&AccountId::of_scope(id)).copied();
+        let status = ScopeStatus { trust: trust_status(&trust, &limits, by_hand), ..new };
+        Ok(Charged { status, limits, trust })
     }
 
     fn accounts(
@@ -165,16 +169,35 @@ impl Unwatched {
         scopes: &[PinnedScope],
         counts: &[ProgramCount],
     ) -> Vec<(AccountId, Charged)> {
+        let by_hand = self.limit.hand_blocks().unwrap_or_default();
         let charged = accounts.iter().filter_map(|account| {
             let scope = scopes.iter().find(|scope| scope.id == account.id.scope)?;
             let limits = self.limit.limits(scope.id)?;
             let identify = |program: &Program| identity::identify(program, &mut self.names);
             let name = name_of(identify, account, &scope.name, counts);
             let new = ScopeStatus::new(&name, ScopeKind::Account, &limits, &account.ledger);
-            let status = ScopeStatus { trust: trust_status(&account.trust, &limits), ..new };
+            let status = ScopeStatus {
+                trust: trust_status(&account.trust, &limits, by_hand.get(&account.id).copied()),
+                ..new
+            };
             Some((account.id, Charged { status, limits, trust: account.trust }))
         });
         charged.collect()
+    }
+
+    /// The accounts that are blocked by hand.
+    fn blocked(&mut self, scopes: &[PinnedScope], counts: &[ProgramCount]) -> Result<Vec<BlockedStatus>> {
+        let by_hand = self.limit.hand_blocks()?;
+        let accounts = self.limit.accounts()?;
+        let named = by_hand.iter().filter_map(|(id, until)| {
+            let scope = scopes.iter().find(|scope| scope.id == id.scope)?;
+            let known = accounts.iter().find(|account| account.id == *id).cloned();
+            let account = known.unwrap_or_else(|| Account { id: *id, ..Account::default() });
+            let identify = |program: &Program| identity::identify(program, &mut self.names);
+            let account = name_of(identify, &account, &scope.name, counts);
+            Some(BlockedStatus { account, until: on_the_wall(*until) })
+        });
+        Ok(named.collect())
     }
 
     fn identify(&mut self, program: &Program) -> Identity {

@@ -155,7 +155,7 @@ pub struct RuleInspection {
     pub rule: String,
     /// The key.
     pub key: String,
-    /// Its value, as `halfopen get` prints it.
+    /// Its value, as `halfopen get KEY` prints it.
     pub value: String,
     /// Where the value comes from.
     pub origin: String,

@@ -29,7 +29,9 @@ pub use mode::ModeStatus;
 pub use names::{NamedStatus, NamesStatus, Trusted};
 pub use programs::{Harm, ProgramStatus};
 pub use scope_status::{ScopeKind, ScopeStatus, TrustStatus};
-pub use status::{AttemptPhase, AttemptStatus, DegradedStatus, FaultStatus, GateStatus, Status, Why};
+pub use status::{
+    AttemptPhase, AttemptStatus, BlockedStatus, DegradedStatus, FaultStatus, GateStatus, Status, Why,
+};
 pub use trial::{TrialOrder, TrialStatus};
 pub use udp_status::{StoppedStatus, UdpStatus};
 pub use unwatched::UnwatchedStatus;
@@ -95,6 +97,15 @@ pub enum Request {
     Why(Subject),
     /// [`Answer::Inspection`].
     Inspect(Inspected),
+    /// [`Answer::Blocked`].
+    Block {
+        /// The account's scope, which is empty if any is meant.
+        scope: String,
+        /// Whose account it is; `None` for a rule that has one account for all, and for a scope of `exec`.
+        whose: Option<Whose>,
+        /// For how many milliseconds from now.
+        for_ms: u64,
+    },
     /// [`Answer::Ending`]; the daemon ends after this answer.
     Off,
 }
@@ -176,6 +187,15 @@ pub enum Answer {
         /// How many more there were.
         more: u64,
     },
+    /// An account is blocked by hand.
+    Blocked {
+        /// Its name.
+        account: String,
+        /// Until when.
+        until: UtcTime,
+        /// Until when it was blocked by hand already.
+        was: Option<UtcTime>,
+    },
     /// Attempts and what they wait for.
     Why(Box<Why>),
     /// What is known of accounts.
@@ -239,6 +259,7 @@ mod tests {
             Request::Why(Subject::Name("adaptive[/a]".into())),
             Request::Inspect(Inspected::Account(String::new(), Some(Whose::CgroupAt("/a".into())))),
             Request::Inspect(Inspected::Attempts(Subject::Pid(7))),
+            Request::Block { scope: "a".into(), whose: Some(Whose::User(7)), for_ms: 1 },
             Request::Off,
         ];
         for request in requests {

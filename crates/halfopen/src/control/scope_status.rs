@@ -34,7 +34,7 @@ pub struct TrustStatus {
     /// When it became a suspect; `None` = it is not a suspect.
     #[serde(default)]
     pub suspect_since: Option<UtcTime>,
-    /// Until when its connects fail; `None` = it is not blocked.
+    /// Until when its connects fail, by `on_suspect` or by hand; `None` = it is not blocked.
     #[serde(default)]
     pub blocked_until: Option<UtcTime>,
     /// How many first contacts with strangers may go out now, on the port that has spent the most.

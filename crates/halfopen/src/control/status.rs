@@ -34,6 +34,9 @@ pub struct Status {
     /// The number of accounts that are not listed.
     #[serde(default)]
     pub accounts_unlisted: u64,
+    /// The accounts that `halfopen block` has blocked.
+    #[serde(default)]
+    pub blocked: Vec<BlockedStatus>,
     /// The rules of `[[deny]]`.
     #[serde(default)]
     pub deny: Vec<DenyStatus>,
@@ -90,6 +93,15 @@ impl From<Forwarded> for GateStatus {
         let Forwarded { gate, let_out, stopped } = found;
         Self { interface: gate.name, shared: gate.shared, first_contacts: let_out, stopped }
     }
+}
+
+/// An account that is blocked by hand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BlockedStatus {
+    /// Its name.
+    pub account: String,
+    /// Until when its connects fail.
+    pub until: UtcTime,
 }
 
 /// How often something could not be done as intended.

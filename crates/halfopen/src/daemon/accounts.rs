@@ -86,7 +86,8 @@ impl Enforcement {
         limits: &Limits,
     ) -> Result<ScopeStatus, KernelError> {
         let new = ScopeStatus::new(name, kind, limits, &self.limiter.ledger(id)?);
-        Ok(ScopeStatus { trust: trust_status(&self.limiter.trust(id)?, limits), ..new })
+        let by_hand = self.limiter.hand_blocks()?.get(&AccountId::of_scope(id)).copied();
+        Ok(ScopeStatus { trust: trust_status(&self.limiter.trust(id)?, limits, by_hand), ..new })
     }
 
     /// What `status` shows for the scopes of rules and interfaces and for the listed accounts, and how many accounts
@@ -116,11 +117,13 @@ impl Enforcement {
         scopes: &[RuleScope],
     ) -> Result<Vec<(AccountId, Charged)>, KernelError> {
         let programs = self.limiter.programs()?;
+        let by_hand = self.limiter.hand_blocks()?;
         let charged = accounts.iter().filter_map(|account| {
             let scope = scopes.iter().find(|scope| scope.id == account.id.scope)?;
             let name = self.means.name_account(account, &scope.name, &programs);
             let new = ScopeStatus::new(&name, ScopeKind::Account, &scope.limits, &account.ledger);
-            let status = ScopeStatus { trust: trust_status(&account.trust, &scope.limits), ..new };
+            let by_hand = by_hand.get(&account.id).copied();
+            let status = ScopeStatus { trust: trust_status(&account.trust, &scope.limits, by_hand), ..new };
             Some((account.id, Charged { status, limits: scope.limits, trust: account.trust }))
         });
         Ok(charged.collect())
@@ -183,15 +186,18 @@ pub(crate) fn name_of(
     AccountName { scope: scope.to_owned(), whose }.to_string()
 }
 
-pub(crate) fn trust_status(trust: &Trust, limits: &Limits) -> TrustStatus {
-    let Some(first) = &limits.first_contact else { return TrustStatus::default() };
+/// `by_hand`: until when it is blocked by hand.
+pub(crate) fn trust_status(trust: &Trust, limits: &Limits, by_hand: Option<Duration>) -> TrustStatus {
+    let Some(first) = &limits.first_contact else {
+        return TrustStatus { blocked_until: by_hand.map(on_the_wall), ..TrustStatus::default() };
+    };
     let blocked_until = match (first.on_suspect, trust.suspect_since) {
         (OnSuspect::Block(time), Some(since)) => Some(since + time).filter(|until| *until > monotonic()),
         _ => None,
     };
     TrustStatus {
         suspect_since: trust.suspect_since.map(on_the_wall),
-        blocked_until: blocked_until.map(on_the_wall),
+        blocked_until: blocked_until.max(by_hand).map(on_the_wall),
         credit: Some(trust.least_credit()),
         credit_named: trust.credit_named,
         credit_foreign: trust.credit_foreign,

@@ -220,9 +220,9 @@ mod tests {
         Program { pid, uid: 1, comm: comm.to_owned(), cgroup_id: 7 }
     }
 
-    fn runs(line: &str) -> Option<LookedUp> {
+    fn runs(line: &str) -> LookedUp {
         let process = Process { command_line: line.to_owned(), ..Process::default() };
-        Some(LookedUp { identity: Identity::unknown(1), process: Some(process) })
+        LookedUp { identity: Identity::unknown(1), process: Some(process) }
     }
 
     fn note(seen: &mut Seen, second: u64, id: u64, program: &Program, to: (u8, u16), line: &str) -> bool {
@@ -235,7 +235,7 @@ mod tests {
             waits: true,
             made_suspect: id == 0,
         };
-        seen.note(&sighting, |_| runs(line))
+        seen.note(&sighting, |_| Some(runs(line)))
     }
 
     #[test]

@@ -24,8 +24,14 @@ mode = "audit"
 /// The cgroup of the pages' account.
 const ACCOUNT: &str = "/system.slice/foo.service";
 /// Commands that the text speaks of without the arguments that they need.
-const MENTIONED: [&str; 5] =
-    ["halfopen set", "halfopen release", "halfopen exec", "halfopen why", "halfopen inspect"];
+const MENTIONED: [&str; 6] = [
+    "halfopen set",
+    "halfopen block",
+    "halfopen release",
+    "halfopen exec",
+    "halfopen why",
+    "halfopen inspect",
+];
 
 /// A laboratory with a limiter that is started where a command needs it.
 pub struct Host {
@@ -96,6 +102,10 @@ impl Host {
         match command.strip_prefix("halfopen enforce ") {
             Some("--confirm") => {
                 typed = format!("halfopen set mode audit; halfopen enforce --for 10m; {typed}");
+            }
+            None if command.starts_with("halfopen block ") => {
+                // What other commands ask about waits on.
+                typed = format!("halfopen set mode enforce; {typed} && halfopen release --all");
             }
             Some(_) if command.contains(" --for ") => typed = format!("halfopen set mode audit; {typed}"),
             _ => {}

@@ -98,9 +98,8 @@ impl Enforcement {
             Subject::Pid(pid) => {
                 let process = self.means.helper.process(*pid, None).ok().flatten();
                 if let Some(process) = process.as_ref().filter(|_| ids.is_empty()) {
-                    let named =
-                        self.name_accounts(&accounts.iter().map(|of| of.id).collect(), accounts.clone())?;
-                    let own = named.iter().filter(|account| is_of_process(account, process));
+                    let numbers = self.numbers_of(process);
+                    let own = accounts.iter().filter(|account| is_of_process(account, process, &numbers));
                     ids.extend(own.map(|account| account.id));
                 }
                 if process.is_none() && ids.is_empty() {
@@ -111,7 +110,12 @@ impl Enforcement {
             }
             Subject::Name(name) => name.clone(),
         };
-        self.name_accounts(&ids, accounts)
+        Ok(self.name_accounts(&ids, accounts)?)
+    }
+
+    fn numbers_of(&self, process: &Process) -> BTreeSet<u64> {
+        let path = process.cgroup.as_deref().unwrap_or_default();
+        self.accounts_at_or_above(path).into_iter().map(|(number, _)| number).collect()
     }
 
     /// The accounts that the live attempts of `subject` are charged to, and those that were seen with it.
@@ -273,12 +277,10 @@ fn account_of(attempt: &Attempt) -> AccountId {
 }
 
 /// Whether the next attempt of a process would be charged to this account, as far as its cgroup and user tell.
-fn is_of_process(account: &NamedAccount, process: &Process) -> bool {
+/// `numbers`: those that accounts of its cgroup and of those above it have.
+fn is_of_process(account: &Account, process: &Process, numbers: &BTreeSet<u64>) -> bool {
     match account.id.of() {
-        Some(AccountOf::Cgroup(_)) => {
-            let own = process.cgroup.as_deref().unwrap_or_default();
-            account.path().is_some_and(|path| is_at_or_below(own, path))
-        }
+        Some(AccountOf::Cgroup(_)) => numbers.contains(&account.id.id),
         Some(AccountOf::User(uid)) => uid == process.uid,
         _ => false,
     }

@@ -1,5 +1,6 @@
 //! What clients ask the daemon, and its answers.
 
+mod block;
 mod exec_scopes;
 mod inspect;
 mod named_account;
@@ -16,6 +17,7 @@ use crate::daemon::enforcement::Enforcement;
 use crate::daemon::server::{Call, Reply};
 use crate::exit::{explained, refusal};
 use anyhow::{Context, Result};
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Carries out `call`. If the daemon is to end, returns what to wait for first.
@@ -42,6 +44,9 @@ pub(super) fn answer(enforcement: &mut Enforcement, call: Call) -> Option<onesho
         Request::Why(subject) => enforcement.why(&subject).map(|why| Answer::Why(Box::new(why))),
         Request::Inspect(inspected) => {
             enforcement.inspect(&inspected).map(|found| Answer::Inspection(Box::new(found)))
+        }
+        Request::Block { scope, whose, for_ms } => {
+            enforcement.block(&scope, whose.as_ref(), Duration::from_millis(for_ms))
         }
         Request::Events { since, follow } => {
             let past = enforcement.announcer.remembered(since);

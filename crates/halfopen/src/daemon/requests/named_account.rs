@@ -6,7 +6,7 @@ use crate::control::{AccountName, ScopeKind, Whose};
 use crate::daemon::accounts::rank;
 use crate::daemon::enforcement::{Enforcement, HOST};
 use anyhow::{Result, bail};
-use halfopen_bpf::{Account, AccountId, AccountOf, ScopeId, text::unescaped};
+use halfopen_bpf::{Account, AccountId, AccountOf, KernelError, ScopeId, text::unescaped};
 use halfopen_policy::Limits;
 use std::collections::BTreeSet;
 
@@ -91,7 +91,12 @@ impl Enforcement {
             let id = AccountId { scope: scope.id, id: by_path? };
             self.seen.of(id, &scope.name).map(|_| id)
         });
-        let mut found = self.name_accounts(&counted.chain(seen).collect(), accounts)?;
+        let ids: BTreeSet<AccountId> = counted.chain(seen).collect();
+        // An earlier daemon may have seen the cgroup, and this one not.
+        if let (Whose::CgroupAt(path), Some(number), false) = (whose, by_path, ids.is_empty()) {
+            self.means.account_paths.keep(number, path.clone());
+        }
+        let mut found = self.name_accounts(&ids, accounts)?;
         match found.len() {
             0 => bail!("{}", self.unknown("account", &asked, &scopes)?),
             1 => Ok(found.remove(0)),
@@ -107,7 +112,7 @@ impl Enforcement {
         &mut self,
         ids: &BTreeSet<AccountId>,
         mut accounts: Vec<Account>,
-    ) -> Result<Vec<NamedAccount>> {
+    ) -> Result<Vec<NamedAccount>, KernelError> {
         let scopes = self.known_scopes();
         let programs = self.limiter.programs()?;
         accounts.retain(|account| ids.contains(&account.id));

@@ -27,6 +27,7 @@ impl Enforcement {
         let all = scopes.iter_mut().map(|(account, status)| (*account, status));
         self.show_stopped_datagrams(all.chain([(AccountId::of_scope(ScopeId::HOST), &mut host_status)]))?;
         let deny = self.deny_status()?;
+        let blocked = self.blocked_by_hand()?;
         let faults = self.limiter.faults()?;
         let host = self.limiter.ledger(ScopeId::HOST)?;
         let means = &mut self.means;
@@ -44,6 +45,7 @@ impl Enforcement {
             host: host_status,
             scopes: scopes.into_iter().map(|(_, status)| status).collect(),
             accounts_unlisted,
+            blocked,
             deny,
             programs,
             others,

@@ -14,6 +14,7 @@ impl Enforcement {
             adopted.unwatched.as_secs_f64()
         );
         self.announcer.resume_episodes(monotonic(), self.limiter.counting_since());
+        self.keep_paths_of_events();
         match self.limiter.denied() {
             Ok(counts) => self.announcer.denials.known(&counts),
             Err(e) => tracing::error!("{}", e.in_full()),

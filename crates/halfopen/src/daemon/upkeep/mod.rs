@@ -99,6 +99,7 @@ impl Enforcement {
             self.collected = Some(monotonic());
             let gone = self.limiter.collect_accounts()?;
             tracing::debug!("collected {gone} idle accounts and parties");
+            self.tell_ended_blocks()?;
         }
         let unmounted = self.limiter.pins_unmounted()?;
         if unmounted && !self.pins_unmounted {

@@ -63,15 +63,36 @@ impl Enforcement {
             return;
         }
         let Some(identity) = self.means.identify_early(&attempt.program) else { return };
-        let Some(path) = identity.cgroup.as_deref().and_then(text::unescaped) else { return };
+        let path = identity.cgroup.unwrap_or_default();
+        let mut found = self.accounts_at_or_above(&path).into_iter();
+        if let Some((number, path)) = found.find(|(number, _)| *number == account.id) {
+            self.means.account_paths.keep(number, path);
+        }
+    }
+
+    /// Keeps the paths that the remembered events name: an earlier daemon wrote them, and the cgroups may be gone.
+    pub(in crate::daemon) fn keep_paths_of_events(&mut self) {
+        for event in self.announcer.remembered(None) {
+            let paths = event.programs.iter().filter_map(|program| program.cgroup.as_deref());
+            let accounts: Vec<_> = paths.flat_map(|path| self.accounts_at_or_above(path)).collect();
+            for (number, path) in accounts {
+                self.means.account_paths.keep(number, path);
+            }
+        }
+    }
+
+    /// The numbers that accounts of the cgroup at `path` and of those above it would have, with their paths.
+    pub(in crate::daemon) fn accounts_at_or_above(&self, path: &str) -> Vec<(u64, String)> {
+        let Some(path) = text::unescaped(path).filter(|path| path.starts_with(b"/")) else {
+            return Vec::new();
+        };
         let names: Vec<&[u8]> = path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()).collect();
         let above = (0..=names.len()).map(|depth| &names[..depth]);
-        let found = above.rev().find(|names| self.limiter.account_of_path(names) == Some(account.id));
-        if let Some(names) = found {
-            let path = names.iter().flat_map(|name| [b"/", *name].concat()).collect::<Vec<u8>>();
-            let path = if path.is_empty() { "/".to_owned() } else { text::escaped(&path) };
-            self.means.account_paths.keep(account.id, path);
-        }
+        let numbered = above.filter_map(|names| {
+            let path = [b"/".as_slice(), &names.join(&b'/')].concat();
+            Some((self.limiter.account_of_path(names)?, text::escaped(&path)))
+        });
+        numbered.collect()
     }
 
     /// Notes the live attempts if an account is new or has become a suspect: what went out at once was not heard of.

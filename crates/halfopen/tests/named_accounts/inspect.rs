@@ -1,80 +1,11 @@
 //! `inspect`: what is known of an account by its name, by a process and by an address, also when the process and its unit
 //! have ended.
 
-#![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
-
+use crate::scene::{CREDIT, Host, MUCH_CREDIT, account, dial, path_of, scanner};
 use serde_json::{Value, json};
-use std::fs;
 use std::net::SocketAddr;
-use testkit::desk::{PATIENCE, ask, ask_well, program, until};
-use testkit::rig::program::Program;
-use testkit::{Cgroup, HostKind, Lab, Limiter, Mix, require_lab};
-
-/// Fewer than are dialled.
-const CREDIT: usize = 8;
-/// Enough for the silences that make a suspect.
-const MUCH_CREDIT: usize = 50;
-
-/// A limiter with an account for each cgroup below the lab's. Ended before the lab is.
-struct Host {
-    limiter: Limiter,
-    _directory: tempfile::TempDir,
-    lab: Lab,
-}
-
-impl Host {
-    fn new(credit: usize, more: &str) -> Self {
-        let lab = Lab::new().unwrap();
-        let directory = tempfile::tempdir().unwrap();
-        let config = directory.path().join("halfopen.toml");
-        let text = format!(
-            "preset = \"none\"\n{more}\n[[scope]]\nname = \"each\"\nmatch = {{ cgroup = \"{}/*\" }}\nper = \"cgroup\"\n\
-             first_contacts = {credit}\n",
-            path_of(lab.cgroup())
-        );
-        fs::write(&config, text).unwrap();
-        let limiter = Limiter::builder(&lab).program(program()).config(&config).start().unwrap();
-        Self { limiter, _directory: directory, lab }
-    }
-
-    fn draw(&self, kind: HostKind, count: usize, port: u16) -> Vec<SocketAddr> {
-        let mix = match kind {
-            HostKind::Live => Mix { live: count, ..Mix::default() },
-            _ => Mix { dead: count, ..Mix::default() },
-        };
-        let drawn = self.lab.draw(&mix).unwrap().of(kind);
-        let of_port = |to: SocketAddr| if kind == HostKind::Live { to } else { (to.ip(), port).into() };
-        drawn.into_iter().map(of_port).collect()
-    }
-
-    fn inspect(&self, whom: &str) -> Value {
-        serde_json::from_str(&ask_well(&self.limiter, &["inspect", "--json", whom])).unwrap()
-    }
-
-    fn until_suspect(&self, name: &str) {
-        until("event 4227", PATIENCE, || {
-            let account = &self.inspect(name)["accounts"][0];
-            account["events"].as_array().unwrap().iter().any(|event| event["id"] == 4227).then_some(())
-        });
-    }
-}
-
-/// A lab's cgroups lie directly below the root.
-fn path_of(cgroup: &Cgroup) -> String {
-    format!("/{}", cgroup.path().file_name().unwrap().to_str().unwrap())
-}
-
-/// Its last argument clears a terminal.
-fn scanner(host: &Host, cgroup: &Cgroup) -> Program {
-    Program::start(host.lab.client(), cgroup, "accounts.py", &["\x1b[2J".to_owned()])
-}
-
-fn dial(program: &mut Program, to: &[SocketAddr]) {
-    for to in to {
-        program.tell(&json!({ "dial": [to.ip().to_string(), to.port()] }));
-        program.hear(PATIENCE);
-    }
-}
+use testkit::desk::{PATIENCE, ask, ask_well, until};
+use testkit::{HostKind, require_lab};
 
 fn assert_harmless(text: &str) {
     assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
@@ -95,7 +26,7 @@ fn an_account_is_inspected_by_name_by_process_and_by_address() {
     dial(&mut program, &live);
     dial(&mut program, &ssh);
     dial(&mut program, &host.draw(HostKind::Dead, 12, 443));
-    let name = format!("each[{}/scan]", path_of(host.lab.cgroup()));
+    let name = account(&host, "scan");
     until("the answer and the waiters", PATIENCE, || {
         let account = &host.inspect(&name)["accounts"][0];
         let (queued, established) =
@@ -119,7 +50,7 @@ fn an_account_is_inspected_by_name_by_process_and_by_address() {
     assert!(runs["exe"].as_str().unwrap().contains("python3"), "{runs}");
     assert_eq!(runs["cgroup"], format!("{}/scan", path_of(host.lab.cgroup())));
     assert_eq!(runs["parent"]["pid"], std::process::id());
-    assert!(runs["parent"]["command_line"].as_str().unwrap().contains("inspect"), "{runs}");
+    assert!(runs["parent"]["command_line"].as_str().unwrap().contains("named_accounts"), "{runs}");
     assert!(runs["first_seen"].is_string() && account["first_seen"].is_string(), "{account}");
     assert_eq!(account["programs"].as_array().unwrap().len(), 1);
     let port = found(&account["ports"], "port", &22.into());
@@ -148,6 +79,7 @@ fn an_account_is_inspected_by_name_by_process_and_by_address() {
 
     let text = ask_well(&host.limiter, &["inspect", &name]);
     assert_harmless(&text);
+    assert_eq!(text.matches("waits for credit: ").count(), 1, "once for all: {text}");
     for part in [
         &format!("{name}: queued "),
         "answered: 1 of ",
@@ -155,7 +87,7 @@ fn an_account_is_inspected_by_name_by_process_and_by_address() {
         &format!("(pid {}): ", std::process::id()),
         "22: 20 addresses, ",
         "scope.each: ",
-        "waits for credit",
+        "waits for credit: it is a first contact",
     ] {
         assert!(text.contains(part), "no {part} in {text}");
     }
@@ -173,6 +105,12 @@ fn an_account_is_inspected_by_name_by_process_and_by_address() {
     assert_eq!(by_process["process"]["command_line"], command_line);
     assert_eq!(by_process["process"]["parent"]["pid"], std::process::id());
     assert!(ask_well(&host.limiter, &["inspect", &pid]).starts_with("python3 (pid "), "{by_process}");
+    let mut quiet = scanner(&host, &cgroup);
+    // It is in its cgroup once it answers.
+    quiet.tell(&json!({ "close": true }));
+    quiet.hear(PATIENCE);
+    let by_cgroup = &host.inspect(&quiet.pid().to_string())["accounts"];
+    assert_eq!(by_cgroup[0]["status"]["name"], name, "where it would be charged");
     assert_eq!(host.inspect("each")["accounts_of_scope"], json!([name]));
     assert_eq!(host.inspect("192.0.2.7")["accounts"], json!([]));
     let exempt = ask_well(&host.limiter, &["inspect", "192.0.2.7"]);
@@ -188,7 +126,7 @@ fn an_unknown_name_is_told_with_near_ones() {
     let cgroup = host.lab.cgroup().child("scan").unwrap();
     let mut program = scanner(&host, &cgroup);
     dial(&mut program, &host.draw(HostKind::Dead, 1, 22));
-    let name = format!("each[{}/scan]", path_of(host.lab.cgroup()));
+    let name = account(&host, "scan");
     host.inspect(&name);
     for (whom, told) in [
         (format!("each[{}/scam]", path_of(host.lab.cgroup())), &name),
@@ -209,11 +147,17 @@ fn what_is_known_survives_the_end_of_the_process_and_of_its_unit() {
     require_lab!();
     let host = Host::new(MUCH_CREDIT, "");
     let cgroup = host.lab.cgroup().child("scan").unwrap();
-    let name = format!("each[{}/scan]", path_of(host.lab.cgroup()));
+    let name = account(&host, "scan");
     let mut program = scanner(&host, &cgroup);
     dial(&mut program, &host.draw(HostKind::Dead, 60, 22));
     host.until_suspect(&name);
     let before = host.inspect(&name)["accounts"][0].clone();
+    let report: Value = serde_json::from_str(&ask_well(&host.limiter, &["report", "--json"])).unwrap();
+    let suspect = found(&report["suspects"], "account", &name.as_str().into());
+    assert!(suspect["since"].is_string() && suspect["established"] == 0, "{suspect}");
+    found(&report["advice"], "step", &"inspect_suspects".into());
+    let text = ask_well(&host.limiter, &["report"]);
+    assert!(text.lines().any(|line| line.starts_with("suspect since ") && line.contains(&name)), "{text}");
     let (pid, address) =
         (program.pid().to_string(), before["ports"][0]["sample"][0].as_str().unwrap().to_owned());
     program.kill();
@@ -238,4 +182,50 @@ fn what_is_known_survives_the_end_of_the_process_and_of_its_unit() {
     let status = ask_well(&host.limiter, &["status", "--json"]);
     assert!(status.contains(&format!("\"{name}\"")), "status calls it as before: {status}");
     assert_eq!(ask_well(&host.limiter, &["release", &name]), format!("released {name}"));
+}
+
+#[test]
+fn accounts_of_users_and_processes_have_names_too() {
+    require_lab!();
+    let rule = |name: &str, per: &str| {
+        format!(
+            "[[scope]]\nname = \"{name}\"\nmatch = {{ cgroup = \"CGROUP/{name}\" }}\nper = \"{per}\"\nhalf_open = 1\n"
+        )
+    };
+    let host = Host::new(CREDIT, &[rule("users", "user"), rule("processes", "process")].concat());
+    let (users, processes) =
+        (host.lab.cgroup().child("users").unwrap(), host.lab.cgroup().child("processes").unwrap());
+    let to = host.draw(HostKind::Dead, 1, 22)[0];
+    let to = json!([to.ip().to_string(), to.port()]);
+    let mut program = scanner(&host, &users);
+    for _ in 0..2 {
+        program.tell(&json!({ "users": 2, "first": 4711, "dial": to }));
+        program.hear(PATIENCE);
+    }
+    let mut other = scanner(&host, &processes);
+    for _ in 0..2 {
+        other.tell(&json!({ "dial": to }));
+        other.hear(PATIENCE);
+    }
+    let by_process = format!("processes[pid {}]", other.pid());
+    for (whom, name) in [
+        ("users[user 4711]", "users[user 4711]"),
+        ("users[user 4712]", "users[user 4712]"),
+        (&by_process, &format!("processes[pid {} python3]", other.pid())),
+    ] {
+        let account = host.inspect(whom)["accounts"][0].clone();
+        assert_eq!((&account["status"]["name"], &account["live"]), (&name.into(), &2.into()), "{account}");
+        let runs = &account["programs"][0];
+        assert!(runs["command_line"].as_str().unwrap().contains("accounts.py"), "{account}");
+    }
+    let of_users = &host.inspect("users[user 4711]")["accounts"][0]["programs"][0];
+    assert_eq!(of_users["user"], "4711");
+    // One user is blocked, the other one is not.
+    ask_well(&host.limiter, &["block", "users[user 4711]", "--for", "1h"]);
+    let refused = |user: u32| {
+        let name = format!("users[user {user}]");
+        host.inspect(&name)["accounts"][0]["status"]["blocked_until"].is_string()
+    };
+    assert!(refused(4711) && !refused(4712));
+    assert_eq!(ask_well(&host.limiter, &["release", "users[user 4711]"]), "released users[user 4711]");
 }

@@ -1,0 +1,65 @@
+//! The suspects that `report` names.
+
+use crate::control::{ScopeStatus, Status};
+use crate::events::text::plain;
+use crate::utc_time::UtcTime;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// An account whose first contacts mostly failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SuspectStatus {
+    /// Its name.
+    pub account: String,
+    /// Since when it is a suspect.
+    pub since: UtcTime,
+    /// Until when its connects fail; `None` = it is not blocked.
+    pub blocked_until: Option<UtcTime>,
+    /// First contacts let out so far.
+    pub first_contacts: u64,
+    /// How many of its attempts were answered.
+    pub established: u64,
+    /// How many were refused, unreachable, timed out or closed after their SYN had left.
+    pub failed: u64,
+    /// How many wait now.
+    pub queued: u64,
+}
+
+/// What to do about suspects.
+pub const ADVICE: &str = "Look at the suspects: `halfopen inspect ACCOUNT` shows what they run and whom they dial. If you \
+    do not know one, `halfopen block ACCOUNT --for 1h` stops it while you find out. If you trust one, `halfopen release \
+    ACCOUNT` clears it, and a [[scope]] of its own with a higher first_contacts or a lower answers_of_peers keeps it \
+    clear.";
+
+impl SuspectStatus {
+    /// All that `status` lists.
+    pub fn all(status: &Status) -> Vec<Self> {
+        std::iter::once(&status.host).chain(&status.scopes).filter_map(Self::of).collect()
+    }
+
+    fn of(scope: &ScopeStatus) -> Option<Self> {
+        Some(Self {
+            account: scope.name.clone(),
+            since: scope.trust.suspect_since?,
+            blocked_until: scope.trust.blocked_until,
+            first_contacts: scope.trust.first_contacts.unwrap_or_default(),
+            established: scope.established,
+            failed: scope.failed,
+            queued: scope.queued,
+        })
+    }
+
+    /// One line for people.
+    pub fn line(&self) -> String {
+        let blocked = self.blocked_until.map_or_else(String::new, |until| format!(", blocked until {until}"));
+        format!(
+            "suspect since {}: {}: {} first contacts, {} of {} attempts with an outcome answered, {} wait{blocked}",
+            self.since,
+            plain(&self.account),
+            self.first_contacts,
+            self.established,
+            self.established + self.failed,
+            self.queued
+        )
+    }
+}
