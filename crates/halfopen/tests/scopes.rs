@@ -286,3 +286,26 @@ fn a_scope_that_is_a_suspect_itself_is_released_at_once() {
     assert!(!is_suspect());
     assert!(host.scope("all").unwrap()["credit"].as_u64().unwrap() > 0);
 }
+
+#[test]
+fn a_rule_that_tightens_sets_no_scanner_free() {
+    require_lab!();
+    let rule =
+        "[[scope]]\nname = \"tight\"\nmatch = { cgroup = \"CGROUP\" }\nper = \"cgroup\"\nhalf_open = 20\n";
+    let host = Host::with(&["preset = \"adaptive\"\n", rule].concat());
+    let scan = host.dial_dead(100);
+    let account = until("the scanner to be a suspect", PATIENCE, || {
+        host.scope("tight[").filter(|account| !account["suspect_since"].is_null())
+    });
+    // A hundred would be out within six seconds.
+    let waiting = account["queued"].as_u64().unwrap();
+    assert!(waiting >= 40, "{account}");
+    assert_eq!(account["half_open_limit"], 20, "{account}");
+    assert_eq!(ask_well(&host.limiter, &["get", "scope.tight.first_contacts"]), "32");
+    let said = ask_well(&host.limiter, &["check", "--config", &host.config().display().to_string()]);
+    assert!(said.lines().any(|line| line.starts_with("# inherits first_contacts = 32, ")), "{said}");
+    // Whoever is to be free says so.
+    host.limiter.set("scope.tight.first_contacts", "off").unwrap();
+    host.until_scope("tight[", 20, 0);
+    drop(scan);
+}

@@ -45,14 +45,14 @@ pub(super) fn check(rules: &Rules, host: &Limits) -> Result<(), (Wrong, Origin)>
         if rules.scopes().any(|scope| scope.name().leaf() == rule.name().leaf()) {
             return refused(rule, Wrong::Shared(rule.name().leaf().to_owned()));
         }
-        if rule.limits(host).datagrams.is_some() {
+        if rules.limits(rule, host).datagrams.is_some() {
             return refused(rule, Wrong::UdpByInterface(rule.name().to_string()));
         }
     }
     for rule in rules.scopes().chain(rules.interfaces()) {
-        if rule.limits(host).first_contact.is_some_and(|first| !first.is_a_test()) {
+        if rules.limits(rule, host).first_contact.is_some_and(|first| !first.is_a_test()) {
             return refused(rule, Wrong::NoTest(rule.name().to_string()));
         }
     }
-    check_comm(&rules.scopes().collect::<Vec<_>>(), host)
+    check_comm(rules, host)
 }

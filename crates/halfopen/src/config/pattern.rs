@@ -21,6 +21,11 @@ const OTHER_SIGNS: &str = "* is the only wildcard, for any characters within one
 pub struct CgroupPattern(String);
 
 impl CgroupPattern {
+    /// The one that fits every cgroup.
+    pub(super) fn root() -> Self {
+        Self("/".to_owned())
+    }
+
     /// Reads a pattern. `/` fits every cgroup.
     ///
     /// # Errors
@@ -64,6 +69,16 @@ impl CgroupPattern {
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         self.fits(&other.0)
+    }
+
+    /// How many names it has.
+    pub(super) fn depth(&self) -> usize {
+        names(&self.0).count()
+    }
+
+    /// Whether it names a single cgroup.
+    pub(super) fn is_one_cgroup(&self) -> bool {
+        !self.0.contains('*')
     }
 
     /// Whether some path may fit both. `true` does not mean that one does.

@@ -114,7 +114,7 @@ impl Resolved {
     pub fn shown(&self, name: &Name) -> Option<(String, &Origin)> {
         let (value, origin) = match &name.rule {
             None => self.values.get(name.key).map(|(value, origin)| (value.clone(), origin))?,
-            Some(rule) => self.rules.find(rule)?.get(name.key, &self.host()),
+            Some(rule) => self.rules.get(self.rules.find(rule)?, name.key, &self.host()),
         };
         let shown =
             if name.original { in_original_numbers(&value).to_string() } else { name.key.form.show(&value) };
@@ -239,7 +239,7 @@ impl Resolved {
                 lines.for_each(|line| text.extend([line.as_str(), "\n"]));
             }
         }
-        text + &self.rules.to_toml()
+        text + &self.rules.to_toml(&self.host())
     }
 }
 

@@ -92,9 +92,12 @@ pub static KINDS: [Kind; 3] = [
     Kind {
         table: Table::Scope,
         doc: "Rules give a part of the host limits of its own, in addition to the host's. Each attempt is charged to \
-              the first rule that matches it; the rules of the preset come after yours. A limit that a rule does not \
-              name does not apply in it: half_open, drain and queue are unlimited, max_wait is the program's, \
-              first_contacts is off; slot_life, strict and overflow are the host's. A rule with the same name in a \
+              the first rule that matches it; the rules of the preset come after yours. What a rule does not name it \
+              inherits, key by key, from the next rule that matches all its programs: under adaptive at the latest \
+              from the preset's rule. To free programs of the cost of first contacts, write first_contacts = \"off\". \
+              Where there is no such rule, half_open, drain and queue are unlimited, max_wait is the program's, \
+              first_contacts is off; slot_life, strict and overflow are the host's. `halfopen check` shows what each \
+              rule inherits and loosens. A rule with the same name in a \
               file read later replaces this one; without match, it changes single limits.",
         example: "name = \"torrent\"\nmatch = { cgroup = \"/system.slice/transmission*.service\" }\nper = \
                   \"cgroup\"\nhalf_open = 4\ndrain = \"2/s\"",

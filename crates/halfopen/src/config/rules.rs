@@ -2,7 +2,6 @@
 
 use super::error::Wrong;
 use super::key::{Key, Table};
-use super::limits::{self, LIMITS, open};
 use super::name::RuleName;
 use super::place::Origin;
 use super::rule_keys::{DENY, MATCH, PER, bare_deny};
@@ -109,9 +108,11 @@ impl Rules {
     /// Puts the rules into `settings`. Leaves out a rule for a user that this host lacks, which matches nobody.
     pub fn apply(&self, settings: &mut Settings) {
         let host = settings.host;
-        settings.scopes = self.scopes().filter_map(|rule| rule.scope(&host)).collect();
-        let interface =
-            |rule: &Rule| InterfaceRule { name: rule.name.leaf().to_owned(), limits: rule.limits(&host) };
+        settings.scopes = self.scopes().filter_map(|rule| rule.scope(self.limits(rule, &host))).collect();
+        let interface = |rule: &Rule| InterfaceRule {
+            name: rule.name.leaf().to_owned(),
+            limits: self.limits(rule, &host),
+        };
         settings.interfaces = self.interfaces().map(interface).collect();
         settings.deny = self.deny();
     }
@@ -125,7 +126,7 @@ impl Rules {
     #[must_use]
     pub fn first_contact_in(&self, path: &str, host: &Limits) -> Option<FirstContact> {
         let rule = self.scopes().find(|rule| rule.who().is_some_and(|who| who.is_all_of(path)));
-        rule?.limits(host).first_contact
+        self.limits(rule?, host).first_contact
     }
 
     /// Each rule with all its values, for a hash. The text is that of earlier versions: equal rules have equal hashes
@@ -133,7 +134,7 @@ impl Rules {
     pub fn in_full(&self, host: &Limits) -> impl Iterator<Item = String> {
         self.0.iter().map(|rule| {
             let is_deny = rule.name.table() == Table::Deny;
-            let value = |key: &'static Key| match key.form.toml(&rule.get(key, host).0) {
+            let value = |key: &'static Key| match key.form.toml(&self.get(rule, key, host).0) {
                 _ if key == PER => format!(" {:?}", rule.per()),
                 value if key.makes_rule() => format!(" {value}"),
                 value if is_deny || rule.said(key).is_some() => format!(" {} = {value}", key.name),
@@ -144,9 +145,9 @@ impl Rules {
         })
     }
 
-    /// The rules as a file, each line with its origin.
+    /// The rules as a file, each line with its origin, and with what each inherits and loosens as comments.
     #[must_use]
-    pub fn to_toml(&self) -> String {
+    pub fn to_toml(&self, host: &Limits) -> String {
         let mut text = String::new();
         for rule in &self.0 {
             let table = rule.name.table();
@@ -154,6 +155,9 @@ impl Rules {
             line(&mut text, &format!("\n{}\nname = {name}", table.written()), &rule.origin);
             for (key, value, origin) in rule.values.of(tables::keys(table)) {
                 line(&mut text, &format!("{} = {}", key.name, key.form.toml(value)), origin);
+            }
+            for remark in self.remarks(rule, host) {
+                text.extend(["# ", &remark, "\n"]);
             }
         }
         text
@@ -191,37 +195,13 @@ impl Rule {
         self.values.get(key)
     }
 
-    /// The value of `key` in force, and its origin.
-    #[must_use]
-    pub fn get(&self, key: &Key, host: &Limits) -> (Value, &Origin) {
-        if let Some((value, origin)) = self.values.get(key) {
-            return (value.clone(), origin);
-        }
-        let of_deny = DENY.iter().find(|field| field.key == *key);
-        let usual = match of_deny {
-            Some(field) => Some((field.place.get)(&self.deny())),
-            None => limits::get(&self.limits(host), key),
-        };
-        (usual.unwrap_or(Value::Unlimited), &self.origin)
-    }
-
-    /// What it allows. A number that it does not name is no limit. How long an attempt keeps its slot, and what happens
-    /// to one beyond the queue, then follows the host.
-    #[must_use]
-    pub fn limits(&self, host: &Limits) -> Limits {
-        let Limits { slot_life, strict, overflow, .. } = *host;
-        let mut limits = Limits { slot_life, strict, overflow, ..open() };
-        self.values.apply(LIMITS, &mut limits);
-        limits
-    }
-
     pub(super) fn deny(&self) -> DenyRule {
         let mut rule = bare_deny(self.name.leaf());
         self.values.apply(DENY, &mut rule);
         rule
     }
 
-    fn scope(&self, host: &Limits) -> Option<ScopeRule> {
+    fn scope(&self, limits: Limits) -> Option<ScopeRule> {
         let who = self.who()?;
         Some(ScopeRule {
             name: self.name.leaf().to_owned(),
@@ -230,7 +210,7 @@ impl Rule {
             exe: who.exe.clone(),
             comm: who.comm.clone(),
             per: self.per(),
-            limits: self.limits(host),
+            limits,
         })
     }
 }

@@ -185,6 +185,37 @@ impl Who {
         cgroups && users.is_none_or(|(one, two)| one.id == two.id)
     }
 
+    /// Whether every program that matches `other` matches this. `false` does not mean that one does not.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        fn wide<T: PartialEq>(ours: Option<&T>, theirs: Option<&T>) -> bool {
+            ours.is_none() || ours == theirs
+        }
+        let root = CgroupPattern::root();
+        let theirs = if other.cgroups.is_empty() { std::slice::from_ref(&root) } else { &other.cgroups };
+        let cgroups = || theirs.iter().all(|theirs| self.cgroups.iter().any(|ours| ours.covers(theirs)));
+        let user = |who: &Self| who.user.as_ref().map(|user| user.id);
+        wide(user(self).as_ref(), user(other).as_ref())
+            && wide(self.exe.as_ref(), other.exe.as_ref())
+            && wide(self.comm.as_ref(), other.comm.as_ref())
+            && (self.cgroups.is_empty() || cgroups())
+    }
+
+    /// Whether one of its cgroups is further down than those in which `other` would find the same programs.
+    pub(super) fn is_deeper_than(&self, other: &Self) -> bool {
+        self.cgroups.iter().any(|ours| other.depth_for(ours).is_some_and(|depth| ours.depth() > depth))
+    }
+
+    /// Whether all its programs are in one of the cgroups that `other` tells apart.
+    pub(super) fn is_in_one_of(&self, other: &Self) -> bool {
+        let [ours] = self.cgroups.as_slice() else { return false };
+        ours.is_one_cgroup() && other.depth_for(ours).is_some_and(|depth| ours.depth() >= depth)
+    }
+
+    /// The depth of its first pattern for all cgroups of `theirs`.
+    fn depth_for(&self, theirs: &CgroupPattern) -> Option<usize> {
+        self.cgroups.iter().find(|ours| ours.covers(theirs)).map(CgroupPattern::depth)
+    }
+
     /// Why it matches nobody on this host.
     pub(super) fn unmet(&self) -> Option<String> {
         if let Err(name) = self.user() {

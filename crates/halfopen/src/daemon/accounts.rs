@@ -64,11 +64,11 @@ impl Enforcement {
     pub(in crate::daemon) fn rule_scopes(&self) -> Vec<RuleScope> {
         let host = self.host_limits();
         let (scopes, interfaces) = (self.limiter.rule_scopes(), self.limiter.interface_scopes());
+        let rules = self.resolved.rules();
         let scope = |rule: &Rule, kind, id: Option<&ScopeId>| {
             let name = rule.name().leaf().to_owned();
-            Some(RuleScope { id: *id?, name, kind, limits: rule.limits(&host) })
+            Some(RuleScope { id: *id?, name, kind, limits: rules.limits(rule, &host) })
         };
-        let rules = self.resolved.rules();
         let of_rules =
             rules.scopes().filter_map(|rule| scope(rule, ScopeKind::Rule, scopes.get(rule.name().leaf())));
         let of_interfaces = rules

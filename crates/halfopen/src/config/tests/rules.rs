@@ -40,7 +40,7 @@ fn the_contract_s_rules_are_taken_as_they_stand() {
 }
 
 #[test]
-fn what_a_rule_does_not_say_is_no_limit_or_how_the_host_does_it() {
+fn what_no_rule_says_is_no_limit_or_how_the_host_does_it() {
     let rule = scope("u", "user = 7, exe = \"/x\"", "first_contacts = 3\non_suspect = \"block\"");
     let host =
         Host::with(&format!("[host]\nslot_life = \"2s\"\noverflow = \"wait\"\nstrict = false\n{rule}"));
@@ -325,4 +325,118 @@ fn saving_changes_the_rule_where_it_stands_or_adds_only_the_change() {
     let said = read_said(&read_name("scope.torrent.half_open").unwrap(), "8").unwrap();
     save::prepare(&path, &said).unwrap().commit().unwrap();
     assert_eq!(host.load(&[]).unwrap().settings().scopes[0].limits.half_open, Some(8));
+}
+
+const ADAPTIVE: &str = "preset = \"adaptive\"\n";
+
+/// The scope of that name.
+fn in_force(text: &str, name: &str) -> ScopeRule {
+    let all = Host::with(text).load(&[]).unwrap().settings().scopes;
+    all.into_iter().find(|scope| scope.name == name).unwrap()
+}
+
+/// The remarks of `check` about the rule of that name.
+fn remarks(text: &str, name: &str) -> Vec<String> {
+    let text = Host::with(text).load(&[]).unwrap().to_toml();
+    let rule = text.split("\n[[").find(|rule| rule.contains(&format!("name = \"{name}\""))).unwrap();
+    rule.lines().filter_map(|line| line.strip_prefix("# ")).map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn what_a_rule_does_not_name_it_inherits_from_the_rule_that_would_have_counted() {
+    let adaptive = Some(FirstContact::adaptive());
+    let mine = in_force(&[ADAPTIVE, TORRENT].concat(), "torrent").limits;
+    assert_eq!((mine.half_open, mine.first_contact), (Some(4), adaptive));
+    for condition in ["user = 7", "exe = \"/x\"", "comm = \"x\"", "cgroup = [\"/a/*/c\", \"/b\"]"] {
+        let rule = in_force(&[ADAPTIVE, &scope("x", condition, "half_open = 20")].concat(), "x").limits;
+        assert_eq!((rule.half_open, rule.first_contact), (Some(20), adaptive), "{condition}");
+    }
+    let off = in_force(&[ADAPTIVE, &scope("x", "user = 7", "first_contacts = \"off\"")].concat(), "x").limits;
+    assert_eq!(off, Limits { first_contact: None, ..in_force(ADAPTIVE, "adaptive").limits });
+
+    // Key by key through all rules that are for all programs of the one before, whatever is said of them where.
+    let preset =
+        "[[scope]]\nname = \"adaptive\"\nhalf_open = 9\nblock_for = \"1h\"\nudp_first_contacts = \"5/s\"\n";
+    let rules = [
+        ADAPTIVE,
+        &scope("inner", "cgroup = \"/a/b\", user = 7", "on_suspect = \"block\""),
+        &scope("other", "cgroup = \"/a/b/c\"", "half_open = 1"),
+        &scope("outer", "cgroup = \"/a/*\"", "drain = \"3/s\"\nfirst_contacts = 64"),
+        preset,
+    ]
+    .concat();
+    let inner = in_force(&rules, "inner").limits;
+    let first = inner.first_contact.unwrap();
+    assert_eq!((inner.half_open, inner.drain), (Some(9), Rate::new(3, Duration::from_secs(1))));
+    assert_eq!((first.credit, first.on_suspect), (64, OnSuspect::Block(Duration::from_hours(1))));
+    assert_eq!(inner.datagrams, in_force(&rules, "adaptive").limits.datagrams);
+    assert!(inner.datagrams.is_some());
+
+    // What `get` shows, with where it stands; and a change there counts here.
+    let mut resolved = Host::with(&rules).load(&[]).unwrap();
+    let shown = |resolved: &Resolved| {
+        let (value, origin) = resolved.shown(&read_name("scope.inner.half_open").unwrap()).unwrap();
+        (value, origin.to_string())
+    };
+    let (value, origin) = shown(&resolved);
+    assert!(value == "9" && origin.contains("halfopen.toml"), "{value} {origin}");
+    set(&mut resolved, "scope.adaptive.half_open", "8").unwrap();
+    assert_eq!(shown(&resolved), ("8".into(), "halfopen set, not saved".into()));
+}
+
+#[test]
+fn a_rule_inherits_nothing_from_a_rule_that_not_all_its_programs_meet() {
+    let others = ["user = 8", "exe = \"/y\"", "comm = \"y\"", "cgroup = \"/a\"", "user = 7, cgroup = \"/a\""];
+    for other in others {
+        let rules =
+            scope("x", "user = 7, exe = \"/x\"", "drain = \"1/s\"") + &scope("y", other, "half_open = 1");
+        assert_eq!(in_force(&rules, "x").limits.half_open, None, "{other}");
+    }
+    for other in ["user = 7", "exe = \"/x\"", "cgroup = \"/\"", "user = 7, exe = \"/x\""] {
+        let rules =
+            scope("x", "user = 7, exe = \"/x\"", "drain = \"1/s\"") + &scope("y", other, "half_open = 1");
+        assert_eq!(in_force(&rules, "x").limits.half_open, Some(1), "{other}");
+    }
+    let earlier = scope("y", "user = 7", "half_open = 1") + &scope("x", "user = 7", "drain = \"1/s\"");
+    assert_eq!(in_force(&earlier, "x").limits.half_open, None);
+}
+
+#[test]
+fn check_says_what_a_rule_inherits_and_what_it_loosens() {
+    let of = |rules: &str, name: &str| remarks(&[ADAPTIVE, rules].concat(), name);
+    let torrent = of(TORRENT, "torrent");
+    assert!(
+        matches!(torrent.as_slice(), [one] if one.starts_with("inherits first_contacts = 32, ")),
+        "{torrent:?}"
+    );
+    assert!(torrent[0].ends_with(" from scope.adaptive"), "{torrent:?}");
+
+    let free = of(&scope("x", "cgroup = \"/a/b\"", "first_contacts = \"off\""), "x");
+    let [.., last] = free.as_slice() else { panic!("{free:?}") };
+    assert_eq!(last, "loosens scope.adaptive: first_contacts = \"off\" instead of 32");
+
+    let both = scope("x", "user = 7", "half_open = 4")
+        + &scope("y", "cgroup = \"/a\"", "half_open = 2\ndrain = \"1/s\"");
+    let both = of(&both, "x");
+    let expected = "loosens scope.y for those in both: half_open = 4 instead of 2, drain = \"unlimited\" instead of \"1/s\"";
+    assert!(both.iter().any(|remark| remark == expected), "{both:?}");
+    assert!(
+        both.iter().any(|remark| remark.starts_with("tightens scope.adaptive: all programs")),
+        "{both:?}"
+    );
+
+    let accounts = |condition: &str, per: &str| {
+        let all = of(&scope("x", condition, &format!("half_open = 4\n{per}")), "x");
+        all.into_iter().filter(|remark| !remark.starts_with("inherits")).collect::<String>()
+    };
+    assert_eq!(accounts("cgroup = \"/a/b\"", ""), "");
+    assert_eq!(accounts("cgroup = \"/a/b*\"", "per = \"cgroup\""), "");
+    assert!(accounts("cgroup = \"/a/b*\"", "").starts_with("tightens scope.adaptive: all programs"));
+    assert!(
+        accounts("cgroup = \"/a/b/c\"", "per = \"cgroup\"")
+            .starts_with("loosens scope.adaptive: its cgroups are")
+    );
+    assert!(
+        accounts("user = 7", "per = \"process\"").starts_with("loosens scope.adaptive: a program that forks")
+    );
 }

@@ -1,0 +1,131 @@
+//! What a rule inherits: a limit that it does not name is that of the rule which would have counted without it.
+//!
+//! Which one that is can depend on the program. A rule inherits only from a later rule that certainly matches all its
+//! programs, and [`Rules::remarks`] says what it lets more out than any other rule that it comes before.
+
+use super::key::{Key, Table};
+use super::laxer::laxer;
+use super::limits::{self, LIMITS, open};
+use super::place::Origin;
+use super::rule_keys::DENY;
+use super::rules::{Rule, Rules};
+use super::value::Value;
+use super::who::Who;
+use halfopen_bpf::Per;
+use halfopen_policy::Limits;
+
+impl Rules {
+    /// The rules of `[[scope]]` that are tried after this one.
+    pub(super) fn after(&self, rule: &Rule) -> impl Iterator<Item = &Rule> {
+        self.scopes().skip_while(|other| other.name() != rule.name()).skip(1)
+    }
+
+    /// The rule that would have counted for all programs of this one.
+    fn base(&self, rule: &Rule) -> Option<&Rule> {
+        let who = rule.who()?;
+        self.after(rule).find(|later| later.who().is_some_and(|later| later.covers(who)))
+    }
+
+    /// The value given to `key` in the rule, or else in the first of those that it inherits from.
+    fn given<'a>(&'a self, rule: &'a Rule, key: &Key) -> Option<&'a (Value, Origin)> {
+        std::iter::successors(Some(rule), |rule| self.base(rule)).find_map(|rule| rule.said(key))
+    }
+
+    /// What the rule allows. A limit that neither it nor a rule that it inherits from names is none. How long an attempt
+    /// keeps its slot, and what happens to one beyond the queue, then follows the host.
+    #[must_use]
+    pub fn limits(&self, rule: &Rule, host: &Limits) -> Limits {
+        let Limits { slot_life, strict, overflow, .. } = *host;
+        let mut limits = Limits { slot_life, strict, overflow, ..open() };
+        for field in LIMITS {
+            if let Some((value, _)) = self.given(rule, &field.key) {
+                (field.place.set)(&mut limits, value);
+            }
+        }
+        limits
+    }
+
+    /// The value of `key` in force in the rule, and its origin.
+    #[must_use]
+    pub fn get<'a>(&'a self, rule: &'a Rule, key: &Key, host: &Limits) -> (Value, &'a Origin) {
+        let given = if key.table == Table::Host { self.given(rule, key) } else { rule.said(key) };
+        if let Some((value, origin)) = given {
+            return (value.clone(), origin);
+        }
+        let of_deny = DENY.iter().find(|field| field.key == *key);
+        let usual = match of_deny {
+            Some(field) => Some((field.place.get)(&rule.deny())),
+            None => limits::get(&self.limits(rule, host), key),
+        };
+        (usual.unwrap_or(Value::Unlimited), rule.origin())
+    }
+
+    /// What the rule inherits, what it loosens, and whose account it makes wider or narrower: a sentence each.
+    pub(super) fn remarks(&self, rule: &Rule, host: &Limits) -> Vec<String> {
+        let Some(who) = rule.who() else { return Vec::new() };
+        let base = self.base(rule);
+        let mut remarks: Vec<String> = self.inherits(rule).into_iter().collect();
+        let limits = self.limits(rule, host);
+        for later in self.after(rule) {
+            if later.who().is_some_and(|later| who.may_share_with(later)) {
+                let than = self.limits(later, host);
+                let loosened: Vec<String> = laxer(&limits, &than)
+                    .into_iter()
+                    .filter_map(|name| LIMITS.iter().find(|field| field.key.name == name))
+                    .map(|field| {
+                        let [now, before] =
+                            [&limits, &than].map(|limits| field.key.form.toml(&(field.place.get)(limits)));
+                        format!("{name} = {now} instead of {before}", name = field.key.name)
+                    })
+                    .collect();
+                if !loosened.is_empty() {
+                    let whom =
+                        if Some(later.name()) == base.map(Rule::name) { "" } else { " for those in both" };
+                    remarks.push(format!("loosens {}{whom}: {}", later.name(), loosened.join(", ")));
+                }
+            }
+            if Some(later.name()) == base.map(Rule::name) {
+                break;
+            }
+        }
+        if let Some(base) = base.filter(|_| limits.first_contact.is_some()) {
+            remarks.extend(accounts(rule, who, base));
+        }
+        remarks
+    }
+
+    /// What is inherited from where.
+    fn inherits(&self, rule: &Rule) -> Option<String> {
+        let mut from: Vec<(&Rule, Vec<String>)> = Vec::new();
+        for base in std::iter::successors(self.base(rule), |rule| self.base(rule)) {
+            let own = LIMITS.iter().map(|field| &field.key).filter_map(|key| {
+                let (value, _) = base.said(key)?;
+                let is_its = std::ptr::eq(self.given(rule, key)?, base.said(key)?);
+                is_its.then(|| format!("{} = {}", key.name, key.form.toml(value)))
+            });
+            from.push((base, own.collect()));
+        }
+        from.retain(|(_, keys)| !keys.is_empty());
+        let from: Vec<String> =
+            from.iter().map(|(base, keys)| format!("{} from {}", keys.join(", "), base.name())).collect();
+        (!from.is_empty()).then(|| format!("inherits {}", from.join("; ")))
+    }
+}
+
+/// How its accounts differ from those of the rule that would have counted without it.
+fn accounts(rule: &Rule, who: &Who, base: &Rule) -> Option<String> {
+    let base_name = base.name();
+    match (rule.per(), base.per()) {
+        (Per::Process, Per::Rule | Per::Cgroup | Per::User) => Some(format!(
+            "loosens {base_name}: a program that forks twice gets an account of its own, with fresh credit"
+        )),
+        (Per::Cgroup, Per::Cgroup) if who.is_deeper_than(base.who()?) => Some(format!(
+            "loosens {base_name}: its cgroups are deeper, so whoever may create some there gets fresh credit"
+        )),
+        (Per::Rule, Per::Cgroup) if !who.is_in_one_of(base.who()?) => Some(format!(
+            "tightens {base_name}: all programs of the rule share one account and its credit; per = \"cgroup\" would \
+             give each cgroup its own"
+        )),
+        _ => None,
+    }
+}
