@@ -25,7 +25,7 @@ pub(super) fn check(rules: &Rules, host: &Limits) -> Result<(), (Wrong, Origin)>
         })
     };
     if let Some(rule) =
-        beyond(Table::Scope, MOST_SCOPES, &|rule| rule.who().map_or(1, |who| who.cgroups.len().max(1)))
+        beyond(Table::Scope, MOST_SCOPES, &|rule| rules.whose_account(rule).cgroups.len().max(1))
     {
         return refused(rule, Wrong::TooManyPatterns(rule.name().clone(), MOST_SCOPES));
     }

@@ -21,14 +21,19 @@ impl Rules {
     }
 
     /// The rule that would have counted for all programs of this one.
-    fn base(&self, rule: &Rule) -> Option<&Rule> {
+    pub(super) fn base(&self, rule: &Rule) -> Option<&Rule> {
         let who = rule.who()?;
         self.after(rule).find(|later| later.who().is_some_and(|later| later.covers(who)))
     }
 
+    /// The rule, and those that it inherits from.
+    fn line<'a>(&'a self, rule: &'a Rule) -> impl Iterator<Item = &'a Rule> {
+        std::iter::successors(Some(rule), |rule| self.base(rule))
+    }
+
     /// The value given to `key` in the rule, or else in the first of those that it inherits from.
     fn given<'a>(&'a self, rule: &'a Rule, key: &Key) -> Option<&'a (Value, Origin)> {
-        std::iter::successors(Some(rule), |rule| self.base(rule)).find_map(|rule| rule.said(key))
+        self.line(rule).find_map(|rule| rule.said(key))
     }
 
     /// What the rule allows. A limit that neither it nor a rule that it inherits from names is none. How long an attempt
@@ -37,8 +42,9 @@ impl Rules {
     pub fn limits(&self, rule: &Rule, host: &Limits) -> Limits {
         let Limits { slot_life, strict, overflow, .. } = *host;
         let mut limits = Limits { slot_life, strict, overflow, ..open() };
+        let line: Vec<&Rule> = self.line(rule).collect();
         for field in LIMITS {
-            if let Some((value, _)) = self.given(rule, &field.key) {
+            if let Some((value, _)) = line.iter().find_map(|rule| rule.said(&field.key)) {
                 (field.place.set)(&mut limits, value);
             }
         }
@@ -89,7 +95,7 @@ impl Rules {
             }
         }
         if let Some(base) = base.filter(|_| limits.first_contact.is_some()) {
-            remarks.extend(accounts(rule, who, base));
+            remarks.extend(self.accounts(rule, who, base));
         }
         remarks
     }
@@ -97,7 +103,7 @@ impl Rules {
     /// What is inherited from where.
     fn inherits(&self, rule: &Rule) -> Option<String> {
         let mut from: Vec<(&Rule, Vec<String>)> = Vec::new();
-        for base in std::iter::successors(self.base(rule), |rule| self.base(rule)) {
+        for base in self.line(rule).skip(1) {
             let own = LIMITS.iter().map(|field| &field.key).filter_map(|key| {
                 let (value, _) = base.said(key)?;
                 let is_its = std::ptr::eq(self.given(rule, key)?, base.said(key)?);
@@ -110,22 +116,30 @@ impl Rules {
             from.iter().map(|(base, keys)| format!("{} from {}", keys.join(", "), base.name())).collect();
         (!from.is_empty()).then(|| format!("inherits {}", from.join("; ")))
     }
-}
 
-/// How its accounts differ from those of the rule that would have counted without it.
-fn accounts(rule: &Rule, who: &Who, base: &Rule) -> Option<String> {
-    let base_name = base.name();
-    match (rule.per(), base.per()) {
-        (Per::Process, Per::Rule | Per::Cgroup | Per::User) => Some(format!(
-            "loosens {base_name}: a program that forks twice gets an account of its own, with fresh credit"
-        )),
-        (Per::Cgroup, Per::Cgroup) if who.is_deeper_than(base.who()?) => Some(format!(
-            "loosens {base_name}: its cgroups are deeper, so whoever may create some there gets fresh credit"
-        )),
-        (Per::Rule, Per::Cgroup) if !who.is_in_one_of(base.who()?) => Some(format!(
-            "tightens {base_name}: all programs of the rule share one account and its credit; per = \"cgroup\" would \
-             give each cgroup its own"
-        )),
-        _ => None,
+    /// How its accounts differ from those of the rule that would have counted without it.
+    fn accounts(&self, rule: &Rule, who: &Who, base: &Rule) -> Option<String> {
+        let (ours, theirs) = (self.whose_account(rule), self.whose_account(base));
+        let base = base.name();
+        if self.merges_accounts(rule) {
+            return Some(format!(
+                "tightens {base}: all programs of the rule share one account and its credit, so one that scans makes \
+                 the others wait for strangers; per = \"cgroup\" would give each cgroup its own"
+            ));
+        }
+        match (ours.per, theirs.per) {
+            (Per::Process, Per::Rule | Per::Cgroup | Per::User) => Some(format!(
+                "loosens {base}: a program that forks twice gets an account of its own, with fresh credit"
+            )),
+            (Per::Cgroup, Per::Cgroup)
+                if rule.per() == Per::Cgroup && who.is_deeper_than(&theirs.cgroups) =>
+            {
+                Some(format!(
+                    "loosens {base}: its cgroups are deeper, so whoever may create some there gets fresh credit"
+                ))
+            }
+            (per, _) if per != rule.per() => Some(format!("has accounts as {base} has them")),
+            _ => None,
+        }
     }
 }

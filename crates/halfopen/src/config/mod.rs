@@ -37,6 +37,7 @@ pub mod tables;
 pub mod value;
 pub mod values;
 pub mod who;
+mod whose_account;
 mod written;
 
 #[cfg(test)]

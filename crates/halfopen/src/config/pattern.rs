@@ -76,9 +76,31 @@ impl CgroupPattern {
         names(&self.0).count()
     }
 
-    /// Whether it names a single cgroup.
-    pub(super) fn is_one_cgroup(&self) -> bool {
-        !self.0.contains('*')
+    /// The pattern that fits what both fit, as deep as the deeper one; `None` if no pattern says that.
+    pub(super) fn and(&self, other: &Self) -> Option<Self> {
+        let (mut ours, mut theirs) = (names(&self.0), names(&other.0));
+        let mut both = Vec::new();
+        loop {
+            both.push(match (ours.next(), theirs.next()) {
+                (Some(one), Some(two)) if name_fits(one, two) => two,
+                (Some(one), Some(two)) if name_fits(two, one) => one,
+                (Some(_), Some(_)) => return None,
+                (Some(name), None) | (None, Some(name)) => name,
+                (None, None) => break,
+            });
+        }
+        let both = Self(format!("/{}", both.join("/")));
+        (both.0.len() <= LONGEST).then_some(both)
+    }
+
+    /// Whether it leaves names below this depth open.
+    pub(super) fn is_open_below(&self, depth: usize) -> bool {
+        names(&self.0).skip(depth).any(|name| name.contains('*'))
+    }
+
+    /// Whether it names a single cgroup of this depth.
+    pub(super) fn is_one_down_to(&self, depth: usize) -> bool {
+        names(&self.0).take(depth).all(|name| !name.contains('*'))
     }
 
     /// Whether some path may fit both. `true` does not mean that one does.
@@ -88,7 +110,7 @@ impl CgroupPattern {
         names(&self.0).zip(names(&other.0)).all(|(one, two)| match (is_plain(one), is_plain(two)) {
             (true, _) => name_fits(two, one),
             (_, true) => name_fits(one, two),
-            _ => true,
+            _ => ends_may_meet(one, two),
         })
     }
 }
@@ -112,6 +134,16 @@ fn name_fits(pattern: &str, name: &str) -> bool {
         left = &left[at + part.len()..];
     }
     left.ends_with(end)
+}
+
+/// Whether what is before the first `*` of two names, and what is after the last, may be that of one name.
+fn ends_may_meet(one: &str, two: &str) -> bool {
+    let start = |name: &str| name.find('*').unwrap_or(name.len());
+    let starts = start(one).min(start(two));
+    let end = |name: &str| name.len() - name.rfind('*').map_or(0, |at| at + 1);
+    let ends = end(one).min(end(two));
+    let (one, two) = (one.as_bytes(), two.as_bytes());
+    one[..starts] == two[..starts] && one[one.len() - ends..] == two[two.len() - ends..]
 }
 
 #[cfg(test)]
@@ -193,6 +225,28 @@ mod tests {
             one.may_meet(&two)
         };
         assert!(meet("/", "/a/b") && meet("/a*", "/ab/c") && meet("/*a", "/b*"));
+        assert!(meet("/a*", "/ab*c") && !meet("/a*", "/b*") && !meet("/*a", "/*b") && !meet("/xa*", "/xb*c"));
         assert!(!meet("/a", "/b") && !meet("/x/a*", "/x/b") && !meet("/a/b", "/a/c/d"));
+    }
+
+    #[test]
+    fn both_of_two_patterns_is_the_narrower_name_at_each_depth() {
+        let both = |one: &str, two: &str| {
+            let (one, two) = (CgroupPattern::read(one).unwrap(), CgroupPattern::read(two).unwrap());
+            assert_eq!(one.and(&two), two.and(&one));
+            one.and(&two).map(|both| both.to_string())
+        };
+        for (one, two, expected) in [
+            ("/", "/", "/"),
+            ("/", "/a*", "/a*"),
+            ("/system.slice", "/*/*", "/system.slice/*"),
+            ("/a/b*/c", "/*/*", "/a/b*/c"),
+            ("/a*", "/ab*/*c", "/ab*/*c"),
+        ] {
+            assert_eq!(both(one, two).as_deref(), Some(expected), "{one} and {two}");
+        }
+        assert_eq!((both("/a*", "/*b"), both("/a/b", "/a/c")), (None, None));
+        let open = |text: &str, depth| CgroupPattern::read(text).unwrap().is_open_below(depth);
+        assert!(open("/a/*", 1) && !open("/*/b", 1) && !open("/*", 1));
     }
 }

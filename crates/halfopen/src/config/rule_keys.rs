@@ -19,7 +19,8 @@ pub static SCOPE: [Key; 2] = [
         "per",
         Form::words::<Per>(),
         "Gives an account with these limits to each \"cgroup\" that a pattern names, to each \"user\", or to each \
-         \"process\" together with its children. Without it, all share one account.",
+         \"process\" together with its children. Without it, all share one account if the rule names an amount, such \
+         as half_open = 20; if it names none, they keep the accounts that they would have without the rule.",
     ),
 ];
 /// `match`.

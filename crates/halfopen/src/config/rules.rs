@@ -9,7 +9,7 @@ use super::tables;
 use super::value::{Typed, Value};
 use super::values::{Values, line};
 use super::who::Who;
-use halfopen_bpf::{DenyRule, InterfaceRule, Per, ScopeRule, Settings};
+use halfopen_bpf::{DenyRule, InterfaceRule, Per, Settings};
 use halfopen_policy::{FirstContact, Limits};
 
 /// A rule, with the origin of each of its values.
@@ -108,7 +108,7 @@ impl Rules {
     /// Puts the rules into `settings`. Leaves out a rule for a user that this host lacks, which matches nobody.
     pub fn apply(&self, settings: &mut Settings) {
         let host = settings.host;
-        settings.scopes = self.scopes().filter_map(|rule| rule.scope(self.limits(rule, &host))).collect();
+        settings.scopes = self.scopes().filter_map(|rule| self.scope(rule, &host)).collect();
         let interface = |rule: &Rule| InterfaceRule {
             name: rule.name.leaf().to_owned(),
             limits: self.limits(rule, &host),
@@ -199,18 +199,5 @@ impl Rule {
         let mut rule = bare_deny(self.name.leaf());
         self.values.apply(DENY, &mut rule);
         rule
-    }
-
-    fn scope(&self, limits: Limits) -> Option<ScopeRule> {
-        let who = self.who()?;
-        Some(ScopeRule {
-            name: self.name.leaf().to_owned(),
-            cgroups: who.cgroups.iter().map(ToString::to_string).collect(),
-            user: who.user().ok()?,
-            exe: who.exe.clone(),
-            comm: who.comm.clone(),
-            per: self.per(),
-            limits,
-        })
     }
 }

@@ -200,20 +200,15 @@ impl Who {
             && (self.cgroups.is_empty() || cgroups())
     }
 
-    /// Whether one of its cgroups is further down than those in which `other` would find the same programs.
-    pub(super) fn is_deeper_than(&self, other: &Self) -> bool {
-        self.cgroups.iter().any(|ours| other.depth_for(ours).is_some_and(|depth| ours.depth() > depth))
+    /// Whether one of its cgroups is further down than those of `accounts` in which the same programs would be.
+    pub(super) fn is_deeper_than(&self, accounts: &[CgroupPattern]) -> bool {
+        self.cgroups.iter().any(|ours| depth_in(accounts, ours).is_some_and(|depth| ours.depth() > depth))
     }
 
-    /// Whether all its programs are in one of the cgroups that `other` tells apart.
-    pub(super) fn is_in_one_of(&self, other: &Self) -> bool {
+    /// Whether all its programs are in one of the cgroups that `accounts` tell apart.
+    pub(super) fn is_in_one_of(&self, accounts: &[CgroupPattern]) -> bool {
         let [ours] = self.cgroups.as_slice() else { return false };
-        ours.is_one_cgroup() && other.depth_for(ours).is_some_and(|depth| ours.depth() >= depth)
-    }
-
-    /// The depth of its first pattern for all cgroups of `theirs`.
-    fn depth_for(&self, theirs: &CgroupPattern) -> Option<usize> {
-        self.cgroups.iter().find(|ours| ours.covers(theirs)).map(CgroupPattern::depth)
+        depth_in(accounts, ours).is_some_and(|depth| ours.depth() >= depth && ours.is_one_down_to(depth))
     }
 
     /// Why it matches nobody on this host.
@@ -241,6 +236,11 @@ impl User {
         }
         written.text().filter(|name| !name.is_empty()).map(|name| Self::of(name, accounts))
     }
+}
+
+/// The depth of the first of `accounts` for all cgroups of `pattern`.
+fn depth_in(accounts: &[CgroupPattern], pattern: &CgroupPattern) -> Option<usize> {
+    accounts.iter().find(|account| account.covers(pattern)).map(CgroupPattern::depth)
 }
 
 /// One pattern or a list of them.

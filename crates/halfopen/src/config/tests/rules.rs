@@ -440,3 +440,40 @@ fn check_says_what_a_rule_inherits_and_what_it_loosens() {
         accounts("user = 7", "per = \"process\"").starts_with("loosens scope.adaptive: a program that forks")
     );
 }
+
+#[test]
+fn a_rule_that_names_no_amount_keeps_the_accounts_that_it_inherits() {
+    let of = |condition: &str, keys: &str| {
+        let rule = in_force(&[ADAPTIVE, &scope("x", condition, keys)].concat(), "x");
+        (rule.per, rule.cgroups)
+    };
+    let adaptive = in_force(ADAPTIVE, "adaptive");
+    let block = "on_suspect = \"block\"";
+    assert_eq!(of("user = 7", block), (Per::Cgroup, adaptive.cgroups.clone()));
+    let cgroups = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+    for (condition, expected) in [
+        (
+            "cgroup = \"/system.slice\"",
+            cgroups(&["/system.slice/*kubepods*/*/*", "/system.slice/*", "/system.slice"]),
+        ),
+        ("cgroup = \"/lxc.payload.*\"", cgroups(&["/lxc.payload.*/*kubepods*/*/*", "/lxc.payload.*"])),
+    ] {
+        let (per, found) = of(condition, block);
+        assert_eq!((per, found.last()), (Per::Cgroup, expected.last()), "{condition}");
+        assert!(expected.iter().all(|pattern| found.contains(pattern)), "{condition}: {found:?}");
+    }
+    // An amount is for all programs of the rule together, and who can make cgroups or choose a name gets nothing new.
+    for (condition, keys) in [
+        ("cgroup = \"/system.slice\"", "half_open = 50"),
+        ("cgroup = \"/system.slice\"", "drain = \"5/s\"\non_suspect = \"block\""),
+        ("cgroup = \"/system.slice\"", "first_contacts = 64"),
+        ("cgroup = \"/system.slice/*/*\"", block),
+        ("comm = \"x\"", block),
+    ] {
+        assert_eq!(of(condition, keys).0, Per::Rule, "{condition} {keys}");
+    }
+    let rules = [ADAPTIVE, &scope("x", "user = 7", "half_open = 4\nper = \"process\"")].concat();
+    assert_eq!(in_force(&rules, "x").per, Per::Process);
+    let said = remarks(&[ADAPTIVE, &scope("x", "user = 7", block)].concat(), "x");
+    assert!(said.iter().any(|remark| remark == "has accounts as scope.adaptive has them"), "{said:?}");
+}
