@@ -41,6 +41,7 @@ pub use load::pins::{PINS, remove_pins};
 pub use probe::{Finding, Probe, probes};
 pub use settings::{DenyRule, InterfaceRule, NameTrust, NeverHold, Per, ScopeRule, Settings};
 pub use sys::cgroup::{CgroupDir, path_of_id, shown_path_of_id};
+pub use sys::cgroup2_mount::mount_point as cgroup2_mount;
 pub use sys::clock::monotonic;
 pub use sys::first_namespace::{NamespaceKind, is_first};
 pub use sys::gates::{Gate, gates};

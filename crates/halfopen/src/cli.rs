@@ -105,7 +105,8 @@ pub enum Command {
     /// Change a value while the limit runs
     ///
     /// New attempts are held to the new value at once, waiting attempts at their next re-check. Without `--save`, the
-    /// value lasts until SIGHUP or until the daemon ends.
+    /// value lasts until SIGHUP or until the daemon ends. Setting the value that is in force changes nothing; `--json` says
+    /// whether anything has changed.
     #[command(
         after_help = "Example: halfopen set --save half_open 50\n         halfopen set scope.torrent.drain 1/s\n\
         TcpNumConnections and Interfaces\\NAME\\TcpNumConnections take decimal or 0x hex; 0xfffffe means unlimited."
@@ -120,6 +121,9 @@ pub enum Command {
         /// Also save the value to conf.d/90-local.toml beside the configuration file
         #[arg(long)]
         save: bool,
+        /// Print JSON, which says whether anything has changed
+        #[arg(long)]
+        json: bool,
     },
     /// Enforce on trial: the old mode returns by itself unless you confirm
     ///
@@ -215,11 +219,19 @@ pub enum Command {
     /// mistake, prints the file, line and column of the first one and exits with code 1. `run` does the same, and
     /// SIGHUP then changes nothing. For a mistake on the command line itself (`--set`, `halfopen set`), the exit code
     /// is 2.
-    #[command(after_help = "Example: halfopen check --config ./halfopen.toml")]
+    ///
+    /// Warns of what is accepted but probably not meant: a user, program or cgroup that does not exist now, a rule that
+    /// never counts, a key that has no effect. Warnings do not change the exit code; `--json` lists them.
+    #[command(
+        after_help = "Example: halfopen check --config ./halfopen.toml\n         halfopen check --json | jq .remarks"
+    )]
     Check {
         /// The configuration file; conf.d beside it is read too
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// List the presets, or print one as a commented configuration file
     #[command(after_help = "Example: halfopen preset adaptive > /etc/halfopen/conf.d/10-preset.toml")]

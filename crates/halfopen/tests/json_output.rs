@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-use halfopen::commands::Report;
+use halfopen::commands::{Checked, Report, Set};
 use halfopen::control::{Inspection, Status, Why};
 use halfopen::events::Event;
 use serde::Serialize;
@@ -58,6 +58,7 @@ fn what_is_printed_is_what_the_types_and_the_reference_say() {
     let denied = live();
     fs::write(&config, CONFIGURATION.replace("DENIED", &denied)).unwrap();
     let limiter = limit(&lab, 5).set("mode", "audit").config(&config).start().unwrap();
+    let file = config.to_str().unwrap();
     ask_well(&limiter, &["enforce", "--for", "10m"]);
 
     let dead = lab.draw(&Mix { dead: 40, ..Mix::default() }).unwrap().destinations();
@@ -90,6 +91,15 @@ fn what_is_printed_is_what_the_types_and_the_reference_say() {
         let inspection = is_exactly::<Inspection>(&ask_well(&limiter, &["inspect", &subject, "--json"]));
         assert!(inspection["accounts"][0]["programs"][0]["parent"]["pid"].is_u64(), "{inspection}");
         printed.push(inspection);
+    }
+    printed.push(is_exactly::<Checked>(&ask_well(&limiter, &["check", "--json", "--config", file])));
+    for (save, changed) in [(true, true), (true, false), (false, false)] {
+        let save: &[&str] = if save { &["--save"] } else { &[] };
+        let words = [&["set", "--json"], save, &["scope.each.half_open", "7"]].concat();
+        let set = is_exactly::<Set>(&ask_well(&limiter, &words));
+        assert_eq!((&set["changed"], &set["now"]), (&changed.into(), &"7".into()), "{set}");
+        assert_eq!(set["saved_to"].is_string(), !save.is_empty(), "{set}");
+        printed.push(set);
     }
 
     let mut named = BTreeSet::new();

@@ -1,7 +1,7 @@
 //! What is looked up on the host: cgroups, network namespaces, executables, names as text; and the clock.
 
 pub(crate) mod cgroup;
-mod cgroup2_mount;
+pub(crate) mod cgroup2_mount;
 pub(crate) mod clock;
 pub(crate) mod executable;
 pub(crate) mod first_namespace;

@@ -1,6 +1,6 @@
 //! `enforce`: enforcing on trial.
 
-use super::{ask, show};
+use super::{ask, set};
 use crate::cli::Enforce;
 use crate::control::{Answer, Request, TrialOrder};
 use crate::output;
@@ -28,7 +28,7 @@ pub fn enforce(enforce: &Enforce) -> Result<()> {
         }
     }
     if enforce.save {
-        show::set("mode".into(), mode.to_string(), true)
+        set::set("mode".into(), mode.to_string(), true, false)
             .context("mode enforce is confirmed but not saved")?;
     }
     Ok(())

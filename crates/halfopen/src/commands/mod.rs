@@ -2,6 +2,7 @@
 
 mod alike;
 mod block;
+mod check;
 mod columns;
 mod complete;
 mod doctor;
@@ -17,22 +18,25 @@ mod program_table;
 mod release;
 mod report;
 mod running_daemon;
+mod set;
 mod show;
 mod suspects;
 mod unanswered;
 mod unwatched;
 mod watch;
 
+pub use check::Checked;
 pub use doctor::Doctor;
 pub use doctor_check::{Check, CheckResult};
 pub use report::{Advice, Report, Step, UdpReport};
+pub use set::Set;
 pub use suspects::SuspectStatus;
 
 use crate::cli::{Cli, Command};
 use crate::config::Sources;
 use crate::control::{Answer, Client, Request, client};
 use crate::name_service::finding_users_here;
-use crate::{daemon, output};
+use crate::daemon;
 use anyhow::Result;
 use clap::Parser;
 use unanswered::asked;
@@ -56,7 +60,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Help { command } => return help(command),
         Command::Events { follow, json, since } => return show::events(follow, json, since),
         Command::Get { name } => return show::get(&name),
-        Command::Set { name, value, save } => show::set(name, value, save)?,
+        Command::Set { name, value, save, json } => set::set(name, value, save, json)?,
         Command::Enforce(enforce) => enforce::enforce(&enforce)?,
         Command::Report { json } => return report::report(json),
         Command::Exec(exec) => return exec::exec(&exec),
@@ -65,11 +69,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Preset { name } => preset::preset(name)?,
         Command::Inspect { inspected, json } => inspect::inspect(inspected, json)?,
         Command::Why { subject, json } => return show::why(&subject, json),
-        Command::Check { config } => {
-            let sources = Sources::new(config, &[])?;
-            let resolved = finding_users_here(|| sources.load())?;
-            output::line(&format!("# config_hash {}\n{}", resolved.hash(), resolved.to_toml().trim_end()))?;
-        }
+        Command::Check { config, json } => check::check(config, json)?,
         Command::Doctor { cgroup, json } => return doctor::doctor(cgroup.as_deref(), json),
     }
     Ok(0)

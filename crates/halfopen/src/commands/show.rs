@@ -4,8 +4,6 @@ use super::columns::fitted;
 use super::unanswered::{asked, code, code_beside, or_unwatched};
 use super::unwatched::Unwatched;
 use super::{alike, ask, program_table};
-use crate::config::name::is_of_exec;
-use crate::config::{ConfigError, RuleName, Wrong, read_name, read_said, save};
 use crate::control::{
     Answer, ClientError, Request, ScopeKind, ScopeStatus, Status, Subject, status::seconds,
 };
@@ -15,8 +13,7 @@ use crate::events::{Event, KeptEvents};
 use crate::output;
 use crate::runtime_dir::StateDir;
 use crate::utc_time::UtcTime;
-use anyhow::{Context, Result};
-use std::path::PathBuf;
+use anyhow::Result;
 
 /// The daemon's numbers.
 ///
@@ -211,42 +208,6 @@ fn tell_not_kept(events: u64) {
         "halfopen: {events} earlier events are missing: a disk was full, or a daemon was killed, as they were written; \
          the system log has them"
     ));
-}
-
-pub fn set(name: String, value: String, save: bool) -> Result<()> {
-    // The file is prepared first: a value that cannot be saved is not put in force.
-    let prepared = save.then(|| prepare(&name, &value)).transpose()?;
-    let (key, was, now) = match ask(&Request::Set { name: name.clone(), value, save })? {
-        (_, Answer::Changed { name, was, now }) => (name, was, now),
-        (client, other) => return Err(client.unexpected(&other).into()),
-    };
-    let Some((prepared, path)) = prepared else { return output::line(&format!("{key} = {now} (was {was})")) };
-    prepared.commit().with_context(|| format!("{key} = {now} is in force but not saved"))?;
-    output::line(&format!("{key} = {now} (was {was}), saved to {}", path.display()))?;
-    match ask(&Request::Saved { name })? {
-        (_, Answer::Saved { note }) => {
-            if let Some(note) = note {
-                output::error_line(&format!("halfopen: {note}"));
-            }
-            Ok(())
-        }
-        (client, other) => Err(client.unexpected(&other).into()),
-    }
-}
-
-/// A new version of the daemon's file with the value in it, and the file's path. The daemon itself may not write files.
-fn prepare(name: &str, value: &str) -> Result<(save::Prepared, PathBuf)> {
-    let name = read_name(name)?;
-    if matches!(&name.rule, Some(RuleName::Scope(scope)) if is_of_exec(scope)) {
-        let given = name.to_string();
-        return Err(ConfigError::Given { given, wrong: Wrong::ScopeIsPassing }.into());
-    }
-    let said = read_said(&name, value)?;
-    let path = match ask(&Request::LocalFile)? {
-        (_, Answer::LocalFile(path)) => path,
-        (client, other) => return Err(client.unexpected(&other).into()),
-    };
-    Ok((save::prepare(&path, &said)?, path))
 }
 
 pub fn why(subject: &Subject, json: bool) -> Result<u8> {

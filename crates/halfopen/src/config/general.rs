@@ -47,6 +47,10 @@ pub const PERSIST: &Key = key(GENERAL, "persist");
 pub const EXEMPT: &Key = key(GENERAL, "exempt");
 /// `never_hold`.
 pub const NEVER_HOLD: &Key = key(GENERAL, "never_hold");
+/// `names_for`.
+pub const NAMES_FOR: &Key = key(GENERAL, "names_for");
+/// `resolvers`.
+pub const RESOLVERS: &Key = key(GENERAL, "resolvers");
 
 const DAY: Duration = Duration::from_hours(24);
 

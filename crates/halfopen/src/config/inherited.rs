@@ -7,6 +7,7 @@ use super::key::{Key, Table};
 use super::laxer::laxer;
 use super::limits::{self, LIMITS, open};
 use super::place::Origin;
+use super::remark::RemarkKind;
 use super::rule_keys::DENY;
 use super::rules::{Rule, Rules};
 use super::value::Value;
@@ -67,10 +68,11 @@ impl Rules {
     }
 
     /// What the rule inherits, what it loosens, and whose account it makes wider or narrower: a sentence each.
-    pub(super) fn remarks(&self, rule: &Rule, host: &Limits) -> Vec<String> {
+    pub(super) fn remarks(&self, rule: &Rule, host: &Limits) -> Vec<(RemarkKind, String)> {
         let Some(who) = rule.who() else { return Vec::new() };
         let base = self.base(rule);
-        let mut remarks: Vec<String> = self.inherits(rule).into_iter().collect();
+        let mut remarks: Vec<_> =
+            self.inherits(rule).map(|inherits| (RemarkKind::Inherits, inherits)).into_iter().collect();
         let limits = self.limits(rule, host);
         for later in self.after(rule) {
             if later.who().is_some_and(|later| who.may_share_with(later)) {
@@ -87,7 +89,8 @@ impl Rules {
                 if !loosened.is_empty() {
                     let whom =
                         if Some(later.name()) == base.map(Rule::name) { "" } else { " for those in both" };
-                    remarks.push(format!("loosens {}{whom}: {}", later.name(), loosened.join(", ")));
+                    let loosens = format!("loosens {}{whom}: {}", later.name(), loosened.join(", "));
+                    remarks.push((RemarkKind::Loosens, loosens));
                 }
             }
             if Some(later.name()) == base.map(Rule::name) {
@@ -118,27 +121,38 @@ impl Rules {
     }
 
     /// How its accounts differ from those of the rule that would have counted without it.
-    fn accounts(&self, rule: &Rule, who: &Who, base: &Rule) -> Option<String> {
+    fn accounts(&self, rule: &Rule, who: &Who, base: &Rule) -> Option<(RemarkKind, String)> {
         let (ours, theirs) = (self.whose_account(rule), self.whose_account(base));
         let base = base.name();
         if self.merges_accounts(rule) {
-            return Some(format!(
-                "tightens {base}: all programs of the rule share one account and its credit, so one that scans makes \
-                 the others wait for strangers; per = \"cgroup\" would give each cgroup its own"
-            ));
+            let all = format!("tightens {base}: all programs of the rule share one account and its credit");
+            if who.cgroups.is_empty() || who.comm.is_some() {
+                return Some((RemarkKind::Accounts, all));
+            }
+            let more =
+                "so one that scans makes the others wait for strangers: per = \"cgroup\" gives each its own";
+            return Some((RemarkKind::SharedCredit, format!("{all}, {more}")));
         }
         match (ours.per, theirs.per) {
-            (Per::Process, Per::Rule | Per::Cgroup | Per::User) => Some(format!(
-                "loosens {base}: a program that forks twice gets an account of its own, with fresh credit"
+            (Per::Process, Per::Rule | Per::Cgroup | Per::User) => Some((
+                RemarkKind::Loosens,
+                format!(
+                    "loosens {base}: a program that forks twice gets an account of its own, with fresh credit"
+                ),
             )),
             (Per::Cgroup, Per::Cgroup)
                 if rule.per() == Per::Cgroup && who.is_deeper_than(&theirs.cgroups) =>
             {
-                Some(format!(
-                    "loosens {base}: its cgroups are deeper, so whoever may create some there gets fresh credit"
+                Some((
+                    RemarkKind::Loosens,
+                    format!(
+                        "loosens {base}: its cgroups are deeper, so whoever may create some there gets fresh credit"
+                    ),
                 ))
             }
-            (per, _) if per != rule.per() => Some(format!("has accounts as {base} has them")),
+            (per, _) if per != rule.per() => {
+                Some((RemarkKind::Accounts, format!("has accounts as {base} has them")))
+            }
             _ => None,
         }
     }

@@ -86,11 +86,15 @@ impl NeverHoldList {
     /// host.
     #[must_use]
     pub fn unmet(&self) -> Vec<String> {
-        let own = self.0.iter().filter_map(|entry| match entry {
-            Entry::Rule(rule) => rule.unmet(),
+        self.own().filter_map(Who::unmet).collect()
+    }
+
+    /// The rules of this host's own.
+    pub(super) fn own(&self) -> impl Iterator<Item = &Who> {
+        self.0.iter().filter_map(|entry| match entry {
+            Entry::Rule(rule) => Some(rule),
             Entry::Shipped(_) => None,
-        });
-        own.collect()
+        })
     }
 
     /// The lines of a file that say the same, from `[` to `]`, with a remark on each rule that matches nobody on this

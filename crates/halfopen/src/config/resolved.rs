@@ -6,7 +6,7 @@ use super::error::{ConfigError, Wrong};
 use super::general::{GENERAL, General, NEVER_HOLD, PRESET};
 use super::key::{Field, Key, Table};
 use super::limits::{ANSWERS_OF_A_SCAN, ANSWERS_OF_PEERS, LIMITS, open};
-use super::name::Name;
+use super::name::{Name, RuleName};
 use super::never_hold::NeverHoldList;
 use super::place::Origin;
 use super::preset::Preset;
@@ -192,7 +192,21 @@ impl Resolved {
         self.never_hold().map_or_else(Vec::new, NeverHoldList::unmet)
     }
 
-    fn never_hold(&self) -> Option<&NeverHoldList> {
+    /// Each value that is given, with its name, as `get` prints it, and its origin.
+    pub fn all_said(&self) -> impl Iterator<Item = (String, String, String)> {
+        let show = |rule: Option<&RuleName>, (key, value, origin): (&'static Key, &Value, &Origin)| {
+            (Name::of(rule.cloned(), key).to_string(), key.form.show(value), origin.to_string())
+        };
+        let host = self.values.of(tables::of_host()).map(move |given| show(None, given));
+        host.chain(self.rules.all_said().map(move |(rule, given)| show(Some(rule), given)))
+    }
+
+    /// The value of a key of the host, and its origin.
+    pub(super) fn said(&self, key: &Key) -> Option<&(Value, Origin)> {
+        self.values.get(key)
+    }
+
+    pub(super) fn never_hold(&self) -> Option<&NeverHoldList> {
         if let Some((Value::NeverHold(list), _)) = self.values.get(NEVER_HOLD) { Some(list) } else { None }
     }
 

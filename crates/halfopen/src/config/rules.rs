@@ -145,6 +145,14 @@ impl Rules {
         })
     }
 
+    /// Each value that is given to a rule, with its key and origin.
+    pub fn all_said(&self) -> impl Iterator<Item = (&RuleName, (&'static Key, &Value, &Origin))> {
+        self.0.iter().flat_map(|rule| {
+            let given = rule.values.of(tables::keys(rule.name.table()));
+            given.map(|given| (&rule.name, given))
+        })
+    }
+
     /// The rules as a file, each line with its origin, and with what each inherits and loosens as comments.
     #[must_use]
     pub fn to_toml(&self, host: &Limits) -> String {
@@ -156,7 +164,7 @@ impl Rules {
             for (key, value, origin) in rule.values.of(tables::keys(table)) {
                 line(&mut text, &format!("{} = {}", key.name, key.form.toml(value)), origin);
             }
-            for remark in self.remarks(rule, host) {
+            for (_, remark) in self.remarks(rule, host) {
                 text.extend(["# ", &remark, "\n"]);
             }
         }

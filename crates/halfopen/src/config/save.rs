@@ -17,6 +17,7 @@ use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, TableLike, Value};
 pub struct Prepared {
     file: NamedTempFile,
     path: PathBuf,
+    is_other: bool,
 }
 
 /// The file of saved values, for the configuration file at `config`.
@@ -36,23 +37,30 @@ pub fn prepare(path: &Path, said: &Assignment) -> Result<Prepared, ConfigError> 
         Err(e) if e.kind() == io::ErrorKind::NotFound => (String::new(), Permissions::from_mode(0o644)),
         Err(reason) => return Err(failed(reason)),
     };
-    let text = with_said(path, &text, said)?;
+    let old = text;
+    let text = with_said(path, &old, said)?;
     let directory = path.parent().unwrap_or(Path::new("."));
     make_directory(directory).map_err(failed)?;
     let mut file = NamedTempFile::new_in(directory).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
     file.as_file().set_permissions(mode).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
-    Ok(Prepared { file, path: path.to_owned() })
+    Ok(Prepared { file, path: path.to_owned(), is_other: text != old })
 }
 
 impl Prepared {
+    /// Whether it differs from the present version.
+    #[must_use]
+    pub fn is_other(&self) -> bool {
+        self.is_other
+    }
+
     /// Replaces the old version in one step.
     ///
     /// # Errors
     /// If the rename fails. The old version then stays in place.
     pub fn commit(self) -> Result<(), ConfigError> {
-        let Self { file, path } = self;
+        let Self { file, path, .. } = self;
         file.persist(&path).map(drop).map_err(|e| ConfigError::Save { path, reason: e.error })
     }
 }

@@ -219,6 +219,9 @@ impl Enforcement {
         for why in self.resolved.unmet_scopes() {
             tracing::warn!("{}", DegradedStatus::unmet_scope(&why).explanation);
         }
+        for doubt in self.resolved.doubts() {
+            tracing::warn!("{doubt}");
+        }
     }
 }
 

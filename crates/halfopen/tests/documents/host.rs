@@ -24,13 +24,15 @@ mode = "audit"
 /// The cgroup of the pages' account.
 const ACCOUNT: &str = "/system.slice/foo.service";
 /// Commands that the text speaks of without the arguments that they need.
-const MENTIONED: [&str; 6] = [
+const MENTIONED: [&str; 8] = [
     "halfopen set",
     "halfopen block",
     "halfopen release",
     "halfopen exec",
     "halfopen why",
     "halfopen inspect",
+    "halfopen get",
+    "halfopen set --json",
 ];
 
 /// A laboratory with a limiter that is started where a command needs it.

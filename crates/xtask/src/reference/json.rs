@@ -2,7 +2,7 @@
 
 use super::{table, title};
 use anyhow::{Context, Result};
-use halfopen::commands::{Doctor, Report};
+use halfopen::commands::{Checked, Doctor, Report, Set};
 use halfopen::control::{Inspection, Status, Why};
 use halfopen::events::Event;
 use schemars::generate::SchemaSettings;
@@ -19,13 +19,15 @@ optional is always there; what is unknown or unlimited is null.
 ";
 
 /// The commands that print JSON, and the structure that each prints.
-const COMMANDS: [(&str, &str); 6] = [
+const COMMANDS: [(&str, &str); 8] = [
     ("halfopen status --json", "Status"),
     ("halfopen events --json", "Event"),
     ("halfopen report --json", "Report"),
     ("halfopen why --json PID", "Why"),
     ("halfopen inspect --json PID", "Inspection"),
     ("halfopen doctor --json", "Doctor"),
+    ("halfopen check --json", "Checked"),
+    ("halfopen set --json KEY VALUE", "Set"),
 ];
 
 pub fn page() -> Result<String> {
@@ -69,6 +71,8 @@ fn definitions() -> Map<String, Value> {
     note::<Why>(&mut generator);
     note::<Inspection>(&mut generator);
     note::<Doctor>(&mut generator);
+    note::<Checked>(&mut generator);
+    note::<Set>(&mut generator);
     generator.take_definitions(true)
 }
 

@@ -1,0 +1,87 @@
+//! Collects what `check` says of a configuration besides its values: see [`Remark`].
+
+use super::general::{NAMES_FOR, NEVER_HOLD, RESOLVERS};
+use super::limits::{self, LIMITS, open};
+use super::name::Name;
+use super::never_hold::NeverHoldList;
+use super::place::Origin;
+use super::remark::{Remark, RemarkKind};
+use super::resolved::Resolved;
+use super::rules::Rule;
+use super::value::Value;
+use super::who::Who;
+use super::without_effect::why_limit;
+use halfopen_bpf::NameTrust;
+
+impl Resolved {
+    /// All remarks, in the order of the rules, with what this process can see of the host.
+    #[must_use]
+    pub fn remarks(&self) -> Vec<Remark> {
+        self.with_remarks_on(Who::unmatched)
+    }
+
+    /// The warnings that follow from the configuration alone.
+    pub fn doubts(&self) -> impl Iterator<Item = Remark> {
+        self.with_remarks_on(Who::misspelt).into_iter().filter(|remark| remark.is_warning)
+    }
+
+    fn with_remarks_on(&self, whom: fn(&Who) -> Vec<(RemarkKind, String)>) -> Vec<Remark> {
+        let host = self.host();
+        let mut remarks = self.remarks_on_host(whom);
+        for rule in self.rules().scopes() {
+            let about = |(kind, message)| Remark::new(kind, rule.name(), rule.origin(), message);
+            remarks.extend(self.rules().remarks(rule, &host).into_iter().map(about));
+            remarks.extend(self.shadow(rule).map(about));
+            if *rule.origin() != Origin::Preset {
+                remarks.extend(rule.who().into_iter().flat_map(whom).map(about));
+            }
+        }
+        for rule in self.rules().scopes().chain(self.rules().interfaces()) {
+            let limits = self.rules().limits(rule, &host);
+            for field in LIMITS {
+                let why = why_limit(field.key.name, &limits);
+                if let Some((why, said)) = why.zip(rule.said(&field.key)) {
+                    remarks.extend(no_effect(Name::of(Some(rule.name().clone()), &field.key), said, why));
+                }
+            }
+        }
+        remarks
+    }
+
+    fn remarks_on_host(&self, whom: fn(&Who) -> Vec<(RemarkKind, String)>) -> Vec<Remark> {
+        let host = self.host();
+        let limits = LIMITS.iter().filter_map(|field| Some((&field.key, why_limit(field.key.name, &host)?)));
+        let names = (self.general().names == NameTrust::Off).then_some("names is \"off\"");
+        let names = [NAMES_FOR, RESOLVERS].into_iter().filter_map(|key| Some((key, names?)));
+        let of_key = |(key, why)| no_effect(Name::of(None, key), self.said(key)?, why);
+        let mut remarks: Vec<Remark> = limits.chain(names).filter_map(of_key).collect();
+        if let Some((_, origin)) = self.said(NEVER_HOLD) {
+            let unmatched = self.never_hold().into_iter().flat_map(NeverHoldList::own);
+            let unmatched = unmatched.flat_map(|who| {
+                let of = move |(kind, message)| (kind, format!("{} {message}", who.table()));
+                whom(who).into_iter().map(of)
+            });
+            let name = Name::of(None, NEVER_HOLD);
+            remarks.extend(unmatched.map(|(kind, message)| Remark::new(kind, &name, origin, message)));
+        }
+        remarks
+    }
+
+    fn shadow(&self, rule: &Rule) -> Option<(RemarkKind, String)> {
+        let who = rule.who()?;
+        let mut earlier = self.rules().scopes().take_while(|other| other.name() != rule.name());
+        let earlier = earlier.find(|earlier| earlier.who().is_some_and(|earlier| earlier.covers(who)))?;
+        let message = format!(
+            "never counts, because {} before it matches all its programs: put it first, or remove one",
+            earlier.name()
+        );
+        Some((RemarkKind::Shadowed, message))
+    }
+}
+
+/// Nobody is to be told of what the preset says, nor of what would be the same if it was not said.
+fn no_effect(name: Name, (value, origin): &(Value, Origin), why: &str) -> Option<Remark> {
+    let is_usual = limits::get(&open(), name.key).is_some_and(|usual| usual == *value);
+    let is_own = *origin != Origin::Preset && !is_usual;
+    is_own.then(|| Remark::new(RemarkKind::NoEffect, name, origin, format!("has no effect, because {why}")))
+}
