@@ -7,6 +7,7 @@ use halfopen::config::RemarkKind;
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::{Command, Output};
+use testkit::{Lab, require_lab};
 
 /// The exit code, what is printed, and the lines of standard error.
 fn check(configuration: &str, more: &[&str]) -> (Option<i32>, String, Vec<String>) {
@@ -32,20 +33,26 @@ fn warnings(configuration: &str) -> Vec<String> {
     errors
 }
 
+/// The lab's cgroup, as patterns have it.
+fn in_hierarchy(lab: &Lab) -> String {
+    let root = halfopen_bpf::cgroup2_mount().unwrap();
+    format!("/{}", lab.cgroup().path().strip_prefix(root).unwrap().display())
+}
+
 fn scope(name: &str, keys: &str) -> String {
     format!("[[scope]]\nname = \"{name}\"\n{keys}\n")
 }
 
 #[test]
 fn each_doubt_is_told_with_its_place() {
+    require_lab!();
     let directory = tempfile::tempdir().unwrap();
     let exe = directory.path().join("program");
     fs::write(&exe, "#!/bin/sh\n").unwrap();
     let (exe, near) = (exe.display(), directory.path().join("pogram"));
     let near = near.display();
-    let here = halfopen_bpf::cgroup2_mount().unwrap();
-    let child = fs::read_dir(&here).unwrap().flatten().find(|entry| entry.path().is_dir()).unwrap();
-    let child = child.file_name().into_string().unwrap();
+    let lab = Lab::new().unwrap();
+    let here = in_hierarchy(&lab);
     let cases = [
         (
             scope("x", "match = { user = \"no such\" }"),
@@ -66,8 +73,8 @@ fn each_doubt_is_told_with_its_place() {
             "matches nobody now: there is no cgroup /nowhere*; there is no cgroup /not/here",
         ),
         (
-            scope("x", &format!("match = {{ cgroup = \"/{child}x\" }}")),
-            "matches nobody now: there is no cgroup ",
+            scope("x", &format!("match = {{ cgroup = \"{here}x\" }}")),
+            &format!("matches nobody now: there is no cgroup {here}x: did you mean {here}?"),
         ),
         (
             scope("x", "match = { user = 7 }") + &scope("y", "match = { user = 7, exe = \"/bin/sh\" }"),
@@ -92,6 +99,15 @@ fn each_doubt_is_told_with_its_place() {
             "2:13: names_for: has no effect, because names is",
         ),
         (
+            "[host]\nfirst_contacts = 99\n".to_owned(),
+            "2:18: host.first_contacts: makes one account of the whole host",
+        ),
+        ("exempt = [\"10.0.0.0/8\"]\n".to_owned(), "1:10: exempt: lacks loopback"),
+        (
+            "[accounts]\nfirst_contacts = \"20/m\"\ncredit_rate = \"1/s\"\n".to_owned(),
+            "3:15: scope.adaptive.credit_rate: has no effect, because first_contacts gives a number per unit of time",
+        ),
+        (
             "never_hold = [\"shipped\", { exe = \"/no/such\" }]\n".to_owned(),
             "never_hold: { exe = \"/no/such\" } matches nobody: there is no /no/such",
         ),
@@ -105,13 +121,21 @@ fn each_doubt_is_told_with_its_place() {
 
 #[test]
 fn what_does_what_it_says_is_not_doubted() {
+    require_lab!();
+    let lab = Lab::new().unwrap();
+    let here = in_hierarchy(&lab);
     for quiet in [
         "",
         "preset = \"none\"\n",
+        "preset = \"none\"\n[host]\nfirst_contacts = 99\n",
+        "exempt = [\"shipped\", \"10.0.0.0/8\"]\n[accounts]\nfirst_contacts = \"20/m\"\n",
         &scope("adaptive", "on_suspect = \"block\"\nblock_for = \"5m\""),
         &scope("x", "match = { user = 0 }\nhalf_open = 5"),
         &scope("x", "match = { exe = \"/bin/sh\" }\nfirst_contacts = \"off\""),
-        &scope("x", "match = { cgroup = [\"/nowhere\", \"/*/*\", \"/*\"] }\nper = \"cgroup\"\nhalf_open = 5"),
+        &scope(
+            "x",
+            &format!("match = {{ cgroup = [\"/nowhere\", \"{here}\"] }}\nper = \"cgroup\"\nhalf_open = 5"),
+        ),
         &(scope("x", "match = { user = 0, exe = \"/bin/sh\" }") + &scope("y", "match = { user = 0 }")),
     ] {
         assert_eq!(warnings(quiet), Vec::<String>::new(), "{quiet}");

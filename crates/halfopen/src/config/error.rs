@@ -1,5 +1,6 @@
 //! What can be wrong with a configuration. Nothing has been changed when one of these errors is returned.
 
+use super::key::Table;
 use super::name::{NoSuchName, RuleName};
 use super::place::Place;
 use super::written::WrongValue;
@@ -156,8 +157,8 @@ pub enum Wrong {
     )]
     UdpByInterface(String),
     /// A value where a table belongs.
-    #[error("host is a table: write [host] on a line of its own, and its keys below it")]
-    HostIsATable,
+    #[error("{name} is a table: write [{name}] on a line of its own, and its keys below it", name = .0.name())]
+    IsATable(Table),
     /// Not of the form `KEY=VALUE`.
     #[error("expected KEY=VALUE, such as host.half_open=20")]
     NoValue,

@@ -72,23 +72,29 @@ pub fn parse(path: &Path, text: &str) -> Result<Layer, ConfigError> {
 }
 
 fn document_said(document: &DeTable<'_>) -> Result<Said, Found> {
-    let (mut said, mut rules) = (Said::new(), Said::new());
+    let (mut said, mut accounts, mut rules) = (Said::new(), Said::new(), Said::new());
     let mut take = |table, name: &Spanned<_>, value: &Spanned<_>| {
-        let (key, value) = read_key(table, None, name, value)?;
-        said.push((Assignment::Value(Name::of(None, key), value.0), value.1));
+        let rule = (table == Table::Accounts).then(RuleName::accounts);
+        let (key, (value, at)) = read_key(table, rule.as_ref(), name, value)?;
+        let to = if rule.is_some() { &mut accounts } else { &mut said };
+        to.push((Assignment::Value(Name::of(rule, key), value), at));
         Ok(())
     };
     for (name, value) in document {
         match (Table::NAMED.into_iter().find(|table| table.name() == name.get_ref()), value.get_ref()) {
             (None, _) => take(Table::Top, name, value)?,
-            (Some(Table::Host), DeValue::Table(host)) => {
-                host.iter().try_for_each(|(name, value)| take(Table::Host, name, value))?;
+            (Some(table @ (Table::Host | Table::Accounts)), DeValue::Table(limits)) => {
+                limits.iter().try_for_each(|(name, value)| take(table, name, value))?;
             }
-            (Some(Table::Host), _) => return Err((value.span(), Wrong::HostIsATable)),
+            (Some(table @ (Table::Host | Table::Accounts)), _) => {
+                return Err((value.span(), Wrong::IsATable(table)));
+            }
             (Some(table), _) => rules.extend(rules_said(table, value)?),
         }
     }
+    // The rule that they change may stand in this file.
     said.extend(rules);
+    said.extend(accounts);
     Ok(said)
 }
 
@@ -187,7 +193,7 @@ fn hint_in(table: Table, given: &str) -> String {
     if table != Table::Deny && tables::named(Table::Top, given).is_some() {
         return format!("{given} belongs above the first table, not in {}", table.written());
     }
-    let own = if table == Table::Host { None } else { Some("name") };
+    let own = if matches!(table, Table::Host | Table::Accounts) { None } else { Some("name") };
     let known: Vec<&str> = own.into_iter().chain(tables::names(table)).collect();
     meant(given, known.iter().copied())
         .unwrap_or_else(|| format!("{} has {}", table.written(), known.join(", ")))

@@ -2,13 +2,15 @@
 
 use super::never_hold::NeverHoldList;
 use super::ports;
+use super::quota::Quota;
 use super::resolvers::Resolvers;
 use super::value::{Value, Words};
 use super::who::{For, Who};
 use super::written::{self, Written, WrongValue};
 use halfopen_policy::limits::{parse_time, show_time};
-use ipnet::IpNet;
-use std::net::IpAddr;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 /// The values of a key.
@@ -41,8 +43,10 @@ enum Kind {
     Number(u32, u32),
     Time(Duration, Duration),
     Rate(&'static str),
+    NumberOrQuota(u32),
     Share,
     Prefixes(usize),
+    Exempt,
     Ports,
     Resolvers,
     NeverHold,
@@ -52,6 +56,8 @@ enum Kind {
 /// The shortest time above 0.
 const SHORTEST: Duration = Duration::from_micros(1);
 const LONGEST: Duration = Duration::from_hours(24);
+/// The word in a list for what it has if nothing is said.
+const SHIPPED: &str = "shipped";
 
 impl Form {
     /// `true` or `false`.
@@ -65,6 +71,8 @@ impl Form {
     pub(super) const SOME_PREFIXES: Self = Self::new(Kind::Prefixes(1), "[\"10.0.0.0/8\"]");
     /// Ports and ranges.
     pub(super) const PORTS: Self = Self::new(Kind::Ports, "[22, \"6881-6889\"]");
+    /// A list of prefixes, in which "shipped" stands for loopback.
+    pub(super) const EXEMPT: Self = Self::new(Kind::Exempt, "[\"shipped\", \"10.0.0.0/8\"]");
     /// A list of name servers.
     pub(super) const RESOLVERS: Self = Self::new(Kind::Resolvers, "[\"system\", \"10.96.0.10\"]");
     /// Programs never held.
@@ -87,6 +95,11 @@ impl Form {
     /// A whole number.
     pub(super) const fn number(from: u32, to: u32) -> Self {
         Self::new(Kind::Number(from, to), "10")
+    }
+
+    /// A whole number from 1, or so many per unit of time.
+    pub(super) const fn number_or_quota(to: u32) -> Self {
+        Self::new(Kind::NumberOrQuota(to), "10")
     }
 
     /// A time, such as `such` (in TOML).
@@ -136,6 +149,10 @@ impl Form {
             Kind::Number(from, to) => {
                 written.number().filter(|number| (from..=to).contains(number)).map(Value::Number)
             }
+            Kind::NumberOrQuota(to) => match text {
+                Some(text) => Quota::read(text).map(Value::Quota),
+                None => written.number().filter(|number| (1..=to).contains(number)).map(Value::Number),
+            },
             Kind::Time(from, to) => time().filter(|time| (from..=to).contains(time)).map(Value::Time),
             Kind::Rate(_) => match text.map(str::parse) {
                 Some(Err::<_, halfopen_policy::limits::NotANumber>(e)) => {
@@ -152,6 +169,15 @@ impl Form {
                 prefixes.dedup();
                 (prefixes.len() >= least).then_some(Value::Prefixes(prefixes))
             }
+            Kind::Exempt => {
+                let prefixes = written.list(name, &accepted(), |item| match item.text() {
+                    Some(SHIPPED) => Some(loopback()),
+                    _ => prefix(item).map(|prefix| vec![prefix]),
+                })?;
+                Some(Value::Prefixes(
+                    prefixes.into_iter().flatten().collect::<BTreeSet<_>>().into_iter().collect(),
+                ))
+            }
             Kind::Resolvers => Some(Value::Resolvers(Resolvers::read(name, &accepted(), written)?)),
             Kind::NeverHold => Some(Value::NeverHold(NeverHoldList::read(name, &accepted(), written)?)),
             Kind::Match => Some(Value::Match(Who::read(name, written, For::Scope)?)),
@@ -165,7 +191,7 @@ impl Form {
     /// [`WrongValue`] naming what is accepted.
     pub fn read_text(&self, name: &str, text: &str) -> Result<Value, WrongValue> {
         let is_list = match self.kind {
-            Kind::Prefixes(_) | Kind::Resolvers => true,
+            Kind::Prefixes(_) | Kind::Exempt | Kind::Resolvers => true,
             Kind::Ports => text != ports::ALL,
             _ => false,
         };
@@ -183,6 +209,9 @@ impl Form {
             }
             Kind::Flag => "true or false".into(),
             Kind::Number(from, to) => format!("a whole number from {from} to {to}"),
+            Kind::NumberOrQuota(to) => {
+                format!("a whole number from 1 to {to}, or so many per unit of time, such as \"20/m\"")
+            }
             Kind::Time(SHORTEST, _) => format!("a time above 0, such as {such}"),
             Kind::Time(from, to) => {
                 format!("a time from {} to {}, such as {such}", show_time(from), show_time(to))
@@ -190,6 +219,9 @@ impl Form {
             Kind::Rate(what) => format!("{what} per unit of time, such as {such} or \"1/4s\""),
             Kind::Share => format!("a percentage from \"0.1%\" to \"99.9%\", such as {such}"),
             Kind::Prefixes(0) => format!("a list of prefixes, such as {such}"),
+            Kind::Exempt => {
+                format!("a list of prefixes and \"shipped\", which stands for loopback, such as {such}")
+            }
             Kind::Prefixes(_) => {
                 format!("at least one prefix, such as {such}; mode = \"off\" switches a rule off")
             }
@@ -252,6 +284,14 @@ impl Word {
             Unlimited::Number(number) => Value::Number(number),
         }
     }
+}
+
+/// The destinations within this host.
+pub(super) fn loopback() -> Vec<IpNet> {
+    vec![
+        IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::LOCALHOST, 8).trunc()),
+        IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128)),
+    ]
 }
 
 fn prefix(written: &Written<'_, '_>) -> Option<IpNet> {

@@ -1,7 +1,7 @@
 //! The table of the keys above the first table of a file: what holds for the whole host. The comment above a key is
 //! what documentation says about it.
 
-use super::form::Form;
+use super::form::{Form, loopback};
 use super::key::{Field, Key, Place, Table, key, put};
 use super::never_hold::NeverHoldList;
 use super::preset::Preset;
@@ -9,8 +9,7 @@ use super::resolvers::Resolvers;
 use super::value::Typed;
 use halfopen_bpf::{NameTrust, Settings};
 use halfopen_policy::{Forwarded, Mode, RawTcp};
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use ipnet::IpNet;
 use std::time::Duration;
 
 macro_rules! general {
@@ -73,8 +72,11 @@ general! {
     /// The daemon reads this key only when it starts.
     persist: bool = false, Form::FLAG, "when the daemon starts";
 
-    /// Destinations that are never counted. A host that talks to itself has no peers to protect.
-    exempt: Vec<IpNet> = loopback(), Form::PREFIXES;
+    /// Destinations that are never counted. A host that talks to itself has no peers to protect: "shipped" stands for
+    /// loopback, 127.0.0.0/8 and ::1. Your value replaces the list, so keep the word in it to add to the list:
+    ///
+    ///     exempt = ["shipped", "10.0.0.0/8"]
+    exempt: Vec<IpNet> = loopback(), Form::EXEMPT;
 
     /// Programs that are never held, although their attempts count and take slots. They keep the host reachable and
     /// manageable. "shipped" stands for the list of this version: sshd, kubelet, container runtimes, name resolution,
@@ -134,11 +136,4 @@ general! {
     /// halfopen sends event 4226 once an attempt has waited for this long, was refused or gave up. Shorter waits are
     /// only counted: `halfopen status` shows them. "0s": every wait counts, however short.
     event_after: Duration = Duration::from_secs(1), Form::time(Duration::ZERO, DAY, "\"1s\"");
-}
-
-fn loopback() -> Vec<IpNet> {
-    vec![
-        IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::LOCALHOST, 8).trunc()),
-        IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128)),
-    ]
 }

@@ -5,7 +5,7 @@
 
 use super::key::{Key, Table};
 use super::laxer::laxer;
-use super::limits::{self, LIMITS, open};
+use super::limits::{self, LIMITS, open, put_all};
 use super::place::Origin;
 use super::remark::RemarkKind;
 use super::rule_keys::DENY;
@@ -44,11 +44,7 @@ impl Rules {
         let Limits { slot_life, strict, overflow, .. } = *host;
         let mut limits = Limits { slot_life, strict, overflow, ..open() };
         let line: Vec<&Rule> = self.line(rule).collect();
-        for field in LIMITS {
-            if let Some((value, _)) = line.iter().find_map(|rule| rule.said(&field.key)) {
-                (field.place.set)(&mut limits, value);
-            }
-        }
+        put_all(&mut limits, |key| line.iter().find_map(|rule| rule.said(key)).map(|(value, _)| value));
         limits
     }
 

@@ -25,6 +25,8 @@ pub enum Table {
     Top,
     /// The limits: of `[host]`, and of each rule.
     Host,
+    /// `[accounts]`: the limits of the rule that gives everybody an account. It has no keys of its own.
+    Accounts,
     /// `[[scope]]`.
     Scope,
     /// `[[interface]]`, which has no keys of its own.
@@ -35,7 +37,8 @@ pub enum Table {
 
 impl Table {
     /// Those with a name.
-    pub(super) const NAMED: [Self; 4] = [Self::Host, Self::Scope, Self::Interface, Self::Deny];
+    pub(super) const NAMED: [Self; 5] =
+        [Self::Host, Self::Accounts, Self::Scope, Self::Interface, Self::Deny];
 
     /// Its name; empty above the first table.
     #[must_use]
@@ -49,6 +52,7 @@ impl Table {
         match self {
             Self::Top => "",
             Self::Host => "[host]",
+            Self::Accounts => "[accounts]",
             Self::Scope => "[[scope]]",
             Self::Interface => "[[interface]]",
             Self::Deny => "[[deny]]",

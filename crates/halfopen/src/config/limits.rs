@@ -82,12 +82,21 @@ fields! {
     /// A first contact is an attempt to an address that is not known. This key and the next ones make each first
     /// contact cost a credit; answers earn credit, silence earns none. The value is the number of first contacts that
     /// may go out before any is answered, and the amount that credit recovers to, for each destination port and for all
-    /// ports together. off: first contacts are attempts like any other, and the keys up to block_for have no effect.
-    first_contacts: Form::number(1, FirstContact::MOST).such_as("32").or("off") => Place {
+    /// ports together. "20/m": 20 may go out at once and 20 come back in a minute, whatever is answered; credit_rate
+    /// and the shares of answers then have no effect, and nobody becomes a suspect. off: first contacts are attempts
+    /// like any other, and the keys up to block_for have no effect.
+    first_contacts: Form::number_or_quota(FirstContact::MOST).such_as("32").or("off") => Place {
         get: |limits| limits.first_contact.map(|first| first.credit).value(),
         set: |limits, value| {
-            let (usual, credit) = (first(limits), Option::of(value).flatten());
-            limits.first_contact = credit.map(|credit| FirstContact { credit, ..usual });
+            let usual = first(limits);
+            limits.first_contact = match *value {
+                Value::Number(credit) => Some(FirstContact { credit, ..usual }),
+                Value::Quota(quota) => {
+                    let (credit, rate) = (quota.count, quota.rate());
+                    Some(FirstContact { credit, rate, answers_of_a_scan: None, ..usual })
+                }
+                _ => None,
+            };
         },
     };
 
@@ -194,6 +203,20 @@ fn field(key: &Key) -> Option<&'static Field<Limits>> {
 #[must_use]
 pub fn get(limits: &Limits, key: &Key) -> Option<Value> {
     field(key).map(|field| (field.place.get)(limits))
+}
+
+/// Puts all limits into `limits` that are `given`, in the order of the table: limits of first contacts have no effect
+/// while first contacts cost nothing, nor has `block_for` while suspects are not blocked. Where first contacts have a
+/// quota, that decides how credit comes back, whatever other keys say.
+pub fn put_all<'v>(limits: &mut Limits, given: impl Fn(&Key) -> Option<&'v Value>) {
+    for field in LIMITS {
+        if let Some(value) = given(&field.key) {
+            (field.place.set)(limits, value);
+        }
+    }
+    if let Some(quota @ Value::Quota(_)) = given(FIRST_CONTACTS) {
+        set(limits, FIRST_CONTACTS, quota);
+    }
 }
 
 /// Puts the limit that `key` names into `limits`.

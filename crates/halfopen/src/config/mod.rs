@@ -27,6 +27,7 @@ pub mod place;
 mod ports;
 pub mod preset;
 mod preset_layer;
+pub mod quota;
 pub mod remark;
 mod remarks;
 pub mod resolved;

@@ -18,6 +18,12 @@ pub enum RuleName {
 }
 
 impl RuleName {
+    /// The rule that `accounts.KEY` and `[accounts]` stand for.
+    #[must_use]
+    pub fn accounts() -> Self {
+        Self::Scope(ACCOUNTS.to_owned())
+    }
+
     /// The table of the rule.
     #[must_use]
     pub fn table(&self) -> Table {
@@ -64,6 +70,8 @@ pub enum NoSuchName {
     Interface(String),
 }
 
+/// The rule of the preset `adaptive` that gives everybody an account.
+const ACCOUNTS: &str = "adaptive";
 const ORIGINAL: &str = "TcpNumConnections";
 const INTERFACES: &str = "Interfaces\\";
 
@@ -117,7 +125,8 @@ impl Name {
                 .or_else(|| nearest(text, known).map(did_you_mean))
                 .unwrap_or_else(|| {
                     format!(
-                        "the names are {}, scope.NAME.half_open, interface.NAME.half_open and deny.NAME.mode",
+                        "the names are {}, accounts.first_contacts, scope.NAME.half_open, interface.NAME.half_open \
+                         and deny.NAME.mode",
                         names.join(", ")
                     )
                 });
@@ -138,11 +147,13 @@ impl fmt::Display for Name {
     }
 }
 
-/// `scope.NAME.KEY`, `interface.NAME.KEY` and `deny.NAME.KEY`: names may have dots in them, keys have none.
+/// `accounts.KEY`, `scope.NAME.KEY`, `interface.NAME.KEY` and `deny.NAME.KEY`: names may have dots in them, keys have
+/// none.
 fn of_rule(text: &str) -> Option<Result<Name, NoSuchName>> {
     let (table, rest) = text.split_once('.')?;
-    let (name, leaf) = rest.rsplit_once('.')?;
+    let (name, leaf) = if table == "accounts" { ("", rest) } else { rest.rsplit_once('.')? };
     let rule = match table {
+        "accounts" => Some(RuleName::accounts()),
         "scope" if name == "host" => None,
         "scope" => Some(RuleName::Scope(name.to_owned())),
         "interface" if is_interface(name) => Some(RuleName::Interface(name.to_owned())),

@@ -43,6 +43,10 @@ pub enum RemarkKind {
     Shadowed,
     /// A key has no effect beside the others.
     NoEffect,
+    /// First contacts of the whole host share one account.
+    OneAccount,
+    /// Loopback is not exempt.
+    LoopbackCounts,
 }
 
 impl Remark {

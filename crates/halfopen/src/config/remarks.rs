@@ -1,7 +1,9 @@
 //! Collects what `check` says of a configuration besides its values: see [`Remark`].
 
-use super::general::{NAMES_FOR, NEVER_HOLD, RESOLVERS};
-use super::limits::{self, LIMITS, open};
+use super::form::loopback;
+use super::general::{EXEMPT, NAMES_FOR, NEVER_HOLD, RESOLVERS};
+use super::key::Key;
+use super::limits::{self, FIRST_CONTACTS, LIMITS, open};
 use super::name::Name;
 use super::never_hold::NeverHoldList;
 use super::place::Origin;
@@ -12,6 +14,7 @@ use super::value::Value;
 use super::who::Who;
 use super::without_effect::why_limit;
 use halfopen_bpf::NameTrust;
+use ipnet::IpNet;
 
 impl Resolved {
     /// All remarks, in the order of the rules, with what this process can see of the host.
@@ -38,8 +41,9 @@ impl Resolved {
         }
         for rule in self.rules().scopes().chain(self.rules().interfaces()) {
             let limits = self.rules().limits(rule, &host);
+            let (first_contacts, _) = self.rules().get(rule, FIRST_CONTACTS, &host);
             for field in LIMITS {
-                let why = why_limit(field.key.name, &limits);
+                let why = why_limit(field.key.name, &limits, &first_contacts);
                 if let Some((why, said)) = why.zip(rule.said(&field.key)) {
                     remarks.extend(no_effect(Name::of(Some(rule.name().clone()), &field.key), said, why));
                 }
@@ -50,11 +54,15 @@ impl Resolved {
 
     fn remarks_on_host(&self, whom: fn(&Who) -> Vec<(RemarkKind, String)>) -> Vec<Remark> {
         let host = self.host();
-        let limits = LIMITS.iter().filter_map(|field| Some((&field.key, why_limit(field.key.name, &host)?)));
+        let first_contacts = self.value(FIRST_CONTACTS).unwrap_or(&Value::Unlimited);
+        let why = |key: &'static Key| Some((key, why_limit(key.name, &host, first_contacts)?));
+        let limits = LIMITS.iter().filter_map(|field| why(&field.key));
         let names = (self.general().names == NameTrust::Off).then_some("names is \"off\"");
         let names = [NAMES_FOR, RESOLVERS].into_iter().filter_map(|key| Some((key, names?)));
         let of_key = |(key, why)| no_effect(Name::of(None, key), self.said(key)?, why);
         let mut remarks: Vec<Remark> = limits.chain(names).filter_map(of_key).collect();
+        remarks.extend(self.one_account_of_the_host());
+        remarks.extend(self.loopback_counts());
         if let Some((_, origin)) = self.said(NEVER_HOLD) {
             let unmatched = self.never_hold().into_iter().flat_map(NeverHoldList::own);
             let unmatched = unmatched.flat_map(|who| {
@@ -65,6 +73,26 @@ impl Resolved {
             remarks.extend(unmatched.map(|(kind, message)| Remark::new(kind, &name, origin, message)));
         }
         remarks
+    }
+
+    fn one_account_of_the_host(&self) -> Option<Remark> {
+        let host = self.host();
+        let has_accounts = |rule| self.rules().limits(rule, &host).first_contact.is_some();
+        let (_, origin) = self.said(FIRST_CONTACTS).filter(|(value, _)| *value != Value::Unlimited)?;
+        let message = "makes one account of the whole host, besides those of the rules: one program that scans spends \
+                       the credit of all. To change the credit of each account, set accounts.first_contacts";
+        let is_doubtful = self.rules().scopes().any(has_accounts);
+        let name = Name::of(None, FIRST_CONTACTS);
+        is_doubtful.then(|| Remark::new(RemarkKind::OneAccount, name, origin, message.to_owned()))
+    }
+
+    fn loopback_counts(&self) -> Option<Remark> {
+        let exempt = self.general().exempt;
+        let is_in = |net: &IpNet| exempt.iter().any(|exempt| exempt.contains(net));
+        let (_, origin) = self.said(EXEMPT).filter(|_| !loopback().iter().all(is_in))?;
+        let message =
+            "lacks loopback, so connections of this host to itself count and may wait; add \"shipped\"";
+        Some(Remark::new(RemarkKind::LoopbackCounts, Name::of(None, EXEMPT), origin, message.to_owned()))
     }
 
     fn shadow(&self, rule: &Rule) -> Option<(RemarkKind, String)> {

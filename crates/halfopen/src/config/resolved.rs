@@ -5,7 +5,7 @@ use super::check::check;
 use super::error::{ConfigError, Wrong};
 use super::general::{GENERAL, General, NEVER_HOLD, PRESET};
 use super::key::{Field, Key, Table};
-use super::limits::{ANSWERS_OF_A_SCAN, ANSWERS_OF_PEERS, LIMITS, open};
+use super::limits::{ANSWERS_OF_A_SCAN, ANSWERS_OF_PEERS, LIMITS, open, put_all};
 use super::name::{Name, RuleName};
 use super::never_hold::NeverHoldList;
 use super::place::Origin;
@@ -175,7 +175,7 @@ impl Resolved {
     #[must_use]
     pub fn host(&self) -> Limits {
         let mut host = open();
-        self.values.apply(LIMITS, &mut host);
+        put_all(&mut host, |key| self.value(key));
         host
     }
 

@@ -77,7 +77,7 @@ pub fn bare_deny(name: &str) -> DenyRule {
     }
 }
 
-/// What documentation says about a kind of rule.
+/// What documentation says about a kind of rule, or about the accounts.
 #[derive(Debug)]
 pub struct Kind {
     /// Which.
@@ -89,7 +89,14 @@ pub struct Kind {
 }
 
 /// All kinds of rules.
-pub static KINDS: [Kind; 3] = [
+pub static KINDS: [Kind; 4] = [
+    Kind {
+        table: Table::Accounts,
+        doc: "The limits of each account that the preset adaptive gives: of each service, user and container. They are \
+              those of its rule: accounts.first_contacts and scope.adaptive.first_contacts are one key. Rules that \
+              inherit from it have the new value too.",
+        example: "first_contacts = 64",
+    },
     Kind {
         table: Table::Scope,
         doc: "Rules give a part of the host limits of its own, in addition to the host's. Each attempt is charged to \

@@ -100,6 +100,9 @@ impl Rules {
     pub fn known(&self, like: &RuleName) -> String {
         let names: Vec<&str> = self.of(like.table()).map(|rule| rule.name.leaf()).collect();
         match names.as_slice() {
+            _ if *like == RuleName::accounts() => {
+                "the preset adaptive has it, and gives accounts; no other preset does".to_owned()
+            }
             [] => format!("there is no {} in force", like.table().written()),
             names => format!("the rules in force are {}", names.join(", ")),
         }

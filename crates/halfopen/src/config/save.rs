@@ -89,7 +89,7 @@ fn with_said(path: &Path, text: &str, said: &Assignment) -> Result<String, Confi
             .entry("host")
             .or_insert_with(|| Item::Table(Table::new()))
             .as_table_like_mut()
-            .ok_or_else(|| wrong(0, Wrong::HostIsATable))?,
+            .ok_or_else(|| wrong(0, Wrong::IsATable(key::Table::Host)))?,
         None => document.as_table_mut(),
     };
     let (key, mut value) = (name.key.name, name.key.form.toml(value));

@@ -14,7 +14,7 @@ pub fn keys(table: Table) -> Vec<&'static Key> {
     }
     match table {
         Table::Top => of(GENERAL).collect(),
-        Table::Host | Table::Interface => of(LIMITS).collect(),
+        Table::Host | Table::Accounts | Table::Interface => of(LIMITS).collect(),
         Table::Scope => SCOPE.iter().chain(of(LIMITS)).collect(),
         Table::Deny => of(DENY).collect(),
     }

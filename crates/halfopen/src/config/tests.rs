@@ -197,7 +197,11 @@ fn every_wrong_value_is_refused_at_its_place() {
         ("[host]\ndrain = \"0/s\"", "2:9:", "\"unlimited\""),
         ("[host]\nstrict = 1", "2:10:", "true or false"),
         ("[host]\nqueue = 0", "2:9:", "from 1 to 4294967295, or \"unlimited\""),
-        ("[host]\nfirst_contacts = 0", "2:18:", "from 1 to 10000, or \"off\""),
+        (
+            "[host]\nfirst_contacts = 0",
+            "2:18:",
+            "from 1 to 10000, or so many per unit of time, such as \"20/m\", or \"off\"",
+        ),
         ("[host]\nanswers_of_a_scan = \"100%\"", "2:21:", "as \"2%\", or \"off\""),
         ("[host]\nanswers_of_a_scan = 2", "2:21:", "from \"0.1%\""),
         ("[host]\nanswers_of_peers = \"off\"", "2:20:", "as \"10%\""),

@@ -2,6 +2,7 @@
 
 use super::never_hold::NeverHoldList;
 use super::ports;
+use super::quota::Quota;
 use super::resolvers::Resolvers;
 use super::who::Who;
 use halfopen_bpf::{NameTrust, Per};
@@ -28,6 +29,8 @@ pub enum Value {
     Time(Duration),
     /// So many per unit of time.
     Rate(Rate),
+    /// So many at once, which come back in that time.
+    Quota(Quota),
     /// A percentage.
     Share(Share),
     /// Sorted, without doubles.
@@ -52,6 +55,7 @@ impl Value {
             Self::Number(number) => i64::from(*number).into(),
             Self::Time(time) => show_time(*time).into(),
             Self::Rate(rate) => rate.to_string().into(),
+            Self::Quota(quota) => quota.to_string().into(),
             Self::Share(share) => share.to_string().into(),
             Self::Prefixes(prefixes) => prefixes.iter().map(ToString::to_string).collect(),
             Self::Ports(ranges) => ports::toml(ranges),
@@ -83,7 +87,7 @@ macro_rules! typed {
         }
     )*};
 }
-typed!(Flag: bool, Number: u32, Time: Duration, Rate: Rate, Share: Share, Prefixes: Vec<IpNet>);
+typed!(Flag: bool, Number: u32, Time: Duration, Rate: Rate, Share: Share, Quota: Quota, Prefixes: Vec<IpNet>);
 typed!(Ports: Vec<RangeInclusive<u16>>, Resolvers: Resolvers, NeverHold: NeverHoldList, Match: Who);
 
 impl<T: Typed> Typed for Option<T> {

@@ -30,8 +30,7 @@ impl Values {
         keys.into_iter().filter_map(|key| self.get(key).map(|(value, origin)| (key, value, origin)))
     }
 
-    /// Puts the values of `fields` into `to`, in the order of the table: limits of first contacts have no effect while
-    /// first contacts cost nothing, nor has `block_for` while suspects are not blocked.
+    /// Puts the values of `fields` into `to`, in the order of the table.
     pub fn apply<T>(&self, fields: &'static [Field<T>], to: &mut T) {
         for field in fields {
             if let Some((value, _)) = self.get(&field.key) {

@@ -68,7 +68,7 @@ fn names_an_amount(rule: &Rule) -> bool {
     LIMITS
         .iter()
         .filter_map(|field| rule.said(&field.key))
-        .any(|(value, _)| matches!(value, Value::Number(_) | Value::Rate(_)))
+        .any(|(value, _)| matches!(value, Value::Number(_) | Value::Rate(_) | Value::Quota(_)))
 }
 
 /// Patterns for the programs of `who`, each as deep as that of `accounts` which would match them; `None` if patterns

@@ -10,7 +10,7 @@ const HEAD: &str =
 # Configuration
 The program reads `/etc/halfopen/halfopen.toml`. The package installs a file there that shows every key. ";
 const NAMES: &str = "`halfopen get KEY` and `halfopen set KEY VALUE` take the names of this page: `mode`, `host.drain` (or \
-     `drain`), `scope.NAME.drain`, `interface.NAME.drain`, `deny.NAME.mode`. A new value counts at once, and until the \
+     `drain`), `accounts.drain`, `scope.NAME.drain`, `interface.NAME.drain`, `deny.NAME.mode`. A new value counts at once, and until the \
      next reload; `set --save` also writes it to `conf.d/90-local.toml`. A section below says so if a key differs. \
      [rules.md](../use/rules.md) explains rules by example.";
 const LIMITS: &str = "The limits of the host. Each `[[scope]]` and `[[interface]]` takes the same keys; a key of first \
@@ -32,7 +32,9 @@ pub fn page() -> String {
     for kind in &KINDS {
         let (table, example) = (kind.table.written(), kind.example);
         text.extend([format!("\n## {table}\n{}\n```toml\n{table}\n{example}\n```\n", paragraphs(kind.doc))]);
-        text += "\n### name\nThe rule's name, by which a later file, `get` and `set` find it.\n";
+        if kind.table != Table::Accounts {
+            text += "\n### name\nThe rule's name, by which a later file, `get` and `set` find it.\n";
+        }
         for key in tables::keys(kind.table).into_iter().filter(|key| key.table == kind.table) {
             text += &section(key, &presets);
         }

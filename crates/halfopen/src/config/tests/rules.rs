@@ -477,3 +477,76 @@ fn a_rule_that_names_no_amount_keeps_the_accounts_that_it_inherits() {
     let said = remarks(&[ADAPTIVE, &scope("x", "user = 7", block)].concat(), "x");
     assert!(said.iter().any(|remark| remark == "has accounts as scope.adaptive has them"), "{said:?}");
 }
+
+#[test]
+fn a_quota_of_first_contacts_is_what_it_says_whatever_is_inherited() {
+    let quota = |limits: Limits| {
+        let first = limits.first_contact.unwrap();
+        (first.credit, first.rate, first.is_a_test() && first.worth().is_some(), first.order)
+    };
+    let expected =
+        (20, Rate::new(20, Duration::from_mins(1)).unwrap(), false, FirstContact::adaptive().order);
+    let users = scope("users", "cgroup = \"/user.slice/*\"", "per = \"cgroup\"\nfirst_contacts = \"20/m\"");
+    assert_eq!(quota(in_force(&[ADAPTIVE, &users].concat(), "users").limits), expected);
+    let inner =
+        scope("inner", "cgroup = \"/user.slice/user-7.slice\"", "half_open = 3\ncredit_rate = \"5/s\"");
+    let both = [ADAPTIVE, &inner, &users].concat();
+    assert_eq!(quota(in_force(&both, "inner").limits), expected);
+    let host = Host::with("[host]\nfirst_contacts = \"20/m\"\nanswers_of_a_scan = \"2%\"\n");
+    assert_eq!(quota(host.load(&[]).unwrap().host()), expected);
+
+    // A number afterwards counts as it did before.
+    let mut resolved = Host::with(&[ADAPTIVE, &users].concat()).load(&[]).unwrap();
+    let shown = resolved.shown(&read_name("scope.users.first_contacts").unwrap()).unwrap().0;
+    assert_eq!(shown, "20/m");
+    set(&mut resolved, "scope.users.first_contacts", "40").unwrap();
+    let settings = resolved.settings();
+    let first = settings.scopes[0].limits.first_contact;
+    assert_eq!(first, Some(FirstContact { credit: 40, ..FirstContact::adaptive() }));
+    for wrong in ["0/m", "1/2h", "x/m", "20"] {
+        let text = scope("x", "user = 7", &format!("first_contacts = {wrong:?}"));
+        let refused = Host::with(&text).load(&[]).unwrap_err().to_string();
+        assert!(refused.contains("or so many per unit of time, such as \"20/m\""), "{wrong}: {refused}");
+    }
+}
+
+#[test]
+fn accounts_stands_for_the_rule_that_gives_everybody_one() {
+    let text =
+        [ADAPTIVE, "[accounts]\nfirst_contacts = 64\n", &scope("x", "user = 7", "half_open = 9")].concat();
+    let credit = |rule: ScopeRule| rule.limits.first_contact.map(|first| first.credit);
+    assert_eq!([credit(in_force(&text, "adaptive")), credit(in_force(&text, "x"))], [Some(64); 2]);
+    let mut resolved = Host::with(&text).load(&[]).unwrap();
+    set(&mut resolved, "accounts.first_contacts", "65").unwrap();
+    let shown = |name| resolved.shown(&read_name(name).unwrap()).unwrap().0;
+    assert_eq!(
+        (shown("accounts.first_contacts"), shown("scope.adaptive.first_contacts")),
+        ("65".into(), "65".into())
+    );
+    // A printed preset is a file with that rule.
+    let printed = Preset::Adaptive.text().to_owned() + "[accounts]\nqueue = 7\n";
+    assert_eq!(in_force(&printed, "adaptive").limits.queue, 7);
+    for (text, place, named) in [
+        ("preset = \"xp-sp2\"\n[accounts]\nqueue = 7\n", "3:9", "the preset adaptive has it"),
+        ("[accounts]\nquue = 7\n", "2:1", "did you mean queue?"),
+        ("[accounts]\nqueue = \"x\"\n", "2:9", "expected a whole number"),
+        ("accounts = 7\n", "1:12", "accounts is a table"),
+    ] {
+        let refused = Host::with(text).load(&[]).unwrap_err().to_string();
+        assert!(refused.contains(&format!(":{place}: ")) && refused.contains(named), "{text}: {refused}");
+    }
+}
+
+#[test]
+fn shipped_stands_for_loopback_among_what_is_exempt() {
+    let exempt = |text: &str| {
+        let settings = Host::with(text).load(&[]).unwrap().settings();
+        settings.exempt.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let all = exempt("exempt = [\"shipped\", \"10.0.0.0/8\", \"127.0.0.0/8\"]\n");
+    assert_eq!(all, ["10.0.0.0/8", "127.0.0.0/8", "::1/128"]);
+    assert_eq!(exempt("exempt = [\"shipped\"]\n"), exempt(""));
+    let mut resolved = Host::with("").load(&[]).unwrap();
+    set(&mut resolved, "exempt", "shipped, 10.0.0.0/8").unwrap();
+    assert_eq!(resolved.settings().exempt.len(), 3);
+}

@@ -222,7 +222,7 @@ impl Enforcement {
 
 /// Refuses a value that has no effect because another setting is off: a scope of `exec` does not keep it for later.
 fn must_count(limits: &Limits, key: &Key, value: &Value, name: &str) -> Result<()> {
-    if limits::get(limits, key).as_ref() == Some(value) {
+    if matches!(value, Value::Quota(_)) || limits::get(limits, key).as_ref() == Some(value) {
         return Ok(());
     }
     let needed =
