@@ -92,14 +92,20 @@ struct rule {
 };
 
 /* The conditions of the rules of `[[scope]]`, a bit for each rule; the first rule that matches counts. All conditions
- * of a rule must match; the bits of conditions that a rule lacks are set here. */
+ * of a rule must match. `any_...`: the rules that match what the table of that condition does not list; for what it
+ * lists, the rules there answer the other way round. So a rule without the condition is set here and never there, one
+ * that names some is set there, and one that leaves some out is set here and there. */
 struct rules {
 	__u64 rules;
 	__u64 any_cgroup;
 	__u64 any_user;
 	__u64 any_exe;
 	__u64 any_comm;
-	__u64 ended; /* scopes, from RULE_SCOPES on, that no rule has: their empty accounts go early */
+	__u64 by_cgroup; /* rules that have this condition, either way */
+	__u64 by_user;
+	__u64 by_exe;
+	__u64 patterns; /* those that have a cgroup pattern: rules, and beyond them what rules leave out */
+	__u64 ended;	/* scopes, from RULE_SCOPES on, that no rule has: their empty accounts go early */
 	struct rule rule[RULES];
 };
 
@@ -185,6 +191,7 @@ struct cgroup_place {
 
 /* The cgroup pattern of a rule of `[[scope]]`: it matches the names of a cgroup's first ancestors. */
 struct cgroup_pattern {
+	__u64 leaves_out; /* the rules that leave such cgroups out; 0 = a rule's own pattern */
 	__u32 depth;
 	__u8 start[CGROUP_DEPTH]; /* where each name begins in `text` */
 	char text[CGROUP_PATTERN_LEN];

@@ -24,6 +24,7 @@ struct matching {
 	__u32 pad;
 	__u64 open; /* rules whose pattern matches so far and continues below */
 	__u64 fit;
+	__u64 left_out; /* rules that leave this cgroup out */
 	__u32 policy;
 	__u32 level;
 	__u8 at; /* position in the name */
@@ -126,7 +127,10 @@ static long match_rule(__u32 rule, struct matching **ctx)
 		m->open &= ~bit;
 	} else if (match.pattern->depth == m->level) {
 		m->open &= ~bit;
-		m->fit |= bit;
+		if (match.pattern->leaves_out)
+			m->left_out |= match.pattern->leaves_out;
+		else
+			m->fit |= bit;
 	}
 	return 0;
 }
@@ -145,24 +149,26 @@ static __noinline __u64 match_cgroup(struct matching *m, struct cgroup *cgroup)
 		m->level = level;
 		bpf_loop(RULES, match_rule, &m, 0);
 	}
-	return m->fit;
+	return m->fit & ~m->left_out;
 }
 
+/* The rules for which this cgroup answers the other way round than any_cgroup. */
 static __always_inline int match_patterns(const struct policy *p, __u32 policy, struct cgroup *cgroup, __u64 *rules)
 {
 	struct matching *m;
 
 	*rules = p->rules.rules & ~p->rules.any_cgroup;
-	if (!*rules)
+	if (!p->rules.patterns)
 		return 1;
 	m = take_matching();
 	/* The account of any rule is better than none. */
 	if (!m)
 		return 0;
-	m->open = *rules;
+	m->open = p->rules.patterns;
 	m->fit = 0;
+	m->left_out = 0;
 	m->policy = policy;
-	*rules = match_cgroup(m, cgroup);
+	*rules = match_cgroup(m, cgroup) | (m->left_out & p->rules.any_cgroup);
 	__sync_lock_test_and_set(&m->taken, 0);
 	return 1;
 }
@@ -233,14 +239,14 @@ static __always_inline __u64 rules_for(const struct policy *p, __u32 policy, str
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
 	__u64 rules = p->rules.rules;
 
-	if (rules & ~p->rules.any_user)
-		rules &= p->rules.any_user | rules_for_user(&rule_users, policy);
+	if (rules & p->rules.by_user)
+		rules &= p->rules.any_user ^ rules_for_user(&rule_users, policy);
 	if (rules & ~p->rules.any_comm)
 		rules &= p->rules.any_comm | rules_for_comm(policy, task);
-	if (rules & ~p->rules.any_cgroup)
-		rules &= p->rules.any_cgroup | cgroup_rules_of(p, policy, cgroup).rules;
-	if (rules & ~p->rules.any_exe)
-		rules &= p->rules.any_exe | rules_for_exe(&rule_exes, policy);
+	if (rules & p->rules.by_cgroup)
+		rules &= p->rules.any_cgroup ^ cgroup_rules_of(p, policy, cgroup).rules;
+	if (rules & p->rules.by_exe)
+		rules &= p->rules.any_exe ^ rules_for_exe(&rule_exes, policy);
 	return rules;
 }
 

@@ -39,7 +39,7 @@ pub use limiter::{Adopted, AdoptedScope, Keep, Limiter, PinnedLimit, PinnedScope
 pub use load::optional_hooks::{Attach, AttachHere, OptionalHook};
 pub use load::pins::{PINS, remove_pins};
 pub use probe::{Finding, Probe, probes};
-pub use settings::{DenyRule, InterfaceRule, NameTrust, NeverHold, Per, ScopeRule, Settings};
+pub use settings::{DenyRule, InterfaceRule, LeftOut, NameTrust, NeverHold, Per, ScopeRule, Settings};
 pub use sys::cgroup::{CgroupDir, path_of_id, shown_path_of_id};
 pub use sys::cgroup2_mount::mount_point as cgroup2_mount;
 pub use sys::clock::monotonic;

@@ -28,16 +28,37 @@ pub struct ScopeRule {
     /// for any characters but `/`. `/` matches every cgroup. The first pattern that matches counts; an empty
     /// list is no condition. The kernel part has room for 48 patterns in all; a rule without any takes one.
     pub cgroups: Vec<String>,
-    /// Run by this user, as the initial user namespace numbers it.
-    pub user: Option<u32>,
-    /// Run from this file, identified by inode and device.
-    pub exe: Option<PathBuf>,
-    /// With this task name, which the program chooses itself.
-    pub comm: Option<String>,
+    /// Run by one of these users, as the initial user namespace numbers them. An empty list is no condition, here and
+    /// below.
+    pub users: Vec<u32>,
+    /// Run from one of these files, identified by inode and device.
+    pub exes: Vec<PathBuf>,
+    /// With one of these task names, which the program chooses itself.
+    pub comms: Vec<String>,
+    /// But not those.
+    pub not: LeftOut,
     /// Which attempts of the rule share an account.
     pub per: Per,
     /// What each account allows.
     pub limits: Limits,
+}
+
+/// Attempts that a rule leaves out: those that meet any of these conditions.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LeftOut {
+    /// In such cgroups or below them. Each pattern takes room as one of the rule's own does.
+    pub cgroups: Vec<String>,
+    /// Run by these users.
+    pub users: Vec<u32>,
+    /// Run from these files.
+    pub exes: Vec<PathBuf>,
+}
+
+impl ScopeRule {
+    /// All files that it names, those that it leaves out last.
+    pub(crate) fn files(&self) -> impl Iterator<Item = Option<&PathBuf>> {
+        self.exes.iter().chain(&self.not.exes).map(Some)
+    }
 }
 
 /// Which attempts of a rule share an account.

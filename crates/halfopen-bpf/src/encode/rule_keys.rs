@@ -33,6 +33,20 @@ impl Conditions {
         }
     }
 
+    /// Adds `rules`, which answer for the executables at `files` otherwise than for others.
+    pub fn add_exes(&mut self, rules: u64, files: impl IntoIterator<Item = Executable>) {
+        for file in files {
+            *self.exes.entry(file).or_default() |= rules;
+        }
+    }
+
+    /// The same for users.
+    pub fn add_users(&mut self, rules: u64, users: impl IntoIterator<Item = u32>) {
+        for user in users {
+            *self.users.entry(user).or_default() |= rules;
+        }
+    }
+
     /// Writes them for the policy with this number, which must not be in force.
     pub fn write(&self, users: &impl MapCore, exes: &impl MapCore, policy: u32) -> Result<(), KernelError> {
         clear(users, |key: abi::user_key| key.policy == policy)?;

@@ -39,9 +39,9 @@ pub(crate) fn forwarded(settings: &Settings, top_level: u32) -> u32 {
 /// what they cost the host.
 fn first_of_gates(settings: &Settings) -> Option<&FirstContact> {
     let by_cgroup = |rule: &&ScopeRule| {
-        rule.user.is_none()
-            && rule.exe.is_none()
-            && rule.comm.is_none()
+        rule.users.is_empty()
+            && rule.exes.is_empty()
+            && rule.comms.is_empty()
             && rule.limits.first_contact.is_some()
     };
     let rule = settings.scopes.iter().rfind(by_cgroup);

@@ -6,7 +6,7 @@ use crate::abi::{RULE_SCOPES, SCOPES, ScopeId};
 use crate::decode::stopped_datagrams;
 use crate::encode::{deny, never_hold, resolvers, scope_rules, values};
 use crate::error::{KernelError, bpf};
-use crate::settings::Settings;
+use crate::settings::{ScopeRule, Settings};
 use crate::sys::cgroup::CgroupDir;
 use crate::sys::clock::monotonic;
 use halfopen_policy::kernel_form::{mode, nanos, no_limits};
@@ -40,7 +40,7 @@ impl Limiter {
     /// # Errors
     /// If a map cannot be written.
     pub fn follow_rule_files(&mut self) -> Result<bool, KernelError> {
-        if self.executables.at(self.settings.scopes.iter().map(|rule| rule.exe.as_ref())) == self.rule_files {
+        if self.executables.at(self.settings.scopes.iter().flat_map(ScopeRule::files)) == self.rule_files {
             return Ok(false);
         }
         self.put_in_force(&self.settings.clone()).map(|()| true)
@@ -108,7 +108,7 @@ impl Limiter {
     pub(super) fn put_in_force(&mut self, settings: &Settings) -> Result<(), KernelError> {
         let exec_level = self.exec_parent.as_ref().map_or(0, |parent| parent.level() + 1);
         let files = self.executables.at(settings.never_hold.iter().map(|rule| rule.exe.as_ref()));
-        let rule_files = self.executables.at(settings.scopes.iter().map(|rule| rule.exe.as_ref()));
+        let rule_files = self.executables.at(settings.scopes.iter().flat_map(ScopeRule::files));
         let numbers = self.number(settings)?;
         let denies = self.deny_names.number(&self.skel.maps, &settings.deny, &self.settings.deny)?;
         let next = self.state.policy_now() ^ 1;

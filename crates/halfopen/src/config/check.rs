@@ -24,9 +24,7 @@ pub(super) fn check(rules: &Rules, host: &Limits) -> Result<(), (Wrong, Origin)>
             taken > most
         })
     };
-    if let Some(rule) =
-        beyond(Table::Scope, MOST_SCOPES, &|rule| rules.whose_account(rule).cgroups.len().max(1))
-    {
+    if let Some(rule) = beyond(Table::Scope, MOST_SCOPES, &|rule| rules.room(rule)) {
         return refused(rule, Wrong::TooManyPatterns(rule.name().clone(), MOST_SCOPES));
     }
     for (table, most) in [(Table::Interface, MOST_INTERFACES), (Table::Deny, MOST_DENY)] {

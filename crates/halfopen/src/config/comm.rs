@@ -15,13 +15,13 @@ use halfopen_policy::Limits;
 
 pub(super) fn check_comm(rules: &Rules, host: &Limits) -> Result<(), (Wrong, Origin)> {
     for rule in rules.scopes() {
-        let Some(who) = rule.who().filter(|who| who.comm.is_some()) else { continue };
+        let Some(who) = rule.who().filter(|who| !who.comms.is_empty()) else { continue };
         let refused = |wrong| Err((wrong, rule.origin().clone()));
         if rule.per() != Per::Rule {
             return refused(Wrong::CommPer(rule.name().clone()));
         }
         for later in rules.after(rule) {
-            let otherwise = later.who().filter(|other| other.comm.is_none());
+            let otherwise = later.who().filter(|other| other.comms.is_empty());
             if otherwise.is_some_and(|other| who.may_share_with(other))
                 && let Some(key) =
                     laxer(&rules.limits(rule, host), &rules.limits(later, host)).first().copied()

@@ -122,7 +122,7 @@ impl Rules {
         let base = base.name();
         if self.merges_accounts(rule) {
             let all = format!("tightens {base}: all programs of the rule share one account and its credit");
-            if who.cgroups.is_empty() || who.comm.is_some() {
+            if who.cgroups.is_empty() || !who.comms.is_empty() {
                 return Some((RemarkKind::Accounts, all));
             }
             let more =

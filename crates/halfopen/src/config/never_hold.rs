@@ -75,9 +75,10 @@ impl NeverHoldList {
     pub(super) fn for_kernel(&self) -> Vec<NeverHold> {
         let of = |rule: &Who| {
             // A user who may run a file can make it load code of their own.
-            let user = rule.user().ok()?.or(rule.exe.as_ref().map(|_| ROOT));
+            let exe = rule.exes.first().cloned();
+            let user = rule.user_numbers()?.first().copied().or(exe.as_ref().map(|_| ROOT));
             let cgroup = rule.cgroups.first().map(ToString::to_string);
-            Some(NeverHold { cgroup, user, exe: rule.exe.clone() })
+            Some(NeverHold { cgroup, user, exe })
         };
         self.rules().filter_map(of).collect()
     }

@@ -23,9 +23,10 @@ impl Shipped {
     pub fn rule(&self, accounts: &Accounts) -> Who {
         Who {
             cgroups: self.cgroup.and_then(CgroupPattern::plain).into_iter().collect(),
-            user: self.user.map(|name| User::of(name, accounts)),
-            exe: self.exe.map(PathBuf::from),
-            comm: None,
+            users: self.user.map(|name| User::of(name, accounts)).into_iter().collect(),
+            exes: self.exe.map(PathBuf::from).into_iter().collect(),
+            comms: Vec::new(),
+            not: None,
             reason: Some(self.reason.to_owned()),
         }
     }

@@ -19,18 +19,20 @@ impl Who {
     /// Why it matches nobody on any host.
     pub(super) fn misspelt(&self) -> Vec<(RemarkKind, String)> {
         let found = self.cgroups.iter().filter_map(misspelt);
-        found.map(|message| (RemarkKind::MisspeltPath, message)).collect()
+        let not = self.not.iter().flat_map(|not| not.misspelt());
+        found.map(|message| (RemarkKind::MisspeltPath, message)).chain(not.map(of_not)).collect()
     }
 
     /// Why it matches nobody on this host now, or on any.
     pub(super) fn unmatched(&self) -> Vec<(RemarkKind, String)> {
-        let mut found = self.misspelt();
-        if let Err(name) = self.user() {
+        let of_cgroups = self.cgroups.iter().filter_map(misspelt);
+        let mut found: Vec<_> = of_cgroups.map(|message| (RemarkKind::MisspeltPath, message)).collect();
+        for name in self.unknown_users() {
             let message = format!("matches nobody: there is no user {name} (getent passwd finds none)");
             found.push((RemarkKind::NoUser, message));
         }
-        let executable = self.exe.as_ref().and_then(|exe| no_executable(exe));
-        found.extend(executable.map(|message| (RemarkKind::NoExecutable, message)));
+        let executables = self.exes.iter().filter_map(|exe| no_executable(exe));
+        found.extend(executables.map(|message| (RemarkKind::NoExecutable, message)));
         let root = cgroup2_mount();
         if let Some(root) = root.filter(|_| found.is_empty() && !self.cgroups.is_empty()) {
             let missing = self.cgroups.iter().map(|pattern| no_cgroup(pattern, &root));
@@ -38,8 +40,14 @@ impl Who {
             let message = missing.map(|all| format!("matches nobody now: {}", all.join("; ")));
             found.extend(message.map(|message| (RemarkKind::NoCgroup, message)));
         }
+        let not = self.not.iter().flat_map(|not| not.unmatched());
+        found.extend(not.map(of_not));
         found
     }
+}
+
+fn of_not((kind, message): (RemarkKind, String)) -> (RemarkKind, String) {
+    (kind, format!("its `not` {message}"))
 }
 
 fn no_executable(exe: &Path) -> Option<String> {

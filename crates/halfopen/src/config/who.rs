@@ -15,9 +15,12 @@ use toml_edit::{InlineTable, Value};
 pub struct Who {
     /// One of them must fit. None means no condition. In `never_hold`, at most one, without wildcards.
     pub(super) cgroups: Vec<CgroupPattern>,
-    pub(super) user: Option<User>,
-    pub(super) exe: Option<PathBuf>,
-    pub(super) comm: Option<String>,
+    /// It must be one of them; so too below. In `never_hold`, at most one each.
+    pub(super) users: Vec<User>,
+    pub(super) exes: Vec<PathBuf>,
+    pub(super) comms: Vec<String>,
+    /// Programs that meet any of these conditions are left out. None in `never_hold`.
+    pub(super) not: Option<Box<Self>>,
     pub(super) reason: Option<String>,
 }
 
@@ -35,6 +38,8 @@ pub(super) struct User {
 pub(super) enum For {
     /// `match` of a `[[scope]]`.
     Scope,
+    /// `match.not` of a `[[scope]]`.
+    Not,
     /// An item of `never_hold`.
     NeverHold,
 }
@@ -53,9 +58,16 @@ const PLAIN: &str = "expected the path of a cgroup below the root, without wildc
 const ANY_USER: &str = "any user could start that file with LD_PRELOAD and escape the limit: name the user; without a \
                         user, an exe applies only if root runs it";
 const COMM: &str = "expected a name of 1 to 15 bytes, as /proc/PID/comm shows it, without wildcards";
+const NOT_BY_COMM: &str =
+    "a program chooses its own name, and by it would leave the rule: name its cgroup, user or exe";
+const NOT_ALL: &str = "this leaves everybody out: name a cgroup below the root, or remove the rule";
 const NO_COMM: &str = "a program chooses its own name: name its cgroup, user or exe";
 
 impl For {
+    fn or_list(self, one: &str, list: &str) -> String {
+        format!("{one}{}", if self == Self::NeverHold { "" } else { list })
+    }
+
     /// The conditions that can be given, each with what it means.
     pub const fn keys(self) -> &'static [(&'static str, &'static str)] {
         const USER: (&str, &str) = (
@@ -63,7 +75,10 @@ impl For {
             "every process of this user, by name or number. The name is looked up, in \
             /etc/passwd and by getent, when this file is read; one that is not found matches nobody",
         );
+        const EXE: (&str, &str) =
+            ("exe", "every process that runs this file, identified by inode and device");
         match self {
+            Self::Not => &[("cgroup", "as in match"), USER, EXE],
             Self::Scope => &[
                 (
                     "cgroup",
@@ -71,11 +86,16 @@ impl For {
                     stands for any characters of one name, and in a list of patterns the first that fits counts",
                 ),
                 USER,
-                ("exe", "every process that runs this file, identified by inode and device"),
+                EXE,
                 (
                     "comm",
                     "every thread that calls itself so. A program chooses this name, so such a rule may not be \
                     laxer, in any number, than a later rule that could match the same programs",
+                ),
+                (
+                    "not",
+                    "a table of cgroup, user and exe. Programs that meet any of these are left out: the next rule that \
+                    matches them counts",
                 ),
             ],
             Self::NeverHold => &[
@@ -107,71 +127,98 @@ impl Who {
             let at_name =
                 |accepted: &str| Err(Written { span: name.span(), ..value.clone() }.wrong(&key, accepted));
             match (name.get_ref().as_ref(), place) {
-                ("cgroup", For::Scope) => who.cgroups = patterns(&key, &value)?,
+                ("cgroup", For::Scope | For::Not) => who.cgroups = patterns(&key, &value)?,
                 ("cgroup", For::NeverHold) => {
                     let path = text.and_then(CgroupPattern::plain);
                     who.cgroups = vec![path.ok_or_else(|| refused(PLAIN))?];
                 }
                 ("user", For::NeverHold) if text == Some("any") => return Err(refused(ANY_USER)),
                 ("user", _) => {
-                    let user = User::read(&value, &accounts);
-                    who.user = Some(user.ok_or_else(|| refused("expected a user's name or number"))?);
+                    let expected = place.or_list("expected a user's name or number", " or a list of users");
+                    who.users = some(&key, &value, place, &expected, |value| User::read(value, &accounts))?;
                 }
                 ("exe", _) => {
-                    let path = text.filter(|path| path.starts_with('/')).map(PathBuf::from);
-                    let expected = "expected the file's whole path, such as \"/usr/sbin/sshd\"";
-                    who.exe = Some(path.ok_or_else(|| refused(expected))?);
+                    let expected = place.or_list(
+                        "expected the file's whole path, such as \"/usr/sbin/sshd\"",
+                        " or a list of paths",
+                    );
+                    let path = |value: &Written<'_, '_>| {
+                        value.text().filter(|path| path.starts_with('/')).map(PathBuf::from)
+                    };
+                    who.exes = some(&key, &value, place, &expected, path)?;
                 }
                 ("comm", For::Scope) => {
                     let good = |text: &&str| (1..=LONGEST_COMM).contains(&text.len()) && !text.contains('\0');
-                    who.comm = Some(text.filter(good).ok_or_else(|| refused(COMM))?.to_owned());
+                    let name = |value: &Written<'_, '_>| value.text().filter(good).map(ToOwned::to_owned);
+                    who.comms = some(&key, &value, place, COMM, name)?;
                 }
+                ("comm", For::Not) => return at_name(NOT_BY_COMM),
+                ("not", For::Scope) => who.not = Some(Box::new(Self::read(&key, &value, For::Not)?)),
                 ("comm", For::NeverHold) => return at_name(NO_COMM),
                 ("reason", For::NeverHold) => {
                     who.reason = Some(text.ok_or_else(|| refused("expected a text"))?.to_owned());
                 }
                 (other, _) => {
                     let keys: Vec<&str> = place.keys().iter().map(|(key, _)| *key).collect();
-                    let own = if place == For::Scope { "match" } else { "a rule" };
+                    let own = match place {
+                        For::Scope => "match",
+                        For::Not => "not",
+                        For::NeverHold => "a rule",
+                    };
                     let hint = nearest(other, keys.iter().copied())
                         .map_or_else(|| format!("{own} has {}", keys.join(", ")), did_you_mean);
                     return at_name(&format!("unknown key: {hint}"));
                 }
             }
         }
-        if who.cgroups.is_empty() && who.user.is_none() && who.exe.is_none() && who.comm.is_none() {
-            return Err(whole.wrong(of, if place == For::Scope { EVERYBODY } else { NOBODY }));
+        if who.cgroups.is_empty() && who.users.is_empty() && who.exes.is_empty() && who.comms.is_empty() {
+            return Err(whole.wrong(of, if place == For::NeverHold { NOBODY } else { EVERYBODY }));
+        }
+        if place == For::Not && who.cgroups.contains(&CgroupPattern::root()) {
+            return Err(whole.wrong(of, NOT_ALL));
         }
         Ok(who)
     }
 
     /// As a file writes it.
     pub(super) fn table(&self) -> InlineTable {
-        let cgroup = match self.cgroups.as_slice() {
+        let list = |all: Vec<String>| match all.as_slice() {
             [] => None,
-            [one] => Some(one.to_string().into()),
-            several => Some(several.iter().map(ToString::to_string).collect()),
+            [one] => Some(Value::from(one)),
+            several => Some(several.iter().collect()),
         };
-        let text = |text: Option<&str>| text.map(Value::from);
         let all = [
-            ("cgroup", cgroup),
-            ("user", text(self.user.as_ref().map(|user| user.name.as_str()))),
-            ("exe", self.exe.as_ref().map(|exe| exe.to_string_lossy().into_owned().into())),
-            ("comm", text(self.comm.as_deref())),
-            ("reason", text(self.reason.as_deref())),
+            ("cgroup", list(self.cgroups.iter().map(ToString::to_string).collect())),
+            ("user", list(self.users.iter().map(|user| user.name.clone()).collect())),
+            ("exe", list(self.exes.iter().map(|exe| exe.to_string_lossy().into_owned()).collect())),
+            ("comm", list(self.comms.clone())),
+            ("not", self.not.as_ref().map(|not| not.table().into())),
+            ("reason", self.reason.as_deref().map(Value::from)),
         ];
         all.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
     }
 
-    /// The user's number; `Err` if this host has no such user, so that nobody matches.
-    pub(super) fn user(&self) -> Result<Option<u32>, &str> {
-        self.user.as_ref().map(|user| user.id.ok_or(user.name.as_str())).transpose()
+    /// The numbers of its users; `None` if it names some and this host has none of them, so that nobody matches.
+    pub(super) fn user_numbers(&self) -> Option<Vec<u32>> {
+        let numbers: Vec<u32> = self.users.iter().filter_map(|user| user.id).collect();
+        (self.users.is_empty() || !numbers.is_empty()).then_some(numbers)
+    }
+
+    /// Users that this host lacks.
+    pub(super) fn unknown_users(&self) -> impl Iterator<Item = &str> {
+        self.users.iter().filter(|user| user.id.is_none()).map(|user| user.name.as_str())
     }
 
     /// Whether every program in the cgroup at `path` matches.
     pub(super) fn is_all_of(&self, path: &str) -> bool {
-        let alone = self.user.is_none() && self.exe.is_none() && self.comm.is_none();
-        alone && self.cgroups.iter().any(|pattern| pattern.fits(path))
+        let alone = self.users.is_empty() && self.exes.is_empty() && self.comms.is_empty();
+        let whole = CgroupPattern::read(path);
+        let is_left_out = self.not.as_ref().is_some_and(|not| {
+            let meets =
+                |pattern: &CgroupPattern| whole.as_ref().map_or(true, |whole| pattern.may_meet(whole));
+            !not.users.is_empty() || !not.exes.is_empty() || not.cgroups.iter().any(meets)
+        });
+        alone && !is_left_out && self.cgroups.iter().any(|pattern| pattern.fits(path))
     }
 
     /// Whether a program may match both, whatever name it gives itself. `true` does not mean that one can.
@@ -180,24 +227,47 @@ impl Who {
         let cgroups = ours.is_empty()
             || theirs.is_empty()
             || ours.iter().any(|one| theirs.iter().any(|two| one.may_meet(two)));
-        let users = self.user.as_ref().zip(other.user.as_ref());
+        let (ours, theirs) = (&self.users, &other.users);
+        let users = ours.is_empty()
+            || theirs.is_empty()
+            || ours.iter().any(|one| theirs.iter().any(|two| one.id == two.id));
         // Two paths may name one file.
-        cgroups && users.is_none_or(|(one, two)| one.id == two.id)
+        cgroups && users
     }
 
     /// Whether every program that matches `other` matches this. `false` does not mean that one does not.
     pub(super) fn covers(&self, other: &Self) -> bool {
-        fn wide<T: PartialEq>(ours: Option<&T>, theirs: Option<&T>) -> bool {
-            ours.is_none() || ours == theirs
+        fn wide<T: PartialEq>(ours: &[T], theirs: &[T]) -> bool {
+            ours.is_empty() || (!theirs.is_empty() && theirs.iter().all(|one| ours.contains(one)))
         }
         let root = CgroupPattern::root();
         let theirs = if other.cgroups.is_empty() { std::slice::from_ref(&root) } else { &other.cgroups };
         let cgroups = || theirs.iter().all(|theirs| self.cgroups.iter().any(|ours| ours.covers(theirs)));
-        let user = |who: &Self| who.user.as_ref().map(|user| user.id);
-        wide(user(self).as_ref(), user(other).as_ref())
-            && wide(self.exe.as_ref(), other.exe.as_ref())
-            && wide(self.comm.as_ref(), other.comm.as_ref())
+        wide(&self.user_ids(), &other.user_ids())
+            && wide(&self.exes, &other.exes)
+            && wide(&self.comms, &other.comms)
             && (self.cgroups.is_empty() || cgroups())
+            && self.not.as_ref().is_none_or(|not| other.lacks(not))
+    }
+
+    /// Whether no program that matches this meets any condition of `not`. `false` does not mean that one does.
+    fn lacks(&self, not: &Self) -> bool {
+        let ours = self.not.as_deref();
+        let cgroup = |left_out: &CgroupPattern| {
+            let is_elsewhere =
+                !self.cgroups.is_empty() && !self.cgroups.iter().any(|one| one.may_meet(left_out));
+            is_elsewhere || ours.is_some_and(|ours| ours.cgroups.iter().any(|one| one.covers(left_out)))
+        };
+        let user = |left_out: &User| {
+            let is_other = !self.users.is_empty() && self.users.iter().all(|one| one.id != left_out.id);
+            is_other || ours.is_some_and(|ours| ours.users.iter().any(|one| one.id == left_out.id))
+        };
+        let exe = |left_out: &PathBuf| ours.is_some_and(|ours| ours.exes.contains(left_out));
+        not.cgroups.iter().all(cgroup) && not.users.iter().all(user) && not.exes.iter().all(exe)
+    }
+
+    fn user_ids(&self) -> Vec<Option<u32>> {
+        self.users.iter().map(|user| user.id).collect()
     }
 
     /// Whether one of its cgroups is further down than those of `accounts` in which the same programs would be.
@@ -213,13 +283,13 @@ impl Who {
 
     /// Why it matches nobody on this host.
     pub(super) fn unmet(&self) -> Option<String> {
-        if let Err(name) = self.user() {
+        if let Some(name) = self.unknown_users().next() {
             return Some(format!("no user {name}: getent passwd finds none"));
         }
         // If this process may not look there, the file may exist.
         let is_missing =
             |exe: &&PathBuf| fs::metadata(exe).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
-        let exe = self.exe.as_ref().filter(is_missing)?;
+        let exe = self.exes.iter().find(is_missing)?;
         Some(format!("there is no {}", exe.display()))
     }
 }
@@ -241,6 +311,23 @@ impl User {
 /// The depth of the first of `accounts` for all cgroups of `pattern`.
 fn depth_in(accounts: &[CgroupPattern], pattern: &CgroupPattern) -> Option<usize> {
     accounts.iter().find(|account| account.covers(pattern)).map(CgroupPattern::depth)
+}
+
+/// The items of a list, or a value without one, of which `read` takes each. `never_hold` has no lists here.
+fn some<T>(
+    key: &str,
+    written: &Written<'_, '_>,
+    place: For,
+    expected: &str,
+    read: impl Fn(&Written<'_, '_>) -> Option<T>,
+) -> Result<Vec<T>, WrongValue> {
+    let items = match written.value {
+        DeValue::Array(list) if place != For::NeverHold && !list.is_empty() => {
+            list.iter().map(Written::at).collect()
+        }
+        _ => vec![written.clone()],
+    };
+    items.iter().map(|item| read(item).ok_or_else(|| item.wrong(key, expected))).collect()
 }
 
 /// One pattern or a list of them.

@@ -9,7 +9,7 @@ use super::pattern::CgroupPattern;
 use super::rules::{Rule, Rules};
 use super::value::Value;
 use super::who::Who;
-use halfopen_bpf::{Per, ScopeRule};
+use halfopen_bpf::{LeftOut, Per, ScopeRule};
 use halfopen_policy::Limits;
 
 /// Who shares an account of a rule.
@@ -33,18 +33,25 @@ impl Rules {
         Some(ScopeRule {
             name: rule.name().leaf().to_owned(),
             cgroups: cgroups.iter().map(ToString::to_string).collect(),
-            user: who.user().ok()?,
-            exe: who.exe.clone(),
-            comm: who.comm.clone(),
+            users: who.user_numbers()?,
+            exes: who.exes.clone(),
+            comms: who.comms.clone(),
+            not: who.not.as_deref().map(left_out).unwrap_or_default(),
             per,
             limits: self.limits(rule, host),
         })
     }
 
+    /// How many patterns it takes room for.
+    pub(super) fn room(&self, rule: &Rule) -> usize {
+        let not = rule.who().and_then(|who| who.not.as_deref());
+        self.whose_account(rule).cgroups.len().max(1) + not.map_or(0, |not| not.cgroups.len())
+    }
+
     /// `None`: the rule's own.
     fn inherited_accounts(&self, rule: &Rule) -> Option<WhoseAccount> {
         // By changing its name a program would get into an account of its own once more.
-        let who = rule.who().filter(|who| who.comm.is_none())?;
+        let who = rule.who().filter(|who| who.comms.is_empty())?;
         if rule.per() != Per::Rule || names_an_amount(rule) {
             return None;
         }
@@ -60,7 +67,15 @@ impl Rules {
         self.whose_account(rule).per == Per::Rule
             && theirs.per != Per::Rule
             && !(theirs.per == Per::Cgroup && who.is_in_one_of(&theirs.cgroups))
-            && !(theirs.per == Per::User && who.user.is_some())
+            && !(theirs.per == Per::User && who.users.len() == 1)
+    }
+}
+
+fn left_out(not: &Who) -> LeftOut {
+    LeftOut {
+        cgroups: not.cgroups.iter().map(ToString::to_string).collect(),
+        users: not.user_numbers().unwrap_or_default(),
+        exes: not.exes.clone(),
     }
 }
 

@@ -173,7 +173,7 @@ fn an_idle_account_is_collected_unless_it_has_trust_to_gain() {
     require_lab!();
     let lab = Lab::new().unwrap();
     let keep = Keep { pins: lab.pins().to_owned(), persist: true };
-    let plain = ScopeRule { user: Some(4711), ..rule("plain", Per::User) };
+    let plain = ScopeRule { users: vec![4711], ..rule("plain", Per::User) };
     let mut credit = rule("credit", Per::User);
     // The slot of a closed attempt is held for a moment.
     credit.limits.half_open = None;

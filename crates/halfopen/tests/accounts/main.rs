@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
 mod kept;
+mod left_out;
 mod many;
 mod patterns;
 mod scene;

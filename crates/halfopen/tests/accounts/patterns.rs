@@ -83,7 +83,7 @@ fn the_first_rule_that_holds_counts_until_rules_change() {
     require_lab!();
     let narrow = |lab: &str| by_cgroup("narrow", format!("{lab}/a/b"));
     let mut scene = Scene::with(|lab| {
-        let other = ScopeRule { user: Some(4711), ..by_cgroup("other user", format!("{lab}/a")) };
+        let other = ScopeRule { users: vec![4711], ..by_cgroup("other user", format!("{lab}/a")) };
         vec![other, narrow(lab), by_cgroup("wide", format!("{lab}/a")), by_cgroup("all", "/".to_owned())]
     });
     let a = scene.lab.cgroup().child("a").unwrap();
@@ -178,8 +178,8 @@ fn an_executable_is_its_file_and_a_name_is_what_the_program_says() {
         assert!(Command::new("cp").arg("/bin/bash").arg(path).status().unwrap().success());
     }
     let mut scene = Scene::with(|_| {
-        let by_name = ScopeRule { comm: Some("scanner".to_owned()), ..rule("name", Per::Rule) };
-        vec![ScopeRule { exe: Some(agent.clone()), ..rule("file", Per::Rule) }, by_name]
+        let by_name = ScopeRule { comms: vec!["scanner".to_owned()], ..rule("name", Per::Rule) };
+        vec![ScopeRule { exes: vec![agent.clone()], ..rule("file", Per::Rule) }, by_name]
     });
     let _agent = Shell::dial(&scene, &agent);
     crate::scene::is("the agent's attempt", &(1, 0), || scene.of_rule("file"));

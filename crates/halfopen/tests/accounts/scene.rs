@@ -1,7 +1,8 @@
 //! A lab limited by the kernel part alone, and programs that dial dead addresses there.
 
 use halfopen_bpf::{
-    Account, AccountOf, CgroupDir, Fault, Keep, Limiter, NameTrust, Per, ScopeId, ScopeRule, Settings,
+    Account, AccountOf, CgroupDir, Fault, Keep, LeftOut, Limiter, NameTrust, Per, ScopeId, ScopeRule,
+    Settings,
 };
 use halfopen_policy::{Forwarded, Ledger, Limits, Mode, RawTcp};
 use serde_json::{Value, json};
@@ -24,9 +25,10 @@ pub fn rule(name: &str, per: Per) -> ScopeRule {
     ScopeRule {
         name: name.to_owned(),
         cgroups: Vec::new(),
-        user: None,
-        exe: None,
-        comm: None,
+        users: Vec::new(),
+        exes: Vec::new(),
+        comms: Vec::new(),
+        not: LeftOut::default(),
         per,
         limits: limits(Some(1)),
     }

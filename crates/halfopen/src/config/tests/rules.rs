@@ -1,7 +1,7 @@
 //! `[[scope]]` and `[[interface]]`.
 
 use super::*;
-use halfopen_bpf::{InterfaceRule, Per, ScopeRule};
+use halfopen_bpf::{InterfaceRule, LeftOut, Per, ScopeRule};
 use halfopen_policy::{FirstContact, OnSuspect, Overflow};
 
 /// Limits that limit nothing, as far as a rule need not say.
@@ -27,9 +27,10 @@ fn the_contract_s_rules_are_taken_as_they_stand() {
     let torrent = ScopeRule {
         name: "torrent".into(),
         cgroups: vec!["/system.slice/transmission*.service".into()],
-        user: None,
-        exe: None,
-        comm: None,
+        users: Vec::new(),
+        exes: Vec::new(),
+        comms: Vec::new(),
+        not: LeftOut::default(),
         per: Per::Cgroup,
         limits: Limits { half_open: Some(4), drain: Rate::new(2, Duration::from_secs(1)), ..open() },
     };
@@ -53,7 +54,7 @@ fn what_no_rule_says_is_no_limit_or_how_the_host_does_it() {
         first_contact: Some(FirstContact { credit: 3, on_suspect, ..FirstContact::adaptive() }),
         ..open()
     };
-    assert_eq!((scopes[0].limits, scopes[0].per, scopes[0].user), (limits, Per::Rule, Some(7)));
+    assert_eq!((scopes[0].limits, scopes[0].per, scopes[0].users.as_slice()), (limits, Per::Rule, &[7][..]));
 }
 
 #[test]
@@ -65,7 +66,7 @@ fn later_files_add_rules_replace_them_in_their_place_and_change_single_limits() 
     let resolved = host.load(&["scope.b.drain=1/s", "interface.eth1.half_open=7"]).unwrap();
     assert_eq!(names(&resolved), ["a", "torrent", "b"]);
     let settings = resolved.settings();
-    assert_eq!((settings.scopes[0].user, settings.scopes[0].limits.half_open), (Some(3), None));
+    assert_eq!((settings.scopes[0].users.as_slice(), settings.scopes[0].limits.half_open), (&[3][..], None));
     assert_eq!(settings.scopes[0].limits.queue, 3);
     let torrent = &settings.scopes[1];
     assert_eq!(torrent.limits.half_open, Some(5));
@@ -549,4 +550,73 @@ fn shipped_stands_for_loopback_among_what_is_exempt() {
     let mut resolved = Host::with("").load(&[]).unwrap();
     set(&mut resolved, "exempt", "shipped, 10.0.0.0/8").unwrap();
     assert_eq!(resolved.settings().exempt.len(), 3);
+}
+
+#[test]
+fn a_rule_takes_lists_and_leaves_out_who_meets_any_condition_of_not() {
+    let rule = scope(
+        "x",
+        "cgroup = [\"/a/*\", \"/b\"], user = [7, \"8\"], exe = [\"/x\", \"/y\"], not = { cgroup = \"/a/c\", user = 8 }",
+        "half_open = 4",
+    );
+    let expected = ScopeRule {
+        name: "x".into(),
+        cgroups: vec!["/a/*".into(), "/b".into()],
+        users: vec![7, 8],
+        exes: vec!["/x".into(), "/y".into()],
+        comms: Vec::new(),
+        not: LeftOut { cgroups: vec!["/a/c".into()], users: vec![8], exes: Vec::new() },
+        per: Per::Rule,
+        limits: Limits { half_open: Some(4), ..open() },
+    };
+    assert_eq!(in_force(&rule, "x"), expected);
+    let shown = Host::with(&rule).load(&[]).unwrap().to_toml();
+    assert!(
+        shown.contains(
+            "user = [\"7\", \"8\"], exe = [\"/x\", \"/y\"], not = { cgroup = \"/a/c\", user = \"8\" } }"
+        ),
+        "{shown}"
+    );
+    // A user that this host lacks leaves those that it has.
+    assert_eq!(in_force(&scope("x", "user = [7, \"no such user\"]", "queue = 1"), "x").users, [7]);
+    for (condition, named) in [
+        ("user = 7, not = { comm = \"x\" }", "by it would leave the rule"),
+        ("user = 7, not = { cgroup = \"/\" }", "leaves everybody out"),
+        ("user = 7, not = { not = { user = 8 } }", "unknown key: not has cgroup, user, exe"),
+        ("not = { user = 8 }", "a rule for everybody"),
+        ("user = 7, not = {}", "name a cgroup, user, exe or comm"),
+        ("user = []", "a list of users"),
+        ("exe = [\"x\"]", "expected the file's whole path"),
+    ] {
+        let refused = Host::with(&scope("x", condition, "queue = 1")).load(&[]).unwrap_err().to_string();
+        assert!(refused.contains(named), "{condition}: {refused}");
+    }
+    let refused = Host::with("never_hold = [{ user = [7, 8] }]\n").load(&[]).unwrap_err().to_string();
+    assert!(refused.contains("expected a user's name or number"), "{refused}");
+}
+
+#[test]
+fn a_rule_that_leaves_some_out_is_inherited_from_only_without_them() {
+    let inherits = |condition: &str, from: &str| {
+        let rules = scope("x", condition, "drain = \"1/s\"") + &scope("y", from, "half_open = 1");
+        in_force(&rules, "x").limits.half_open == Some(1)
+    };
+    for (condition, from) in [
+        ("user = 7", "user = [7, 8]"),
+        ("user = 7", "cgroup = \"/\", not = { user = 8 }"),
+        ("cgroup = \"/a\"", "cgroup = \"/\", not = { cgroup = \"/b/*\" }"),
+        ("cgroup = \"/a\", not = { exe = \"/x\" }", "cgroup = \"/a\", not = { exe = \"/x\" }"),
+        ("cgroup = \"/a\", not = { cgroup = \"/a/*\" }", "cgroup = \"/a\", not = { cgroup = \"/a/b\" }"),
+    ] {
+        assert!(inherits(condition, from), "{condition} from {from}");
+    }
+    for (condition, from) in [
+        ("user = [7, 8]", "user = 7"),
+        ("user = 7", "cgroup = \"/\", not = { user = 7 }"),
+        ("user = 7", "cgroup = \"/\", not = { cgroup = \"/b\" }"),
+        ("user = 7", "user = 7, not = { exe = \"/x\" }"),
+        ("cgroup = \"/a\"", "cgroup = \"/a\", not = { cgroup = \"/a/b\" }"),
+    ] {
+        assert!(!inherits(condition, from), "{condition} from {from}");
+    }
 }
