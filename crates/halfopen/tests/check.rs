@@ -77,6 +77,14 @@ fn each_doubt_is_told_with_its_place() {
             &format!("matches nobody now: there is no cgroup {here}x: did you mean {here}?"),
         ),
         (
+            scope("x", "match = { container = \"no such\" }\nper = \"cgroup\""),
+            "scope.x: matches nobody now: no running container of Docker or Podman",
+        ),
+        (
+            scope("x", "match = { user = 0, not = { cgroup = \"/sys/fs/cgroup/a\" } }"),
+            "scope.x: its `not` matches nobody: paths of cgroups begin at the root",
+        ),
+        (
             scope("x", "match = { user = 7 }") + &scope("y", "match = { user = 7, exe = \"/bin/sh\" }"),
             "4:1: scope.y: never counts, because scope.x before it matches all its programs",
         ),

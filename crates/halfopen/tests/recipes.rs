@@ -5,6 +5,7 @@
 use serde_json::Value;
 use std::fs;
 use std::net::SocketAddr;
+use testkit::desk::mounts::changed_for;
 use testkit::desk::{PATIENCE, ask_well, program, until};
 use testkit::dial::Outcome;
 use testkit::{Cgroup, Dialer, Dialling, Lab, Limiter, Mix, require_lab};
@@ -15,7 +16,7 @@ const TOPS: [&str; 5] = ["\"/user.slice", "\"/kubepods", "\"/system.slice", "\"/
 
 struct Host {
     limiter: Limiter,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
     lab: Lab,
 }
 
@@ -28,6 +29,15 @@ fn recipe(heading: &str) -> &'static str {
 impl Host {
     /// `changed`: what the page names, and what the lab has instead.
     fn with(heading: &str, changed: impl FnOnce(&Lab) -> Vec<(&'static str, String)>) -> Self {
+        Self::in_mounts(heading, changed, None)
+    }
+
+    /// `mounts`: what to mount before the limiter starts, in which DIRECTORY is the test's own.
+    fn in_mounts(
+        heading: &str,
+        changed: impl FnOnce(&Lab) -> Vec<(&'static str, String)>,
+        mounts: Option<&str>,
+    ) -> Self {
         let lab = Lab::new().unwrap();
         let top = format!("\"/{}", lab.cgroup().path().file_name().unwrap().display());
         let changed = changed(&lab);
@@ -43,8 +53,16 @@ impl Host {
         fs::write(&config, accounts).unwrap();
         fs::create_dir(directory.path().join("conf.d")).unwrap();
         fs::write(directory.path().join("conf.d/20-recipe.toml"), text).unwrap();
-        let limiter = Limiter::builder(&lab).program(program()).config(&config).start().unwrap();
-        Self { limiter, _directory: directory, lab }
+        let builder = Limiter::builder(&lab).config(&config);
+        let builder = match mounts {
+            None => builder.program(program()),
+            Some(mounts) => {
+                let mounts = mounts.replace("DIRECTORY", &directory.path().display().to_string());
+                builder.program(changed_for(directory.path(), &mounts)).own_mounts(program())
+            }
+        };
+        let limiter = builder.start().unwrap();
+        Self { limiter, directory, lab }
     }
 
     fn cgroups<const N: usize>(&self, path: [&str; N]) -> Vec<Cgroup> {
@@ -90,10 +108,10 @@ impl Host {
             });
         found.unwrap_or((0, 0))
     }
+}
 
-    fn outcomes(&self, dialling: &Dialling, outcome: Outcome) -> usize {
-        dialling.await_all_done(PATIENCE).unwrap().iter().filter(|report| report.outcome == outcome).count()
-    }
+fn outcomes(dialling: &Dialling, outcome: Outcome) -> usize {
+    dialling.await_all_done(PATIENCE).unwrap().iter().filter(|report| report.outcome == outcome).count()
 }
 
 #[test]
@@ -109,7 +127,7 @@ fn each_user_has_twenty_strangers_a_minute() {
     // Twenty at once; more come back while the test looks.
     assert!((20..40).contains(&found.0), "{found:?}");
     let other = host.dial(&two, host.live(20));
-    assert_eq!(host.outcomes(&other, Outcome::Connected), 20, "another user has twenty of their own");
+    assert_eq!(outcomes(&other, Outcome::Connected), 20, "another user has twenty of their own");
     // Whatever is answered: all of these have answered, and the next are strangers.
     let more = host.dial(&two, host.dead(40));
     let found = until("waiters", PATIENCE, || {
@@ -134,6 +152,67 @@ fn each_pod_has_twenty_half_open() {
         });
         assert!(found.0 >= 20 && found.1 > 0, "{name}: {found:?}");
         drop(scan);
+    }
+}
+
+/// Docker's files, in the place of the host's.
+const DOCKER: &str = "mkdir DIRECTORY/docker; mount -t tmpfs none /var/lib; mkdir -p /var/lib/docker/containers; \
+                      mount --bind DIRECTORY/docker /var/lib/docker/containers";
+
+impl Host {
+    /// What Docker does when it starts a container.
+    fn start_container(&self, docker: &Cgroup, number: u8, name: &str, role: &str) -> Cgroup {
+        let place = self.directory.path().join(format!("docker/{number:064x}"));
+        fs::create_dir(&place).unwrap();
+        let parent = self.lab.cgroup().path().file_name().unwrap().display().to_string();
+        fs::write(place.join("hostconfig.json"), format!("{{\"CgroupParent\":\"/{parent}/docker\"}}"))
+            .unwrap();
+        self.name_container(number, name, role);
+        docker.child(format!("{number:064x}")).unwrap()
+    }
+
+    fn name_container(&self, number: u8, name: &str, role: &str) {
+        let said = format!(
+            "{{\"ID\":\"{number:064x}\",\"Name\":\"/{name}\",\"Config\":{{\"Labels\":{{\"role\":\"{role}\"}}}}}}"
+        );
+        let file = self.directory.path().join(format!("docker/{number:064x}/config.v2.json"));
+        fs::write(file, said).unwrap();
+    }
+
+    fn until_containers_are_seen(&self, times: usize) {
+        until("the containers to be seen", PATIENCE, || {
+            let seen =
+                self.limiter.stderr().matches("containers that rules name have started or ended").count();
+            (seen >= times).then_some(())
+        });
+    }
+
+    /// How many of 30 dials are charged to the rule's account of the container.
+    fn charged(&self, container: &Cgroup) -> u64 {
+        let name = format!("{}]", container.path().file_name().unwrap().display());
+        let (out, waiting) = self.account("containers[", &name);
+        let scan = self.dial(container, self.dead(30));
+        let now = self.account("containers[", &name);
+        drop(scan);
+        now.0 + now.1 - out - waiting
+    }
+}
+
+#[test]
+fn all_containers_but_one_by_its_name_or_label() {
+    require_lab!();
+    let by_label = ("container = \"crawler\"", "label = \"role=free\"".to_owned());
+    for changed in [Vec::new(), vec![by_label]] {
+        let host = Host::in_mounts("All Docker containers", |_| changed, Some(DOCKER));
+        let docker = host.cgroups(["docker"]).remove(0);
+        let web = host.start_container(&docker, 1, "web", "front");
+        assert_eq!(host.charged(&web), 30);
+        let free = host.start_container(&docker, 2, "crawler", "free");
+        host.until_containers_are_seen(1);
+        assert_eq!(host.charged(&free), 0);
+        host.name_container(2, "other", "back");
+        host.until_containers_are_seen(2);
+        assert_eq!(host.charged(&free), 30);
     }
 }
 
@@ -196,7 +275,7 @@ fn a_suspect_is_blocked_and_its_neighbour_and_the_backup_are_not() {
         let blocked: Vec<&str> = blocked.map(|scope| scope["name"].as_str().unwrap()).collect();
         (suspects.count() >= 2 && matches!(blocked.as_slice(), [one] if one.contains("scan"))).then_some(())
     });
-    let connected = |cgroup: &Cgroup| host.outcomes(&host.dial(cgroup, host.live(3)), Outcome::Connected);
+    let connected = |cgroup: &Cgroup| outcomes(&host.dial(cgroup, host.live(3)), Outcome::Connected);
     assert_eq!(connected(&scan), 0);
     assert_eq!(connected(&other), 3);
     drop(scans);

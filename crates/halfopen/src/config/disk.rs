@@ -1,5 +1,7 @@
 //! Reads the files of a configuration, with the rights of this process or through one that may read them.
 
+use super::container_files::ContainerFiles;
+use super::containers::Containers;
 use crate::users;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -23,6 +25,14 @@ pub trait Disk {
     /// # Errors
     /// The file system's.
     fn open(&mut self, path: &Path) -> io::Result<File>;
+
+    /// The cgroups of the running containers that are `wanted`.
+    ///
+    /// # Errors
+    /// If that cannot be found out.
+    fn containers(&mut self, wanted: &Containers) -> io::Result<Vec<String>> {
+        Ok(ContainerFiles::default().cgroups_of(wanted))
+    }
 
     /// The contents of a file.
     ///

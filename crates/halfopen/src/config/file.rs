@@ -168,7 +168,9 @@ fn rule_said(rule: &RuleName, table: &DeTable<'_>, span: Range<usize>) -> Result
         RuleName::Scope(_) => match making.iter().find(|(key, _)| *key == MATCH) {
             None if !making.is_empty() || said.is_empty() => return Err((span, Wrong::NoMatch(name))),
             Some((_, Value::Match(who)))
-                if who.cgroups.is_empty() && making.contains(&(PER, Per::Cgroup.value())) =>
+                if who.cgroups.is_empty()
+                    && who.containers.is_none()
+                    && making.contains(&(PER, Per::Cgroup.value())) =>
             {
                 let at = table.get("match").map_or(span, Spanned::span);
                 return Err((at, Wrong::NoDepth(rule.clone())));

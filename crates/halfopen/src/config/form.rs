@@ -230,7 +230,9 @@ impl Form {
             ),
             Kind::Resolvers => format!("a list of addresses and \"system\", such as {such}"),
             Kind::NeverHold => format!("a list of tables, such as {such}"),
-            Kind::Match => format!("a table of cgroup, user, exe, comm and not, such as {such}"),
+            Kind::Match => {
+                format!("a table of cgroup, container, label, user, exe, comm and not, such as {such}")
+            }
         };
         self.word.map_or(own.clone(), |word| format!("{own}, or {:?}{}", word.text, word.means))
     }

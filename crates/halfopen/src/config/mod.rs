@@ -9,6 +9,8 @@ pub mod accounts;
 pub mod assignment;
 mod check;
 mod comm;
+pub mod container_files;
+pub mod containers;
 pub mod disk;
 pub mod error;
 pub mod file;
@@ -50,6 +52,7 @@ mod tests;
 
 pub use accounts::Accounts;
 pub use assignment::Assignment;
+pub use containers::Containers;
 pub use disk::{Disk, OwnRights};
 pub use error::{ConfigError, Wrong};
 pub use hint::alike;
@@ -107,6 +110,12 @@ impl Sources {
     /// # Errors
     /// The first mistake.
     pub fn load_from(&self, disk: &mut dyn Disk) -> Result<Resolved, ConfigError> {
+        let first = self.read(disk)?;
+        let found = containers::look_for(&first.containers(), |wanted| disk.containers(wanted));
+        if found { first.with_containers_of_now() } else { Ok(first) }
+    }
+
+    fn read(&self, disk: &mut dyn Disk) -> Result<Resolved, ConfigError> {
         Accounts::read_anew(disk);
         let mut said = Vec::new();
         for path in [vec![self.path.clone()], self.conf_d_files(disk)?].concat() {

@@ -7,6 +7,7 @@
 //! Prometheus server is not listed either: it dials every target, including dead ones, and so is what the limit is for.
 
 use super::accounts::Accounts;
+use super::containers::Containers;
 use super::pattern::CgroupPattern;
 use super::who::{User, Who};
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ impl Shipped {
             cgroups: self.cgroup.and_then(CgroupPattern::plain).into_iter().collect(),
             users: self.user.map(|name| User::of(name, accounts)).into_iter().collect(),
             exes: self.exe.map(PathBuf::from).into_iter().collect(),
+            containers: Containers::default(),
             comms: Vec::new(),
             not: None,
             reason: Some(self.reason.to_owned()),

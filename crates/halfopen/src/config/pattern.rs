@@ -58,6 +58,16 @@ impl CgroupPattern {
         (names.len() <= DEEPEST && names.iter().all(good)).then(|| Self(format!("/{}", names.join("/"))))
     }
 
+    /// The cgroup at this path and all below it, however long its names are; `None` for what is no such path.
+    pub(super) fn exact(text: &str) -> Option<Self> {
+        let names: Vec<&str> = text.strip_prefix('/')?.split('/').collect();
+        let good = |name: &&str| {
+            !["", ".", ".."].contains(name) && !name.contains(|c: char| c == '*' || c.is_control())
+        };
+        (names.len() <= DEEPEST && text.len() <= LONGEST && names.iter().all(good))
+            .then(|| Self(text.to_owned()))
+    }
+
     /// Whether the pattern names the cgroup at `path` or one above it.
     #[must_use]
     pub fn fits(&self, path: &str) -> bool {
@@ -125,7 +135,7 @@ fn names(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter(|name| !name.is_empty())
 }
 
-fn name_fits(pattern: &str, name: &str) -> bool {
+pub(super) fn name_fits(pattern: &str, name: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == name };
     let Some(mut left) = name.strip_prefix(start) else { return false };
     let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));

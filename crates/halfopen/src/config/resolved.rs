@@ -2,6 +2,7 @@
 
 use super::assignment::{Assignment, in_original_numbers};
 use super::check::check;
+use super::containers::Containers;
 use super::error::{ConfigError, Wrong};
 use super::general::{GENERAL, General, NEVER_HOLD, PRESET};
 use super::key::{Field, Key, Table};
@@ -11,7 +12,7 @@ use super::never_hold::NeverHoldList;
 use super::place::Origin;
 use super::preset::Preset;
 use super::preset_layer::layer;
-use super::rules::Rules;
+use super::rules::{Rule, Rules};
 use super::tables;
 use super::value::{Typed, Value};
 use super::values::{Values, line};
@@ -90,6 +91,32 @@ impl Resolved {
         all.retain(|(earlier, _)| said.name().is_none() || earlier.name() != said.name());
         all.push((said, origin));
         Self::of(all)
+    }
+
+    /// The containers that rules name.
+    #[must_use]
+    pub fn containers(&self) -> Vec<Containers> {
+        let whom = self.rules.scopes().filter_map(Rule::who);
+        let all = whom.flat_map(|who| std::iter::once(who).chain(who.not.as_deref()));
+        all.map(|who| who.containers.clone()).filter(|containers| !containers.is_none()).collect()
+    }
+
+    /// The same with the cgroups that containers have now.
+    ///
+    /// # Errors
+    /// If there is no room for them.
+    pub fn with_containers_of_now(&self) -> Result<Self, ConfigError> {
+        let mut said = self.said.clone();
+        for (said, _) in &mut said {
+            if let Assignment::Rule(_, making) = said {
+                for (_, value) in making {
+                    if let Value::Match(who) = value {
+                        *who = who.of_now();
+                    }
+                }
+            }
+        }
+        Self::of(said)
     }
 
     fn take(&mut self, said: &Assignment, origin: &Origin) -> Result<(), Wrong> {

@@ -33,6 +33,11 @@ impl Who {
         }
         let executables = self.exes.iter().filter_map(|exe| no_executable(exe));
         found.extend(executables.map(|message| (RemarkKind::NoExecutable, message)));
+        if self.lacks_containers() {
+            let message = "matches nobody now: no running container of Docker or Podman, as far as this process may see, \
+                           has such a name and label";
+            found.push((RemarkKind::NoCgroup, message.to_owned()));
+        }
         let root = cgroup2_mount();
         if let Some(root) = root.filter(|_| found.is_empty() && !self.cgroups.is_empty()) {
             let missing = self.cgroups.iter().map(|pattern| no_cgroup(pattern, &root));

@@ -1,6 +1,7 @@
 //! The programs that a rule is for: `match` of a `[[scope]]`, and the items of `never_hold`.
 
 use super::accounts::Accounts;
+use super::containers::Containers;
 use super::hint::{did_you_mean, nearest};
 use super::pattern::CgroupPattern;
 use super::written::{Written, WrongValue};
@@ -13,8 +14,11 @@ use toml_edit::{InlineTable, Value};
 /// The conditions of a rule: a program must meet all that are given. At least one is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Who {
-    /// One of them must fit. None means no condition. In `never_hold`, at most one, without wildcards.
+    /// One of them must fit. None means no condition. In `never_hold`, at most one, without wildcards. Where there are
+    /// `containers`, these are their cgroups.
     pub(super) cgroups: Vec<CgroupPattern>,
+    /// None in `never_hold`.
+    pub(super) containers: Containers,
     /// It must be one of them; so too below. In `never_hold`, at most one each.
     pub(super) users: Vec<User>,
     pub(super) exes: Vec<PathBuf>,
@@ -60,6 +64,9 @@ const ANY_USER: &str = "any user could start that file with LD_PRELOAD and escap
 const COMM: &str = "expected a name of 1 to 15 bytes, as /proc/PID/comm shows it, without wildcards";
 const NOT_BY_COMM: &str =
     "a program chooses its own name, and by it would leave the rule: name its cgroup, user or exe";
+const CONTAINER: &str = "expected a container's name, such as \"web\" or \"web-*\", or a list of names";
+const LABEL: &str = "expected a container's label, such as \"role\" or \"role=crawler\", or a list of labels";
+const TWO_WAYS: &str = "containers are found by their cgroups: name cgroup, or container and label, not both";
 const NOT_ALL: &str = "this leaves everybody out: name a cgroup below the root, or remove the rule";
 const NO_COMM: &str = "a program chooses its own name: name its cgroup, user or exe";
 
@@ -75,16 +82,25 @@ impl For {
             "every process of this user, by name or number. The name is looked up, in \
             /etc/passwd and by getent, when this file is read; one that is not found matches nobody",
         );
+        const CONTAINER: (&str, &str) = (
+            "container",
+            "the running containers of Docker or of root's Podman with this name, in which * stands for any \
+            characters. The files of the runtime tell; they are looked at every second",
+        );
+        const LABEL: (&str, &str) =
+            ("label", "the running containers of Docker with this label, as \"KEY\" or \"KEY=VALUE\"");
         const EXE: (&str, &str) =
             ("exe", "every process that runs this file, identified by inode and device");
         match self {
-            Self::Not => &[("cgroup", "as in match"), USER, EXE],
+            Self::Not => &[("cgroup", "as in match"), CONTAINER, LABEL, USER, EXE],
             Self::Scope => &[
                 (
                     "cgroup",
                     "the cgroups at this path from the root of the version 2 hierarchy, and all below them. * \
                     stands for any characters of one name, and in a list of patterns the first that fits counts",
                 ),
+                CONTAINER,
+                LABEL,
                 USER,
                 EXE,
                 (
@@ -94,7 +110,7 @@ impl For {
                 ),
                 (
                     "not",
-                    "a table of cgroup, user and exe. Programs that meet any of these are left out: the next rule that \
+                    "a table of cgroup, container, label, user and exe. Programs that meet any of these are left out: the next rule that \
                     matches them counts",
                 ),
             ],
@@ -152,6 +168,16 @@ impl Who {
                     let name = |value: &Written<'_, '_>| value.text().filter(good).map(ToOwned::to_owned);
                     who.comms = some(&key, &value, place, COMM, name)?;
                 }
+                ("container", For::Scope | For::Not) => {
+                    who.containers.names = some(&key, &value, place, CONTAINER, |value| {
+                        value.text().filter(|name| !name.is_empty()).map(ToOwned::to_owned)
+                    })?;
+                }
+                ("label", For::Scope | For::Not) => {
+                    who.containers.labels = some(&key, &value, place, LABEL, |value| {
+                        value.text().filter(|label| !label.is_empty()).map(ToOwned::to_owned)
+                    })?;
+                }
                 ("comm", For::Not) => return at_name(NOT_BY_COMM),
                 ("not", For::Scope) => who.not = Some(Box::new(Self::read(&key, &value, For::Not)?)),
                 ("comm", For::NeverHold) => return at_name(NO_COMM),
@@ -171,7 +197,18 @@ impl Who {
                 }
             }
         }
-        if who.cgroups.is_empty() && who.users.is_empty() && who.exes.is_empty() && who.comms.is_empty() {
+        if !who.containers.is_none() {
+            if !who.cgroups.is_empty() {
+                return Err(whole.wrong(of, TWO_WAYS));
+            }
+            who.cgroups = who.containers.cgroups();
+        }
+        if who.cgroups.is_empty()
+            && who.containers.is_none()
+            && who.users.is_empty()
+            && who.exes.is_empty()
+            && who.comms.is_empty()
+        {
             return Err(whole.wrong(of, if place == For::NeverHold { NOBODY } else { EVERYBODY }));
         }
         if place == For::Not && who.cgroups.contains(&CgroupPattern::root()) {
@@ -187,8 +224,12 @@ impl Who {
             [one] => Some(Value::from(one)),
             several => Some(several.iter().collect()),
         };
+        let cgroups =
+            self.cgroups.iter().filter(|_| self.containers.is_none()).map(ToString::to_string).collect();
         let all = [
-            ("cgroup", list(self.cgroups.iter().map(ToString::to_string).collect())),
+            ("cgroup", list(cgroups)),
+            ("container", list(self.containers.names.clone())),
+            ("label", list(self.containers.labels.clone())),
             ("user", list(self.users.iter().map(|user| user.name.clone()).collect())),
             ("exe", list(self.exes.iter().map(|exe| exe.to_string_lossy().into_owned()).collect())),
             ("comm", list(self.comms.clone())),
@@ -196,6 +237,19 @@ impl Who {
             ("reason", self.reason.as_deref().map(Value::from)),
         ];
         all.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+    }
+
+    /// With the cgroups that its containers have now.
+    pub(super) fn of_now(&self) -> Self {
+        let cgroups =
+            if self.containers.is_none() { self.cgroups.clone() } else { self.containers.cgroups() };
+        let not = self.not.as_ref().map(|not| Box::new(not.of_now()));
+        Self { cgroups, not, ..self.clone() }
+    }
+
+    /// Whether it names containers of which none runs.
+    pub(super) fn lacks_containers(&self) -> bool {
+        !self.containers.is_none() && self.cgroups.is_empty()
     }
 
     /// The numbers of its users; `None` if it names some and this host has none of them, so that nobody matches.
@@ -243,10 +297,15 @@ impl Who {
         let root = CgroupPattern::root();
         let theirs = if other.cgroups.is_empty() { std::slice::from_ref(&root) } else { &other.cgroups };
         let cgroups = || theirs.iter().all(|theirs| self.cgroups.iter().any(|ours| ours.covers(theirs)));
+        let in_cgroups = if self.containers.is_none() {
+            self.cgroups.is_empty() || cgroups()
+        } else {
+            self.containers == other.containers
+        };
         wide(&self.user_ids(), &other.user_ids())
             && wide(&self.exes, &other.exes)
             && wide(&self.comms, &other.comms)
-            && (self.cgroups.is_empty() || cgroups())
+            && in_cgroups
             && self.not.as_ref().is_none_or(|not| other.lacks(not))
     }
 

@@ -28,7 +28,7 @@ impl Rules {
 
     /// The rule in the form for the kernel part; `None` for one that matches nobody.
     pub(super) fn scope(&self, rule: &Rule, host: &Limits) -> Option<ScopeRule> {
-        let who = rule.who()?;
+        let who = rule.who().filter(|who| !who.lacks_containers())?;
         let WhoseAccount { per, cgroups } = self.whose_account(rule);
         Some(ScopeRule {
             name: rule.name().leaf().to_owned(),

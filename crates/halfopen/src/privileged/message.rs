@@ -6,6 +6,7 @@
 
 use super::Leave;
 use super::process::Process;
+use crate::config::Containers;
 use halfopen_bpf::IpFamily;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
@@ -62,6 +63,8 @@ pub enum Request {
     Process { pid: u32, comm: Option<String> },
     /// [`Reply::UserNumber`]: asks the name service.
     UserNumber { name: String },
+    /// [`Reply::Cgroups`]: those of containers.
+    Containers { wanted: Containers },
     /// [`Reply::ExecCgroup`].
     MakeExecCgroup { name: String },
     /// [`Reply::Done`].
@@ -99,6 +102,8 @@ pub enum Reply {
     Process { process: Option<Process> },
     /// A user's number; `None` if there is no such user.
     UserNumber { number: Option<u32> },
+    /// Paths of cgroups.
+    Cgroups { paths: Vec<String> },
     /// With the parent cgroup and the cgroup.
     ExecCgroup,
     /// The files.

@@ -8,7 +8,7 @@ pub mod message;
 pub mod process;
 pub mod serving;
 
-use crate::config::Disk;
+use crate::config::{Containers, Disk};
 use crate::events::Identity;
 use crate::exit::WrongUse;
 use crate::runtime_dir::RuntimeDir;
@@ -424,6 +424,13 @@ impl Disk for Helper {
 
     fn open(&mut self, path: &Path) -> io::Result<File> {
         self.open_file(path)
+    }
+
+    fn containers(&mut self, wanted: &Containers) -> io::Result<Vec<String>> {
+        match self.ask(&Request::Containers { wanted: wanted.clone() }, None, QUICK)? {
+            (Reply::Cgroups { paths }, _) => Ok(paths),
+            (other, _) => Err(self.out_of_step(&other)),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use super::exec_cgroup::ExecCgroups;
 use super::message::{NOBODY_S, Numbered, Received, Reply, Request, receive, send};
 use super::process::describe;
 use super::{Leave, Reach, at_socket};
+use crate::config::container_files::ContainerFiles;
 use crate::config::{Disk, OwnRights, conf_d, disk};
 use crate::events::identity::identify;
 use crate::exit::explained;
@@ -69,8 +70,12 @@ pub fn serve(reach: &Reach, turn: Turn) -> Result<()> {
     if turn == Turn::Again && !tell(socket, &Numbered { number: NOBODY_S, message: Reply::Began }, &[])? {
         return Ok(());
     }
-    let mut helper =
-        Serving { reach, cgroups: ExecCgroups::below(&reach.exec_parent), names: Names::default() };
+    let mut helper = Serving {
+        reach,
+        cgroups: ExecCgroups::below(&reach.exec_parent),
+        names: Names::default(),
+        containers: ContainerFiles::default(),
+    };
     loop {
         let (number, answer) = match receive::<Request>(socket)? {
             Received::Closed => return Ok(()),
@@ -135,6 +140,7 @@ struct Serving<'a> {
     reach: &'a Reach,
     cgroups: ExecCgroups,
     names: Names,
+    containers: ContainerFiles,
 }
 
 impl Serving<'_> {
@@ -169,6 +175,7 @@ impl Serving<'_> {
                     name_service::number_of(&name).context("cannot ask the name service for a user")?;
                 Reply::UserNumber { number }
             }
+            Request::Containers { wanted } => Reply::Cgroups { paths: self.containers.cgroups_of(&wanted) },
             Request::MakeExecCgroup { name } => {
                 return Ok((Reply::ExecCgroup, self.cgroups.make(&name)?.into()));
             }

@@ -125,7 +125,11 @@ fn every_wrong_rule_is_refused_at_its_place() {
             "no scope.x to change: there is no [[scope]] in force",
         ),
         ("[[scope]]\nname = \"x\"\nmatch = { cgrup = \"/\" }", "3:11:", "did you mean cgroup?"),
-        ("[[scope]]\nname = \"x\"\nmatch = { pid = 1 }", "3:11:", "match has cgroup, user, exe, comm"),
+        (
+            "[[scope]]\nname = \"x\"\nmatch = { pid = 1 }",
+            "3:11:",
+            "match has cgroup, container, label, user, exe, comm, not",
+        ),
         ("[[scope]]\nname = \"x\"\nmatch = { cgroup = \"/a/**\" }", "3:20:", "** has no meaning"),
         ("[[scope]]\nname = \"x\"\nmatch = { cgroup = \"a\" }", "3:20:", "from the root of the hierarchy"),
         ("[[scope]]\nname = \"x\"\nmatch = { cgroup = [] }", "3:20:", "or a list of patterns"),
@@ -577,13 +581,29 @@ fn a_rule_takes_lists_and_leaves_out_who_meets_any_condition_of_not() {
         ),
         "{shown}"
     );
+    // Nobody has looked for containers yet: their rule matches nobody, and leaves nobody out.
+    let text = scope("x", "container = \"web*\", label = \"a=b\"", "per = \"cgroup\"\nhalf_open = 4")
+        + &scope("y", "user = 7, not = { container = \"web*\" }", "queue = 1");
+    let resolved = Host::with(&text).load(&[]).unwrap();
+    assert_eq!((names(&resolved), resolved.containers().len()), (vec!["y".to_owned()], 2));
+    assert!(
+        resolved.to_toml().contains("match = { container = \"web*\", label = \"a=b\" }"),
+        "{}",
+        resolved.to_toml()
+    );
     // A user that this host lacks leaves those that it has.
     assert_eq!(in_force(&scope("x", "user = [7, \"no such user\"]", "queue = 1"), "x").users, [7]);
     for (condition, named) in [
         ("user = 7, not = { comm = \"x\" }", "by it would leave the rule"),
         ("user = 7, not = { cgroup = \"/\" }", "leaves everybody out"),
-        ("user = 7, not = { not = { user = 8 } }", "unknown key: not has cgroup, user, exe"),
+        (
+            "user = 7, not = { not = { user = 8 } }",
+            "unknown key: not has cgroup, container, label, user, exe",
+        ),
         ("not = { user = 8 }", "a rule for everybody"),
+        ("container = \"x\", cgroup = \"/a\"", "name cgroup, or container and label, not both"),
+        ("container = \"\"", "expected a container's name"),
+        ("label = [7]", "expected a container's label"),
         ("user = 7, not = {}", "name a cgroup, user, exe or comm"),
         ("user = []", "a list of users"),
         ("exe = [\"x\"]", "expected the file's whole path"),

@@ -1,6 +1,7 @@
 //! The daemon's regular work: events that are due, data for the next daemon, and removal of what is no longer needed.
 
 mod adoption;
+mod containers;
 mod counts;
 mod denials;
 mod gates;
@@ -69,7 +70,7 @@ impl Enforcement {
     }
 
     /// The work of each second: leave data for the next daemon, end a trial whose time is over, follow replaced
-    /// executables and changed resolvers, look for users that nobody knew, retry hooks that could not be attached, end scopes without processes, and
+    /// executables and changed resolvers, look for users that nobody knew and for containers, retry hooks that could not be attached, end scopes without processes, and
     /// collect accounts that are no longer used.
     ///
     /// # Errors
@@ -93,6 +94,9 @@ impl Enforcement {
         self.follow_resolvers()?;
         if let Err(e) = self.look_for_users() {
             tracing::debug!("cannot look for the users that rules name: {}", explained(&e));
+        }
+        if let Err(e) = self.follow_containers() {
+            tracing::warn!("the rules do not match the containers that run now: {}", explained(&e));
         }
         self.end_adopted_scopes();
         if self.collected.is_none_or(|at| at + COLLECT <= monotonic()) {

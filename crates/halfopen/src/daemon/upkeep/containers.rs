@@ -1,0 +1,26 @@
+//! Containers that rules name: they start and end while the rules are in force.
+
+use crate::config::{Disk, containers};
+use crate::daemon::enforcement::Enforcement;
+use anyhow::Result;
+
+impl Enforcement {
+    /// Looks where the containers are that rules name, and puts the rules in force for those that run now.
+    ///
+    /// # Errors
+    /// If there is no room for them, or if the kernel part refuses. The previous ones then stay in force.
+    pub(in crate::daemon) fn follow_containers(&mut self) -> Result<()> {
+        let wanted = self.resolved.containers();
+        let helper = &mut self.means.helper;
+        if wanted.is_empty() || !containers::look_for(&wanted, |wanted| helper.containers(wanted)) {
+            return Ok(());
+        }
+        let now = self.resolved.with_containers_of_now()?;
+        self.put_in_force(&self.settings_on_trial(&now))?;
+        self.resolved = now;
+        tracing::info!(
+            "containers that rules name have started or ended: the rules match those that run now"
+        );
+        Ok(())
+    }
+}
