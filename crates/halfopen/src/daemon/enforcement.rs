@@ -65,8 +65,6 @@ pub struct Enforcement {
     pub(super) counts_kept_at: Option<Duration>,
     pub(super) counts_are_kept: bool,
     pub(super) seen: Seen,
-    /// Whether live attempts are to be noted at the next look: an account is new, or has become a suspect.
-    pub(super) is_seen_anew: bool,
     /// Publishes events.
     pub announcer: Announcer,
 }
@@ -104,7 +102,6 @@ impl Enforcement {
             kept_counts,
             counts_kept_at: None,
             seen: Seen::default(),
-            is_seen_anew: false,
             announcer,
         };
         enforcement.announcer.episodes.set_event_after(enforcement.resolved.general().event_after);

@@ -45,6 +45,8 @@ pub(super) struct Sighting<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     accounts: HashMap<AccountId, SeenAccount>,
+    /// Whether live attempts are to be noted at the next look: an account is new, or has become a suspect.
+    pub is_due: bool,
 }
 
 /// An account.

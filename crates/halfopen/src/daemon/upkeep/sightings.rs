@@ -48,7 +48,7 @@ impl Enforcement {
         for attempt in suspects {
             see(&mut self.seen, &mut self.means, attempt, &self.scopes, rules, true);
         }
-        self.is_seen_anew |= !new.is_empty() || !suspects.is_empty();
+        self.seen.is_due |= !new.is_empty() || !suspects.is_empty();
         for attempt in new.iter().chain(suspects) {
             self.keep_path(attempt);
         }
@@ -97,7 +97,7 @@ impl Enforcement {
 
     /// Notes the live attempts if an account is new or has become a suspect: what went out at once was not heard of.
     pub(super) fn note_live(&mut self) -> Result<(), KernelError> {
-        if !std::mem::take(&mut self.is_seen_anew) {
+        if !std::mem::take(&mut self.seen.is_due) {
             return Ok(());
         }
         let rules = self.rule_scopes();
