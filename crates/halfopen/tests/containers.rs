@@ -27,7 +27,7 @@ impl Podman {
         let (lab, directory) = (Lab::new().unwrap(), tempfile::tempdir().unwrap());
         let name = format!("halfopen-{}", lab.cgroup().path().file_name().unwrap().to_str().unwrap());
         let at = |name: &str| directory.path().join(name);
-        for made in ["root", "run", "etc", "storage", "storage-run", "rootfs"] {
+        for made in ["root", "run", "state", "etc", "storage", "storage-run", "rootfs"] {
             fs::create_dir(at(made)).unwrap();
         }
         for made in ["usr", "etc", "proc", "sys", "dev", "run", "tmp", "opt"] {
@@ -91,6 +91,9 @@ impl Podman {
                 "halfopen" if option == Some("--name") => podman.arg(&self.name),
                 "/run/halfopen:/run/halfopen" => {
                     podman.arg(format!("{}:/run/halfopen", self.path("run").display()))
+                }
+                "/var/lib/halfopen:/var/lib/halfopen" => {
+                    podman.arg(format!("{}:/var/lib/halfopen", self.path("state").display()))
                 }
                 "/etc/halfopen:/etc/halfopen:ro" => {
                     podman.arg(format!("{}:/etc/halfopen:ro", self.path("etc").display()))
