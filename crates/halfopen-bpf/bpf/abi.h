@@ -422,10 +422,14 @@ struct gate_credit {
 	struct trust trust;
 };
 
+/* What an interface is: nothing that containers use, one container's, or a bridge's, where each source has a credit of
+ * its own, too. */
+enum gate_kind { NO_GATE, GATE_OF_ONE, GATE_OF_MANY };
+
 /* A gate: the host's end of a container's pair of devices, or a bridge that has only such ends. */
 struct gate {
 	struct gate_credit credit;
-	__u32 shared; /* 1 = a bridge: each source has a credit of its own, too */
+	__u32 kind; /* enum gate_kind */
 	__u32 pad;
 	__u64 let_out;
 	__u64 stopped; /* in audit mode: that would have been */
@@ -442,11 +446,13 @@ struct gate_contact {
 
 struct gate_contacted {
 	__u64 until_ns; /* until when dialling it again costs nothing */
-	__u32 out;	/* number of the interface by which it left */
 	__u32 is_answered;
+	__u32 pad;
 };
 
 #define GATES 512
+#define INTERFACES_LISTED 2048
+#define GATE_UNSEEN 0 /* in place of the number of an interface that is not listed yet */
 #define GATE_SOURCES 4096
 
 /* A configured resolver. `policy` is the number of the policy that names it. */

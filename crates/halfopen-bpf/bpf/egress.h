@@ -145,7 +145,13 @@ __noinline int unrecorded_leaves(struct __sk_buff *skb)
 /* An attempt begins here, and the daemon hears of it if it is held. */
 static __always_inline int begin_at_egress(struct attempt *a, __u32 mode)
 {
-	int verdict = accounting_begin(a, mode, bpf_ktime_get_ns());
+	int verdict;
+
+	/* connect() was to an exempt destination, so nobody has asked yet. Nothing begins; later SYNs are withheld too.
+	 */
+	if (!(a->flags & ATTEMPT_NEVER_HELD) && is_stopped(a, mode))
+		return VERDICT_HOLD;
+	verdict = accounting_begin(a, mode, bpf_ktime_get_ns());
 
 	if (verdict != VERDICT_GO)
 		tell_held(EVENT_HELD, a, verdict == VERDICT_GO_AUDITED, a->began_ns);

@@ -169,6 +169,7 @@ struct tcp_sock {
 struct sk_buff {
 	struct sock *sk;
 	int skb_iif;
+	unsigned long _nfct; /* where connection tracking is built */
 };
 
 /* The kernel's own context of a program at a TCP callback. */
@@ -218,6 +219,27 @@ struct task_struct {
 	struct mm_struct *mm;
 	const struct cred *cred;
 	char comm[16];
+};
+
+union nf_inet_addr {
+	__u32 all[4];
+};
+
+struct nf_conntrack_tuple {
+	struct {
+		union nf_inet_addr u3;
+		union {
+			__u16 all;
+		} u;
+	} dst;
+};
+
+struct nf_conntrack_tuple_hash {
+	struct nf_conntrack_tuple tuple;
+};
+
+struct nf_conn {
+	struct nf_conntrack_tuple_hash tuplehash[2]; /* the original direction's first */
 };
 
 struct nf_hook_state {

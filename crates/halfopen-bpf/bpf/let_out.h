@@ -41,5 +41,7 @@ __noinline int note_let_out(struct __sk_buff *skb)
 	    bpf_skb_load_bytes(skb, packet.transport + TCP_SEQUENCE, &sequence, sizeof(sequence)))
 		return 0;
 	key = syn_key(packet.far.addr, port, sequence);
-	return !bpf_map_update_elem(&syns_let_out, &key, &one, BPF_ANY);
+	if (bpf_map_update_elem(&syns_let_out, &key, &one, BPF_ANY))
+		count_fault(FAULT_CONTACT_UNKNOWN);
+	return 0;
 }

@@ -417,11 +417,11 @@ struct {
 	__type(value, struct scope_name);
 } deny_names SEC(".maps");
 
-/* hash, preallocated, 512 entries: the gates, by the number of the interface. User space makes and removes entries;
- * any CPU writes the credit under the spin lock in the entry, and adds to the counts atomically. */
+/* hash, preallocated, 2049 entries: the gates, and what is none, by the number of the interface. User space makes and
+ * removes entries; any CPU writes the credit under the spin lock in the entry, and adds to the counts atomically. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, GATES);
+	__uint(max_entries, INTERFACES_LISTED + 1);
 	__type(key, __u32);
 	__type(value, struct gate);
 } gates SEC(".maps");
@@ -435,8 +435,8 @@ struct {
 	__type(value, struct gate_credit);
 } gate_sources SEC(".maps");
 
-/* LRU hash, no flags, 65536 entries: the first contacts through gates. A new entry costs credit, so nobody can push out
- * those of others at will. Any CPU writes it; a lost race costs one credit. */
+/* LRU hash, no flags, 65536 entries: the first contacts through gates. A new entry costs credit until it is gone, so
+ * nobody can push out those of others at will. Any CPU writes it; a lost race costs one credit. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536);

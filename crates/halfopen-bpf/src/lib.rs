@@ -44,6 +44,6 @@ pub use sys::cgroup::{CgroupDir, path_of_id, shown_path_of_id};
 pub use sys::cgroup2_mount::mount_point as cgroup2_mount;
 pub use sys::clock::monotonic;
 pub use sys::first_namespace::{NamespaceKind, is_first};
-pub use sys::gates::{Gate, gates};
+pub use sys::gates::{Gate, Interfaces, gates};
 pub use sys::netns::{IpFamily, raw_socket};
 pub use sys::text;

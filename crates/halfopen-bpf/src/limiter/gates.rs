@@ -6,9 +6,10 @@ use crate::abi::plain;
 use crate::encode::rule_keys::put;
 use crate::encode::values;
 use crate::error::{KernelError, bpf};
-use crate::sys::gates::Gate;
+use crate::sys::gates::{Gate, Interfaces};
 use libbpf_rs::{MapCore, MapFlags};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
 /// What has come through a gate without a socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,29 +29,49 @@ impl Limiter {
         values::forwarded(&self.settings, self.top_level) != abi::FORWARDED_ALLOW
     }
 
-    /// Watches these gates and no others. A gate that stays keeps its credit.
+    /// Watches these gates and no others. A gate that stays keeps its credit. Until the next call, interfaces that are
+    /// not listed count as one gate.
     ///
     /// # Errors
     /// If the map cannot be written.
-    pub fn follow_gates(&mut self, found: &[Gate]) -> Result<(), KernelError> {
-        let found: BTreeSet<Gate> = found.iter().cloned().collect();
+    pub fn follow_gates(&mut self, found: Interfaces) -> Result<(), KernelError> {
+        self.gates_unknown = None;
+        let gates: BTreeSet<Gate> = found.gates.into_iter().collect();
+        let others: BTreeSet<u32> = found.others.into_iter().collect();
+        if (&gates, &others) == (&self.gates, &self.no_gates) {
+            return Ok(());
+        }
+        let unseen = (!gates.is_empty()).then_some((abi::GATE_UNSEEN, abi::GATE_OF_ONE));
+        let kind = |gate: &Gate| if gate.shared { abi::GATE_OF_MANY } else { abi::GATE_OF_ONE };
+        let of_gates = gates.iter().map(|gate| (gate.index, kind(gate)));
+        let of_others = others.iter().map(|index| (*index, abi::NO_GATE));
+        let wanted: BTreeMap<u32, u32> = of_gates.chain(of_others).chain(unseen).collect();
         let map = &self.skel.maps.gates;
         for key in map.keys() {
             let index = key.as_slice().try_into().map_or(0, u32::from_ne_bytes);
-            if !found.iter().any(|gate| gate.index == index) {
-                map.delete(&key).map_err(|error| bpf("forgetting a gate", error))?;
+            if !wanted.contains_key(&index) {
+                map.delete(&key).map_err(|error| bpf("forgetting an interface", error))?;
             }
         }
-        for gate in found.difference(&self.gates) {
-            // An earlier daemon may have left it.
-            let kept = self.gate(gate)?.filter(|kept| kept.shared == u32::from(gate.shared));
-            if kept.is_none() {
-                let new = abi::gate { shared: gate.shared.into(), ..abi::gate::default() };
-                put(map, &gate.index, &new)?;
+        for (index, kind) in wanted {
+            // The number may be another interface's by now, unless an earlier daemon has left it.
+            let is_new = !self.gates.is_empty()
+                && gates.iter().any(|gate| gate.index == index && !self.gates.contains(gate));
+            if is_new || self.gate(index)?.is_none_or(|kept| kept.kind != kind) {
+                put(map, &index, &abi::gate { kind, ..abi::gate::default() })?;
             }
         }
-        self.gates = found;
+        (self.gates, self.no_gates) = (gates, others);
         Ok(())
+    }
+
+    /// The gates cannot be found out: those that were watched last are watched on.
+    pub fn gates_are_unknown(&mut self, error: &io::Error) {
+        let why = format!("listing the interfaces of containers: {error}");
+        if self.gates_unknown.as_ref() != Some(&why) {
+            tracing::warn!("{why}: new ones are not watched");
+            self.gates_unknown = Some(why);
+        }
     }
 
     /// What has come through each gate.
@@ -59,14 +80,14 @@ impl Limiter {
     /// If the map cannot be read.
     pub fn forwarded(&self) -> Result<Vec<Forwarded>, KernelError> {
         let of = |gate: &Gate| {
-            let read = self.gate(gate)?.unwrap_or_default();
+            let read = self.gate(gate.index)?.unwrap_or_default();
             Ok(Forwarded { gate: gate.clone(), let_out: read.let_out, stopped: read.stopped })
         };
         self.gates.iter().map(of).collect()
     }
 
-    fn gate(&self, gate: &Gate) -> Result<Option<abi::gate>, KernelError> {
-        let bytes = self.skel.maps.gates.lookup(&gate.index.to_ne_bytes(), MapFlags::ANY);
+    fn gate(&self, index: u32) -> Result<Option<abi::gate>, KernelError> {
+        let bytes = self.skel.maps.gates.lookup(&index.to_ne_bytes(), MapFlags::ANY);
         let bytes = bytes.map_err(|error| bpf("reading what containers forward", error))?;
         Ok(bytes.and_then(|bytes| plain::read(&bytes)))
     }

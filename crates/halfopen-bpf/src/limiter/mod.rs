@@ -133,6 +133,9 @@ pub struct Limiter {
     settings: Settings,
     resolvers: BTreeSet<IpAddr>,
     gates: BTreeSet<Gate>,
+    no_gates: BTreeSet<u32>,
+    /// Why the gates cannot be found out.
+    gates_unknown: Option<String>,
     has_netfilter: bool,
     executables: Executables,
     never_hold_files: Vec<Option<Executable>>,
@@ -212,6 +215,8 @@ impl Limiter {
             settings: settings.clone(),
             resolvers: BTreeSet::new(),
             gates: BTreeSet::new(),
+            no_gates: BTreeSet::new(),
+            gates_unknown: None,
             has_netfilter: has_netfilter_programs(),
             cgroup: cgroup.path().to_owned(),
             top_level: cgroup.level() + 1,

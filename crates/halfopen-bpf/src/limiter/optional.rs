@@ -153,7 +153,8 @@ impl Limiter {
 
     /// The hooks that the settings ask for and that could not be attached, and why.
     pub fn not_attached(&self) -> impl Iterator<Item = (OptionalHook, &str)> {
-        self.optional.missing.iter().map(|(hook, why)| (*hook, why.as_str()))
+        let missing = self.optional.missing.iter().map(|(hook, why)| (*hook, why.as_str()));
+        missing.chain(self.gates_unknown.iter().map(|why| (OptionalHook::Forward4, why.as_str())))
     }
 
     /// The optional hooks that are attached.

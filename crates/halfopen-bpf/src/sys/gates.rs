@@ -1,7 +1,9 @@
 //! The interfaces through which a host's containers reach the network: the host's ends of pairs of devices, and bridges
 //! that have only such ends. The kernel is asked, because `/sys` may show another network namespace.
 
-use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use netlink_packet_core::{
+    NLM_F_DUMP, NLM_F_REQUEST, NetlinkBuffer, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
@@ -9,6 +11,7 @@ use std::io;
 
 /// The most gates that are watched: `GATES` of bpf/abi.h.
 const MOST: usize = crate::abi::GATES as usize;
+const MOST_LISTED: usize = crate::abi::INTERFACES_LISTED as usize;
 
 /// An interface through which containers reach the network.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,7 +29,7 @@ struct Interface {
     index: u32,
     name: String,
     kind: Kind,
-    /// The bridge whose port it is.
+    /// The interface that it belongs to: a bridge, or another kind.
     bridge: Option<u32>,
 }
 
@@ -38,21 +41,43 @@ enum Kind {
     Other,
 }
 
-/// The gates of this network namespace; the first 512 by number.
+/// The interfaces of a network namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Interfaces {
+    /// The gates.
+    pub gates: Vec<Gate>,
+    /// The numbers of the others.
+    pub others: Vec<u32>,
+}
+
+/// The interfaces of this network namespace.
 ///
 /// # Errors
-/// If the kernel does not list its interfaces.
-pub fn gates() -> io::Result<Vec<Gate>> {
-    Ok(gates_among(&interfaces()?))
+/// If the kernel does not list them, or if there are more than can be watched.
+pub fn gates() -> io::Result<Interfaces> {
+    let all = interfaces()?;
+    let gates = gates_among(&all);
+    if gates.len() > MOST || all.len() > MOST_LISTED {
+        return Err(io::Error::other(format!(
+            "there are {} interfaces, {} of them of containers: more than the {MOST_LISTED} and {MOST} that can be watched",
+            all.len(),
+            gates.len()
+        )));
+    }
+    let is_gate = |index: u32| gates.iter().any(|gate| gate.index == index);
+    let others = all.iter().map(|interface| interface.index).filter(|index| !is_gate(*index)).collect();
+    Ok(Interfaces { gates, others })
 }
 
 fn gates_among(all: &[Interface]) -> Vec<Gate> {
+    let is_bridge = |index: u32| all.iter().any(|other| other.index == index && other.kind == Kind::Bridge);
     let is_gate = |interface: &&Interface| match interface.kind {
         // The packets of a port reach the network through its bridge.
-        Kind::EndOfPair => interface.bridge.is_none(),
+        Kind::EndOfPair => !interface.bridge.is_some_and(is_bridge),
+        // One without ports stays a gate: a container that starts again gets no fresh credit.
         Kind::Bridge => {
-            let mut ports = all.iter().filter(|port| port.bridge == Some(interface.index)).peekable();
-            ports.peek().is_some() && ports.all(|port| port.kind == Kind::EndOfPair)
+            let mut ports = all.iter().filter(|port| port.bridge == Some(interface.index));
+            ports.all(|port| port.kind == Kind::EndOfPair)
         }
         Kind::Other => false,
     };
@@ -65,7 +90,6 @@ fn gates_among(all: &[Interface]) -> Vec<Gate> {
         })
         .collect();
     gates.sort_unstable();
-    gates.truncate(MOST);
     gates
 }
 
@@ -84,15 +108,19 @@ fn interfaces() -> io::Result<Vec<Interface>> {
         let (answer, _) = socket.recv_from_full()?;
         let mut rest = answer.as_slice();
         while !rest.is_empty() {
-            let message =
-                NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(io::Error::other)?;
-            match message.payload {
-                NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) => found.push(read(link)),
-                NetlinkPayload::Done(_) => return Ok(found),
-                NetlinkPayload::Error(error) => return Err(error.to_io()),
-                _ => {}
+            let header = NetlinkBuffer::new_checked(&rest).map_err(io::Error::other)?;
+            let length = header.length().next_multiple_of(4) as usize;
+            match NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map(|message| message.payload) {
+                Ok(NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link))) => {
+                    found.push(read(link));
+                }
+                Ok(NetlinkPayload::Done(_)) => return Ok(found),
+                Ok(NetlinkPayload::Error(error)) => return Err(error.to_io()),
+                Ok(_) => {}
+                // One that a newer kernel describes otherwise is no gate; the others are.
+                Err(e) => tracing::debug!("an interface cannot be read: {e}"),
             }
-            rest = rest.get(message.header.length.next_multiple_of(4) as usize..).unwrap_or_default();
+            rest = rest.get(length..).unwrap_or_default();
         }
     }
 }
@@ -145,7 +173,7 @@ mod tests {
             interface(8, Kind::Bridge, None),
         ];
         let found: Vec<_> = gates_among(&all).into_iter().map(|gate| (gate.index, gate.shared)).collect();
-        assert_eq!(found, [(2, false), (3, true)]);
+        assert_eq!(found, [(2, false), (3, true), (8, true)]);
     }
 
     #[test]

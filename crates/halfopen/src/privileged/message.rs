@@ -112,8 +112,9 @@ pub enum Reply {
     Opened,
     /// With the link, unless it is pinned.
     Attached,
-    /// Number, name, and whether containers share it, of each interface through which they reach the network.
-    Gates { gates: Vec<(u32, String, bool)> },
+    /// Number, name, and whether containers share it, of each interface through which they reach the network; and the
+    /// numbers of the other interfaces.
+    Gates { gates: Vec<(u32, String, bool)>, others: Vec<u32> },
     /// A new helper has started: requests that the old one has not answered may be lost.
     Began,
     /// The request failed.

@@ -13,7 +13,7 @@ use crate::events::Identity;
 use crate::exit::WrongUse;
 use crate::runtime_dir::RuntimeDir;
 use halfopen_bpf::text::{LONGEST, escaped, plain};
-use halfopen_bpf::{Attach, EnforcementStopped, Gate, IpFamily, OptionalHook, Program};
+use halfopen_bpf::{Attach, EnforcementStopped, Gate, Interfaces, IpFamily, OptionalHook, Program};
 use message::{NOBODY_S, Numbered, Received, Reply, Request, receive, send};
 use process::Process;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -381,10 +381,11 @@ impl Helper {
     ///
     /// # Errors
     /// If the helper does not answer.
-    pub fn gates(&mut self) -> io::Result<Vec<Gate>> {
+    pub fn gates(&mut self) -> io::Result<Interfaces> {
         match self.ask(&Request::Gates, None, PATIENCE)? {
-            (Reply::Gates { gates }, _) => {
-                Ok(gates.into_iter().map(|(index, name, shared)| Gate { index, name, shared }).collect())
+            (Reply::Gates { gates, others }, _) => {
+                let gate = |(index, name, shared)| Gate { index, name, shared };
+                Ok(Interfaces { gates: gates.into_iter().map(gate).collect(), others })
             }
             (other, _) => Err(self.out_of_step(&other)),
         }

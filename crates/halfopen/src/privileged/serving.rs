@@ -207,12 +207,10 @@ impl Serving<'_> {
                 Reply::Done
             }
             Request::Gates => {
-                let gates = gates()
-                    .context("cannot list the interfaces")?
-                    .into_iter()
-                    .map(|gate| (gate.index, gate.name, gate.shared))
-                    .collect();
-                Reply::Gates { gates }
+                let found = gates().context("cannot list the interfaces")?;
+                let gates =
+                    found.gates.into_iter().map(|gate| (gate.index, gate.name, gate.shared)).collect();
+                Reply::Gates { gates, others: found.others }
             }
             Request::TidyUp { leave } => {
                 self.tidy_up(leave)?;

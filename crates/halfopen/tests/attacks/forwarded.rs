@@ -113,6 +113,28 @@ fn a_container_s_own_sockets_are_not_judged_twice() {
     assert_eq!((&gate["first_contacts"], &gate["stopped"]), (&json!(0), &json!(0)), "{gate}");
 }
 
+/// The host may translate where they go (published ports, services of Kubernetes): the SYN is the container's own all the
+/// same.
+#[test]
+fn nor_are_those_that_the_host_translates() {
+    require_lab!();
+    let scene = scene(|limiter| limiter.set("host.half_open", "unlimited"));
+    let live = scene.live();
+    let rules = format!(
+        "table ip services {{ chain pre {{ type nat hook prerouting priority dstnat; ip daddr 10.96.0.0/16 dnat to {}; }}\n}}",
+        live[0]
+    );
+    scene.lab.client().nft(&rules).unwrap();
+    let services: Vec<String> = (1..=20).map(|number| format!("10.96.0.{number}")).collect();
+    let asked = json!({"live": services});
+    let told =
+        contained(&scene, &scene.innocent, Rights::Root, "visit_from_container", &asked).hear(PATIENCE);
+    let connected = told.as_array().unwrap().iter().filter(|ended| ended[0].is_null()).count();
+    assert_eq!(connected, services.len(), "{told}");
+    let gate = gate(&scene, "ct0").unwrap();
+    assert_eq!((&gate["first_contacts"], &gate["stopped"]), (&json!(0), &json!(0)), "{gate}");
+}
+
 /// A container that forwards for others, or translates what its sockets dial, is honest as long as it is answered.
 #[test]
 fn what_is_forwarded_and_answered_is_let_out() {
