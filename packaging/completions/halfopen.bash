@@ -8,8 +8,15 @@ _halfopen() {
 			return
 		fi
 		line=${line%%$'\t'*}
-		# Inside of quotes the shell puts back what it needs.
-		[[ $word == [\"\']* ]] || printf -v line %q "$line"
+		# The name is somebody else's choice, and the shell does not quote what is inserted here.
+		case $word in
+		\'*) line=${line//\'/\'\\\'\'} ;;
+		\"*)
+			[[ $line != *!* ]] || continue
+			line=${line//\\/\\\\} line=${line//\"/\\\"} line=${line//\$/\\\$} line=${line//\`/\\\`}
+			;;
+		*) printf -v line %q "$line" ;;
+		esac
 		COMPREPLY+=("$line")
 	done < <(command halfopen complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
 	[[ ${COMPREPLY[0]-} != *= ]] || compopt -o nospace

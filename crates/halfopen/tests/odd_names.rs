@@ -116,7 +116,10 @@ fn every_place_that_shows_a_name_shows_it_escaped_and_whole() {
     assert_eq!(ask_well(&limiter, &["events"]).lines().count(), 1);
     assert_harmless("stderr", &limiter.stderr());
     // What is shown is what can be named.
-    assert_eq!(ask_well(&limiter, &["release", &account]), "nothing to release: no account is a suspect");
+    assert_eq!(
+        ask_well(&limiter, &["release", &account]),
+        "nothing to release: it is neither a suspect nor blocked"
+    );
     let blocked = ask_well(&limiter, &["block", &account, "--for", "1h"]);
     assert_harmless("block", &blocked);
     assert!(blocked.contains(&account), "{blocked}");

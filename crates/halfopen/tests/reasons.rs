@@ -130,6 +130,8 @@ fn in_audit_mode_everything_would() {
         "{line}"
     );
     let (event, line) = await_event(&limiter, 4227, "suspect");
+    // Audit mode refuses to block.
+    assert!(!line.contains("halfopen block") && line.contains("halfopen enforce --for 1h; "), "{line}");
     assert_eq!(event["audited"], true, "{event}");
     assert!(
         line.contains("Audit mode: nothing is held. Its calls to strangers would wait for credit;"),

@@ -193,8 +193,10 @@ fn accounts_have_names_by_which_they_are_released() {
         table.lines().any(|line| line.starts_with(&format!("{name}: queued 4, half-open 2 of 2"))),
         "{table}"
     );
-    let none = "nothing to release: no account is a suspect";
-    for whom in ["--all", "each", "host", name.as_str()] {
+    let none = "nothing to release: no account is a suspect or blocked";
+    assert_eq!(ask_well(&host.limiter, &["release", "--all"]), none);
+    let none = "nothing to release: it is neither a suspect nor blocked";
+    for whom in ["each", "host", name.as_str()] {
         assert_eq!(ask_well(&host.limiter, &["release", whom]), none, "{whom}");
     }
     for (whom, code, named) in [

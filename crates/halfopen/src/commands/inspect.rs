@@ -54,7 +54,7 @@ fn text(inspection: &Inspection) -> String {
     }
     if inspection.more_accounts > 0 {
         lines.push(format!(
-            "and {} more accounts: --json has no more either, name one",
+            "and {} more accounts, which --json does not list either: inspect one by name",
             inspection.more_accounts
         ));
     }
@@ -134,8 +134,13 @@ fn account_lines(lines: &mut Vec<String>, account: &AccountInspection, inspectio
     if status.kind == ScopeKind::Account {
         let name = plain(&status.name);
         let release = status.trust.suspect_since.is_some() || status.trust.blocked_until.is_some();
+        let block = if inspection.mode == ModeStatus::Enforce {
+            format!("halfopen block '{name}' --for 1h")
+        } else {
+            "halfopen enforce --for 1h".to_owned()
+        };
         let release = if release { format!(" or halfopen release '{name}'") } else { String::new() };
-        lines.push(format!("next: halfopen block '{name}' --for 1h{release}"));
+        lines.push(format!("next: {block}{release}"));
     }
 }
 

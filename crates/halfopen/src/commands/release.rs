@@ -10,10 +10,13 @@ use anyhow::Result;
 /// `None` clears all of them.
 pub fn release(name: Option<AccountName>) -> Result<()> {
     let whom = name.map(|name| Ok::<_, anyhow::Error>((name.scope, name.whose.map(resolved).transpose()?)));
-    match ask(&Request::Release { whom: whom.transpose()? })? {
-        (_, Answer::Released { accounts, .. }) if accounts.is_empty() => {
-            output::line("nothing to release: no account is a suspect")
-        }
+    let whom = whom.transpose()?;
+    let nothing = match &whom {
+        Some(_) => "nothing to release: it is neither a suspect nor blocked",
+        None => "nothing to release: no account is a suspect or blocked",
+    };
+    match ask(&Request::Release { whom })? {
+        (_, Answer::Released { accounts, .. }) if accounts.is_empty() => output::line(nothing),
         (_, Answer::Released { accounts, more }) => {
             accounts.iter().try_for_each(|account| output::line(&format!("released {}", plain(account))))?;
             if more > 0 { output::line(&format!("released {more} more accounts")) } else { Ok(()) }

@@ -199,7 +199,7 @@ impl Report {
             );
         }
         if !self.suspects.is_empty() {
-            advise(Step::InspectSuspects, suspects::ADVICE.to_owned());
+            advise(Step::InspectSuspects, suspects::advice(self.mode));
         }
         if gave_up > 0 {
             advise(Step::KnowThePrograms, know("gave up while they waited"));

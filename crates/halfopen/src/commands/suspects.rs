@@ -1,6 +1,6 @@
 //! The suspects that `report` names.
 
-use crate::control::{ScopeStatus, Status};
+use crate::control::{ModeStatus, ScopeStatus, Status};
 use crate::events::text::plain;
 use crate::utc_time::UtcTime;
 use schemars::JsonSchema;
@@ -26,10 +26,18 @@ pub struct SuspectStatus {
 }
 
 /// What to do about suspects.
-pub const ADVICE: &str = "Look at the suspects: `halfopen inspect ACCOUNT` shows what they run and whom they dial. If you \
-    do not know one, `halfopen block ACCOUNT --for 1h` stops it while you find out. If you trust one, `halfopen release \
-    ACCOUNT` clears it, and a [[scope]] of its own with a higher first_contacts or a lower answers_of_peers keeps it \
-    clear.";
+pub fn advice(mode: ModeStatus) -> String {
+    let stop = if mode == ModeStatus::Enforce {
+        "`halfopen block ACCOUNT --for 1h` stops it while you find out"
+    } else {
+        "stop it yourself, or enforce the limit while you find out: `halfopen enforce --for 1h`"
+    };
+    format!(
+        "Look at the suspects: `halfopen inspect ACCOUNT` shows what they run and whom they dial. If you do not know one, \
+         {stop}. If you trust one, `halfopen release ACCOUNT` clears it, and a [[scope]] of its own with a higher \
+         first_contacts or a lower answers_of_peers keeps it clear."
+    )
+}
 
 impl SuspectStatus {
     /// All that `status` lists.

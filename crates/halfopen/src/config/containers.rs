@@ -43,6 +43,11 @@ impl Containers {
     }
 }
 
+/// Forgets what was found, as it could not be put in force: the next look finds a change.
+pub fn forget() {
+    known().clear();
+}
+
 /// Looks for the cgroups of `wanted`. Returns whether any has changed. What cannot be found out stays as it was.
 pub fn look_for(wanted: &[Containers], mut look: impl FnMut(&Containers) -> io::Result<Vec<String>>) -> bool {
     let mut changed = false;

@@ -28,7 +28,8 @@ impl Who {
         let of_cgroups = self.cgroups.iter().filter_map(misspelt);
         let mut found: Vec<_> = of_cgroups.map(|message| (RemarkKind::MisspeltPath, message)).collect();
         for name in self.unknown_users() {
-            let message = format!("matches nobody: there is no user {name} (getent passwd finds none)");
+            let whom = if self.user_numbers().is_none() { "nobody" } else { "only its other users" };
+            let message = format!("matches {whom}: there is no user {name} (getent passwd finds none)");
             found.push((RemarkKind::NoUser, message));
         }
         let executables = self.exes.iter().filter_map(|exe| no_executable(exe));

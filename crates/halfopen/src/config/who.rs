@@ -342,14 +342,15 @@ impl Who {
 
     /// Why it matches nobody on this host.
     pub(super) fn unmet(&self) -> Option<String> {
-        if let Some(name) = self.unknown_users().next() {
+        if self.user_numbers().is_none() {
+            let name = self.unknown_users().next()?;
             return Some(format!("no user {name}: getent passwd finds none"));
         }
         // If this process may not look there, the file may exist.
         let is_missing =
             |exe: &&PathBuf| fs::metadata(exe).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
-        let exe = self.exes.iter().find(is_missing)?;
-        Some(format!("there is no {}", exe.display()))
+        let exe = self.exes.first()?;
+        self.exes.iter().all(|exe| is_missing(&exe)).then(|| format!("there is no {}", exe.display()))
     }
 }
 

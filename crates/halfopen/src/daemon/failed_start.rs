@@ -4,7 +4,7 @@
 use super::notify;
 use super::signals::Signals;
 use crate::config::{Sources, conf_d};
-use crate::exit::explained;
+use crate::exit::{CANNOT, code, explained};
 use crate::name_service::finding_users_here;
 use crate::runtime_dir::RuntimeDir;
 use anyhow::Error;
@@ -30,14 +30,17 @@ pub struct FailedStarts {
     /// `None` without a service manager that starts this process again.
     file: Option<PathBuf>,
     count: u32,
+    /// Why the last one failed, and what goes on.
+    reason: String,
 }
 
 impl FailedStarts {
     pub fn so_far(directory: &RuntimeDir) -> Self {
         let is_managed = std::env::var_os("NOTIFY_SOCKET").is_some() && directory.path().is_dir();
         let file = is_managed.then(|| directory.failed_starts());
-        let count = file.as_ref().and_then(|file| fs::read_to_string(file).ok()?.trim().parse().ok());
-        Self { file, count: count.unwrap_or(0) }
+        let kept = file.as_ref().and_then(|file| fs::read_to_string(file).ok()).unwrap_or_default();
+        let (count, reason) = kept.split_once('\n').unwrap_or_default();
+        Self { file, count: count.parse().unwrap_or(0), reason: reason.to_owned() }
     }
 
     /// Waits, if the last start failed too, until the files of `sources` change; if they have no mistake, for a while
@@ -46,15 +49,17 @@ impl FailedStarts {
         if self.count == 0 {
             return true;
         }
+        // Before the files are read: what changes meanwhile is a change.
+        let before = Files::of(sources.path());
         let mistake = finding_users_here(|| sources.load()).err().map(Error::from);
         let exponent = self.count.min(16) - 1;
-        let until = Instant::now() + (FIRST_WAIT * 2_u32.pow(exponent)).min(LONGEST_WAIT);
-        let before = Files::of(sources.path());
-        let (why, next) = match &mistake {
-            Some(mistake) => (explained(mistake), "it is tried again when the configuration changes"),
-            None => ("the last start failed".to_owned(), "it is tried again in some minutes at most"),
+        let pause = (FIRST_WAIT * 2_u32.pow(exponent)).min(LONGEST_WAIT);
+        let until = Instant::now() + pause;
+        let next = match &mistake {
+            Some(_) => "the next start is tried when the configuration changes".to_owned(),
+            None => format!("the next start is tried within {pause:?}"),
         };
-        notify::tell(&format!("STATUS={}", one_line(&format!("{why}; {next}"))));
+        notify::tell(&format!("STATUS={}", one_line(&format!("{}; {next}", self.reason))));
         while Files::of(sources.path()) == before && (mistake.is_some() || Instant::now() < until) {
             notify::tell(MORE_TIME);
             tokio::select! {
@@ -73,12 +78,15 @@ impl FailedStarts {
     pub fn note(&mut self, error: &Error, pins: &Path) {
         let Some(file) = &self.file else { return };
         let holds = match PinnedLimit::find(pins) {
+            // The unit ends it: no later start would help.
+            Ok(Some(_)) if code(error) == CANNOT => "; the limit that was pinned ends".to_owned(),
             Ok(Some(_)) => format!("; the limit pinned in {} goes on without a daemon", pins.display()),
             _ => String::new(),
         };
-        notify::tell(&format!("STATUS={}", one_line(&format!("cannot start: {}{holds}", explained(error)))));
+        let reason = one_line(&format!("cannot start: {}{holds}", explained(error)));
+        notify::tell(&format!("STATUS={reason}"));
         // Without it, the next start does not wait.
-        let _ = fs::write(file, (self.count + 1).to_string());
+        let _ = fs::write(file, format!("{}\n{reason}", self.count + 1));
     }
 
     /// The limit is loaded: the next start is not one more of those.

@@ -137,7 +137,14 @@ impl Event {
         let release = account.as_ref().filter(|_| is_suspect);
         let release = release.map(|account| format!("if it may do so, halfopen release {account}; "));
         let block = account.filter(|_| is_suspect || self.reason == Some(Reason::Credit));
-        let block = block.map(|account| format!("if it is a scan, halfopen block {account} --for 1h; "));
+        let block = block.map(|account| {
+            // Audit mode refuses nothing, so it refuses to block too.
+            if self.audited {
+                return "if it is a scan, stop it, or enforce the limit: halfopen enforce --for 1h; "
+                    .to_owned();
+            }
+            format!("if it is a scan, halfopen block {account} --for 1h; ")
+        });
         [inspect, release, block].into_iter().flatten().collect()
     }
 

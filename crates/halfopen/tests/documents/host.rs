@@ -82,6 +82,7 @@ impl Host {
         let pid = running.waiting.pid().to_string();
         let words = [
             ("why 2244", format!("why {pid}")),
+            ("inspect 2244", format!("inspect {pid}")),
             ("why 4242", format!("why {pid}")),
             ("inspect 4242", format!("inspect {pid}")),
             ("./halfopen.toml", "/etc/halfopen/halfopen.toml".into()),

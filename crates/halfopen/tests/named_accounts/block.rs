@@ -7,7 +7,7 @@ use testkit::desk::{PATIENCE, ask, ask_well, said, unbroken, until};
 use testkit::dial::Outcome;
 use testkit::{Cgroup, Dialer, HostKind, Mix, require_lab};
 
-const NOTHING: &str = "nothing to release: no account is a suspect";
+const NOTHING: &str = "nothing to release: it is neither a suspect nor blocked";
 
 /// Whether a process in this cgroup connects to a new host that answers.
 fn connects(host: &Host, cgroup: &Cgroup) -> bool {

@@ -307,9 +307,16 @@ fn names(event: &Event, account: &NamedAccount, programs: &[ProgramInspection]) 
     let of_program = |record: &crate::events::ProgramRecord| {
         let in_cgroup = account.path().zip(record.cgroup.as_deref());
         in_cgroup.is_some_and(|(path, cgroup)| is_at_or_below(cgroup, path))
-            || programs.iter().any(|program| (program.pid, &program.comm) == (record.pid, &record.comm))
+            || record.account.as_deref() == Some(&account.name)
+            || programs.iter().any(|program| {
+                // Another process may have had that number before.
+                (program.pid, &program.comm) == (record.pid, &record.comm)
+                    && program.first_seen.is_none_or(|seen| seen <= event.time)
+            })
     };
-    event.scope == account.name || event.programs.iter().any(of_program)
+    event.scope == account.name
+        || event.suspect.as_ref().is_some_and(|suspect| suspect.others.contains(&account.name))
+        || event.programs.iter().any(of_program)
 }
 
 /// The destinations of an account by port, those with the most addresses first.

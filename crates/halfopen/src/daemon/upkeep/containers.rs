@@ -15,9 +15,9 @@ impl Enforcement {
         if wanted.is_empty() || !containers::look_for(&wanted, |wanted| helper.containers(wanted)) {
             return Ok(());
         }
-        let now = self.resolved.with_containers_of_now()?;
-        self.put_in_force(&self.settings_on_trial(&now))?;
-        self.resolved = now;
+        let now = self.resolved.with_containers_of_now().map_err(anyhow::Error::from);
+        let put = now.and_then(|now| Ok(self.put_in_force(&self.settings_on_trial(&now)).map(|()| now)?));
+        self.resolved = put.inspect_err(|_| containers::forget())?;
         tracing::info!(
             "containers that rules name have started or ended: the rules match those that run now"
         );
