@@ -550,6 +550,8 @@ __u32 native_next_wait_ms(__u32 held_ms, __u32 rechecks, __u32 waiting, __u32 qu
 __u32 native_read_answer(struct dns_reading *m, const __u8 *message, __u32 length, const __u8 *question,
 			 __u32 question_length)
 {
+	/* What is refused unread takes no steps. */
+	m->steps_left = DNS_STEPS_MOST;
 	if (length > DNS_MESSAGE_MOST)
 		return NAMES_TOO_LONG;
 	if (question_length > DNS_QUESTION_MOST)

@@ -174,6 +174,15 @@ fn pointers_upon_pointers_use_up_a_bounded_number_of_steps() {
 }
 
 #[test]
+fn what_exceeds_the_reader_is_refused_unread() {
+    let message = header(0).into_iter().chain(QUESTION.iter().copied()).chain(std::iter::repeat(0));
+    let message: Vec<u8> = message.take(MESSAGE_MOST + 1).collect();
+    assert_eq!(read(&message, QUESTION), (Outcome::TooLong, vec![]));
+    let question = vec![1; 1024];
+    assert_eq!(read(&message[..MESSAGE_MOST], &question), (Outcome::OtherQuestion, vec![]));
+}
+
+#[test]
 fn an_answer_that_says_it_is_not_whole_or_no_answer_names_nothing() {
     let record = b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x09\x00\x04\x01\x02\x03\x04";
     let whole = [&header(1), QUESTION, record].concat();
