@@ -5,7 +5,8 @@ use crate::control::{
     AttemptStatus, BlockedStatus, Degradation, DegradedStatus, FaultStatus, ScopeKind, ScopeStatus, Status,
     Subject, TrialStatus, UnwatchedStatus, Why, programs, scope_status,
 };
-use crate::daemon::accounts::{Charged, name_of, on_the_wall, rank, trust_status};
+use crate::daemon::account_name::name_of;
+use crate::daemon::accounts::{Charged, on_the_wall, rank, trust_status};
 use crate::daemon::enforcement::HOST;
 use crate::daemon::requests::why::{LISTED, concerns, explained};
 use crate::events::{Identity, identity};

@@ -2,13 +2,11 @@
 
 use crate::config::Rule;
 use crate::control::scope_status::ACCOUNTS_LISTED;
-use crate::control::{AccountName, ScopeKind, ScopeStatus, TrustStatus, Whose};
+use crate::control::{ScopeKind, ScopeStatus, TrustStatus};
 use crate::daemon::enforcement::{Enforcement, HOST};
-use crate::events::{Identity, Reason};
+use crate::events::Reason;
 use crate::utc_time::UtcTime;
-use halfopen_bpf::{
-    Account, AccountId, AccountOf, Attempt, KernelError, Program, ProgramCount, ScopeId, Trust, monotonic,
-};
+use halfopen_bpf::{Account, AccountId, Attempt, KernelError, ScopeId, Trust, monotonic};
 use halfopen_policy::{Contact, Limits, OnSuspect};
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -163,27 +161,6 @@ pub(crate) fn rank(accounts: &mut [Account]) {
         let waited = (ledger.last_waiter, trust.first_contacts);
         Reverse((trust.suspect_since.is_some(), ledger.queued, stopped, waited))
     });
-}
-
-pub(crate) fn name_of(
-    mut identify: impl FnMut(&Program) -> Identity,
-    account: &Account,
-    scope: &str,
-    programs: &[ProgramCount],
-) -> String {
-    let mut identify = |uid, cgroup_id| identify(&Program { pid: 0, uid, comm: String::new(), cgroup_id });
-    let whose = account.id.of().map(|whose| match whose {
-        AccountOf::Cgroup(id) => {
-            identify(0, account.cgroup).cgroup.map_or(Whose::Cgroup(id), Whose::CgroupAt)
-        }
-        AccountOf::User(uid) => Whose::UserNamed(identify(uid, 0).user),
-        AccountOf::UserNamespace(number) => Whose::UserNamespace(number),
-        AccountOf::Process { pid, .. } => {
-            let program = programs.iter().find(|count| count.program.pid == pid);
-            Whose::Process(pid, program.map_or_else(String::new, |count| count.program.comm.clone()))
-        }
-    });
-    AccountName { scope: scope.to_owned(), whose }.to_string()
 }
 
 /// `by_hand`: until when it is blocked by hand.

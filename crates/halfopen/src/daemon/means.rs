@@ -2,8 +2,8 @@
 //! while it waits for an answer, so it must not identify a crowd of new waiters all at once.
 
 use crate::control::Degradation;
+use crate::daemon::account_name::name_of;
 use crate::daemon::account_paths::AccountPaths;
-use crate::daemon::accounts::name_of;
 use crate::daemon::seen::LookedUp;
 use crate::events::Identity;
 use crate::privileged::Helper;

@@ -1,6 +1,7 @@
 //! `halfopen run`: owns the limiter, from the lock to the last attempt let go. A single thread: the limiter stays on
 //! the thread that made it, and nothing here waits for a client.
 
+pub(crate) mod account_name;
 mod account_paths;
 pub(crate) mod accounts;
 mod alarm;

@@ -6,20 +6,20 @@ pub mod exec_cgroup;
 pub mod keeper;
 pub mod message;
 pub mod process;
+mod reach;
 pub mod serving;
 
 use crate::config::{Containers, Disk};
 use crate::events::Identity;
 use crate::exit::WrongUse;
-use crate::runtime_dir::RuntimeDir;
 use halfopen_bpf::text::{LONGEST, escaped, plain};
 use halfopen_bpf::{Attach, EnforcementStopped, Gate, Interfaces, IpFamily, OptionalHook, Program};
 use message::{NOBODY_S, Numbered, Received, Reply, Request, receive, send};
 use process::Process;
+pub use reach::Reach;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
 use serde::{Deserialize, Serialize};
-use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -42,55 +42,6 @@ const LATE: usize = 64;
 const RESTORE: Duration = Duration::from_secs(45);
 /// How long the helper may take to end once its socket is closed.
 const END: Duration = Duration::from_secs(5);
-
-/// What the privileged helper may touch. Its command line fixes this, whatever the daemon asks later.
-#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
-pub struct Reach {
-    /// The directory of pinned programs
-    #[arg(long, value_name = "PATH")]
-    pub pins: PathBuf,
-    /// The runtime directory
-    #[arg(long, value_name = "PATH")]
-    pub run_dir: PathBuf,
-    /// Whether the runtime directory was made by the daemon
-    #[arg(long)]
-    pub made_run_dir: bool,
-    /// The configuration file
-    #[arg(long, value_name = "PATH")]
-    pub config: PathBuf,
-    /// The parent of the cgroups of `exec`
-    #[arg(long, value_name = "PATH")]
-    pub exec_parent: PathBuf,
-}
-
-impl Reach {
-    /// The reach for a daemon with these paths.
-    ///
-    /// # Errors
-    /// If a path is relative and the working directory is gone.
-    pub fn new(
-        pins: &Path,
-        directory: &RuntimeDir,
-        made_run_dir: bool,
-        config: &Path,
-        exec_parent: PathBuf,
-    ) -> io::Result<Self> {
-        let run_dir = std::path::absolute(directory.path())?;
-        let config = std::path::absolute(config)?;
-        Ok(Self { pins: pins.to_owned(), run_dir, made_run_dir, config, exec_parent })
-    }
-
-    fn arguments(&self) -> Vec<OsString> {
-        let mut arguments: Vec<OsString> = vec!["helper".into(), "--pins".into(), self.pins.clone().into()];
-        arguments.extend(["--run-dir".into(), self.run_dir.clone().into()]);
-        arguments.extend(["--config".into(), self.config.clone().into()]);
-        arguments.extend(["--exec-parent".into(), self.exec_parent.clone().into()]);
-        if self.made_run_dir {
-            arguments.push("--made-run-dir".into());
-        }
-        arguments
-    }
-}
 
 /// What stays in the file system when the daemon ends. Its socket and its lock file never stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
