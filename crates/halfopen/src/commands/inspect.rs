@@ -111,7 +111,11 @@ fn account_lines(lines: &mut Vec<String>, account: &AccountInspection, inspectio
         lines.push("addresses by port:".to_owned());
         lines.extend(account.ports.iter().map(|port| format!("    {}", of_port(port))));
         if account.more_ports > 0 {
-            lines.push(format!("    and {} more ports", account.more_ports));
+            lines.push(format!(
+                "    and {}: {} had to wait so far",
+                counted(account.more_ports, "more port"),
+                account.waited_on_more_ports
+            ));
         }
     }
     if !account.attempts.is_empty() {
@@ -233,6 +237,11 @@ fn rules(rules: &[RuleInspection]) -> Vec<String> {
         plain(&format!("    {of_rule}{text}  ({origin})"))
     };
     lines.into_iter().map(line).collect()
+}
+
+/// A number of things: "1 port", "2 ports".
+fn counted(number: u64, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
 fn shown(command_line: &str) -> String {

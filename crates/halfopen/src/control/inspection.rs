@@ -89,8 +89,10 @@ pub struct AccountInspection {
     pub more_programs: u64,
     /// Its destinations, by port: at most 16, those with the most addresses first.
     pub ports: Vec<PortInspection>,
-    /// How many more ports are known.
+    /// How many more ports there were.
     pub more_ports: u64,
+    /// How many attempts to those waited so far.
+    pub waited_on_more_ports: u64,
     /// How many of its attempts are live: those that wait and those that are unanswered.
     pub live: u64,
     /// The oldest of these: at most 10, waiting ones first.

@@ -12,6 +12,7 @@ mod failed_start;
 mod fault_log;
 mod means;
 mod notify;
+mod ports;
 mod reconcile;
 pub(crate) mod requests;
 mod resolvers;

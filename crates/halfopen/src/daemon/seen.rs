@@ -2,6 +2,7 @@
 //! parent, and its addresses by port. It outlives processes and cgroups. Bounded, whatever programs do. Pure: the caller
 //! passes the time and looks programs up.
 
+use super::ports::Ports;
 use crate::events::Identity;
 use crate::privileged::process::Process;
 use halfopen_bpf::{AccountId, Program};
@@ -60,8 +61,10 @@ pub(super) struct SeenAccount {
     /// How many programs made room for later ones.
     pub dropped: u64,
     pub ports: BTreeMap<u16, SeenPort>,
-    /// Attempts that waited and went to ports that are not kept.
-    pub other_ports: u64,
+    /// The ports that are not kept.
+    pub other_ports: Ports,
+    /// How many attempts to those waited.
+    pub waited_on_others: u64,
     addresses: usize,
 }
 
@@ -142,7 +145,8 @@ impl SeenAccount {
     fn note_address(&mut self, sighting: &Sighting<'_>) {
         let (port, waited) = (sighting.destination.port(), u64::from(sighting.waits));
         if self.ports.len() >= PORTS && !self.ports.contains_key(&port) {
-            self.other_ports += waited;
+            self.other_ports.insert(port);
+            self.waited_on_others += waited;
             return;
         }
         let seen = self.ports.entry(port).or_default();
@@ -284,7 +288,8 @@ mod tests {
             }
         }
         let of = seen.of(account(0), "a").unwrap();
-        assert_eq!((of.ports.len(), of.other_ports), (PORTS, 20 * (1_000 - PORTS as u64)));
+        assert_eq!((of.ports.len(), of.other_ports.count()), (PORTS, 1_000 - PORTS as u64));
+        assert_eq!(of.waited_on_others, 20 * (1_000 - PORTS as u64));
         let addresses = of.ports.values().map(|port| port.addresses.len()).sum::<usize>();
         assert!(addresses <= ADDRESSES && of.ports.values().any(|port| port.and_more), "{addresses}");
     }

@@ -229,3 +229,28 @@ fn accounts_of_users_and_processes_have_names_too() {
     assert!(refused(4711) && !refused(4712));
     assert_eq!(ask_well(&host.limiter, &["release", "users[user 4711]"]), "released users[user 4711]");
 }
+
+#[test]
+fn ports_that_are_too_many_to_list_are_counted() {
+    require_lab!();
+    let host = Host::new(CREDIT, "");
+    let cgroup = host.lab.cgroup().child("scan").unwrap();
+    let mut program = scanner(&host, &cgroup);
+    let dead = host.draw(HostKind::Dead, 60, 0);
+    let to: Vec<SocketAddr> = dead.iter().zip(1000..).map(|(to, port)| (to.ip(), port).into()).collect();
+    dial(&mut program, &to);
+    let name = account(&host, "scan");
+    // Those that went out at once may not be known.
+    let account = until("the waiters", PATIENCE, || {
+        let account = host.inspect(&name)["accounts"][0].clone();
+        (account["more_ports"].as_u64() >= Some(60 - 16 - CREDIT as u64)).then_some(account)
+    });
+    let (more, listed) =
+        (account["more_ports"].as_u64().unwrap(), account["ports"].as_array().unwrap().len());
+    assert!(listed == 16 && more <= 60 - 16, "{account}");
+    assert!(account["waited_on_more_ports"].as_u64() >= Some(60 - 16 - CREDIT as u64), "{account}");
+    let text = ask_well(&host.limiter, &["inspect", &name]);
+    let line =
+        text.lines().find(|line| line.ends_with(" had to wait so far") && line.contains(" more ports: "));
+    assert!(line.is_some_and(|line| line.starts_with("    and ")), "{text}");
+}

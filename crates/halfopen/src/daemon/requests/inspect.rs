@@ -164,8 +164,10 @@ impl Enforcement {
         let answered_share = (outcomes > 0).then(|| status.established as f64 / outcomes as f64);
         let seen = self.seen.of(account.id, &account.scope.name);
         let ports = seen.map(|seen| ports(seen, &live)).unwrap_or_default();
-        let (more_ports, ports) =
-            (ports.len().saturating_sub(PORTS_LISTED), ports.into_iter().take(PORTS_LISTED));
+        let (listed, unlisted) = ports.split_at(ports.len().min(PORTS_LISTED));
+        let more_ports = unlisted.len() as u64 + seen.map_or(0, |seen| seen.other_ports.count());
+        let waited_on_more_ports = unlisted.iter().map(|port| port.waited).sum::<u64>()
+            + seen.map_or(0, |seen| seen.waited_on_others);
         let first_seen = seen.map(|seen| on_the_wall(seen.first));
         let dropped = seen.map_or(0, |seen| seen.dropped);
         let kept: Vec<SeenProgram> = seen.map(|seen| seen.programs.clone()).unwrap_or_default();
@@ -177,8 +179,9 @@ impl Enforcement {
             answered_share,
             first_seen,
             more_programs,
-            ports: ports.collect(),
-            more_ports: more_ports as u64,
+            ports: listed.to_vec(),
+            more_ports,
+            waited_on_more_ports,
             live: live.len() as u64,
             attempts: live
                 .iter()
