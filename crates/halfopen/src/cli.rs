@@ -223,7 +223,7 @@ pub enum Command {
     /// Warns of what is accepted but probably not meant: a user, program or cgroup that does not exist now, a rule that
     /// never counts, a key that has no effect. Warnings do not change the exit code; `--json` lists them.
     #[command(
-        after_help = "Example: halfopen check --config ./halfopen.toml\n         halfopen check --json | jq .remarks"
+        after_help = "Example: halfopen check --config ./halfopen.toml\n         halfopen check --json | jq .warnings"
     )]
     Check {
         /// The configuration file; conf.d beside it is read too

@@ -28,8 +28,7 @@ fn warnings(configuration: &str) -> Vec<String> {
     let (code, json, again) = check(configuration, &["--json"]);
     assert_eq!((code, &again), (Some(0), &errors), "JSON or not");
     let checked: Checked = serde_json::from_str(&json).unwrap();
-    let listed = checked.remarks.iter().filter(|remark| remark.is_warning).count();
-    assert_eq!(listed, errors.len(), "{json}");
+    assert_eq!(checked.warnings.len(), errors.len(), "{json}");
     errors
 }
 
@@ -44,7 +43,7 @@ fn scope(name: &str, keys: &str) -> String {
 }
 
 #[test]
-fn each_doubt_is_told_with_its_place() {
+fn each_warning_is_told_with_its_place() {
     require_lab!();
     let directory = tempfile::tempdir().unwrap();
     let exe = directory.path().join("program");
@@ -88,6 +87,10 @@ fn each_doubt_is_told_with_its_place() {
             scope("x", "match = { user = 7 }") + &scope("y", "match = { user = 7, exe = \"/bin/sh\" }"),
             "4:1: scope.y: never counts, because scope.x before it matches all its programs",
         ),
+        (
+            "[[interface]]\nname = \"no-such0\"\nhalf_open = 5\n".to_owned(),
+            "interface.no-such0: matches no interface now: this network namespace has none of that name",
+        ),
         (scope("x", "match = { cgroup = \"/\" }\nper = \"cgroup\""), "preset: scope.adaptive: never counts"),
         (
             scope("x", "match = { cgroup = \"/*\" }\nhalf_open = 4"),
@@ -128,7 +131,7 @@ fn each_doubt_is_told_with_its_place() {
 }
 
 #[test]
-fn what_does_what_it_says_is_not_doubted() {
+fn of_what_does_what_it_says_nothing_warns() {
     require_lab!();
     let lab = Lab::new().unwrap();
     let here = in_hierarchy(&lab);
@@ -139,6 +142,7 @@ fn what_does_what_it_says_is_not_doubted() {
         "exempt = [\"shipped\", \"10.0.0.0/8\"]\n[accounts]\nfirst_contacts = \"20/m\"\n",
         &scope("adaptive", "on_suspect = \"block\"\nblock_for = \"5m\""),
         &scope("x", "match = { user = 0 }\nhalf_open = 5"),
+        "[[interface]]\nname = \"lo\"\nhalf_open = 5\n",
         &scope("x", "match = { exe = \"/bin/sh\" }\nfirst_contacts = \"off\""),
         &scope(
             "x",
@@ -156,9 +160,9 @@ fn json_has_what_the_text_says_and_a_mistake_ends_with_1() {
     let (code, json, errors) = check(&rule, &["--json"]);
     assert_eq!((code, errors), (Some(0), Vec::new()));
     let checked: Checked = serde_json::from_str(&json).unwrap();
-    let kinds: BTreeSet<String> = checked.remarks.iter().map(|remark| format!("{:?}", remark.kind)).collect();
+    let kinds: BTreeSet<String> = checked.notes.iter().map(|remark| format!("{:?}", remark.kind)).collect();
     assert_eq!(kinds, BTreeSet::from(["Inherits".to_owned(), "Loosens".to_owned()]), "{json}");
-    let loosens = checked.remarks.iter().find(|remark| remark.kind == RemarkKind::Loosens).unwrap();
+    let loosens = checked.notes.iter().find(|remark| remark.kind == RemarkKind::Loosens).unwrap();
     assert_eq!(loosens.message, "loosens scope.adaptive: first_contacts = \"off\" instead of 32");
     let value = |name: &str| {
         let found = checked.settings.iter().find(|setting| setting.name == name);

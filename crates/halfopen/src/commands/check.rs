@@ -16,8 +16,10 @@ pub struct Checked {
     pub config_hash: Option<String>,
     /// The first mistake, with its place, for people: the exit code is then 1 or 2, and the lists are empty.
     pub mistake: Option<String>,
-    /// Warnings, and other remarks on rules.
-    pub remarks: Vec<Remark>,
+    /// What is accepted but probably not meant.
+    pub warnings: Vec<Remark>,
+    /// What rules inherit and loosen, and whose accounts they have.
+    pub notes: Vec<Remark>,
     /// All values that a file, a preset or the command line gives.
     pub settings: Vec<SettingShown>,
 }
@@ -43,7 +45,7 @@ pub fn check(config: Option<PathBuf>, json: bool) -> Result<()> {
     if !json {
         output::line(&format!("# config_hash {}\n{}", resolved.hash(), resolved.to_toml().trim_end()))?;
     }
-    for warning in resolved.remarks().iter().filter(|remark| remark.is_warning) {
+    for warning in resolved.remarks().iter().filter(|remark| remark.is_warning()) {
         output::error_line(&format!("warning: {warning}"));
     }
     Ok(())
@@ -51,19 +53,24 @@ pub fn check(config: Option<PathBuf>, json: bool) -> Result<()> {
 
 fn checked(resolved: Result<&Resolved, &anyhow::Error>) -> Checked {
     match resolved {
-        Ok(resolved) => Checked {
-            config_hash: Some(resolved.hash()),
-            mistake: None,
-            remarks: resolved.remarks(),
-            settings: resolved
-                .all_said()
-                .map(|(name, value, origin)| SettingShown { name, value, origin })
-                .collect(),
-        },
+        Ok(resolved) => {
+            let (warnings, notes) = resolved.remarks().into_iter().partition(Remark::is_warning);
+            Checked {
+                config_hash: Some(resolved.hash()),
+                mistake: None,
+                warnings,
+                notes,
+                settings: resolved
+                    .all_said()
+                    .map(|(name, value, origin)| SettingShown { name, value, origin })
+                    .collect(),
+            }
+        }
         Err(mistake) => Checked {
             config_hash: None,
             mistake: Some(explained(mistake)),
-            remarks: Vec::new(),
+            warnings: Vec::new(),
+            notes: Vec::new(),
             settings: Vec::new(),
         },
     }

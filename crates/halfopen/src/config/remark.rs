@@ -4,11 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Something to know about a rule or a key.
+/// A warning, or a note on a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Remark {
-    /// Whether the configuration probably does not do what was meant.
-    pub is_warning: bool,
     /// What it is about.
     pub kind: RemarkKind,
     /// The rule or key, such as `scope.torrent` or `host.block_for`.
@@ -19,7 +17,7 @@ pub struct Remark {
     pub message: String,
 }
 
-/// What a remark is about. The first three are no warnings.
+/// What a warning or a note is about. The first three are notes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RemarkKind {
@@ -37,6 +35,8 @@ pub enum RemarkKind {
     NoExecutable,
     /// There is no such cgroup now, so the rule matches nobody now.
     NoCgroup,
+    /// There is no such interface now, so nothing counts in its scope now.
+    NoInterface,
     /// A path that can never match, as it is written.
     MisspeltPath,
     /// A rule never counts, because an earlier one matches all its programs.
@@ -56,8 +56,13 @@ impl Remark {
         origin: impl fmt::Display,
         message: String,
     ) -> Self {
-        let is_warning = !matches!(kind, RemarkKind::Inherits | RemarkKind::Loosens | RemarkKind::Accounts);
-        Self { is_warning, kind, name: name.to_string(), origin: origin.to_string(), message }
+        Self { kind, name: name.to_string(), origin: origin.to_string(), message }
+    }
+
+    /// Whether it is a warning: the configuration probably does not do what was meant.
+    #[must_use]
+    pub fn is_warning(&self) -> bool {
+        !matches!(self.kind, RemarkKind::Inherits | RemarkKind::Loosens | RemarkKind::Accounts)
     }
 }
 

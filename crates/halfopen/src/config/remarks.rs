@@ -15,17 +15,22 @@ use super::who::Who;
 use super::without_effect::why_limit;
 use halfopen_bpf::NameTrust;
 use ipnet::IpNet;
+use rustix::io::Errno;
+use rustix::net::netdevice::name_to_index;
+use rustix::net::{AddressFamily, SocketType, socket};
 
 impl Resolved {
     /// All remarks, in the order of the rules, with what this process can see of the host.
     #[must_use]
     pub fn remarks(&self) -> Vec<Remark> {
-        self.with_remarks_on(Who::unmatched)
+        let mut remarks = self.with_remarks_on(Who::unmatched);
+        remarks.extend(self.rules().interfaces().filter_map(no_interface));
+        remarks
     }
 
     /// The warnings that follow from the configuration alone.
-    pub fn doubts(&self) -> impl Iterator<Item = Remark> {
-        self.with_remarks_on(Who::misspelt).into_iter().filter(|remark| remark.is_warning)
+    pub fn lasting_warnings(&self) -> impl Iterator<Item = Remark> {
+        self.with_remarks_on(Who::misspelt).into_iter().filter(Remark::is_warning)
     }
 
     fn with_remarks_on(&self, whom: fn(&Who) -> Vec<(RemarkKind, String)>) -> Vec<Remark> {
@@ -81,9 +86,9 @@ impl Resolved {
         let (_, origin) = self.said(FIRST_CONTACTS).filter(|(value, _)| *value != Value::Unlimited)?;
         let message = "makes one account of the whole host, besides those of the rules: one program that scans spends \
                        the credit of all. To change the credit of each account, set accounts.first_contacts";
-        let is_doubtful = self.rules().scopes().any(has_accounts);
+        let is_shared = self.rules().scopes().any(has_accounts);
         let name = Name::of(None, FIRST_CONTACTS);
-        is_doubtful.then(|| Remark::new(RemarkKind::OneAccount, name, origin, message.to_owned()))
+        is_shared.then(|| Remark::new(RemarkKind::OneAccount, name, origin, message.to_owned()))
     }
 
     fn loopback_counts(&self) -> Option<Remark> {
@@ -105,6 +110,16 @@ impl Resolved {
         );
         Some((RemarkKind::Shadowed, message))
     }
+}
+
+/// An interface is one of any network namespace, and this process sees the names of its own.
+fn no_interface(rule: &Rule) -> Option<Remark> {
+    let name = rule.name().leaf();
+    let socket = socket(AddressFamily::INET, SocketType::DGRAM, None).ok()?;
+    let is_missing = name_to_index(&socket, name) == Err(Errno::NODEV);
+    let message = "matches no interface now: this network namespace has none of that name; it counts for any that \
+                   appears, in whatever network namespace";
+    is_missing.then(|| Remark::new(RemarkKind::NoInterface, rule.name(), rule.origin(), message.to_owned()))
 }
 
 /// Nobody is to be told of what the preset says, nor of what would be the same if it was not said.

@@ -216,8 +216,8 @@ impl Enforcement {
         for why in self.resolved.unmet_scopes() {
             tracing::warn!("{}", DegradedStatus::unmet_scope(&why).explanation);
         }
-        for doubt in self.resolved.doubts() {
-            tracing::warn!("{doubt}");
+        for warning in self.resolved.lasting_warnings() {
+            tracing::warn!("{warning}");
         }
     }
 }
