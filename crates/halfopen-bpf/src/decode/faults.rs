@@ -128,16 +128,16 @@ faults! {
     "connect() failed with ENOBUFS: its user or account cancels all of its queued attempts",
     "find with `halfopen report` whose attempts are cancelled: a scan, or a program whose own timeout is \
      shorter than the wait";
-    /// A SYN that no socket of its container has sent was stopped at the container's link.
+    /// A SYN that no socket of its container has sent was stopped at the container's gate.
     ForwardedStopped, "forwarded_stopped",
     "a container sent SYNs past its sockets (packet socket, copied or forwarded packets): those over the credit of \
-     its interface were dropped",
-    "`halfopen status` shows by which interface: find the container; if it may send so, set forwarded_tcp = \"count\"";
+     its gate were dropped",
+    "`halfopen status` shows by which gate: find the container; if it may send so, set forwarded_tcp = \"count\"";
     /// Such a SYN was counted.
     ForwardedCounted, "forwarded_counted",
     "a container sent SYNs past its sockets (packet socket, copied or forwarded packets), over the credit of its \
-     interface: they were let out",
-    "`halfopen status` shows by which interface: find the container; if it must not send so, set forwarded_tcp = \"limit\"";
+     gate: they were let out",
+    "`halfopen status` shows by which gate: find the container; if it must not send so, set forwarded_tcp = \"limit\"";
 }
 
 const _: () = assert!(Fault::ALL.len() == crate::abi::FAULTS as usize, "the table and `enum fault` differ");

@@ -103,6 +103,6 @@ fn warned(socket: &PacketSocket) -> Check {
     Check::new(
         CheckResult::Bypass,
         format!("packet socket of {owners} in {}", socket.namespace),
-        "what it sends is neither held nor counted, except where a container's link reaches the host (forwarded_tcp)",
+        "what it sends is neither held nor counted, except at a container's gate (forwarded_tcp)",
     )
 }

@@ -123,7 +123,7 @@ fn table(status: &Status) -> String {
     let gates = status.gates.iter().filter(|gate| gate.stopped > 0);
     lines.extend(gates.map(|gate| {
         let (interface, let_out, stopped) = (&gate.interface, gate.first_contacts, gate.stopped);
-        format!("interface {interface} (containers, TCP without a socket): {let_out} first contacts let out, {stopped} SYNs over the credit")
+        format!("gate {interface} (containers, TCP without a socket): {let_out} first contacts let out, {stopped} SYNs over the credit")
     }));
     lines.extend(status.conntrack.map(|found| format!("connection tracking: {found}")));
     lines.extend(program_table::lines(&status.programs, &status.others, MOST_HARMED));

@@ -99,7 +99,7 @@ general! {
     raw_tcp: RawTcp = RawTcp::default(), Form::words::<RawTcp>();
 
     /// A container that has packet sockets (CAP_NET_RAW), or that copies, rewrites or forwards packets, can send TCP that
-    /// none of its sockets has sent. limit: connections that it opens so are first contacts of its link (the host's end
+    /// none of its sockets has sent. limit: connections that it opens so are first contacts of its gate (the host's end
     /// of its pair of devices, or a bridge of such ends): they cost the credit that an account has, and are dropped
     /// without it. count: those without credit are counted. allow: they pass. auto: limit if the whole cgroup hierarchy
     /// is limited, else allow. Without first contacts, as in xp-sp2, all are allowed.

@@ -75,7 +75,8 @@ pub struct Status {
     pub pid: u32,
 }
 
-/// What has come through an interface of containers without a socket, since it has been watched.
+/// What has come through a gate without a socket, since it has been watched. A gate is the host's end of the pair of
+/// devices of a container, or a bridge of such ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GateStatus {
     /// The interface's name.
