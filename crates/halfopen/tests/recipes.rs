@@ -181,8 +181,11 @@ impl Host {
 
     fn until_containers_are_seen(&self, times: usize) {
         until("the containers to be seen", PATIENCE, || {
-            let seen =
-                self.limiter.stderr().matches("containers that rules name have started or ended").count();
+            let seen = self
+                .limiter
+                .stderr()
+                .matches("containers that rules name have started or ended: of ")
+                .count();
             (seen >= times).then_some(())
         });
     }

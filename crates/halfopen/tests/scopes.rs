@@ -201,7 +201,7 @@ fn accounts_have_names_by_which_they_are_released() {
     }
     for (whom, code, named) in [
         ("eech", 1, "there is no scope eech: the names most like it are 'each'"),
-        ("each[user root]", 1, "there is no account each[user 0]"),
+        ("each[user root]", 1, "there is no account each[user root]"),
         ("each[cgroup 1]", 1, "there is no account each[cgroup 1]"),
         ("each[/no/such/cgroup]", 1, "there is no account each[/no/such/cgroup]"),
         ("each[user no such user]", 1, "no user no such user"),

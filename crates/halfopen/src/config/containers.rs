@@ -6,6 +6,7 @@
 use super::pattern::CgroupPattern;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -43,14 +44,31 @@ impl Containers {
     }
 }
 
+/// As a rule says it.
+impl fmt::Display for Containers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let said =
+            [("container", &self.names), ("label", &self.labels)].map(|(key, said)| match said.as_slice() {
+                [] => None,
+                [one] => Some(format!("{key} = {one:?}")),
+                several => Some(format!("{key} = {several:?}")),
+            });
+        f.write_str(&said.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    }
+}
+
 /// Forgets what was found, as it could not be put in force: the next look finds a change.
 pub fn forget() {
     known().clear();
 }
 
-/// Looks for the cgroups of `wanted`. Returns whether any has changed. What cannot be found out stays as it was.
-pub fn look_for(wanted: &[Containers], mut look: impl FnMut(&Containers) -> io::Result<Vec<String>>) -> bool {
-    let mut changed = false;
+/// Looks for the cgroups of `wanted`. Returns those of which they have changed, with the cgroups. What cannot be found
+/// out stays as it was.
+pub fn look_for(
+    wanted: &[Containers],
+    mut look: impl FnMut(&Containers) -> io::Result<Vec<String>>,
+) -> Vec<(Containers, Vec<String>)> {
+    let mut changed = Vec::new();
     for wanted in wanted {
         match look(wanted) {
             Ok(mut found) => {
@@ -59,14 +77,30 @@ pub fn look_for(wanted: &[Containers], mut look: impl FnMut(&Containers) -> io::
                 let is_new = known().insert(wanted.clone(), found.clone()).unwrap_or_default() != found;
                 if is_new && has_more {
                     tracing::warn!(
-                        "more than {MOST} running containers match {wanted:?}: the rule covers {MOST} of them; for all, \
-                         name cgroups, such as \"/system.slice/docker-*\""
+                        "more than {MOST} running containers match {wanted}: the rule counts for {MOST} of them, and \
+                         not for the others; to match all, name their cgroups, such as \"/system.slice/docker-*\""
                     );
                 }
-                changed |= is_new;
+                if is_new {
+                    changed.push((wanted.clone(), found));
+                }
             }
             Err(e) => tracing::debug!("cannot look for containers: {e}"),
         }
     }
     changed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn they_are_told_as_a_rule_says_them() {
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+        let one = Containers { names: names(&["web"]), labels: names(&["role=front"]) };
+        assert_eq!(one.to_string(), r#"container = "web", label = "role=front""#);
+        let several = Containers { names: names(&["web*", "db"]), labels: Vec::new() };
+        assert_eq!(several.to_string(), r#"container = ["web*", "db"]"#);
+    }
 }

@@ -112,7 +112,7 @@ impl Sources {
     pub fn load_from(&self, disk: &mut dyn Disk) -> Result<Resolved, ConfigError> {
         let first = self.read(disk)?;
         let found = containers::look_for(&first.containers(), |wanted| disk.containers(wanted));
-        if found { first.with_containers_of_now() } else { Ok(first) }
+        if found.is_empty() { Ok(first) } else { first.with_containers_of_now() }
     }
 
     fn read(&self, disk: &mut dyn Disk) -> Result<Resolved, ConfigError> {

@@ -132,7 +132,7 @@ fn an_unknown_name_is_told_with_near_ones() {
         (format!("each[{}/scam]", path_of(host.lab.cgroup())), &name),
         (format!("{}/sca", path_of(host.lab.cgroup())), &name),
         ("eech".to_owned(), &"each".to_owned()),
-        ("each[user root]".to_owned(), &"there is no account each[user 0]".to_owned()),
+        ("each[user root]".to_owned(), &"there is no account each[user root]".to_owned()),
         ("4194303".to_owned(), &"there is no process 4194303".to_owned()),
     ] {
         let refused = ask(&host.limiter, &["inspect", &whom]);

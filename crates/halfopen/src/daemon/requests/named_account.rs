@@ -6,7 +6,7 @@ use crate::control::{AccountName, ScopeKind, Whose};
 use crate::daemon::accounts::rank;
 use crate::daemon::enforcement::{Enforcement, HOST};
 use anyhow::{Result, bail};
-use halfopen_bpf::{Account, AccountId, AccountOf, KernelError, ScopeId, text::unescaped};
+use halfopen_bpf::{Account, AccountId, AccountOf, KernelError, Program, ScopeId, text::unescaped};
 use halfopen_policy::Limits;
 use std::collections::BTreeSet;
 
@@ -101,6 +101,7 @@ impl Enforcement {
             0 => bail!("{}", self.unknown("account", &asked, &scopes)?),
             1 => Ok(found.remove(0)),
             _ => {
+                let asked = self.as_shown(&asked);
                 let names: Vec<String> = found.into_iter().map(|found| format!("'{}'", found.name)).collect();
                 bail!("{asked} is the name of more than one account: name one of {}", names.join(", "))
             }
@@ -138,6 +139,18 @@ impl Enforcement {
         self.limiter.account_of_path(&names)
     }
 
+    /// With the user's name in place of the number, as `status` and events have it.
+    fn as_shown(&mut self, asked: &AccountName) -> AccountName {
+        let whose = asked.whose.clone().map(|whose| match whose {
+            Whose::User(uid) => {
+                let program = Program { pid: 0, uid, comm: String::new(), cgroup_id: 0 };
+                Whose::UserNamed(self.means.identify(&program).user)
+            }
+            whose => whose,
+        });
+        AccountName { scope: asked.scope.clone(), whose }
+    }
+
     fn unknown(&mut self, what: &str, asked: &AccountName, scopes: &[KnownScope]) -> Result<String> {
         let mut names: Vec<String> = scopes.iter().map(|scope| scope.name.clone()).collect();
         let mut accounts = self.limiter.accounts()?;
@@ -145,6 +158,7 @@ impl Enforcement {
         accounts.truncate(ACCOUNTS_LISTED);
         let ids = accounts.iter().map(|account| account.id).collect();
         names.extend(self.name_accounts(&ids, accounts)?.into_iter().map(|account| account.name));
+        let asked = self.as_shown(asked);
         let near = alike(&asked.to_string(), names.iter().map(String::as_str), TOLD);
         let near: Vec<String> = near.into_iter().map(|name| format!("'{name}'")).collect();
         let hint = if near.is_empty() {

@@ -2,6 +2,7 @@
 
 use crate::config::{Disk, containers};
 use crate::daemon::enforcement::Enforcement;
+use crate::events::text::plain;
 use anyhow::Result;
 
 impl Enforcement {
@@ -12,15 +13,20 @@ impl Enforcement {
     pub(in crate::daemon) fn follow_containers(&mut self) -> Result<()> {
         let wanted = self.resolved.containers();
         let helper = &mut self.means.helper;
-        if wanted.is_empty() || !containers::look_for(&wanted, |wanted| helper.containers(wanted)) {
+        let changed = containers::look_for(&wanted, |wanted| helper.containers(wanted));
+        if changed.is_empty() {
             return Ok(());
         }
         let now = self.resolved.with_containers_of_now().map_err(anyhow::Error::from);
         let put = now.and_then(|now| Ok(self.put_in_force(&self.settings_on_trial(&now)).map(|()| now)?));
         self.resolved = put.inspect_err(|_| containers::forget())?;
-        tracing::info!(
-            "containers that rules name have started or ended: the rules match those that run now"
-        );
+        for (wanted, running) in changed {
+            let running = if running.is_empty() { "none".to_owned() } else { running.join(", ") };
+            tracing::info!(
+                "containers that rules name have started or ended: of {wanted}, now {}",
+                plain(&running)
+            );
+        }
         Ok(())
     }
 }
