@@ -261,8 +261,10 @@ fn an_event_names_the_program_that_sends_to_many_addresses() {
     );
     assert!(told["cgroup"].as_str().unwrap().ends_with("/tenant"), "{told}");
     assert!(told["exe"].as_str().unwrap().contains("/python3"), "{told}");
-    let named =
-        format!("9 stopped, 0 would have been; the last was of python3 (pid {}) to {last} at", tenant.pid());
+    let named = format!(
+        "9 stopped, 0 would have been; the last was sent by python3 (pid {}) to {last} at",
+        tenant.pid()
+    );
     for shows in ["status", "report"] {
         let text = unbroken(&ask_well(&scene.limiter, &[shows]));
         assert!(text.contains(&named), "{shows}: {text}");
@@ -296,5 +298,5 @@ fn an_event_names_the_program_that_sends_to_many_addresses() {
     assert_eq!((&told["pid"], &told["comm"], &told["exe"]), (&Value::Null, &Value::Null, &Value::Null));
     assert!(told["cgroup"].as_str().unwrap().ends_with("/other"), "{told}");
     let text = unbroken(&ask_well(&scene.limiter, &["status"]));
-    assert!(text.contains("the last was of an unknown program (its socket is of cgroup /"), "{text}");
+    assert!(text.contains("the last was sent by an unknown program (its socket is of cgroup /"), "{text}");
 }

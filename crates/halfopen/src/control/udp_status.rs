@@ -73,8 +73,8 @@ impl Display for StoppedStatus {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self { pid, comm, cgroup, destination, time, .. } = self;
         match (comm, pid) {
-            (Some(comm), Some(pid)) => write!(f, "of {} (pid {pid})", plain(comm))?,
-            _ => write!(f, "of an unknown program ({})", socket_of(cgroup.as_deref()))?,
+            (Some(comm), Some(pid)) => write!(f, "sent by {} (pid {pid})", plain(comm))?,
+            _ => write!(f, "sent by an unknown program ({})", socket_of(cgroup.as_deref()))?,
         }
         write!(f, " to {destination} at {time}")
     }
@@ -100,13 +100,13 @@ mod tests {
         let udp = UdpStatus { let_out: 1, stopped: 2, would_have_been_stopped: 0, last: Some(last.clone()) };
         assert_eq!(
             udp.to_string(),
-            "first contacts over UDP: 1 let out, 2 stopped, 0 would have been; the last was of scan\\x0a (pid 7) to \
+            "first contacts over UDP: 1 let out, 2 stopped, 0 would have been; the last was sent by scan\\x0a (pid 7) to \
              198.18.0.7:53 at 1970-01-01T00:00:00.000Z"
         );
         let nobody = StoppedStatus { pid: None, uid: None, comm: None, ..last };
         assert_eq!(
             nobody.to_string(),
-            "of an unknown program (its socket is of cgroup /a) to 198.18.0.7:53 at 1970-01-01T00:00:00.000Z"
+            "sent by an unknown program (its socket is of cgroup /a) to 198.18.0.7:53 at 1970-01-01T00:00:00.000Z"
         );
         let older = r#"{"let_out":1,"stopped":2,"would_have_been_stopped":0}"#;
         let read: UdpStatus = serde_json::from_str(older).unwrap();

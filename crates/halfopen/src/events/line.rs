@@ -13,7 +13,10 @@ impl fmt::Display for Event {
         write!(f, "event {}: {}", self.id, self.message)?;
         match self.state {
             State::Reached => self.write_reached(f)?,
-            State::Cleared => return self.write_programs(f, "It was reached by"),
+            State::Cleared => {
+                self.write_programs(f, "It was reached by")?;
+                return f.write_str(if self.programs.is_empty() { "" } else { "." });
+            }
             State::Suspect => self.write_suspect(f)?,
             State::Denied => self.write_denied(f)?,
             State::UdpStopped => self.write_stopped(f)?,
@@ -96,7 +99,7 @@ impl Event {
         }
         let Some(top) = self.programs.first() else { return Ok(()) };
         let to = top.sample.first().map_or_else(String::new, |to| format!(", to {to}"));
-        write!(f, " Its latest was of {}{to}.", top.describe())
+        write!(f, " The latest was made by {}{to}.", top.describe())
     }
 
     fn write_denied(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -104,8 +107,8 @@ impl Event {
         let since = denied.denied + denied.would_have_denied;
         write!(f, " Rule: {}. Calls since its last event: {since}.", plain(&self.scope))?;
         if let Some(top) = self.programs.first() {
-            let to = top.sample.first().map_or_else(String::new, |to| format!(" to {to}"));
-            write!(f, " The last was of {}{to} by {}.", top.describe(), denied.protocol)?;
+            let to = top.sample.first().map_or_else(String::new, |to| format!(", to {to}"));
+            write!(f, " The last was made by {}{to}, by {}.", top.describe(), denied.protocol)?;
         }
         f.write_str(if self.audited {
             " Such calls pass; enforced, the rule would have them fail with EPERM."
@@ -125,7 +128,12 @@ impl Event {
         } else {
             "Packets to more new addresses do not go out; those to addresses that it knows do."
         };
-        write!(f, " Scope: {}. {udp} The last was of {by} to {}. {now}", plain(&self.scope), udp.destination)
+        write!(
+            f,
+            " Scope: {}. {udp} The last was sent by {by}, to {}. {now}",
+            plain(&self.scope),
+            udp.destination
+        )
     }
 
     /// The commands to run next, each with what ends it.

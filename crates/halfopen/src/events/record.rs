@@ -522,7 +522,7 @@ pub(super) mod tests {
              1970-01-01T00:10:00.000Z (on_suspect = block). Other suspects without an event of their own: \
              adaptive[/b\\x0a], 2 more (`halfopen status --json` names them). Scope: \
              adaptive[/system.slice/x.service]. Lately: 17 new addresses on port 80, 0 answered. First contacts so far, \
-             in all: 40. Its latest was of nmap\\x0a (pid 4242, /usr/bin/nmap, cgroup /user.slice, user root), to \
+             in all: 40. The latest was made by nmap\\x0a (pid 4242, /usr/bin/nmap, cgroup /user.slice, user root), to \
              198.18.0.7:80. Next: halfopen inspect 'adaptive[/system.slice/x.service]'; if it may do so, halfopen \
              release 'adaptive[/system.slice/x.service]'; if it is a scan, halfopen block 'adaptive[/system.slice/x.service]' \
              --for 1h; man halfopen-event-4227."
@@ -546,8 +546,8 @@ pub(super) mod tests {
         assert_eq!(
             event.to_string(),
             "event 4228: A deny rule refused connections or datagrams. Rule: private. Calls since its last \
-             event: 3. The last was of nmap\\x0a (pid 4242, /usr/bin/nmap, cgroup /user.slice, user root) to \
-             198.18.0.7:80 by udp. Such calls fail with EPERM. Next: halfopen inspect 4242; man halfopen-event-4228."
+             event: 3. The last was made by nmap\\x0a (pid 4242, /usr/bin/nmap, cgroup /user.slice, user root), to \
+             198.18.0.7:80, by udp. Such calls fail with EPERM. Next: halfopen inspect 4242; man halfopen-event-4228."
         );
     }
 
@@ -580,8 +580,8 @@ pub(super) mod tests {
         assert_eq!(
             event.to_string(),
             "event 4229: First contacts over UDP were refused: there were more than udp_first_contacts allows. Scope: \
-             mine[/a\\x0a]. Since its last event: 5 let out, 3 stopped, 0 would have been. The last was of nmap\\x0a \
-             (pid 4242, /usr/bin/nmap, cgroup /user.slice, user root) to 198.18.0.9:53. Packets to more new addresses do \
+             mine[/a\\x0a]. Since its last event: 5 let out, 3 stopped, 0 would have been. The last was sent by nmap\\x0a \
+             (pid 4242, /usr/bin/nmap, cgroup /user.slice, user root), to 198.18.0.9:53. Packets to more new addresses do \
              not go out; those to addresses that it knows do. Next: halfopen inspect 'mine[/a\\x0a]'; man \
              halfopen-event-4229."
         );
@@ -597,7 +597,7 @@ pub(super) mod tests {
             event.to_string(),
             "event 4229: First contacts over UDP would have been dropped: there were more than udp_first_contacts \
              allows. Audit mode: all were sent. Scope: mine[/a\\x0a]. Since its last event: 5 let out, 0 stopped, 2 \
-             would have been. The last was of an unknown program (its socket is of cgroup /a) to 198.18.0.9:53. Packets \
+             would have been. The last was sent by an unknown program (its socket is of cgroup /a), to 198.18.0.9:53. Packets \
              to more new addresses pass; enforcing, they would not. Next: halfopen inspect 'mine[/a\\x0a]'; man \
              halfopen-event-4229."
         );
