@@ -220,6 +220,88 @@ fn all_containers_but_one_by_its_name_or_label() {
 }
 
 #[test]
+fn one_container_alone_by_its_name_or_label() {
+    require_lab!();
+    let condition =
+        "{ cgroup = [\"/system.slice/docker-*\", \"/docker/*\"], not = { container = \"crawler\" } }";
+    for one in ["{ container = \"web\" }", "{ label = \"role=front\" }"] {
+        let changed = vec![(condition, one.to_owned())];
+        let host = Host::in_mounts("All Docker containers", |_| changed, Some(DOCKER));
+        let docker = host.cgroups(["docker"]).remove(0);
+        let other = host.start_container(&docker, 2, "crawler", "back");
+        let web = host.start_container(&docker, 1, "web", "front");
+        host.until_containers_are_seen(1);
+        let name = web.path().file_name().unwrap().display().to_string();
+        assert!(host.limiter.stderr().contains(&format!("/docker/{name}")), "{}", host.limiter.stderr());
+        assert_eq!((host.charged(&web), host.charged(&other)), (30, 0), "{one}");
+        // It is the name that counts, not the cgroup.
+        host.name_container(1, "other", "back");
+        host.until_containers_are_seen(2);
+        assert_eq!(host.charged(&web), 0, "{one}");
+    }
+}
+
+/// Dials as user `uid`, who asks nobody: a rule by user needs no session.
+fn dial_as(host: &Host, uid: u32, to: &[SocketAddr]) -> std::process::Child {
+    const DIAL: &str = "import socket, sys\nheld = []\nfor to in sys.argv[1:]:\n    host, port = to.rsplit(':', 1)\n    \
+                        held.append(socket.socket())\n    held[-1].setblocking(False)\n    \
+                        held[-1].connect_ex((host, int(port)))\nsys.stdin.read()\n";
+    let mut command = host.lab.client().command_in(host.lab.cgroup(), "setpriv");
+    let user = uid.to_string();
+    command.args([
+        "--reuid",
+        &user,
+        "--regid",
+        &user,
+        "--clear-groups",
+        "--",
+        "/usr/bin/python3",
+        "-c",
+        DIAL,
+    ]);
+    command.args(to.iter().map(ToString::to_string));
+    command.stdin(std::process::Stdio::piped()).spawn().unwrap()
+}
+
+#[test]
+fn without_systemd_too_each_user_has_their_own_twenty() {
+    require_lab!();
+    let by_user = vec![
+        ("\"/user.slice/user-*.slice\"", "\"/\"".to_owned()),
+        ("per = \"cgroup\"", "per = \"user\"".to_owned()),
+    ];
+    let host = Host::with("Each user of a shell host", |_| by_user);
+    let mut dialling: Vec<std::process::Child> = Vec::new();
+    for uid in [64_101, 64_102] {
+        dialling.push(dial_as(&host, uid, &host.dead(60)));
+        let found = until("waiters", PATIENCE, || {
+            Some(host.account("users[", &format!("[user {uid}]"))).filter(|found| found.0 + found.1 == 60)
+        });
+        assert!((20..40).contains(&found.0), "user {uid}: {found:?}");
+    }
+    for mut dialler in dialling {
+        drop(dialler.stdin.take());
+        assert!(dialler.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn the_credit_of_all_accounts_is_read_and_changed_by_one_key() {
+    require_lab!();
+    let host = Host::with("More credit", |_| Vec::new());
+    assert_eq!(host.limiter.get("accounts.first_contacts").unwrap(), "64");
+    let told = ask_well(&host.limiter, &["set", "accounts.first_contacts", "8"]);
+    assert_eq!(told, "scope.adaptive.first_contacts = 8 (was 64)");
+    assert_eq!(host.limiter.get("accounts.first_contacts").unwrap(), "8");
+    let service = host.cgroups(["system.slice"]).remove(0);
+    let _scan = host.dial(&service, host.dead(60));
+    let found = until("waiters", PATIENCE, || {
+        Some(host.account("adaptive[", "system.slice]")).filter(|found| found.0 + found.1 == 60)
+    });
+    assert!((8..32).contains(&found.0), "{found:?}");
+}
+
+#[test]
 fn the_ipfs_daemon_is_free() {
     require_lab!();
     let host = Host::with("The IPFS daemon", |_| Vec::new());
