@@ -35,7 +35,9 @@ pub use limiter::end_pinned::end_pinned;
 pub use limiter::gates::Forwarded;
 pub use limiter::wakeups::{Waiter, WakeupSender};
 pub use limiter::walk::{EnforcementStopped, NAMESPACES, restore_everywhere, restore_here, walk_namespaces};
-pub use limiter::{Adopted, AdoptedScope, Keep, Limiter, PinnedLimit, PinnedScope, ScopeOf, Turns};
+pub use limiter::{
+    Adopted, AdoptedScope, Keep, Limiter, PinnedDeny, PinnedLimit, PinnedNames, PinnedScope, ScopeOf, Turns,
+};
 pub use load::optional_hooks::{Attach, AttachHere, OptionalHook};
 pub use load::pins::{PINS, remove_pins};
 pub use probe::{Finding, Probe, probes};

@@ -203,3 +203,67 @@ fn a_daemon_that_is_starting_is_not_taken_for_none() {
     assert!(said.error.contains("does not answer yet: it is starting"), "{said:?}");
     assert!(ask_well(&limiter, &["status"]).starts_with("mode enforce"));
 }
+
+#[test]
+fn what_was_denied_and_what_dns_answers_named_are_read_from_the_pins() {
+    require_lab!();
+    let lab = Lab::new().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("halfopen.toml");
+    let rules = "names = \"host\"\nresolvers = [\"192.0.2.53\", \"2001:db8::53\"]\n\
+                 [[deny]]\nname = \"private\"\nto = [\"198.18.0.0/15\"]\n\
+                 [[deny]]\nname = \"counted\"\nto = [\"203.0.113.0/24\"]\nmode = \"audit\"\n";
+    fs::write(&config, rules).unwrap();
+    let mut limiter = limit(&lab, LIMIT).config(&config).persist().start().unwrap();
+    let dead = lab.draw(&Mix { dead: 3, ..Mix::default() }).unwrap();
+    let dialling = Dialer::new(&lab).destinations(dead.destinations()).spawn().unwrap();
+    dialling.await_all_done(PATIENCE).unwrap();
+    let before: Value = serde_json::from_str(&ask_well(&limiter, &["status", "--json"])).unwrap();
+    assert_eq!(
+        (&before["deny"][0]["denied"], &before["deny"][1]["mode"]),
+        (&3.into(), &"audit".into()),
+        "{before}"
+    );
+    assert_eq!(before["names"]["resolvers"].as_array().unwrap().len(), 2, "{before}");
+    limiter.kill();
+    let after = json(&ask(&limiter, &["status", "--json"]));
+    // Its time is worked out from the kernel's clock each time.
+    let without_time = |status: &Value| {
+        let mut status = status.clone();
+        status["deny"][0]["last"]["time"].take();
+        status
+    };
+    for key in ["deny", "names", "gates"] {
+        assert_eq!(without_time(&after)[key], without_time(&before)[key], "{key}");
+    }
+    let text = unbroken(&ask(&limiter, &["status"]).out);
+    assert!(text.contains("deny private (enforce): 3 denied") && text.contains("names (host): "), "{text}");
+    assert!(text.contains("preset, config_hash and earlier counts are not pinned"), "{text}");
+}
+
+#[test]
+fn a_daemon_that_hangs_is_told_of_and_the_pins_are_read() {
+    require_lab!();
+    let lab = Lab::new().unwrap();
+    let limiter = limit(&lab, LIMIT).set("slot_life", "10m").persist().start().unwrap();
+    let _dialling = dial_dead(&lab, DIALLED);
+    let waiting = i64::from(DIALLED - LIMIT);
+    limiter.await_status("the rest to wait", PATIENCE, |status| status.host.queued == waiting).unwrap();
+    limiter.signal(Signal::STOP).unwrap();
+    let asked: Vec<Said> = [&["status"][..], &["status", "--json"]].map(|words| ask(&limiter, words)).into();
+    limiter.signal(Signal::CONT).unwrap();
+    let told = format!(
+        "The daemon (pid {}) has not answered for 10 s, but the limit pinned in {} holds.",
+        limiter.pid(),
+        lab.pins().display()
+    );
+    let [text, status] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!((text.code, status.code), (Some(1), Some(1)), "{asked:?}");
+    assert!(unbroken(&text.out).starts_with(&told), "{text:?}");
+    assert!(unbroken(&text.out).contains("systemctl restart halfopen"), "{text:?}");
+    assert_eq!(first_line(&status.error), format!("halfopen: {told}"));
+    let status = json(status);
+    assert_eq!(status["host"]["queued"], waiting, "{status}");
+    assert_eq!(status["unwatched"]["silent"]["pid"], limiter.pid(), "{status}");
+    assert!(ask_well(&limiter, &["status"]).starts_with("mode enforce"), "it goes on");
+}

@@ -134,10 +134,10 @@ pub(crate) struct DenyNames(BTreeMap<u32, String>);
 
 impl DenyNames {
     /// Reads the numbers that an earlier daemon gave.
-    pub fn read(maps: &HalfopenMaps<'_>) -> Result<Self, KernelError> {
+    pub fn read(map: &impl MapCore) -> Result<Self, KernelError> {
         let mut names = BTreeMap::new();
         for number in 0..abi::DENY_RULES {
-            let bytes = maps.deny_names.lookup(&number.to_ne_bytes(), MapFlags::ANY);
+            let bytes = map.lookup(&number.to_ne_bytes(), MapFlags::ANY);
             let bytes =
                 bytes.map_err(|error| bpf("reading the names of [[deny]]", error))?.unwrap_or_default();
             let name = abi::text(&plain::read::<abi::scope_name>(&bytes).unwrap_or_default().name);
@@ -146,6 +146,11 @@ impl DenyNames {
             }
         }
         Ok(Self(names))
+    }
+
+    /// All names, each with its number.
+    pub fn all(&self) -> impl Iterator<Item = (u32, &str)> {
+        self.0.iter().map(|(number, name)| (*number, name.as_str()))
     }
 
     /// The numbers of `rules`, in their order. A new rule begins with its counts at zero. The number of

@@ -38,7 +38,7 @@ use halfopen_policy::{Limits, Mode};
 use libbpf_rs::{ErrorKind, Link, ProgramMut, RingBuffer, RingBufferBuilder};
 use named_scopes::Numbers;
 use optional::Optional;
-pub use read_pinned::{PinnedLimit, PinnedScope, ScopeOf};
+pub use read_pinned::{PinnedDeny, PinnedLimit, PinnedNames, PinnedScope, ScopeOf};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;

@@ -130,7 +130,7 @@ impl Limiter {
         self.generation = policy.generation;
         self.released = policy.released;
         self.adopt_names()?;
-        self.deny_names = DenyNames::read(&self.skel.maps)?;
+        self.deny_names = DenyNames::read(&self.skel.maps.deny_names)?;
         for key in self.skel.maps.scope_of_cgroup.keys() {
             let value = self.skel.maps.scope_of_cgroup.lookup(&key, MapFlags::ANY);
             let value = value.map_err(|error| bpf("reading the scopes of cgroups", error))?;

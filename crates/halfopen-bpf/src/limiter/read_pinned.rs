@@ -1,26 +1,32 @@
 //! Reads a limit that holds while no daemon has it: what is in force and what was counted, from the pinned maps alone.
 //! Takes no lock and writes nothing, so that a daemon can take the limit over meanwhile.
 
+use super::gates::Forwarded;
 use super::hand_blocks;
 use super::named_scopes::{Numbers, read_names};
 use super::walk::attempt;
 use crate::abi::skeleton::types;
 use crate::abi::{self, LAYOUT, ScopeId, plain};
 use crate::decode::accounts::{self, Account, Trust};
+use crate::decode::denied::{DenyCount, count};
 use crate::decode::faults::{self, FaultCount};
+use crate::decode::names::{NamesCounts, read_counts};
 use crate::decode::program_counts;
 use crate::decode::records::{AccountId, Attempt, ProgramCount};
+use crate::encode::deny::DenyNames;
 use crate::error::{KernelError, bpf};
 use crate::limiter::state::State;
 use crate::load::pins::{HOOKS, STATE, keeper, version};
 use crate::sys::cgroup::path_of_id;
 use crate::sys::clock::monotonic;
+use crate::sys::gates::{Gate, gates};
 use halfopen_policy::kernel_form::nanos;
 use halfopen_policy::record::attempt_record;
 use halfopen_policy::{Ledger, Limits, Mode};
 use libbpf_rs::{MapCore, MapFlags, MapHandle};
 use std::collections::BTreeMap;
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -48,6 +54,28 @@ pub struct PinnedScope {
     pub name: String,
     /// What it is for.
     pub of: ScopeOf,
+}
+
+/// A rule of `[[deny]]` of a pinned limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PinnedDeny {
+    /// What it has denied.
+    pub count: DenyCount,
+    /// Whether it only counts.
+    pub audit: bool,
+}
+
+/// What a pinned limit reads of DNS answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PinnedNames {
+    /// Whether an answer counts for all programs, or for the cgroup that asked.
+    pub of_host: bool,
+    /// How long an address stays named, unless its TTL is longer.
+    pub counts_for: Duration,
+    /// The resolvers whose answers are read.
+    pub resolvers: Vec<IpAddr>,
+    /// What became of the answers.
+    pub counts: NamesCounts,
 }
 
 /// A limit that is pinned.
@@ -203,6 +231,83 @@ impl PinnedLimit {
         Ok(blocks)
     }
 
+    /// The rules of `[[deny]]` in force, and what they have denied.
+    ///
+    /// # Errors
+    /// If a map cannot be read.
+    pub fn denied(&self) -> Result<Vec<PinnedDeny>, KernelError> {
+        let prefixes = self.map("deny_prefixes")?;
+        let mut in_force = 0;
+        for key in prefixes.keys() {
+            let is_now =
+                plain::read::<abi::deny_prefix>(&key).is_some_and(|key| key.policy == self.policy_number);
+            if is_now {
+                let rules = prefixes.lookup(&key, MapFlags::ANY).ok().flatten();
+                in_force |= rules.and_then(|rules| rules.try_into().ok()).map_or(0, u64::from_ne_bytes);
+            }
+        }
+        if in_force == 0 {
+            return Ok(Vec::new());
+        }
+        let (rules, counts) = (self.map("deny_rules")?, self.map("deny_counts")?);
+        let names = DenyNames::read(&self.map("deny_names")?)?;
+        let of_rule = |(number, name): (u32, &str)| {
+            let value = read_at::<abi::deny_rule>(
+                &rules,
+                number + self.policy_number * abi::DENY_RULES,
+                MapFlags::ANY,
+            )?;
+            let found = read_at::<abi::deny_count>(&counts, number, MapFlags::LOCK)?;
+            Ok(PinnedDeny { count: count(name, &found), audit: value.audit != 0 })
+        };
+        names.all().filter(|(number, _)| in_force & (1 << number) != 0).map(of_rule).collect()
+    }
+
+    /// What is read of DNS answers; `None` if they are not read.
+    ///
+    /// # Errors
+    /// If a map cannot be read.
+    pub fn names(&self) -> Result<Option<PinnedNames>, KernelError> {
+        if self.policy.names == abi::NAMES_OFF {
+            return Ok(None);
+        }
+        let resolvers = self.map("resolvers")?;
+        let of_now = resolvers.keys().filter_map(|key| plain::read::<abi::resolver_key>(&key));
+        let of_now = of_now.filter(|key| key.policy == self.policy_number);
+        let mut addresses: Vec<IpAddr> = of_now.map(|key| IpAddr::from(key.addr).to_canonical()).collect();
+        addresses.sort_unstable();
+        Ok(Some(PinnedNames {
+            of_host: self.policy.names == abi::NAMES_HOST,
+            counts_for: Duration::from_nanos(self.policy.names_for_ns),
+            resolvers: addresses,
+            counts: read_counts(&self.map("names_counts")?)?,
+        }))
+    }
+
+    /// What has come through each gate. One whose interface this network namespace does not have now is told by its
+    /// number.
+    ///
+    /// # Errors
+    /// If the map cannot be read.
+    pub fn forwarded(&self) -> Result<Vec<Forwarded>, KernelError> {
+        let map = self.map("gates")?;
+        let named = gates().map(|found| found.gates).unwrap_or_default();
+        let mut all = Vec::new();
+        for key in map.keys() {
+            let index = key.as_slice().try_into().map_or(abi::GATE_UNSEEN, u32::from_ne_bytes);
+            let found = read_at::<abi::gate>(&map, index, MapFlags::ANY)?;
+            if found.kind == abi::NO_GATE || index == abi::GATE_UNSEEN {
+                continue;
+            }
+            let name = named.iter().find(|gate| gate.index == index).map(|gate| gate.name.clone());
+            let name = name.unwrap_or_else(|| format!("number {index}"));
+            let gate = Gate { index, name, shared: found.kind == abi::GATE_OF_MANY };
+            all.push(Forwarded { gate, let_out: found.let_out, stopped: found.stopped });
+        }
+        all.sort_by(|a, b| a.gate.cmp(&b.gate));
+        Ok(all)
+    }
+
     /// What waiting did to each program.
     ///
     /// # Errors
@@ -251,6 +356,12 @@ impl PinnedLimit {
     fn map(&self, name: &str) -> Result<MapHandle, KernelError> {
         open(&self.path, name)
     }
+}
+
+/// The entry of an array or hash; all zero if there is none.
+fn read_at<T: plain::Plain + Default>(map: &MapHandle, key: u32, flags: MapFlags) -> Result<T, KernelError> {
+    let bytes = map.lookup(&key.to_ne_bytes(), flags).map_err(|error| bpf("reading a pinned map", error))?;
+    Ok(bytes.and_then(|bytes| plain::read(&bytes)).unwrap_or_default())
 }
 
 fn open(path: &Path, name: &str) -> Result<MapHandle, KernelError> {

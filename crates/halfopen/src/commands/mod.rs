@@ -86,7 +86,9 @@ fn help(command: Option<String>) -> Result<u8> {
 
 /// Sends one request to this host's daemon.
 fn ask(request: &Request) -> Result<(Client, Answer)> {
-    let mut client = asked(request, Some(client::PATIENCE))?;
+    let is_status = matches!(request, Request::Status);
+    let patience = if is_status { client::PATIENCE_FOR_STATUS } else { client::PATIENCE };
+    let mut client = asked(request, Some(patience))?;
     let answer = client.answer()?;
     Ok((client, answer))
 }

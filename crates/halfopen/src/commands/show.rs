@@ -95,7 +95,12 @@ fn table(status: &Status) -> String {
             "mode {}, preset {}, config_hash {}, pid {}",
             status.mode, status.preset, status.config_hash, status.pid
         ),
-        Some(unwatched) => format!("{unwatched}\nmode {}", status.mode),
+        Some(unwatched) => {
+            format!(
+                "{unwatched}\nmode {} (preset, config_hash and earlier counts are not pinned)",
+                status.mode
+            )
+        }
     }];
     lines.extend(status.trial.iter().map(ToString::to_string));
     for scopes in scopes.chunks(BESIDE) {

@@ -1,7 +1,7 @@
 //! Why no daemon answers. A pinned limit may hold all the same, and a daemon may be about to answer.
 
 use super::unwatched::Unwatched;
-use crate::control::{Client, ClientError, Request, UnwatchedStatus};
+use crate::control::{Client, ClientError, Request, SilentDaemon, UnwatchedStatus};
 use crate::exit;
 use crate::lock::holder;
 use crate::output;
@@ -23,7 +23,7 @@ pub fn asked(request: &Request, patience: Option<Duration>) -> Result<Client> {
 
 fn why(directory: &RuntimeDir, none: ClientError) -> anyhow::Error {
     // Who may not read the lock file is told of the pins, which only root may read either.
-    if let Some(pid) = holder(directory).ok().flatten().and_then(|holder| holder.pid) {
+    if let Some(pid) = holder_pid(directory) {
         return ClientError::NotYet { pid }.into();
     }
     match Unwatched::find() {
@@ -39,7 +39,7 @@ fn is_hidden(error: &KernelError) -> bool {
     source.is_some_and(|source| source.kind() == io::ErrorKind::PermissionDenied)
 }
 
-/// What was asked, or what `read` reads from the pins if no daemon answers but a limit is pinned.
+/// What was asked, or what `read` reads from the pins if no daemon answers, or not in time, but a limit is pinned.
 pub fn or_unwatched<T>(asked: Result<T>, read: impl FnOnce(&mut Unwatched) -> Result<T>) -> Result<T> {
     let is_unwatched = |error: &anyhow::Error| {
         matches!(error.downcast_ref::<ClientError>(), Some(ClientError::Unwatched(_)))
@@ -48,8 +48,21 @@ pub fn or_unwatched<T>(asked: Result<T>, read: impl FnOnce(&mut Unwatched) -> Re
         Err(error) if is_unwatched(&error) => {
             Unwatched::find()?.map_or(Err(error), |mut limit| read(&mut limit))
         }
-        asked => asked,
+        Err(error) => match error.downcast_ref() {
+            Some(ClientError::Silent { patience, .. }) => {
+                let silent =
+                    SilentDaemon { pid: holder_pid(&RuntimeDir::of_this_host()), for_s: patience.as_secs() };
+                let found = Unwatched::find().ok().flatten();
+                found.map_or(Err(error), |limit| read(&mut limit.beside(silent)))
+            }
+            _ => Err(error),
+        },
+        Ok(asked) => Ok(asked),
     }
+}
+
+fn holder_pid(directory: &RuntimeDir) -> Option<u32> {
+    holder(directory).ok().flatten().and_then(|holder| holder.pid)
 }
 
 /// Says on standard error that no daemon answers, where standard output has only what was asked for. Returns the exit

@@ -2,8 +2,9 @@
 
 use crate::config::{Name, RuleName, general, limits, read_name};
 use crate::control::{
-    AttemptStatus, BlockedStatus, Degradation, DegradedStatus, FaultStatus, ScopeKind, ScopeStatus, Status,
-    Subject, TrialStatus, UnwatchedStatus, Why, programs, scope_status,
+    AttemptStatus, BlockedStatus, Degradation, DegradedStatus, DeniedStatus, DenyStatus, FaultStatus,
+    GateStatus, NamesStatus, ScopeKind, ScopeStatus, SilentDaemon, Status, Subject, TrialStatus, Trusted,
+    UnwatchedStatus, Why, programs, scope_status,
 };
 use crate::daemon::account_name::name_of;
 use crate::daemon::accounts::{Charged, on_the_wall, rank, trust_status};
@@ -27,6 +28,7 @@ use std::collections::HashMap;
 pub struct Unwatched {
     limit: PinnedLimit,
     names: Names,
+    silent: Option<SilentDaemon>,
 }
 
 impl Unwatched {
@@ -36,12 +38,17 @@ impl Unwatched {
     /// As [`PinnedLimit::find`].
     pub fn find() -> Result<Option<Self>, KernelError> {
         let found = PinnedLimit::find(&pins_of_this_host())?;
-        Ok(found.map(|limit| Self { limit, names: Names::default() }))
+        Ok(found.map(|limit| Self { limit, names: Names::default(), silent: None }))
+    }
+
+    /// The same beside a daemon that does not answer.
+    pub fn beside(self, silent: SilentDaemon) -> Self {
+        Self { silent: Some(silent), ..self }
     }
 
     pub fn told(&self) -> UnwatchedStatus {
         let limit = &self.limit;
-        UnwatchedStatus::new(limit.path(), limit.version(), limit.unwatched(), limit.mode())
+        UnwatchedStatus::new(limit.path(), limit.version(), limit.unwatched(), limit.mode(), self.silent)
     }
 
     /// All numbers. Those that only the daemon knows are left out.
@@ -76,7 +83,7 @@ impl Unwatched {
             scopes: listed.into_iter().map(|charged| charged.status).collect(),
             accounts_unlisted: unlisted,
             blocked,
-            deny: Vec::new(),
+            deny: self.deny()?,
             programs,
             others,
             earlier: Vec::new(),
@@ -87,8 +94,8 @@ impl Unwatched {
                 reverts_in_ms: until.saturating_sub(monotonic()).as_millis() as u64,
                 to: to.into(),
             }),
-            gates: Vec::new(),
-            names: None,
+            gates: self.limit.forwarded()?.into_iter().map(GateStatus::from).collect(),
+            names: self.names()?,
             conntrack: crate::conntrack::Counts::open().now(),
             faults: faults.iter().map(FaultStatus::from).collect(),
             degraded: degraded.into_iter().map(DegradedStatus::from).collect(),
@@ -184,6 +191,34 @@ impl Unwatched {
             Some((account.id, Charged { status, limits, trust: account.trust }))
         });
         charged.collect()
+    }
+
+    fn deny(&mut self) -> Result<Vec<DenyStatus>> {
+        let mode = self.limit.mode();
+        let rules = self.limit.denied()?.into_iter().map(|rule| {
+            let mode = match mode {
+                Mode::Enforce if rule.audit => Mode::Audit,
+                mode => mode,
+            };
+            let last = rule
+                .count
+                .last
+                .map(|last| DeniedStatus::new(&last, self.identify(&last.program), on_the_wall(last.at)));
+            DenyStatus {
+                name: rule.count.name,
+                mode: mode.into(),
+                denied: rule.count.denied,
+                would_have_denied: rule.count.would_have_denied,
+                last,
+            }
+        });
+        Ok(rules.collect())
+    }
+
+    fn names(&self) -> Result<Option<NamesStatus>> {
+        let Some(read) = self.limit.names()? else { return Ok(None) };
+        let trust = if read.of_host { Trusted::Host } else { Trusted::Client };
+        Ok(Some(NamesStatus::new(trust, read.counts_for.as_secs(), read.resolvers, &read.counts)))
     }
 
     /// The accounts that are blocked by hand.

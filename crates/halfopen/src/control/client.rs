@@ -31,7 +31,18 @@ pub enum ClientError {
     /// This user may not connect to the socket.
     #[error("no permission to ask the daemon at {}: run as root", .0.display())]
     NotPermitted(PathBuf),
-    /// The connection broke or no answer came in time.
+    /// No answer came in time.
+    #[error(
+        "the daemon at {} has not answered within {} s: it hangs, or the host is very busy; `systemctl restart halfopen` \
+         ends it and starts another", path.display(), patience.as_secs()
+    )]
+    Silent {
+        /// The socket.
+        path: PathBuf,
+        /// How long it was waited for.
+        patience: Duration,
+    },
+    /// The connection broke.
     #[error("cannot get an answer from the daemon at {}: {reason}", path.display())]
     Broken {
         /// The socket.
@@ -54,10 +65,13 @@ pub enum ClientError {
 pub struct Client {
     stream: BufReader<UnixStream>,
     path: PathBuf,
+    patience: Option<Duration>,
 }
 
 /// How long an answer may take. A walk over all sockets of a busy host takes a few seconds.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+/// The same for the numbers of `status`, which need no such walk, and which the pins have too.
+pub const PATIENCE_FOR_STATUS: Duration = Duration::from_secs(10);
 
 impl Client {
     /// Asks the daemon of `directory`. Each answer must come within `patience`; `None` waits without a limit.
@@ -80,7 +94,7 @@ impl Client {
         stream.set_write_timeout(Some(PATIENCE)).map_err(broken)?;
         let line = to_line(request).map_err(|e| broken(e.into()))?;
         stream.write_all(&line).map_err(broken)?;
-        Ok(Self { stream: BufReader::new(stream), path })
+        Ok(Self { stream: BufReader::new(stream), path, patience })
     }
 
     /// The next answer; `None` after the last one.
@@ -123,6 +137,10 @@ impl Client {
     }
 
     fn broken(&self, reason: io::Error) -> ClientError {
+        let is_over = matches!(reason.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
+        if let Some(patience) = self.patience.filter(|_| is_over) {
+            return ClientError::Silent { path: self.path.clone(), patience };
+        }
         ClientError::Broken { path: self.path.clone(), reason }
     }
 }

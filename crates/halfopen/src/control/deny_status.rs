@@ -1,9 +1,10 @@
 //! Counts of the rules of `[[deny]]`.
 
 use super::ModeStatus;
-use crate::events::Protocol;
 use crate::events::text::plain;
+use crate::events::{Identity, Protocol};
 use crate::utc_time::UtcTime;
+use halfopen_bpf::Denied;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -46,6 +47,25 @@ pub struct DeniedStatus {
     pub protocol: Protocol,
     /// Whether it was only counted.
     pub audited: bool,
+}
+
+impl DeniedStatus {
+    /// The call `last`, which a program of this identity made at `time`.
+    #[must_use]
+    pub fn new(last: &Denied, identity: Identity, time: UtcTime) -> Self {
+        Self {
+            time,
+            pid: last.program.pid,
+            uid: last.program.uid,
+            comm: last.program.comm.clone(),
+            exe: identity.exe,
+            cgroup: identity.cgroup,
+            cgroup_id: last.program.cgroup_id,
+            destination: last.destination.to_string(),
+            protocol: Protocol::of(last),
+            audited: last.audited,
+        }
+    }
 }
 
 /// One line for people.

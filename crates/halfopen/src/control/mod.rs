@@ -34,7 +34,7 @@ pub use status::{
 };
 pub use trial::{TrialOrder, TrialStatus};
 pub use udp_status::{StoppedStatus, UdpStatus};
-pub use unwatched::UnwatchedStatus;
+pub use unwatched::{SilentDaemon, UnwatchedStatus};
 
 use crate::events::Event;
 use crate::utc_time::UtcTime;

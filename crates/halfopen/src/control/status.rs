@@ -67,8 +67,8 @@ pub struct Status {
     pub faults: Vec<FaultStatus>,
     /// Why the limit is less than it could be.
     pub degraded: Vec<DegradedStatus>,
-    /// Set if no daemon answers: then the numbers are read from the pins, `preset` and `config_hash` are empty, and
-    /// `deny`, `gates` and `names` are left out. `status` ends with exit code 1.
+    /// Set if no daemon answers: then the numbers are read from the pins, `preset` and `config_hash` are empty,
+    /// `earlier` and rules of `[[deny]]` whose mode is off are left out. `status` ends with exit code 1.
     #[serde(default)]
     pub unwatched: Option<UnwatchedStatus>,
     /// The daemon's process id; 0 if no daemon answers.

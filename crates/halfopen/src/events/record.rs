@@ -11,6 +11,7 @@ use super::suspects::SuspectReport;
 use super::text::plain;
 use crate::config::Action;
 use crate::utc_time::UtcTime;
+use halfopen_bpf::Denied;
 use halfopen_policy::Excess;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -81,6 +82,14 @@ pub enum Protocol {
     Tcp,
     /// UDP: a call of `connect()` or `sendto()`.
     Udp,
+}
+
+impl Protocol {
+    /// That of a call.
+    #[must_use]
+    pub fn of(denied: &Denied) -> Self {
+        if denied.udp { Self::Udp } else { Self::Tcp }
+    }
 }
 
 impl fmt::Display for Protocol {

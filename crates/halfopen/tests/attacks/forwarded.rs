@@ -98,6 +98,23 @@ fn audit_mode_counts_them() {
     assert!(counted > DEAD as u64 / 2, "{counted}");
 }
 
+/// Asked in another network namespace, which does not have the gate's name.
+#[test]
+fn without_a_daemon_the_pins_tell_what_came_through() {
+    require_lab!();
+    let mut scene = scene(|limiter| limiter.set("mode", "enforce").persist());
+    let asked = json!({"dead": scene.dead(), "live": [], "seconds": 1});
+    let what = "packets_without_administration";
+    let _container = contained(&scene, &scene.attacker, Rights::Root, what, &asked).hear(PATIENCE);
+    scene.limiter.kill();
+    let output = scene.limiter.command().args(["status", "--json"]).output().unwrap();
+    let status: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let gates = status["gates"].as_array().unwrap();
+    let stopped = gates.iter().filter(|gate| gate["stopped"].as_u64() > Some(DEAD as u64 / 2));
+    let names: Vec<&str> = stopped.filter_map(|gate| gate["interface"].as_str()).collect();
+    assert!(matches!(names.as_slice(), [name] if name.starts_with("number ")), "{status}");
+}
+
 /// What a container's own sockets send was judged at the socket: nothing of it is stopped, or costs anything, here.
 #[test]
 fn a_container_s_own_sockets_are_not_judged_twice() {

@@ -4,7 +4,7 @@ use crate::control::{DeniedStatus, DenyStatus};
 use crate::daemon::accounts::on_the_wall;
 use crate::daemon::enforcement::Enforcement;
 use crate::events::{DenialReport, Protocol, Tally};
-use halfopen_bpf::{Denied, DenyRule, KernelError, monotonic};
+use halfopen_bpf::{DenyRule, KernelError, monotonic};
 use halfopen_policy::{Contact, Mode};
 use std::net::IpAddr;
 
@@ -18,7 +18,7 @@ impl Enforcement {
                 rule: due.rule,
                 denied: due.denied,
                 would_have_denied: due.would_have_denied,
-                protocol: protocol(&due.last),
+                protocol: Protocol::of(&due.last),
                 program: Tally {
                     attempts: due.denied + due.would_have_denied,
                     waiting: None,
@@ -46,27 +46,13 @@ impl Enforcement {
                 mode: self.deny_mode(&rule).into(),
                 denied: count.map_or(0, |count| count.denied),
                 would_have_denied: count.map_or(0, |count| count.would_have_denied),
-                last: last.map(|last| self.denied_status(&last)),
+                last: last.map(|last| {
+                    DeniedStatus::new(&last, self.means.identify(&last.program), on_the_wall(last.at))
+                }),
                 name: rule.name,
             });
         }
         Ok(all)
-    }
-
-    fn denied_status(&mut self, last: &Denied) -> DeniedStatus {
-        let identity = self.means.identify(&last.program);
-        DeniedStatus {
-            time: on_the_wall(last.at),
-            pid: last.program.pid,
-            uid: last.program.uid,
-            comm: last.program.comm.clone(),
-            exe: identity.exe,
-            cgroup: identity.cgroup,
-            cgroup_id: last.program.cgroup_id,
-            destination: last.destination.to_string(),
-            protocol: protocol(last),
-            audited: last.audited,
-        }
     }
 
     /// What `rule` does now: at most what the mode of the whole limit allows.
@@ -106,8 +92,4 @@ impl Enforcement {
         });
         Some(told.collect::<Vec<_>>().join("; ")).filter(|told| !told.is_empty())
     }
-}
-
-fn protocol(denied: &Denied) -> Protocol {
-    if denied.udp { Protocol::Udp } else { Protocol::Tcp }
 }
