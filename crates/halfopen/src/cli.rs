@@ -125,6 +125,27 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Save the limits that a file of the Windows registry editor sets
+    ///
+    /// Reads TcpNumConnections of the host and of interfaces, and EnableConnectionRateLimiting, and writes them as
+    /// half_open to conf.d/90-local.toml beside the configuration file. The output lists what else is in FILE as
+    /// ignored. If FILE or the configuration that would result has a mistake, nothing is written. Importing FILE again
+    /// changes nothing. What is saved is in force when the daemon reads its files again: at SIGHUP or its next start.
+    #[command(after_help = "Example: halfopen import --dry-run limits.reg\n         \
+        halfopen import --interface '{0A1B2C3D-0000-0000-0000-000000000001}=eth0' limits.reg")]
+    Import(Import),
+    /// Print the limits in force as a file of the Windows registry editor
+    ///
+    /// Prints half_open of the host and of each interface that has limits, in UTF-16LE with a byte order mark.
+    #[command(after_help = "Example: halfopen export --reg > limits.reg")]
+    Export {
+        /// In the form of the registry editor, which is the only one
+        #[arg(long, required = true)]
+        reg: bool,
+        /// Print UTF-8 instead
+        #[arg(long)]
+        utf8: bool,
+    },
     /// Enforce on trial: the old mode returns by itself unless you confirm
     ///
     /// The kernel part keeps the deadline. The trial therefore ends on time even if the session that started it hangs,
@@ -294,6 +315,33 @@ pub struct Enforce {
     pub save: bool,
 }
 
+/// The arguments of `import`.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// The file, in UTF-16LE with a byte order mark or in UTF-8
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The configuration file beside whose conf.d the limits are saved
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = format!("The configuration file [default: {}]; the limits go to conf.d beside it", config::DEFAULT_FILE)
+    )]
+    pub config: Option<PathBuf>,
+    /// Which interface of this host an interface of FILE is; can be given more than once
+    #[arg(long = "interface", value_name = "THERE=HERE", value_parser = interface)]
+    pub interfaces: Vec<(String, String)>,
+    /// Accept a limit of 0xfffffe, or rate limiting that is switched off: no limit at all
+    #[arg(long)]
+    pub yes_unlimited: bool,
+    /// Only print what would change
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print JSON, which says whether anything has changed
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// The arguments of `exec`.
 #[derive(Debug, Args)]
 pub struct Exec {
@@ -335,6 +383,14 @@ fn long_ago(text: &str) -> Option<UtcTime> {
     let since_1970 = UtcTime::now().since(UtcTime::EPOCH);
     let back = number.parse::<u64>().ok()?.saturating_mul(unit);
     Some(UtcTime::EPOCH.after(since_1970.saturating_sub(Duration::from_secs(back))))
+}
+
+fn interface(text: &str) -> Result<(String, String), WrongUse> {
+    let pair =
+        text.rsplit_once('=').filter(|(there, here)| !there.is_empty() && config::name::is_interface(here));
+    pair.map(|(there, here)| (there.to_owned(), here.to_owned())).ok_or_else(|| {
+        WrongUse("expected an interface of the file and one of this host, such as {0A1B2C3D-...}=eth0".into())
+    })
 }
 
 fn preset(text: &str) -> Result<Preset, WrongUse> {

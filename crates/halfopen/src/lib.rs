@@ -15,6 +15,7 @@ pub mod name_service;
 pub mod output;
 pub mod privileged;
 pub mod rate_limit;
+pub mod registry;
 pub mod runtime_dir;
 pub mod sandbox;
 pub mod users;

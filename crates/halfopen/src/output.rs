@@ -12,8 +12,16 @@ pub struct Closed;
 /// # Errors
 /// [`Closed`], or another reason why the output cannot be written.
 pub fn line(text: &str) -> anyhow::Result<()> {
+    bytes(format!("{text}\n").as_bytes())
+}
+
+/// Writes `bytes` to standard output.
+///
+/// # Errors
+/// [`Closed`], or another reason why the output cannot be written.
+pub fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Err(Closed.into()),
         written => Ok(written?),
     }

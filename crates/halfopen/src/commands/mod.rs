@@ -9,6 +9,8 @@ mod doctor;
 mod doctor_check;
 mod enforce;
 mod exec;
+mod export;
+mod import;
 mod inspect;
 mod named_account;
 mod off;
@@ -28,6 +30,7 @@ mod watch;
 pub use check::Checked;
 pub use doctor::Doctor;
 pub use doctor_check::{Check, CheckResult};
+pub use import::{Imported, ImportedValue};
 pub use report::{Advice, Report, Step, UdpReport};
 pub use set::Set;
 pub use suspects::SuspectStatus;
@@ -61,6 +64,8 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Events { follow, json, since } => return show::events(follow, json, since),
         Command::Get { name } => return show::get(&name),
         Command::Set { name, value, save, json } => set::set(name, value, save, json)?,
+        Command::Import(import) => import::import(import)?,
+        Command::Export { utf8, .. } => export::export(utf8)?,
         Command::Enforce(enforce) => enforce::enforce(&enforce)?,
         Command::Report { json } => return report::report(json),
         Command::Exec(exec) => return exec::exec(&exec),

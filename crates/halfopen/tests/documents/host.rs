@@ -23,6 +23,12 @@ mode = "audit"
 "#;
 /// The cgroup of the pages' account.
 const ACCOUNT: &str = "/system.slice/foo.service";
+/// The file of the registry editor that they speak of.
+const LIMITS: &str = r#"Windows Registry Editor Version 5.00
+
+[HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services\Tcpip\Parameters]
+"TcpNumConnections"=dword:00000100
+"#;
 /// Commands that the text speaks of without the arguments that they need.
 const MENTIONED: [&str; 8] = [
     "halfopen set",
@@ -54,6 +60,7 @@ struct Running {
 impl Host {
     pub fn new() -> Self {
         let (lab, directory) = (Lab::new().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::write(directory.path().join("limits.reg"), LIMITS).unwrap();
         let account = lab.cgroup().child("foo.service").unwrap();
         let scanner = lab.cgroup().child("scan").unwrap();
         Self { lab, directory, account, scanner, running: None }
@@ -86,6 +93,7 @@ impl Host {
             ("why 4242", format!("why {pid}")),
             ("inspect 4242", format!("inspect {pid}")),
             ("./halfopen.toml", "/etc/halfopen/halfopen.toml".into()),
+            ("import --json FILE", "import --json limits.reg".into()),
             ("PID", pid),
             ("ADDR", "198.18.1.33".into()),
             ("ACCOUNT", format!("'adaptive[{ACCOUNT}]'")),

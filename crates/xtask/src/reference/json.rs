@@ -2,7 +2,7 @@
 
 use super::{table, title};
 use anyhow::{Context, Result};
-use halfopen::commands::{Checked, Doctor, Report, Set};
+use halfopen::commands::{Checked, Doctor, Imported, Report, Set};
 use halfopen::control::{Inspection, Status, Why};
 use halfopen::events::Event;
 use schemars::generate::SchemaSettings;
@@ -19,7 +19,7 @@ optional is always there; what is unknown or unlimited is null.
 ";
 
 /// The commands that print JSON, and the structure that each prints.
-const COMMANDS: [(&str, &str); 8] = [
+const COMMANDS: [(&str, &str); 9] = [
     ("halfopen status --json", "Status"),
     ("halfopen events --json", "Event"),
     ("halfopen report --json", "Report"),
@@ -28,6 +28,7 @@ const COMMANDS: [(&str, &str); 8] = [
     ("halfopen doctor --json", "Doctor"),
     ("halfopen check --json", "Checked"),
     ("halfopen set --json KEY VALUE", "Set"),
+    ("halfopen import --json FILE", "Imported"),
 ];
 
 pub fn page() -> Result<String> {
@@ -73,6 +74,7 @@ fn definitions() -> Map<String, Value> {
     note::<Doctor>(&mut generator);
     note::<Checked>(&mut generator);
     note::<Set>(&mut generator);
+    note::<Imported>(&mut generator);
     generator.take_definitions(true)
 }
 
