@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn every_argument_of_every_command_is_known() {
-        const TYPED: [&str; 5] = ["T", "N", "R", "TURN", "ADDR"];
+        const TYPED: [&str; 6] = ["T", "N", "R", "TURN", "ADDR", "THERE=HERE"];
         let mut program = Cli::command();
         program.build();
         for command in program.get_subcommands().filter(|command| !command.is_hide_set()) {

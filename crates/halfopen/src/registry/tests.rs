@@ -121,8 +121,8 @@ fn what_is_not_known_is_listed_as_ignored() {
     let found = read(text.as_bytes()).unwrap();
     let ignored: Vec<(usize, &str)> = found.ignored.iter().map(|of| (of.line, of.name.as_str())).collect();
     let named = |name: &str| format!("{PARAMETERS}: {name:?}");
-    let (gone, names) = (format!("-{other}"), ["TTL", "Text", ""].map(named));
-    assert_eq!(ignored, [(5, &*names[0]), (6, &*names[1]), (8, &*names[2]), (9, other), (12, &*gone)]);
+    let (gone, texts) = (format!("-{other}"), ["TTL", "Text", ""].map(named));
+    assert_eq!(ignored, [(5, &*texts[0]), (6, &*texts[1]), (8, &*texts[2]), (9, other), (12, &*gone)]);
     assert_eq!(found.entries, []);
 }
 

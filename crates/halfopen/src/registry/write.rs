@@ -34,5 +34,6 @@ fn text(limits: &Exported) -> String {
         lines.push(format!("\"{LIMIT}\"=dword:{number:08x}"));
         lines.push(String::new());
     }
-    lines.iter().map(|line| format!("{line}\r\n")).collect()
+    lines.push(String::new());
+    lines.join("\r\n")
 }
