@@ -11,6 +11,7 @@ pub mod events;
 pub mod exit;
 pub mod kept_counts;
 pub mod lock;
+pub mod metrics;
 pub mod name_service;
 pub mod output;
 pub mod privileged;

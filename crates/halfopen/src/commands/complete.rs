@@ -188,6 +188,7 @@ fn keys(status: Option<&Status>, end: &str) -> Vec<Offer> {
     };
     let mut all = of_table("", Table::Top);
     all.extend(of_table("host.", Table::Host));
+    all.extend(of_table("metrics.", Table::Metrics));
     for scope in status.iter().flat_map(|status| &status.scopes) {
         match scope.kind {
             ScopeKind::Rule => all.extend(of_table(&format!("scope.{}.", scope.name), Table::Scope)),

@@ -10,7 +10,7 @@ use super::written::{self, Written, WrongValue};
 use halfopen_policy::limits::{parse_time, show_time};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 /// The values of a key.
@@ -49,6 +49,7 @@ enum Kind {
     Exempt,
     Ports,
     Resolvers,
+    Address,
     NeverHold,
     Match,
 }
@@ -75,6 +76,8 @@ impl Form {
     pub(super) const EXEMPT: Self = Self::new(Kind::Exempt, "[\"shipped\", \"10.0.0.0/8\"]");
     /// A list of name servers.
     pub(super) const RESOLVERS: Self = Self::new(Kind::Resolvers, "[\"system\", \"10.96.0.10\"]");
+    /// An address and port of this host.
+    pub(super) const ADDRESS: Self = Self::new(Kind::Address, "\"127.0.0.1:4226\"");
     /// Programs never held.
     pub(super) const NEVER_HOLD: Self =
         Self::new(Kind::NeverHold, "[\"shipped\", { cgroup = \"/system.slice/x.service\" }]");
@@ -179,6 +182,10 @@ impl Form {
                 ))
             }
             Kind::Resolvers => Some(Value::Resolvers(Resolvers::read(name, &accepted(), written)?)),
+            Kind::Address => text
+                .and_then(|text| text.parse::<SocketAddr>().ok())
+                .filter(|at| at.port() != 0)
+                .map(Value::Address),
             Kind::NeverHold => Some(Value::NeverHold(NeverHoldList::read(name, &accepted(), written)?)),
             Kind::Match => Some(Value::Match(Who::read(name, written, For::Scope)?)),
         };
@@ -229,6 +236,7 @@ impl Form {
                 "a list of at most 8 ports and port ranges, from 1 to 65535, such as {such}, or \"all\""
             ),
             Kind::Resolvers => format!("a list of addresses and \"system\", such as {such}"),
+            Kind::Address => format!("an address and a port of this host, such as {such}"),
             Kind::NeverHold => format!("a list of tables, such as {such}"),
             Kind::Match => {
                 format!("a table of cgroup, container, label, user, exe, comm and not, such as {such}")

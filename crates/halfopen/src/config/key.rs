@@ -25,6 +25,8 @@ pub enum Table {
     Top,
     /// The limits: of `[host]`, and of each rule.
     Host,
+    /// `[metrics]`.
+    Metrics,
     /// `[accounts]`: the limits of the rule that gives everybody an account. It has no keys of its own.
     Accounts,
     /// `[[scope]]`.
@@ -37,8 +39,10 @@ pub enum Table {
 
 impl Table {
     /// Those with a name.
-    pub(super) const NAMED: [Self; 5] =
-        [Self::Host, Self::Accounts, Self::Scope, Self::Interface, Self::Deny];
+    pub(super) const NAMED: [Self; 6] =
+        [Self::Host, Self::Metrics, Self::Accounts, Self::Scope, Self::Interface, Self::Deny];
+    /// Those with the keys of the host, in the order of the sample file.
+    pub const OF_HOST: [Self; 3] = [Self::Top, Self::Host, Self::Metrics];
 
     /// Its name; empty above the first table.
     #[must_use]
@@ -52,6 +56,7 @@ impl Table {
         match self {
             Self::Top => "",
             Self::Host => "[host]",
+            Self::Metrics => "[metrics]",
             Self::Accounts => "[accounts]",
             Self::Scope => "[[scope]]",
             Self::Interface => "[[interface]]",

@@ -21,6 +21,7 @@ mod inherited;
 pub mod key;
 mod laxer;
 pub mod limits;
+pub mod metrics;
 pub mod name;
 pub mod never_hold;
 mod never_hold_shipped;

@@ -116,7 +116,10 @@ impl Name {
             return named;
         }
         let mut known = tables::of_host().into_iter().map(|key| Self::of(None, key));
-        known.find(|name| text == name.key.name || text == name.to_string()).ok_or_else(|| {
+        let is_meant = |name: &Self| {
+            text == name.to_string() || (text == name.key.name && name.key.table != Table::Metrics)
+        };
+        known.find(is_meant).ok_or_else(|| {
             let names = tables::of_host().into_iter().map(|key| Self::of(None, key).to_string());
             let names: Vec<String> = names.chain([ORIGINAL.to_owned()]).collect();
             let leaves = tables::names(Table::Host);
@@ -141,8 +144,8 @@ impl fmt::Display for Name {
             Some(rule) if self.original => write!(f, "{INTERFACES}{}\\{ORIGINAL}", rule.leaf()),
             None if self.original => f.write_str(ORIGINAL),
             Some(rule) => write!(f, "{rule}.{}", self.key.name),
-            None if self.key.table == Table::Host => write!(f, "host.{}", self.key.name),
-            None => f.write_str(self.key.name),
+            None if self.key.table == Table::Top => f.write_str(self.key.name),
+            None => write!(f, "{}.{}", self.key.table.name(), self.key.name),
         }
     }
 }

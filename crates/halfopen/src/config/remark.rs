@@ -47,6 +47,8 @@ pub enum RemarkKind {
     OneAccount,
     /// Loopback is not exempt.
     LoopbackCounts,
+    /// Other hosts can read the metrics.
+    MetricsBeyondLoopback,
 }
 
 impl Remark {

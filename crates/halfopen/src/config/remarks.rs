@@ -4,6 +4,7 @@ use super::form::loopback;
 use super::general::{EXEMPT, NAMES_FOR, NEVER_HOLD, RESOLVERS};
 use super::key::Key;
 use super::limits::{self, FIRST_CONTACTS, LIMITS, open};
+use super::metrics::LISTEN;
 use super::name::Name;
 use super::never_hold::NeverHoldList;
 use super::place::Origin;
@@ -68,6 +69,7 @@ impl Resolved {
         let mut remarks: Vec<Remark> = limits.chain(names).filter_map(of_key).collect();
         remarks.extend(self.one_account_of_the_host());
         remarks.extend(self.loopback_counts());
+        remarks.extend(self.metrics_beyond_loopback());
         if let Some((_, origin)) = self.said(NEVER_HOLD) {
             let unmatched = self.never_hold().into_iter().flat_map(NeverHoldList::own);
             let unmatched = unmatched.flat_map(|who| {
@@ -98,6 +100,16 @@ impl Resolved {
         let message =
             "lacks loopback, so connections of this host to itself count and may wait; add \"shipped\"";
         Some(Remark::new(RemarkKind::LoopbackCounts, Name::of(None, EXEMPT), origin, message.to_owned()))
+    }
+
+    fn metrics_beyond_loopback(&self) -> Option<Remark> {
+        let at = self.metrics().listen.filter(|at| !at.ip().is_loopback())?;
+        let (_, origin) = self.said(LISTEN)?;
+        let message = format!(
+            "offers the metrics beyond loopback: whoever reaches {at} reads, without a password, the names of services, \
+             users and containers, and which of them are suspects"
+        );
+        Some(Remark::new(RemarkKind::MetricsBeyondLoopback, Name::of(None, LISTEN), origin, message))
     }
 
     fn shadow(&self, rule: &Rule) -> Option<(RemarkKind, String)> {

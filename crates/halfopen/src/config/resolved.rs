@@ -7,6 +7,7 @@ use super::error::{ConfigError, Wrong};
 use super::general::{GENERAL, General, NEVER_HOLD, PRESET};
 use super::key::{Field, Key, Table};
 use super::limits::{ANSWERS_OF_A_SCAN, ANSWERS_OF_PEERS, LIMITS, open, put_all};
+use super::metrics::{METRICS, Metrics};
 use super::name::{Name, RuleName};
 use super::never_hold::NeverHoldList;
 use super::place::Origin;
@@ -42,6 +43,7 @@ impl Resolved {
         let mut resolved = Self { said: Vec::new(), values: Values::default(), rules: Rules::default() };
         resolved.begin_with(GENERAL, &General::default());
         resolved.begin_with(LIMITS, &open());
+        resolved.begin_with(METRICS, &Metrics::default());
         for said in layer(preset) {
             // A preset's limits follow their rules, as its tests show, so this cannot fail.
             let _ = resolved.take(said, &Origin::Preset);
@@ -198,6 +200,14 @@ impl Resolved {
         general
     }
 
+    /// How metrics are offered.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        let mut metrics = Metrics::default();
+        self.values.apply(METRICS, &mut metrics);
+        metrics
+    }
+
     /// The limits of the host.
     #[must_use]
     pub fn host(&self) -> Limits {
@@ -266,9 +276,9 @@ impl Resolved {
     #[must_use]
     pub fn to_toml(&self) -> String {
         let mut text = String::new();
-        for table in [Table::Top, Table::Host] {
-            if table == Table::Host {
-                text.push_str("\n[host]\n");
+        for table in Table::OF_HOST {
+            if table != Table::Top {
+                text.extend(["\n", table.written(), "\n"]);
             }
             for (key, value, origin) in self.values.of(tables::keys(table)) {
                 let mut lines = match value {

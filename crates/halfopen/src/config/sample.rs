@@ -18,9 +18,9 @@ const WIDTH: usize = 120;
 pub fn sample() -> String {
     let usual = Resolved::default();
     let mut text = comment(&format!("halfopen: {DEFAULT_FILE}\n\n{ABOUT}"));
-    for table in [Table::Top, Table::Host] {
-        if table == Table::Host {
-            text.push_str("\n[host]");
+    for table in Table::OF_HOST {
+        if table != Table::Top {
+            text.extend(["\n", table.written()]);
         }
         for key in tables::keys(table) {
             text.extend(["\n", &comment(&key.doc()), &usual.line(key), "\n"]);

@@ -199,12 +199,12 @@ fn with_said(path: &Path, text: &str, said: &Assignment) -> Result<String, Confi
         Some(rule) => {
             table_of(&mut document, rule).ok_or_else(|| wrong(0, Wrong::NoList(in_file.written())))?
         }
-        None if in_file == key::Table::Host => document
-            .entry("host")
+        None if in_file == key::Table::Top => document.as_table_mut(),
+        None => document
+            .entry(in_file.name())
             .or_insert_with(|| Item::Table(Table::new()))
             .as_table_like_mut()
-            .ok_or_else(|| wrong(0, Wrong::IsATable(key::Table::Host)))?,
-        None => document.as_table_mut(),
+            .ok_or_else(|| wrong(0, Wrong::IsATable(in_file)))?,
     };
     let (key, mut value) = (name.key.name, name.key.form.toml(value));
     if let Some(old) = table.get(key).and_then(Item::as_value) {

@@ -3,6 +3,7 @@
 use super::general::{GENERAL, NEVER_HOLD};
 use super::key::{Field, Key, Table};
 use super::limits::LIMITS;
+use super::metrics::METRICS;
 use super::rule_keys::{DENY, MATCH, SCOPE};
 use super::who::For;
 
@@ -15,15 +16,16 @@ pub fn keys(table: Table) -> Vec<&'static Key> {
     match table {
         Table::Top => of(GENERAL).collect(),
         Table::Host | Table::Accounts | Table::Interface => of(LIMITS).collect(),
+        Table::Metrics => of(METRICS).collect(),
         Table::Scope => SCOPE.iter().chain(of(LIMITS)).collect(),
         Table::Deny => of(DENY).collect(),
     }
 }
 
-/// The keys of the host: above the first table, and its limits.
+/// The keys of the host: above the first table, its limits, and its metrics.
 #[must_use]
 pub fn of_host() -> Vec<&'static Key> {
-    [keys(Table::Top), keys(Table::Host)].concat()
+    Table::OF_HOST.map(keys).concat()
 }
 
 /// What the tables that a key takes can have, each with what it means; empty for most keys.

@@ -11,6 +11,7 @@ use halfopen_policy::{Excess, Forwarded, Mode, OnSuspect, Order, Overflow, Rate,
 use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ pub enum Value {
     Ports(Vec<RangeInclusive<u16>>),
     /// Name servers.
     Resolvers(Resolvers),
+    /// An address and port of this host.
+    Address(SocketAddr),
     /// Programs never held.
     NeverHold(NeverHoldList),
     /// The programs that a rule applies to.
@@ -60,6 +63,7 @@ impl Value {
             Self::Prefixes(prefixes) => prefixes.iter().map(ToString::to_string).collect(),
             Self::Ports(ranges) => ports::toml(ranges),
             Self::Resolvers(resolvers) => resolvers.names().collect(),
+            Self::Address(at) => at.to_string().into(),
             Self::NeverHold(list) => list.toml(),
             Self::Match(who) => who.table().into(),
         }
@@ -87,7 +91,7 @@ macro_rules! typed {
         }
     )*};
 }
-typed!(Flag: bool, Number: u32, Time: Duration, Rate: Rate, Share: Share, Quota: Quota, Prefixes: Vec<IpNet>);
+typed!(Flag: bool, Number: u32, Time: Duration, Rate: Rate, Share: Share, Quota: Quota, Prefixes: Vec<IpNet>, Address: SocketAddr);
 typed!(Ports: Vec<RangeInclusive<u16>>, Resolvers: Resolvers, NeverHold: NeverHoldList, Match: Who);
 
 impl<T: Typed> Typed for Option<T> {

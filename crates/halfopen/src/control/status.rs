@@ -309,6 +309,12 @@ impl DegradedStatus {
         )
     }
 
+    /// Metrics that nobody can scrape, and why.
+    #[must_use]
+    pub fn metrics_not_served(why: &str) -> Self {
+        Self::because(Degradation::MetricsNotServed, why)
+    }
+
     /// For [`Degradation::EventsNotKept`].
     #[must_use]
     pub fn not_kept(why: &str) -> Self {

@@ -7,6 +7,7 @@ use crate::daemon::announcer::Announcer;
 use crate::daemon::failed::Counted;
 use crate::daemon::fault_log::FaultLog;
 use crate::daemon::means::Means;
+use crate::daemon::metrics::Endpoint;
 use crate::daemon::resolvers::Resolvers;
 use crate::daemon::seen::Seen;
 use crate::daemon::user_search::Search;
@@ -65,6 +66,7 @@ pub struct Enforcement {
     pub(super) counts_kept_at: Option<Duration>,
     pub(super) counts_are_kept: bool,
     pub(super) seen: Seen,
+    pub(super) endpoint: Endpoint,
     /// Publishes events.
     pub announcer: Announcer,
 }
@@ -102,6 +104,7 @@ impl Enforcement {
             kept_counts,
             counts_kept_at: None,
             seen: Seen::default(),
+            endpoint: Endpoint::default(),
             announcer,
         };
         enforcement.announcer.episodes.set_event_after(enforcement.resolved.general().event_after);

@@ -11,6 +11,7 @@ mod failed;
 mod failed_start;
 mod fault_log;
 mod means;
+mod metrics;
 mod notify;
 mod ports;
 mod reconcile;
@@ -209,6 +210,8 @@ async fn serve(
     let held = readiness(enforcement.held_fd()?)?;
     let (calls, mut asked) = mpsc::channel(64);
     tokio::spawn(server::serve(socket, calls));
+    let (scrapes, mut asked_for_metrics) = mpsc::channel(1);
+    enforcement.offer_metrics(scrapes);
     output::error_line(ready);
     notify::tell("READY=1");
     let mut look = interval(LOOK);
@@ -240,6 +243,9 @@ async fn serve(
                     let _ = timeout(LAST_ANSWER, written).await;
                     return Ok(Ending::LetGo);
                 }
+            }
+            Some(scrape) = asked_for_metrics.recv() => {
+                trouble.note("cannot read the metrics", enforcement.scrape(scrape));
             }
             _ = look.tick() => {
                 if enforcement.pins_removed() {

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
+use std::net::SocketAddr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
@@ -79,6 +80,8 @@ pub enum Request {
     Unpin { hook: String },
     /// [`Reply::Gates`].
     Gates,
+    /// [`Reply::Listening`]: for metrics.
+    Listen { at: SocketAddr },
     /// [`Reply::Done`].
     TidyUp { leave: Leave },
 }
@@ -115,6 +118,8 @@ pub enum Reply {
     /// Number, name, and whether containers share it, of each interface through which they reach the network; and the
     /// numbers of the other interfaces.
     Gates { gates: Vec<(u32, String, bool)>, others: Vec<u32> },
+    /// With the socket.
+    Listening,
     /// A new helper has started: requests that the old one has not answered may be lost.
     Began,
     /// The request failed.

@@ -22,6 +22,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -120,6 +121,17 @@ impl Helper {
         let request = Request::RawSocket { pid, netns, family: family.into() };
         match self.ask(&request, None, QUICK)? {
             (Reply::RawSocket, descriptors) => one(descriptors),
+            (other, _) => Err(self.out_of_step(&other)),
+        }
+    }
+
+    /// A socket that listens for TCP at this address, in the helper's network namespace.
+    ///
+    /// # Errors
+    /// If nobody can listen there, or if the privileged helper is gone.
+    pub fn listen(&mut self, at: SocketAddr) -> io::Result<TcpListener> {
+        match self.ask(&Request::Listen { at }, None, QUICK)? {
+            (Reply::Listening, descriptors) => one(descriptors).map(TcpListener::from),
             (other, _) => Err(self.out_of_step(&other)),
         }
     }

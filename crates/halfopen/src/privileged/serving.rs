@@ -20,6 +20,7 @@ use rustix::process::umask;
 use rustix::thread::{CapabilitySet, set_name, set_no_new_privs};
 use std::fs;
 use std::io;
+use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
@@ -211,6 +212,10 @@ impl Serving<'_> {
                 let gates =
                     found.gates.into_iter().map(|gate| (gate.index, gate.name, gate.shared)).collect();
                 Reply::Gates { gates, others: found.others }
+            }
+            Request::Listen { at } => {
+                let socket = TcpListener::bind(at).with_context(|| format!("cannot listen on {at}"))?;
+                return Ok((Reply::Listening, vec![socket.into()]));
             }
             Request::TidyUp { leave } => {
                 self.tidy_up(leave)?;

@@ -102,8 +102,8 @@ fn configuration() -> Roff {
     page.control("SH", ["DESCRIPTION"]);
     paragraphs(&mut page, sample::ABOUT);
     page.control("SH", ["KEYS"]);
-    for table in [Table::Top, Table::Host] {
-        if table == Table::Host {
+    for table in Table::OF_HOST {
+        if table != Table::Top {
             page.control("SS", [table.written()]);
         }
         for key in tables::keys(table) {

@@ -16,6 +16,9 @@ const NAMES: &str = "`halfopen get KEY` and `halfopen set KEY VALUE` take the na
 const LIMITS: &str = "The limits of the host. Each `[[scope]]` and `[[interface]]` takes the same keys; a key of first \
      contacts has no effect where `first_contacts` is off.";
 
+const METRICS: &str = "What Prometheus can scrape; [metrics.md](../use/metrics.md) says how, and [the reference](metrics.md) \
+     what each metric counts.";
+
 pub fn page() -> String {
     let head = format!("{HEAD}{}", ABOUT.replacen("This file shows every key with its default. ", "", 1));
     let head: Vec<String> = head.lines().map(|line| wrapped("", line)).collect();
@@ -27,6 +30,10 @@ pub fn page() -> String {
     }
     text.extend([format!("\n## {}\n{}", Table::Host.written(), wrapped("", LIMITS))]);
     for key in tables::keys(Table::Host) {
+        text += &section(key, &presets);
+    }
+    text.extend([format!("\n## {}\n{}", Table::Metrics.written(), wrapped("", METRICS))]);
+    for key in tables::keys(Table::Metrics) {
         text += &section(key, &presets);
     }
     for kind in &KINDS {

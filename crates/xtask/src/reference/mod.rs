@@ -5,6 +5,7 @@ mod configuration;
 mod errors;
 mod events;
 mod json;
+mod metrics;
 
 use anyhow::{Context, Result};
 use std::fs;
@@ -22,6 +23,7 @@ fn pages() -> Result<Vec<(&'static str, String)>> {
         ("errors.md", errors::page()),
         ("events.md", events::page()),
         ("json.md", json::page()?),
+        ("metrics.md", metrics::page()),
     ])
 }
 

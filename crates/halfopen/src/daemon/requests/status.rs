@@ -64,7 +64,7 @@ impl Enforcement {
     }
 
     /// The value in force, as `get` prints it.
-    pub(super) fn shown(&self, key: &'static Key) -> String {
+    pub(in crate::daemon) fn shown(&self, key: &'static Key) -> String {
         if key == MODE {
             return self.mode_now().word().to_owned();
         }
@@ -78,7 +78,7 @@ impl Enforcement {
         }
     }
 
-    fn degraded(&self) -> Vec<DegradedStatus> {
+    pub(in crate::daemon) fn degraded(&self) -> Vec<DegradedStatus> {
         let mode = match self.mode_now() {
             Mode::Enforce => None,
             Mode::Audit => Some(Degradation::Audit),
@@ -104,6 +104,7 @@ impl Enforcement {
             .chain(self.degraded_names())
             .chain(hooks)
             .chain(unmet)
+            .chain(self.endpoint.not_served().map(DegradedStatus::metrics_not_served))
             .chain(tracking)
             .collect()
     }

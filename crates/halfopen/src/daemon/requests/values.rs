@@ -44,6 +44,7 @@ impl Enforcement {
         }
         self.user_search = Search::from(monotonic());
         self.follow_resolvers()?;
+        self.follow_listen();
         self.end_rules(&rules);
         self.tell_unmet_rules();
         tracing::info!("reloaded {}: config_hash {}", self.sources.path().display(), self.resolved.hash());
@@ -128,6 +129,7 @@ impl Enforcement {
         self.resolved = changed;
         self.user_search = Search::from(monotonic());
         self.follow_resolvers()?;
+        self.follow_listen();
         self.end_rules(&rules);
         if said.is(NEVER_HOLD) {
             self.tell_unmet_rules();

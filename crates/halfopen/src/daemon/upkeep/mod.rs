@@ -92,6 +92,7 @@ impl Enforcement {
         self.follow_gates()?;
         self.limiter.follow_hooks(&mut self.means.helper);
         self.follow_resolvers()?;
+        self.follow_listen();
         if let Err(e) = self.look_for_users() {
             tracing::debug!("cannot look for the users that rules name: {}", explained(&e));
         }
