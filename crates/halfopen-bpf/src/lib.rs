@@ -47,5 +47,5 @@ pub use sys::cgroup2_mount::mount_point as cgroup2_mount;
 pub use sys::clock::monotonic;
 pub use sys::first_namespace::{NamespaceKind, is_first};
 pub use sys::gates::{Gate, Interfaces, gates};
-pub use sys::netns::{IpFamily, raw_socket};
+pub use sys::netns::{IpFamily, in_each_namespace, raw_socket};
 pub use sys::text;

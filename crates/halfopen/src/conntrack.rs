@@ -1,7 +1,13 @@
 //! How full the kernel's connection tracking is. A SYN passes netfilter's hooks before it is held, so with connection
 //! tracking a held SYN takes an entry like one that leaves.
 
+mod connection;
+mod entries;
+mod filled_by;
+mod open_sockets;
+
 use crate::rate_limit::RateLimit;
+pub use filled_by::{CgroupEntries, NamespaceEntries, tracked_namespaces};
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::read;
 use schemars::JsonSchema;

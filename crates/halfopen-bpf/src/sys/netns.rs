@@ -50,6 +50,17 @@ pub(crate) fn run_in<T: Send>(namespace: &File, work: impl FnOnce() -> T + Send)
     })
 }
 
+/// What `work` finds in each of at most `most` network namespaces whose inode number is `wanted`, by that number. One
+/// that cannot be entered is left out: all but the caller's own without root.
+pub fn in_each_namespace<T: Send>(
+    most: usize,
+    wanted: impl Fn(u64) -> bool,
+    work: impl Fn() -> T + Sync,
+) -> BTreeMap<u64, T> {
+    let namespaces = find(wanted).into_iter().take(most);
+    namespaces.filter_map(|(inode, namespace)| Some((inode, run_in(&namespace, &work)?))).collect()
+}
+
 /// IPv4 or IPv6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IpFamily {

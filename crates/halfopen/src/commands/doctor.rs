@@ -1,10 +1,11 @@
 //! `doctor`: what works on this host, what does not, and what bypasses the limit.
 
+use super::conntrack_check;
 use super::doctor_check::{Check, CheckResult};
 use super::packet_socket::{PacketSocket, open_packet_sockets};
 use super::running_daemon;
 use super::unwatched::Unwatched;
-use crate::conntrack::Counts;
+use crate::conntrack::{Counts, NamespaceEntries, tracked_namespaces};
 use crate::lock::holder;
 use crate::runtime_dir::RuntimeDir;
 use crate::{exit, output};
@@ -19,6 +20,8 @@ use std::path::Path;
 pub struct Doctor {
     /// What was looked at, in the order of the text.
     pub checks: Vec<Check>,
+    /// What fills connection tracking in each network namespace that has entries, of the fullest first.
+    pub conntrack: Vec<NamespaceEntries>,
 }
 
 /// Prints each check as soon as it is done, or all of them as JSON. Returns the exit code.
@@ -39,6 +42,8 @@ pub fn doctor(cgroup: Option<&Path>, json: bool) -> Result<u8> {
     done(unwatched.into_iter().collect())?;
     done(probes(cgroup).into_iter().map(Check::from).collect())?;
     done(vec![conntrack().into()])?;
+    let conntrack = tracked_namespaces();
+    done(conntrack.iter().map(conntrack_check::filled_by).collect())?;
     done(running_daemon::checks())?;
     done(packet_sockets())?;
     done(vec![Check::new(
@@ -48,7 +53,7 @@ pub fn doctor(cgroup: Option<&Path>, json: bool) -> Result<u8> {
     )])?;
     let missing = checks.iter().any(|check| check.result == CheckResult::Missing);
     if json {
-        output::line(&serde_json::to_string(&Doctor { checks })?)?;
+        output::line(&serde_json::to_string(&Doctor { checks, conntrack })?)?;
     }
     Ok(if missing {
         exit::CANNOT

@@ -5,6 +5,7 @@ mod block;
 mod check;
 mod columns;
 mod complete;
+mod conntrack_check;
 mod doctor;
 mod doctor_check;
 mod enforce;
