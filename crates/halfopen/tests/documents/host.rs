@@ -30,8 +30,9 @@ const LIMITS: &str = r#"Windows Registry Editor Version 5.00
 "TcpNumConnections"=dword:00000100
 "#;
 /// Commands that the text speaks of without the arguments that they need.
-const MENTIONED: [&str; 8] = [
+const MENTIONED: [&str; 9] = [
     "halfopen set",
+    "halfopen import",
     "halfopen block",
     "halfopen release",
     "halfopen exec",
