@@ -28,9 +28,14 @@ pub fn text() -> Result<String> {
     }
     let host = lines.iter().position(|line| *line == HOST);
     let host = host.with_context(|| format!("the sample configuration has no line `{HOST}`"))?;
-    let limits = lines.split_off(host + 1).into_iter();
-    let limits = limits.map(|line| if is_said(line) { format!("#{line}") } else { line.to_owned() });
-    Ok(format!("{REMARK}{}\n{}\n", lines.join("\n"), limits.collect::<Vec<_>>().join("\n")))
+    let limits = lines.split_off(host + 1);
+    let end = limits.iter().position(|line| line.starts_with('[')).unwrap_or(limits.len());
+    let (limits, rest) = limits.split_at(end);
+    let limits =
+        limits.iter().map(|line| if is_said(line) { format!("#{line}") } else { (*line).to_owned() });
+    let lines = lines.iter().map(ToString::to_string);
+    let rest = rest.iter().map(ToString::to_string);
+    Ok(format!("{REMARK}{}\n", lines.chain(limits).chain(rest).collect::<Vec<_>>().join("\n")))
 }
 
 /// The table of the host's limits. They stand as comments in a package's file: a preset named there would else change
