@@ -40,7 +40,7 @@ fn blocks_say_what_they_are() {
     for page in pages().iter().filter(|page| page.is_for_users()) {
         for (place, language, _) in &page.blocks {
             assert!(
-                ["console", "sh", "toml", "json", "text"].contains(&language.as_str()),
+                ["console", "sh", "toml", "json", "yaml", "text"].contains(&language.as_str()),
                 "{place}: {language:?}"
             );
         }
