@@ -7,7 +7,7 @@ use crate::daemon::announcer::Announcer;
 use crate::daemon::failed::Counted;
 use crate::daemon::fault_log::FaultLog;
 use crate::daemon::means::Means;
-use crate::daemon::metrics::Endpoint;
+use crate::daemon::metrics::endpoint::Endpoint;
 use crate::daemon::resolvers::Resolvers;
 use crate::daemon::seen::Seen;
 use crate::daemon::user_search::Search;

@@ -1,41 +1,16 @@
-//! Where the daemon offers its metrics, and what a scrape reads.
+//! Offers the daemon's metrics, and reads what a scrape asks for.
 
 mod chosen;
+pub(super) mod endpoint;
 mod scrape;
 
 use crate::control::DegradedStatus;
 use crate::daemon::enforcement::Enforcement;
 use crate::metrics::server::{self, Scrape};
-use chosen::Chosen;
 use std::io;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-
-/// Where metrics are offered.
-#[derive(Debug, Default)]
-pub(super) struct Endpoint {
-    scrapes: Option<mpsc::Sender<Scrape>>,
-    serves: Option<(SocketAddr, JoinHandle<()>)>,
-    /// Why nobody can scrape, though the configuration says so.
-    not_served: Option<String>,
-    chosen: Chosen,
-}
-
-impl Endpoint {
-    /// Why nobody can scrape the metrics, if the configuration offers them.
-    pub(super) fn not_served(&self) -> Option<&str> {
-        self.not_served.as_deref()
-    }
-
-    fn end(&mut self) {
-        if let Some((at, serves)) = self.serves.take() {
-            serves.abort();
-            tracing::info!("the metrics are no longer at http://{at}/metrics");
-        }
-    }
-}
 
 impl Enforcement {
     /// Offers metrics from now on, where the configuration says so.
