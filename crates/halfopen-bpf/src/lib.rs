@@ -48,4 +48,5 @@ pub use sys::clock::monotonic;
 pub use sys::first_namespace::{NamespaceKind, is_first};
 pub use sys::gates::{Gate, Interfaces, gates};
 pub use sys::netns::{IpFamily, in_each_namespace, raw_socket};
+pub use sys::open_sockets::{OpenSocket, open_sockets};
 pub use sys::text;

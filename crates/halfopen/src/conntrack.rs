@@ -4,7 +4,6 @@
 mod connection;
 mod entries;
 mod filled_by;
-mod open_sockets;
 
 use crate::rate_limit::RateLimit;
 pub use filled_by::{CgroupEntries, NamespaceEntries, tracked_namespaces};

@@ -1,13 +1,12 @@
 //! The interfaces through which a host's containers reach the network: the host's ends of pairs of devices, and bridges
 //! that have only such ends. The kernel is asked, because `/sys` may show another network namespace.
 
-use netlink_packet_core::{
-    NLM_F_DUMP, NLM_F_REQUEST, NetlinkBuffer, NetlinkHeader, NetlinkMessage, NetlinkPayload,
-};
+use super::netlink;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage};
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use netlink_sys::protocols::NETLINK_ROUTE;
 use std::io;
+use std::ops::ControlFlow;
 
 /// The most gates that are watched: `GATES` of bpf/abi.h.
 const MOST: usize = crate::abi::GATES as usize;
@@ -94,35 +93,15 @@ fn gates_among(all: &[Interface]) -> Vec<Gate> {
 }
 
 fn interfaces() -> io::Result<Vec<Interface>> {
-    let socket = Socket::new(NETLINK_ROUTE)?;
-    socket.connect(&SocketAddr::new(0, 0))?;
-    let list = RouteNetlinkMessage::GetLink(LinkMessage::default());
-    let mut request = NetlinkMessage::new(NetlinkHeader::default(), NetlinkPayload::from(list));
-    request.header.flags = NLM_F_DUMP | NLM_F_REQUEST;
-    request.finalize();
-    let mut bytes = vec![0; request.buffer_len()];
-    request.serialize(&mut bytes);
-    socket.send(&bytes, 0)?;
     let mut found = Vec::new();
-    loop {
-        let (answer, _) = socket.recv_from_full()?;
-        let mut rest = answer.as_slice();
-        while !rest.is_empty() {
-            let header = NetlinkBuffer::new_checked(&rest).map_err(io::Error::other)?;
-            let length = header.length().next_multiple_of(4) as usize;
-            match NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map(|message| message.payload) {
-                Ok(NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link))) => {
-                    found.push(read(link));
-                }
-                Ok(NetlinkPayload::Done(_)) => return Ok(found),
-                Ok(NetlinkPayload::Error(error)) => return Err(error.to_io()),
-                Ok(_) => {}
-                // One that a newer kernel describes otherwise is no gate; the others are.
-                Err(e) => tracing::debug!("an interface cannot be read: {e}"),
-            }
-            rest = rest.get(length..).unwrap_or_default();
+    let links = RouteNetlinkMessage::GetLink(LinkMessage::default());
+    netlink::dump(NETLINK_ROUTE, links, None, |message| {
+        if let RouteNetlinkMessage::NewLink(link) = message {
+            found.push(read(link));
         }
-    }
+        ControlFlow::Continue(())
+    })?;
+    Ok(found)
 }
 
 fn read(link: LinkMessage) -> Interface {

@@ -1,6 +1,6 @@
 //! The two ends of a TCP connection.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 /// A TCP connection as one of its ends has it. An IPv4 address that is mapped into IPv6 is the IPv4 address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -10,8 +10,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub fn new(local: (IpAddr, u16), remote: (IpAddr, u16)) -> Self {
-        let canonical = |(address, port): (IpAddr, u16)| SocketAddr::new(address.to_canonical(), port);
+    pub fn new(local: SocketAddr, remote: SocketAddr) -> Self {
+        let canonical = |end: SocketAddr| SocketAddr::new(end.ip().to_canonical(), end.port());
         Self { local: canonical(local), remote: canonical(remote) }
     }
 }

@@ -3,6 +3,7 @@
 use super::connection::Connection;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::str::FromStr;
 
 /// The entries of the calling thread's network namespace. `/proc/net` would be those of the whole process.
@@ -37,7 +38,8 @@ fn parse(line: &str) -> Option<Entry> {
         return None;
     }
     let (asked, answering) = (0, 1);
-    let end = |which, address, port| Some((nth(line, address, which)?, nth(line, port, which)?));
+    let end =
+        |which, address, port| Some(SocketAddr::new(nth(line, address, which)?, nth(line, port, which)?));
     let connection = |which| {
         let local = end(which, "src=", "sport=")?;
         Some(Connection::new(local, end(which, "dst=", "dport=")?))
@@ -59,10 +61,10 @@ mod tests {
 
     #[test]
     fn a_line_of_the_kernel() {
-        let address = |text: &str| text.parse().unwrap();
+        let address = |text: &str, port| SocketAddr::new(text.parse().unwrap(), port);
         let expected = Entry::Tcp {
-            dialled: Connection::new((address("10.0.0.2"), 40_000), (address("198.18.0.1"), 80)),
-            accepted: Connection::new((address("198.18.0.1"), 80), (address("192.0.2.7"), 40_001)),
+            dialled: Connection::new(address("10.0.0.2", 40_000), address("198.18.0.1", 80)),
+            accepted: Connection::new(address("198.18.0.1", 80), address("192.0.2.7", 40_001)),
         };
         assert_eq!(parse(TRANSLATED), Some(expected));
     }

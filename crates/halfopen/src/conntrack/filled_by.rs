@@ -2,9 +2,8 @@
 
 use super::connection::Connection;
 use super::entries::{Entry, listed};
-use super::open_sockets::open_sockets;
 use super::{Conntrack, Counts};
-use halfopen_bpf::{in_each_namespace, shown_path_of_id};
+use halfopen_bpf::{OpenSocket, in_each_namespace, open_sockets, shown_path_of_id};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
@@ -60,8 +59,8 @@ pub fn tracked_namespaces() -> Vec<NamespaceEntries> {
     tracked.sort_by_key(|(netns, found)| (Reverse(found.entries), *netns));
     let sockets = in_each_namespace(NAMESPACES, |_| true, open_sockets);
     // Two containers may use the same two addresses and ports; then one of them stands for both.
-    let owners: HashMap<Connection, u64> =
-        sockets.into_values().flatten().map(|socket| (socket.connection, socket.cgroup)).collect();
+    let owner = |socket: OpenSocket| (Connection::new(socket.local, socket.remote), socket.cgroup);
+    let owners: HashMap<Connection, u64> = sockets.into_values().flatten().map(owner).collect();
     let read: Vec<u64> = tracked.iter().take(NAMESPACES_READ).map(|(netns, _)| *netns).collect();
     let mut entries = in_each_namespace(NAMESPACES_READ, |netns| read.contains(&netns), listed);
     tracked
