@@ -47,6 +47,6 @@ pub use sys::cgroup2_mount::mount_point as cgroup2_mount;
 pub use sys::clock::monotonic;
 pub use sys::first_namespace::{NamespaceKind, is_first};
 pub use sys::gates::{Gate, Interfaces, gates};
-pub use sys::netns::{IpFamily, in_each_namespace, raw_socket};
+pub use sys::netns::{IpFamily, Namespaces, raw_socket};
 pub use sys::open_sockets::{OpenSocket, open_sockets};
 pub use sys::text;

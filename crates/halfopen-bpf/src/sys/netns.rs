@@ -50,15 +50,27 @@ pub(crate) fn run_in<T: Send>(namespace: &File, work: impl FnOnce() -> T + Send)
     })
 }
 
-/// What `work` finds in each of at most `most` network namespaces whose inode number is `wanted`, by that number. One
-/// that cannot be entered is left out: all but the caller's own without root.
-pub fn in_each_namespace<T: Send>(
-    most: usize,
-    wanted: impl Fn(u64) -> bool,
-    work: impl Fn() -> T + Sync,
-) -> BTreeMap<u64, T> {
-    let namespaces = find(wanted).into_iter().take(most);
-    namespaces.filter_map(|(inode, namespace)| Some((inode, run_in(&namespace, &work)?))).collect()
+/// Network namespaces, found once and entered as often as needed.
+#[derive(Debug)]
+pub struct Namespaces(BTreeMap<u64, File>);
+
+impl Namespaces {
+    /// At most `most` of those that can be found.
+    #[must_use]
+    pub fn found(most: usize) -> Self {
+        Self(find(|_| true).into_iter().take(most).collect())
+    }
+
+    /// What `work` finds in each whose inode number is `wanted`, by that number. One that cannot be entered is left out:
+    /// all but the caller's own without root.
+    pub fn each<T: Send>(
+        &self,
+        wanted: impl Fn(u64) -> bool,
+        work: impl Fn() -> T + Sync,
+    ) -> BTreeMap<u64, T> {
+        let namespaces = self.0.iter().filter(|(inode, _)| wanted(**inode));
+        namespaces.filter_map(|(inode, namespace)| Some((*inode, run_in(namespace, &work)?))).collect()
+    }
 }
 
 /// IPv4 or IPv6.

@@ -3,7 +3,7 @@
 use super::connection::Connection;
 use super::entries::{Entry, listed};
 use super::{Conntrack, Counts};
-use halfopen_bpf::{OpenSocket, in_each_namespace, open_sockets, shown_path_of_id};
+use halfopen_bpf::{Namespaces, OpenSocket, open_sockets, shown_path_of_id};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
@@ -48,7 +48,8 @@ pub struct CgroupEntries {
 /// The network namespaces that have entries, the fullest first.
 #[must_use]
 pub fn tracked_namespaces() -> Vec<NamespaceEntries> {
-    let counts = in_each_namespace(NAMESPACES, |_| true, || Counts::open().now());
+    let namespaces = Namespaces::found(NAMESPACES);
+    let counts = namespaces.each(|_| true, || Counts::open().now());
     let mut tracked: Vec<(u64, Conntrack)> = counts
         .into_iter()
         .filter_map(|(netns, found)| Some((netns, found.filter(|found| found.entries > 0)?)))
@@ -57,12 +58,12 @@ pub fn tracked_namespaces() -> Vec<NamespaceEntries> {
         return Vec::new();
     }
     tracked.sort_by_key(|(netns, found)| (Reverse(found.entries), *netns));
-    let sockets = in_each_namespace(NAMESPACES, |_| true, open_sockets);
+    let sockets = namespaces.each(|_| true, open_sockets);
     // Two containers may use the same two addresses and ports; then one of them stands for both.
     let owner = |socket: OpenSocket| (Connection::new(socket.local, socket.remote), socket.cgroup);
     let owners: HashMap<Connection, u64> = sockets.into_values().flatten().map(owner).collect();
     let read: Vec<u64> = tracked.iter().take(NAMESPACES_READ).map(|(netns, _)| *netns).collect();
-    let mut entries = in_each_namespace(NAMESPACES_READ, |netns| read.contains(&netns), listed);
+    let mut entries = namespaces.each(|netns| read.contains(&netns), listed);
     tracked
         .into_iter()
         .map(|(netns, found)| attributed(netns, found, &entries.remove(&netns).unwrap_or_default(), &owners))
