@@ -83,13 +83,11 @@ fn document_said(document: &DeTable<'_>) -> Result<Said, Found> {
     for (name, value) in document {
         match (Table::NAMED.into_iter().find(|table| table.name() == name.get_ref()), value.get_ref()) {
             (None, _) => take(Table::Top, name, value)?,
-            (Some(table @ (Table::Host | Table::Metrics | Table::Accounts)), DeValue::Table(limits)) => {
-                limits.iter().try_for_each(|(name, value)| take(table, name, value))?;
+            (Some(table), _) if table.is_list() => rules.extend(rules_said(table, value)?),
+            (Some(table), DeValue::Table(keys)) => {
+                keys.iter().try_for_each(|(name, value)| take(table, name, value))?;
             }
-            (Some(table @ (Table::Host | Table::Metrics | Table::Accounts)), _) => {
-                return Err((value.span(), Wrong::IsATable(table)));
-            }
-            (Some(table), _) => rules.extend(rules_said(table, value)?),
+            (Some(table), _) => return Err((value.span(), Wrong::IsATable(table))),
         }
     }
     // The rule that they change may stand in this file.
@@ -195,8 +193,7 @@ fn hint_in(table: Table, given: &str) -> String {
     if table != Table::Deny && tables::named(Table::Top, given).is_some() {
         return format!("{given} belongs above the first table, not in {}", table.written());
     }
-    let own =
-        if matches!(table, Table::Host | Table::Metrics | Table::Accounts) { None } else { Some("name") };
+    let own = table.is_list().then_some("name");
     let known: Vec<&str> = own.into_iter().chain(tables::names(table)).collect();
     meant(given, known.iter().copied())
         .unwrap_or_else(|| format!("{} has {}", table.written(), known.join(", ")))

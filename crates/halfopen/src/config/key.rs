@@ -50,6 +50,11 @@ impl Table {
         self.written().trim_matches(['[', ']'])
     }
 
+    /// Whether a file can have several of it, each with a name.
+    pub(super) fn is_list(self) -> bool {
+        self.written().starts_with("[[")
+    }
+
     /// As a file begins it.
     #[must_use]
     pub fn written(self) -> &'static str {

@@ -162,8 +162,8 @@ fn without(path: &Path, text: &str, name: &Name) -> Result<String, ConfigError> 
     let key = name.key.name;
     let Some(rule) = &name.rule else {
         let table = match name.key.table {
-            key::Table::Host => document.get_mut("host").and_then(Item::as_table_like_mut),
-            _ => Some(document.as_table_mut() as &mut dyn TableLike),
+            key::Table::Top => Some(document.as_table_mut() as &mut dyn TableLike),
+            table => document.get_mut(table.name()).and_then(Item::as_table_like_mut),
         };
         table.and_then(|table| table.remove(key));
         return Ok(document.to_string());
