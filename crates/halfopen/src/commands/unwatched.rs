@@ -4,7 +4,7 @@ use crate::config::{Name, RuleName, general, limits, read_name};
 use crate::control::{
     AttemptStatus, BlockedStatus, Degradation, DegradedStatus, DeniedStatus, DenyStatus, FaultStatus,
     GateStatus, NamesStatus, ScopeKind, ScopeStatus, SilentDaemon, Status, Subject, TrialStatus, Trusted,
-    UnwatchedStatus, Why, programs, scope_status,
+    UnwatchedStatus, Why, deny_status, programs, scope_status,
 };
 use crate::daemon::account_name::name_of;
 use crate::daemon::accounts::{Charged, on_the_wall, rank, trust_status};
@@ -194,19 +194,16 @@ impl Unwatched {
     }
 
     fn deny(&mut self) -> Result<Vec<DenyStatus>> {
-        let mode = self.limit.mode();
+        let of_all = self.limit.mode();
         let rules = self.limit.denied()?.into_iter().map(|rule| {
-            let mode = match mode {
-                Mode::Enforce if rule.audit => Mode::Audit,
-                mode => mode,
-            };
+            let of_rule = if rule.audit { Mode::Audit } else { Mode::Enforce };
             let last = rule
                 .count
                 .last
                 .map(|last| DeniedStatus::new(&last, self.identify(&last.program), on_the_wall(last.at)));
             DenyStatus {
                 name: rule.count.name,
-                mode: mode.into(),
+                mode: deny_status::mode_within(of_all, of_rule).into(),
                 denied: rule.count.denied,
                 would_have_denied: rule.count.would_have_denied,
                 last,

@@ -5,6 +5,7 @@ use crate::events::text::plain;
 use crate::events::{Identity, Protocol};
 use crate::utc_time::UtcTime;
 use halfopen_bpf::Denied;
+use halfopen_policy::Mode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -65,6 +66,16 @@ impl DeniedStatus {
             protocol: Protocol::of(last),
             audited: last.audited,
         }
+    }
+}
+
+/// What a rule in the mode `of_rule` does while the mode of the whole limit is `of_all`: at most what that allows.
+#[must_use]
+pub fn mode_within(of_all: Mode, of_rule: Mode) -> Mode {
+    match (of_all, of_rule) {
+        (Mode::Off, _) | (_, Mode::Off) => Mode::Off,
+        (Mode::Audit, _) | (_, Mode::Audit) => Mode::Audit,
+        (Mode::Enforce, Mode::Enforce) => Mode::Enforce,
     }
 }
 

@@ -2,8 +2,10 @@
 //! each metric are its comment.
 
 use super::reading::{Account, Reading};
+use crate::config::Words;
 use crate::control::Degradation;
 use halfopen_bpf::Fault;
+use halfopen_policy::Mode;
 use prometheus_client::metrics::MetricType;
 
 /// The name and value of each label of a sample.
@@ -173,8 +175,8 @@ families! {
     };
     /// 1 for the mode in force, 0 for the others.
     Gauge "mode" ["mode"] => |reading, each| {
-        for mode in ["enforce", "audit", "off"] {
-            each(vec![("mode", mode)], Number::Whole((mode == reading.mode).into()));
+        for (mode, _) in Mode::WORDS {
+            each(vec![("mode", mode)], Number::Whole((*mode == reading.mode).into()));
         }
     };
     /// Always 1. config_hash is equal for equal effective configurations.

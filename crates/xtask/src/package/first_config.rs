@@ -28,14 +28,12 @@ pub fn text() -> Result<String> {
     }
     let host = lines.iter().position(|line| *line == HOST);
     let host = host.with_context(|| format!("the sample configuration has no line `{HOST}`"))?;
-    let limits = lines.split_off(host + 1);
-    let end = limits.iter().position(|line| line.starts_with('[')).unwrap_or(limits.len());
-    let (limits, rest) = limits.split_at(end);
-    let limits =
-        limits.iter().map(|line| if is_said(line) { format!("#{line}") } else { (*line).to_owned() });
-    let lines = lines.iter().map(ToString::to_string);
-    let rest = rest.iter().map(ToString::to_string);
-    Ok(format!("{REMARK}{}\n", lines.chain(limits).chain(rest).collect::<Vec<_>>().join("\n")))
+    let end = lines.iter().skip(host + 1).position(|line| line.starts_with('['));
+    let limits = host + 1..end.map_or(lines.len(), |length| host + 1 + length);
+    let written = lines.iter().enumerate().map(|(at, line)| {
+        if limits.contains(&at) && is_said(line) { format!("#{line}") } else { (*line).to_owned() }
+    });
+    Ok(format!("{REMARK}{}\n", written.collect::<Vec<_>>().join("\n")))
 }
 
 /// The table of the host's limits. They stand as comments in a package's file: a preset named there would else change

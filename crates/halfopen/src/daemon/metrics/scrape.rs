@@ -6,8 +6,8 @@ use crate::daemon::accounts::RuleScope;
 use crate::daemon::enforcement::{Enforcement, HOST};
 use crate::metrics::reading::{Account, Counts, Now, OTHER, Reading, ScopeTotal};
 use crate::metrics::server::Scrape;
-use halfopen_bpf::{Account as KernelAccount, AccountId, AccountOf, KernelError, ScopeId, monotonic};
-use halfopen_policy::Limits;
+use halfopen_bpf::{Account as KernelAccount, AccountId, AccountOf, KernelError, ScopeId, Trust, monotonic};
+use halfopen_policy::{Ledger, Limits};
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -41,7 +41,6 @@ impl Enforcement {
         };
         let scopes = self.rule_scopes();
         let mut accounts = self.limiter.accounts()?;
-        accounts.retain(|account| scopes.iter().any(|scope| scope.id == account.id.scope));
         self.read_scope(&mut reading, ScopeId::HOST, HOST, &self.host_limits(), 0)?;
         for scope in &scopes {
             let of_it = accounts.iter().filter(|account| account.id.scope == scope.id).count() as u64;
@@ -59,13 +58,8 @@ impl Enforcement {
         limits: &Limits,
         accounts: u64,
     ) -> Result<(), KernelError> {
-        let (ledger, trust) = (self.limiter.ledger(id)?, self.limiter.trust(id)?);
-        reading.accounts.push(Account {
-            scope: name.to_owned(),
-            name: String::new(),
-            counts: Counts::of(&ledger, trust.first_contacts),
-            now: Now::of(&ledger, trust.suspect_since.is_some()),
-        });
+        let (counts, now) = numbers(&self.limiter.ledger(id)?, &self.limiter.trust(id)?);
+        reading.accounts.push(Account { scope: name.to_owned(), name: String::new(), counts, now });
         let half_open_limit = limits.half_open;
         reading.scopes.push(ScopeTotal { name: name.to_owned(), half_open_limit, accounts });
         Ok(())
@@ -91,8 +85,7 @@ impl Enforcement {
         for account in accounts.iter() {
             let Some(scope) = scopes.iter().find(|scope| scope.id == account.id.scope) else { continue };
             all.insert(account.id);
-            let counts = Counts::of(&account.ledger, account.trust.first_contacts);
-            let now = Now::of(&account.ledger, account.trust.suspect_since.is_some());
+            let (counts, now) = numbers(&account.ledger, &account.trust);
             // Processes come and go: their PIDs would make series without end.
             let may = own < most && !matches!(account.id.of(), Some(AccountOf::Process { .. }));
             let means = &mut self.means;
@@ -107,11 +100,11 @@ impl Enforcement {
             }
         }
         for exec in &self.scopes {
-            let (ledger, trust) = (self.limiter.ledger(exec.id)?, self.limiter.trust(exec.id)?);
+            let (counts, now) = numbers(&self.limiter.ledger(exec.id)?, &self.limiter.trust(exec.id)?);
             let account = AccountId::of_scope(exec.id);
             all.insert(account);
-            chosen.add(EXEC, account, Counts::of(&ledger, trust.first_contacts));
-            others.entry(EXEC).or_default().add(Now::of(&ledger, trust.suspect_since.is_some()));
+            chosen.add(EXEC, account, counts);
+            others.entry(EXEC).or_default().add(now);
         }
         chosen.keep(&all);
         for scope in scopes.iter().map(|scope| scope.name.as_str()).chain([EXEC]) {
@@ -121,4 +114,8 @@ impl Enforcement {
         }
         Ok(())
     }
+}
+
+fn numbers(ledger: &Ledger, trust: &Trust) -> (Counts, Now) {
+    (Counts::of(ledger, trust.first_contacts), Now::of(ledger, trust.suspect_since.is_some()))
 }

@@ -1,6 +1,6 @@
 //! What the rules of `[[deny]]` have refused, for events and for `status`.
 
-use crate::control::{DeniedStatus, DenyStatus};
+use crate::control::{DeniedStatus, DenyStatus, deny_status};
 use crate::daemon::accounts::on_the_wall;
 use crate::daemon::enforcement::Enforcement;
 use crate::events::{DenialReport, Protocol, Tally};
@@ -57,11 +57,7 @@ impl Enforcement {
 
     /// What `rule` does now: at most what the mode of the whole limit allows.
     fn deny_mode(&self, rule: &DenyRule) -> Mode {
-        match (self.mode_now(), rule.mode) {
-            (Mode::Off, _) | (_, Mode::Off) => Mode::Off,
-            (Mode::Audit, _) | (_, Mode::Audit) => Mode::Audit,
-            (Mode::Enforce, Mode::Enforce) => Mode::Enforce,
-        }
+        deny_status::mode_within(self.mode_now(), rule.mode)
     }
 
     /// The rules that cover `address`, and `port` if that is known.
