@@ -6,7 +6,7 @@ BENCH := target/release/halfopen-bench
 LIBP2P_NODE := crates/bench/libp2p-node/Cargo.toml
 FUZZ := crates/fuzz/Cargo.toml
 
-.PHONY: build install uninstall run tour test test-long test-kernels test-mutants test-sanitized test-faults fuzz reference bench bench-peers bench-programs lint deb \
+.PHONY: build install uninstall run tour test test-long test-kernels test-mutants test-sanitized test-faults fuzz reference screenshots bench bench-peers bench-connections bench-programs bench-sasser bench-validation lint deb \
 	test-package
 
 build:
@@ -49,6 +49,7 @@ test-long:
 	tools/packages test
 	tools/packages containers
 	tools/packages peers
+	tools/packages browser
 	$(XTASK) test long
 	$(XTASK) mutate headers --sample 20
 	tools/packages fuzz
@@ -114,16 +115,38 @@ bench-peers: build
 	tools/packages peers
 	$(BENCH) peers --document docs/measurements
 
+# What else limits the connections of a tenant: ten minutes. Writes docs/measurements/connections.md.
+bench-connections: build
+	tools/packages test
+	tools/packages connections
+	$(BENCH) connections --document docs/measurements
+
 # Real programs with and without the limiter: docs/measurements/real-programs.md, from the command's own output.
 bench-programs: build
 	tools/packages test
 	tools/packages programs
 	$(BENCH) programs --page docs/measurements/real-programs.md
 
+# How much slower Sasser gets: docs/measurements/sasser.md and its pictures.
+bench-sasser:
+	$(CARGO) run --release --locked -p halfopen-sim --example sasser_page
+
+# The page that holds the simulator against models: minutes.
+bench-validation:
+	$(CARGO) run --release --locked -p halfopen-sim --example validation_page
+
 # The pages of docs/reference, from the program's own definitions. A test fails while one is out of date.
 reference:
 	tools/packages build
 	$(CARGO) run --quiet --locked -p xtask -- reference
+
+# The pictures of the dashboard in docs/images, from the test that has a browser.
+screenshots:
+	tools/packages build
+	tools/packages test
+	tools/packages browser
+	$(CARGO) build --locked -p halfopen -p testkit --bins
+	HALFOPEN_SCREENSHOTS=$(CURDIR)/docs/images $(CARGO) test --locked -p halfopen --test dashboard_browser pictures
 
 lint:
 	tools/packages build

@@ -10,7 +10,6 @@ use std::{env, fs};
 const OLDEST_CLANG: u32 = 14;
 
 fn main() {
-    let source = "bpf/halfopen.bpf.c";
     for header in fs::read_dir("bpf").expect("bpf/ stands beside build.rs").flatten() {
         println!("cargo::rerun-if-changed={}", header.path().display());
     }
@@ -22,17 +21,20 @@ fn main() {
     let arch = env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets the target's architecture");
     // Debian keeps asm/types.h apart by architecture; clang looks there for itself only when it compiles for the host.
     let multiarch = format!("-I/usr/include/{arch}-linux-gnu");
-    SkeletonBuilder::new()
-        .source(source)
-        .clang(clang)
-        .clang_args([
-            OsStr::new(&multiarch),
-            OsStr::new("-mcpu=v3"),
-            OsStr::new("-Wall"),
-            OsStr::new("-Werror"),
-        ])
-        .build_and_generate(out.join("halfopen.skel.rs"))
-        .unwrap_or_else(|error| panic!("compiling {source}: {error:#}"));
+    for name in ["halfopen", "recording"] {
+        let source = format!("bpf/{name}.bpf.c");
+        SkeletonBuilder::new()
+            .source(&source)
+            .clang(&clang)
+            .clang_args([
+                OsStr::new(&multiarch),
+                OsStr::new("-mcpu=v3"),
+                OsStr::new("-Wall"),
+                OsStr::new("-Werror"),
+            ])
+            .build_and_generate(out.join(format!("{name}.skel.rs")))
+            .unwrap_or_else(|error| panic!("compiling {source}: {error:#}"));
+    }
 }
 
 fn check_clang(clang: &str) {

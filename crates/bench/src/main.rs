@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod comparison;
+mod connections;
 mod kernel;
 mod programs;
 mod results;
@@ -26,6 +27,8 @@ enum Command {
     Workloads(workloads::Arguments),
     /// What else limits connections on Linux, by the same workloads (docs/measurements/comparison.md)
     Peers(comparison::Arguments),
+    /// What else limits the connections of a tenant (docs/measurements/connections.md)
+    Connections(connections::Arguments),
     /// What users of real programs see (docs/measurements/real-programs.md)
     Programs(programs::Arguments),
     /// A process of `kernel`: connects, accepts and closes
@@ -49,7 +52,7 @@ fn main() -> Result<ExitCode> {
             return kernel::connector::serve(&arguments).map(|()| ExitCode::SUCCESS);
         }
         Command::Spinner { time_ms } => return kernel::spinner::spin(time_ms).map(|()| ExitCode::SUCCESS),
-        Command::Programs(_) => Lab::page_available(),
+        Command::Programs(_) | Command::Connections(_) => Lab::page_available(),
         _ => Lab::wan_available(),
     };
     if !Lab::required(labs) {
@@ -59,6 +62,7 @@ fn main() -> Result<ExitCode> {
         Command::Kernel { measurements } => kernel::run(&measurements),
         Command::Workloads(arguments) => workloads::run(arguments),
         Command::Peers(arguments) => comparison::run(arguments),
+        Command::Connections(arguments) => connections::run(&arguments),
         Command::Programs(arguments) => programs::run(&arguments),
         Command::Connector { .. } | Command::Spinner { .. } => unreachable!("they have returned"),
     }

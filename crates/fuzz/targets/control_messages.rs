@@ -1,23 +1,37 @@
-//! A message of the control socket that is read is written as one line, which reads as the same message.
+//! What the control socket reads: a request comes back as it was sent, an answer too, and no query, body or stream makes
+//! the program do anything but refuse it.
 
 #![no_main]
 
-use halfopen::control::{Answer, Request, to_line};
+use halfopen::control::routes::ROUTES;
+use halfopen::control::server_sent::ServerSent;
+use halfopen::control::{Answer, Request};
 use libfuzzer_sys::fuzz_target;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use std::fmt::Debug;
 
-fn comes_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(bytes: &[u8]) {
-    let Ok(message) = serde_json::from_slice::<T>(bytes) else { return };
-    let line = to_line(&message).expect("what was read can be written");
-    assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1), "one line");
-    let again: T = serde_json::from_slice(&line).expect("what was written can be read");
-    assert_eq!(again, message);
-    assert_eq!(to_line(&again).expect("again"), line);
+fn comes_back(request: &Request) {
+    let written = request.written().expect("what was read can be written");
+    assert_eq!(written.read().as_ref(), Ok(request), "{written:?}");
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    comes_back::<Request>(bytes);
-    comes_back::<Answer>(bytes);
+    if let Ok(request) = serde_json::from_slice::<Request>(bytes) {
+        comes_back(&request);
+    }
+    if let Ok(answer) = serde_json::from_slice::<Answer>(bytes) {
+        let (name, body) = answer.written().expect("what was read can be written");
+        assert_eq!(Answer::read(&name, body).expect("what was written can be read"), answer);
+    }
+    // The route, its parameters, and its body.
+    let mut parts = bytes.splitn(3, |byte| *byte == b'\n');
+    let mut text = || std::str::from_utf8(parts.next().unwrap_or_default()).unwrap_or_default();
+    let (first, query, body) = (text(), text(), text());
+    if let Some(route) = ROUTES.iter().find(|route| route.request == first) {
+        let in_path = route.in_path().map(|name| (name, "mode"));
+        if let Ok(request) = route.read(in_path, query, body.as_bytes(), false) {
+            comes_back(&request);
+        }
+    }
+    let mut stream = ServerSent::default();
+    stream.add(bytes);
+    stream.for_each(drop);
 });

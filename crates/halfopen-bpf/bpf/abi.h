@@ -9,7 +9,7 @@
 #include <linux/types.h>
 
 /* The version of all pinned maps: a daemon adopts only maps that carry its own number. */
-#define LAYOUT 10
+#define LAYOUT 13
 
 /* The table of scopes: the host's first, then those of `exec`, of rules, and of interfaces. */
 #define SCOPES 128
@@ -26,6 +26,7 @@
 #define CGROUP_NAME_LEN 60
 #define PROGRAMS 4096
 #define RECORDS 32768
+#define CONNECTIONS 262144
 /* Programs of one cgroup that are counted by name; further names are counted together, under the empty name. */
 #define PROGRAMS_OF_CGROUP 64
 #define MANY_USERS 0xffffffffu
@@ -67,6 +68,14 @@ struct first_contact {
 	__u64 block_ns;	  /* 0 = suspects are not blocked */
 };
 
+/* What one destination of an account allows: an address and port. */
+struct destination_limits {
+	__u32 half_open; /* UNLIMITED = no limit */
+	__u32 established;
+	__u64 connect_interval_ns; /* between two connections; 0 = no limit */
+	__u64 connect_burst_ns;
+};
+
 struct limits {
 	__u32 half_open; /* UNLIMITED = no limit */
 	__u32 queue;
@@ -80,6 +89,12 @@ struct limits {
 	__u8 pad;
 	__u64 datagram_interval_ns; /* between two first contacts over UDP; 0 = no limit */
 	struct first_contact first;
+	__u64 connect_interval_ns; /* between two connections; 0 = no limit */
+	__u64 connect_burst_ns;	   /* how far connections may be ahead of that */
+	__u64 time_wait_ns;	   /* how long a connection counts after its end */
+	__u32 established;	   /* connections open at once; UNLIMITED = no limit */
+	__u32 per_destination;	   /* `destination` limits something */
+	struct destination_limits destination;
 };
 
 enum per { PER_RULE, PER_CGROUP, PER_USER, PER_PROCESS };
@@ -156,6 +171,8 @@ struct policy {
 			       cgroup */
 	__u32 blocks;	    /* some scope blocks its suspects, or an account is blocked by hand */
 	__u32 datagrams;    /* some scope limits first contacts over UDP */
+	__u32 connections;  /* some scope limits connections, or those to each destination */
+	__u32 destinations; /* some scope limits those to each destination */
 	__u64 names_for_ns; /* how long an answer counts, unless its TTL is shorter */
 	__u32 names;	    /* enum names */
 	__u32 client_level; /* depth of the cgroups whose processes share the answers that one of them got */
@@ -318,7 +335,12 @@ enum attempt_flag {
 	ATTEMPT_PROVISIONAL = 2097152, /* its address was translated lately: egress decides, by where its packet goes */
 	ATTEMPT_TRANSLATED = 4194304,  /* its address is that of its packets, not the one that was dialled */
 	ATTEMPT_TO_EXEMPT = 8388608,   /* never held, because its packets are translated to an exempt destination */
+	ATTEMPT_TO_OPEN = 16777216,    /* it waits for the connections of its scope; see connections.h */
+	ATTEMPT_TO_REACH = 33554432,   /* it waits for those to its destination; excludes ATTEMPT_TO_OPEN */
 };
+
+/* The limit that an attempt waits for. */
+enum waits_for { WAITS_FOR_SLOT, WAITS_TO_OPEN, WAITS_TO_REACH };
 
 /* What is needed to build a packet for a socket. */
 struct place {
@@ -376,8 +398,71 @@ struct attempt {
 	__u16 port;	 /* host order */
 	/* Set if it waits, or would in audit mode. */
 	struct place socket;
-	__u8 spare[16]; /* zero: room for later versions of the same layout */
+	__u32 destination;   /* its entry in `destinations`, plus one; 0 = none */
+	__u32 line[CHARGED]; /* its place in the line for connections there */
+	__u8 counted;	     /* a bit for each enum charged that counts its connection */
+	__u8 far_counted;    /* its destination counts it */
+	__u8 spare[6];	     /* zero: room for later versions of the same layout */
 };
+
+/* A connection that some scope counts: from before its SYN until its socket has ended. Made in the task that connects;
+ * after that written under its socket's lock, and what counts it under the host scope's lock. */
+struct connection {
+	__u64 account;
+	__u32 scope;
+	__u32 interface;
+	__u64 cgroup_id;
+	__u64 opened_ns; /* when its handshake was over; 0 = it is an attempt yet, and its record counts it */
+	__u32 pid;
+	__u32 uid;
+	__u32 destination; /* as an attempt's */
+	__u32 netns_inode;
+	__u32 walk; /* the last reconcile walk that saw it */
+	__u32 met;  /* the last socket walk that met its socket */
+	__u8 addr[16];
+	__u16 port;	  /* host order */
+	__u8 counted;	  /* a bit for each enum charged */
+	__u8 far_counted; /* its destination counts it */
+	__u32 closed;	  /* exchanged atomically by whoever ends it */
+	char comm[COMM_LEN];
+	__u8 spare[16];
+};
+
+/* The connections that a scope or a destination has. */
+struct connections {
+	__u64 next_ns; /* when the next one would be due if all came evenly; see connections.h */
+	__u32 open;    /* half-open, or open */
+	__u32 seen_open;
+};
+
+/* The connections of an account to an address and port. */
+struct destination {
+	__u64 id; /* a salted hash of account, address and port; 0 = free */
+	struct connections connections;
+	__u64 account; /* a salted hash */
+	__u32 users;   /* attempts and connections that are bound to this entry */
+	__u32 seen_users;
+	__u32 out; /* attempts that are out */
+	__u32 seen_out;
+	__u32 waiting; /* attempts that wait for this destination */
+	__u32 seen_waiting;
+	__u32 walk;
+	__u32 pad;
+};
+#define DESTINATION_SETS 8192 /* a power of two */
+#define DESTINATION_PLACES 8
+/* Places of a set that one account may use. */
+#define DESTINATION_PLACES_OF_ONE 4
+/* Sets after those, of entries that stand for all destinations of an account for which there was no room. */
+#define SHARED_DESTINATION_SETS 512
+
+struct destination_set {
+	struct destination of[DESTINATION_PLACES];
+};
+
+/* Ended connections that still count, by the tick (1 << TIME_WAIT_SHIFT ns) in which they stop. */
+#define TIME_WAIT_BUCKETS 32
+#define TIME_WAIT_SHIFT 33
 
 /* The kind of a contact; see contact_of(). For a stranger: this number plus the cell of its port. */
 enum contact { CONTACT_KNOWN, CONTACT_NAMED, CONTACT_FOREIGN, CONTACT_STRANGER };
@@ -708,6 +793,21 @@ struct scope {
 	__u64 datagrams_stopped;
 	__u64 datagrams_audited; /* those that audit mode would have stopped */
 	__u64 churned_until_ns;	 /* host only: until when some part is in debt for cancelled attempts; 0 = none is */
+	struct connections connections;
+	__u32 waiting_to_open; /* those of waiting_here that wait for a connection here; in no rank */
+	__u32 seen_waiting_to_open;
+	__u32 waiting_to_reach; /* those of waiting_here that wait for their destination; in no rank */
+	__u32 seen_waiting_to_reach;
+	__u32 ended; /* connections that have ended and still count */
+	__u32 ended_tick;
+	__u32 ended_bucket[TIME_WAIT_BUCKETS];
+	__u64 waited_to_open;  /* attempts that a limit on connections has held, or would have, since the beginning */
+	__u64 waited_to_reach; /* the same for limits on a destination */
+	__u64 closed;	       /* counted connections that have ended */
+	/* The line for connections, see connections.h. */
+	__u32 line_places;   /* places given out so far */
+	__u32 line_oldest;   /* the first place that may be taken */
+	__u64 line_moved_ns; /* when a connection last began or ended */
 	__u8 spare[8];
 };
 
@@ -756,6 +856,9 @@ enum ring_event {
 	EVENT_OUT,     /* an attempt's first SYN leaves */
 	EVENT_ENDED,   /* an attempt that was out ended */
 	EVENT_SUSPECT, /* held_record: the attempt whose silence made its account a suspect */
+	EVENT_CLOSED,  /* turn_record: a counted connection has ended */
+	EVENT_BEGAN,   /* held_record, in audit mode: an attempt that would not have had to wait, soon after one that
+			* would have. `audited` if the limit applies to it */
 };
 
 enum turn_flag {
@@ -782,12 +885,17 @@ struct held_record {
 	__u32 uid;
 	char comm[COMM_LEN];
 	__u8 addr[16];
-	__u8 contact; /* enum contact, see contact_of() */
-	__u8 pad[7];
+	__u8 contact;	/* enum contact, see contact_of() */
+	__u8 waits_for; /* enum waits_for */
+	__u8 pad[6];
 	struct place place;
 };
 
-/* What became of an attempt, for the daemon's waker. Sent only while the waker runs and an attempt waits. */
+/* How long after an attempt that audit mode would have held the daemon is told of every beginning and end. */
+#define LEARNED_NS 3000000000ULL
+
+/* What became of an attempt, for the daemon's waker. Sent only while the waker runs and an attempt waits, or in audit
+ * mode would. */
 struct turn_record {
 	__u8 kind;
 	__u8 flags;
@@ -818,13 +926,23 @@ struct attempt_record {
 	__u8 blocked_on; /* enum charged */
 	__u8 contact;	 /* enum contact, see contact_of() */
 	__u16 port;
-	__u8 named; /* a DNS answer had named its address */
-	__u8 pad;
+	__u8 named;	/* a DNS answer had named its address */
+	__u8 waits_for; /* enum waits_for, while queued */
 	__u32 more_pad;
 	char comm[COMM_LEN];
 	__u8 addr[16];
 	struct place place;
 };
+
+/* What is timed: a wait that ended with a SYN that left, and from the first SYN that left to its answer. */
+enum timed { TIMED_WAIT, TIMED_HANDSHAKE, TIMED };
+
+/* Bucket i of a histogram counts durations below 2^(i-14) seconds and not below half of that; the first one all that
+ * are shorter, and the last one all of 128 s and more. After the buckets comes the sum in nanoseconds. */
+#define DURATION_BUCKETS 23
+#define SHORTEST_DURATION_NS 61035
+#define DURATION_ENTRIES (DURATION_BUCKETS + 1)
+#define DURATIONS (TIMED * DURATION_ENTRIES)
 
 /* Events in which the limiter could not act as intended; `faults` counts them. */
 enum fault {
@@ -851,5 +969,7 @@ enum fault {
 	FAULT_CHURN_REFUSED,
 	FAULT_FORWARDED_STOPPED,
 	FAULT_FORWARDED_COUNTED,
+	FAULT_NO_CONNECTION,
+	FAULT_DESTINATION_SHARED,
 	FAULTS,
 };

@@ -7,8 +7,10 @@
 #pragma once
 
 #include "at_once.h"
+#include "connected.h"
 #include "contacts.h"
 #include "decide.h"
+#include "durations.h"
 #include "heard.h"
 #include "maps.h"
 #include "outcome.h"
@@ -19,7 +21,8 @@
 /* What a queued attempt has before it. */
 struct queue_seen {
 	__u32 waiting;
-	__u32 soon; /* its turn comes within two turns, before that of others */
+	__u32 is_alone; /* the daemon wakes no waiter for a destination */
+	__u32 soon;	/* its turn comes within two turns, before that of others */
 	__u64 interval_ns;
 	__u64 max_wait_ns;
 };
@@ -73,7 +76,7 @@ __noinline int accounting_begin(struct attempt *a, __u32 mode, __u64 now)
 		if (has_walked_since(&b, a->walk))
 			see_late(&b, a);
 	} else {
-		if (is_bound(a, mode) && may_have_to_wait(&b, a)) {
+		if (is_bound(a, mode) && may_have_to_wait(&b, a, now)) {
 			make_parties(a);
 			find_parties(&b, a);
 		}
@@ -135,6 +138,7 @@ __noinline int accounting_recheck(struct attempt *a, __u32 mode)
 	end_deciding(&b);
 	if (verdict == VERDICT_GO) {
 		note_tried(p, a);
+		note_duration(TIMED_WAIT, now - a->began_ns);
 		program_released(a, now);
 		tell_out(&b, a, TURN_RELEASED, now);
 	} else if (a->rechecks == 1) {
@@ -154,6 +158,7 @@ static __always_inline enum verdict ask_again(struct attempt *a, __u32 mode)
 {
 	if (policy_in_force()->becomes_known && is_first(a))
 		accounting_known(a);
+	prepare_connection(a);
 	return accounting_recheck(a, mode);
 }
 
@@ -259,8 +264,9 @@ __noinline int accounting_end(struct attempt *a, __u32 ending)
 	__u64 now = bpf_ktime_get_ns();
 	enum at_once at_once;
 	__u8 waited, flags;
+	struct connection *c;
 	struct accounting b;
-	int suspect;
+	int suspect, goes_on;
 
 	if (!a || a->state == ATTEMPT_NONE || !open_accounting(&b, p, a, now))
 		return 0;
@@ -268,6 +274,8 @@ __noinline int accounting_end(struct attempt *a, __u32 ending)
 	neighbours = note_end(p, a, ending);
 	if (waited)
 		program_ended_waiting(a, ending == ENDING_TIMED_OUT, now);
+	else if (ending == ENDING_ESTABLISHED)
+		note_duration(TIMED_HANDSHAKE, now - a->out_ns);
 	flags = slots_of(&b, a);
 	suspect = all_hear(a, heard_at_end(a, ending), neighbours);
 	at_once = attempt_ends_at_once(&b, a, ending, &walk, now);
@@ -277,14 +285,17 @@ __noinline int accounting_end(struct attempt *a, __u32 ending)
 		if (at_once == AT_ONCE_AMID_DECISION)
 			await_decision(&b);
 	} else {
+		c = a->counted ? find_connection(a->cookie & ~RECORD_ENDS) : NULL;
 		now = bpf_ktime_get_ns();
 		bpf_spin_lock(&host_of(&b)->lock);
-		attempt_end(&b, a, ending, now);
+		goes_on = attempt_end(&b, a, ending, c, now);
 		bpf_spin_unlock(&host_of(&b)->lock);
+		if (c && !goes_on)
+			free_connection(a->cookie & ~RECORD_ENDS);
 	}
 	if (waited)
 		tell_turn(EVENT_LEFT, a, 0, now);
-	else if (host_of(&b)->queued)
+	else if (host_of(&b)->queued || is_learned(now))
 		tell_turn(EVENT_ENDED, a, ending == ENDING_ESTABLISHED ? flags | TURN_ESTABLISHED : flags, now);
 	return suspect;
 }
@@ -314,7 +325,7 @@ __noinline int accounting_withdraw(struct attempt *a)
 	bpf_spin_unlock(&host_of(&b)->lock);
 	if (waited)
 		tell_turn(EVENT_LEFT, a, 0, now);
-	else if (host_of(&b)->queued)
+	else if (host_of(&b)->queued || is_learned(now))
 		tell_turn(EVENT_ENDED, a, flags, now);
 	return 1;
 }
@@ -330,6 +341,7 @@ __noinline int accounting_seen(struct attempt *a, struct queue_seen *seen)
 	if (!a || !seen || !open_accounting(&b, p, a, bpf_ktime_get_ns()))
 		return 0;
 	seen->waiting = waits_at(&b, a)->waiting_here;
+	seen->is_alone = has_flag(a, ATTEMPT_TO_REACH);
 	if (a->flags & ATTEMPT_IN_ROUND && has_parties(&b)) {
 		turns = (__u64)b.part->waiters * turns_until(b.top, b.part) * turns_until(&host_of(&b)->parties, b.top);
 		seen->soon = turns <= 2 && turns < seen->waiting;
@@ -338,6 +350,12 @@ __noinline int accounting_seen(struct attempt *a, struct queue_seen *seen)
 	}
 	l = limits_of(p, a->blocked_on == CHARGED_OWN ? a->scope : a->blocked_on == CHARGED_INTERFACE ? a->interface : 0);
 	seen->interval_ns = l->interval_ns;
+	if (has_flag(a, ATTEMPT_TO_OPEN) && l->connect_interval_ns > l->interval_ns)
+		seen->interval_ns = l->connect_interval_ns;
+	if (has_flag(a, ATTEMPT_TO_REACH)) {
+		seen->waiting = b.destination->waiting;
+		seen->interval_ns = l->destination.connect_interval_ns;
+	}
 	seen->max_wait_ns = l->max_wait_ns;
 	return 1;
 }

@@ -58,12 +58,12 @@ static __always_inline int attempt_begins_at_once(struct accounting *b, struct a
 	__u32 walk = host_of(b)->walk;
 	int taken = 1;
 
-	if (walk_goes_on(walk))
+	if (walk_goes_on(walk) || has_destination(b))
 		return 0;
 	for_each_charged(i) {
 		if (!is_charged(b, i))
 			continue;
-		if (b->scope[i]->waiting_here || asks_for_credit(b->limits[i], a))
+		if (b->scope[i]->waiting_here || asks_for_credit(b->limits[i], a) || limits_connections(b->limits[i]))
 			return 0;
 		/* Or the slots are closed. Otherwise an attempt that is refused below would count as out for a
 		 * moment. */
@@ -122,7 +122,7 @@ static __always_inline enum at_once attempt_ends_at_once(struct accounting *b, s
 	*walk = host_of(b)->walk;
 	if (a->state != ATTEMPT_OUT || walk_goes_on(*walk) || a->flags & ATTEMPT_PENDING)
 		return AT_ONCE_NOT;
-	if (ending == ENDING_CANCELLED || ending == ENDING_UNSEEN)
+	if (ending == ENDING_CANCELLED || ending == ENDING_UNSEEN || a->counted || a->destination)
 		return AT_ONCE_NOT;
 	for_each_charged(i) {
 		if (!is_charged(b, i))

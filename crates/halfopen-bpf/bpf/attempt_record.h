@@ -24,6 +24,7 @@ static __always_inline void fill_attempt_record(struct attempt_record *r, const 
 	r->blocked_on = a->blocked_on;
 	r->contact = contact_of(a);
 	r->named = !!(a->flags & ATTEMPT_NAMED);
+	r->waits_for = waits_for(a);
 	r->port = a->port;
 	__builtin_memcpy(r->comm, a->comm, COMM_LEN);
 	__builtin_memcpy(r->addr, a->addr, sizeof(r->addr));

@@ -57,6 +57,7 @@ static __always_inline void describe_program(struct attempt *a, __u32 policy, st
 	if (p->never_hold.rules && is_never_held(p, policy, cgroup))
 		a->flags |= ATTEMPT_NEVER_HELD;
 	a->rechecks = 0;
+	counts_no_connection(a);
 	a->deadline_set = 0;
 	a->met = 0;
 	a->netns = namespace_of(tp)->net_cookie;

@@ -116,6 +116,9 @@ static __always_inline struct attempt *new_attempt(struct bpf_sock_ops *op, stru
 		return NULL;
 	if (a->state != ATTEMPT_NONE)
 		end_attempt(sk, a, ENDING_CANCELLED);
+	/* If it ended unnoticed. */
+	if (connections_held)
+		accounting_close(a->cookie);
 	__builtin_memcpy(a->addr, to.addr, sizeof(a->addr));
 	return a;
 }
@@ -144,11 +147,16 @@ static __always_inline void on_connect(struct bpf_sock_ops *op, struct bpf_sock 
 	describe(a, policy, tp, &attribution, now);
 	if (!keep_record(a))
 		return;
+	prepare_connection(a);
 	verdict = accounting_begin(a, mode, now);
 	switch_callbacks_on(op, verdict == VERDICT_HOLD ? CALLBACKS_HELD : CALLBACK);
-	if (verdict == VERDICT_GO)
+	if (verdict == VERDICT_GO && !(mode == MODE_AUDIT && is_learned(now) && waiters_are_woken(now)))
 		return;
 	note_place(a, &tp->inet_conn.icsk_inet.sk);
+	if (verdict == VERDICT_GO) {
+		tell_held(EVENT_BEGAN, a, is_bound(a, MODE_ENFORCE), a->began_ns);
+		return;
+	}
 	tell_held(EVENT_HELD, a, verdict == VERDICT_GO_AUDITED, a->began_ns);
 	if (verdict == VERDICT_HOLD) {
 		remember_own_options(op, a, tp);
@@ -169,7 +177,8 @@ static __always_inline __u32 first_timer(const struct queue_seen *l, const struc
 		most = first_timer_most_ms(longest_wait_ms(own_patience_ms(a), a->own_user_timeout_ms, l->max_wait_ns));
 		if (!rto_max_settable && most > FIRST_TIMER_UNSETTABLE_MS)
 			most = FIRST_TIMER_UNSETTABLE_MS;
-		ms = waiters_are_woken(now) && can_be_woken_in_time(l->interval_ns) && !(l->soon && !l->interval_ns)
+		ms = waiters_are_woken(now) && !l->is_alone && can_be_woken_in_time(l->interval_ns) &&
+				     !(l->soon && !l->interval_ns)
 			     ? first_timer_woken_ms(waiting, a->queue_number, l->interval_ns, most)
 			     : first_timer_ms(waiting, a->queue_number, l->interval_ns, most);
 	}
@@ -272,7 +281,7 @@ static __always_inline void recheck_queued(struct bpf_sock_ops *op, struct attem
 		return;
 	now = bpf_ktime_get_ns();
 	wait_ms = next_wait_ms(elapsed_ms(a, now), a->rechecks, seen.waiting, a->queue_number, seen.interval_ns,
-			       waiters_are_woken(now));
+			       waiters_are_woken(now) && !seen.is_alone);
 	lead_to_next_timer(op, a, wait_ms, seen.waiting, elapsed_ms(a, now));
 	hold_options(op, a, jiffies_to_ms(op->args[1]));
 	if (stopped)
@@ -350,10 +359,14 @@ int on_sock_op(struct bpf_sock_ops *op)
 		on_connect(op, sk);
 		return 1;
 	case BPF_SOCK_OPS_STATE_CB:
-		/* Later states do not matter here. */
-		if (op->state != BPF_TCP_SYN_SENT)
+		/* Other later states do not matter here. */
+		if (op->state != BPF_TCP_SYN_SENT) {
+			if (op->args[1] == BPF_TCP_CLOSE && connections_held)
+				accounting_close(bpf_get_socket_cookie(op));
 			return 1;
-		if (op->args[1] == BPF_TCP_ESTABLISHED || op->args[1] == BPF_TCP_SYN_RECV)
+		}
+		if ((op->args[1] == BPF_TCP_ESTABLISHED || op->args[1] == BPF_TCP_SYN_RECV) &&
+		    !find_connection(bpf_get_socket_cookie(op)))
 			switch_callbacks_off(op);
 		if (op->args[1] == BPF_TCP_ESTABLISHED)
 			return 1;

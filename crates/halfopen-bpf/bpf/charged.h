@@ -8,6 +8,7 @@
 #pragma once
 
 #include "churn.h"
+#include "connections.h"
 #include "credit.h"
 #include "parties.h"
 #include "slots.h"
@@ -15,15 +16,18 @@
 
 /* The accounts that an attempt is charged to, the host's first; of the others only those that are `charged`. In the
  * kernel, the pointer to one that is not is no NULL but the address of a scope not to be touched: the verifier would
- * walk all that follows once for each combination of NULLs. `top` and `part` are both NULL while the attempt is counted
- * in no party. */
+ * walk all that follows once for each combination of NULLs; so is `destination` where the attempt's account has no
+ * limits on destinations. `top` and `part` are both NULL while the attempt is counted in no party. */
 struct accounting {
 	struct scope *scope[CHARGED];
 	const struct limits *limits[CHARGED];
 	struct party *top;
 	struct party *part;
-	__u64 charged; /* a bit for each */
+	struct destination *destination;
+	__u64 charged; /* a bit for each, and BY_DESTINATION */
 };
+/* In `charged`: the attempt is charged to its destination, too. */
+#define BY_DESTINATION (1ULL << CHARGED)
 
 /* In the order in which they are asked, the host last: an attempt that its own account holds back must not count as a
  * waiter at the host. */
@@ -48,6 +52,20 @@ static __always_inline int is_charged(const struct accounting *b, int i)
 	return i == CHARGED_HOST || charged & (1 << i);
 }
 
+/* Whether it is charged to its destination. Only the attempt's own account has limits on destinations. */
+static __always_inline int has_destination(const struct accounting *b)
+{
+	__u64 charged = b->charged;
+
+	HIDE(charged);
+	return !!(charged & BY_DESTINATION);
+}
+
+static __always_inline const struct destination_limits *destination_limits_of(const struct accounting *b)
+{
+	return &b->limits[CHARGED_OWN]->destination;
+}
+
 static __always_inline int has_parties(const struct accounting *b)
 {
 	return b->top && b->part;
@@ -62,9 +80,23 @@ static __always_inline void join_walk(struct scope *s, __u32 walk)
 	s->seen_queued = 0;
 	s->seen_waiting_here = 0;
 	s->seen_waiting_known = 0;
+	s->seen_waiting_to_open = 0;
+	s->seen_waiting_to_reach = 0;
+	s->connections.seen_open = 0;
 	for (int i = 0; i < CREDIT_BUCKETS; i++)
 		s->trust[i].seen_waiting = 0;
 	s->seen_out = 0;
+}
+
+static __always_inline void destination_joins_walk(struct destination *d, __u32 walk)
+{
+	if (d->walk == walk)
+		return;
+	d->walk = walk;
+	d->seen_users = 0;
+	d->seen_out = 0;
+	d->seen_waiting = 0;
+	d->connections.seen_open = 0;
 }
 
 /* Adds one to a counter that also changes without the lock. */
@@ -187,9 +219,20 @@ static __always_inline __u32 has_credit_for(const struct scope *s, const struct 
 	return has_credit(&s->trust[credit_bucket_of(a)]) & has_credit(&s->trust[credit_bucket_beside(a)]);
 }
 
-/* Whether a newcomer may find no slot, no credit or a waiter. May be asked without the lock: an attempt that is queued
- * after a wrong "no" joins its part at its first re-check. */
-static __always_inline int may_have_to_wait(const struct accounting *b, const struct attempt *a)
+/* What the attempt waits for is not what ranks are about: its slot, its turn or its credit. */
+static __always_inline __u32 waits_for_connection(const struct attempt *a)
+{
+	return some(a->flags & (ATTEMPT_TO_OPEN | ATTEMPT_TO_REACH));
+}
+
+static __always_inline __u8 waits_for(const struct attempt *a)
+{
+	return has_flag(a, ATTEMPT_TO_OPEN) * WAITS_TO_OPEN + has_flag(a, ATTEMPT_TO_REACH) * WAITS_TO_REACH;
+}
+
+/* Whether a newcomer may find no slot, no credit, no room for a connection, or a waiter. May be asked without the lock:
+ * an attempt that is queued after a wrong "no" joins its part at its first re-check. */
+static __always_inline int may_have_to_wait(const struct accounting *b, const struct attempt *a, __u64 now)
 {
 	__u32 may = 0;
 
@@ -200,21 +243,30 @@ static __always_inline int may_have_to_wait(const struct accounting *b, const st
 			continue;
 		may |= some(s->waiting_here) | (1 - is_below(slots_held(s), b->limits[i]->half_open));
 		may |= some(b->limits[i]->first.credit) & (1 - has_credit_for(s, a));
+		may |= 1 - may_open(s, b->limits[i], a, now);
 	}
+	if (has_destination(b))
+		may |= some(b->destination->waiting) |
+		       (1 - may_reach(b->destination, destination_limits_of(b), a, now));
 	return may;
 }
 
 static __always_inline void count_waiting_here(struct scope *s, const struct attempt *a, __u32 seen, __u32 by)
 {
-	__u32 first = is_first(a), known = by * (1 - first);
+	__u32 ranks = by * (1 - waits_for_connection(a)), first = is_first(a), known = ranks * (1 - first);
+	__u32 opens = by * has_flag(a, ATTEMPT_TO_OPEN), reaches = by * has_flag(a, ATTEMPT_TO_REACH);
 	struct trust *t = trust_of(s, a);
 
 	s->waiting_here += by;
 	s->waiting_known += known;
-	t->waiting += by * first;
+	s->waiting_to_open += opens;
+	s->waiting_to_reach += reaches;
+	t->waiting += ranks * first;
 	s->seen_waiting_here += by * seen;
 	s->seen_waiting_known += known * seen;
-	t->seen_waiting += by * first * seen;
+	s->seen_waiting_to_open += opens * seen;
+	s->seen_waiting_to_reach += reaches * seen;
+	t->seen_waiting += ranks * first * seen;
 }
 
 static __always_inline void count_out(struct scope *s, __u32 seen, __u32 by)

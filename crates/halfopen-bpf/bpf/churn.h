@@ -10,9 +10,10 @@
 
 #include "abi.h"
 
-/* A browser that leaves a page while it loads cancels some twenty dials that wait. Happy eyeballs cancels one for each
- * name dialled, a handful a second. A loop of connect() and close() cancels twenty thousand. */
-#define CHURN_BURST 24
+/* A program that ends while its pool of connections waits cancels all of them at once, and a server that stops those of
+ * many pools. Happy eyeballs cancels one for each name dialled, a handful a second. A loop of connect() and close()
+ * cancels twenty thousand a second. */
+#define CHURN_BURST 1024
 #define CHURN_INTERVAL_NS 166666667ULL /* six a second */
 /* An attempt that has waited for a second counts only this fraction. Dialers give up after some seconds, and cancelling
  * many such attempts takes a queue full of them. Sixteen times six a second leave some eleven thousand tracked SYNs. */

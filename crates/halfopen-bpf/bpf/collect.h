@@ -36,7 +36,7 @@ static __always_inline int is_idle(const struct scope *s, const struct limits *l
 	__u64 idle = now > s->touched_ns ? now - s->touched_ns : 0;
 
 	/* The CPU that made the entry is about to write its owner. */
-	if (!s->account_scope || s->queued || s->out)
+	if (!s->account_scope || s->queued || s->out || s->connections.open)
 		return 0;
 	return idle >= DISTRUSTED_NS || (idle >= IDLE_NS && is_trusted(s, l)) || (ended && idle >= ENDED_NS);
 }

@@ -192,15 +192,6 @@ static __always_inline __u32 queue_for_credit(struct trust *t, int alone)
 	return place;
 }
 
-/* Place numbers wrap around. */
-static __always_inline __u32 is_within(__u32 ahead, __u32 window)
-{
-	__u32 behind = ahead - window;
-
-	HIDE(behind);
-	return behind >> 31;
-}
-
 #define NO_SIDE (-1)
 
 /* The side from which a waiter may go out now, or NO_SIDE. Eligible are the waiters nearest to the end whose turn it

@@ -23,14 +23,20 @@ static __always_inline int has_free_slot(const struct scope *s, const struct lim
 
 static __always_inline int turn_is_due(const struct scope *s, const struct limits *l, __u64 now)
 {
-	return !l->interval_ns || now >= s->next_turn_ns;
+	return lets_all_go(l) || !l->interval_ns || now >= s->next_turn_ns;
+}
+
+/* The waiters here for a slot, a turn or credit. */
+static __always_inline __u32 waiting_in_rank(const struct scope *s)
+{
+	return s->waiting_here - s->waiting_to_open - s->waiting_to_reach;
 }
 
 /* The waiters of the attempt's kind here. */
 static __always_inline __u32 waiting_alike(const struct scope *s, const struct attempt *a)
 {
 	__u32 named = s->trust[BUCKET_NAMED].waiting, foreign = s->trust[BUCKET_FOREIGN].waiting;
-	__u32 of_strangers = s->waiting_here - s->waiting_known - named - foreign;
+	__u32 of_strangers = waiting_in_rank(s) - s->waiting_known - named - foreign;
 
 	return is_stranger(a) * of_strangers + is_named_one(a) * named + is_foreign_one(a) * foreign;
 }
@@ -61,10 +67,12 @@ static __always_inline int yields(const struct scope *s, const struct limits *l,
 
 /* In its own scope, a newcomer goes out at once only if no equal or better waiter is there. Known contacts pass those
  * that wait for credit. So do named contacts, and the newest contact where it is the newest's turn. */
-static __always_inline int may_admit(struct scope *s, const struct limits *l, const struct attempt *a)
+static __always_inline int may_admit(struct scope *s, const struct limits *l, const struct attempt *a, __u64 now)
 {
 	int has_slot = lets_all_go(l) || has_free_slot(s, l), passes;
 
+	if (!may_open_at_once(s, l, a, now))
+		return 0;
 	if (!is_first(a))
 		return lets_all_go(l) || (!s->waiting_known && has_slot);
 	passes = !yields(s, l, a);
@@ -108,9 +116,12 @@ static __always_inline int takes_kept_slot(const struct accounting *b, __u64 now
 	       is_newcomer(b, now);
 }
 
-/* The waiters of the attempt's own part for the host's turns, of equal or better rank. */
-static __always_inline __u32 waiting_before(const struct party *part, const struct attempt *a)
+/* The waiters of the attempt's own part for the host's turns, of equal or better rank. Connections go out in the order
+ * in which they came, whatever their rank. */
+static __always_inline __u32 waiting_before(const struct party *part, const struct limits *l, const struct attempt *a)
 {
+	if (limits_connections(l))
+		return part->waiters;
 	if (!is_first(a))
 		return part->waiting_known;
 	return is_stranger(a) ? part->waiters : part->waiting_known + part->waiting_named;
@@ -131,19 +142,36 @@ static __always_inline int may_admit_at_host(struct accounting *b, const struct 
 		if (!has_credit_for(s, a))
 			return 0;
 	}
-	if (lets_all_go(l))
+	if (!may_open(s, l, a, now))
+		return 0;
+	if (lets_all_go(l) & (1 - limits_connections(l)))
 		return 1;
 	if (!s->parties.waiting)
 		return has_free_slot(s, l);
-	if (!turn_is_due(s, l, now) || (b->part && waiting_before(b->part, a)))
+	if (!turn_is_due(s, l, now) || (b->part && waiting_before(b->part, l, a)))
 		return 0;
 	return takes_kept_slot(b, now) ||
 	       (has_free_slot_at_host(b, now) && may_take(&s->parties, b->top, b->part, now));
 }
 
+/* Whether its destination lets the attempt out. A newcomer comes after all that wait for it. */
+static __always_inline int destination_admits(const struct accounting *b, const struct attempt *a, __u64 now)
+{
+	const struct destination *d = b->destination;
+
+	if (!has_destination(b))
+		return 1;
+	return (1 - some(d->waiting)) & may_reach(d, destination_limits_of(b), a, now);
+}
+
+static __always_inline int destination_releases(const struct accounting *b, const struct attempt *a, __u64 now)
+{
+	return !has_destination(b) || may_reach(b->destination, destination_limits_of(b), a, now);
+}
+
 static __always_inline int has_turn(const struct scope *s, const struct limits *l, __u64 now)
 {
-	return lets_all_go(l) || (turn_is_due(s, l, now) && (!l->strict || has_free_slot(s, l)));
+	return turn_is_due(s, l, now) && (!l->strict || has_free_slot(s, l));
 }
 
 static __always_inline void take_turn(struct scope *s, const struct limits *l, __u64 now)
@@ -173,7 +201,7 @@ static __always_inline int grid_or_turns_are_unsettled(const struct scope *s, co
 	__u32 grid_is_over = some(s->in_old_grid) & (1 - is_before(now, s->old_grid_until_ns));
 	__u32 turn_is_far = (1 - is_zero(l->interval_ns)) & is_before(now + l->interval_ns, s->next_turn_ns);
 
-	return some(s->slot_shift ^ l->slot_shift) | grid_is_over | turn_is_far;
+	return some(s->slot_shift ^ l->slot_shift) | grid_is_over | turn_is_far | connections_are_unsettled(s, l, now);
 }
 
 /* A scope without slots has an empty wheel: moving the tick settles it. */
@@ -190,6 +218,8 @@ static __always_inline void touch(struct accounting *b, __u64 now)
 		if (!slots_in_wheel(s) && now >> s->slot_shift > s->tick)
 			s->tick = now >> s->slot_shift;
 	}
+	if (has_destination(b))
+		destination_joins_walk(b->destination, host_of(b)->walk);
 }
 
 /* The scope that holds the attempt back. If that scope is gone, it is the host's. */
@@ -223,17 +253,19 @@ static __always_inline void party_leave(struct accounting *b, struct attempt *a)
 
 static __always_inline void count_in_part(struct party *part, const struct attempt *a, __u32 by)
 {
-	__u32 first = is_first(a);
+	__u32 first = is_first(a), ranks = by * (1 - waits_for_connection(a));
 
-	part->waiting_known += by * (1 - first);
-	part->waiting_named += by * (first & is_named_one(a));
+	part->waiting_known += ranks * (1 - first);
+	part->waiting_named += ranks * (first & is_named_one(a));
 }
 
 /* Whether the attempt waits for the host's turn. One that waits for the host's credit does not: no turn is kept for
  * it. */
 static __always_inline int waits_for_turn(const struct accounting *b, const struct attempt *a)
 {
-	return a->blocked_on == CHARGED_HOST && !(is_first(a) && b->limits[CHARGED_HOST]->first.credit);
+	__u32 waits_for_credit = is_first(a) & some(b->limits[CHARGED_HOST]->first.credit);
+
+	return is_zero(a->blocked_on ^ CHARGED_HOST) & ((1 - waits_for_credit) | waits_for_connection(a));
 }
 
 static __always_inline void enter_round(struct accounting *b, struct attempt *a, __u64 now)
@@ -269,12 +301,40 @@ static __always_inline void go_round(struct accounting *b, __u64 now)
 	round_take(all, b->top, now);
 }
 
-static __always_inline void wait_at(struct accounting *b, struct attempt *a, __u8 at, __u64 now)
+/* The flag of an attempt that waits for this. */
+static __always_inline __u32 waiting_flag(__u32 waits_for)
+{
+	return (waits_for & 3) * ATTEMPT_TO_OPEN;
+}
+
+_Static_assert(ATTEMPT_TO_REACH == 2 * ATTEMPT_TO_OPEN && WAITS_TO_REACH == 2 && WAITS_TO_OPEN == 1,
+	       "a flag is its number's multiple");
+
+static __always_inline void count_waiting_far(struct accounting *b, const struct attempt *a, __u32 by)
+{
+	__u32 reaches = by * has_flag(a, ATTEMPT_TO_REACH);
+
+	if (!has_destination(b))
+		return;
+	b->destination->waiting += reaches;
+	b->destination->seen_waiting += reaches * is_seen(b, a);
+}
+
+/* Of what a limit on connections holds back, or would. */
+static __always_inline void count_waited(struct scope *s, __u32 waits_for)
+{
+	s->waited_to_open += waits_for & 1;
+	s->waited_to_reach += waits_for >> 1 & 1;
+}
+
+static __always_inline void wait_at(struct accounting *b, struct attempt *a, __u8 at, __u32 for_what, __u64 now)
 {
 	struct scope *s;
 
 	a->blocked_on = at;
+	a->flags = (a->flags & ~(ATTEMPT_TO_OPEN | ATTEMPT_TO_REACH)) | waiting_flag(for_what);
 	s = waits_at(b, a);
+	count_waiting_far(b, a, 1);
 	if (!s->waiting_here && s->next_turn_ns < now)
 		s->next_turn_ns = now;
 	count_waiting_here(s, a, is_seen(b, a), 1);
@@ -284,6 +344,7 @@ static __always_inline void wait_at(struct accounting *b, struct attempt *a, __u
 static __always_inline void wait_no_more(struct accounting *b, struct attempt *a)
 {
 	count_waiting_here(waits_at(b, a), a, is_seen(b, a), -1);
+	count_waiting_far(b, a, -1);
 	leave_round(b, a);
 }
 
@@ -369,7 +430,10 @@ static __always_inline void go_out(struct accounting *b, struct attempt *a, __u6
 		slot_take(s, b->limits[i], &a->slot[i], now);
 		count_out(s, is_seen(b, a), 1);
 		contact(s, b->limits[i], a, now);
+		connection_begins(s, b->limits[i], a, i, is_seen(b, a), now);
 	}
+	if (has_destination(b))
+		destination_begins(b->destination, destination_limits_of(b), a, is_seen(b, a), now);
 	if (is_first(a))
 		a->flags |= ATTEMPT_PENDING;
 	a->state = ATTEMPT_OUT;
@@ -397,9 +461,11 @@ static __always_inline void tell_first(struct accounting *b, struct attempt *a)
 	a->flags = first ? a->flags | ATTEMPT_FIRST : a->flags & ~ATTEMPT_FIRST;
 }
 
-static __always_inline void enqueue(struct scope *s, const struct limits *l, struct attempt *a, __u32 *place, __u64 now)
+static __always_inline void enqueue(struct scope *s, const struct limits *l, struct attempt *a, __u32 *place,
+				    __u32 *line, __u64 now)
 {
 	count_queued(s, 1, 1);
+	*line = join_line(s);
 	s->last_waiter_ns = now;
 	*place = 0;
 	if (is_first(a) && l->first.credit)
@@ -418,18 +484,28 @@ static __always_inline enum verdict attempt_begin(struct accounting *b, struct a
 {
 	enum verdict verdict = VERDICT_GO;
 	__u64 at = CHARGED;
+	__u32 for_what = WAITS_FOR_SLOT;
 
 	touch(b, now);
 	a->began_ns = now;
 	a->walk = host_of(b)->walk;
 	for_each_charged(i) {
 		if (at == CHARGED && is_charged(b, i) &&
-		    !(i == CHARGED_HOST ? may_admit_at_host(b, a, now) : may_admit(b->scope[i], b->limits[i], a)))
+		    !(i == CHARGED_HOST ? may_admit_at_host(b, a, now)
+					: may_admit(b->scope[i], b->limits[i], a, now))) {
 			at = i;
+			for_what = 1 - (i == CHARGED_HOST ? may_open(b->scope[i], b->limits[i], a, now)
+							  : may_open_at_once(b->scope[i], b->limits[i], a, now));
+		}
+	}
+	if (at == CHARGED && !destination_admits(b, a, now)) {
+		at = CHARGED_OWN;
+		for_what = WAITS_TO_REACH;
 	}
 	if (a->flags & ATTEMPT_NEVER_HELD)
 		at = CHARGED;
 	FORGET(at);
+	FORGET(for_what);
 
 	if (at != CHARGED && mode == MODE_ENFORCE) {
 		a->state = ATTEMPT_QUEUED;
@@ -437,14 +513,17 @@ static __always_inline enum verdict attempt_begin(struct accounting *b, struct a
 		a->queue_number = host_of(b)->queue_number++;
 		for_each_charged(i) {
 			if (is_charged(b, i))
-				enqueue(b->scope[i], b->limits[i], a, &a->place[i], now);
+				enqueue(b->scope[i], b->limits[i], a, &a->place[i], &a->line[i], now);
 		}
 		party_join(b, a);
-		wait_at(b, a, at, now);
+		wait_at(b, a, at, for_what, now);
+		count_waited(waits_at(b, a), for_what);
 		return VERDICT_HOLD;
 	}
 	if (at != CHARGED) {
 		a->blocked_on = at;
+		a->flags |= waiting_flag(for_what);
+		count_waited(waits_at(b, a), for_what);
 		verdict = VERDICT_GO_AUDITED;
 	} else if (is_bound(a, mode) && host_of(b)->parties.waiting) {
 		go_round(b, now);
@@ -476,15 +555,20 @@ static __always_inline void leave_queue(struct scope *s, const struct attempt *a
 /* Whether there is credit for a waiter, and it is this one's turn to take it. */
 static __always_inline int may_have_credit(struct scope *s, const struct attempt *a, __u32 place, __u64 now)
 {
-	return has_credit(trust_beside(s, a)) && side_of(trust_of(s, a), place, now) != NO_SIDE;
+	if (!has_credit(trust_beside(s, a)))
+		return 0;
+	/* It waits for a connection, and no other waits for this credit: there is no order among them. */
+	if (waits_for_connection(a) & (1 - some(waiting_for_credit(s, a))))
+		return has_credit(trust_of(s, a));
+	return side_of(trust_of(s, a), place, now) != NO_SIDE;
 }
 
 /* A first contact also needs credit. It yields to waiters of better rank, and to those of its own kind that are nearer
  * to their turn. */
 static __always_inline int may_release(struct scope *s, const struct limits *l, const struct attempt *a, __u32 place,
-				       __u64 now)
+				       __u32 line, __u64 now)
 {
-	if (!has_turn(s, l, now))
+	if (!has_turn(s, l, now) || !may_open_in_line(s, l, a, line, now))
 		return 0;
 	if (!is_first(a))
 		return 1;
@@ -497,7 +581,7 @@ static __always_inline int may_take_turn(struct accounting *b, const struct atte
 {
 	int joined = a->flags & ATTEMPT_IN_PARTY;
 
-	return lets_all_go(b->limits[CHARGED_HOST]) ||
+	return (lets_all_go(b->limits[CHARGED_HOST]) & (1 - limits_connections(b->limits[CHARGED_HOST]))) ||
 	       may_take(&host_of(b)->parties, joined ? b->top : NULL, joined ? b->part : NULL, now);
 }
 
@@ -509,7 +593,7 @@ static __always_inline int may_release_at_host(struct accounting *b, const struc
 	struct scope *s = host_of(b);
 	int kept;
 
-	if (!has_turn(s, l, now)) {
+	if (!has_turn(s, l, now) || !may_open(s, l, a, now)) {
 		s->parties.offered_ns = 0;
 		return 0;
 	}
@@ -530,7 +614,7 @@ static __always_inline int may_release_at_host(struct accounting *b, const struc
 }
 
 static __always_inline void release_from(struct scope *s, const struct limits *l, struct attempt *a, __u32 place,
-					 __u64 now)
+					 __u32 line, __u64 now)
 {
 	int side;
 
@@ -540,6 +624,7 @@ static __always_inline void release_from(struct scope *s, const struct limits *l
 		a->flags = (a->flags & ~ATTEMPT_NEWEST) | ATTEMPT_NEWEST * (__u32)is_zero(side ^ SIDE_NEWEST);
 	}
 	take_turn(s, l, now);
+	take_line(s, line);
 	s->released++;
 }
 
@@ -547,6 +632,7 @@ static __always_inline void release_from(struct scope *s, const struct limits *l
 static __always_inline enum verdict attempt_recheck(struct accounting *b, struct attempt *a, __u32 mode, __u64 now)
 {
 	__u64 at = CHARGED;
+	__u32 for_what = WAITS_FOR_SLOT;
 
 	touch(b, now);
 	/* There was no room to note its part when it began. */
@@ -557,16 +643,26 @@ static __always_inline enum verdict attempt_recheck(struct accounting *b, struct
 	if (mode == MODE_ENFORCE) {
 		for_each_charged(i) {
 			if (at == CHARGED && is_charged(b, i) &&
-			    !(i == CHARGED_HOST ? may_release_at_host(b, a, now)
-						: may_release(b->scope[i], b->limits[i], a, a->place[i], now)))
+			    !(i == CHARGED_HOST
+				      ? may_release_at_host(b, a, now)
+				      : may_release(b->scope[i], b->limits[i], a, a->place[i], a->line[i], now))) {
 				at = i;
+				for_what = 1 - (i == CHARGED_HOST ? may_open(b->scope[i], b->limits[i], a, now)
+								  : may_open_in_line(b->scope[i], b->limits[i], a,
+										     a->line[i], now));
+			}
+		}
+		if (at == CHARGED && !destination_releases(b, a, now)) {
+			at = CHARGED_OWN;
+			for_what = WAITS_TO_REACH;
 		}
 	}
 	FORGET(at);
+	FORGET(for_what);
 	if (at != CHARGED) {
-		if (at != a->blocked_on) {
+		if (at != a->blocked_on || for_what != waits_for(a)) {
 			wait_no_more(b, a);
-			wait_at(b, a, at, now);
+			wait_at(b, a, at, for_what, now);
 		}
 		return VERDICT_HOLD;
 	}
@@ -578,7 +674,7 @@ static __always_inline enum verdict attempt_recheck(struct accounting *b, struct
 		if (!is_charged(b, i))
 			continue;
 		leave_queue(b->scope[i], a, is_seen(b, a), now);
-		release_from(b->scope[i], b->limits[i], a, a->place[i], now);
+		release_from(b->scope[i], b->limits[i], a, a->place[i], a->line[i], now);
 	}
 	go_out(b, a, now);
 	return VERDICT_GO;

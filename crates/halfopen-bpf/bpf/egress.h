@@ -151,6 +151,7 @@ static __always_inline int begin_at_egress(struct attempt *a, __u32 mode)
 	 */
 	if (!(a->flags & ATTEMPT_NEVER_HELD) && is_stopped(a, mode))
 		return VERDICT_HOLD;
+	prepare_connection(a);
 	verdict = accounting_begin(a, mode, bpf_ktime_get_ns());
 
 	if (verdict != VERDICT_GO)

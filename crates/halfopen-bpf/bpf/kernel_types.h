@@ -109,13 +109,16 @@ struct in6_addr {
 };
 
 struct sock_common {
+	__u32 skc_daddr;
 	__u32 skc_rcv_saddr;
+	__u16 skc_dport;
 	__u16 skc_num;
 	unsigned short skc_family;
 	unsigned char skc_state;
 	int skc_bound_dev_if;
 	possible_net_t skc_net;
 	atomic64_t skc_cookie;
+	struct in6_addr skc_v6_daddr;	  /* where IPv6 is built in */
 	struct in6_addr skc_v6_rcv_saddr; /* where IPv6 is built in */
 };
 
@@ -148,6 +151,7 @@ struct inet_sock {
 	struct sock sk;
 	struct ip_options_rcu *inet_opt;
 	struct ipv6_pinfo *pinet6; /* where IPv6 is built in */
+	__u16 inet_sport;
 };
 
 struct inet_connection_sock {

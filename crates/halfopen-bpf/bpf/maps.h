@@ -11,6 +11,10 @@ __u32 policy_now;
 /* Until when a daemon can be relied on to wake waiters whose turn comes. Written by user space only. */
 __u64 woken_until_ns;
 
+/* Until when the daemon is told of every beginning and end in audit mode, from which it learns how long attempts would
+ * have waited. Moved on by any CPU whose attempt would have had to wait, and by user space. */
+__u64 learned_until_ns;
+
 /* Whether TCP_RTO_MAX_MS can be set (Linux 6.15 and later). User space finds out before loading. */
 const volatile __u8 rto_max_settable;
 
@@ -62,6 +66,29 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } walked SEC(".maps");
+
+/* hash, BPF_F_NO_PREALLOC, 262144 entries: by their sockets' cookies, the connections that some scope counts. The CPU
+ * that begins an attempt makes the entry; whoever ends the connection removes it. See struct connection for who writes
+ * it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, CONNECTIONS);
+	__type(key, __u64);
+	__type(value, struct connection);
+} connections SEC(".maps");
+
+/* Entries in `connections`. Every CPU adds to it atomically. */
+__u32 connections_held;
+
+/* array, no flags, 8704 sets of 8 destinations, 4.25 MiB: the connections of an account to each of its destinations, by
+ * a salted hash. Every CPU writes it under the host scope's spin lock. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DESTINATION_SETS + SHARED_DESTINATION_SETS);
+	__type(key, __u32);
+	__type(value, struct destination_set);
+} destinations SEC(".maps");
 
 /* array, no flags, 128 entries, the host's first: the accounting. Every CPU writes it under the spin lock in entry 0,
  * which guards all entries. Slots, and what at_once.h counts, also change by atomic operations without the lock, and
@@ -472,6 +499,14 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 21);
 } held SEC(".maps");
+
+/* per-CPU array, no flags, 48 entries: for each enum timed a histogram of its durations. Each CPU writes its own. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DURATIONS);
+	__type(key, __u32);
+	__type(value, __u64);
+} durations SEC(".maps");
 
 /* per-CPU array, no flags, an entry for each enum fault: how often it has happened. Each CPU writes its own. */
 struct {

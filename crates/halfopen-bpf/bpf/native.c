@@ -42,6 +42,7 @@ static void walk_comes(enum walk_moment here);
 #include "attempt_record.h"
 #include "beside.h"
 #include "datagrams.h"
+#include "destination_sets.h"
 #include "gate_credit.h"
 #include "heard.h"
 #include "names_parse.h"
@@ -58,7 +59,7 @@ static void walk_comes(enum walk_moment here);
 
 static struct accounting open_accounting(const struct native_accounting *c)
 {
-	struct accounting b = { .top = c->top, .part = c->part };
+	struct accounting b = { .top = c->top, .part = c->part, .destination = c->destination };
 
 	for (int i = 0; i < CHARGED; i++) {
 		b.scope[i] = c->scope[i];
@@ -66,6 +67,31 @@ static struct accounting open_accounting(const struct native_accounting *c)
 		b.limits[i] = c->limits[i];
 	}
 	return b;
+}
+
+/* The same for an attempt, which may be bound to its destination. */
+static struct accounting open_accounts(const struct native_accounting *c, const struct attempt *a)
+{
+	struct accounting b = open_accounting(c);
+
+	b.charged |= c->destination && a->destination ? BY_DESTINATION : 0;
+	return b;
+}
+
+/* As prepare_connection() in connected.h does. */
+static void prepare_connection(struct accounting *b, struct attempt *a)
+{
+	const struct limits *own = b->limits[CHARGED_OWN];
+
+	for_each_charged(i) {
+		if (is_charged(b, i) && needs_connection(b->limits[i]))
+			a->counted |= HAS_CONNECTION;
+	}
+	if (a->destination || !b->destination || !is_charged(b, CHARGED_OWN) || !own->per_destination)
+		return;
+	bind_to(b->destination, 1, 1, host_of(b)->walk);
+	a->destination = 1;
+	b->charged |= BY_DESTINATION;
 }
 
 static __thread enum walk_moment walk_moment;
@@ -83,7 +109,7 @@ static void walk_comes(enum walk_moment here)
 	walk_begins(host_of(walk_in));
 	attempt_seen(walk_in, walk_meets);
 	if (ends)
-		attempt_end(walk_in, walk_meets, ENDING_ESTABLISHED, walk_meets->slot_ns);
+		attempt_end(walk_in, walk_meets, ENDING_ESTABLISHED, NULL, walk_meets->slot_ns);
 }
 
 static void walk_may_come(struct accounting *b, struct attempt *a)
@@ -122,6 +148,7 @@ static void settle_all(struct accounting *b, const struct attempt *a, __u64 now)
 		if (s && grid_or_turns_are_unsettled(s, l, now)) {
 			grid_settle(s, l, now);
 			turns_settle(s, l, now);
+			connections_settle(s, l, now);
 		}
 		if (s && trust_is_unsettled(trust_of(s, a), &l->first, credit_bucket_of(a), now))
 			trust_settle(trust_of(s, a), &l->first, credit_bucket_of(a), now);
@@ -144,6 +171,7 @@ int native_settles_exactly(const struct scope *s, const struct limits *l, __u64 
 	asked = grid_or_turns_are_unsettled(s, l, now);
 	grid_settle(&then, l, now);
 	turns_settle(&then, l, now);
+	connections_settle(&then, l, now);
 	exactly &= asked == !!__builtin_memcmp(&then, s, sizeof(then));
 	for (__u32 i = 0; i < CREDIT_BUCKETS; i++) {
 		struct trust t = s->trust[i];
@@ -176,10 +204,11 @@ __u32 native_refuse(const struct native_accounting *c, int met, __u64 now)
 
 __u32 native_begin(const struct native_accounting *c, struct attempt *a, __u32 mode, __u64 now)
 {
-	struct accounting b = open_accounting(c);
+	struct accounting b = open_accounts(c, a);
 
 	settle_all(&b, a, now);
 	tell_first(&b, a);
+	prepare_connection(&b, a);
 	walk_may_come(&b, a);
 	if (attempt_begins_at_once(&b, a, now)) {
 		walk_in = NULL;
@@ -194,7 +223,7 @@ __u32 native_begin(const struct native_accounting *c, struct attempt *a, __u32 m
 /* A waiter's address has become known. */
 void native_known(const struct native_accounting *c, struct attempt *a, __u64 now)
 {
-	struct accounting b = open_accounting(c);
+	struct accounting b = open_accounts(c, a);
 
 	if (is_first(a))
 		is_first_no_more(&b, a, now);
@@ -202,9 +231,10 @@ void native_known(const struct native_accounting *c, struct attempt *a, __u64 no
 
 __u32 native_recheck(const struct native_accounting *c, struct attempt *a, __u32 mode, __u64 now)
 {
-	struct accounting b = open_accounting(c);
+	struct accounting b = open_accounts(c, a);
 
 	settle_all(&b, a, now);
+	prepare_connection(&b, a);
 	return syn_leaves(a, attempt_recheck(&b, a, mode, now), now);
 }
 
@@ -225,17 +255,20 @@ static void all_hear(struct accounting *b, struct attempt *a, enum heard heard, 
 
 __u32 native_resend(const struct native_accounting *c, struct attempt *a, __u32 mode, __u64 now)
 {
-	struct accounting b = open_accounting(c);
+	struct accounting b = open_accounts(c, a);
 
 	settle_all(&b, a, now);
 	all_hear(&b, a, heard_at_resend(a, now), 0, now);
 	return syn_leaves(a, attempt_resend(&b, a, mode, now), now);
 }
 
-void native_end(const struct native_accounting *c, struct attempt *a, __u32 ending, __u32 neighbours, __u64 now)
+/* `connection` becomes the record of the attempt's connection. Returns whether that goes on. */
+int native_end(const struct native_accounting *c, struct attempt *a, struct connection *connection, __u32 ending,
+	       __u32 neighbours, __u64 now)
 {
-	struct accounting b = open_accounting(c);
+	struct accounting b = open_accounts(c, a);
 	enum at_once at_once;
+	int goes_on = 0;
 	__u32 walk;
 
 	settle_all(&b, a, now);
@@ -244,16 +277,56 @@ void native_end(const struct native_accounting *c, struct attempt *a, __u32 endi
 	at_once = attempt_ends_at_once(&b, a, ending, &walk, now);
 	walk_in = NULL;
 	if (!at_once)
-		attempt_end(&b, a, ending, now);
+		goes_on = attempt_end(&b, a, ending, connection, now);
 	else if (has_walked_since(&b, walk))
 		attempt_unseen(&b, a);
+	return goes_on;
+}
+
+/* A connection that is open ends, as in accounting_close(). */
+void native_close(const struct native_accounting *c, struct connection *connection, __u64 now)
+{
+	struct accounting b = open_accounting(c);
+
+	b.charged |= c->destination && connection->destination ? BY_DESTINATION : 0;
+	for_each_charged(i) {
+		if (is_charged(&b, i) && connections_are_unsettled(b.scope[i], b.limits[i], now))
+			connections_settle(b.scope[i], b.limits[i], now);
+	}
+	connection_closes(&b, connection, now);
+}
+
+/* The walk meets an open connection. */
+void native_connection_seen(const struct native_accounting *c, struct connection *connection)
+{
+	struct accounting b = open_accounting(c);
+
+	b.charged |= c->destination && connection->destination ? BY_DESTINATION : 0;
+	connection_seen(&b, connection);
+}
+
+/* Returns whether a destination's counts had drifted. */
+int native_walk_ends_for_destination(struct destination *d, __u32 walk)
+{
+	return walk_ends_for_destination(d, walk);
+}
+
+/* Binds to the destination with this id in a set, as bind_destination() does. Returns its place, or DESTINATION_PLACES.
+ */
+__u32 native_bind(struct destination_set *set, __u64 id, __u64 account, __u64 now)
+{
+	__u32 place = destination_place(set, id, account, now);
+
+	if (place < DESTINATION_PLACES)
+		bind_to(&set->of[place], id, account, 0);
+	return place;
 }
 
 /* The attempt's packets go to another address, as in accounting_withdraw(). `decided`: its SYN has its verdict, but has
  * not left. */
 void native_withdraw(const struct native_accounting *c, struct attempt *a, int decided, __u64 now)
 {
-	struct accounting b = open_accounting(c);
+	struct accounting b = open_accounts(c, a);
 	int sent;
 
 	a->flags |= decided ? ATTEMPT_DECIDED : 0;
@@ -266,7 +339,7 @@ void native_withdraw(const struct native_accounting *c, struct attempt *a, int d
 /* Its SYN leaves later than egress allows for. Returns whether it does. */
 int native_leaves_late(const struct native_accounting *c, struct attempt *a, __u64 now)
 {
-	struct accounting b = open_accounting(c);
+	struct accounting b = open_accounts(c, a);
 
 	if (now - a->slot_ns <= LATE_NS)
 		return 0;
@@ -286,7 +359,7 @@ int native_may_have_to_wait(const struct native_accounting *c, struct attempt *a
 	struct accounting b = open_accounting(c);
 
 	settle_all(&b, a, now);
-	return may_have_to_wait(&b, a);
+	return may_have_to_wait(&b, a, now);
 }
 
 /* The turns until its top-level cgroup has its own, and those of that cgroup until the part has its own. */
@@ -364,7 +437,7 @@ int native_end_shared(const struct native_accounting *c, struct attempt *a, __u3
 	if (at_once != AT_ONCE_ENDED)
 		lock_word(lock);
 	if (!at_once)
-		attempt_end(&b, a, ending, now);
+		attempt_end(&b, a, ending, NULL, now);
 	if (at_once != AT_ONCE_ENDED)
 		unlock_word(lock);
 	return (at_once ? 1 : 0) | (*(volatile __u32 *)&host_of(&b)->queued ? 2 : 0) |
@@ -407,7 +480,7 @@ void native_walk_begins(struct scope *host)
 
 void native_seen(const struct native_accounting *c, struct attempt *a)
 {
-	struct accounting b = open_accounting(c);
+	struct accounting b = open_accounts(c, a);
 
 	attempt_seen(&b, a);
 }
@@ -441,20 +514,42 @@ void native_attempt_record(const struct scope *host, const struct attempt *a, __
 	fill_attempt_record(r, a, a->state == ATTEMPT_OUT && slot_is_held(&then, &a->slot[CHARGED_HOST]));
 }
 
-/* The ledger of one scope as an attempt that asked now would find it, in the order of native/scope.rs. */
-void native_ledger(const struct scope *s, __u64 now, __u64 number[17])
+/* Attempts that are out and hold a slot. `out` is too low by one until the next reconcile if a walk was missed, see
+ * at_once.h; the lump of an old grid may still count slots of attempts that have ended. */
+static __u32 half_open(const struct scope *s, __u32 held)
 {
-	/* `out` is too low by one until the next reconcile if a walk was missed; see at_once.h. */
-	__u32 out = (__s32)s->out < 0 ? 0 : s->out, held;
-	struct scope then = *s;
+	__u32 out = (__s32)s->out < 0 ? 0 : s->out;
 
+	return held < out ? held : out;
+}
+
+/* The slots that are taken `now`, once those that have expired are given back. */
+static __u32 slots_held_at(const struct scope *s, __u64 now)
+{
+	struct scope then;
+
+	if (!slots_are_unsettled(s, now) && !s->in_old_grid)
+		return slots_held(s);
+	then = *s;
 	slots_turn(&then, now);
 	if (then.in_old_grid && now >= then.old_grid_until_ns)
 		count_slots(&then, -(__s64)then.in_old_grid);
-	/* The lump of an old grid may still count slots of attempts that have ended. */
-	held = slots_held(&then) < out ? slots_held(&then) : out;
-	number[0] = held;
-	number[1] = out - held;
+	return slots_held(&then);
+}
+
+__u32 native_half_open(const struct scope *s, __u64 now)
+{
+	return half_open(s, slots_held_at(s, now));
+}
+
+/* The ledger of one scope as an attempt that asked now would find it, in the order of native/scope.rs. */
+void native_ledger(const struct scope *s, __u64 now, __u64 number[22])
+{
+	struct scope then = *s;
+
+	ended_stop_counting(&then, now);
+	number[0] = native_half_open(s, now);
+	number[1] = half_open(s, UNLIMITED) - number[0];
 	number[2] = s->queued;
 	number[3] = s->admitted;
 	number[4] = s->released;
@@ -470,6 +565,11 @@ void native_ledger(const struct scope *s, __u64 now, __u64 number[17])
 	number[14] = s->datagrams_let_out;
 	number[15] = s->datagrams_stopped;
 	number[16] = s->datagrams_audited;
+	number[17] = (__s32)s->connections.open < 0 ? 0 : s->connections.open;
+	number[18] = then.ended;
+	number[19] = s->waited_to_open;
+	number[20] = s->waited_to_reach;
+	number[21] = s->closed;
 }
 
 __u32 native_port_cell(__u64 account, __u16 port)

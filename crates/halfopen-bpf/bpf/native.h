@@ -12,6 +12,7 @@ struct native_accounting {
 	const struct limits *limits[CHARGED];
 	struct party *top;
 	struct party *part;
+	struct destination *destination;
 };
 
 void native_describe(struct attempt *a, int never_hold, int first, int tried, int named, int foreign, __u64 address,
@@ -21,7 +22,12 @@ __u32 native_begin(const struct native_accounting *c, struct attempt *a, __u32 m
 void native_known(const struct native_accounting *c, struct attempt *a, __u64 now);
 __u32 native_recheck(const struct native_accounting *c, struct attempt *a, __u32 mode, __u64 now);
 __u32 native_resend(const struct native_accounting *c, struct attempt *a, __u32 mode, __u64 now);
-void native_end(const struct native_accounting *c, struct attempt *a, __u32 ending, __u32 neighbours, __u64 now);
+int native_end(const struct native_accounting *c, struct attempt *a, struct connection *connection, __u32 ending,
+	       __u32 neighbours, __u64 now);
+void native_close(const struct native_accounting *c, struct connection *connection, __u64 now);
+void native_connection_seen(const struct native_accounting *c, struct connection *connection);
+int native_walk_ends_for_destination(struct destination *d, __u32 walk);
+__u32 native_bind(struct destination_set *set, __u64 id, __u64 account, __u64 now);
 void native_withdraw(const struct native_accounting *c, struct attempt *a, int decided, __u64 now);
 int native_leaves_late(const struct native_accounting *c, struct attempt *a, __u64 now);
 int native_asks_for_part(const struct native_accounting *c);
@@ -42,7 +48,8 @@ int native_is_gone(__u64 began_ns, __u64 asked_ns, int met, int has_walked, __u6
 void native_walk_is_over(struct scope *host);
 int native_walk_ends(struct scope *s, __u32 walk);
 void native_attempt_record(const struct scope *host, const struct attempt *a, __u64 now, struct attempt_record *r);
-void native_ledger(const struct scope *s, __u64 now, __u64 number[17]);
+__u32 native_half_open(const struct scope *s, __u64 now);
+void native_ledger(const struct scope *s, __u64 now, __u64 number[22]);
 __u32 native_port_cell(__u64 account, __u16 port);
 int native_takes_names(__u8 cell);
 int native_offer(const struct scope *s, const struct limits *l, __u32 bucket, __u64 now, __u64 number[3]);

@@ -29,11 +29,11 @@ static __always_inline __u64 early_ns(const struct limits *l)
 	return l->slot_life_ns / RESEND_FREELY_PART;
 }
 
-/* Attempts that wait for credit do not wait for a slot. */
+/* Attempts that wait for credit, or for a connection, do not wait for a slot. */
 static __always_inline int may_resend(const struct scope *s, const struct limits *l, const struct slot *slot,
 				      __u64 slot_age, __u64 now)
 {
-	int nobody_waits = lets_all_go(l) || !(l->first.credit ? s->waiting_known : s->waiting_here);
+	int nobody_waits = lets_all_go(l) || !(l->first.credit ? s->waiting_known : waiting_in_rank(s));
 
 	if (slot_is_held(s, slot))
 		return nobody_waits || slot_age <= early_ns(l);
@@ -120,17 +120,18 @@ static __always_inline enum verdict attempt_resend(struct accounting *b, struct 
 }
 
 static __always_inline void leave_queue_and_place(struct scope *s, const struct limits *l, const struct attempt *a,
-						  __u32 place, __u32 seen, __u64 now)
+						  __u32 place, __u32 line, __u32 seen, __u64 now)
 {
 	leave_queue(s, a, seen, now);
+	leave_line(s, line);
 	if (is_first(a) && l->first.credit)
 		leave_place(trust_of(s, a), place);
 }
 
 static __always_inline void end_queued(struct scope *s, const struct limits *l, const struct attempt *a, __u32 place,
-				       __u32 seen, enum ending ending, __u64 now)
+				       __u32 line, __u32 seen, enum ending ending, __u64 now)
 {
-	leave_queue_and_place(s, l, a, place, seen, now);
+	leave_queue_and_place(s, l, a, place, line, seen, now);
 	if (ending == ENDING_TIMED_OUT)
 		s->gave_up++;
 	else
@@ -161,15 +162,49 @@ static __always_inline void part_cancels(struct accounting *b, const struct atte
 		host->churned_until_ns = b->part->paid_ns;
 }
 
-/* The attempt left SYN_SENT, in whatever way. What this says of its account was heard before: see heard.h. */
-static __always_inline void attempt_end(struct accounting *b, struct attempt *a, enum ending ending, __u64 now)
+/* What `counted` and `far_counted` tell has ended. */
+static __always_inline void uncount_connection(struct accounting *b, __u32 counted, __u32 far_counted, int lingers,
+					       __u32 seen, __u64 now)
+{
+	for_each_charged(i) {
+		if (is_charged(b, i))
+			connection_ends(b->scope[i], b->limits[i], counted, i, lingers, seen, now);
+	}
+	if (has_destination(b))
+		destination_loses(b->destination, far_counted, seen);
+}
+
+/* The attempt's connection is over, or has never been. */
+static __always_inline void connection_is_over(struct accounting *b, struct attempt *a, int lingers, __u32 seen,
+					       __u64 now)
+{
+	uncount_connection(b, a->counted, a->far_counted, lingers, seen, now);
+	counts_no_connection(a);
+}
+
+/* What counts an attempt's connection passes from its record to its connection's. */
+static __always_inline void connection_takes_over(struct connection *c, struct attempt *a, __u64 now)
+{
+	c->counted = a->counted & ~HAS_CONNECTION;
+	c->far_counted = a->far_counted;
+	c->destination = a->destination;
+	c->walk = a->walk;
+	c->opened_ns = now | !now;
+	counts_no_connection(a);
+}
+
+/* The attempt left SYN_SENT, in whatever way. What this says of its account was heard before: see heard.h. `c` is the
+ * record of its connection; NULL if there is none. Returns whether the connection goes on. */
+static __always_inline int attempt_end(struct accounting *b, struct attempt *a, enum ending ending,
+				       struct connection *c, __u64 now)
 {
 	__u32 was = ends(a);
 	__u32 seen = is_seen(b, a);
-	int queued = was == ATTEMPT_QUEUED;
+	int queued = was == ATTEMPT_QUEUED, goes_on;
 
 	if (was == ATTEMPT_NONE)
-		return;
+		return 0;
+	goes_on = c && !queued && a->counted && (is_answer(ending) || ending == ENDING_UNSEEN);
 	touch(b, now);
 	if (queued) {
 		wait_no_more(b, a);
@@ -183,10 +218,26 @@ static __always_inline void attempt_end(struct accounting *b, struct attempt *a,
 		if (!is_charged(b, i))
 			continue;
 		if (queued)
-			end_queued(s, b->limits[i], a, a->place[i], seen, ending, now);
+			end_queued(s, b->limits[i], a, a->place[i], a->line[i], seen, ending, now);
 		else
 			end_out(s, b->limits[i], &a->slot[i], seen, ending, now);
 	}
+	if (has_destination(b) && !queued)
+		destination_ends_attempt(b->destination, seen);
+	if (goes_on)
+		connection_takes_over(c, a, now);
+	else
+		connection_is_over(b, a, 1, seen, now);
+	return goes_on;
+}
+
+/* An open connection has ended. */
+static __always_inline void connection_closes(struct accounting *b, const struct connection *c, __u64 now)
+{
+	__u32 seen = is_zero(c->walk ^ host_of(b)->walk);
+
+	touch(b, now);
+	uncount_connection(b, c->counted, c->far_counted, 1, seen, now);
 }
 
 /* Whether a SYN of the attempt has left. */
@@ -216,12 +267,17 @@ static __always_inline void attempt_withdraw(struct accounting *b, struct attemp
 		if (!is_charged(b, i))
 			continue;
 		if (queued) {
-			leave_queue_and_place(s, b->limits[i], a, a->place[i], seen, now);
+			leave_queue_and_place(s, b->limits[i], a, a->place[i], a->line[i], seen, now);
 			s->released++;
 		} else {
 			count_out(s, seen, -1);
 			a->slot[i].tick *= !sent;
 			slot_give_back(s, &a->slot[i]);
+			if (!sent)
+				connection_returns_turn(&s->connections, b->limits[i]->connect_interval_ns);
 		}
 	}
+	if (has_destination(b) && !queued)
+		destination_ends_attempt(b->destination, seen);
+	connection_is_over(b, a, sent, seen, now);
 }

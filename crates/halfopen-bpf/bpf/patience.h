@@ -184,8 +184,13 @@ static __always_inline int can_be_woken_in_time(__u64 interval_ns)
 static __always_inline __u32 first_timer_woken_ms(__u32 waiting, __u32 queue_number, __u64 interval_ns, __u32 most)
 {
 	__u64 turn_ns = interval_ns > SLOT_TURN_NS ? interval_ns : SLOT_TURN_NS;
+	__u64 least = FIRST_TIMER_WOKEN_MS + waiting * turn_ns / NS_PER_MS;
 
-	return spread_ms(FIRST_TIMER_WOKEN_MS + waiting * turn_ns / NS_PER_MS, most, queue_number);
+	/* One whose turn comes after the longest timer still sleeps for most of its wait: a waiter that has asked in
+	 * vain cannot be woken any more, and loses its place. */
+	if (least > most / 4 * 3)
+		least = most / 4 * 3;
+	return least + share_of(2 * least < most ? least : most - least, queue_number);
 }
 
 #define FIRST_TIMER_MPTCP_LEAST_MS 300u

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "addresses.h"
 #include "decide.h"
 #include "kernel_types.h"
 #include "maps.h"
@@ -29,16 +30,6 @@ static __always_inline __u32 mode_now(const struct policy *p)
 	if (p->mode != MODE_ENFORCE || !p->enforce_until_ns || bpf_ktime_get_ns() < p->enforce_until_ns)
 		return p->mode;
 	return p->mode_after;
-}
-
-static __always_inline void map_ipv4(__u8 addr[16], __u32 ipv4)
-{
-	__u32 *words = (__u32 *)addr;
-
-	words[0] = 0;
-	words[1] = 0;
-	words[2] = bpf_htonl(0xffff);
-	words[3] = ipv4;
 }
 
 static __always_inline int is_exempt(const struct prefix *destination)
@@ -210,6 +201,7 @@ static __always_inline int open_scopes(struct accounting *b, const struct policy
 	b->limits[CHARGED_INTERFACE] = limits_of(p, interface);
 	b->top = NULL;
 	b->part = NULL;
+	b->destination = NULL;
 	b->scope[CHARGED_HOST] = host_scope();
 	b->scope[CHARGED_OWN] = bpf_map_lookup_elem(&scopes, &own);
 	b->scope[CHARGED_INTERFACE] = bpf_map_lookup_elem(&scopes, &interface);
@@ -314,6 +306,7 @@ __noinline int settle_grid_and_turns(__u32 number, __u64 account)
 	bpf_spin_lock(&host->lock);
 	grid_settle(s, l, now);
 	turns_settle(s, l, now);
+	connections_settle(s, l, now);
 	bpf_spin_unlock(&host->lock);
 	return 1;
 }
@@ -355,6 +348,37 @@ static __always_inline void settle_accounting(struct accounting *b, const struct
 	}
 }
 
+/* See limits_of(). */
+static __always_inline struct destination *destination_at(struct destination_set *set, __u64 place)
+{
+	struct destination *d;
+
+	_Static_assert(DESTINATION_PLACES == 8, "the mask below is DESTINATION_PLACES - 1");
+	asm volatile("%0 &= 7" : "+r"(place));
+	d = &set->of[place];
+	barrier_var(d);
+	return d;
+}
+
+/* Looks up the destination with this number (0 = none). Entry 0 takes its place if there is none, for the reason given
+ * at struct accounting. */
+static __always_inline int find_destination(struct accounting *b, __u32 number)
+{
+	__u32 key = number - some(number), place = key;
+	struct destination_set *set;
+
+	key /= DESTINATION_PLACES;
+	set = bpf_map_lookup_elem(&destinations, &key);
+	if (!set) {
+		count_fault(FAULT_NO_POLICY);
+		return 0;
+	}
+	b->destination = destination_at(set, place);
+	b->charged |= some(number) << CHARGED;
+	FORGET(b->charged);
+	return 1;
+}
+
 static __always_inline void find_parties(struct accounting *b, const struct attempt *a)
 {
 	struct party *top = find_party(a->top, WHOLE_TOP), *part = find_party(a->top, a->part);
@@ -367,7 +391,7 @@ static __always_inline void find_parties(struct accounting *b, const struct atte
 static __always_inline int open_accounts(struct accounting *b, const struct policy *p, const struct attempt *a,
 					 __u64 now)
 {
-	if (!open_scopes(b, p, a->scope, a->account, a->interface))
+	if (!open_scopes(b, p, a->scope, a->account, a->interface) || !find_destination(b, a->destination))
 		return 0;
 	settle_accounting(b, p, a, now);
 	return 1;

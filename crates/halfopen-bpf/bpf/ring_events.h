@@ -43,8 +43,11 @@ static __always_inline void tell_held(enum ring_event kind, const struct attempt
 {
 	struct held_record *r = bpf_ringbuf_reserve(&held, sizeof(*r), 0);
 
+	if (audited && kind == EVENT_HELD)
+		learned_until_ns = now + LEARNED_NS;
 	if (!r) {
-		count_fault(FAULT_EVENT_LOST);
+		if (kind != EVENT_BEGAN)
+			count_fault(FAULT_EVENT_LOST);
 		return;
 	}
 	r->kind = kind;
@@ -63,6 +66,7 @@ static __always_inline void tell_held(enum ring_event kind, const struct attempt
 	r->pid = a->pid;
 	r->uid = a->uid;
 	r->contact = contact_of(a);
+	r->waits_for = waits_for(a);
 	__builtin_memset(r->pad, 0, sizeof(r->pad));
 	__builtin_memcpy(r->comm, a->comm, COMM_LEN);
 	__builtin_memcpy(r->addr, a->addr, sizeof(r->addr));
@@ -75,9 +79,16 @@ static __always_inline int waiters_are_woken(__u64 now)
 	return now < woken_until_ns;
 }
 
-/* An event that is lost because the buffer is full is not counted: the waker reads the accounting from time to time
- * anyway. */
-static __always_inline void tell_turn(enum ring_event kind, const struct attempt *a, __u8 flags, __u64 now)
+/* Whether an attempt would have had to wait lately, or still would. */
+static __always_inline int is_learned(__u64 now)
+{
+	return now < learned_until_ns;
+}
+
+/* Tells the waker, if it runs. An event that is lost because the buffer is full is not counted: the waker reads the
+ * accounting from time to time anyway. */
+static __always_inline void send_turn(enum ring_event kind, __u8 flags, __u32 own, __u64 account, __u64 out_ns,
+				      __u64 cookie, const __u8 addr[16], __u64 now)
 {
 	struct turn_record *r;
 
@@ -89,13 +100,18 @@ static __always_inline void tell_turn(enum ring_event kind, const struct attempt
 	r->kind = kind;
 	r->flags = flags;
 	r->pad = 0;
-	r->own = a->scope;
-	r->account = a->account;
+	r->own = own;
+	r->account = account;
 	r->at_ns = now;
-	r->out_ns = a->out_ns;
-	r->cookie = a->cookie & ~RECORD_ENDS;
-	__builtin_memcpy(r->addr, a->addr, sizeof(r->addr));
+	r->out_ns = out_ns;
+	r->cookie = cookie;
+	__builtin_memcpy(r->addr, addr, sizeof(r->addr));
 	bpf_ringbuf_submit(r, 0);
+}
+
+static __always_inline void tell_turn(enum ring_event kind, const struct attempt *a, __u8 flags, __u64 now)
+{
+	send_turn(kind, flags, a->scope, a->account, a->out_ns, a->cookie & ~RECORD_ENDS, a->addr, now);
 }
 
 /* Which slots the attempt holds. Called without the lock: the flags of an event may be wrong about a slot that expires

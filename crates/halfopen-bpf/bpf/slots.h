@@ -120,7 +120,9 @@ static __always_inline void lingering_ends(struct scope *s, __u64 now)
 
 	if (behind <= 0)
 		return;
-	for (__u32 i = 1; i <= LINGER_BUCKETS; i++) {
+	/* Unrolled, it would take the stack that callers of settle_slots() need. */
+	ROLLED for (__u32 i = 1; i <= LINGER_BUCKETS; i++)
+	{
 		__u32 *bucket = &s->linger_bucket[(s->linger_tick + i) & (LINGER_BUCKETS - 1)];
 		__u32 due = where_not_negative((__s64)behind - i);
 
@@ -171,6 +173,7 @@ static __always_inline void slots_turn(struct scope *s, __u64 now)
 		__u32 *bucket = bucket_of(s, from + i);
 		__u32 due = where_not_negative(behind - i) & BUCKET_COUNT;
 
+		ENOUGH(i > behind);
 		expired += __sync_fetch_and_and(bucket, ~due) & due;
 	}
 	count_slots(s, -(__s64)expired);

@@ -18,6 +18,22 @@ __u64 never_written;
 #define FORGET(number) HIDE(number)
 #endif
 
+/* Keeps the compiler from unrolling a loop. */
+#ifdef __bpf__
+#define ROLLED _Pragma("clang loop unroll(disable)")
+#else
+#define ROLLED
+#endif
+
+/* Ends a loop where the rest of it changes nothing, except in the kernel part, where no branch may. */
+#ifdef __bpf__
+#define ENOUGH(done)
+#else
+#define ENOUGH(done)                                                                                                   \
+	if (done)                                                                                                      \
+	break
+#endif
+
 /* Makes the compiler reload what it has loaded before instead of spilling it: the stack has only 512 bytes. */
 #define READ_AGAIN() asm volatile("" ::: "memory")
 
@@ -45,6 +61,15 @@ static __always_inline __u32 is_below(__u32 a, __u32 b)
 
 	HIDE(less);
 	return less >> 63;
+}
+
+/* 1 if `ahead` places, which may be negative, are fewer than `window`. Place numbers wrap around. */
+static __always_inline __u32 is_within(__u32 ahead, __u32 window)
+{
+	__u32 behind = ahead - window;
+
+	HIDE(behind);
+	return behind >> 31;
 }
 
 /* 1 if the time `a` is before `b`, else 0. Times are less than 2^63 apart. */

@@ -53,6 +53,25 @@ static long finish_walk_of_account(struct bpf_map *map, struct account_key *key,
 	return !host;
 }
 
+static long finish_walk_of_destinations(struct bpf_map *map, __u32 *key, struct destination_set *set, void *ctx)
+{
+	struct scope *host = host_scope();
+	int drifted = 0;
+
+	if (!host)
+		return 1;
+	for (int i = 0; i < DESTINATION_PLACES; i++) {
+		if (!set->of[i].id)
+			continue;
+		bpf_spin_lock(&host->lock);
+		drifted |= walk_ends_for_destination(&set->of[i], host->walk);
+		bpf_spin_unlock(&host->lock);
+	}
+	if (drifted)
+		count_fault(FAULT_RECONCILED);
+	return 0;
+}
+
 /* An account that this passes over, because others are made or collected in the meantime, is finished by the next
  * walk. */
 static __always_inline void finish_walk(void)
@@ -64,6 +83,8 @@ static __always_inline void finish_walk(void)
 	for (__u32 i = 0; i < SCOPES; i++)
 		finish_walk_of_scope(i);
 	bpf_for_each_map_elem(&accounts, finish_walk_of_account, NULL, 0);
+	if (policy_in_force()->destinations)
+		bpf_for_each_map_elem(&destinations, finish_walk_of_destinations, NULL, 0);
 	bpf_spin_lock(&host->lock);
 	walk_is_over(host);
 	bpf_spin_unlock(&host->lock);
@@ -128,6 +149,42 @@ int reconcile(struct bpf_iter__bpf_map_elem *ctx)
 	return 0;
 }
 
+/* The same for connections. Read after the records: an attempt that becomes a connection meanwhile is met as one of
+ * the two. */
+SEC("iter/bpf_map_elem")
+int reconcile_connections(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct connection *c = ctx->value;
+	__u64 *key = ctx->key, cookie;
+	__u32 netns, *through;
+	struct attempt *a;
+
+	if (!c || !key)
+		return 0;
+	cookie = *key;
+	netns = c->netns_inode;
+	if (!c->opened_ns) {
+		a = find_record(cookie);
+		/* It is made a moment before its attempt begins. If there still is none at the next walk, the attempt
+		 * is gone. */
+		if (a && a->state != ATTEMPT_NONE)
+			return 0;
+		if (c->met)
+			free_connection(cookie);
+		else
+			c->met = 1;
+		return 0;
+	}
+	through = bpf_map_lookup_elem(&walked, &netns);
+	if (through && *through == socket_walk && c->met != socket_walk && c->opened_ns < socket_walk_ns) {
+		if (accounting_close(cookie))
+			count_fault(FAULT_RECONCILED);
+		return 0;
+	}
+	accounting_see_connection(cookie);
+	return 0;
+}
+
 SEC("iter/bpf_map_elem")
 int reconcile_ends(struct bpf_iter__bpf_map_elem *ctx)
 {
@@ -141,17 +198,23 @@ SEC("iter/tcp")
 int meet_sockets(struct bpf_iter__tcp *ctx)
 {
 	struct sock_common *skc = ctx->sk_common;
+	struct connection *c;
 	struct attempt *a;
 	struct tcp_sock *tp;
+	__u64 cookie;
 
-	if (!skc || skc->skc_state != BPF_TCP_SYN_SENT)
+	if (!skc || (skc->skc_state != BPF_TCP_SYN_SENT && !connections_held))
 		return 0;
 	tp = bpf_skc_to_tcp_sock(skc);
 	if (!tp)
 		return 0;
-	a = find_record(cookie_of(&tp->inet_conn.icsk_inet.sk));
+	cookie = cookie_of(&tp->inet_conn.icsk_inet.sk);
+	a = skc->skc_state == BPF_TCP_SYN_SENT ? find_record(cookie) : NULL;
 	if (a)
 		a->met = socket_walk;
+	c = find_connection(cookie);
+	if (c)
+		c->met = socket_walk;
 	return 0;
 }
 
@@ -172,7 +235,20 @@ int list(struct bpf_iter__bpf_map_elem *ctx)
 	return 0;
 }
 
-/* Writes out the namespaces that have live attempts. */
+/* Writes out the namespaces that have counted connections, and those that have live attempts. */
+SEC("iter/bpf_map_elem")
+int list_connected_namespaces(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct connection *c = ctx->value;
+	__u32 netns;
+
+	if (!c)
+		return 0;
+	netns = c->netns_inode;
+	bpf_seq_write(ctx->meta->seq, &netns, sizeof(netns));
+	return 0;
+}
+
 SEC("iter/bpf_map_elem")
 int list_namespaces(struct bpf_iter__bpf_map_elem *ctx)
 {

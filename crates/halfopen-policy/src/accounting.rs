@@ -5,17 +5,21 @@
 //! accounts, parties and records of attempts.
 
 mod beside;
+mod charges;
 mod reconcile;
 
 pub use beside::WalkComes;
 
-use crate::attempt::{AttemptId, Ending, Origin, Party, Refusal, Standing, Verdict};
+use crate::attempt::{AttemptId, Ending, Origin, Refusal, Standing, Verdict};
 use crate::credit::{Offer, Repute};
 use crate::first_contact::CreditBucket;
-use crate::native::{self, Charged, Native, Said};
+use crate::native::{self, Said};
 use crate::scope::ScopeId;
 use crate::{Ledger, Limits, Mode, abi};
+use charges::{Account, Charges, Scopes};
+use slab::Slab;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The least time between two SYNs of an attempt, in nanoseconds: a second by TCP's own timer, which may run
 /// a tick early.
@@ -27,61 +31,57 @@ pub const SYN_GAP_NS: u64 = abi::SYN_GAP_NS as u64;
 pub struct Accounting {
     mode: Mode,
     scopes: Scopes,
-    attempts: BTreeMap<AttemptId, Attempt>,
-    begun: u64,
-}
-
-#[derive(Debug, Clone)]
-struct Account {
-    scope: native::Scope,
-    limits: native::Limits,
-}
-
-#[derive(Debug, Clone)]
-struct Scopes {
-    /// The host's first.
-    accounts: Vec<Account>,
-    tops: BTreeMap<u64, native::Party>,
-    parts: BTreeMap<Party, native::Party>,
+    attempts: Attempts,
+    /// Those that a limit counts, by the attempts that they were.
+    connections: BTreeMap<AttemptId, Connection>,
 }
 
 #[derive(Debug, Clone)]
 struct Attempt {
-    origin: Origin,
+    id: AttemptId,
+    charges: Charges,
     native: native::Attempt,
     /// Whether some scope has held it back.
     held_back: bool,
 }
 
-impl Account {
-    fn new(limits: &Limits) -> Self {
-        Self { scope: Native::default(), limits: limits.into() }
-    }
-
-    fn pair(&mut self) -> (&mut native::Scope, &native::Limits) {
-        (&mut self.scope, &self.limits)
-    }
+#[derive(Debug, Clone)]
+struct Connection {
+    charges: Charges,
+    native: native::Connection,
 }
 
-impl Scopes {
-    fn of(&mut self, origin: &Origin) -> Option<Charged<'_>> {
-        let (host, rest) = self.accounts.split_first_mut()?;
-        let at = |id: ScopeId| id.0 - 1;
-        let [own, interface] = match (origin.own.map(at), origin.interface.map(at)) {
-            (Some(own), Some(interface)) => rest.get_disjoint_mut([own, interface]).ok()?.map(Some),
-            (own, interface) => {
-                let is_own = own.is_some();
-                let one = own.or(interface).and_then(|at| rest.get_mut(at));
-                if is_own { [one, None] } else { [None, one] }
-            }
-        };
-        Some(Charged {
-            host: host.pair(),
-            own: own.map(Account::pair),
-            interface: interface.map(Account::pair),
-            top: self.tops.entry(origin.party.top).or_default(),
-            part: self.parts.entry(origin.party).or_default(),
-        })
+/// The live attempts.
+#[derive(Debug, Clone, Default)]
+struct Attempts {
+    places: Slab<Attempt>,
+    begun: u64,
+}
+
+impl Attempts {
+    /// An id that no other attempt has; for one that is put here, with its place.
+    fn next_id(&mut self, place: u32) -> AttemptId {
+        self.begun += 1;
+        AttemptId { number: self.begun, place }
+    }
+
+    /// Has one more begin.
+    fn put(&mut self, origin: &Origin, charges: Charges) -> &mut Attempt {
+        let id = self.next_id(self.places.vacant_key() as u32);
+        let native = native::Attempt::new(origin);
+        self.places.vacant_entry().insert(Attempt { id, charges, native, held_back: false })
+    }
+
+    fn get(&self, id: AttemptId) -> Option<&Attempt> {
+        self.places.get(id.place as usize).filter(|attempt| attempt.id == id)
+    }
+
+    fn get_mut(&mut self, id: AttemptId) -> Option<&mut Attempt> {
+        self.places.get_mut(id.place as usize).filter(|attempt| attempt.id == id)
+    }
+
+    fn forget(&mut self, id: AttemptId) {
+        self.places.try_remove(id.place as usize);
     }
 }
 
@@ -89,9 +89,8 @@ impl Accounting {
     /// Empty accounting.
     #[must_use]
     pub fn new(mode: Mode, host: Limits) -> Self {
-        let scopes =
-            Scopes { accounts: vec![Account::new(&host)], tops: BTreeMap::new(), parts: BTreeMap::new() };
-        Self { mode, scopes, attempts: BTreeMap::new(), begun: 0 }
+        let scopes = Scopes::new(&host);
+        Self { mode, scopes, attempts: Attempts::default(), connections: BTreeMap::new() }
     }
 
     /// Opens a scope beside the host's.
@@ -103,21 +102,13 @@ impl Accounting {
     /// Sets a scope's limits for the next attempt that asks. An unknown scope changes nothing.
     pub fn set_limits(&mut self, scope: ScopeId, limits: Limits) {
         if let Some(account) = self.scopes.accounts.get_mut(scope.0) {
-            account.limits = (&limits).into();
+            account.limits = Arc::new((&limits).into());
         }
     }
 
     /// Sets the mode for the next attempt that asks.
     pub fn set_mode(&mut self, mode: Mode) {
         self.mode = mode;
-    }
-
-    /// Drops scopes that are not open, and the second of two that are the same.
-    fn known(&self, origin: Origin) -> Origin {
-        let open =
-            |id: Option<ScopeId>| id.filter(|&id| id != ScopeId::HOST && id.0 < self.scopes.accounts.len());
-        let own = open(origin.own);
-        Origin { own, interface: open(origin.interface).filter(|id| own != Some(*id)), ..origin }
     }
 
     /// Whether `connect()` fails at once: its account is blocked, a queue that it would have to join is full
@@ -127,32 +118,30 @@ impl Accounting {
         if self.mode != Mode::Enforce || origin.standing == Standing::NeverHold {
             return None;
         }
-        let origin = self.known(origin);
-        self.scopes.of(&origin)?.refuse(!origin.first || origin.named, now)
+        let to = self.scopes.charges(&origin);
+        self.scopes.of(&to)?.refuse(!origin.first || origin.named, now)
     }
 
     /// `connect()`: the attempt goes out at once if every charged scope has a free slot, credit for a first
     /// contact, and no waiter of equal or better rank; otherwise it is queued (under [`Mode::Audit`] only
     /// counted). Under [`Mode::Off`] it does not enter the accounting.
     pub fn begin(&mut self, now: u64, origin: Origin) -> (AttemptId, Verdict) {
-        let id = AttemptId(self.begun);
-        self.begun += 1;
-        let origin = self.known(origin);
-        let Some(mut charged) = self.scopes.of(&origin).filter(|_| self.mode != Mode::Off) else {
-            return (id, Verdict::Go);
-        };
-        let mut native = native::Attempt::new(&origin);
-        let verdict = charged.begin(&mut native, self.mode, now);
-        let held_back = matches!(verdict, Verdict::Hold | Verdict::GoAudited);
-        self.attempts.insert(id, Attempt { origin, native, held_back });
-        (id, verdict)
+        if self.mode == Mode::Off {
+            return (self.attempts.next_id(u32::MAX), Verdict::Go);
+        }
+        let to = self.scopes.charges(&origin);
+        let attempt = self.attempts.put(&origin, to);
+        let Some(mut charged) = self.scopes.of(&to) else { return (attempt.id, Verdict::Go) };
+        let verdict = charged.begin(&mut attempt.native, self.mode, now);
+        attempt.held_back = matches!(verdict, Verdict::Hold | Verdict::GoAudited);
+        (attempt.id, verdict)
     }
 
     /// A queued attempt's timer runs. The attempt goes out if every charged scope lets it, and always if the
     /// mode is not [`Mode::Enforce`] any more. Returns [`Verdict::Go`] for an attempt that does not wait.
     pub fn recheck(&mut self, now: u64, id: AttemptId) -> Verdict {
-        let Some(attempt) = self.attempts.get_mut(&id) else { return Verdict::Go };
-        match self.scopes.of(&attempt.origin) {
+        let Some(attempt) = self.attempts.get_mut(id) else { return Verdict::Go };
+        match self.scopes.of(&attempt.charges) {
             Some(mut charged) if attempt.native.is_queued() => {
                 charged.recheck(&mut attempt.native, self.mode, now)
             }
@@ -163,9 +152,9 @@ impl Accounting {
     /// The address of a waiter has answered, or was tried, while it waited: the attempt costs nothing any
     /// more. Does nothing for an attempt that does not wait.
     pub fn knows(&mut self, now: u64, id: AttemptId) {
-        if let Some(attempt) = self.attempts.get_mut(&id)
+        if let Some(attempt) = self.attempts.get_mut(id)
             && attempt.native.is_queued()
-            && let Some(mut charged) = self.scopes.of(&attempt.origin)
+            && let Some(mut charged) = self.scopes.of(&attempt.charges)
         {
             charged.knows(&mut attempt.native, now);
         }
@@ -174,8 +163,8 @@ impl Accounting {
     /// An attempt that is out wants to send its SYN again. Returns [`Verdict::Hold`] for one that waits, and
     /// [`Verdict::Go`] for one that is not in the accounting.
     pub fn resend(&mut self, now: u64, id: AttemptId) -> Verdict {
-        let Some(attempt) = self.attempts.get_mut(&id) else { return Verdict::Go };
-        match self.scopes.of(&attempt.origin) {
+        let Some(attempt) = self.attempts.get_mut(id) else { return Verdict::Go };
+        match self.scopes.of(&attempt.charges) {
             Some(mut charged) if !attempt.native.is_queued() => {
                 charged.resend(&mut attempt.native, self.mode, now)
             }
@@ -187,10 +176,22 @@ impl Accounting {
     /// contacts of its neighbourhood were answered lately. Does nothing for an attempt that is not in the
     /// accounting.
     pub fn end(&mut self, now: u64, id: AttemptId, ending: Ending, neighbours: u32) {
-        if let Some(mut attempt) = self.attempts.remove(&id)
-            && let Some(mut charged) = self.scopes.of(&attempt.origin)
+        let Some(attempt) = self.attempts.get_mut(id) else { return };
+        if let Some(mut charged) = self.scopes.of(&attempt.charges)
+            && let Some(native) = charged.end(&mut attempt.native, ending, neighbours, now)
         {
-            charged.end(&mut attempt.native, ending, neighbours, now);
+            self.connections.insert(id, Connection { charges: attempt.charges, native });
+        }
+        self.attempts.forget(id);
+    }
+
+    /// The connection that this attempt has become ends: it counts no more, or only for `time_wait`. Does nothing for
+    /// one that no limit counts.
+    pub fn close(&mut self, now: u64, id: AttemptId) {
+        if let Some(mut connection) = self.connections.remove(&id)
+            && let Some(mut charged) = self.scopes.of(&connection.charges)
+        {
+            charged.close(&mut connection.native, now);
         }
     }
 
@@ -217,6 +218,12 @@ impl Accounting {
         self.account(scope).map_or_else(Ledger::default, |account| Ledger::of(&account.scope, now))
     }
 
+    /// How many attempts of the scope hold a slot at `now`, as the ledger has it; 0 for an unknown scope.
+    #[must_use]
+    pub fn half_open(&self, scope: ScopeId, now: u64) -> u32 {
+        self.account(scope).map_or(0, |account| account.scope.half_open(now))
+    }
+
     /// How many attempts this scope, and no other, holds back.
     #[must_use]
     pub fn waiting_at(&self, scope: ScopeId) -> usize {
@@ -226,11 +233,11 @@ impl Accounting {
     /// The scope that last held this attempt back; `None` if none did.
     #[must_use]
     pub fn held_back_by(&self, attempt: AttemptId) -> Option<ScopeId> {
-        let attempt = self.attempts.get(&attempt).filter(|attempt| attempt.held_back)?;
+        let attempt = self.attempts.get(attempt).filter(|attempt| attempt.held_back)?;
         match attempt.native.blocked_on() {
             Said::Host => Some(ScopeId::HOST),
-            Said::Own => attempt.origin.own,
-            Said::Interface => attempt.origin.interface,
+            Said::Own => attempt.charges.own(),
+            Said::Interface => attempt.charges.interface(),
         }
     }
 }

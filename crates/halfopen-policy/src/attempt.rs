@@ -3,9 +3,13 @@
 use crate::first_contact::{CreditBucket, PortCell};
 use crate::scope::ScopeId;
 
-/// Identifies an attempt in [`crate::Accounting`]; never used twice.
+/// Identifies an attempt in [`crate::Accounting`]; never used twice. The later one is greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct AttemptId(pub(crate) u64);
+pub struct AttemptId {
+    pub(crate) number: u64,
+    /// Where it is kept.
+    pub(crate) place: u32,
+}
 
 /// Whether the limit applies to an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,6 +1,7 @@
 //! Converts limits to the kernel part's form and back.
 
 use crate::abi;
+use crate::{ConnectRate, Connections, PerDestination};
 use crate::{Excess, FirstContact, FirstDatagrams, Limits, Mode, OnSuspect, Order, Overflow, Rate, Share};
 use std::time::Duration;
 
@@ -44,8 +45,59 @@ impl From<&Limits> for abi::limits {
                 .datagrams
                 .is_some_and(|datagrams| datagrams.excess == Excess::Drop)
                 .into(),
+            connect_interval_ns: interval_of(limits.connections.rate),
+            connect_burst_ns: burst_of(limits.connections.rate),
+            time_wait_ns: limits.connections.time_wait.map_or(0, nanos),
+            established: limits.connections.established.unwrap_or(abi::UNLIMITED),
+            per_destination: limits.connections.per_destination.limits().into(),
+            destination: destination(&limits.connections.per_destination),
             ..Self::default()
         }
+    }
+}
+
+impl abi::limits {
+    /// Whether connections are limited, in all or to each destination.
+    #[must_use]
+    pub fn limits_connections(&self) -> bool {
+        self.connect_interval_ns != 0 || self.established != abi::UNLIMITED || self.per_destination != 0
+    }
+}
+
+fn interval_of(rate: Option<ConnectRate>) -> u64 {
+    rate.map_or(0, |of| of.rate.interval_ns())
+}
+
+fn burst_of(rate: Option<ConnectRate>) -> u64 {
+    rate.map_or(0, ConnectRate::burst_ns)
+}
+
+fn destination(limits: &PerDestination) -> abi::destination_limits {
+    abi::destination_limits {
+        half_open: limits.half_open.unwrap_or(abi::UNLIMITED),
+        established: limits.established.unwrap_or(abi::UNLIMITED),
+        connect_interval_ns: interval_of(limits.rate),
+        connect_burst_ns: burst_of(limits.rate),
+    }
+}
+
+fn connect_rate_of(interval_ns: u64, burst_ns: u64) -> Option<ConnectRate> {
+    let rate = Rate::new(1, Duration::from_nanos(interval_ns))?;
+    Some(ConnectRate { rate, burst: Some(u32::try_from(burst_ns / interval_ns + 1).unwrap_or(u32::MAX)) })
+}
+
+fn connections_of(limits: &abi::limits) -> Connections {
+    let limit = |number| (number != abi::UNLIMITED).then_some(number);
+    let of = &limits.destination;
+    Connections {
+        rate: connect_rate_of(limits.connect_interval_ns, limits.connect_burst_ns),
+        established: limit(limits.established),
+        time_wait: (limits.time_wait_ns != 0).then(|| Duration::from_nanos(limits.time_wait_ns)),
+        per_destination: PerDestination {
+            half_open: limit(of.half_open),
+            rate: connect_rate_of(of.connect_interval_ns, of.connect_burst_ns),
+            established: limit(of.established),
+        },
     }
 }
 
@@ -106,6 +158,7 @@ impl From<&abi::limits> for Limits {
                     excess: if limits.datagram_dropped == 0 { Excess::Refuse } else { Excess::Drop },
                 }
             }),
+            connections: connections_of(limits),
         }
     }
 }
@@ -119,6 +172,8 @@ pub fn no_limits(slot_life: Duration) -> abi::limits {
         slot_life_ns: nanos(slot_life),
         slot_shift: grid_shift(slot_life),
         overflow_waits: 1,
+        established: abi::UNLIMITED,
+        destination: destination(&PerDestination::default()),
         ..abi::limits::default()
     }
 }

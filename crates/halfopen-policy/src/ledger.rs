@@ -36,6 +36,26 @@ pub struct Ledger {
     pub last_waiter: Duration,
     /// First contacts over UDP, if they are limited.
     pub datagrams: DatagramCounts,
+    /// Connections, if they are limited.
+    pub connections: ConnectionCounts,
+}
+
+/// The connections that a limit counts, and what it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ConnectionCounts {
+    /// Open now, half-open ones included; only counted where `established` is limited.
+    pub open: u64,
+    /// Ended, but still counted, for `time_wait`.
+    pub ended: u64,
+    /// Attempts that wait now at this scope, for a connection or for their destination.
+    pub waiting: u64,
+    /// Attempts that had to wait (in audit mode: would have had to) for the rate or the number of connections, since the
+    /// accounting began.
+    pub waited_to_open: u64,
+    /// The same for the limits of one destination.
+    pub waited_to_reach: u64,
+    /// Counted connections that have ended since the accounting began.
+    pub closed: u64,
 }
 
 /// What became of first contacts over UDP since the accounting began.

@@ -11,6 +11,7 @@
 pub mod abi;
 pub mod accounting;
 pub mod attempt;
+pub mod connections;
 pub mod credit;
 pub mod datagram;
 pub mod first_contact;
@@ -20,17 +21,22 @@ pub mod limits;
 #[allow(unsafe_code, reason = "it calls the header's native build")]
 mod native;
 pub mod scope;
+pub mod shadow;
+pub mod timeline;
 pub mod wake;
 
 pub use native::{
-    answer, beside, datagrams, gate, gone, neighbourhood, record, remembered, segments, shared, timers, whose,
+    answer, beside, datagrams, destinations, gate, gone, neighbourhood, record, remembered, segments, shared,
+    timers, whose,
 };
 
 pub use accounting::Accounting;
 pub use attempt::{AttemptId, Ending, Origin, Party, Refusal, Standing, Verdict};
+pub use connections::{ConnectRate, Connections, PerDestination};
 pub use credit::{Offer, Repute};
 pub use datagram::{DatagramTurns, Excess, FirstDatagrams};
 pub use first_contact::{Contact, CreditBucket, FirstContact, NotAShare, OnSuspect, Order, PortCell, Share};
-pub use ledger::{DatagramCounts, Ledger};
+pub use ledger::{ConnectionCounts, DatagramCounts, Ledger};
 pub use limits::{Forwarded, Limits, Mode, Overflow, Rate, RawTcp};
 pub use scope::ScopeId;
+pub use timeline::Timeline;

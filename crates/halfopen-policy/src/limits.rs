@@ -1,6 +1,6 @@
 //! What one scope allows: the numbers that a configuration sets and the kernel part reads.
 
-use crate::{FirstContact, FirstDatagrams};
+use crate::{Connections, FirstContact, FirstDatagrams};
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -107,6 +107,8 @@ impl fmt::Display for Rate {
             write!(f, "{per_second}/s")
         } else if self.interval_ns.is_multiple_of(1_000_000_000) {
             write!(f, "1/{}s", self.interval_ns / 1_000_000_000)
+        } else if 60_000_000_000 % self.interval_ns == 0 {
+            write!(f, "{}/m", 60_000_000_000 / self.interval_ns)
         } else {
             write!(f, "1/{}us", self.interval_ns / 1_000)
         }
@@ -197,6 +199,8 @@ pub struct Limits {
     pub first_contact: Option<FirstContact>,
     /// The limit on first contacts over UDP; `None` = no limit.
     pub datagrams: Option<FirstDatagrams>,
+    /// The limits on connections, known or not, answered or not.
+    pub connections: Connections,
 }
 
 impl Limits {
@@ -219,6 +223,7 @@ impl Limits {
             max_wait: None,
             first_contact: None,
             datagrams: None,
+            connections: Connections::default(),
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod beside;
 mod calls;
 mod charged;
 pub mod datagrams;
+pub mod destinations;
 pub mod gate;
 pub mod gone;
 pub mod neighbourhood;
@@ -30,22 +31,24 @@ pub(crate) type Scope = Native<abi::scope>;
 pub(crate) type Limits = Native<abi::limits>;
 pub(crate) type Party = Native<abi::party>;
 pub(crate) type Attempt = Native<abi::attempt>;
+pub(crate) type Connection = Native<abi::connection>;
+pub(crate) type Destination = Native<abi::destination>;
 
 /// An address as the headers read it, by words.
 #[repr(align(8))]
 struct Aligned([u8; 16]);
 
-/// A structure of the headers, at a fixed address.
+/// A structure of the headers, which keep no pointer to it from one call to the next.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Native<T>(Box<T>);
+pub(crate) struct Native<T>(T);
 
 impl<T> Native<T> {
     fn at(&self) -> *const T {
-        &raw const *self.0
+        &raw const self.0
     }
 
     fn at_mut(&mut self) -> *mut T {
-        &raw mut *self.0
+        &raw mut self.0
     }
 }
 

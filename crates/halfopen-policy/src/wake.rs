@@ -183,7 +183,16 @@ impl Wakes {
         for id in charged(own) {
             let had_slot = if id == HOST { how.host_slot } else { how.own_slot };
             if let Some(account) = self.accounts.get_mut(&id) {
-                account.ended(at, had_slot);
+                account.ended(at, had_slot, how.established);
+            }
+        }
+    }
+
+    /// A connection of this account that a limit counts has ended at `at`.
+    pub fn closed(&mut self, at: u64, own: AccountId) {
+        for id in charged(own) {
+            if let Some(account) = self.accounts.get_mut(&id) {
+                account.closed(at);
             }
         }
     }

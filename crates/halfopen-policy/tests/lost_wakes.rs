@@ -68,8 +68,15 @@ impl Host {
                 self.wakes.ended(at, waiter, AccountId::HOST, how);
             }
             for id in self.wakes.unread(self.now) {
-                let reading =
-                    Reading { at: self.now, limits: self.limits, in_use: 0, next_turn: 0, credit: None };
+                let reading = Reading {
+                    at: self.now,
+                    limits: self.limits,
+                    in_use: 0,
+                    next_turn: 0,
+                    open: 0,
+                    next_connection: 0,
+                    credit: None,
+                };
                 self.wakes.read(id, reading);
             }
             for waiter in self.wakes.due(self.now, usize::MAX) {
@@ -227,7 +234,10 @@ fn packets_that_cannot_be_sent_are_told_from_those_that_are_lost() {
     let mut wakes = Wakes::default();
     let limits = Limits { half_open: Some(10), drain: None, ..Limits::xp_sp2() };
     (0..100).for_each(|waiter| wakes.began(waiter, lane(1, 1, 7)));
-    wakes.read(AccountId::HOST, Reading { at: S, limits, in_use: 0, next_turn: 0, credit: None });
+    wakes.read(
+        AccountId::HOST,
+        Reading { at: S, limits, in_use: 0, next_turn: 0, open: 0, next_connection: 0, credit: None },
+    );
     let mut tried = 0;
     for look in 0..100 {
         for waiter in wakes.due(S + look, usize::MAX) {

@@ -41,30 +41,34 @@ fn connect_looks_at_parties_only_where_the_queue_is_full_or_some_have_cancelled_
     assert!(accounting.asks_for_part(of(1, 1)));
 
     let mut accounting = Accounting::new(Mode::Enforce, slots(Some(0)));
-    let cancelled: Vec<_> = (0..30).map(|_| hold(&mut accounting, SECOND, of(1, 1))).collect();
+    let cancelled: Vec<_> = (0..1_030).map(|_| hold(&mut accounting, SECOND, of(1, 1))).collect();
     for (number, id) in (1..).zip(cancelled) {
-        assert_eq!(accounting.asks_for_part(of(2, 2)), number > 24, "{number}");
+        assert_eq!(accounting.asks_for_part(of(2, 2)), number > 1_024, "{number}");
         accounting.end(SECOND, id, Ending::Cancelled, 0);
     }
     assert_eq!(accounting.refuses(SECOND, of(1, 1)), Some(Refusal::Churn));
 }
 
+/// How many of `many` that wait so long from `from` on can be cancelled before another would be refused.
+fn cancelled(accounting: &mut Accounting, many: usize, from: u64, waited: u64) -> usize {
+    let waiting: Vec<_> = (0..many).map(|_| hold(accounting, from, of(1, 1))).collect();
+    let now = from + waited;
+    let end = |id| {
+        accounting.end(now, id, Ending::Cancelled, 0);
+        accounting.refuses(now, of(1, 1)).is_none()
+    };
+    waiting.into_iter().map(end).take_while(|goes_on| *goes_on).count() + 1
+}
+
 /// Some cancel at once; some wait for a second first, and count for a sixteenth.
 #[test]
-fn as_many_may_be_cancelled_at_once_as_a_page_has() {
-    for (waited, many) in [(0, 24), (SECOND - 1, 24), (SECOND, 369), (9 * SECOND, 369)] {
-        let mut accounting = Accounting::new(Mode::Enforce, slots(Some(0)));
-        let waiting: Vec<_> = (0..500).map(|_| hold(&mut accounting, SECOND, of(1, 1))).collect();
-        let now = SECOND + waited;
-        let mut ended = 0;
-        for id in waiting {
-            if accounting.refuses(now, of(1, 1)).is_some() {
-                break;
-            }
-            accounting.end(now, id, Ending::Cancelled, 0);
-            ended += 1;
+fn as_many_may_be_cancelled_at_once_as_many_pools_have() {
+    for (patient, many) in [(0, 1_024), (160, 1_014), (8_000, 524)] {
+        for waited in [SECOND, 9 * SECOND] {
+            let mut accounting = Accounting::new(Mode::Enforce, slots(Some(0)));
+            assert_eq!(cancelled(&mut accounting, patient, SECOND, waited), patient + 1);
+            assert_eq!(cancelled(&mut accounting, 1_100, SECOND + waited, 0), many, "{patient}, {waited} ns");
         }
-        assert_eq!(ended, many, "after {waited} ns");
     }
 }
 
@@ -74,7 +78,7 @@ fn who_has_cancelled_too_much_still_reaches_whom_it_knows() {
     let mut accounting = Accounting::new(Mode::Enforce, slots(Some(2)));
     let own = Some(accounting.open_scope(slots(Some(0))));
     let in_account = Origin { own, ..of(1, 1) };
-    for _ in 0..30 {
+    for _ in 0..1_030 {
         let id = hold(&mut accounting, SECOND, in_account);
         accounting.end(SECOND, id, Ending::Cancelled, 0);
     }

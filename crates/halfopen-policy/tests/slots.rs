@@ -226,3 +226,27 @@ fn the_ledger_says_when_an_attempt_last_waited_and_for_how_long() {
     accounting.begin(at(900), origin);
     assert_eq!(said(&accounting), (1_900, 680), "it would have waited");
 }
+
+#[test]
+fn an_attempt_that_takes_the_place_of_an_ended_one_is_another() {
+    let mut accounting = Accounting::new(Mode::Enforce, limits(1, 21_000));
+    let ended = go(&mut accounting, SECOND);
+    accounting.end(SECOND, ended, Ending::Established, 0);
+    let next = go(&mut accounting, SECOND);
+    assert!(ended < next);
+    accounting.end(SECOND, ended, Ending::Established, 0);
+    assert_eq!(accounting.half_open(ScopeId::HOST, SECOND), 1);
+    assert_eq!(accounting.half_open(ScopeId::HOST, 30 * SECOND), 0, "its slot has expired");
+}
+
+/// Each question turns the wheel to the tick that begins, so the slot is in the last bucket that is visited.
+#[test]
+fn a_slot_expires_in_its_tick_however_often_somebody_asks() {
+    const MS: u64 = 1_000_000;
+    let mut accounting = Accounting::new(Mode::Enforce, limits(1, 1_000));
+    go(&mut accounting, SECOND);
+    let waiting = hold(&mut accounting, SECOND);
+    let mut asked = (SECOND..4 * SECOND).step_by(MS as usize);
+    let goes = asked.find(|now| accounting.recheck(*now, waiting) == Verdict::Go);
+    assert!(goes.is_some_and(|at| at < 2 * SECOND + 150 * MS), "{goes:?}");
+}

@@ -154,6 +154,8 @@ impl Run {
                 limits: self.limits,
                 in_use,
                 next_turn: self.next_turn,
+                open: 0,
+                next_connection: 0,
                 credit: None,
             };
             self.wakes.read(id, reading);
@@ -252,7 +254,15 @@ fn dead_peers_wake_nobody_in_vain() {
 /// A party's first wake is a canary; it had an effect. No slot is free afterwards.
 fn had_an_effect(wakes: &mut Wakes, lane: Lane) {
     let one = WaiterId::MAX;
-    let read = |in_use| Reading { at: 0, limits: limits(1, None), in_use, next_turn: 0, credit: None };
+    let read = |in_use| Reading {
+        at: 0,
+        limits: limits(1, None),
+        in_use,
+        next_turn: 0,
+        open: 0,
+        next_connection: 0,
+        credit: None,
+    };
     wakes.began(one, lane);
     wakes.read(AccountId::HOST, read(0));
     assert_eq!(wakes.due(0, 1), [one]);
@@ -269,6 +279,8 @@ fn the_oldest_whose_scopes_have_room_goes_first() {
         limits: limits(half_open, None),
         in_use,
         next_turn: 0,
+        open: 0,
+        next_connection: 0,
         credit: None,
     };
     for (waiter, own) in [(1, 7), (2, 0), (3, 9), (4, 0), (5, 9)] {
@@ -299,7 +311,18 @@ fn whose_address_has_become_known_needs_no_credit() {
     });
     let first = Lane { contact: Contact::First(CreditBucket::Port(PortCell::of(0, 80))), ..Lane::default() };
     (0..3).for_each(|waiter| wakes.began(waiter, first));
-    wakes.read(AccountId::HOST, Reading { at: 1, limits: limits(10, None), in_use: 0, next_turn: 0, credit });
+    wakes.read(
+        AccountId::HOST,
+        Reading {
+            at: 1,
+            limits: limits(10, None),
+            in_use: 0,
+            next_turn: 0,
+            open: 0,
+            next_connection: 0,
+            credit,
+        },
+    );
     assert!(wakes.due(2, 10).is_empty(), "there is no credit");
     wakes.known(1);
     wakes.known(7);
@@ -320,7 +343,7 @@ proptest! {
         let mut in_use = 0;
         let mut undecided: HashMap<u64, u64> = HashMap::new();
         let mut ever = BTreeSet::new();
-        wakes.read(AccountId::HOST, Reading { at: now, limits: limits(half_open, None), in_use, next_turn: 0, credit: None });
+        wakes.read(AccountId::HOST, Reading { at: now, limits: limits(half_open, None), in_use, next_turn: 0, open: 0, next_connection: 0, credit: None });
         for (number, (what, waiter, pause)) in steps.into_iter().enumerate() {
             now += pause * MS + 1;
             undecided.retain(|_, at| *at + 60 * MS > now);
@@ -341,7 +364,7 @@ proptest! {
                     let how = Ended { out_at: now - MS, established: false, host_slot: true, own_slot: false };
                     wakes.ended(now, waiter, AccountId::HOST, how);
                 }
-                _ => wakes.read(AccountId::HOST, Reading { at: now, limits: limits(half_open, None), in_use, next_turn: 0, credit: None }),
+                _ => wakes.read(AccountId::HOST, Reading { at: now, limits: limits(half_open, None), in_use, next_turn: 0, open: 0, next_connection: 0, credit: None }),
             }
             for waiter in wakes.due(now, usize::MAX) {
                 prop_assert!(ever.insert(waiter), "{waiter} was woken twice");
@@ -361,7 +384,15 @@ fn the_round_comes_before_rank_and_age() {
     wakes.began(1, of(1, stranger));
     (2..5).for_each(|waiter| wakes.began(waiter, of(1, Contact::Known)));
     wakes.began(5, of(2, stranger));
-    let read = |in_use| Reading { at: 1, limits: limits(10, None), in_use, next_turn: 0, credit: None };
+    let read = |in_use| Reading {
+        at: 1,
+        limits: limits(10, None),
+        in_use,
+        next_turn: 0,
+        open: 0,
+        next_connection: 0,
+        credit: None,
+    };
     wakes.read(AccountId::HOST, read(7));
     assert_eq!(
         wakes.due(2, 10),

@@ -1,16 +1,28 @@
 //! The command line.
 
+use crate::commands::replay;
 use crate::config::{Preset, Words};
 use crate::control::{AccountName, Inspected, Subject};
+use crate::dashboard::Serves;
 use crate::exit::WrongUse;
+use crate::history_reader::Reads;
+use crate::otlp::Sends;
 use crate::privileged::Reach;
 use crate::privileged::serving::Turn;
+use crate::recorder::Keeps;
+use crate::tuning::connections::ConnectionLimit;
 use crate::utc_time::UtcTime;
 use crate::{config, runtime_dir};
 use clap::{Args, Parser, Subcommand};
 use halfopen_policy::limits::parse_time;
+use halfopen_replay::assertion::Assertion;
+use ipnet::IpNet;
+use jiff::tz::Offset;
 use std::ffi::OsString;
+use std::fmt::Display;
+use std::net::IpAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// Limits half-open outbound TCP connections; attempts over the limit wait
@@ -52,6 +64,18 @@ pub enum Command {
         #[arg(long, value_name = "TURN")]
         serve: Option<Turn>,
     },
+    /// The part of `run` that writes the history; `run` starts it
+    #[command(hide = true)]
+    Recorder(Keeps),
+    /// The part of `run` that serves the dashboard; `run` starts it
+    #[command(hide = true)]
+    DashboardServer(Serves),
+    /// The part of `run` that sends events to a collector; `run` starts it
+    #[command(hide = true)]
+    OtlpExporter(Sends),
+    /// The part of `run` that reads the history for clients; `run` starts it
+    #[command(hide = true)]
+    HistoryReader(Reads),
     /// Print what a shell can complete the last of these words to
     #[command(hide = true)]
     Complete {
@@ -78,12 +102,21 @@ pub enum Command {
         #[arg(long)]
         watch: bool,
     },
+    /// Watch accounts on the whole terminal, and act on them
+    ///
+    /// Lists the host, scopes and accounts with what waits, what is half-open, suspects and the rate of attempts, each
+    /// second. Keys filter and sort the list, show one account's programs and destinations, release or block an account, and
+    /// change a limit: each asks first and says what will happen. `?` shows the keys. NO_COLOR leaves colours out.
+    #[command(after_help = "Example: halfopen top")]
+    Top,
     /// Show recent events: limits reached, suspects, refused connections
     ///
     /// Event 4226: an attempt had to wait because a limit was reached. 4227: most first contacts of an account failed.
-    /// 4228: a deny rule matched. 4229: a limit stopped first contacts over UDP. Each has a page: halfopen-event-4226(7)
-    /// to 4229. Events from before a stop or a reboot are shown too, also while no daemon runs.
-    #[command(after_help = "Example: halfopen events --since 10m --follow")]
+    /// 4228: a deny rule matched. 4229: a limit stopped first contacts over UDP. 4230: a limit held connections back.
+    /// Each has a page: halfopen-event-4226(7) to 4230. Events from before a stop or a reboot are shown too, also while
+    /// no daemon runs: the last 1,000, and with `--since` or `--account` as many as the history has.
+    #[command(after_help = "Example: halfopen events --since 10m --follow\n         \
+        halfopen events --since 7d --account host")]
     Events {
         /// Keep printing new events as they happen
         #[arg(long)]
@@ -94,7 +127,65 @@ pub enum Command {
         /// Leave out events before this time: RFC 3339, a date, or how long ago, such as 10m or 7d
         #[arg(long, value_name = "T", value_parser = since)]
         since: Option<UtcTime>,
+        /// Only those of this scope or account, as events and `halfopen status` show it, or of its cgroup alone
+        #[arg(long, value_name = "ACCOUNT")]
+        account: Option<String>,
     },
+    /// Show how many attempts were half-open and waited, minute by minute
+    ///
+    /// Reads the history, which the daemon writes to /var/lib/halfopen/history.db; also while no daemon runs. Times are
+    /// UTC. Lines fit 80 columns: `--json` has each minute of each account.
+    #[command(after_help = "Example: halfopen history\n         \
+        halfopen history --since 7d --account 'adaptive[/system.slice/foo.service]'")]
+    History {
+        /// From this time on: RFC 3339, a date, or how long ago, such as 10m or 7d [default: 1d]
+        #[arg(long, value_name = "T", value_parser = since)]
+        since: Option<UtcTime>,
+        /// Only this scope or account, as events and `halfopen status` show it, or its cgroup alone
+        #[arg(long, value_name = "ACCOUNT")]
+        account: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say which limit would have delayed whom, and recommend one
+    ///
+    /// Reads the history: which `half_open` would have delayed at most 1 %, 0.1 % or none of the attempts that were
+    /// answered, and what else it would have held. Minutes in which an account was a suspect do not count. Changes nothing
+    /// without `--apply`.
+    ///
+    /// With `--apply` the limit is raised by a quarter, and watched. While attempts still wait, it is raised again, up to
+    /// what is recommended. A step that lets a suspect or mostly failing attempts out is undone. The result is saved.
+    #[command(
+        after_help = "Example: halfopen tune\n         halfopen tune --scope adaptive --since 7d\n         \
+        halfopen tune --apply --watch 30m"
+    )]
+    Tune(Tune),
+    /// Name the program that a provider's mail about a scan complains of
+    ///
+    /// Reads the lines of the mail that have a time, a source and a destination, in whatever order providers write them,
+    /// and looks them up in the history: program, unit, container and pod, what was held, and a rule that stops it. Says
+    /// which lines it has not used, and what the history cannot know.
+    #[command(
+        after_help = "Example: halfopen explain abuse.txt\n         halfopen explain --offset +01:00 - < abuse.txt"
+    )]
+    Explain {
+        /// The mail; - stands for standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The offset from UTC of times without a zone, such as +01:00 or CET [default: the one that fits best]
+        #[arg(long, value_name = "OFFSET", value_parser = offset, allow_hyphen_values = true)]
+        offset: Option<Offset>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a one-time address that opens the dashboard
+    ///
+    /// The dashboard is the web page of the daemon, where `dashboard.listen` says. The address logs a browser in, once and
+    /// within five minutes. The session ends after eight hours, when it is logged out, or with the daemon.
+    #[command(after_help = "Example: halfopen dashboard")]
+    Dashboard,
     /// Print the value in force for a key
     #[command(after_help = "Example: halfopen get host.half_open")]
     Get {
@@ -181,7 +272,7 @@ pub enum Command {
     )]
     Block {
         /// An account as events and `halfopen status` show it, or its cgroup alone; the cgroup may be gone
-        #[arg(value_name = "ACCOUNT", value_parser = account)]
+        #[arg(value_name = "ACCOUNT", value_parser = read::<AccountName>)]
         account: AccountName,
         /// For how long, from 1s to 24h
         #[arg(long = "for", value_name = "T", value_parser = trial_time)]
@@ -197,7 +288,7 @@ pub enum Command {
     )]
     Release {
         /// A scope, or an account as events and `halfopen status` show it, or its cgroup alone; the cgroup may be gone
-        #[arg(value_name = "SCOPE", value_parser = account, group = "whom")]
+        #[arg(value_name = "SCOPE", value_parser = read::<AccountName>, group = "whom")]
         account: Option<AccountName>,
         /// Clear all suspects
         #[arg(long, group = "whom")]
@@ -212,7 +303,7 @@ pub enum Command {
     )]
     Why {
         /// A process ID, an address with or without a port, or the name of a program, service or account
-        #[arg(value_name = "NAME|PID|ADDR", value_parser = subject)]
+        #[arg(value_name = "NAME|PID|ADDR", value_parser = read::<Subject>)]
         subject: crate::control::Subject,
         /// Print JSON
         #[arg(long)]
@@ -228,12 +319,20 @@ pub enum Command {
         halfopen inspect 192.0.2.7:22")]
     Inspect {
         /// An account as events and `halfopen status` show it, its cgroup alone, a scope, a process ID, or an address
-        #[arg(value_name = "ACCOUNT|PID|ADDR", value_parser = inspected)]
+        #[arg(value_name = "ACCOUNT|PID|ADDR", value_parser = read::<Inspected>)]
         inspected: Inspected,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
+    /// Say how much slower a worm gets, by the policy that ships
+    ///
+    /// Runs an outbreak on simulated hosts, each behind the policy, and compares shares of limited hosts. Needs neither
+    /// root nor a daemon. Ctrl-C keeps what is done, and the exit code is then 1.
+    #[command(
+        after_help = "Example: halfopen simulate sasser\n         halfopen simulate mine.toml --runs 1000 --svg mine.svg"
+    )]
+    Simulate(Simulate),
     /// Check the configuration and print the values that result
     ///
     /// Each line ends with the origin of its value, such as a file with line and column. If the configuration has a
@@ -254,6 +353,27 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Record the attempts of this host, with their programs, for `replay`
+    ///
+    /// Writes each attempt of every program: when, from which cgroup, to which address and port, how long it was held, how
+    /// often its SYN left, and what came of it. No contents of connections. Needs root, and no daemon: it sees what a running
+    /// limit does, and what would happen without one.
+    ///
+    /// Ctrl-C ends the recording. If it is killed, what was written before can be replayed.
+    #[command(after_help = "Example: halfopen record --for 1h -o monday.trace\n         \
+                            halfopen record -o - | gzip > monday.trace.gz")]
+    Record(Record),
+    /// Say what a policy would have done to recorded traffic
+    ///
+    /// Reads what `record` has written, captures (pcap, pcapng), Zeek's conn.log and Suricata's eve.json, also compressed
+    /// with gzip or zstd, one after the other, and puts each connection attempt in them to each policy. Needs no privilege
+    /// and no daemon.
+    ///
+    /// In captures and logs, each source address counts as a host with that policy, with one account for all its programs.
+    /// An attempt that a policy holds back has the outcome of the recording as much later as it was held. Lines fit 80
+    /// columns; `--json` has all sources.
+    #[command(after_help = replay::after_help())]
+    Replay(Replay),
     /// List the presets, or print one as a commented configuration file
     #[command(after_help = "Example: halfopen preset adaptive > /etc/halfopen/conf.d/10-preset.toml")]
     Preset {
@@ -297,6 +417,75 @@ pub struct Run {
     pub sets: Vec<String>,
 }
 
+/// The arguments of `record`.
+#[derive(Debug, Args)]
+pub struct Record {
+    /// End after this long, from 1s to 24h [default: at Ctrl-C]
+    #[arg(long = "for", value_name = "T", value_parser = trial_time)]
+    pub time: Option<Duration>,
+    /// End when the file has this size: bytes, or with K, M or G; 4K at least
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "64M")]
+    pub max_size: u64,
+    /// Write over a file that is there
+    #[arg(long)]
+    pub overwrite: bool,
+    /// The file, which only its owner may read; - is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "halfopen.trace")]
+    pub output: PathBuf,
+}
+
+/// The arguments of `replay`.
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// A preset, or a configuration file; can be given more than once [default: adaptive]
+    #[arg(long = "policy", value_name = "POLICY")]
+    pub policies: Vec<OsString>,
+    /// Only attempts from this network; can be given more than once
+    #[arg(long = "source", value_name = "NET", value_parser = network)]
+    pub sources: Vec<IpNet>,
+    /// Also say which half_open of the first policy the recordings ask for; replays some fifteen policies beside
+    #[arg(long)]
+    pub advise: bool,
+    /// Also plot how the waits are spread, for each policy
+    #[arg(long, conflicts_with = "json")]
+    pub plot: bool,
+    /// The same as pictures.
+    #[command(flatten)]
+    pub pictures: Pictures,
+    /// Exit with code 1 unless this holds for every policy; can be given more than once
+    #[arg(long = "assert", value_name = "CONDITION")]
+    pub assertions: Vec<Assertion>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The recordings; - is standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+/// The arguments of `tune`.
+#[derive(Debug, Args)]
+pub struct Tune {
+    /// A scope, as `halfopen status` shows it [default: host]
+    #[arg(long, value_name = "SCOPE")]
+    pub scope: Option<String>,
+    /// From this time on: RFC 3339, a date, or how long ago, such as 1d [default: 7d]
+    #[arg(long, value_name = "T", value_parser = since)]
+    pub since: Option<UtcTime>,
+    /// A limit on connections to look at too, though it may not be set
+    #[arg(long, value_name = "LIMIT")]
+    pub limit: Option<ConnectionLimit>,
+    /// Raise half_open towards what is recommended, step by step, and save what it comes to; needs root
+    #[arg(long)]
+    pub apply: bool,
+    /// How long each step is watched, from 1s to 24h
+    #[arg(long, value_name = "T", value_parser = trial_time, default_value = "10m", requires = "apply")]
+    pub watch: Duration,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// The arguments of `enforce`.
 #[derive(Debug, Args)]
 pub struct Enforce {
@@ -313,6 +502,64 @@ pub struct Enforce {
     // `requires` alone is not enough: clap waives it when the required argument conflicts with a given one.
     #[arg(long, requires = "confirm", conflicts_with_all = ["time", "cancel"])]
     pub save: bool,
+}
+
+/// The arguments of `simulate`.
+#[derive(Debug, Args)]
+pub struct Simulate {
+    /// A built-in scenario, or a file that ends in .toml; without it, the built-in ones are listed
+    #[arg(value_name = "SCENARIO")]
+    pub scenario: Option<String>,
+    /// How often each case is run; the band is that of 95 % of the runs
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub runs: u32,
+    /// What all random numbers come from: the same seed repeats a study, on any number of threads
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Which engine: by the rates of one host, or every attempt through the policy, for 20,000 hosts at most
+    #[arg(long, value_enum, default_value_t = SimulateEngine::Scaled)]
+    pub engine: SimulateEngine,
+    /// Threads to use [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Print JSON
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// Print the courses as comma-separated values
+    #[arg(long)]
+    pub csv: bool,
+    /// The courses as pictures.
+    #[command(flatten)]
+    pub pictures: Pictures,
+}
+
+/// The pictures that `replay` and `simulate` draw.
+#[derive(Debug, Args)]
+pub struct Pictures {
+    /// Also draw it to FILE, as SVG
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+    /// Also draw it to FILE, as PNG of twice the size, with a font of the system
+    #[arg(long, value_name = "FILE")]
+    pub png: Option<PathBuf>,
+}
+
+/// The engines of `simulate`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum SimulateEngine {
+    /// By the rates at which one host lets contacts out
+    Scaled,
+    /// Every attempt of every host goes through the policy
+    Exact,
+}
+
+impl From<SimulateEngine> for halfopen_sim::study::EngineKind {
+    fn from(engine: SimulateEngine) -> Self {
+        match engine {
+            SimulateEngine::Scaled => Self::Scaled,
+            SimulateEngine::Exact => Self::Exact,
+        }
+    }
 }
 
 /// The arguments of `import`.
@@ -367,6 +614,11 @@ fn since(text: &str) -> Result<UtcTime, WrongUse> {
     })
 }
 
+fn offset(text: &str) -> Result<Offset, WrongUse> {
+    let found = crate::abuse_mail::parse_offset(text);
+    found.ok_or_else(|| WrongUse("expected an offset from UTC, such as +01:00, -0500 or CET".into()))
+}
+
 /// However long: what was before 1970 was in 1970.
 fn long_ago(text: &str) -> Option<UtcTime> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
@@ -385,6 +637,14 @@ fn long_ago(text: &str) -> Option<UtcTime> {
     Some(UtcTime::EPOCH.after(since_1970.saturating_sub(Duration::from_secs(back))))
 }
 
+/// A single address is a network too.
+fn network(text: &str) -> Result<IpNet, WrongUse> {
+    let alone = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    text.parse().ok().or_else(alone).ok_or_else(|| {
+        WrongUse("expected a network, such as 192.0.2.0/24 or 2001:db8::/32, or an address".into())
+    })
+}
+
 fn interface(text: &str) -> Result<(String, String), WrongUse> {
     let pair =
         text.rsplit_once('=').filter(|(there, here)| !there.is_empty() && config::name::is_interface(here));
@@ -400,37 +660,29 @@ fn preset(text: &str) -> Result<Preset, WrongUse> {
     })
 }
 
-fn account(text: &str) -> Result<AccountName, WrongUse> {
+/// Reads what is written by its own rules.
+fn read<T: FromStr<Err: Display>>(text: &str) -> Result<T, WrongUse> {
     text.parse().map_err(|e| WrongUse(format!("{e}")))
+}
+
+/// A size in bytes.
+fn size(text: &str) -> Result<u64, WrongUse> {
+    let (number, shift) = match text.char_indices().next_back() {
+        Some((end, 'K')) => (&text[..end], 10),
+        Some((end, 'M')) => (&text[..end], 20),
+        Some((end, 'G')) => (&text[..end], 30),
+        _ => (text, 0),
+    };
+    let bytes = number.parse().ok().and_then(|number: u64| number.checked_mul(1 << shift));
+    bytes
+        .filter(|bytes| *bytes >= 4_096)
+        .ok_or_else(|| WrongUse("expected a size of at least 4K, such as 500K, 64M or 2G".into()))
 }
 
 fn trial_time(text: &str) -> Result<Duration, WrongUse> {
     use crate::control::trial::LONGEST;
     let time = parse_time(text).ok().filter(|time| (Duration::from_secs(1)..=LONGEST).contains(time));
     time.ok_or_else(|| WrongUse("expected a time from 1s to 24h, such as 10m".into()))
-}
-
-fn inspected(text: &str) -> Result<Inspected, WrongUse> {
-    match subject(text) {
-        Err(_) | Ok(Subject::Name(_)) => account(text).map(|name| Inspected::Account(name.scope, name.whose)),
-        Ok(subject) => Ok(Inspected::Attempts(subject)),
-    }
-}
-
-fn subject(text: &str) -> Result<Subject, WrongUse> {
-    let pid = text.parse().ok().map(Subject::Pid);
-    let address = || text.parse().ok().map(Subject::Address);
-    let destination = || text.parse().ok().map(Subject::Destination);
-    // What looks like a number or an address and is none is a mistake, and no name.
-    let is_name = text.contains(|c: char| !c.is_ascii_digit() && !"[].:/".contains(c));
-    let name = || is_name.then(|| Subject::Name(text.to_owned()));
-    pid.or_else(address).or_else(destination).or_else(name).ok_or_else(|| {
-        WrongUse(
-            "expected the name of a program, service or account, a process ID, an address such as 192.0.2.7, or an \
-             address with a port such as [2001:db8::1]:80"
-                .into(),
-        )
-    })
 }
 
 #[cfg(test)]
@@ -461,7 +713,7 @@ mod tests {
     }
 
     #[test]
-    fn times_and_subjects() {
+    fn times() {
         assert_eq!(since("1970-01-01T01:00:00+01:00").unwrap(), UtcTime::EPOCH);
         for (longer, shorter) in
             [("2d", "1d"), ("25h", "1d"), ("1d", "2h"), ("61m", "1h"), ("61s", "1m"), ("1s", "0s")]
@@ -474,13 +726,6 @@ mod tests {
         assert_eq!(since("1970-01-01 00:01").unwrap(), UtcTime::EPOCH.after(Duration::from_mins(1)));
         for wrong in ["yesterday", "d", "", "1", "1w", "-1d", "1.5h", "99999999999999999999d", "\u{e9}"] {
             assert!(since(wrong).is_err(), "{wrong}");
-        }
-        assert_eq!(subject("7").unwrap(), Subject::Pid(7));
-        assert_eq!(subject("::1").unwrap(), Subject::Address("::1".parse().unwrap()));
-        assert_eq!(subject("10.0.0.1:80").unwrap(), Subject::Destination("10.0.0.1:80".parse().unwrap()));
-        assert_eq!(subject("nmap").unwrap(), Subject::Name("nmap".into()));
-        for mistaken in ["", "192.0.2", "192.0.2.1:", "[]:80", "99999999999", "10.0.0.0/8"] {
-            assert!(subject(mistaken).is_err(), "{mistaken}");
         }
     }
 }

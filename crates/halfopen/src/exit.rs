@@ -2,6 +2,7 @@
 
 use crate::config::ConfigError;
 use crate::control::{Answer, ClientError, RefusalKind};
+use crate::history::NoHistory;
 use crate::lock::LockError;
 use crate::output::Closed;
 use halfopen_bpf::KernelError;
@@ -60,6 +61,9 @@ pub fn code(error: &anyhow::Error) -> u8 {
                 };
             }
             _ => {}
+        }
+        if let Some(NoHistory::NotPermitted(_)) = cause.downcast_ref() {
+            return CANNOT;
         }
         if let Some(LockError::NotPermitted { .. }) = cause.downcast_ref() {
             return CANNOT;

@@ -1,23 +1,33 @@
 //! The program `halfopen`: command line, daemon, configuration and events. It knows neither the kernel part's nor the
 //! policy's insides.
 
+pub mod abuse_mail;
+pub mod blame;
 pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod conntrack;
 pub mod control;
 pub mod daemon;
+pub mod dashboard;
 pub mod events;
 pub mod exit;
+pub mod groups;
+pub mod history;
+pub mod history_reader;
 pub mod kept_counts;
 pub mod lock;
 pub mod metrics;
 pub mod name_service;
+pub mod otlp;
 pub mod output;
 pub mod privileged;
 pub mod rate_limit;
+pub mod recorder;
 pub mod registry;
+pub mod runs_in;
 pub mod runtime_dir;
 pub mod sandbox;
+pub mod tuning;
 pub mod users;
 pub mod utc_time;

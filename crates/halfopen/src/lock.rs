@@ -64,7 +64,7 @@ impl Lock {
             io::ErrorKind::PermissionDenied => LockError::NotPermitted { path: path.clone() },
             _ => LockError::Io { path: path.clone(), reason },
         };
-        let made_directory = match DirBuilder::new().mode(0o700).create(directory.path()) {
+        let made_directory = match DirBuilder::new().mode(0o711).create(directory.path()) {
             Ok(()) => true,
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => false,
             Err(e) => return Err(io(e)),

@@ -43,6 +43,24 @@ impl UtcTime {
         self.0.checked_add(ahead).map_or(self, Self::from)
     }
 
+    /// The time that much before this one; this one if the calendar begins later.
+    #[must_use]
+    pub fn before(self, time: Duration) -> Self {
+        self.0.checked_sub(time).map_or(self, Self::from)
+    }
+
+    /// In milliseconds since 1970.
+    #[must_use]
+    pub fn as_ms(self) -> i64 {
+        self.0.as_millisecond()
+    }
+
+    /// The time that many milliseconds after the beginning of 1970; that itself if the calendar does not reach so far.
+    #[must_use]
+    pub fn of_ms(ms: i64) -> Self {
+        Timestamp::from_millisecond(ms).map_or(Self::EPOCH, Self)
+    }
+
     /// A date such as 2030-01-31, and a time of that day such as 12:00, in UTC; `None` = it is none.
     #[must_use]
     pub fn of_date(text: &str) -> Option<Self> {

@@ -123,7 +123,7 @@ fn a_printed_preset_is_a_configuration_that_says_what_its_name_does() {
     let (code, list, error) = output(&["preset"]);
     assert_eq!((code, error.as_str()), (Some(0), ""));
     let names: Vec<&str> = list.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
-    assert_eq!(names, ["none", "xp-sp2", "vista-home", "virus-throttle", "adaptive"]);
+    assert_eq!(names, ["none", "xp-sp2", "vista-home", "virus-throttle", "adaptive", "hosting"]);
     let mut seen = Vec::new();
     for name in names {
         let (code, text, error) = output(&["preset", name]);
@@ -166,4 +166,28 @@ fn a_reader_that_leaves_ends_it_quietly() {
     drop(child.stdout.take());
     let Output { status, stderr, .. } = child.wait_with_output().unwrap();
     assert_eq!((status.code(), String::from_utf8_lossy(&stderr).as_ref()), (Some(0), ""));
+}
+
+#[test]
+fn a_png_is_twice_the_size_and_without_fonts_is_refused_before_the_work() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("lan.png");
+    let simulate = ["simulate", "lan", "--runs", "1", "--png", file.to_str().unwrap()];
+    assert_eq!(output(&simulate).0, Some(0));
+    let picture = fs::read(&file).unwrap();
+    assert_eq!((&picture[1..4], &picture[16..24]), (&b"PNG"[..], &[0, 0, 6, 104, 0, 0, 3, 112][..]));
+    fs::remove_file(&file).unwrap();
+
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let hidden = "mount -t tmpfs none /usr/share/fonts && exec \"$@\"";
+    let without = Command::new("unshare")
+        .args(["-m", "sh", "-c", hidden, "sh", env!("CARGO_BIN_EXE_halfopen")])
+        .args(simulate)
+        .output()
+        .unwrap();
+    let error = String::from_utf8(without.stderr).unwrap();
+    assert_eq!((without.status.code(), without.stdout.len(), file.exists()), (Some(1), 0, false), "{error}");
+    assert!(error.contains("fonts-dejavu-core"), "{error}");
 }

@@ -7,15 +7,18 @@ use testkit::desk;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use testkit::desk::mounts::{OWN_USER, changed_for, users};
 use testkit::desk::processes::state;
-use testkit::desk::{PATIENCE, ask_well, limit, until};
+use testkit::desk::{PATIENCE, ask_well, limit, program, until};
 use testkit::{Lab, Limiter, require_lab};
 
 /// No user of any host that this runs on.
 const USER: &str = "4001";
+/// Nor a group of that number.
+const ADMINS: u32 = 4002;
 const CONNECTIONS: usize = 1_000;
 /// Of the flood's kinds of connections, the one that follows events.
 const FOLLOWS: usize = 6;
@@ -108,6 +111,47 @@ fn one_who_may_use_it_cannot_keep_root_from_it() {
         let asking = desk::said(&mut asking);
         (asking.out == "3").then_some(())
     });
+}
+
+/// The member of the group reads what root reads, and changes nothing unless `admin_group` says so.
+#[test]
+fn members_of_the_group_read_and_those_of_the_admin_group_write() {
+    require_lab!();
+    let (lab, directory) = (Lab::new().unwrap(), tempfile::tempdir().unwrap());
+    let group = directory.path().join("group");
+    fs::write(&group, format!("root:x:0:\nhalfopen:x:{OWN_USER}:\nnetadmin:x:{ADMINS}:\n")).unwrap();
+    let mounts = users(directory.path(), true) + &format!("\nmount --bind {} /etc/group", group.display());
+    let changed = changed_for(directory.path(), &mounts);
+    let config = directory.path().join("halfopen.toml");
+    fs::write(&config, "admin_group = \"netadmin\"\n").unwrap();
+    let limiter = limit(&lab, 3).program(changed).config(&config).start().unwrap();
+    open_directories(&limiter);
+    let socket = fs::metadata(limiter.run_directory().join("control.sock")).unwrap();
+    assert_eq!((socket.mode() & 0o777, socket.gid()), (0o660, OWN_USER));
+    let as_user = |groups: &[u32], words: &[&str]| {
+        let groups: Vec<String> = groups.iter().map(u32::to_string).collect();
+        let mut asking = Command::new("setpriv");
+        asking.args(["--reuid", USER, "--regid", USER, "--groups", &groups.join(",")]);
+        asking.arg(program()).args(words);
+        let asked = limiter.command();
+        asking.envs(asked.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        desk::said(&mut asking)
+    };
+    let (nobody, reader, admin) = ([4001], [4001, OWN_USER], [OWN_USER, ADMINS]);
+    let told = as_user(&nobody, &["status"]);
+    assert!(told.code == Some(3) && told.error.contains("no permission"), "{told:?}");
+    for words in [&["status"][..], &["events"], &["get", "half_open"], &["why", "1"]] {
+        let told = as_user(&reader, words);
+        assert_eq!(told.code, Some(0), "{words:?}: {told:?}");
+    }
+    for words in [&["set", "half_open", "4"][..], &["enforce", "--for", "1m"], &["release", "--all"]] {
+        let told = as_user(&reader, words);
+        assert!(told.code != Some(0) && told.error.contains("only root"), "{words:?}: {told:?}");
+    }
+    assert_eq!(as_user(&admin, &["set", "half_open", "4"]).code, Some(0));
+    assert_eq!(ask_well(&limiter, &["get", "half_open"]), "4");
+    let told = as_user(&admin, &["exec", "--", "true"]);
+    assert!(told.code == Some(3) && told.error.contains("only root may do this"), "{told:?}");
 }
 
 /// Those that last, as followers of events, are no more than there is room for.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use testkit::desk::mounts::as_own_user;
 use testkit::desk::{PATIENCE, Said, ask_well, said, until};
+use testkit::dial::Outcome;
 use testkit::rig::host;
 use testkit::rig::program::Program;
 use testkit::{Dialer, Family, HostKind, Lab, Limiter, Mix, Service, Skip, require_lab};
@@ -119,6 +120,31 @@ fn both_formats_have_what_the_ledger_has() {
 }
 
 #[test]
+fn waits_and_handshakes_are_timed() {
+    require_lab!();
+    let scene = Scene::with(&config(HERE, "host.half_open = 2\nhost.drain = \"unlimited\""));
+    let slow = scene.lab.draw(&Mix { slow: 12, ..Mix::default() }).unwrap();
+    let dialling = Dialer::new(&scene.lab).destinations(slow.destinations()).spawn().unwrap();
+    let answered = dialling.await_all_done(PATIENCE).unwrap();
+    assert!(answered.iter().all(|report| report.outcome == Outcome::Connected), "{answered:?}");
+    let page = scene.page(HERE, &[]);
+    let of = |sample: &str| value(&page, sample).unwrap_or_else(|| panic!("{sample} in {page}"));
+    assert_eq!(value(&page, "halfopen_handshake_seconds_count{}"), Some(12.0));
+    let waited = "halfopen_let_out_total{scope=\"host\",account=\"\",when=\"after_wait\"}";
+    assert_eq!(value(&page, "halfopen_wait_seconds_count{}"), value(&page, waited));
+    // What a program sees is its wait and its handshake.
+    let timed = of("halfopen_wait_seconds_sum{}") + of("halfopen_handshake_seconds_sum{}");
+    let seen: f64 = answered.iter().map(|report| report.waited().as_secs_f64()).sum();
+    assert!((0.8..=1.01).contains(&(timed / seen)), "{timed} s of {seen} s");
+    for metric in ["handshake", "wait"] {
+        let bucket = |bound: &str| of(&format!("halfopen_{metric}_seconds_bucket{{le=\"{bound}\"}}"));
+        let count = value(&page, &format!("halfopen_{metric}_seconds_count{{}}"));
+        assert_eq!(Some(bucket("+Inf")), count);
+        assert!(bucket("0.00006103515625") <= bucket("1.0") && bucket("1.0") <= bucket("128.0"), "{page}");
+    }
+}
+
+#[test]
 fn a_reload_moves_it_and_an_address_that_is_taken_is_a_degradation() {
     require_lab!();
     let scene = Scene::with(&config("off", ""));
@@ -140,6 +166,25 @@ fn a_reload_moves_it_and_an_address_that_is_taken_is_a_degradation() {
     scene.page(ELSEWHERE, &[]);
     ask_well(&scene.limiter, &["set", "metrics.listen", "off"]);
     scene.await_refused(ELSEWHERE);
+}
+
+#[test]
+fn a_web_page_cannot_read_them_by_a_name_of_its_own() {
+    require_lab!();
+    let scene = Scene::with(&config(HERE, ""));
+    let status = |host: &str| {
+        let header = format!("Host: {host}");
+        let url = format!("http://{HERE}/metrics");
+        scene.curl(&["-o", "/dev/null", "-w", "%{http_code}", "-H", &header, &url]).out
+    };
+    for host in ["127.0.0.1:4226", "localhost", "LOCALHOST:4226", "[::1]:4226", "192.0.2.1"] {
+        assert_eq!(status(host), "200", "{host}");
+    }
+    for host in
+        ["rebound.example", "rebound.example:4226", "localhost.rebound.example", "127.0.0.1.nip.example", "@"]
+    {
+        assert!(["421", "400"].contains(&status(host).as_str()), "{host}: {}", status(host));
+    }
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! What a process that sandboxes itself as the daemon does can no longer do, tried for real, call by call: once as a user
+//! What a process that sandboxes itself as the daemon does, or as that of the dashboard, can no longer do, tried for real, call by call: once as a user
 //! of its own and once as root's number without capabilities, where nothing but the sandbox stands in the way.
 //!
 //! A program and no test of the harness: that has threads, and sandbox is for a process with one.
 
 #![allow(clippy::unwrap_used, reason = "a test states what it expects by unwrapping")]
 
-use halfopen::sandbox::{Needs, enter};
+use halfopen::sandbox::{Needs, enter, enter_as_dashboard};
 use halfopen_bpf::{CgroupDir, Limiter, NameTrust, Settings};
 use halfopen_policy::{Forwarded, Limits, Mode, RawTcp};
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
@@ -32,13 +32,13 @@ struct Tried {
     error: Option<String>,
 }
 
-/// What must still work; everything else that is tried must not.
+/// What must still work for the daemon; everything else that is tried must not, and nothing for the dashboard.
 const KEPT: [&str; 3] = ["read a map", "write a map", "talk to the log"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.iter().position(|argument| argument == "--sandboxed") {
-        Some(at) => sandboxed(Path::new(&arguments[at + 1]), &arguments[at + 2]),
+        Some(at) => sandboxed(Path::new(&arguments[at + 1]), &arguments[at + 2], &arguments[at + 3]),
         None if arguments.iter().any(|argument| argument == "--list") => {}
         None => return tests(),
     }
@@ -50,8 +50,13 @@ fn tests() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let mut failed = false;
-    for (name, uid) in [("as_a_user_of_its_own", OWN_USER), ("as_root_s_number_without_capabilities", 0)] {
-        let wrong = run(uid);
+    for (name, uid, part) in [
+        ("as_a_user_of_its_own", OWN_USER, DAEMON),
+        ("as_root_s_number_without_capabilities", 0, DAEMON),
+        ("the_dashboard_as_a_user", OWN_USER, DASHBOARD),
+        ("the_dashboard_as_root_s_number", 0, DASHBOARD),
+    ] {
+        let wrong = run(uid, part);
         println!("test {name} ... {}", if wrong.is_empty() { "ok" } else { "FAILED" });
         for line in &wrong {
             println!("    {line}");
@@ -61,8 +66,11 @@ fn tests() -> ExitCode {
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// Has a process sandbox itself as `uid` and try everything; what was not as it must be.
-fn run(uid: u32) -> Vec<String> {
+const DAEMON: &str = "daemon";
+const DASHBOARD: &str = "dashboard";
+
+/// Has a process sandbox itself as `part` and as `uid`, and try everything; what was not as it must be.
+fn run(uid: u32, part: &str) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
     let change = users(directory.path(), uid != 0);
     fs::write(directory.path().join("halfopen.toml"), "preset = \"xp-sp2\"\n").unwrap();
@@ -75,6 +83,7 @@ fn run(uid: u32) -> Vec<String> {
         .arg("--sandboxed")
         .arg(directory.path())
         .arg(listener.local_addr().unwrap().to_string())
+        .arg(part)
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
@@ -89,7 +98,7 @@ fn run(uid: u32) -> Vec<String> {
         wrong.push(format!("only {} things were tried: {output:?}", tried.len()));
     }
     for Tried { what, error } in tried {
-        match (KEPT.contains(&what.as_str()), error) {
+        match (part == DAEMON && KEPT.contains(&what.as_str()), error) {
             (true, Some(error)) => wrong.push(format!("{what}: {error}")),
             (false, None) => wrong.push(format!("{what}: it could")),
             _ => {}
@@ -98,14 +107,15 @@ fn run(uid: u32) -> Vec<String> {
     wrong
 }
 
-fn sandboxed(directory: &Path, listener: &str) {
+fn sandboxed(directory: &Path, listener: &str, part: &str) {
     let namespace = File::open("/proc/self/ns/net").unwrap();
     let cgroup = CgroupDir::root().unwrap();
     let map = new_map().unwrap();
     let parent = getppid().unwrap();
     let log = UnixDatagram::bind(directory.join("log")).unwrap();
     chmod(directory.join("log"), FileMode::from_raw_mode(0o666)).unwrap();
-    let sandboxed = enter(&Needs::of_daemon()).unwrap();
+    let sandboxed = if part == DAEMON { enter(&Needs::of_daemon()) } else { enter_as_dashboard() };
+    let sandboxed = sandboxed.unwrap();
     println!("uid {}", sandboxed.uid);
 
     kept(directory, &map);

@@ -13,15 +13,16 @@ import sys
 
 uid, path, count = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 os.setuid(uid)
+GET, POST = b"GET %s HTTP/1.1\r\nHost: a\r\n%s\r\n", b"POST %s HTTP/1.1\r\nHost: a\r\n%s\r\n%s"
 KINDS = [
     b"",
-    b'"sta',
+    b"GET /v1/sta",
     b" " * (1 << 20),
-    b"\x00\xff\x1b[2J\n",
-    b"[" * 60_000 + b"\n",
-    b'{"get":{"name":"' + b"\\u0001" * 10_000 + b'"}}\n',
-    b'{"events":{"since":null,"follow":true}}\n',
-    b'"status"\n',
+    b"\x00\xff\x1b[2J\r\n\r\n",
+    POST % (b"/v1/off", b"Content-Length: 60000\r\n", b"[" * 60_000),
+    POST % (b"/v1/off", b"Content-Length: 60000\r\n", b'{"a"'),
+    GET % (b"/v1/events", b"Accept: text/event-stream\r\n"),
+    GET % (b"/v1/status", b""),
 ]
 if len(sys.argv) > 4:
     KINDS = [KINDS[int(sys.argv[4])]]

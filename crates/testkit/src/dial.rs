@@ -189,7 +189,11 @@ pub fn serve(orders: impl BufRead, out: impl Write + Send + 'static) -> Result<(
 }
 
 fn dial<W: Write + Send>(spec: &Spec, task: usize, voice: &Voice<W>) -> Result<Vec<Socket>, LabError> {
-    let needed = spec.destinations.len() as u64 + 64;
+    let at_once = match spec.style {
+        Style::Blocking(threads) if !spec.keep => threads,
+        _ => spec.destinations.len(),
+    };
+    let needed = at_once as u64 + 64;
     let limit = raise_open_files(needed);
     if limit < needed {
         return Err(LabError::OpenFiles { limit, needed });

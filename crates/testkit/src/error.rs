@@ -44,6 +44,12 @@ pub enum LabError {
         /// The environment variable that names it.
         env: String,
     },
+    /// The lab has none between client and world.
+    #[error("this lab has no NAT box: build it with `Lab::builder().nat()`")]
+    NoNat,
+    /// A connection was to be of a kind that the kernel has not made it.
+    #[error("the connection was to be by {0} and is not: this kernel lacks it, or a sysctl switches it off")]
+    NotOfItsKind(&'static str),
     /// The draw asks for more addresses than its prefix has left.
     #[error("{prefix} has only {left} addresses left, {asked} asked: draw fewer, or from a larger prefix")]
     PrefixExhausted {

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::hosts::Draw;
+use crate::nat::Nat;
 use crate::pins::Pins;
 use crate::tag::Tag;
 use crate::{
@@ -23,9 +24,18 @@ pub struct Lab {
     wan: Option<wan::Router>,
     pins: Pins,
     cgroup: Cgroup,
+    nat: Option<Nat>,
     client: Namespace,
     world: Namespace,
     tag: Tag,
+}
+
+/// What is between client and world.
+#[derive(Clone, Debug)]
+enum Between {
+    Wire,
+    Wan(Wan),
+    Nat,
 }
 
 /// What kind of lab to build.
@@ -34,7 +44,7 @@ pub struct Lab {
 pub struct LabBuilder {
     seed: Option<u64>,
     is_quiet: bool,
-    wan: Option<Wan>,
+    between: Between,
     echo: bool,
     every_port: bool,
     slow_drops: u8,
@@ -55,7 +65,13 @@ impl LabBuilder {
 
     /// Puts a WAN with delay and loss between client and world, in place of a wire.
     pub fn wan(mut self, wan: Wan) -> Self {
-        self.wan = Some(wan);
+        self.between = Between::Wan(wan);
+        self
+    }
+
+    /// Puts a NAT box between client and world, in place of a wire.
+    pub fn nat(mut self) -> Self {
+        self.between = Between::Nat;
         self
     }
 
@@ -90,10 +106,12 @@ impl LabBuilder {
         let tag = Tag::fresh();
         let world = Namespace::create(tag, "world")?;
         let client = Namespace::create(tag, "client")?;
-        let wan = match self.wan {
-            Some(wan) => Some(wan::Router::between(&client, &world, wan, seed)?),
-            None => world::link_by_veth(&client, &world).map(|()| None)?,
-        };
+        let (mut wan, mut nat) = (None, None);
+        match self.between {
+            Between::Wire => world::link_by_veth(&client, &world)?,
+            Between::Wan(properties) => wan = Some(wan::Router::between(&client, &world, properties, seed)?),
+            Between::Nat => nat = Some(Nat::between(&client, &world, tag)?),
+        }
         world::address(&client, &world, self.slow_drops)?;
         if self.every_port {
             world::listen_on_every_port(&world)?;
@@ -101,7 +119,7 @@ impl LabBuilder {
         let listener = Listener::start(&world, self.echo)?;
         let cgroup = Cgroup::create(tag, "client")?;
         let (draw, pins) = (Mutex::new(Draw::new(seed)), Pins::named(tag));
-        Ok(Lab { seed, draw, listener, wan, pins, cgroup, client, world, tag })
+        Ok(Lab { seed, draw, listener, wan, pins, cgroup, nat, client, world, tag })
     }
 }
 
@@ -130,7 +148,14 @@ impl Lab {
 
     /// A lab of another kind.
     pub fn builder() -> LabBuilder {
-        LabBuilder { seed: None, is_quiet: false, wan: None, echo: false, every_port: false, slow_drops: 1 }
+        LabBuilder {
+            seed: None,
+            is_quiet: false,
+            between: Between::Wire,
+            echo: false,
+            every_port: false,
+            slow_drops: 1,
+        }
     }
 
     /// The seed of its draws and losses.
@@ -181,6 +206,12 @@ impl Lab {
     #[must_use]
     pub fn wan(&self) -> Option<crate::WanTally> {
         self.wan.as_ref().map(wan::Router::tally)
+    }
+
+    /// The NAT box, if there is one.
+    #[must_use]
+    pub fn nat(&self) -> Option<&Nat> {
+        self.nat.as_ref()
     }
 
     /// Draws hosts at random from addresses not drawn before and makes them answer as their kind does.

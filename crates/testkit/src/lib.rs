@@ -3,8 +3,9 @@
 //! A [`Lab`] is two network namespaces without a route out: a *client* whose attempts are limited, and a *world*
 //! that owns `198.18.0.0/15` and `2001:db8::/32`. Which of the world's addresses are live, dead, refusing,
 //! unreachable or slow is drawn at random, see [`Mix`]. [`Capture`] records what crosses the wire, [`invariant`]
-//! judges it, [`Dialer`] makes the connections, [`Limiter`] runs the program under test. A [`rig`] has all of that at
-//! work, [`desk`] asks the program as a user does, and [`workload`] says who dials what in which order.
+//! judges it, [`nat`] can stand between the two, [`Dialer`] makes the connections, [`endings`] are the ways in which they
+//! end, [`Limiter`] runs the program under test. A [`rig`] has all of that at work, [`desk`] asks the program as a user
+//! does, and [`workload`] says who dials what in which order.
 
 #![forbid(unsafe_code)]
 
@@ -15,6 +16,7 @@ mod cgroup;
 pub mod desk;
 pub mod dial;
 mod dialer;
+pub mod endings;
 mod error;
 mod hosts;
 pub mod invariant;
@@ -24,6 +26,7 @@ mod listener;
 mod machine;
 mod names;
 mod namespace;
+pub mod nat;
 mod packet;
 pub mod page;
 mod pins;
@@ -33,6 +36,7 @@ mod processor;
 pub mod rig;
 mod script;
 mod service;
+mod sockets;
 mod spread;
 mod tag;
 mod tool;
@@ -48,7 +52,7 @@ pub use dialer::{Dialer, Dialling};
 pub use error::LabError;
 pub use hosts::{Family, Host, HostKind, Hosts, Mix, PORT};
 pub use lab::{Lab, LabBuilder};
-pub use limiter::{Event, Limiter, LimiterBuilder, Program, Scope, Status};
+pub use limiter::{Connections, Event, Limiter, LimiterBuilder, Program, Scope, Status};
 pub use listener::{Listener, raise_open_files};
 pub use machine::Machine;
 pub use names::{Names, Record};
@@ -58,6 +62,7 @@ pub use privilege::Skip;
 pub use processor::{stay_on_last_processor, stay_on_processor};
 pub use script::script;
 pub use service::Service;
+pub use sockets::{TcpSocket, TcpState};
 pub use spread::Spread;
 pub use wan::{Wan, WanTally};
 pub use world::{CLIENT_V4, CLIENT_V6, Dropped, WORLD_V4, WORLD_V6};

@@ -34,6 +34,16 @@ pub struct Status {
     pub scopes: Vec<Scope>,
 }
 
+/// What `status --json` says of a scope's connections.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[allow(missing_docs, reason = "the names are documented where they are written")]
+pub struct Connections {
+    pub open: i64,
+    pub ended: i64,
+    pub waited: i64,
+    pub waited_for_destination: i64,
+}
+
 /// An account of attempts. The counters are signed, so that one that falls below zero can be seen.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[allow(missing_docs, reason = "the names are those of the contract")]
@@ -53,6 +63,8 @@ pub struct Scope {
     pub refused_overflow: i64,
     pub longest_wait_ms: i64,
     pub saturated: bool,
+    #[serde(default)]
+    pub connections: Option<Connections>,
 }
 
 /// A line of `halfopen events --json`.

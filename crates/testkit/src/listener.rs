@@ -31,6 +31,7 @@ pub struct Listener {
 struct Shared {
     accepted: Mutex<HashMap<IpAddr, u64>>,
     open: AtomicUsize,
+    most_open: AtomicUsize,
     stop: AtomicBool,
 }
 
@@ -85,6 +86,12 @@ impl Listener {
     #[must_use]
     pub fn open(&self) -> usize {
         self.shared.open.load(Ordering::Relaxed)
+    }
+
+    /// The most accepted connections that were open at once.
+    #[must_use]
+    pub fn most_open(&self) -> usize {
+        self.shared.most_open.load(Ordering::Relaxed)
     }
 }
 
@@ -181,6 +188,7 @@ impl Serving {
         }
         self.connections.insert(id, Connection { stream, unsent: Vec::new() });
         self.shared.open.store(self.connections.len(), Ordering::Relaxed);
+        self.shared.most_open.fetch_max(self.connections.len(), Ordering::Relaxed);
     }
 
     fn proceed(&mut self, id: u64, buffer: &mut [u8]) {

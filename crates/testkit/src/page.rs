@@ -139,7 +139,7 @@ const CLOSING: Duration = Duration::from_secs(5);
 
 /// As a user's browser, but without a screen and without what it does in the background for its maker. The sandbox is off
 /// because root has none; TLS is not tried first, as nobody would answer on its port.
-const FLAGS: [&str; 18] = [
+pub(crate) const FLAGS: [&str; 18] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",

@@ -4,8 +4,10 @@
 //! `halfopen-bench kernel drain live-dials` measures only what is named.
 
 mod bpf_stats;
+mod connection_limits;
 mod connections;
 pub mod connector;
+mod daemon_cost;
 mod drain;
 mod held_sockets;
 mod idle_programs;
@@ -29,13 +31,15 @@ use crate::kernel::report::{Report, Row};
 /// A name to ask for it by, and how it is measured.
 type Measurement = (&'static str, fn() -> Result<Vec<Row>>);
 
-const MEASUREMENTS: [Measurement; 10] = [
+const MEASUREMENTS: [Measurement; 12] = [
     ("connections", connections::measure),
+    ("connection-limits", connection_limits::measure),
     ("two-dialers", two_dialers::measure),
     ("program-cost", program_cost::measure),
     ("packet-test-run", packet_cost::by_test_runs),
     ("packet-cost", packet_cost::by_statistics),
     ("throughput", throughput::measure),
+    ("daemon-cost", daemon_cost::measure),
     ("drain", drain::measure),
     ("live-dials", live_dials::measure),
     ("held-sockets", held_sockets::measure),

@@ -1,6 +1,7 @@
 //! The peers, one module each.
 
 mod adaptive;
+pub mod connections;
 mod hp_vt;
 mod iptables_hashlimit;
 mod nfqueue;

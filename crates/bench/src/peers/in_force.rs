@@ -5,23 +5,30 @@ use std::process::{Child, Stdio};
 
 use crate::runs::{InForce, RunError};
 use serde_json::Value;
-use testkit::{Cgroup, Lab, artifact};
+use testkit::nat::Nat;
+use testkit::{Cgroup, Lab, Namespace, artifact};
 
 /// Rules in the kernel.
 pub(crate) struct Ruleset {
     /// The command that takes them out again.
     take_out: Vec<String>,
+    /// Whether they are in the NAT box, not in the client's namespace.
+    of_router: bool,
 }
 
 impl Ruleset {
-    pub fn nft(lab: &Lab, rules: &str, table: &str) -> Result<Self, RunError> {
-        lab.client().nft(rules)?;
+    pub fn nft(place: &Namespace, rules: &str, table: &str) -> Result<Self, RunError> {
+        place.nft(rules)?;
         Ok(Self::ended_by(&format!("nft delete table {table}")))
     }
 
-    pub fn iptables(lab: &Lab, rules: &str) -> Result<Self, RunError> {
-        lab.client().feed("iptables-restore", &[], rules)?;
-        Ok(Self::ended_by("iptables -F OUTPUT"))
+    pub fn iptables(place: &Namespace, rules: &str) -> Result<Self, RunError> {
+        place.feed("iptables-restore", &[], rules)?;
+        Ok(Self::ended_by("iptables -F"))
+    }
+
+    pub fn of_router(self) -> Self {
+        Self { of_router: true, ..self }
     }
 
     pub fn tc(lab: &Lab, rules: &str) -> Result<Self, RunError> {
@@ -30,12 +37,13 @@ impl Ruleset {
     }
 
     fn ended_by(command: &str) -> Self {
-        Self { take_out: command.split(' ').map(str::to_owned).collect() }
+        Self { take_out: command.split(' ').map(str::to_owned).collect(), of_router: false }
     }
 
     fn remove(&self, lab: &Lab) -> Result<(), RunError> {
         let words: Vec<_> = self.take_out.iter().map(String::as_str).collect();
-        lab.client().feed(words[0], &words[1..], "")?;
+        let place = lab.nat().filter(|_| self.of_router).map_or(lab.client(), Nat::namespace);
+        place.feed(words[0], &words[1..], "")?;
         Ok(())
     }
 }
@@ -79,7 +87,7 @@ impl Queue {
             end(&mut program);
             return Err(failed(format!("peer-queue does not begin ({read:?}, {heard:?}): {}", said.trim())));
         }
-        match Ruleset::iptables(lab, rules) {
+        match Ruleset::iptables(lab.client(), rules) {
             Ok(rules) => Ok(Self { program, rules, _cgroup: cgroup }),
             Err(error) => {
                 end(&mut program);

@@ -9,5 +9,6 @@ mod peer;
 pub mod processor_time;
 pub mod queue;
 
+pub use catalogue::connections::{CONNECTION_PEERS, Limits, NEW_A_MINUTE, OPEN};
 pub use catalogue::{PEERS, named};
-pub use peer::{Means, Peer, Rules};
+pub use peer::{Means, Peer, Rules, TENANT};

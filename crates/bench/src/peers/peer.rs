@@ -1,9 +1,14 @@
 use std::borrow::Cow;
+use std::path::Path;
 
-use crate::runs::{InForce, Limiter, Preset, RunError};
-use testkit::Lab;
+use crate::runs::{InForce, Limiter, Preset, RunError, configured};
+use testkit::nat::Nat;
+use testkit::{Lab, LabError};
 
 use crate::peers::in_force::{Queue, Ruleset};
+
+/// The cgroup below the lab's that rules for one cgroup limit, `{tenant}` in their text. It is there before they are.
+pub const TENANT: &str = "tenant";
 
 /// Something that limits.
 #[derive(Clone, Debug)]
@@ -47,6 +52,15 @@ pub enum Means {
     Queue(Cow<'static, str>),
     /// The program `halfopen` with this preset.
     Halfopen(&'static str),
+    /// The program `halfopen` with the rules as its configuration.
+    HalfopenWith,
+    /// `nft -f` in the NAT box.
+    NftOfRouter {
+        /// The table of the rules.
+        table: &'static str,
+    },
+    /// `iptables-restore` in the NAT box.
+    IptablesOfRouter,
 }
 
 impl Rules {
@@ -81,11 +95,21 @@ impl Limiter for Peer {
 
     fn put_into(&self, lab: &Lab) -> Result<Box<dyn InForce>, RunError> {
         let rules = self.rules.as_ref().map_or("", |rules| &rules.text);
+        let cgroup = lab.cgroup().path();
+        let of_tenant = |cgroup: &Path| rules.replace("{tenant}", &cgroup.join(TENANT).to_string_lossy());
+        // nft looks below this directory, wherever the hierarchy is mounted.
+        let seen_by_nft = &of_tenant(cgroup.strip_prefix("/sys/fs/cgroup").unwrap_or(cgroup));
+        let router = || lab.nat().map(Nat::namespace).ok_or(LabError::NoNat);
         match &self.means {
             Means::Nothing => Preset(crate::runs::NONE.to_owned()).put_into(lab),
             Means::Halfopen(preset) => Preset((*preset).to_owned()).put_into(lab),
-            Means::Nft { table } => Ok(Box::new(Ruleset::nft(lab, rules, table)?)),
-            Means::Iptables => Ok(Box::new(Ruleset::iptables(lab, rules)?)),
+            Means::Nft { table } => Ok(Box::new(Ruleset::nft(lab.client(), seen_by_nft, table)?)),
+            Means::NftOfRouter { table } => Ok(Box::new(Ruleset::nft(router()?, rules, table)?.of_router())),
+            Means::Iptables => Ok(Box::new(Ruleset::iptables(lab.client(), rules)?)),
+            Means::IptablesOfRouter => Ok(Box::new(Ruleset::iptables(router()?, rules)?.of_router())),
+            Means::HalfopenWith => {
+                configured(lab, &of_tenant(Path::new(cgroup.file_name().unwrap_or_default())))
+            }
             Means::Tc => Ok(Box::new(Ruleset::tc(lab, rules)?)),
             // The program first: rules without it would drop what it is to hold.
             Means::Queue(arguments) => Ok(Box::new(Queue::start(lab, self.id, arguments, rules)?)),

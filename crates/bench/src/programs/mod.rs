@@ -4,8 +4,8 @@
 //! `halfopen-bench programs --repeat 1 curl git`
 
 mod condition;
-mod program;
-mod real;
+pub mod program;
+pub mod real;
 mod run;
 mod said;
 mod site;

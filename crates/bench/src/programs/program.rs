@@ -28,7 +28,7 @@ pub struct Task<'a> {
     pub targets: Vec<IpAddr>,
 }
 
-type Go<'a> = dyn FnOnce(&Cgroup) -> Result<Outcome> + 'a;
+type Go<'a> = dyn FnOnce(&Cgroup) -> Result<Outcome> + Send + 'a;
 
 /// What the user sees.
 pub struct Outcome {

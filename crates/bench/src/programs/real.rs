@@ -11,11 +11,22 @@ mod java;
 mod libp2p;
 mod masscan;
 mod nmap;
+mod postgresql;
 mod prometheus;
+mod redis;
+mod unpacked;
+mod wget;
+mod wrk;
 
 use crate::programs::program::Program;
 
-/// All of them, in the order of the table.
+/// Those that make many connections, for the comparison of what limits connections.
+pub const CONNECTING: &[Program] =
+    &[chromium::PAGE, wget::CRAWL, wrk::LOAD, redis::PIPELINES, postgresql::POOL, postgresql::EACH];
+/// So many of them, from the first on, can run at once: each has ports of its own.
+pub const AT_ONCE: usize = 5;
+
+/// Those of the page of real programs, in the order of its table.
 pub const PROGRAMS: &[Program] = &[
     chromium::PAGE,
     curl::ONE_BY_ONE,

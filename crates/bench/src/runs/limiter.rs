@@ -1,5 +1,8 @@
+use std::io::Write;
+
 use serde_json::Value;
-use testkit::{Lab, Limiter as Program, WORLD_V4};
+use tempfile::NamedTempFile;
+use testkit::{Lab, LabError, Limiter as Program, WORLD_V4};
 
 use crate::runs::RunError;
 
@@ -55,6 +58,18 @@ impl Limiter for Preset {
         let program = Program::builder(lab).set("preset", &self.0).set("resolvers", WORLD_V4);
         Ok(Box::new(Halfopen(program.start()?)))
     }
+}
+
+/// `halfopen` with this configuration.
+///
+/// # Errors
+/// When it does not start, for example because it does not know a key.
+pub(crate) fn configured(lab: &Lab, configuration: &str) -> Result<Box<dyn InForce>, RunError> {
+    let failed =
+        |error| LabError::Io { what: "write the configuration of halfopen".to_owned(), source: error };
+    let mut file = NamedTempFile::new().map_err(failed)?;
+    file.write_all(configuration.as_bytes()).map_err(failed)?;
+    Ok(Box::new(Halfopen(Program::builder(lab).config(file.path()).start()?)))
 }
 
 struct Nothing;

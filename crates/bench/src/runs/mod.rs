@@ -15,6 +15,7 @@ mod schedule;
 
 pub use carry_out::carry_out;
 pub use error::RunError;
+pub(crate) use limiter::configured;
 pub use limiter::{InForce, Limiter, NONE, Preset};
 pub use run::{Group, Peers, Point, Run, Who};
 pub use saw::Saw;

@@ -25,6 +25,7 @@ plain!(
     abi::cgroup_place,
     abi::cgroup_step,
     abi::comm_key,
+    abi::connection,
     abi::datagram_stop,
     abi::deny_count,
     abi::deny_prefix,

@@ -138,6 +138,17 @@ faults! {
     "a container sent SYNs past its sockets (packet socket, copied or forwarded packets), over the credit of its \
      gate: they were let out",
     "`halfopen status` shows by which gate: find the container; if it must not send so, set forwarded_tcp = \"limit\"";
+    /// There was no room to count another connection: its attempt waits until there is.
+    NoConnection, "no_connection",
+    "there was no room to count one more connection: its attempt waits until another one ends",
+    "find with `halfopen report` who has so many connections; if they are meant, limit `connect_rate` there in place \
+     of `established`";
+    /// There was no room for another destination of an account: it shares the counts of others.
+    DestinationShared, "destination_shared",
+    "there was no room for one more destination of an account: the limits of `per_destination` count it together with \
+     others",
+    "nothing, if rare; if it goes on, an account has connections to more destinations than there is room for: raise its \
+     limits in `per_destination`, or use `established`";
 }
 
 const _: () = assert!(Fault::ALL.len() == crate::abi::FAULTS as usize, "the table and `enum fault` differ");

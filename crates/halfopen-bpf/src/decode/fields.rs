@@ -1,7 +1,7 @@
 //! Fields of the kernel part's records, by meaning.
 
 use crate::abi;
-use crate::decode::records::{Place, Program};
+use crate::decode::records::{Place, Program, WaitsFor};
 use crate::sys::text::escaped;
 use halfopen_policy::{Contact, CreditBucket, PortCell};
 use std::ffi::c_char;
@@ -32,6 +32,15 @@ pub(crate) fn contact(number: u8) -> Contact {
             let cell = PortCell::numbered(number - abi::CONTACT_STRANGER as u8);
             Contact::First(cell.map_or(CreditBucket::Strangers, CreditBucket::Port))
         }
+    }
+}
+
+/// `enum waits_for`.
+pub(crate) fn waits_for(number: u8) -> WaitsFor {
+    match number.into() {
+        abi::WAITS_TO_OPEN => WaitsFor::Connection,
+        abi::WAITS_TO_REACH => WaitsFor::Destination,
+        _ => WaitsFor::Slot,
     }
 }
 

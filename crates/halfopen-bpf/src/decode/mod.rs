@@ -1,7 +1,9 @@
 //! Turns maps, the ring buffer and walks into records.
 
 pub(crate) mod accounts;
+pub(crate) mod connections;
 pub(crate) mod denied;
+pub(crate) mod durations;
 pub(crate) mod faults;
 pub(crate) mod fields;
 pub(crate) mod names;

@@ -54,8 +54,11 @@ pub enum RingEvent {
     Held(HeldAttempt),
     /// The silence of this attempt made one of its accounts a suspect.
     Suspect(HeldAttempt),
+    /// In audit mode, an attempt began that would not have had to wait, soon after one that would have. `audited`: the
+    /// limit applies to it.
+    Began(HeldAttempt),
     /// What became of an attempt. Sent only while [`crate::Limiter::waiters_are_woken`] is in force and an
-    /// attempt waits.
+    /// attempt waits, or in audit mode would have had to.
     Turn(Turn),
 }
 
@@ -97,6 +100,20 @@ pub enum Became {
         /// Whether it held a slot of its own scope until it ended.
         own_slot: bool,
     },
+    /// The connection that it had become, which a limit counts, has ended.
+    Closed,
+}
+
+/// The limit that an attempt waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub enum WaitsFor {
+    /// That on half-open attempts, or on first contacts.
+    #[default]
+    Slot,
+    /// That on connections of the scope: their rate or their number.
+    Connection,
+    /// That on connections of the account to its destination.
+    Destination,
 }
 
 /// An attempt that began to wait, or would have in audit mode.
@@ -122,6 +139,8 @@ pub struct HeldAttempt {
     pub destination: SocketAddr,
     /// Whether it was only counted (audit mode).
     pub audited: bool,
+    /// The limit that it waits for.
+    pub waits_for: WaitsFor,
 }
 
 /// What an attempt is doing.
@@ -148,6 +167,8 @@ pub struct Attempt {
     pub party: Party,
     /// The scope that holds it back, while queued.
     pub held_back_by: crate::ScopeId,
+    /// The limit that it waits for, while queued.
+    pub waits_for: WaitsFor,
     /// The kind of its address.
     pub contact: Contact,
     /// Whether a DNS answer had named its address when it began, whatever the kind of its address.

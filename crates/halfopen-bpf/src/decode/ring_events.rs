@@ -12,6 +12,7 @@ pub(crate) fn read(bytes: &[u8]) -> Option<RingEvent> {
     match (*bytes.first()?).into() {
         abi::EVENT_HELD => plain::read(bytes).map(|record| RingEvent::Held(held_attempt(&record))),
         abi::EVENT_SUSPECT => plain::read(bytes).map(|record| RingEvent::Suspect(held_attempt(&record))),
+        abi::EVENT_BEGAN => plain::read(bytes).map(|record| RingEvent::Began(held_attempt(&record))),
         _ => turn(&plain::read(bytes)?).map(RingEvent::Turn),
     }
 }
@@ -28,6 +29,7 @@ fn held_attempt(record: &abi::held_record) -> HeldAttempt {
         program: fields::program(record.pid, record.uid, record.comm, record.cgroup_id),
         destination: fields::socket_addr(record.addr, record.port),
         audited: record.audited != 0,
+        waits_for: fields::waits_for(record.waits_for),
     }
 }
 
@@ -43,6 +45,7 @@ fn turn(record: &abi::turn_record) -> Option<Turn> {
             host_slot: is(abi::TURN_HOST_SLOT),
             own_slot: is(abi::TURN_OWN_SLOT),
         },
+        abi::EVENT_CLOSED => Became::Closed,
         _ => return None,
     };
     Some(Turn {

@@ -2,7 +2,7 @@
 
 use super::{EXEMPT, Limiter, OwnScope};
 use crate::abi;
-use crate::abi::{RULE_SCOPES, SCOPES, ScopeId};
+use crate::abi::{RULE_SCOPES, ScopeId};
 use crate::decode::stopped_datagrams;
 use crate::encode::{deny, never_hold, resolvers, scope_rules, values};
 use crate::error::{KernelError, bpf};
@@ -142,9 +142,9 @@ impl Limiter {
             names_for_ns: nanos(settings.names_for),
             client_level: self.top_level + CLIENT_BELOW_TOP,
             released: self.released,
-            limits: [no_limits(settings.host.slot_life); SCOPES as usize],
             ..abi::policy::default()
         };
+        policy.limits.fill(no_limits(settings.host.slot_life));
         policy.limits[0] = abi::limits::from(&settings.host);
         for (id, scope) in &self.scopes {
             policy.limits[id.0 as usize] = scope.limits;
@@ -159,6 +159,8 @@ impl Limiter {
         let by_hand = !self.hand_blocks()?.is_empty();
         policy.blocks = asks(|first| first.block_ns != 0) | u32::from(by_hand);
         policy.datagrams = policy.limits.iter().any(|l| l.datagram_interval_ns != 0).into();
+        policy.connections = policy.limits.iter().any(abi::limits::limits_connections).into();
+        policy.destinations = policy.limits.iter().any(|l| l.per_destination != 0).into();
         policy.contacts = asks(|first| first.credit != 0);
         policy.knows = asks(|first| first.credit != 0 && first.working_set == 0);
         let by_contact = policy.limits.iter().any(|l| l.first.credit != 0 && l.first.working_set != 0);
@@ -270,6 +272,12 @@ impl Limiter {
     /// kernel part sends an event for what becomes of attempts.
     pub fn waiters_are_woken(&mut self, until: Duration) {
         self.state.set_woken_until(nanos(until));
+    }
+
+    /// In audit mode, the kernel part tells of every beginning and end until `until` (on the kernel's monotonic clock),
+    /// while [`Limiter::waiters_are_woken`] is in force. It does so by itself after an attempt that it would have held.
+    pub fn learns(&mut self, until: Duration) {
+        self.state.set_learned_until(nanos(until));
     }
 }
 

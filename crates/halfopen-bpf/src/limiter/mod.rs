@@ -68,6 +68,10 @@ pub struct Turns {
     pub in_use: u64,
     /// When the next turn falls due, on that clock; meaningful only with a rate.
     pub next_turn: Duration,
+    /// The connections that count.
+    pub open: u64,
+    /// When the next connection falls due, on that clock; meaningful only with a limit on their rate.
+    pub next_connection: Duration,
     /// Credit for first contacts; its times are nanoseconds of the same clock.
     pub credits: Credits,
 }

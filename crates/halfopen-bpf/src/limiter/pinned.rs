@@ -49,6 +49,8 @@ impl Limiter {
         let to_pin = [
             &mut maps.records,
             &mut maps.records_beside,
+            &mut maps.connections,
+            &mut maps.destinations,
             &mut maps.walked,
             &mut maps.scopes,
             &mut maps.scope_of_cgroup,
@@ -93,6 +95,7 @@ impl Limiter {
             &mut maps.gate_neighbours,
             &mut maps.syns_let_out,
             &mut maps.held,
+            &mut maps.durations,
             &mut maps.faults,
             &mut maps.keeper,
             &mut maps.bss,

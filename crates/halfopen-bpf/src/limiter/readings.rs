@@ -4,7 +4,9 @@ use super::{Limiter, Turns};
 use crate::abi;
 use crate::abi::{ScopeId, plain};
 use crate::decode::accounts;
+use crate::decode::connections::{self, Connection};
 use crate::decode::denied::DenyCount;
+use crate::decode::durations::{self, Durations};
 use crate::decode::faults::{self, FaultCount};
 use crate::decode::names::{Named, NamesCounts};
 use crate::decode::records::{AccountId, Attempt, ProgramCount, RingEvent, Shortcoming};
@@ -40,6 +42,9 @@ fn note_walked(walked: &impl MapCore, through: &[u32], number: u32) -> Result<()
 }
 
 impl Limiter {
+    /// How many connections can be counted at once.
+    pub const CONNECTIONS: u32 = abi::CONNECTIONS;
+
     /// What waiting did to each program since the limit began, for up to 4096 programs, the most recent ones.
     ///
     /// # Errors
@@ -101,9 +106,12 @@ impl Limiter {
         };
         Ok(accounting.map(|accounting| {
             let [ports @ .., named, foreign, strangers] = accounting.trust.each_ref().map(credit);
+            let ledger = Ledger::of(&accounting, nanos(at));
             Turns {
                 at,
-                in_use: Ledger::of(&accounting, nanos(at)).half_open,
+                in_use: ledger.half_open,
+                open: ledger.connections.open + ledger.connections.ended,
+                next_connection: Duration::from_nanos(accounting.connections.next_ns),
                 next_turn: Duration::from_nanos(accounting.next_turn_ns),
                 credits: Credits { named, strangers, ports, foreign },
             }
@@ -147,12 +155,41 @@ impl Limiter {
         self.walks.attempts(monotonic())
     }
 
+    /// The connections that some scope counts, of at most [`Limiter::CONNECTIONS`]. While many begin and end, some may be
+    /// missing or listed twice.
+    ///
+    /// # Errors
+    /// If the map cannot be read.
+    pub fn connections(&self) -> Result<Vec<Connection>, KernelError> {
+        connections::read(&self.skel.maps.connections, self.state.connections_held())
+    }
+
+    /// Whether some scope limits connections, in all or to each destination.
+    #[must_use]
+    pub fn limits_connections(&self) -> bool {
+        self.state.policy().connections != 0
+    }
+
+    /// How many connections are counted now, attempts that may become one included.
+    #[must_use]
+    pub fn connections_counted(&self) -> u32 {
+        self.state.connections_held()
+    }
+
     /// The faults since the accounting began that happened at least once.
     ///
     /// # Errors
     /// If the map cannot be read.
     pub fn faults(&self) -> Result<Vec<FaultCount>, KernelError> {
         faults::read(&self.skel.maps.faults)
+    }
+
+    /// How long attempts have waited, and their peers have taken to answer.
+    ///
+    /// # Errors
+    /// If the map cannot be read.
+    pub fn durations(&self) -> Result<Durations, KernelError> {
+        durations::read(&self.skel.maps.durations)
     }
 
     /// What became of DNS answers since the limit began.

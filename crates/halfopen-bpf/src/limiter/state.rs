@@ -114,6 +114,12 @@ impl State {
         unsafe { (&raw mut (*self.mapped.as_ptr()).woken_until_ns).write_volatile(until_ns) };
     }
 
+    /// In audit mode, beginnings and ends are told until then (nanoseconds of the monotonic clock).
+    pub fn set_learned_until(&mut self, until_ns: u64) {
+        // SAFETY: as in policy_now(); an aligned word. Programs write it too, always a later time than the last.
+        unsafe { (&raw mut (*self.mapped.as_ptr()).learned_until_ns).write_volatile(until_ns) };
+    }
+
     /// Sets the time (nanoseconds of the monotonic clock) before which attempts may have begun without a
     /// record.
     pub fn count_from(&mut self, from_ns: u64) {
@@ -131,6 +137,12 @@ impl State {
             (&raw mut (*mapped).socket_walk).write_volatile(number);
             number
         }
+    }
+
+    /// How many connections have a record.
+    pub fn connections_held(&self) -> u32 {
+        // SAFETY: as in policy_now(); an aligned word that the programs add to atomically.
+        unsafe { (&raw const (*self.mapped.as_ptr()).connections_held).read_volatile() }
     }
 
     /// How many held attempts have got their own options back from the walk.

@@ -48,9 +48,10 @@ pub const NAMESPACES: usize = 256;
 pub(crate) struct Walks {
     /// The beginning and the end of the reconcile walk.
     walk: [Link; 2],
-    reconcile: [Link; 2],
+    /// Over the connections last.
+    reconcile: [Link; 3],
     list: [Link; 2],
-    namespaces: [Link; 2],
+    namespaces: [Link; 3],
     sockets: Link,
 }
 
@@ -64,15 +65,19 @@ impl Walks {
                 program.attach_iter(maps.records_beside.as_fd()).map_err(failed)?,
             ])
         };
+        let and_connections = |[records, beside]: [Link; 2], program: &ProgramMut<'_>| {
+            let connections = program.attach_iter(maps.connections.as_fd()).map_err(failed)?;
+            Ok::<_, KernelError>([records, beside, connections])
+        };
         Ok(Self {
             // Any map with one entry will do.
             walk: [
                 progs.reconcile_begins.attach_iter(maps.keeper.as_fd()).map_err(failed)?,
                 progs.reconcile_ends.attach_iter(maps.keeper.as_fd()).map_err(failed)?,
             ],
-            reconcile: both(&progs.reconcile)?,
+            reconcile: and_connections(both(&progs.reconcile)?, &progs.reconcile_connections)?,
             list: both(&progs.list)?,
-            namespaces: both(&progs.list_namespaces)?,
+            namespaces: and_connections(both(&progs.list_namespaces)?, &progs.list_connected_namespaces)?,
             sockets: progs.meet_sockets.attach().map_err(failed)?,
         })
     }
@@ -94,20 +99,20 @@ impl Walks {
         self.sockets.as_fd()
     }
 
-    /// The network namespaces of live attempts, by inode number; at most [`NAMESPACES`].
+    /// The network namespaces of live attempts and counted connections, by inode number; at most [`NAMESPACES`].
     pub fn namespaces(&self) -> Result<Vec<u32>, KernelError> {
-        let bytes = read_both(&self.namespaces)?;
+        let bytes = read_links(&self.namespaces)?;
         let numbers = bytes.chunks_exact(4).filter_map(|bytes| bytes.try_into().ok()).map(u32::from_ne_bytes);
         Ok(numbers.collect::<BTreeSet<_>>().into_iter().take(NAMESPACES).collect())
     }
 
     /// All live attempts; `now` is on the kernel's monotonic clock.
     pub fn attempts(&self, now: Duration) -> Result<Vec<Attempt>, KernelError> {
-        Ok(read_attempts(&read_both(&self.list)?, now))
+        Ok(read_attempts(&read_links(&self.list)?, now))
     }
 }
 
-fn read_both(links: &[Link; 2]) -> Result<Vec<u8>, KernelError> {
+fn read_links(links: &[Link]) -> Result<Vec<u8>, KernelError> {
     let mut bytes = Vec::new();
     for link in links {
         let read = read_all(link.as_fd());
@@ -161,6 +166,7 @@ pub(super) fn attempt(record: &abi::attempt_record, now: Duration) -> Attempt {
         interface: ScopeId::own(record.interface),
         party: Party { top: record.top, part: record.part },
         held_back_by: ScopeId([0, record.scope, record.interface][usize::from(record.blocked_on.min(2))]),
+        waits_for: fields::waits_for(record.waits_for),
         contact: fields::contact(record.contact),
         named: record.named != 0,
         program: fields::program(record.pid, record.uid, record.comm, record.cgroup_id),

@@ -10,4 +10,5 @@ pub(crate) mod gates;
 pub(crate) mod netlink;
 pub(crate) mod netns;
 pub(crate) mod open_sockets;
+pub(crate) mod peer_groups;
 pub mod text;

@@ -20,40 +20,40 @@ impl Accounting {
     /// Rules of a namespace translate the attempt's address: it leaves the accounting, and begins anew with the
     /// translated one. `sent`: one of its SYNs has left. Does nothing for an attempt that is not in the accounting.
     pub fn withdraw(&mut self, now: u64, id: AttemptId, sent: bool) {
-        if let Some(mut attempt) = self.attempts.remove(&id)
-            && let Some(mut charged) = self.scopes.of(&attempt.origin)
-        {
+        let Some(attempt) = self.attempts.get_mut(id) else { return };
+        if let Some(mut charged) = self.scopes.of(&attempt.charges) {
             charged.withdraw(&mut attempt.native, !sent, now);
         }
+        self.attempts.forget(id);
     }
 
     /// The SYN of an attempt that was let out leaves now. Returns whether it is so late that its slots are dated anew;
     /// `false` for an attempt that is not in the accounting.
     pub fn leaves(&mut self, now: u64, id: AttemptId) -> bool {
-        let Some(attempt) = self.attempts.get_mut(&id) else { return false };
+        let Some(attempt) = self.attempts.get_mut(id) else { return false };
         self.scopes
-            .of(&attempt.origin)
+            .of(&attempt.charges)
             .is_some_and(|mut charged| charged.leaves_late(&mut attempt.native, now))
     }
 
     /// Whether `connect()` looks at the attempt's part at all before it refuses.
     pub fn asks_for_part(&mut self, origin: Origin) -> bool {
-        let origin = self.known(origin);
-        self.scopes.of(&origin).is_some_and(|mut charged| charged.asks_for_part())
+        let to = self.scopes.charges(&origin);
+        self.scopes.of(&to).is_some_and(|mut charged| charged.asks_for_part())
     }
 
     /// Whether an attempt that begins at `now` finds its part, because it may have to wait.
     pub fn may_have_to_wait(&mut self, now: u64, origin: Origin) -> bool {
-        let origin = self.known(origin);
+        let to = self.scopes.charges(&origin);
         let mut attempt = native::Attempt::new(&origin);
-        self.scopes.of(&origin).is_some_and(|mut charged| charged.may_have_to_wait(&mut attempt, now))
+        self.scopes.of(&to).is_some_and(|mut charged| charged.may_have_to_wait(&mut attempt, now))
     }
 
     /// The turns of the host until the attempt's top-level cgroup has its own, and the turns of that cgroup until its
     /// part has its own.
     pub fn turns_until(&mut self, origin: Origin) -> [u32; 2] {
-        let origin = self.known(origin);
-        self.scopes.of(&origin).map_or([0; 2], |mut charged| charged.turns_until())
+        let to = self.scopes.charges(&origin);
+        self.scopes.of(&to).map_or([0; 2], |mut charged| charged.turns_until())
     }
 
     /// Whether hooks take the lock at `now` where settling a scope changes something, and nowhere else.
@@ -71,7 +71,7 @@ impl Accounting {
     #[must_use]
     pub fn number_in_queue(&self, id: AttemptId) -> Option<u32> {
         self.attempts
-            .get(&id)
+            .get(id)
             .filter(|attempt| attempt.native.is_queued())
             .map(|attempt| attempt.native.queue_number)
     }
@@ -79,7 +79,7 @@ impl Accounting {
     /// Whether no party is in the way of its own collection: none counts an attempt that waits.
     #[must_use]
     pub fn parties_are_empty(&self) -> bool {
-        let parties = self.scopes.tops.values().chain(self.scopes.parts.values());
+        let parties = self.scopes.tops.iter().chain(self.scopes.parts.iter());
         parties.map(|party| [party.queued, party.waiters, party.waiting]).all(|counts| counts == [0; 3])
     }
 }

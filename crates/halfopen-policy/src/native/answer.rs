@@ -38,7 +38,7 @@ pub struct Answer {
 
 /// The memory into which messages are read, one after another.
 #[derive(Debug, Clone, Default)]
-pub struct Reader(Native<abi::dns_reading>);
+pub struct Reader(Box<Native<abi::dns_reading>>);
 
 impl Reader {
     /// The largest value of [`Answer::steps`].

@@ -1,7 +1,7 @@
 //! The accounts and parties that an attempt is charged to, for one question.
 
 use super::calls::{self, native_accounting};
-use super::{Attempt, Limits, Party, Scope};
+use super::{Attempt, Connection, Destination, Limits, Party, Scope};
 use crate::abi;
 use crate::attempt::{Ending, Origin, Refusal, Standing, Verdict};
 use crate::kernel_form;
@@ -16,6 +16,8 @@ pub(crate) struct Charged<'a> {
     pub interface: Option<(&'a mut Scope, &'a Limits)>,
     pub top: &'a mut Party,
     pub part: &'a mut Party,
+    /// The entry of its destination, if its own account limits destinations.
+    pub destination: Option<&'a mut Destination>,
 }
 
 /// One of the scopes.
@@ -95,6 +97,7 @@ impl Charged<'_> {
             limits: [host.1, own.1, interface.1],
             top: self.top.at_mut(),
             part: self.part.at_mut(),
+            destination: self.destination.as_mut().map_or(ptr::null_mut(), |of| of.at_mut()),
         }
     }
 
@@ -141,18 +144,42 @@ impl Charged<'_> {
         })
     }
 
-    pub fn end(&mut self, attempt: &mut Attempt, ending: Ending, neighbours: u32, now: u64) {
+    /// Returns the record of its connection, if a limit counts that and it goes on.
+    pub fn end(
+        &mut self,
+        attempt: &mut Attempt,
+        ending: Ending,
+        neighbours: u32,
+        now: u64,
+    ) -> Option<Connection> {
         let accounting = self.pointers();
-        // SAFETY: as in begin().
-        unsafe {
+        let mut connection = Connection::default();
+        // SAFETY: as in begin(); the connection is borrowed for the call too.
+        let goes_on = unsafe {
             calls::native_end(
                 &raw const accounting,
                 attempt.at_mut(),
+                connection.at_mut(),
                 ending_number(ending),
                 neighbours,
                 now,
-            );
-        }
+            )
+        };
+        (goes_on != 0).then_some(connection)
+    }
+
+    /// An open connection ends.
+    pub fn close(&mut self, connection: &mut Connection, now: u64) {
+        let accounting = self.pointers();
+        // SAFETY: as in end().
+        unsafe { calls::native_close(&raw const accounting, connection.at_mut(), now) }
+    }
+
+    /// The reconcile walk meets this open connection.
+    pub fn connection_seen(&mut self, connection: &mut Connection) {
+        let accounting = self.pointers();
+        // SAFETY: as in end().
+        unsafe { calls::native_connection_seen(&raw const accounting, connection.at_mut()) }
     }
 
     /// The reconcile walk meets this attempt.

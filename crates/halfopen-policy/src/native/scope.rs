@@ -1,10 +1,10 @@
 //! One scope and its questions.
 
-use super::{Limits, Scope, calls};
+use super::{Destination, Limits, Scope, calls};
 use crate::abi;
 use crate::credit::{Offer, Repute};
 use crate::first_contact::CreditBucket;
-use crate::ledger::{DatagramCounts, Ledger};
+use crate::ledger::{ConnectionCounts, DatagramCounts, Ledger};
 use std::time::Duration;
 
 fn bucket_number(bucket: CreditBucket) -> usize {
@@ -31,18 +31,20 @@ pub(crate) fn takes_names(cell: u8) -> bool {
 
 impl From<&crate::Limits> for Limits {
     fn from(limits: &crate::Limits) -> Self {
-        Self(Box::new(limits.into()))
+        Self(limits.into())
     }
 }
 
 /// The numbers of a scope as an attempt that asked at `now` (nanoseconds) would find them.
 pub(crate) fn ledger(scope: &abi::scope, now: u64) -> Ledger {
-    let mut numbers = [0; 17];
+    let mut numbers = [0; 22];
     // SAFETY: both are borrowed for the call, and only the numbers are written.
     unsafe { calls::native_ledger(scope, now, numbers.as_mut_ptr()) };
     let [half_open, aged, queued, admitted, released, cancelled, gave_up_while_queued, rest @ ..] = numbers;
     let [established, failed, refused_overflow, blocked, would_have_waited, rest @ ..] = rest;
-    let [longest_wait, last_waiter, let_out, stopped, would_have_been_stopped] = rest;
+    let [longest_wait, last_waiter, let_out, stopped, would_have_been_stopped, rest @ ..] = rest;
+    let [open, ended, waited_to_open, waited_to_reach, closed] = rest;
+    let waiting = u64::from(scope.waiting_to_open) + u64::from(scope.waiting_to_reach);
     Ledger {
         half_open,
         aged,
@@ -59,6 +61,7 @@ pub(crate) fn ledger(scope: &abi::scope, now: u64) -> Ledger {
         longest_wait: Duration::from_nanos(longest_wait),
         last_waiter: Duration::from_nanos(last_waiter),
         datagrams: DatagramCounts { let_out, stopped, would_have_been_stopped },
+        connections: ConnectionCounts { open, ended, waiting, waited_to_open, waited_to_reach, closed },
     }
 }
 
@@ -72,6 +75,12 @@ impl Scope {
             pending: of_bucket.pending,
             suspect_since: self.trust.iter().map(|trust| trust.suspect_ns).filter(|since| *since != 0).min(),
         }
+    }
+
+    /// How many attempts hold a slot at `now`.
+    pub fn half_open(&self, now: u64) -> u32 {
+        // SAFETY: the structure is borrowed for the call, and only read.
+        unsafe { calls::native_half_open(self.at(), now) }
     }
 
     pub fn offer(&self, limits: &Limits, bucket: CreditBucket, now: u64) -> Option<Offer> {
@@ -122,5 +131,13 @@ impl Scope {
     pub fn walk_is_over(&mut self) {
         // SAFETY: the structure is borrowed for the call.
         unsafe { calls::native_walk_is_over(self.at_mut()) }
+    }
+}
+
+impl Destination {
+    /// The walk with this number has seen all attempts and connections. Returns whether the counts had drifted.
+    pub fn walk_ends(&mut self, walk: u32) -> bool {
+        // SAFETY: the structure is borrowed for the call.
+        unsafe { calls::native_walk_ends_for_destination(self.at_mut(), walk) != 0 }
     }
 }

@@ -16,7 +16,7 @@ pub struct Shared {
     limits: [Limits; 2],
     lock: UnsafeCell<u32>,
     /// Owns the memory behind the pointers.
-    _scopes: [Scope; 2],
+    _scopes: Box<[Scope; 2]>,
 }
 
 // SAFETY: the header's functions change what is shared by atomic operations, or with the lock held.
@@ -29,7 +29,7 @@ unsafe impl Send for Shared {}
 pub struct SharedAttempt {
     at: *mut abi::attempt,
     /// Owns the memory behind `at`.
-    _attempt: Attempt,
+    _attempt: Box<Attempt>,
 }
 
 // SAFETY: one thread begins it; of those that end it the header's functions let one change it.
@@ -39,7 +39,7 @@ unsafe impl Send for SharedAttempt {}
 
 impl SharedAttempt {
     fn new(origin: &Origin) -> Self {
-        let mut attempt = Attempt::new(origin);
+        let mut attempt = Box::new(Attempt::new(origin));
         Self { at: attempt.at_mut(), _attempt: attempt }
     }
 }
@@ -59,7 +59,7 @@ impl Shared {
     /// Empty accounts of a host and a scope with these limits.
     #[must_use]
     pub fn new(host: &crate::Limits, own: &crate::Limits) -> Self {
-        let mut scopes: [Scope; 2] = Default::default();
+        let mut scopes: Box<[Scope; 2]> = Box::default();
         Self {
             host: scopes[0].at_mut(),
             own: scopes[1].at_mut(),
@@ -76,6 +76,7 @@ impl Shared {
             limits: [self.limits[0].at(), self.limits[1].at(), ptr::null()],
             top: ptr::null_mut(),
             part: ptr::null_mut(),
+            destination: ptr::null_mut(),
         }
     }
 

@@ -27,6 +27,10 @@ pub struct Reading {
     pub in_use: u32,
     /// When the next turn falls due; meaningful only with a rate.
     pub next_turn: u64,
+    /// Connections that counted, if their number is limited.
+    pub open: u32,
+    /// When the next connection would be due if all came evenly; meaningful only with a limit on their rate.
+    pub next_connection: u64,
     /// The credit for first contacts, if they cost credit.
     pub credit: Option<Credits>,
 }

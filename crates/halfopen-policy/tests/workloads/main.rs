@@ -9,12 +9,11 @@ mod aims_of_peers;
 mod attacks;
 mod draws;
 mod gaming;
-mod host;
-mod known;
-mod limiter;
 mod names;
 mod outcome;
 mod peers_table;
 mod run;
 mod table;
 mod trust_page;
+
+use halfopen_sim::limiter;

@@ -1,8 +1,9 @@
 //! Carries a workload out on a simulated host.
 
-use crate::host::{Event, Host, Number, Told};
 use crate::limiter::Limiter;
 use crate::outcome::{Connected, Outcome};
+use halfopen_policy::Ending;
+use halfopen_sim::host::{self, Event, Host, Number, Reply, Stack, Told};
 use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -35,6 +36,11 @@ struct UnderWay {
     worker: usize,
     round: u32,
     dial: Dial,
+}
+
+/// The caller's number of an event: a worker of a job begins its next dial.
+fn next_dial(job: usize, worker: usize) -> Event {
+    Event::Caller((job as u64) << 32 | worker as u64)
 }
 
 impl Job<'_> {
@@ -85,7 +91,7 @@ impl<'a> Run<'a> {
         let workers = vec![Worker::default(); begins.len()];
         self.jobs.push(Job { cgroup, stream, next: 0, established: 0, workers });
         for (worker, after) in begins.into_iter().enumerate() {
-            self.host.plan(self.host.now + after, Event::Begin { job, worker });
+            self.host.plan(self.host.now + after, next_dial(job, worker));
         }
     }
 
@@ -105,7 +111,7 @@ impl<'a> Run<'a> {
         let worker = &mut job.workers[at];
         worker.to_begin = if worker.to_begin == 0 { share } else { worker.to_begin } - 1;
         if worker.to_begin > 0 {
-            self.host.plan(self.host.now + CONNECT, Event::Begin { job: number, worker: at });
+            self.host.plan(self.host.now + CONNECT, next_dial(number, at));
         }
         self.dial(number, at, 0, dial);
     }
@@ -116,7 +122,7 @@ impl<'a> Run<'a> {
             return;
         }
         let room = at_a_time.is_none_or(|most| job.workers[0].under_way < most);
-        self.host.plan(self.host.now + every.as_nanos() as u64, Event::Begin { job: number, worker: 0 });
+        self.host.plan(self.host.now + every.as_nanos() as u64, next_dial(number, 0));
         if room {
             self.begin_next(number, 0);
         }
@@ -127,7 +133,7 @@ impl<'a> Run<'a> {
         let dial = job.stream.dials[target];
         let round = job.workers[target].rounds_begun;
         job.workers[target].rounds_begun += 1;
-        self.host.plan(self.host.now + every.as_nanos() as u64, Event::Begin { job: number, worker: target });
+        self.host.plan(self.host.now + every.as_nanos() as u64, next_dial(number, target));
         self.dial(number, target, round, dial);
     }
 
@@ -135,7 +141,9 @@ impl<'a> Run<'a> {
         let job_of = &mut self.jobs[job];
         job_of.workers[worker].under_way += 1;
         self.outcome.live_dialled += usize::from(dial.peer.is_live());
-        let under_way = self.host.connect(job_of.cgroup, dial, job_of.stream.patience);
+        let reply = if dial.peer.is_live() { Reply::Answer } else { Reply::Silence };
+        let of_host = host::Dial { to: dial.to, port: dial.port, reply };
+        let under_way = self.host.connect(job_of.cgroup, of_host, job_of.stream.patience);
         self.dials.insert(under_way, UnderWay { job, worker, round, dial });
     }
 
@@ -146,8 +154,14 @@ impl<'a> Run<'a> {
     fn hear(&mut self) {
         for told in std::mem::take(&mut self.host.told) {
             match told {
-                Told::Reached(dial) => self.outcome.reach(dial, self.since_zero()),
-                Told::Ended(number, established, took) => self.ended(number, established, took),
+                Told::Reached(number) => {
+                    if let Some(under_way) = self.dials.get(&number) {
+                        self.outcome.reach(under_way.dial, self.since_zero());
+                    }
+                }
+                Told::Ended(number, ending, took) => {
+                    self.ended(number, ending == Ending::Established, took);
+                }
             }
         }
     }
@@ -171,7 +185,7 @@ impl<'a> Run<'a> {
         let worker_of = &mut job_of.workers[worker];
         worker_of.under_way -= 1;
         if worker_of.under_way == 0 && worker_of.to_begin == 0 && goes_on && left > 0 {
-            self.host.plan(self.host.now + CONNECT, Event::Begin { job, worker });
+            self.host.plan(self.host.now + CONNECT, next_dial(job, worker));
         }
     }
 
@@ -182,8 +196,8 @@ impl<'a> Run<'a> {
     /// Until all dials have ended, or so long.
     fn go_on(&mut self, until: u64) {
         while let Some(event) = self.host.step(until) {
-            if let Event::Begin { job, worker } = event {
-                self.begin(job, worker);
+            if let Event::Caller(number) = event {
+                self.begin((number >> 32) as usize, number as u32 as usize);
             }
             self.hear();
             if self.outcome.suspect.is_none()
@@ -215,8 +229,8 @@ pub fn run_named(workload: &Workload, limiter: &Limiter, named: HashSet<Ipv4Addr
             (dialer.cgroup, Stream { dials, pace: Pace::Threads(1), patience: None })
         })
         .collect();
-    let mut host = Host::new(limiter, workload.round_trip);
-    host.named = named;
+    let mut host = Host::new(limiter, workload.round_trip, Stack::Linux);
+    host.named.extend(named);
     host.named.extend(&workload.named);
     let zero = host.now;
     let mut run = Run { host, jobs: Vec::new(), dials: HashMap::new(), zero, outcome: Outcome::default() };

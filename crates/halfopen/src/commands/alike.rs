@@ -41,7 +41,7 @@ fn line(alike: &[&AttemptStatus]) -> String {
             alike.iter().map(|attempt| attempt.rechecks).max().unwrap_or_default()
         ),
     };
-    let scope = first.scope.as_ref().map(|scope| format!(", also in {}", plain(scope))).unwrap_or_default();
+    let scope = first.also_in();
     let waits_for =
         first.waits_for.as_ref().map(|why| format!("; waits for {}", plain(why))).unwrap_or_default();
     format!(
@@ -75,11 +75,13 @@ fn from_to(times: impl Iterator<Item = u64> + Clone) -> String {
 mod tests {
     use super::*;
     use crate::control::AttemptPhase;
+    use crate::runs_in::RunsIn;
 
     fn attempt(pid: u32, destination: &str, age_ms: u64) -> AttemptStatus {
         AttemptStatus {
             state: AttemptPhase::Queued,
             scope: Some("each[/a]".into()),
+            runs_in: RunsIn::default(),
             pid,
             comm: "nmap".into(),
             destination: destination.into(),

@@ -9,9 +9,9 @@ use anyhow::Result;
 use std::time::Duration;
 
 pub fn block(name: AccountName, time: Duration) -> Result<()> {
-    let whose = name.whose.map(resolved).transpose()?;
+    let account = resolved(name)?;
     let for_ms = u64::try_from(time.as_millis())?;
-    match ask(&Request::Block { scope: name.scope, whose, for_ms })? {
+    match ask(&Request::Block { account, for_ms })? {
         (_, Answer::Blocked { account, until, was }) => {
             let was = was.map_or_else(String::new, |was| format!(" (was blocked until {was})"));
             let account = plain(&account);

@@ -1,6 +1,7 @@
 //! `check`: the values that result from the configuration, and what is probably not as it was meant.
 
 use crate::config::{Remark, Resolved, Sources};
+use crate::control::SettingShown;
 use crate::exit::explained;
 use crate::name_service::finding_users_here;
 use crate::output;
@@ -22,17 +23,6 @@ pub struct Checked {
     pub notes: Vec<Remark>,
     /// All values that a file, a preset or the command line gives.
     pub settings: Vec<SettingShown>,
-}
-
-/// A value in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct SettingShown {
-    /// Its name, as `halfopen get` takes it. `match` and `per` of a rule have no such name.
-    pub name: String,
-    /// Its value, as `halfopen get` prints it.
-    pub value: String,
-    /// What gives it: a file with line and column, `preset` or `--set`.
-    pub origin: String,
 }
 
 pub fn check(config: Option<PathBuf>, json: bool) -> Result<()> {
@@ -60,10 +50,7 @@ fn checked(resolved: Result<&Resolved, &anyhow::Error>) -> Checked {
                 mistake: None,
                 warnings,
                 notes,
-                settings: resolved
-                    .all_said()
-                    .map(|(name, value, origin)| SettingShown { name, value, origin })
-                    .collect(),
+                settings: SettingShown::all(resolved),
             }
         }
         Err(mistake) => Checked {

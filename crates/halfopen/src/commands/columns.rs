@@ -57,7 +57,7 @@ fn is_open(word: &str) -> bool {
 }
 
 /// `word` without its middle if it is wider than `most`.
-fn shortened(word: &str, most: usize) -> String {
+pub(super) fn shortened(word: &str, most: usize) -> String {
     if width(word) <= most {
         return word.to_owned();
     }

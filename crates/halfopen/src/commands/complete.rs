@@ -7,7 +7,10 @@ use crate::control::{Answer, Client, Request, ScopeKind, Status};
 use crate::output;
 use crate::runtime_dir::RuntimeDir;
 use anyhow::Result;
+use clap::builder::PossibleValue;
 use clap::{Arg, ArgAction, Command, CommandFactory};
+use halfopen_replay::assertion::METRICS;
+use halfopen_sim::scenario::about_all;
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -153,7 +156,9 @@ fn values(
     match called {
         "FILE" | "PATH" | "CMD" | "PAGE" => vec![(FILES.to_owned(), String::new())],
         "COMMAND" => commands(program),
-        "PRESET" => presets(),
+        "PRESET" | "POLICY" => presets(),
+        "CONDITION" => metrics(),
+        "SCENARIO" => about_all().map(|(name, about)| (name.to_owned(), about.to_owned())).collect(),
         "KEY" => keys(status().as_ref(), ""),
         "KEY=VALUE" => keys(status().as_ref(), "="),
         "VALUE" => {
@@ -167,12 +172,23 @@ fn values(
             }
             names
         }
-        _ => Vec::new(),
+        _ => words(arg),
     }
+}
+
+/// The words that an argument takes, if it takes certain ones only.
+fn words(arg: &Arg) -> Vec<Offer> {
+    let help = |value: &PossibleValue| value.get_help().map(ToString::to_string).unwrap_or_default();
+    arg.get_possible_values().iter().map(|value| (value.get_name().to_owned(), help(value))).collect()
 }
 
 fn presets() -> Vec<Offer> {
     Preset::WORDS.iter().map(|(name, preset)| ((*name).to_owned(), preset.about().to_owned())).collect()
+}
+
+/// The beginnings of conditions.
+fn metrics() -> Vec<Offer> {
+    METRICS.iter().map(|metric| (metric.name.to_owned(), metric.meaning.to_owned())).collect()
 }
 
 /// The keys of the host, and of the rules that are in force.
@@ -188,7 +204,9 @@ fn keys(status: Option<&Status>, end: &str) -> Vec<Offer> {
     };
     let mut all = of_table("", Table::Top);
     all.extend(of_table("host.", Table::Host));
-    all.extend(of_table("metrics.", Table::Metrics));
+    for table in Table::OF_HOST.into_iter().filter(|table| ![Table::Top, Table::Host].contains(table)) {
+        all.extend(of_table(&format!("{}.", table.name()), table));
+    }
     for scope in status.iter().flat_map(|status| &status.scopes) {
         match scope.kind {
             ScopeKind::Rule => all.extend(of_table(&format!("scope.{}.", scope.name), Table::Scope)),
@@ -263,7 +281,7 @@ mod tests {
 
     #[test]
     fn every_argument_of_every_command_is_known() {
-        const TYPED: [&str; 6] = ["T", "N", "R", "TURN", "ADDR", "THERE=HERE"];
+        const TYPED: [&str; 9] = ["T", "N", "R", "SIZE", "TURN", "ADDR", "NET", "THERE=HERE", "OFFSET"];
         let mut program = Cli::command();
         program.build();
         for command in program.get_subcommands().filter(|command| !command.is_hide_set()) {

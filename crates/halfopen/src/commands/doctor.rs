@@ -2,6 +2,7 @@
 
 use super::conntrack_check;
 use super::doctor_check::{Check, CheckResult};
+use super::name_sources;
 use super::packet_socket::{PacketSocket, open_packet_sockets};
 use super::running_daemon;
 use super::unwatched::Unwatched;
@@ -45,6 +46,7 @@ pub fn doctor(cgroup: Option<&Path>, json: bool) -> Result<u8> {
     let conntrack = tracked_namespaces();
     done(conntrack.iter().map(conntrack_check::filled_by).collect())?;
     done(running_daemon::checks())?;
+    done(vec![name_sources::check()])?;
     done(packet_sockets())?;
     done(vec![Check::new(
         CheckResult::Note,

@@ -1,8 +1,9 @@
 //! `exec`: a program in a scope of its own, for as long as it runs.
 
+use super::ask;
 use super::unanswered::asked;
 use crate::cli::Exec;
-use crate::control::{Answer, Client, Request, client};
+use crate::control::{Answer, Request, client};
 use crate::exit::explained;
 use crate::output;
 use anyhow::{Context, Result};
@@ -23,8 +24,9 @@ const NOT_STARTED: u8 = 126;
 pub fn exec(exec: &Exec) -> Result<u8> {
     let request = Request::Exec { half_open: exec.half_open.clone(), drain: exec.drain.clone() };
     let mut client = asked(&request, Some(client::PATIENCE))?;
-    let path = match client.answer()? {
-        Answer::Scope { path, .. } => path,
+    // The scope ends with this connection.
+    let (name, path) = match client.answer()? {
+        Answer::Scope { name, path } => (name, path),
         other => return Err(client.unexpected(&other).into()),
     };
     // A socket belongs to the cgroup in which it was made, so the program must be there from the start.
@@ -33,7 +35,7 @@ pub fn exec(exec: &Exec) -> Result<u8> {
         .with_context(|| format!("cannot move this process to {}", procs.display()))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let code = runtime.block_on(run(exec))?;
-    if let Err(e) = end(&mut client) {
+    if let Err(e) = end(name) {
         output::error_line(&format!(
             "halfopen: the scope has ended together with the daemon, or could not be removed: {}",
             explained(&e)
@@ -80,10 +82,9 @@ fn code(status: ExitStatus) -> u8 {
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(crate::exit::FAILED)
 }
 
-fn end(client: &mut Client) -> Result<()> {
-    client.close()?;
-    match client.answer()? {
-        Answer::ScopeEnded => Ok(()),
-        other => Err(client.unexpected(&other).into()),
+fn end(name: String) -> Result<()> {
+    match ask(&Request::EndExec { name })? {
+        (_, Answer::ScopeEnded) => Ok(()),
+        (client, other) => Err(client.unexpected(&other).into()),
     }
 }

@@ -1,16 +1,13 @@
 //! `export`: the limits in force as a file of the registry editor.
 
-use super::ask;
-use crate::control::{Answer, Request, ScopeKind};
+use super::numbers;
+use crate::control::ScopeKind;
 use crate::output;
 use crate::registry::{self, Exported, Limit, Of};
 use anyhow::Result;
 
 pub fn export(in_utf8: bool) -> Result<()> {
-    let status = match ask(&Request::Status)? {
-        (_, Answer::Status(status)) => status,
-        (client, other) => return Err(client.unexpected(&other).into()),
-    };
+    let status = numbers()?;
     let limit = |number: Option<u32>| number.map_or(Limit::Unlimited, Limit::Attempts);
     let interfaces = status.scopes.iter().filter(|scope| scope.kind == ScopeKind::Interface);
     let limits: Exported = interfaces

@@ -13,10 +13,10 @@ use anyhow::Result;
 
 pub fn inspect(inspected: Inspected, json: bool) -> Result<()> {
     let inspected = match inspected {
-        Inspected::Account(scope, whose) => Inspected::Account(scope, whose.map(resolved).transpose()?),
+        Inspected::Account(name) => Inspected::Account(resolved(name)?),
         attempts @ Inspected::Attempts(_) => attempts,
     };
-    let inspection = match ask(&Request::Inspect(inspected))? {
+    let inspection = match ask(&Request::Inspect { subject: inspected })? {
         (_, Answer::Inspection(inspection)) => *inspection,
         (client, other) => return Err(client.unexpected(&other).into()),
     };
@@ -166,6 +166,8 @@ fn program_lines(lines: &mut Vec<String>, program: &ProgramInspection) {
     lines.push(format!("        command line: {line}"));
     lines.extend(program.exe.as_deref().map(|exe| format!("        executable: {}", plain(exe))));
     lines.extend(program.cgroup.as_deref().map(|path| format!("        cgroup: {}", plain(path))));
+    let runs_in = Some(program.runs_in.to_string()).filter(|known| !known.is_empty());
+    lines.extend(runs_in.map(|known| format!("        runs in: {}", plain(&known))));
     lines.extend(program.parent.as_ref().map(|parent| format!("        parent: {}", of_parent(parent))));
     lines.extend(program.harm.as_ref().map(|harm| {
         format!(

@@ -6,24 +6,42 @@ mod check;
 mod columns;
 mod complete;
 mod conntrack_check;
+mod dashboard;
 mod doctor;
 mod doctor_check;
 mod enforce;
+mod events;
 mod exec;
+mod explain;
 mod export;
+mod history;
 mod import;
 mod inspect;
+mod interrupt;
+mod name_sources;
 mod named_account;
 mod off;
 mod packet_socket;
+mod pictures;
+mod plot;
 mod preset;
 mod program_table;
+mod record;
 mod release;
+pub(crate) mod replay;
+mod replay_accounts;
+mod replay_advice;
+mod replay_plot;
+mod replay_table;
 mod report;
 mod running_daemon;
 mod set;
 mod show;
+mod simulate;
 mod suspects;
+mod top;
+mod tune;
+mod tune_apply;
 mod unanswered;
 mod unwatched;
 mod watch;
@@ -31,14 +49,16 @@ mod watch;
 pub use check::Checked;
 pub use doctor::Doctor;
 pub use doctor_check::{Check, CheckResult};
+pub use halfopen_replay::Replayed;
 pub use import::{Imported, ImportedValue};
 pub use report::{Advice, Report, Step, UdpReport};
 pub use set::Set;
 pub use suspects::SuspectStatus;
+pub use tune_apply::{Applied, AppliedStep};
 
 use crate::cli::{Cli, Command};
 use crate::config::Sources;
-use crate::control::{Answer, Client, Request, client};
+use crate::control::{Answer, Client, Request, Status, client};
 use crate::daemon;
 use crate::name_service::finding_users_here;
 use anyhow::Result;
@@ -57,12 +77,23 @@ pub fn run(cli: Cli) -> Result<u8> {
         }
         Command::Helper { reach, serve: None } => crate::privileged::keeper::keep(&reach)?,
         Command::Helper { reach, serve: Some(turn) } => crate::privileged::serving::serve(&reach, turn)?,
+        Command::Recorder(keeps) => crate::recorder::serving::serve(&keeps)?,
+        Command::DashboardServer(serves) => crate::dashboard::serving::serve(&serves)?,
+        Command::OtlpExporter(sends) => crate::otlp::serving::serve(&sends)?,
+        Command::HistoryReader(reads) => crate::history_reader::serving::serve(&reads)?,
+        Command::Dashboard => dashboard::dashboard()?,
         Command::Off => off::off()?,
         Command::Status { json, watch: false } => return show::status(json),
         Command::Status { json, watch: true } => watch::status(json)?,
+        Command::Top => top::top()?,
         Command::Complete { words } => complete::complete(&words)?,
         Command::Help { command } => return help(command),
-        Command::Events { follow, json, since } => return show::events(follow, json, since),
+        Command::Events { follow, json, since, account } => {
+            return events::events(follow, json, since, account.as_deref());
+        }
+        Command::Explain { file, offset, json } => explain::explain(&file, offset, json)?,
+        Command::Tune(tune) => return tune::tune(&tune),
+        Command::History { since, account, json } => history::history(since, account.as_deref(), json)?,
         Command::Get { name } => return show::get(&name),
         Command::Set { name, value, save, json } => set::set(name, value, save, json)?,
         Command::Import(import) => import::import(import)?,
@@ -74,7 +105,10 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Release { account, .. } => release::release(account)?,
         Command::Preset { name } => preset::preset(name)?,
         Command::Inspect { inspected, json } => inspect::inspect(inspected, json)?,
+        Command::Record(asked) => return record::record(&asked),
+        Command::Replay(replay) => return replay::replay(&replay),
         Command::Why { subject, json } => return show::why(&subject, json),
+        Command::Simulate(simulate) => return simulate::simulate(&simulate),
         Command::Check { config, json } => check::check(config, json)?,
         Command::Doctor { cgroup, json } => return doctor::doctor(cgroup.as_deref(), json),
     }
@@ -92,9 +126,16 @@ fn help(command: Option<String>) -> Result<u8> {
 
 /// Sends one request to this host's daemon.
 fn ask(request: &Request) -> Result<(Client, Answer)> {
-    let is_status = matches!(request, Request::Status);
-    let patience = if is_status { client::PATIENCE_FOR_STATUS } else { client::PATIENCE };
-    let mut client = asked(request, Some(patience))?;
+    let mut client = asked(request, Some(client::PATIENCE))?;
     let answer = client.answer()?;
     Ok((client, answer))
+}
+
+/// The numbers of this host's daemon.
+fn numbers() -> Result<Status> {
+    let mut client = asked(&Request::Status, Some(client::PATIENCE_FOR_STATUS))?;
+    match client.answer()? {
+        Answer::Status(status) => Ok(*status),
+        other => Err(client.unexpected(&other).into()),
+    }
 }

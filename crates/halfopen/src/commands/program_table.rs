@@ -35,7 +35,8 @@ fn known_of(program: &ProgramStatus) -> String {
     let exe = program.exe.as_deref().map(plain);
     let user = Some(format!("user {}", plain(&program.user)));
     let cgroup = program.cgroup.as_deref().map(|path| format!("cgroup {}", plain(path)));
-    let known: Vec<String> = [exe, user, cgroup].into_iter().flatten().collect();
+    let runs_in = program.runs_in.named().map(|named| plain(&named));
+    let known: Vec<String> = [exe, user, cgroup, runs_in].into_iter().flatten().collect();
     known.join(", ")
 }
 
@@ -53,6 +54,7 @@ fn add(a: &Harm, b: &Harm) -> Harm {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runs_in::RunsIn;
 
     fn program(comm: &str, gave_up: u64) -> ProgramStatus {
         ProgramStatus {
@@ -61,6 +63,7 @@ mod tests {
             exe: None,
             cgroup: Some("/a".into()),
             user: "root".into(),
+            runs_in: RunsIn::of_path("/lxc.payload.a\n"),
             harm: Harm { gave_up_while_queued: gave_up, held: 10, ..Harm::default() },
             waited_ms: 0,
             longest_wait_ms: 1_500,
@@ -73,7 +76,7 @@ mod tests {
         assert!(
             lines[1].contains("1.500 s")
                 && lines[1].ends_with("  a\\x0a")
-                && lines[2] == "    user root, cgroup /a",
+                && lines[2] == "    user root, cgroup /a, container a\\x0a",
             "{lines:?}"
         );
         assert_eq!(lines[3].split_whitespace().collect::<Vec<_>>(), ["1", "0", "20", "-", "0", "others"]);

@@ -9,13 +9,12 @@ use anyhow::Result;
 
 /// `None` clears all of them.
 pub fn release(name: Option<AccountName>) -> Result<()> {
-    let whom = name.map(|name| Ok::<_, anyhow::Error>((name.scope, name.whose.map(resolved).transpose()?)));
-    let whom = whom.transpose()?;
-    let nothing = match &whom {
+    let account = name.map(resolved).transpose()?;
+    let nothing = match &account {
         Some(_) => "nothing to release: it is neither a suspect nor blocked",
         None => "nothing to release: no account is a suspect or blocked",
     };
-    match ask(&Request::Release { whom })? {
+    match ask(&Request::Release { account })? {
         (_, Answer::Released { accounts, .. }) if accounts.is_empty() => output::line(nothing),
         (_, Answer::Released { accounts, more }) => {
             accounts.iter().try_for_each(|account| output::line(&format!("released {}", plain(account))))?;

@@ -7,8 +7,8 @@ use super::suspects::{self, SuspectStatus};
 use super::unanswered::{code, code_beside};
 use crate::control::status::{seconds, span};
 use crate::control::{
-    ClientError, DenyStatus, EarlierCounts, Harm, ModeStatus, ProgramStatus, ScopeStatus, Status, UdpStatus,
-    UnwatchedStatus,
+    ClientError, ConnectionsStatus, DenyStatus, EarlierCounts, Harm, ModeStatus, ProgramStatus, ScopeStatus,
+    Status, UdpStatus, UnwatchedStatus,
 };
 use crate::events::text::plain;
 use crate::kept_counts::KeptCounts;
@@ -58,6 +58,8 @@ pub struct Report {
     pub deny: Vec<DenyStatus>,
     /// The scopes and accounts that limit first contacts over UDP, as far as `status` lists them.
     pub udp: Vec<UdpReport>,
+    /// The scopes and accounts that limit connections, as far as `status` lists them.
+    pub connections: Vec<ConnectionsReport>,
     /// What to do.
     pub advice: Vec<Advice>,
     /// Set if no daemon answers: then the numbers are read from the pins. `report` ends with exit code 1.
@@ -75,6 +77,16 @@ pub struct UdpReport {
     pub udp: UdpStatus,
 }
 
+/// Connections of a scope or account.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ConnectionsReport {
+    /// The scope or account.
+    pub scope: String,
+    /// Its numbers.
+    #[serde(flatten)]
+    pub connections: ConnectionsStatus,
+}
+
 /// A step that `report` advises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -87,6 +99,8 @@ pub enum Step {
     RaiseHalfOpen,
     /// Raise `first_contacts` of trusted programs.
     RaiseFirstContacts,
+    /// Raise a limit on connections of trusted programs.
+    RaiseConnections,
     /// Let more attempts wait.
     RaiseQueue,
     /// Wait until there are more counts.
@@ -163,6 +177,7 @@ impl Report {
             suspects: SuspectStatus::all(status),
             deny: status.deny.clone(),
             udp: std::iter::once(scope).chain(&status.scopes).filter_map(udp_of).collect(),
+            connections: std::iter::once(scope).chain(&status.scopes).filter_map(connections_of).collect(),
             advice: Vec::new(),
             unwatched: status.unwatched.clone(),
         };
@@ -185,6 +200,8 @@ impl Report {
         let udp = |count: fn(&UdpStatus) -> u64| self.udp.iter().map(|of| count(&of.udp)).sum::<u64>();
         let udp_stopped = udp(|udp| udp.stopped);
         let udp_would_have_been = udp(|udp| udp.would_have_been_stopped);
+        let for_connections = self.connections.iter().map(|of| of.connections.waited_in_all()).sum::<u64>();
+        let for_others = would_have_waited.saturating_sub(for_connections);
         let counted = span(self.counting_for_s);
         let (raise, raised) = if for_credit {
             (Step::RaiseFirstContacts, RAISE_FIRST_CONTACTS.to_owned())
@@ -206,7 +223,12 @@ impl Report {
             advise(raise, raised);
         } else if held == 0 && would_have_waited > 0 {
             advise(Step::KnowThePrograms, know("would have waited"));
-            advise(raise, raised);
+            if for_others > 0 {
+                advise(raise, raised);
+            }
+        }
+        if for_connections > 0 {
+            advise(Step::RaiseConnections, RAISE_CONNECTIONS.to_owned());
         }
         if refused > 0 {
             let text = "The queue was full: if you trust the refused program, raise host.queue a little, or set \
@@ -279,9 +301,11 @@ impl Report {
         lines.extend(status.trial.iter().map(ToString::to_string));
         if would_have_waited > 0 {
             lines.push(format!(
-                "audit: {would_have_waited} attempts found every slot taken and would have waited. Enforcing may hold \
-                 more: attempts behind these would have waited too. Counts cannot tell for how long."
+                "audit: {would_have_waited} attempts found every slot taken{} and would have waited. Enforcing may hold \
+                 more: attempts behind these would have waited too.",
+                if self.connections.is_empty() { "" } else { ", or a limit on connections reached," }
             ));
+            lines.extend(status.learned.iter().map(|learned| format!("audit: {learned}")));
         } else if self.mode == ModeStatus::Audit {
             lines.push("audit: no attempt would have waited".to_owned());
         }
@@ -301,6 +325,7 @@ impl Report {
         lines.extend(self.suspects.iter().map(SuspectStatus::line));
         lines.extend(self.deny.iter().map(ToString::to_string));
         lines.extend(self.udp.iter().map(|of| format!("{}: {}", plain(&of.scope), of.udp)));
+        lines.extend(self.connections.iter().map(|of| format!("{}: {}", plain(&of.scope), of.connections)));
         let table = program_table::lines(&self.programs, &self.others, LISTED);
         if !table.is_empty() {
             lines.push(String::new());
@@ -316,6 +341,14 @@ impl Report {
 fn udp_of(scope: &ScopeStatus) -> Option<UdpReport> {
     Some(UdpReport { scope: scope.name.clone(), udp: scope.udp.clone()? })
 }
+
+fn connections_of(scope: &ScopeStatus) -> Option<ConnectionsReport> {
+    Some(ConnectionsReport { scope: scope.name.clone(), connections: scope.connections.clone()? })
+}
+
+const RAISE_CONNECTIONS: &str = "Limits on connections held some back: events 4230 name the programs, the limits and \
+    where the connections go. A program that you do not know is what the limits are for. If you trust it, give it a \
+    [[scope]] of its own with a higher connect_rate, established or per_destination.";
 
 fn know_udp(done: &str) -> String {
     format!(
@@ -349,108 +382,4 @@ fn raise(limit: Option<u32>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::control::{ScopeKind, ScopeStatus, TrustStatus};
-    use halfopen_policy::{Ledger, Limits};
-
-    fn status(mode: ModeStatus, ledger: Ledger, counting_for_s: u64) -> Status {
-        Status {
-            mode,
-            preset: "xp-sp2".into(),
-            persist: false,
-            config_hash: "0".into(),
-            host: ScopeStatus::new("host", ScopeKind::Host, &Limits::xp_sp2(), &ledger),
-            scopes: vec![],
-            accounts_unlisted: 0,
-            blocked: Vec::new(),
-            deny: Vec::new(),
-            programs: vec![],
-            others: Harm::of_scope(&ledger),
-            earlier: vec![],
-            counting_since: "2030-01-31T12:00:00.000Z".parse().unwrap(),
-            counting_for_s,
-            trial: None,
-            names: None,
-            gates: vec![],
-            conntrack: None,
-            faults: vec![],
-            degraded: vec![],
-            unwatched: None,
-            pid: 1,
-        }
-    }
-
-    fn steps(status: &Status) -> Vec<Step> {
-        Report::of(status).advice.iter().map(|advice| advice.step).collect()
-    }
-
-    #[test]
-    fn where_first_contacts_cost_credit_it_is_that_which_is_raised() {
-        let harmed = Ledger { gave_up_while_queued: 3, ..Ledger::default() };
-        let mut status = status(ModeStatus::Enforce, harmed, 60);
-        assert!(steps(&status).contains(&Step::RaiseHalfOpen));
-        let ledger = Ledger::default();
-        let account = ScopeStatus::new("adaptive[/a]", ScopeKind::Account, &Limits::xp_sp2(), &ledger);
-        let trust = TrustStatus { credit: Some(3), ..TrustStatus::default() };
-        status.scopes.push(ScopeStatus { trust, ..account });
-        let steps = steps(&status);
-        assert!(
-            steps.contains(&Step::RaiseFirstContacts) && !steps.contains(&Step::RaiseHalfOpen),
-            "{steps:?}"
-        );
-    }
-
-    #[test]
-    fn a_quiet_audit_may_enforce() {
-        let quiet = status(ModeStatus::Audit, Ledger { admitted: 70, ..Ledger::default() }, 274_000);
-        assert_eq!(steps(&quiet), [Step::TryEnforcing]);
-        let text = Report::of(&quiet).text(&quiet);
-        assert!(
-            text.starts_with("gave up while queued: 0 of 70 attempts of this host, in 3 d 4 h"),
-            "{text}"
-        );
-        assert!(text.contains("Nothing would have been held in 3 d 4 h: enforcing is safe so far"), "{text}");
-    }
-
-    #[test]
-    fn an_audit_that_would_have_held_names_the_next_step() {
-        let ledger = Ledger { admitted: 70, would_have_waited: 60, ..Ledger::default() };
-        let busy = status(ModeStatus::Audit, ledger, 60);
-        assert_eq!(
-            steps(&busy),
-            [Step::KnowThePrograms, Step::RaiseHalfOpen, Step::TryEnforcing, Step::WatchOn]
-        );
-        let text = Report::of(&busy).text(&busy);
-        assert!(
-            text.contains("60 attempts found every slot taken") && text.contains("set half_open 15"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn harm_is_said_first_and_has_advice() {
-        let ledger = Ledger {
-            admitted: 10,
-            released: 5,
-            gave_up_while_queued: 3,
-            queued: 1,
-            refused_overflow: 2,
-            ..Ledger::default()
-        };
-        let harmed = status(ModeStatus::Enforce, ledger, A_DAY);
-        assert_eq!(steps(&harmed), [Step::KnowThePrograms, Step::RaiseHalfOpen, Step::RaiseQueue]);
-        let report = Report::of(&harmed);
-        assert_eq!((report.attempts, report.host.held), (21, 9));
-        let json = serde_json::to_value(&report).unwrap();
-        assert_eq!((&json["gave_up_while_queued"], &json["attempts"]), (&3.into(), &21.into()));
-        let well = Ledger { admitted: 3, released: 9, ..Ledger::default() };
-        assert_eq!(steps(&status(ModeStatus::Enforce, well, A_DAY)), [Step::NothingToDo]);
-        assert_eq!(
-            steps(&status(ModeStatus::Enforce, Ledger { cancelled: 1, ..well }, A_DAY)),
-            [Step::KnowThePrograms]
-        );
-        assert_eq!(steps(&status(ModeStatus::Enforce, Ledger::default(), A_DAY)), [Step::WatchOn]);
-        assert_eq!(steps(&status(ModeStatus::Off, Ledger::default(), A_DAY)), [Step::Count]);
-    }
-}
+mod tests;

@@ -1,9 +1,10 @@
 //! How far a running daemon is sandboxed, as the kernel shows it, and what it reports as degraded.
 
 use super::doctor_check::{Check, CheckResult};
-use crate::control::{Answer, Client, Degradation, Request};
+use crate::control::{Answer, Client, Degradation, FaultStatus, Request};
 use crate::lock::holder;
 use crate::runtime_dir::RuntimeDir;
+use halfopen_bpf::Fault;
 use std::fs;
 use std::time::Duration;
 
@@ -26,11 +27,20 @@ pub fn checks() -> Vec<Check> {
         Ok(Answer::Status(status)) => {
             let own = status.degraded.into_iter().filter(|found| !is_said_elsewhere(found.reason));
             own.for_each(|found| degraded(found.explanation));
+            checks.extend(status.faults.iter().filter_map(of_connections));
         }
         Ok(_) => degraded("it is of another version: restart it".to_owned()),
         Err(e) => degraded(e.to_string()),
     }
     checks
+}
+
+/// What connections there was no room to count.
+fn of_connections(found: &FaultStatus) -> Option<Check> {
+    let faults = [Fault::NoConnection, Fault::DestinationShared];
+    let fault = faults.into_iter().find(|fault| fault.name() == found.fault)?;
+    let detail = format!("{} ({} times); {}", fault.explain(), found.count, fault.advice());
+    Some(Check::new(CheckResult::Degraded, "limits on connections", detail))
 }
 
 /// The user chose it, or `doctor` finds it by itself.
@@ -60,6 +70,20 @@ fn sandboxed(pid: u32, status: &str) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_there_was_no_room_to_count_is_told_with_advice() {
+        let fault = |fault: Fault| FaultStatus {
+            fault: fault.name().to_owned(),
+            count: 7,
+            explanation: fault.explain().to_owned(),
+        };
+        let told = of_connections(&fault(Fault::NoConnection)).unwrap().to_string();
+        assert!(told.starts_with("degraded  limits on connections: there was no room"), "{told}");
+        assert!(told.contains("(7 times); find with `halfopen report`"), "{told}");
+        assert!(of_connections(&fault(Fault::DestinationShared)).is_some());
+        assert_eq!(of_connections(&fault(Fault::EventLost)), None);
+    }
 
     #[test]
     fn what_it_still_has_is_named() {

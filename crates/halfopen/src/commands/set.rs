@@ -28,10 +28,24 @@ pub struct Set {
 }
 
 pub fn set(name: String, value: String, save: bool, json: bool) -> Result<()> {
+    let set = change(name, value, save)?;
+    if json {
+        return output::line(&serde_json::to_string(&set)?);
+    }
+    let saved = set.saved_to.map(|path| format!(", saved to {}", path.display())).unwrap_or_default();
+    output::line(&format!("{} = {} (was {}){saved}", set.name, set.now, set.was))?;
+    if let Some(note) = set.note {
+        output::error_line(&format!("halfopen: {note}"));
+    }
+    Ok(())
+}
+
+/// Puts the value in force, and with `save` into the daemon's file.
+pub fn change(name: String, value: String, save: bool) -> Result<Set> {
     // The file is prepared first: a value that cannot be saved is not put in force.
     let prepared = save.then(|| prepare(&name, &value)).transpose()?;
-    let (key, was, now) = match ask(&Request::Set { name: name.clone(), value, save })? {
-        (_, Answer::Changed { name, was, now }) => (name, was, now),
+    let (key, was, now) = match ask(&Request::Set { name: name.clone(), value, save, dry_run: false })? {
+        (_, Answer::Changed { name, was, now, .. }) => (name, was, now),
         (client, other) => return Err(client.unexpected(&other).into()),
     };
     let mut set = Set { changed: was != now, name: key, was, now, saved_to: None, note: None };
@@ -45,15 +59,7 @@ pub fn set(name: String, value: String, save: bool, json: bool) -> Result<()> {
             (client, other) => return Err(client.unexpected(&other).into()),
         };
     }
-    if json {
-        return output::line(&serde_json::to_string(&set)?);
-    }
-    let saved = set.saved_to.map(|path| format!(", saved to {}", path.display())).unwrap_or_default();
-    output::line(&format!("{} = {} (was {}){saved}", set.name, set.now, set.was))?;
-    if let Some(note) = set.note {
-        output::error_line(&format!("halfopen: {note}"));
-    }
-    Ok(())
+    Ok(set)
 }
 
 /// A new version of the daemon's file with the value in it, and the file's path. The daemon itself may not write files.
@@ -65,7 +71,7 @@ fn prepare(name: &str, value: &str) -> Result<(save::Prepared, PathBuf)> {
     }
     let said = read_said(&name, value)?;
     let path = match ask(&Request::LocalFile)? {
-        (_, Answer::LocalFile(path)) => path,
+        (_, Answer::LocalFile { path }) => path,
         (client, other) => return Err(client.unexpected(&other).into()),
     };
     Ok((save::prepare(&path, &said)?, path))

@@ -1,18 +1,12 @@
-//! `status`, `events`, `set` and `why`: output for people, or JSON.
+//! `status`, `get` and `why`: output for people, or JSON.
 
 use super::columns::fitted;
-use super::unanswered::{asked, code, code_beside, or_unwatched};
+use super::unanswered::{code, code_beside, or_unwatched};
 use super::unwatched::Unwatched;
-use super::{alike, ask, program_table};
-use crate::control::{
-    Answer, ClientError, Request, ScopeKind, ScopeStatus, Status, Subject, status::seconds,
-};
-use crate::events::kept::Past;
+use super::{alike, ask, numbers, program_table};
+use crate::control::{Answer, Request, ScopeKind, ScopeStatus, Status, Subject, status::seconds};
 use crate::events::text::plain;
-use crate::events::{Event, KeptEvents};
 use crate::output;
-use crate::runtime_dir::StateDir;
-use crate::utc_time::UtcTime;
 use anyhow::Result;
 
 /// The daemon's numbers.
@@ -20,11 +14,7 @@ use anyhow::Result;
 /// # Errors
 /// If no daemon answers, and nothing is pinned that could be read instead.
 pub fn asked_status() -> Result<Status> {
-    let asked = ask(&Request::Status).and_then(|answer| match answer {
-        (_, Answer::Status(status)) => Ok(*status),
-        (client, other) => Err(client.unexpected(&other).into()),
-    });
-    or_unwatched(asked, Unwatched::status)
+    or_unwatched(numbers(), Unwatched::status)
 }
 
 pub fn status(json: bool) -> Result<u8> {
@@ -46,7 +36,7 @@ fn shown(status: &Status, json: bool) -> Result<String> {
 /// Prints the value in force for a key.
 pub fn get(name: &str) -> Result<u8> {
     let asked = ask(&Request::Get { name: name.to_owned() }).and_then(|answer| match answer {
-        (_, Answer::Value(value)) => Ok((value, None)),
+        (_, Answer::Value { value }) => Ok((value, None)),
         (client, other) => Err(client.unexpected(&other).into()),
     });
     let read = |limit: &mut Unwatched| Ok((limit.get(name)?, Some(limit.told())));
@@ -123,6 +113,10 @@ fn table(status: &Status) -> String {
             .map(|blocked| format!("{}: blocked by hand until {}", plain(&blocked.account), blocked.until)),
     );
     lines.extend(scopes.iter().filter_map(|scope| Some(format!("{}: {}", scope.name, scope.udp.as_ref()?))));
+    lines.extend(
+        scopes.iter().filter_map(|scope| Some(format!("{}: {}", scope.name, scope.connections.as_ref()?))),
+    );
+    lines.extend(status.learned.iter().map(|learned| format!("audit: {learned}")));
     lines.extend(status.deny.iter().map(ToString::to_string));
     lines.extend(status.names.iter().map(ToString::to_string));
     let gates = status.gates.iter().filter(|gate| gate.stopped > 0);
@@ -142,81 +136,8 @@ fn or_unlimited<T: ToString>(number: Option<T>) -> String {
     number.map_or("unlimited".into(), |number| number.to_string())
 }
 
-pub fn events(follow: bool, json: bool, since: Option<UtcTime>) -> Result<u8> {
-    let request = Request::Events { since, follow };
-    let patience = (!follow).then_some(crate::control::client::PATIENCE);
-    let asked = asked(&request, patience).map(|client| (Some(client), None));
-    let (client, unwatched) = match or_unwatched(asked, |limit| Ok((None, Some(limit.told())))) {
-        Err(none) if !follow && matches!(none.downcast_ref(), Some(ClientError::NoDaemon(_))) => {
-            return kept_events(json, since, none);
-        }
-        found => found?,
-    };
-    let Some(mut client) = client else {
-        // First, so that nobody takes what follows for all that has happened.
-        let code = code_beside(unwatched.as_ref());
-        output::error_line(
-            "halfopen: these are the events until then; the next daemon reports what has waited since",
-        );
-        if let Ok(past) = KeptEvents::read(&StateDir::of_this_host()) {
-            print_past(&past, json, since)?;
-        }
-        return Ok(code);
-    };
-    while let Some(answer) = client.next_answer()? {
-        match answer {
-            Answer::Event(event) => print_event(&event, json)?,
-            Answer::NotKept(events) => tell_not_kept(events),
-            Answer::Missed(missed) => {
-                output::error_line(&format!(
-                    "halfopen: {missed} events are missing: this command read too slowly"
-                ));
-            }
-            other => return Err(client.unexpected(&other).into()),
-        }
-    }
-    Ok(0)
-}
-
-/// The events that the last daemon has left. Without them, `none` is the answer.
-fn kept_events(json: bool, since: Option<UtcTime>, none: anyhow::Error) -> Result<u8> {
-    let directory = StateDir::of_this_host();
-    let Ok(past) = KeptEvents::read(&directory) else { return Err(none) };
-    output::error_line(&format!(
-        "halfopen: no daemon is running here; these are the events that the last one left in {}",
-        directory.path().display()
-    ));
-    print_past(&past, json, since)?;
-    Ok(0)
-}
-
-fn print_past(past: &Past, json: bool, since: Option<UtcTime>) -> Result<()> {
-    let young = |event: &&Event| since.is_none_or(|since| event.time >= since);
-    past.events.iter().filter(young).try_for_each(|event| print_event(event, json))?;
-    match past.lost_since(since) {
-        0 => {}
-        events => tell_not_kept(events),
-    }
-    Ok(())
-}
-
-fn print_event(event: &Event, json: bool) -> Result<()> {
-    if json {
-        return output::line(&serde_json::to_string(event)?);
-    }
-    // A daemon that somebody has taken over must not write to root's terminal what it likes.
-    output::line(&plain(&format!("{} {event}", event.time)))
-}
-
-fn tell_not_kept(events: u64) {
-    output::error_line(&format!(
-        "halfopen: {events} earlier events are missing: a disk was full, or a daemon was killed, as they were written; \
-         the system log has them"
-    ));
-}
-
 pub fn why(subject: &Subject, json: bool) -> Result<u8> {
-    let asked = ask(&Request::Why(subject.clone())).and_then(|answer| match answer {
+    let asked = ask(&Request::Why { subject: subject.clone() }).and_then(|answer| match answer {
         (_, Answer::Why(why)) => Ok(*why),
         (client, other) => Err(client.unexpected(&other).into()),
     });
@@ -264,6 +185,7 @@ pub fn why(subject: &Subject, json: bool) -> Result<u8> {
 mod tests {
     use super::*;
     use crate::control::{Degradation, Harm, ModeStatus};
+    use crate::utc_time::UtcTime;
     use halfopen_policy::{Ledger, Limits};
 
     #[test]
@@ -293,6 +215,7 @@ mod tests {
             counting_since: UtcTime::EPOCH,
             counting_for_s: 60,
             trial: None,
+            learned: None,
             names: None,
             gates: vec![],
             conntrack: None,

@@ -2,6 +2,7 @@
 
 use crate::control::{ModeStatus, ScopeStatus, Status};
 use crate::events::text::plain;
+use crate::runs_in::RunsIn;
 use crate::utc_time::UtcTime;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,9 @@ use serde::{Deserialize, Serialize};
 pub struct SuspectStatus {
     /// Its name.
     pub account: String,
+    /// What the cgroup belongs to that it is for.
+    #[serde(flatten)]
+    pub runs_in: RunsIn,
     /// Since when it is a suspect.
     pub since: UtcTime,
     /// Until when its connects fail; `None` = it is not blocked.
@@ -48,6 +52,7 @@ impl SuspectStatus {
     fn of(scope: &ScopeStatus) -> Option<Self> {
         Some(Self {
             account: scope.name.clone(),
+            runs_in: scope.runs_in.clone(),
             since: scope.trust.suspect_since?,
             blocked_until: scope.trust.blocked_until,
             first_contacts: scope.trust.first_contacts.unwrap_or_default(),
@@ -60,8 +65,9 @@ impl SuspectStatus {
     /// One line for people.
     pub fn line(&self) -> String {
         let blocked = self.blocked_until.map_or_else(String::new, |until| format!(", blocked until {until}"));
+        let named = self.runs_in.named().map_or_else(String::new, |named| format!(" ({})", plain(&named)));
         format!(
-            "suspect since {}: {}: {} first contacts, {} of {} attempts with an outcome answered, {} wait{blocked}",
+            "suspect since {}: {}{named}: {} first contacts, {} of {} attempts with an outcome answered, {} wait{blocked}",
             self.since,
             plain(&self.account),
             self.first_contacts,

@@ -6,13 +6,15 @@ use crate::control::{
     GateStatus, NamesStatus, ScopeKind, ScopeStatus, SilentDaemon, Status, Subject, TrialStatus, Trusted,
     UnwatchedStatus, Why, deny_status, programs, scope_status,
 };
-use crate::daemon::account_name::name_of;
+use crate::daemon::account_name::{AccountIs, name_of};
 use crate::daemon::accounts::{Charged, on_the_wall, rank, trust_status};
+use crate::daemon::destinations::Destinations;
 use crate::daemon::enforcement::HOST;
 use crate::daemon::requests::why::{LISTED, concerns, explained};
 use crate::events::{Identity, identity};
 use crate::exit::WrongUse;
 use crate::name_service::Names;
+use crate::runs_in::Lookup;
 use crate::runtime_dir::pins_of_this_host;
 use crate::utc_time::UtcTime;
 use anyhow::{Result, anyhow};
@@ -28,6 +30,7 @@ use std::collections::HashMap;
 pub struct Unwatched {
     limit: PinnedLimit,
     names: Names,
+    lookup: Lookup,
     silent: Option<SilentDaemon>,
 }
 
@@ -38,7 +41,12 @@ impl Unwatched {
     /// As [`PinnedLimit::find`].
     pub fn find() -> Result<Option<Self>, KernelError> {
         let found = PinnedLimit::find(&pins_of_this_host())?;
-        Ok(found.map(|limit| Self { limit, names: Names::default(), silent: None }))
+        Ok(found.map(|limit| Self {
+            limit,
+            names: Names::default(),
+            lookup: Lookup::default(),
+            silent: None,
+        }))
     }
 
     /// The same beside a daemon that does not answer.
@@ -89,6 +97,7 @@ impl Unwatched {
             earlier: Vec::new(),
             counting_since: UtcTime::ago(self.limit.counting()),
             counting_for_s: self.limit.counting().as_secs(),
+            learned: None,
             trial: self.limit.trial().map(|(until, to)| TrialStatus {
                 reverts_at: on_the_wall(until),
                 reverts_in_ms: until.saturating_sub(monotonic()).as_millis() as u64,
@@ -124,7 +133,8 @@ impl Unwatched {
         charged.extend(self.accounts(&accounts, &scopes, &counts));
         let host_status = host.status.clone();
         charged.insert(AccountId::of_scope(ScopeId::HOST), host);
-        let attempts: Vec<AttemptStatus> = found.iter().map(|attempt| explained(attempt, &charged)).collect();
+        let attempts: Vec<AttemptStatus> =
+            found.iter().map(|attempt| explained(attempt, &charged, &Destinations::default())).collect();
         let note = match self.limit.mode() {
             Mode::Enforce => None,
             Mode::Audit => Some("mode is audit: nothing is held".to_owned()),
@@ -181,11 +191,12 @@ impl Unwatched {
         let charged = accounts.iter().filter_map(|account| {
             let scope = scopes.iter().find(|scope| scope.id == account.id.scope)?;
             let limits = self.limit.limits(scope.id)?;
-            let identify = |program: &Program| identity::identify(program, &mut self.names);
-            let name = name_of(identify, account, &scope.name, counts);
+            let identify = |program: &Program| identity::identify(program, &mut self.names, &mut self.lookup);
+            let AccountIs { name, runs_in } = name_of(identify, account, &scope.name, counts);
             let new = ScopeStatus::new(&name, ScopeKind::Account, &limits, &account.ledger);
             let status = ScopeStatus {
                 trust: trust_status(&account.trust, &limits, by_hand.get(&account.id).copied()),
+                runs_in,
                 ..new
             };
             Some((account.id, Charged { status, limits, trust: account.trust }))
@@ -226,15 +237,15 @@ impl Unwatched {
             let scope = scopes.iter().find(|scope| scope.id == id.scope)?;
             let known = accounts.iter().find(|account| account.id == *id).cloned();
             let account = known.unwrap_or_else(|| Account { id: *id, ..Account::default() });
-            let identify = |program: &Program| identity::identify(program, &mut self.names);
-            let account = name_of(identify, &account, &scope.name, counts);
+            let identify = |program: &Program| identity::identify(program, &mut self.names, &mut self.lookup);
+            let account = name_of(identify, &account, &scope.name, counts).name;
             Some(BlockedStatus { account, until: on_the_wall(*until) })
         });
         Ok(named.collect())
     }
 
     fn identify(&mut self, program: &Program) -> Identity {
-        identity::identify(program, &mut self.names)
+        identity::identify(program, &mut self.names, &mut self.lookup)
     }
 }
 

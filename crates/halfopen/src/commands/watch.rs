@@ -35,7 +35,7 @@ pub fn status(json: bool) -> Result<()> {
 }
 
 /// Whether the terminal says that it cannot move its cursor.
-fn is_dumb() -> bool {
+pub(super) fn is_dumb() -> bool {
     std::env::var_os("TERM").is_none_or(|name| name == "dumb")
 }
 

@@ -34,8 +34,13 @@ impl Accounts {
     /// The number of the user called `name`, which may be a number already.
     #[must_use]
     pub fn id(&self, name: &str) -> Option<u32> {
-        let found = users::listed(&self.0).find(|user| user.name == name.as_bytes());
-        found.map(|user| user.uid).or_else(|| name.parse().ok()).or_else(|| name_service::found(name))
+        self.listed(name).or_else(|| name.parse().ok()).or_else(|| name_service::found(name))
+    }
+
+    /// The number of the user called `name`, if /etc/passwd has one.
+    #[must_use]
+    pub fn listed(&self, name: &str) -> Option<u32> {
+        users::listed(&self.0).find(|user| user.name == name.as_bytes()).map(|user| user.uid)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What can be wrong with a configuration. Nothing has been changed when one of these errors is returned.
 
-use super::key::Table;
+use super::key::{Key, Table};
 use super::name::{NoSuchName, RuleName};
 use super::place::Place;
 use super::written::WrongValue;
@@ -151,6 +151,13 @@ pub enum Wrong {
          for peers: set a lower value, or \"off\""
     )]
     NoTest(String),
+    /// A dashboard without TLS where it needs it: the file that is missing.
+    #[error(
+        "{table}.{missing} is missing: beyond loopback the dashboard speaks TLS only, so give dashboard.certificate and \
+         dashboard.key, or listen on 127.0.0.1 and reach it through `ssh -L`",
+        table = .0.table.name(), missing = .0.name
+    )]
+    NoTls(&'static Key),
     /// A limit on UDP in an `[[interface]]`.
     #[error(
         "{0}: first contacts over UDP are counted by sender, not by interface: limit them in [host] or in a [[scope]]"

@@ -1,6 +1,7 @@
 //! What values a key takes: how they are read and written, and what an error or a page of documentation calls them.
 
 use super::never_hold::NeverHoldList;
+use super::per_destination;
 use super::ports;
 use super::quota::Quota;
 use super::resolvers::Resolvers;
@@ -11,6 +12,7 @@ use halfopen_policy::limits::{parse_time, show_time};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The values of a key.
@@ -50,13 +52,20 @@ enum Kind {
     Ports,
     Resolvers,
     Address,
+    Path,
+    Collector,
+    RuntimeSockets,
+    Group,
     NeverHold,
     Match,
+    PerDestination,
 }
 
 /// The shortest time above 0.
 const SHORTEST: Duration = Duration::from_micros(1);
 const LONGEST: Duration = Duration::from_hours(24);
+/// The most sockets of container runtimes: each has a thread.
+const SOCKETS: usize = 8;
 /// The word in a list for what it has if nothing is said.
 const SHIPPED: &str = "shipped";
 
@@ -78,11 +87,21 @@ impl Form {
     pub(super) const RESOLVERS: Self = Self::new(Kind::Resolvers, "[\"system\", \"10.96.0.10\"]");
     /// An address and port of this host.
     pub(super) const ADDRESS: Self = Self::new(Kind::Address, "\"127.0.0.1:4226\"");
+    /// The absolute path of a file.
+    pub(super) const PATH: Self = Self::new(Kind::Path, "\"/var/log/halfopen/events.jsonl\"");
+    /// The address of a collector.
+    pub(super) const COLLECTOR: Self = Self::new(Kind::Collector, "\"http://127.0.0.1:4318\"");
+    /// Sockets of container runtimes.
+    pub(super) const RUNTIME_SOCKETS: Self = Self::new(Kind::RuntimeSockets, "[\"docker:/run/docker.sock\"]");
+    /// A group of this host.
+    pub(super) const GROUP: Self = Self::new(Kind::Group, "\"netadmin\"");
     /// Programs never held.
     pub(super) const NEVER_HOLD: Self =
         Self::new(Kind::NeverHold, "[\"shipped\", { cgroup = \"/system.slice/x.service\" }]");
     /// The programs of a rule.
     pub(super) const MATCH: Self = Self::new(Kind::Match, "{ cgroup = \"/system.slice/x*.service\" }");
+    /// What each destination of an account allows.
+    pub(super) const PER_DESTINATION: Self = Self::new(Kind::PerDestination, per_destination::SUCH);
     /// A time above 0, to a day.
     pub(super) const ANY_TIME: Self = Self::time(SHORTEST, LONGEST, "\"30s\"");
 
@@ -186,8 +205,23 @@ impl Form {
                 .and_then(|text| text.parse::<SocketAddr>().ok())
                 .filter(|at| at.port() != 0)
                 .map(Value::Address),
+            Kind::Path => text
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute() && path.file_name().is_some())
+                .map(Value::Path),
+            Kind::Collector => text.and_then(|text| text.parse().ok()).map(Value::Collector),
+            Kind::RuntimeSockets => {
+                let sockets = written.list(name, &accepted(), |item| item.text()?.parse().ok())?;
+                (sockets.len() <= SOCKETS).then_some(Value::RuntimeSockets(sockets))
+            }
+            Kind::Group => text
+                .filter(|name| !name.is_empty() && !name.contains(|c: char| c == ':' || c.is_control()))
+                .map(|name| Value::Group(name.to_owned())),
             Kind::NeverHold => Some(Value::NeverHold(NeverHoldList::read(name, &accepted(), written)?)),
             Kind::Match => Some(Value::Match(Who::read(name, written, For::Scope)?)),
+            Kind::PerDestination => {
+                Some(Value::PerDestination(per_destination::read(name, &accepted(), written)?))
+            }
         };
         read.ok_or_else(|| written.wrong(name, &accepted()))
     }
@@ -198,7 +232,7 @@ impl Form {
     /// [`WrongValue`] naming what is accepted.
     pub fn read_text(&self, name: &str, text: &str) -> Result<Value, WrongValue> {
         let is_list = match self.kind {
-            Kind::Prefixes(_) | Kind::Exempt | Kind::Resolvers => true,
+            Kind::Prefixes(_) | Kind::Exempt | Kind::Resolvers | Kind::RuntimeSockets => true,
             Kind::Ports => text != ports::ALL,
             _ => false,
         };
@@ -237,7 +271,20 @@ impl Form {
             ),
             Kind::Resolvers => format!("a list of addresses and \"system\", such as {such}"),
             Kind::Address => format!("an address and a port of this host, such as {such}"),
+            Kind::Path => format!("the absolute path of a file, such as {such}"),
+            Kind::Collector => {
+                format!(
+                    "the http:// or https:// address of a collector, without secrets in it, such as {such}"
+                )
+            }
+            Kind::RuntimeSockets => format!(
+                "a list of at most {SOCKETS} sockets, each docker: or podman: and an absolute path, such as {such}"
+            ),
+            Kind::Group => format!("a group of this host, by name or number, such as {such}"),
             Kind::NeverHold => format!("a list of tables, such as {such}"),
+            Kind::PerDestination => {
+                format!("a table of half_open, connect_rate and established, such as {such}")
+            }
             Kind::Match => {
                 format!("a table of cgroup, container, label, user, exe, comm and not, such as {such}")
             }

@@ -60,7 +60,7 @@ general! {
     ///
     /// xp-sp2: the limit of Windows XP SP2. vista-home: the same with two attempts at once. virus-throttle: one first
     /// contact a second. adaptive: credit for first contacts, with an account for each service, user and container.
-    /// none: no limits.
+    /// hosting: adaptive, and limits on the connections of each account. none: no limits.
     preset: Preset = Preset::default(), Form::words::<Preset>();
 
     /// enforce: attempts over the limit wait. audit: no attempt waits, but halfopen counts and reports those that would
@@ -132,6 +132,11 @@ general! {
     /// The resolvers whose answers count. system: the name servers of /etc/resolv.conf and of systemd-resolved. Add the
     /// resolvers that containers use, such as "10.96.0.10".
     resolvers: Resolvers = Resolvers::default(), Form::RESOLVERS;
+
+    /// A group whose members may change what root may change over the control socket: settings, suspects, blocks, the
+    /// mode, and the end of the limit. They must be able to connect: that can the members of the group halfopen, who
+    /// otherwise only read. "off": only root changes anything.
+    admin_group: Option<String> = None, Form::GROUP.or("off"), "when the daemon starts";
 
     /// halfopen sends event 4226 once an attempt has waited for this long, was refused or gave up. Shorter waits are
     /// only counted: `halfopen status` shows them. "0s": every wait counts, however short.

@@ -27,6 +27,16 @@ pub enum Table {
     Host,
     /// `[metrics]`.
     Metrics,
+    /// `[history]`.
+    History,
+    /// `[events]`.
+    Events,
+    /// `[otlp]`.
+    Otlp,
+    /// `[dashboard]`.
+    Dashboard,
+    /// `[containers]`.
+    Containers,
     /// `[accounts]`: the limits of the rule that gives everybody an account. It has no keys of its own.
     Accounts,
     /// `[[scope]]`.
@@ -39,10 +49,30 @@ pub enum Table {
 
 impl Table {
     /// Those with a name.
-    pub(super) const NAMED: [Self; 6] =
-        [Self::Host, Self::Metrics, Self::Accounts, Self::Scope, Self::Interface, Self::Deny];
+    pub(super) const NAMED: [Self; 11] = [
+        Self::Host,
+        Self::Metrics,
+        Self::History,
+        Self::Events,
+        Self::Otlp,
+        Self::Dashboard,
+        Self::Containers,
+        Self::Accounts,
+        Self::Scope,
+        Self::Interface,
+        Self::Deny,
+    ];
     /// Those with the keys of the host, in the order of the sample file.
-    pub const OF_HOST: [Self; 3] = [Self::Top, Self::Host, Self::Metrics];
+    pub const OF_HOST: [Self; 8] = [
+        Self::Top,
+        Self::Host,
+        Self::Metrics,
+        Self::History,
+        Self::Events,
+        Self::Otlp,
+        Self::Dashboard,
+        Self::Containers,
+    ];
 
     /// Its name; empty above the first table.
     #[must_use]
@@ -62,6 +92,11 @@ impl Table {
             Self::Top => "",
             Self::Host => "[host]",
             Self::Metrics => "[metrics]",
+            Self::History => "[history]",
+            Self::Events => "[events]",
+            Self::Otlp => "[otlp]",
+            Self::Dashboard => "[dashboard]",
+            Self::Containers => "[containers]",
             Self::Accounts => "[accounts]",
             Self::Scope => "[[scope]]",
             Self::Interface => "[[interface]]",
@@ -92,11 +127,11 @@ pub struct Place<T> {
 macro_rules! fields {
     (
         $(#[doc = $about:literal])* pub static $table:ident: $type:ty, in $in:expr;
-        $($(#[doc = $doc:literal])* $name:ident: $form:expr => $place:expr;)*
+        $($(#[doc = $doc:literal])* $name:ident: $form:expr => $place:expr $(, $when:literal)?;)*
     ) => {
         $(#[doc = $about])*
         pub static $table: &[Field<$type>] = &[$(Field {
-            key: Key::new($in, stringify!($name), $form, concat!($($doc, "\n"),*)),
+            key: Key::new($in, stringify!($name), $form, concat!($($doc, "\n"),*))$(.takes_effect($when))?,
             place: $place,
         }),*];
     };

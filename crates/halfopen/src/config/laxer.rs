@@ -1,7 +1,7 @@
 //! In what one rule lets more out than another.
 
 use super::value::Action;
-use halfopen_policy::{FirstContact, Limits, OnSuspect, Rate};
+use halfopen_policy::{ConnectRate, Connections, FirstContact, Limits, OnSuspect, Rate};
 
 /// The keys in which `one` lets more out than `other`. The length of the queue and of a wait are no such keys.
 pub(super) fn laxer(one: &Limits, other: &Limits) -> Vec<&'static str> {
@@ -20,7 +20,26 @@ pub(super) fn laxer(one: &Limits, other: &Limits) -> Vec<&'static str> {
         (Some(one), Some(other)) => all.extend(with_first_contacts(one, other)),
     }
     all.push(("udp_first_contacts", at_most(udp(one), udp(other))));
+    all.extend(with_connections(&one.connections, &other.connections));
     all.into_iter().filter(|(_, as_strict)| !as_strict).map(|(key, _)| key).collect()
+}
+
+/// Each key of connections, and whether `one` is as strict in it as `other`. A longer burst lets more out in a moment
+/// only.
+fn with_connections(one: &Connections, other: &Connections) -> [(&'static str, bool); 4] {
+    let slowness = |of: Option<ConnectRate>| of.map(|of| std::cmp::Reverse(of.rate.interval_ns()));
+    let (near, far) = (&one.per_destination, &other.per_destination);
+    [
+        ("connect_rate", at_most(slowness(one.rate), slowness(other.rate))),
+        ("established", at_most(one.established, other.established)),
+        ("time_wait", other.established.is_none() || one.time_wait >= other.time_wait),
+        (
+            "per_destination",
+            at_most(near.half_open, far.half_open)
+                && at_most(slowness(near.rate), slowness(far.rate))
+                && at_most(near.established, far.established),
+        ),
+    ]
 }
 
 /// The key in which the worth of an answer differs. Without a test, answers earn nothing, but silence slows nobody, so

@@ -6,7 +6,10 @@
 use super::form::Form;
 use super::key::{Field, Key, Place, Table, fields, key, put};
 use super::value::{Action, Typed, Value};
-use halfopen_policy::{Excess, FirstContact, FirstDatagrams, Limits, OnSuspect, Order, Overflow, Rate};
+use halfopen_policy::{
+    ConnectRate, Connections, Excess, FirstContact, FirstDatagrams, Limits, OnSuspect, Order, Overflow,
+};
+use halfopen_policy::{PerDestination, Rate};
 use std::time::Duration;
 
 /// The value that the kernel part takes as no limit on the queue.
@@ -28,10 +31,19 @@ pub const ANSWERS_OF_A_SCAN: &Key = key(LIMITS, "answers_of_a_scan");
 /// `answers_of_peers`.
 pub const ANSWERS_OF_PEERS: &Key = key(LIMITS, "answers_of_peers");
 
+/// `per_destination`.
+pub const PER_DESTINATION: &Key = key(LIMITS, "per_destination");
+
 /// A field of [`Limits`], or of its [`FirstContact`].
 macro_rules! at {
     ($field:ident) => {
         Place { get: |limits| limits.$field.value(), set: |limits, value| put(&mut limits.$field, value) }
+    };
+    (connections.$field:ident) => {
+        Place {
+            get: |limits| limits.connections.$field.value(),
+            set: |limits, value| put(&mut limits.connections.$field, value),
+        }
     };
     (first_contact.$field:ident) => {
         Place {
@@ -172,6 +184,50 @@ fields! {
             if let Some(datagrams) = &mut limits.datagrams {
                 put(&mut datagrams.excess, value);
             }
+        },
+    };
+
+    /// How many connections may begin per unit of time, whatever becomes of them. Known addresses and answered
+    /// connections count as well. Attempts beyond it wait for their turn, in the order in which they came, for max_wait
+    /// at most. Those that wait also keep to drain. unlimited: no limit.
+    connect_rate: Form::rate("connections", "\"1000/m\"").or("unlimited") => Place {
+        get: |limits| limits.connections.rate.map(|of| of.rate).value(),
+        set: |limits, value| {
+            let burst = limits.connections.rate.and_then(|of| of.burst);
+            let rate: Option<Rate> = Option::of(value).flatten();
+            limits.connections.rate = rate.map(|rate| ConnectRate { rate, burst });
+        },
+    };
+
+    /// How many connections may begin at once after a pause. auto: as many as connect_rate allows in a second, but at
+    /// least one.
+    connect_burst: Form::number(1, ConnectRate::BURST_MOST).or("auto").meaning(" for a second's worth") => Place {
+        get: |limits| limits.connections.rate.and_then(|of| of.burst).value(),
+        set: |limits, value| {
+            if let Some(rate) = &mut limits.connections.rate {
+                put(&mut rate.burst, value);
+            }
+        },
+    };
+
+    /// How many connections may be open at once, half-open ones included. The next one waits until one has ended, in
+    /// whatever way. Only connections that began while this limit was in force count, and accepted ones never do.
+    /// halfopen has room to count 262144 connections of all accounts. unlimited: no limit.
+    established: Form::number(1, u32::MAX - 1).such_as("4000").or("unlimited") => at!(connections.established);
+
+    /// How long an ended connection still counts for established. A NAT box keeps the state of a closed connection for
+    /// two minutes (Linux) and drops new ones once it has no room. off: it does not count.
+    time_wait: Form::time(Connections::TIME_WAIT.0, Connections::TIME_WAIT.1, "\"2m\"").or("off")
+        => at!(connections.time_wait);
+
+    /// The same limits for each destination (address and port) of an account. Only [[scope]] and [accounts] can have
+    /// them. An account can use half of a table of 65536 destinations at once; further destinations share a count.
+    /// off: none.
+    per_destination: Form::PER_DESTINATION.or("off") => Place {
+        get: |limits| Some(limits.connections.per_destination).filter(PerDestination::limits).value(),
+        set: |limits, value| {
+            let given: Option<PerDestination> = Option::of(value).flatten();
+            limits.connections.per_destination = given.unwrap_or_default();
         },
     };
 }

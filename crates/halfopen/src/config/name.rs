@@ -117,7 +117,8 @@ impl Name {
         }
         let mut known = tables::of_host().into_iter().map(|key| Self::of(None, key));
         let is_meant = |name: &Self| {
-            text == name.to_string() || (text == name.key.name && name.key.table != Table::Metrics)
+            let in_short = matches!(name.key.table, Table::Top | Table::Host);
+            text == name.to_string() || (text == name.key.name && in_short)
         };
         known.find(is_meant).ok_or_else(|| {
             let names = tables::of_host().into_iter().map(|key| Self::of(None, key).to_string());

@@ -86,4 +86,9 @@ pub(super) const SHIPPED: &[Shipped] = &[
     unit_as("/system.slice/zabbix-agent2.service", "zabbix", MONITORING),
     unit_as("/system.slice/datadog-agent.service", "dd-agent", MONITORING),
     unit_as("/system.slice/collectd.service", "root", MONITORING),
+    unit_as(
+        "/system.slice/halfopen.service",
+        "halfopen-otlp",
+        "sends events of held programs to `otlp.endpoint`",
+    ),
 ];

@@ -16,6 +16,8 @@ pub enum Preset {
     /// Credit for first contacts.
     #[default]
     Adaptive,
+    /// That, and limits on connections.
+    Hosting,
 }
 
 impl Words for Preset {
@@ -25,6 +27,7 @@ impl Words for Preset {
         ("vista-home", Self::VistaHome),
         ("virus-throttle", Self::VirusThrottle),
         ("adaptive", Self::Adaptive),
+        ("hosting", Self::Hosting),
     ];
 }
 
@@ -44,6 +47,7 @@ impl Preset {
             Self::VistaHome => include_str!("presets/vista-home.toml"),
             Self::VirusThrottle => include_str!("presets/virus-throttle.toml"),
             Self::Adaptive => include_str!("presets/adaptive.toml"),
+            Self::Hosting => include_str!("presets/hosting.toml"),
         }
     }
 

@@ -3,7 +3,7 @@
 use super::form::loopback;
 use super::general::{EXEMPT, NAMES_FOR, NEVER_HOLD, RESOLVERS};
 use super::key::Key;
-use super::limits::{self, FIRST_CONTACTS, LIMITS, open};
+use super::limits::{self, FIRST_CONTACTS, LIMITS, PER_DESTINATION, open};
 use super::metrics::LISTEN;
 use super::name::Name;
 use super::never_hold::NeverHoldList;
@@ -19,6 +19,8 @@ use ipnet::IpNet;
 use rustix::io::Errno;
 use rustix::net::netdevice::name_to_index;
 use rustix::net::{AddressFamily, SocketType, socket};
+
+const NO_DESTINATIONS: &str = "only [[scope]] and [accounts] count destinations apart";
 
 impl Resolved {
     /// All remarks, in the order of the rules, with what this process can see of the host.
@@ -45,6 +47,10 @@ impl Resolved {
                 remarks.extend(rule.who().into_iter().flat_map(whom).map(about));
             }
         }
+        let far = self.rules().interfaces().filter_map(|rule| Some((rule, rule.said(PER_DESTINATION)?)));
+        remarks.extend(far.filter_map(|(rule, said)| {
+            no_effect(Name::of(Some(rule.name().clone()), PER_DESTINATION), said, NO_DESTINATIONS)
+        }));
         for rule in self.rules().scopes().chain(self.rules().interfaces()) {
             let limits = self.rules().limits(rule, &host);
             let (first_contacts, _) = self.rules().get(rule, FIRST_CONTACTS, &host);
@@ -66,7 +72,8 @@ impl Resolved {
         let names = (self.general().names == NameTrust::Off).then_some("names is \"off\"");
         let names = [NAMES_FOR, RESOLVERS].into_iter().filter_map(|key| Some((key, names?)));
         let of_key = |(key, why)| no_effect(Name::of(None, key), self.said(key)?, why);
-        let mut remarks: Vec<Remark> = limits.chain(names).filter_map(of_key).collect();
+        let far = [(PER_DESTINATION, NO_DESTINATIONS)];
+        let mut remarks: Vec<Remark> = limits.chain(names).chain(far).filter_map(of_key).collect();
         remarks.extend(self.one_account_of_the_host());
         remarks.extend(self.loopback_counts());
         remarks.extend(self.metrics_beyond_loopback());

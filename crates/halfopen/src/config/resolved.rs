@@ -2,14 +2,19 @@
 
 use super::assignment::{Assignment, in_original_numbers};
 use super::check::check;
+use super::container_sources::{CONTAINERS, ContainerSources};
 use super::containers::Containers;
+use super::dashboard::{DASHBOARD, Dashboard, LISTEN};
 use super::error::{ConfigError, Wrong};
+use super::events::{EVENTS, EventsFile};
 use super::general::{GENERAL, General, NEVER_HOLD, PRESET};
+use super::history::{HISTORY, History};
 use super::key::{Field, Key, Table};
 use super::limits::{ANSWERS_OF_A_SCAN, ANSWERS_OF_PEERS, LIMITS, open, put_all};
 use super::metrics::{METRICS, Metrics};
 use super::name::{Name, RuleName};
 use super::never_hold::NeverHoldList;
+use super::otlp::{OTLP, Otlp};
 use super::place::Origin;
 use super::preset::Preset;
 use super::preset_layer::layer;
@@ -44,6 +49,11 @@ impl Resolved {
         resolved.begin_with(GENERAL, &General::default());
         resolved.begin_with(LIMITS, &open());
         resolved.begin_with(METRICS, &Metrics::default());
+        resolved.begin_with(HISTORY, &History::default());
+        resolved.begin_with(EVENTS, &EventsFile::default());
+        resolved.begin_with(OTLP, &Otlp::default());
+        resolved.begin_with(DASHBOARD, &Dashboard::default());
+        resolved.begin_with(CONTAINERS, &ContainerSources::default());
         for said in layer(preset) {
             // A preset's limits follow their rules, as its tests show, so this cannot fail.
             let _ = resolved.take(said, &Origin::Preset);
@@ -79,6 +89,10 @@ impl Resolved {
             let origins = latest.into_iter().flatten().map(|(_, origin)| origin);
             let origin = origins.max_by_key(|origin| **origin != Origin::Preset).unwrap_or(&Origin::Live);
             return Err(error(Wrong::NoTest("host".into()), origin, None));
+        }
+        if let Some(lacks) = resolved.dashboard().lacks() {
+            let origin = resolved.values.get(LISTEN).map_or(&Origin::Live, |(_, origin)| origin);
+            return Err(error(Wrong::NoTls(lacks), origin, None));
         }
         check(&resolved.rules, &host).map_err(|(wrong, origin)| error(wrong, &origin, None))?;
         Ok(resolved)
@@ -208,6 +222,46 @@ impl Resolved {
         metrics
     }
 
+    /// What is kept of the past, and for how long.
+    #[must_use]
+    pub fn history(&self) -> History {
+        let mut history = History::default();
+        self.values.apply(HISTORY, &mut history);
+        history
+    }
+
+    /// The file of events for log shippers.
+    #[must_use]
+    pub fn events_file(&self) -> EventsFile {
+        let mut events = EventsFile::default();
+        self.values.apply(EVENTS, &mut events);
+        events
+    }
+
+    /// Where events are sent to.
+    #[must_use]
+    pub fn otlp(&self) -> Otlp {
+        let mut otlp = Otlp::default();
+        self.values.apply(OTLP, &mut otlp);
+        otlp
+    }
+
+    /// Where the dashboard is.
+    #[must_use]
+    pub fn dashboard(&self) -> Dashboard {
+        let mut dashboard = Dashboard::default();
+        self.values.apply(DASHBOARD, &mut dashboard);
+        dashboard
+    }
+
+    /// Where the names of containers and pods are found.
+    #[must_use]
+    pub fn container_sources(&self) -> ContainerSources {
+        let mut sources = ContainerSources::default();
+        self.values.apply(CONTAINERS, &mut sources);
+        sources
+    }
+
     /// The limits of the host.
     #[must_use]
     pub fn host(&self) -> Limits {
@@ -220,7 +274,7 @@ impl Resolved {
     #[must_use]
     pub fn first_contact_in(&self, path: &str) -> Option<FirstContact> {
         let host = self.host();
-        host.first_contact.or_else(|| self.rules.first_contact_in(path, &host))
+        host.first_contact.or_else(|| self.rules.limits_in(path, &host)?.first_contact)
     }
 
     /// Why rules of `never_hold` match nobody; see [`NeverHoldList::unmet`].

@@ -10,7 +10,7 @@ use super::value::{Typed, Value};
 use super::values::{Values, line};
 use super::who::Who;
 use halfopen_bpf::{DenyRule, InterfaceRule, Per, Settings};
-use halfopen_policy::{FirstContact, Limits};
+use halfopen_policy::Limits;
 
 /// A rule, with the origin of each of its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,11 +125,11 @@ impl Rules {
         self.scopes().filter_map(|rule| Some(format!("{}: {}", rule.name, rule.who()?.unmet()?)))
     }
 
-    /// What first contacts cost a program in the cgroup at `path`, by the first rule for that whole cgroup.
+    /// The limits of an account of a program in the cgroup at `path`, by the first rule for that whole cgroup.
     #[must_use]
-    pub fn first_contact_in(&self, path: &str, host: &Limits) -> Option<FirstContact> {
+    pub fn limits_in(&self, path: &str, host: &Limits) -> Option<Limits> {
         let rule = self.scopes().find(|rule| rule.who().is_some_and(|who| who.is_all_of(path)));
-        self.limits(rule?, host).first_contact
+        Some(self.limits(rule?, host))
     }
 
     /// Each rule with all its values, for a hash. The text is that of earlier versions: equal rules have equal hashes

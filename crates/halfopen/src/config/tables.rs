@@ -1,9 +1,15 @@
 //! All keys of the configuration, from the tables of [`super::general`], [`super::limits`] and [`super::rule_keys`].
 
+use super::container_sources::CONTAINERS;
+use super::dashboard::DASHBOARD;
+use super::events::EVENTS;
 use super::general::{GENERAL, NEVER_HOLD};
+use super::history::HISTORY;
 use super::key::{Field, Key, Table};
-use super::limits::LIMITS;
+use super::limits::{LIMITS, PER_DESTINATION};
 use super::metrics::METRICS;
+use super::otlp::OTLP;
+use super::per_destination;
 use super::rule_keys::{DENY, MATCH, SCOPE};
 use super::who::For;
 
@@ -17,12 +23,17 @@ pub fn keys(table: Table) -> Vec<&'static Key> {
         Table::Top => of(GENERAL).collect(),
         Table::Host | Table::Accounts | Table::Interface => of(LIMITS).collect(),
         Table::Metrics => of(METRICS).collect(),
+        Table::History => of(HISTORY).collect(),
+        Table::Events => of(EVENTS).collect(),
+        Table::Otlp => of(OTLP).collect(),
+        Table::Dashboard => of(DASHBOARD).collect(),
+        Table::Containers => of(CONTAINERS).collect(),
         Table::Scope => SCOPE.iter().chain(of(LIMITS)).collect(),
         Table::Deny => of(DENY).collect(),
     }
 }
 
-/// The keys of the host: above the first table, its limits, and its metrics.
+/// The keys of the host: above the first table, its limits, and what it tells.
 #[must_use]
 pub fn of_host() -> Vec<&'static Key> {
     Table::OF_HOST.map(keys).concat()
@@ -33,6 +44,7 @@ pub fn of_host() -> Vec<&'static Key> {
 pub fn conditions(key: &Key) -> &'static [(&'static str, &'static str)] {
     match key {
         key if key == MATCH => For::Scope.keys(),
+        key if key == PER_DESTINATION => &per_destination::KEYS,
         key if key == NEVER_HOLD => For::NeverHold.keys(),
         _ => &[],
     }

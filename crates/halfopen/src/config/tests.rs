@@ -1,5 +1,7 @@
 //! Configurations as files on a disk.
 
+mod connections;
+mod dashboard;
 mod deny;
 mod presets;
 mod rules;

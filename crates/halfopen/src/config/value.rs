@@ -1,18 +1,24 @@
 //! A value of a key, whatever its type, and its conversion to and from the type that the rest of the program uses.
 
+use super::collector_url::CollectorUrl;
 use super::never_hold::NeverHoldList;
+use super::per_destination;
 use super::ports;
 use super::quota::Quota;
 use super::resolvers::Resolvers;
 use super::who::Who;
+use crate::runs_in::RuntimeSocket;
 use halfopen_bpf::{NameTrust, Per};
 use halfopen_policy::limits::show_time;
-use halfopen_policy::{Excess, Forwarded, Mode, OnSuspect, Order, Overflow, Rate, RawTcp, Share};
+use halfopen_policy::{
+    Excess, Forwarded, Mode, OnSuspect, Order, Overflow, PerDestination, Rate, RawTcp, Share,
+};
 use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A value that its key accepts.
@@ -42,10 +48,20 @@ pub enum Value {
     Resolvers(Resolvers),
     /// An address and port of this host.
     Address(SocketAddr),
+    /// The path of a file.
+    Path(PathBuf),
+    /// A collector of OpenTelemetry.
+    Collector(CollectorUrl),
+    /// Sockets of container runtimes.
+    RuntimeSockets(Vec<RuntimeSocket>),
+    /// A group, by name or number.
+    Group(String),
     /// Programs never held.
     NeverHold(NeverHoldList),
     /// The programs that a rule applies to.
     Match(Who),
+    /// What each destination of an account allows.
+    PerDestination(PerDestination),
 }
 
 impl Value {
@@ -64,8 +80,13 @@ impl Value {
             Self::Ports(ranges) => ports::toml(ranges),
             Self::Resolvers(resolvers) => resolvers.names().collect(),
             Self::Address(at) => at.to_string().into(),
+            Self::Path(path) => path.to_string_lossy().into_owned().into(),
+            Self::Collector(url) => url.to_string().into(),
+            Self::RuntimeSockets(sockets) => sockets.iter().map(ToString::to_string).collect(),
+            Self::Group(name) => name.as_str().into(),
             Self::NeverHold(list) => list.toml(),
             Self::Match(who) => who.table().into(),
+            Self::PerDestination(limits) => per_destination::toml(limits),
         }
     }
 }
@@ -91,8 +112,8 @@ macro_rules! typed {
         }
     )*};
 }
-typed!(Flag: bool, Number: u32, Time: Duration, Rate: Rate, Share: Share, Quota: Quota, Prefixes: Vec<IpNet>, Address: SocketAddr);
-typed!(Ports: Vec<RangeInclusive<u16>>, Resolvers: Resolvers, NeverHold: NeverHoldList, Match: Who);
+typed!(Flag: bool, Number: u32, Time: Duration, Rate: Rate, Share: Share, Quota: Quota, Prefixes: Vec<IpNet>, Address: SocketAddr, Path: PathBuf, Group: String);
+typed!(Collector: CollectorUrl, PerDestination: PerDestination, Ports: Vec<RangeInclusive<u16>>, Resolvers: Resolvers, RuntimeSockets: Vec<RuntimeSocket>, NeverHold: NeverHoldList, Match: Who);
 
 impl<T: Typed> Typed for Option<T> {
     fn value(&self) -> Value {

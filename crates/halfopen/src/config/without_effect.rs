@@ -25,6 +25,8 @@ pub(super) fn why_limit(name: &str, limits: &Limits, first_contacts: &Value) -> 
         "on_suspect" if !is_a_test() => Some("answers_of_a_scan is \"off\", so no account becomes a suspect"),
         "block_for" if !is_block() => Some("on_suspect is not \"block\""),
         "udp_excess" if limits.datagrams.is_none() => Some("udp_first_contacts is \"off\""),
+        "connect_burst" if limits.connections.rate.is_none() => Some("connect_rate is \"unlimited\""),
+        "time_wait" if limits.connections.established.is_none() => Some("established is \"unlimited\""),
         "strict" if limits.half_open.is_none() => Some("half_open is \"unlimited\""),
         "overflow" if limits.queue == QUEUE_UNLIMITED => Some("queue is \"unlimited\""),
         _ => None,

@@ -1,13 +1,13 @@
 //! The names of accounts: `torrent`, `adaptive[/system.slice/foo.service]`, `web[user www-data]`, `dialers[pid 7
 //! nmap]`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// Whose account of a rule it is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Whose {
     /// That of a cgroup and those below it, by its path in the hierarchy.
     CgroupAt(String),
@@ -23,8 +23,11 @@ pub enum Whose {
     Process(u32, String),
 }
 
-/// A scope, or one account of it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// The name of a scope, or of one account of it, such as `adaptive[/system.slice/x.service]` or `web[user www-data]`. A
+/// path alone is enough if one scope alone has such an account.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(into = "String", try_from = "String")]
+#[schemars(with = "String", inline)]
 pub struct AccountName {
     /// The scope's name; empty if the account may be of any.
     pub scope: String,
@@ -65,6 +68,20 @@ impl fmt::Display for AccountName {
 )]
 pub struct NoAccountName;
 
+impl From<AccountName> for String {
+    fn from(name: AccountName) -> Self {
+        name.to_string()
+    }
+}
+
+impl TryFrom<String> for AccountName {
+    type Error = NoAccountName;
+
+    fn try_from(text: String) -> Result<Self, NoAccountName> {
+        text.parse()
+    }
+}
+
 impl FromStr for AccountName {
     type Err = NoAccountName;
 
@@ -80,7 +97,9 @@ impl FromStr for AccountName {
         let whose = match inside.split_once(' ').filter(|_| !inside.starts_with('/')) {
             None if inside.starts_with('/') => Some(Whose::CgroupAt(inside.to_owned())),
             Some(("cgroup", number)) => number.parse().ok().map(Whose::Cgroup),
-            Some(("user", name)) if !name.is_empty() => Some(Whose::UserNamed(name.to_owned())),
+            Some(("user", name)) if !name.is_empty() => {
+                Some(name.parse().map_or_else(|_| Whose::UserNamed(name.to_owned()), Whose::User))
+            }
             Some(("userns", number)) => number.parse().ok().map(Whose::UserNamespace),
             Some(("pid", rest)) => {
                 let (pid, comm) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -110,8 +129,11 @@ mod tests {
             "/system.slice/x.service",
             "/odd [one]",
         ] {
-            assert_eq!(text.parse::<AccountName>().unwrap().to_string(), text);
+            let name = text.parse::<AccountName>().unwrap();
+            assert_eq!(name.to_string(), text);
+            assert_eq!(serde_json::to_value(&name).unwrap(), text);
         }
+        assert_eq!("web[user 33]".parse::<AccountName>().unwrap().whose, Some(Whose::User(33)));
         for text in
             ["", "a[", "a[]", "a[x", "a[x]", "a[pid x]", "a[cgroup /x]", "a[user ]", "a[pid]", "[user 1]"]
         {

@@ -1,12 +1,25 @@
 //! The client's side of the control socket.
 
-use super::{Answer, RefusalKind, Request, UnwatchedStatus, to_line};
+use super::routes::{Route, STREAM, Written};
+use super::server_sent::{Sent, ServerSent};
+use super::{Answer, RefusalKind, Request, UnwatchedStatus};
 use crate::runtime_dir::RuntimeDir;
-use std::io::{self, BufRead, BufReader, Write};
-use std::net::Shutdown;
+use http_body_util::{BodyExt, Full};
+use hyper::Response;
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderValue};
+use hyper_util::rt::TokioIo;
+use std::collections::VecDeque;
+use std::io;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
+
+/// The name of [`Answer::Refused`] in JSON.
+const REFUSED: &str = "refused";
 
 /// Why the client got no answer.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +76,13 @@ pub enum ClientError {
 /// A connection that carries one request.
 #[derive(Debug)]
 pub struct Client {
-    stream: BufReader<UnixStream>,
+    runtime: Runtime,
+    response: Response<Incoming>,
+    route: &'static Route,
+    /// What has come of a stream.
+    stream: ServerSent,
+    /// What has come of a list, or that the only answer has been taken.
+    came: Option<VecDeque<Answer>>,
     path: PathBuf,
     patience: Option<Duration>,
 }
@@ -77,24 +96,27 @@ impl Client {
     /// Asks the daemon of `directory`. Each answer must come within `patience`; `None` waits without a limit.
     ///
     /// # Errors
-    /// If no daemon listens or the request cannot be sent.
+    /// If no daemon listens, or if it does not answer.
     pub fn ask(
         directory: &RuntimeDir,
         request: &Request,
         patience: Option<Duration>,
     ) -> Result<Self, ClientError> {
         let path = directory.socket();
-        let broken = |reason| ClientError::Broken { path: path.clone(), reason };
-        let mut stream = UnixStream::connect(&path).map_err(|e| match e.kind() {
+        let failed = |reason| broken(&path, patience, reason);
+        let stream = UnixStream::connect(&path).map_err(|e| match e.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NoDaemon(path.clone()),
             io::ErrorKind::PermissionDenied => ClientError::NotPermitted(path.clone()),
-            _ => broken(e),
+            _ => failed(e),
         })?;
-        stream.set_read_timeout(patience).map_err(broken)?;
-        stream.set_write_timeout(Some(PATIENCE)).map_err(broken)?;
-        let line = to_line(request).map_err(|e| broken(e.into()))?;
-        stream.write_all(&line).map_err(broken)?;
-        Ok(Self { stream: BufReader::new(stream), path, patience })
+        let asked = || -> io::Result<_> {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let written = request.written()?;
+            let response = within(&runtime, patience, send(stream, &written))??;
+            Ok((runtime, response, written.route))
+        };
+        let (runtime, response, route) = asked().map_err(failed)?;
+        Ok(Self { runtime, response, route, stream: ServerSent::default(), came: None, path, patience })
     }
 
     /// The next answer; `None` after the last one.
@@ -102,14 +124,50 @@ impl Client {
     /// # Errors
     /// [`ClientError::Refused`], or if the connection breaks.
     pub fn next_answer(&mut self) -> Result<Option<Answer>, ClientError> {
-        let mut line = String::new();
-        let length = self.stream.read_line(&mut line).map_err(|e| self.broken(e))?;
-        if length == 0 {
-            return Ok(None);
+        let kind = self.response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+        if kind.is_some_and(|kind| kind.starts_with(STREAM.as_bytes())) {
+            return self.next_of_stream().map_err(|e| self.broken(e));
         }
-        match serde_json::from_str(&line).map_err(|e| self.broken(e.into()))? {
-            Answer::Refused { kind, message } => Err(ClientError::Refused { kind, message }),
-            answer => Ok(Some(answer)),
+        if self.came.is_none() {
+            self.came = Some(self.whole()?);
+        }
+        Ok(self.came.as_mut().and_then(VecDeque::pop_front))
+    }
+
+    fn next_of_stream(&mut self) -> io::Result<Option<Answer>> {
+        loop {
+            if let Some(Sent { event, data }) = self.stream.next() {
+                return Ok(Some(Answer::read(&event, serde_json::from_str(&data)?)?));
+            }
+            match within(&self.runtime, self.patience, self.response.body_mut().frame())? {
+                Some(Ok(frame)) => self.stream.add(frame.data_ref().map_or(&[], |data| data)),
+                // The daemon has ended.
+                None => return Ok(None),
+                Some(Err(e)) if e.is_incomplete_message() => return Ok(None),
+                Some(Err(e)) => return Err(io::Error::other(e)),
+            }
+        }
+    }
+
+    /// The body that is no stream. A list of events is an answer for each.
+    fn whole(&mut self) -> Result<VecDeque<Answer>, ClientError> {
+        let read = |this: &mut Self| -> io::Result<_> {
+            let body = within(&this.runtime, this.patience, this.response.body_mut().collect())?;
+            let body = body.map_err(io::Error::other)?.to_bytes();
+            if this.response.status().is_success() {
+                return Ok(Ok(this.route.read_answer(&body)?));
+            }
+            Ok(Err(Answer::read(REFUSED, serde_json::from_slice(&body)?)?))
+        };
+        match read(self).map_err(|e| self.broken(e))? {
+            Ok(Answer::Events { not_kept, events }) => {
+                let not_kept = (not_kept > 0).then_some(Answer::NotKept(not_kept));
+                let events = events.into_iter().map(|event| Answer::Event(Box::new(event)));
+                Ok(not_kept.into_iter().chain(events).collect())
+            }
+            Ok(answer) => Ok([answer].into()),
+            Err(Answer::Refused { kind, message }) => Err(ClientError::Refused { kind, message }),
+            Err(other) => Err(self.unexpected(&other)),
         }
     }
 
@@ -121,14 +179,6 @@ impl Client {
         self.next_answer()?.ok_or_else(|| self.broken(io::ErrorKind::UnexpectedEof.into()))
     }
 
-    /// Tells the daemon that this client sends nothing more. Answers can still be read.
-    ///
-    /// # Errors
-    /// If the connection is broken.
-    pub fn close(&self) -> Result<(), ClientError> {
-        self.stream.get_ref().shutdown(Shutdown::Write).map_err(|e| self.broken(e))
-    }
-
     /// The error for an answer that does not fit the request: the daemon is of another version.
     #[must_use]
     pub fn unexpected(&self, answer: &Answer) -> ClientError {
@@ -137,10 +187,46 @@ impl Client {
     }
 
     fn broken(&self, reason: io::Error) -> ClientError {
-        let is_over = matches!(reason.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
-        if let Some(patience) = self.patience.filter(|_| is_over) {
-            return ClientError::Silent { path: self.path.clone(), patience };
-        }
-        ClientError::Broken { path: self.path.clone(), reason }
+        broken(&self.path, self.patience, reason)
     }
+}
+
+fn broken(path: &Path, patience: Option<Duration>, reason: io::Error) -> ClientError {
+    let path = path.to_owned();
+    match patience {
+        Some(patience) if reason.kind() == io::ErrorKind::TimedOut => ClientError::Silent { path, patience },
+        _ => ClientError::Broken { path, reason },
+    }
+}
+
+/// What `future` gives, or an error after `patience`.
+fn within<T>(
+    runtime: &Runtime,
+    patience: Option<Duration>,
+    future: impl Future<Output = T>,
+) -> io::Result<T> {
+    runtime.block_on(async {
+        match patience {
+            Some(patience) => timeout(patience, future).await.map_err(Into::into),
+            None => Ok(future.await),
+        }
+    })
+}
+
+async fn send(stream: UnixStream, written: &Written) -> io::Result<Response<Incoming>> {
+    stream.set_nonblocking(true)?;
+    let stream = TokioIo::new(tokio::net::UnixStream::from_std(stream)?);
+    let (mut sender, connection) = http1::handshake(stream).await.map_err(io::Error::other)?;
+    // It reads and writes whenever this client waits.
+    tokio::spawn(connection);
+    let body = Full::<Bytes>::from(written.body.clone().unwrap_or_default());
+    let accepts = if written.follows { STREAM } else { "application/json" };
+    let request = hyper::Request::builder()
+        .method(&written.route.method)
+        .uri(&written.target)
+        .header(HOST, "localhost")
+        .header(ACCEPT, accepts)
+        .body(body)
+        .map_err(io::Error::other)?;
+    sender.send_request(request).await.map_err(io::Error::other)
 }

@@ -63,6 +63,21 @@ degradations! {
     "the daemon cannot save events or counts (is the file system of /var/lib/halfopen full?): when it ends, `halfopen \
      events` and `halfopen report` lack them; the system log has the events",
     "free space in the file system of /var/lib/halfopen";
+    /// The history lacks what happens now.
+    HistoryNotKept "history_not_kept",
+    "the history in /var/lib/halfopen cannot be written: `halfopen history`, `tune` and `explain` lack what happens \
+     now; the limit goes on",
+    "free space in the file system of /var/lib/halfopen; if its process has ended, restart the daemon";
+    /// The file of events lacks events.
+    EventsFileNotWritten "events_file_not_written",
+    "the file that `events.file` names cannot be written: it lacks events, which the system log and `halfopen events` \
+     have",
+    "make its directory or free space there; restart the daemon if the directory is new";
+    /// The collector lacks events.
+    EventsNotSent "events_not_sent",
+    "the collector that `otlp.endpoint` names does not take all events, which the system log and `halfopen events` have; \
+     the limit goes on",
+    "do what the reason says; while the collector is down, up to `otlp.queue` events wait for it";
     /// The kernel cannot set `TCP_RTO_MAX_MS`.
     LongWaits "long_waits",
     Shortcoming::RtoMaxNotSettable.explain(),
@@ -129,10 +144,24 @@ degradations! {
     MetricsNotServed "metrics_not_served",
     "the daemon cannot listen on `metrics.listen`, so nobody can scrape its metrics; it tries again every second",
     "end what listens there (`ss -ltnp` names it), or set another `metrics.listen`";
+    /// Nobody can reach the dashboard.
+    DashboardNotServed "dashboard_not_served",
+    "nobody can reach the dashboard that `dashboard.listen` asks for; the limit and every command work all the same",
+    "do what the reason says, and restart the daemon";
+    /// A socket of a container runtime did not give its list of containers.
+    RuntimeSocketFailed "runtime_socket_failed",
+    "a socket that `containers.sockets` names does not list its containers: events and `status` may show their numbers \
+     in place of names; it is asked again every 10 seconds",
+    "start the container runtime, or correct `containers.sockets` and restart the daemon";
     /// Connection tracking is nearly full, and held attempts take entries too.
     ConntrackNearlyFull "conntrack_nearly_full",
     "connection tracking is nearly full",
     "raise net.netfilter.nf_conntrack_max, or exempt from tracking what needs none (nft: notrack)";
+    /// More than half of the records of connections are in use.
+    ConnectionRecordsHalfFull "connection_records_half_full",
+    "more than half of the records of connections are in use; without one, an attempt that a limit counts waits",
+    "find with `halfopen status` which scope counts them; if they are meant, limit `connect_rate` there in place of \
+     `established`";
 }
 
 impl From<Shortcoming> for Degradation {

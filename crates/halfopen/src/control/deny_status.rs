@@ -3,6 +3,7 @@
 use super::ModeStatus;
 use crate::events::text::plain;
 use crate::events::{Identity, Protocol};
+use crate::runs_in::RunsIn;
 use crate::utc_time::UtcTime;
 use halfopen_bpf::Denied;
 use halfopen_policy::Mode;
@@ -40,6 +41,9 @@ pub struct DeniedStatus {
     pub exe: Option<String>,
     /// Its cgroup; `None` if that is gone.
     pub cgroup: Option<String>,
+    /// What that cgroup belongs to.
+    #[serde(flatten)]
+    pub runs_in: RunsIn,
     /// The id of that cgroup.
     pub cgroup_id: u64,
     /// The destination.
@@ -61,6 +65,7 @@ impl DeniedStatus {
             comm: last.program.comm.clone(),
             exe: identity.exe,
             cgroup: identity.cgroup,
+            runs_in: identity.runs_in,
             cgroup_id: last.program.cgroup_id,
             destination: last.destination.to_string(),
             protocol: Protocol::of(last),

@@ -2,6 +2,7 @@
 
 use super::{AttemptStatus, Harm, ModeStatus, NamedStatus, ScopeStatus};
 use crate::events::Event;
+use crate::runs_in::RunsIn;
 use crate::utc_time::UtcTime;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -119,6 +120,9 @@ pub struct ProgramInspection {
     pub command_line: Option<String>,
     /// Its cgroup; `None` likewise.
     pub cgroup: Option<String>,
+    /// What its cgroup belongs to.
+    #[serde(flatten)]
+    pub runs_in: RunsIn,
     /// Its parent at that time; `None` likewise.
     pub parent: Option<ParentStatus>,
     /// Whether that process still runs.

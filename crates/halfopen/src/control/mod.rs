@@ -1,23 +1,29 @@
-//! The protocol between the program and its daemon: one request per connection as a line of JSON, and a line of JSON
-//! for each answer.
+//! What clients ask the daemon and what it answers, over HTTP on the control socket: [`routes`] says under which paths.
 
 pub mod account;
 pub mod client;
+pub mod connections_status;
 pub mod degradation;
 pub mod deny_status;
 pub mod earlier;
 pub mod inspection;
+pub mod learned;
 pub mod mode;
 pub mod names;
+pub mod openapi;
 pub mod programs;
+pub mod routes;
 pub mod scope_status;
+pub mod server_sent;
 pub mod status;
+mod subject;
 pub mod trial;
-pub mod udp_status;
+mod udp_status;
 pub mod unwatched;
 
 pub use account::{AccountName, Whose};
 pub use client::{Client, ClientError};
+pub use connections_status::ConnectionsStatus;
 pub use degradation::Degradation;
 pub use deny_status::{DeniedStatus, DenyStatus};
 pub use earlier::EarlierCounts;
@@ -25,6 +31,7 @@ pub use inspection::{
     AccountInspection, Inspection, ParentStatus, PortInspection, ProcessStatus, ProgramInspection,
     RuleInspection,
 };
+pub use learned::LearnedWaits;
 pub use mode::ModeStatus;
 pub use names::{NamedStatus, NamesStatus, Trusted};
 pub use programs::{Harm, ProgramStatus};
@@ -32,123 +39,213 @@ pub use scope_status::{ScopeKind, ScopeStatus, TrustStatus};
 pub use status::{
     AttemptPhase, AttemptStatus, BlockedStatus, DegradedStatus, FaultStatus, GateStatus, Status, Why,
 };
+pub use subject::{Inspected, NoSubject, Subject};
 pub use trial::{TrialOrder, TrialStatus};
 pub use udp_status::{StoppedStatus, UdpStatus};
 pub use unwatched::{SilentDaemon, UnwatchedStatus};
 
+use crate::config::Resolved;
 use crate::events::Event;
+use crate::history::History;
+use crate::tuning::{LimitTried, Tuning};
 use crate::utc_time::UtcTime;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-/// The longest accepted request, in bytes.
-pub const LONGEST_REQUEST: u64 = 64 * 1024;
-
-/// A request to the daemon.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A request to the daemon. [`routes::ROUTES`] has the method and path of each; its fields are the parameters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
-    /// [`Answer::Status`].
+    /// All numbers, as `halfopen status` shows them.
     Status,
-    /// An [`Answer::Event`] for each event in memory, and with `follow` for those to come.
+    /// The host, the scopes of `exec`, of rules and of interfaces, without the accounts of rules.
+    Scopes,
+    /// The accounts of rules, by page.
+    Accounts {
+        /// Only those of this scope.
+        scope: Option<String>,
+        /// Only the one of this name.
+        name: Option<AccountName>,
+        /// Only suspects.
+        #[serde(default)]
+        suspects: bool,
+        /// How many a page has at most: 100 if nothing is said, and never more than 1000.
+        limit: Option<u32>,
+        /// Where the page begins: `next` of the page before.
+        cursor: Option<String>,
+    },
+    /// The attempts that wait now, those first that have waited longest.
+    Attempts {
+        /// How many are listed at most: 100 if nothing is said, and never more than 1000.
+        limit: Option<u32>,
+    },
+    /// The latest events. With `Accept: text/event-stream`, also those to come, as server-sent events.
     Events {
         /// Leaves out events before this time.
         since: Option<UtcTime>,
         /// Whether to continue with new events.
+        #[serde(default)]
+        #[schemars(skip)]
         follow: bool,
     },
-    /// [`Answer::Value`].
+    /// All values that a file, a preset, the command line or a client gives.
+    Settings,
+    /// The value of a setting.
     Get {
-        /// The name, as the user wrote it.
+        /// The name, as `halfopen get` takes it.
         name: String,
     },
-    /// [`Answer::Changed`].
+    /// Changes a setting at once, until the files are read again.
     Set {
-        /// The name, as the user wrote it.
+        /// The name, as `halfopen set` takes it.
         name: String,
-        /// The value, as the user wrote it.
+        /// The value, as `halfopen set` takes it.
         value: String,
-        /// Whether the client is about to save the value in a file.
+        /// Whether the client is about to save the value in the local file: the daemon may not write files. A setting that
+        /// takes effect later is refused otherwise.
+        #[serde(default)]
         save: bool,
+        /// Whether only to say what would change, and what a `half_open` would have done in the last hour.
+        #[serde(default)]
+        dry_run: bool,
     },
-    /// [`Answer::LocalFile`].
+    /// The file for saved values.
     LocalFile,
-    /// [`Answer::Saved`]: the client, which may write the files, has saved the value in force.
+    /// Says that the client has saved the value in force in the local file, so that reading the files again keeps it.
     Saved {
-        /// The name, as the user wrote it.
+        /// The name, as `halfopen set` takes it.
         name: String,
     },
-    /// [`Answer::Scope`] for the client's process, and [`Answer::ScopeEnded`] once the client has closed its half.
+    /// Makes a scope for the client's process. The answer is a stream of server-sent events, the first of which names the
+    /// scope. The scope ends with the connection.
     Exec {
         /// The scope's `half_open`, unless it is the host's.
         half_open: Option<String>,
         /// The scope's `drain`, unless it is the host's.
         drain: Option<String>,
     },
-    /// [`Answer::Trial`].
-    Enforce(TrialOrder),
-    /// [`Answer::Released`].
-    Release {
-        /// A scope, and one of its accounts by number or else all its suspects; `None` = all suspects.
-        whom: Option<(String, Option<Whose>)>,
+    /// Ends a scope of `exec`.
+    EndExec {
+        /// Its name.
+        name: String,
     },
-    /// [`Answer::Why`].
-    Why(Subject),
-    /// [`Answer::Inspection`].
-    Inspect(Inspected),
-    /// [`Answer::Blocked`].
+    /// Begins, confirms or cancels a trial of mode `enforce`.
+    Enforce(TrialOrder),
+    /// Clears suspects and ends blocks by hand.
+    Release {
+        /// A scope or an account; null = all suspects.
+        account: Option<AccountName>,
+    },
+    /// What the attempts of a program or to a destination are doing.
+    Why {
+        /// Whose attempts.
+        subject: Subject,
+    },
+    /// What is known of an account, or of those behind a process or an address.
+    Inspect {
+        /// Whom.
+        subject: Inspected,
+    },
+    /// Refuses all connects of an account for a time.
     Block {
-        /// The account's scope, which is empty if any is meant.
-        scope: String,
-        /// Whose account it is; `None` for a rule that has one account for all, and for a scope of `exec`.
-        whose: Option<Whose>,
-        /// For how many milliseconds from now.
+        /// The account.
+        account: AccountName,
+        /// For how many milliseconds from now, at most a day.
         for_ms: u64,
     },
-    /// [`Answer::Ending`]; the daemon ends after this answer.
+    /// What each minute was like, from the history.
+    History {
+        /// From when on: a day ago if nothing is said.
+        since: Option<UtcTime>,
+        /// Only the scope or account of this name.
+        account: Option<String>,
+        /// How many rows of minutes at most, the latest ones: 10,000 if nothing is said, and never more.
+        limit: Option<u32>,
+    },
+    /// What other limits would have done, from the history.
+    Tuning {
+        /// The scope: the host if nothing is said.
+        scope: Option<String>,
+        /// From when on: a week ago if nothing is said.
+        since: Option<UtcTime>,
+        /// Also tries this limit.
+        half_open: Option<u32>,
+    },
+    /// Makes a one-time address that opens the dashboard.
+    Dashboard,
+    /// Lets every held attempt go and ends the daemon after this answer.
     Off,
 }
 
-/// Whose attempts are asked about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Subject {
-    /// The attempts of a process.
-    Pid(u32),
-    /// The attempts to an address.
-    Address(IpAddr),
-    /// The attempts to an address and port.
-    Destination(SocketAddr),
-    /// The attempts of programs, of a cgroup, or of an account of this name, as `status` shows it.
-    Name(String),
+/// A value in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SettingShown {
+    /// Its name, as `halfopen get` takes it. `match` and `per` of a rule have no such name.
+    pub name: String,
+    /// Its value, as `halfopen get` prints it.
+    pub value: String,
+    /// What gives it: a file with line and column, `preset` or `--set`.
+    pub origin: String,
 }
 
-/// What `inspect` is asked about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Inspected {
-    /// A scope or an account: its scope, which is empty if any is meant, and whose account it is.
-    Account(String, Option<Whose>),
-    /// A process, or those who dial an address.
-    Attempts(Subject),
+impl SettingShown {
+    /// All values that are given.
+    #[must_use]
+    pub fn all(resolved: &Resolved) -> Vec<Self> {
+        resolved.all_said().map(|(name, value, origin)| Self { name, value, origin }).collect()
+    }
 }
 
 /// What the daemon answers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// All numbers.
     Status(Box<Status>),
+    /// Scopes.
+    Scopes {
+        /// The host first.
+        scopes: Vec<ScopeStatus>,
+    },
+    /// Accounts.
+    Accounts {
+        /// Those of this page.
+        accounts: Vec<ScopeStatus>,
+        /// Where the next page begins, as `cursor`; null = this is the last one.
+        next: Option<String>,
+    },
+    /// Attempts that wait now.
+    Attempts {
+        /// How many wait.
+        in_all: u64,
+        /// Those that have waited longest.
+        attempts: Vec<AttemptStatus>,
+    },
+    /// The events in memory.
+    Events {
+        /// How many events of earlier daemons could not be kept.
+        not_kept: u64,
+        /// The events, the oldest first.
+        events: Vec<Event>,
+    },
     /// One event.
     Event(Box<Event>),
     /// The client read too slowly: this number of events was left out.
     Missed(u64),
     /// This number of events of earlier daemons could not be kept.
     NotKept(u64),
-    /// A value, as the command line takes it.
-    Value(String),
-    /// A value was set.
+    /// Values in force.
+    Settings {
+        /// By name.
+        settings: Vec<SettingShown>,
+    },
+    /// A value.
+    Value {
+        /// As the command line takes it.
+        value: String,
+    },
+    /// A value was set, or would be.
     Changed {
         /// The key.
         name: String,
@@ -156,9 +253,15 @@ pub enum Answer {
         was: String,
         /// The new value.
         now: String,
+        /// For a dry run of a `half_open`: what it would have done in the last hour; null if that is not known.
+        #[serde(default)]
+        would_have: Option<LimitTried>,
     },
     /// The file for saved values, one of those that the daemon reads.
-    LocalFile(PathBuf),
+    LocalFile {
+        /// Its path.
+        path: PathBuf,
+    },
     /// The daemon has looked for the value in the files.
     Saved {
         /// What else the user should know.
@@ -168,7 +271,7 @@ pub enum Answer {
     Trial {
         /// The mode in force.
         mode: ModeStatus,
-        /// `None` = the mode stays.
+        /// null = the mode stays.
         trial: Option<TrialStatus>,
     },
     /// A scope was made.
@@ -200,6 +303,17 @@ pub enum Answer {
     Why(Box<Why>),
     /// What is known of accounts.
     Inspection(Box<Inspection>),
+    /// Minutes of the history.
+    History(Box<History>),
+    /// What other limits would have done.
+    Tuning(Box<Tuning>),
+    /// A way in to the dashboard.
+    Dashboard {
+        /// An address that logs a browser in, once.
+        address: String,
+        /// For how many seconds.
+        good_for_s: u64,
+    },
     /// The daemon is about to end.
     Ending {
         /// Its process id.
@@ -215,7 +329,7 @@ pub enum Answer {
 }
 
 /// Why a request was refused; each is an exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusalKind {
     /// The request failed.
@@ -224,55 +338,4 @@ pub enum RefusalKind {
     WrongUse,
     /// Privilege or a kernel feature is missing.
     Cannot,
-}
-
-/// A message as a line of its own.
-///
-/// # Errors
-/// None for the types of this module, although `serde_json` cannot know that.
-pub fn to_line<T: Serialize>(message: &T) -> serde_json::Result<Vec<u8>> {
-    let mut line = serde_json::to_vec(message)?;
-    line.push(b'\n');
-    Ok(line)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn requests_come_back_as_they_were_sent() {
-        let requests = [
-            Request::Status,
-            Request::Events { since: Some(UtcTime::EPOCH), follow: true },
-            Request::Get { name: "host.half_open".into() },
-            Request::Set { name: "exempt".into(), value: "10.0.0.0/8\n{\"off\"}".into(), save: true },
-            Request::LocalFile,
-            Request::Saved { name: "exempt".into() },
-            Request::Exec { half_open: Some("unlimited".into()), drain: None },
-            Request::Enforce(TrialOrder::Begin(600_000)),
-            Request::Enforce(TrialOrder::Confirm),
-            Request::Release { whom: None },
-            Request::Release { whom: Some(("torrent".into(), Some(Whose::Process(7, "a".into())))) },
-            Request::Why(Subject::Pid(7)),
-            Request::Why(Subject::Destination("[2001:db8::1]:80".parse().unwrap())),
-            Request::Why(Subject::Name("adaptive[/a]".into())),
-            Request::Inspect(Inspected::Account(String::new(), Some(Whose::CgroupAt("/a".into())))),
-            Request::Inspect(Inspected::Attempts(Subject::Pid(7))),
-            Request::Block { scope: "a".into(), whose: Some(Whose::User(7)), for_ms: 1 },
-            Request::Off,
-        ];
-        for request in requests {
-            let line = to_line(&request).unwrap();
-            assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1));
-            assert_eq!(serde_json::from_slice::<Request>(&line).unwrap(), request);
-        }
-    }
-
-    #[test]
-    fn a_request_with_more_in_it_is_refused() {
-        for text in ["\"of\"", "{\"get\":{\"name\":\"mode\",\"and\":1}}", "{\"get\":{}}", "[]", ""] {
-            assert!(serde_json::from_str::<Request>(text).is_err(), "{text}");
-        }
-    }
 }

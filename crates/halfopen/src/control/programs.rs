@@ -1,6 +1,7 @@
 //! What waiting did to which program: the most harmed first.
 
 use crate::events::Identity;
+use crate::runs_in::RunsIn;
 use halfopen_bpf::{Program, ProgramCount};
 use halfopen_policy::Ledger;
 use schemars::JsonSchema;
@@ -23,6 +24,9 @@ pub struct ProgramStatus {
     pub cgroup: Option<String>,
     /// Its user's name or number.
     pub user: String,
+    /// What its cgroup belongs to.
+    #[serde(flatten)]
+    pub runs_in: RunsIn,
     /// Its numbers.
     #[serde(flatten)]
     pub harm: Harm,
@@ -111,7 +115,7 @@ pub fn ranked(
     counts.truncate(most);
     let others = counts.iter().fold(Harm::of_scope(ledger), |left, count| left.without(&count.into()));
     let listed = counts.into_iter().map(|count| {
-        let Identity { exe, cgroup, user } = identify(&count.program);
+        let Identity { exe, cgroup, user, runs_in } = identify(&count.program);
         ProgramStatus {
             harm: Harm::from(&count),
             pid: count.program.pid,
@@ -123,6 +127,7 @@ pub fn ranked(
             exe,
             cgroup,
             user,
+            runs_in,
             waited_ms: count.waited.as_millis() as u64,
             longest_wait_ms: count.longest_wait.as_millis() as u64,
         }
@@ -151,7 +156,7 @@ mod tests {
     }
 
     fn nobody(_: &Program) -> Identity {
-        Identity { exe: None, cgroup: None, user: "0".into() }
+        Identity::unknown(0)
     }
 
     #[test]

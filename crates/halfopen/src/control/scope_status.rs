@@ -1,8 +1,9 @@
 //! What `status` shows about a scope or account.
 
-use super::UdpStatus;
+use super::{ConnectionsStatus, UdpStatus};
 use crate::events::Reason;
 use crate::events::text::plain;
+use crate::runs_in::RunsIn;
 use crate::utc_time::UtcTime;
 use halfopen_policy::{Ledger, Limits};
 use schemars::JsonSchema;
@@ -59,6 +60,9 @@ pub struct ScopeStatus {
     /// What it is for.
     #[serde(default)]
     pub kind: ScopeKind,
+    /// What the cgroup belongs to that an account is for.
+    #[serde(flatten)]
+    pub runs_in: RunsIn,
     /// How many may hold a slot at once; `None` = unlimited.
     pub half_open_limit: Option<u32>,
     /// Releases per second; `None` = unlimited.
@@ -98,6 +102,9 @@ pub struct ScopeStatus {
     /// Its first contacts over UDP; `None` = they are not limited.
     #[serde(default)]
     pub udp: Option<UdpStatus>,
+    /// Its connections; `None` = they are not limited.
+    #[serde(default)]
+    pub connections: Option<ConnectionsStatus>,
 }
 
 impl ScopeStatus {
@@ -107,6 +114,7 @@ impl ScopeStatus {
         Self {
             name: name.to_owned(),
             kind,
+            runs_in: RunsIn::default(),
             half_open_limit: limits.half_open,
             drain_per_s: limits.drain.map(halfopen_policy::Rate::per_second),
             half_open: ledger.half_open,
@@ -125,6 +133,7 @@ impl ScopeStatus {
             saturated: ledger.saturated(),
             trust: TrustStatus::default(),
             udp: limits.datagrams.map(|_| UdpStatus::new(&ledger.datagrams)),
+            connections: ConnectionsStatus::new(&limits.connections, &ledger.connections),
         }
     }
 
@@ -177,10 +186,12 @@ impl ScopeStatus {
             ("refused, blocked", self.refused_blocked),
         ];
         parts.extend(counted.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!("{what} {n}")));
+        parts.extend(self.connections.as_ref().map(ToString::to_string));
         parts.extend(self.udp.as_ref().map(ToString::to_string));
         parts.extend(self.trust.suspect_since.as_ref().map(|since| format!("SUSPECT since {since}")));
         parts.extend(self.trust.blocked_until.as_ref().map(|until| format!("BLOCKED until {until}")));
-        format!("{}: {}", plain(&self.name), parts.join(", "))
+        let runs_in = self.runs_in.named().map_or_else(String::new, |named| format!(" ({})", plain(&named)));
+        format!("{}{runs_in}: {}", plain(&self.name), parts.join(", "))
     }
 
     /// What a waiting attempt of this scope waits for, for people.
@@ -198,10 +209,19 @@ impl ScopeStatus {
                 format!("its turn in {}: {waiting}, {rate}/s are let out", self.name)
             }
             Reason::Turn | Reason::Queue => format!("its next re-check: {} has a slot for it", self.name),
+            Reason::ConnectRate
+            | Reason::Established
+            | Reason::DestinationHalfOpen
+            | Reason::DestinationConnectRate
+            | Reason::DestinationEstablished => {
+                let told = self.connections.as_ref().and_then(|of| of.waited_for(reason));
+                let told = told.map(|told| format!("{told} in {}, {}", plain(&self.name), self.waiting()));
+                told.unwrap_or_else(|| "its next re-check: its limit on connections has ended".to_owned())
+            }
         }
     }
 
-    /// Why an attempt of this scope waits, if not for credit.
+    /// Why an attempt of this scope waits, if not for credit or a connection.
     #[must_use]
     pub fn holds_back_by(&self, strict: bool) -> Reason {
         match (self.half_open_limit, self.drain_per_s) {
@@ -224,7 +244,7 @@ mod tests {
         let json = serde_json::to_value(&scope).unwrap();
         let names = "name half_open_limit drain_per_s half_open aged queued admitted released cancelled \
                      gave_up_while_queued established failed refused_overflow longest_wait_ms saturated \
-                     kind suspect_since blocked_until credit first_contacts credit_named credit_foreign udp";
+                     kind suspect_since blocked_until credit first_contacts credit_named credit_foreign udp connections";
         for name in names.split_whitespace() {
             assert!(json.get(name).is_some(), "{name}");
         }

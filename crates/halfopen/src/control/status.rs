@@ -1,11 +1,12 @@
 //! The numbers of `status` and `why`. The JSON of [`Status`] is a contract with scripts.
 
 use super::{
-    Degradation, DenyStatus, EarlierCounts, Harm, ModeStatus, NamedStatus, NamesStatus, ProgramStatus,
-    ScopeStatus, TrialStatus, UnwatchedStatus,
+    Degradation, DenyStatus, EarlierCounts, Harm, LearnedWaits, ModeStatus, NamedStatus, NamesStatus,
+    ProgramStatus, ScopeStatus, TrialStatus, UnwatchedStatus,
 };
 use crate::conntrack::Conntrack;
 use crate::events::text::plain;
+use crate::runs_in::RunsIn;
 use crate::utc_time::UtcTime;
 use halfopen_bpf::{Attempt, AttemptState, Fault, FaultCount, Forwarded};
 use halfopen_policy::wake::Lost;
@@ -53,6 +54,9 @@ pub struct Status {
     pub counting_for_s: u64,
     /// The trial, if `mode` is on trial.
     pub trial: Option<TrialStatus>,
+    /// How long attempts would have waited in audit mode; null if nothing is known of it.
+    #[serde(default)]
+    pub learned: Option<LearnedWaits>,
     /// What became of DNS answers; `None` if the daemon does not read them.
     #[serde(default)]
     pub names: Option<NamesStatus>,
@@ -205,6 +209,9 @@ pub struct AttemptStatus {
     pub state: AttemptPhase,
     /// The scope that it is charged to besides the host.
     pub scope: Option<String>,
+    /// What the cgroup belongs to that this scope's account is for.
+    #[serde(flatten)]
+    pub runs_in: RunsIn,
     /// Process id.
     pub pid: u32,
     /// The name that the program gave itself.
@@ -225,12 +232,13 @@ pub struct AttemptStatus {
 }
 
 impl AttemptStatus {
-    /// `attempt`, which is charged to the scope called `scope` besides the host.
+    /// `attempt`, which is charged to `own` besides the host.
     #[must_use]
-    pub fn new(attempt: &Attempt, scope: Option<&str>, waits_for: Option<String>) -> Self {
+    pub fn new(attempt: &Attempt, own: Option<&ScopeStatus>, waits_for: Option<String>) -> Self {
         Self {
             state: attempt.state.into(),
-            scope: scope.map(ToOwned::to_owned),
+            scope: own.map(|own| own.name.clone()),
+            runs_in: own.map(|own| own.runs_in.clone()).unwrap_or_default(),
             pid: attempt.program.pid,
             comm: attempt.program.comm.clone(),
             destination: attempt.destination.to_string(),
@@ -240,6 +248,14 @@ impl AttemptStatus {
             rechecks: attempt.rechecks,
             waits_for,
         }
+    }
+
+    /// What it is charged to besides the host, for people; empty if to nothing.
+    #[must_use]
+    pub fn also_in(&self) -> String {
+        let Some(scope) = &self.scope else { return String::new() };
+        let named = self.runs_in.named().map_or_else(String::new, |named| format!(" ({})", plain(&named)));
+        format!(", also in {}{named}", plain(scope))
     }
 }
 
@@ -252,9 +268,7 @@ impl fmt::Display for AttemptStatus {
             Some(out) => write!(f, ", unanswered for {}", seconds(out))?,
             None => write!(f, " for {}, asked {} times", seconds(self.age_ms), self.rechecks)?,
         }
-        if let Some(scope) = &self.scope {
-            write!(f, ", also in {}", plain(scope))?;
-        }
+        f.write_str(&self.also_in())?;
         match &self.waits_for {
             Some(waits_for) => write!(f, "; waits for {}", plain(waits_for)),
             None => Ok(()),
@@ -281,6 +295,24 @@ impl DegradedStatus {
         Self::because(Degradation::UnmetScope, why)
     }
 
+    /// A history that cannot be written, why, and how much it lacks.
+    #[must_use]
+    pub fn history_not_kept(why: &str) -> Self {
+        Self::because(Degradation::HistoryNotKept, why)
+    }
+
+    /// A file of events that cannot be written, why, and how much it lacks.
+    #[must_use]
+    pub fn events_file_not_written(why: &str) -> Self {
+        Self::because(Degradation::EventsFileNotWritten, why)
+    }
+
+    /// A collector that lacks events, why, and how many.
+    #[must_use]
+    pub fn events_not_sent(why: &str) -> Self {
+        Self::because(Degradation::EventsNotSent, why)
+    }
+
     /// A hook that could not be attached, and why.
     #[must_use]
     pub fn hook_not_attached(why: &str) -> Self {
@@ -291,6 +323,12 @@ impl DegradedStatus {
     #[must_use]
     pub fn conntrack(found: Conntrack) -> Self {
         Self::because(Degradation::ConntrackNearlyFull, &found.explain())
+    }
+
+    /// Records of connections that may run out, and how many are in use.
+    #[must_use]
+    pub fn connection_records(used: u32, most: u32) -> Self {
+        Self::because(Degradation::ConnectionRecordsHalfFull, &format!("{used} of {most}"))
     }
 
     /// Waiters that no wakeup reaches, and their network namespaces.
@@ -313,6 +351,18 @@ impl DegradedStatus {
     #[must_use]
     pub fn metrics_not_served(why: &str) -> Self {
         Self::because(Degradation::MetricsNotServed, why)
+    }
+
+    /// A dashboard that nobody can reach, and why.
+    #[must_use]
+    pub fn dashboard_not_served(why: &str) -> Self {
+        Self::because(Degradation::DashboardNotServed, why)
+    }
+
+    /// The socket of a container runtime, and why it did not list its containers.
+    #[must_use]
+    pub fn runtime_socket_failed(why: &str) -> Self {
+        Self::because(Degradation::RuntimeSocketFailed, why)
     }
 
     /// For [`Degradation::EventsNotKept`].

@@ -10,10 +10,10 @@ use std::time::Duration;
 pub const LONGEST: Duration = Duration::from_hours(24);
 
 /// What to do with a trial.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "order", content = "for_ms", deny_unknown_fields)]
 pub enum TrialOrder {
-    /// Enforce now, for this many milliseconds and at most [`LONGEST`]. During a trial, restart its time.
+    /// Enforce now, for this many milliseconds and at most a day ([`LONGEST`]). During a trial, restart its time.
     Begin(u64),
     /// Keep enforcing.
     Confirm,

@@ -1,6 +1,7 @@
 //! Counts of first contacts over UDP in a scope or account.
 
 use crate::events::text::{plain, socket_of};
+use crate::runs_in::RunsIn;
 use crate::utc_time::UtcTime;
 use halfopen_policy::DatagramCounts;
 use schemars::JsonSchema;
@@ -36,6 +37,9 @@ pub struct StoppedStatus {
     pub exe: Option<String>,
     /// The cgroup in which the socket was made; `None` if that is gone.
     pub cgroup: Option<String>,
+    /// What that cgroup belongs to.
+    #[serde(flatten)]
+    pub runs_in: RunsIn,
     /// The id of that cgroup.
     pub cgroup_id: u64,
     /// The destination.
@@ -93,6 +97,7 @@ mod tests {
             comm: Some("scan\n".into()),
             exe: None,
             cgroup: Some("/a".into()),
+            runs_in: RunsIn::default(),
             cgroup_id: 1,
             destination: "198.18.0.7:53".into(),
             audited: false,

@@ -2,11 +2,12 @@
 
 use crate::config::Rule;
 use crate::control::scope_status::ACCOUNTS_LISTED;
-use crate::control::{ScopeKind, ScopeStatus, TrustStatus};
+use crate::control::{ConnectionsStatus, ScopeKind, ScopeStatus, TrustStatus};
+use crate::daemon::account_name::AccountIs;
 use crate::daemon::enforcement::{Enforcement, HOST};
-use crate::events::Reason;
+use crate::events::{AtDestination, Reason};
 use crate::utc_time::UtcTime;
-use halfopen_bpf::{Account, AccountId, Attempt, KernelError, ScopeId, Trust, monotonic};
+use halfopen_bpf::{Account, AccountId, Attempt, KernelError, ScopeId, Trust, WaitsFor, monotonic};
 use halfopen_policy::{Contact, Limits, OnSuspect};
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -30,7 +31,20 @@ pub(crate) struct Charged {
 }
 
 impl Charged {
-    /// Why an attempt that is held back here waits.
+    /// Why an attempt that is held back here waits for this, where its account has so much at its destination.
+    pub fn holds_back(&self, waits_for: WaitsFor, contact: Contact, there: AtDestination) -> Reason {
+        let limits = &self.limits.connections;
+        match waits_for {
+            WaitsFor::Slot => self.holds_back_by(contact),
+            WaitsFor::Connection => {
+                let counted = self.status.connections.as_ref().map_or(0, ConnectionsStatus::counted);
+                Reason::of_connection(limits, counted)
+            }
+            WaitsFor::Destination => Reason::of_destination(&limits.per_destination, there),
+        }
+    }
+
+    /// Why an attempt that is held back here waits, if not for a connection.
     pub fn holds_back_by(&self, contact: Contact) -> Reason {
         if self.credit_for(contact) == Some(0) {
             Reason::Credit
@@ -109,7 +123,8 @@ impl Enforcement {
         Ok((listed, unlisted))
     }
 
-    fn accounts_status(
+    /// What `status` shows for these accounts.
+    pub(in crate::daemon) fn accounts_status(
         &mut self,
         accounts: &[Account],
         scopes: &[RuleScope],
@@ -118,10 +133,11 @@ impl Enforcement {
         let by_hand = self.limiter.hand_blocks()?;
         let charged = accounts.iter().filter_map(|account| {
             let scope = scopes.iter().find(|scope| scope.id == account.id.scope)?;
-            let name = self.means.name_account(account, &scope.name, &programs);
+            let AccountIs { name, runs_in } = self.means.name_account(account, &scope.name, &programs);
             let new = ScopeStatus::new(&name, ScopeKind::Account, &scope.limits, &account.ledger);
             let by_hand = by_hand.get(&account.id).copied();
-            let status = ScopeStatus { trust: trust_status(&account.trust, &scope.limits, by_hand), ..new };
+            let trust = trust_status(&account.trust, &scope.limits, by_hand);
+            let status = ScopeStatus { runs_in, trust, ..new };
             Some((account.id, Charged { status, limits: scope.limits, trust: account.trust }))
         });
         Ok(charged.collect())

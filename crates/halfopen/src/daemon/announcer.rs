@@ -2,10 +2,12 @@
 
 use crate::events::kept::{Past, REMEMBERED};
 use crate::events::{
-    DenialReport, Denials, Episodes, Event, KeptEvents, Report, State, StoppedDatagrams, StoppedReport,
-    SuspectReport, Suspects, SystemLog, episode,
+    ConnectionsReport, DenialReport, Denials, Episodes, Event, HeldConnections, KeptEvents, Report, State,
+    StoppedDatagrams, StoppedReport, SuspectReport, Suspects, SystemLog, episode,
 };
+use crate::otlp::Exporter;
 use crate::output;
+use crate::recorder::Recorder;
 use crate::runtime_dir::StateDir;
 use crate::utc_time::UtcTime;
 use std::collections::VecDeque;
@@ -28,9 +30,15 @@ pub struct Announcer {
     pub denials: Denials,
     /// Accounts that have stopped first contacts over UDP.
     pub stopped_datagrams: StoppedDatagrams,
+    /// Accounts whose attempts limits on connections hold back.
+    pub held_connections: HeldConnections,
     log: SystemLog,
     memory: VecDeque<Arc<Event>>,
     kept: io::Result<KeptEvents>,
+    /// Writes the history and the file of events, if there is to be any.
+    pub recorder: Option<Recorder>,
+    /// Sends events to a collector, if there is one.
+    pub exporter: Option<Exporter>,
     /// What earlier daemons could not keep.
     past: Past,
     followers: broadcast::Sender<Arc<Event>>,
@@ -39,7 +47,7 @@ pub struct Announcer {
 impl Announcer {
     /// Loads the events that earlier daemons have kept in `directory`, and keeps new ones there.
     #[must_use]
-    pub fn new(log: SystemLog, directory: &StateDir) -> Self {
+    pub fn new(log: SystemLog, directory: &StateDir, recorder: Option<Recorder>) -> Self {
         let (followers, _) = broadcast::channel(LAG);
         let (kept, mut past) = match KeptEvents::open(directory) {
             Ok((kept, past)) => (Ok(kept), past),
@@ -54,9 +62,12 @@ impl Announcer {
             suspects: Suspects::default(),
             denials: Denials::default(),
             stopped_datagrams: StoppedDatagrams::default(),
+            held_connections: HeldConnections::default(),
             log,
             memory,
             kept,
+            recorder,
+            exporter: None,
             past,
             followers,
         }
@@ -77,6 +88,7 @@ impl Announcer {
                 State::Suspect => self.suspects.resume(&event.scope, at),
                 State::Denied => self.denials.resume(&event.scope, at),
                 State::UdpStopped => self.stopped_datagrams.resume(&event.scope, at),
+                State::ConnectionLimit => self.held_connections.resume(&event.scope, at),
             }
         }
     }
@@ -101,6 +113,12 @@ impl Announcer {
         self.write(Event::of_stopped_datagrams(report, UtcTime::now()));
     }
 
+    /// Writes the event for an account whose attempts a limit on connections holds back. Its scope has this `half_open`,
+    /// and `queued` of its attempts wait.
+    pub fn announce_connections(&mut self, report: ConnectionsReport, half_open: Option<u32>, queued: u64) {
+        self.write(Event::of_connections(report, UtcTime::now(), half_open, queued));
+    }
+
     fn write(&mut self, event: Event) {
         let event = Arc::new(event);
         if self.log.write(&event) {
@@ -111,6 +129,12 @@ impl Announcer {
         }
         self.memory.push_back(Arc::clone(&event));
         self.keep(&event);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.event(&event);
+        }
+        if let Some(exporter) = &mut self.exporter {
+            exporter.event(&event);
+        }
         // Fails if nobody follows.
         let _ = self.followers.send(event);
     }
@@ -142,6 +166,12 @@ impl Announcer {
     #[must_use]
     pub fn lost(&self, since: Option<UtcTime>) -> u64 {
         self.past.lost_since(since)
+    }
+
+    /// Whether there is a history to gather data for.
+    #[must_use]
+    pub fn keeps_history(&self) -> bool {
+        self.recorder.as_ref().is_some_and(Recorder::keeps_history)
     }
 
     /// The events in memory that are not older than `since`.

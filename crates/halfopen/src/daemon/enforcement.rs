@@ -4,14 +4,17 @@ use crate::config::{Resolved, Sources};
 use crate::conntrack;
 use crate::control::DegradedStatus;
 use crate::daemon::announcer::Announcer;
+use crate::daemon::chronicle::Chronicle;
 use crate::daemon::failed::Counted;
 use crate::daemon::fault_log::FaultLog;
+use crate::daemon::learning::Learning;
 use crate::daemon::means::Means;
 use crate::daemon::metrics::endpoint::Endpoint;
 use crate::daemon::resolvers::Resolvers;
 use crate::daemon::seen::Seen;
 use crate::daemon::user_search::Search;
 use crate::daemon::wakeups::Wakeups;
+use crate::dashboard::Dashboard;
 use crate::exit::explained;
 use crate::kept_counts::KeptCounts;
 use crate::privileged::Helper;
@@ -67,6 +70,10 @@ pub struct Enforcement {
     pub(super) counts_are_kept: bool,
     pub(super) seen: Seen,
     pub(super) endpoint: Endpoint,
+    pub(super) chronicle: Chronicle,
+    pub(super) learning: Learning,
+    /// The dashboard, if there is to be one.
+    pub(super) dashboard: Option<Dashboard>,
     /// Publishes events.
     pub announcer: Announcer,
 }
@@ -105,6 +112,9 @@ impl Enforcement {
             counts_kept_at: None,
             seen: Seen::default(),
             endpoint: Endpoint::default(),
+            chronicle: Chronicle::default(),
+            learning: Learning::default(),
+            dashboard: None,
             announcer,
         };
         enforcement.announcer.episodes.set_event_after(enforcement.resolved.general().event_after);

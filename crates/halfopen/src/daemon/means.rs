@@ -1,9 +1,9 @@
 //! What only the privileged helper can do for the daemon, such as identifying programs. The daemon does nothing else
 //! while it waits for an answer, so it must not identify a crowd of new waiters all at once.
 
-use crate::control::Degradation;
-use crate::daemon::account_name::name_of;
-use crate::daemon::account_paths::AccountPaths;
+use crate::control::{Degradation, DegradedStatus};
+use crate::daemon::account_name::{AccountIs, name_of};
+use crate::daemon::account_paths::{AccountPaths, Place};
 use crate::daemon::seen::LookedUp;
 use crate::events::Identity;
 use crate::privileged::Helper;
@@ -22,6 +22,8 @@ pub struct Means {
     pub local_file: PathBuf,
     /// What the sandbox lacks.
     pub lacks: Vec<Degradation>,
+    /// The sockets of container runtimes that did not answer the last time, each with the reason.
+    pub failed_sockets: Vec<String>,
     /// The time that identifying programs has taken.
     pub look_ups: LookUps,
     /// The paths of accounts, also of those whose cgroup is gone.
@@ -54,21 +56,53 @@ impl Means {
         self.helper.identify(program).unwrap_or_else(|_| Identity::unknown(program.uid))
     }
 
-    /// The name of an account, with the path that its cgroup had if that is gone.
-    pub(super) fn name_account(&mut self, account: &Account, scope: &str, counts: &[ProgramCount]) -> String {
+    /// An account by name, with the place that its cgroup had if that is gone.
+    pub(super) fn name_account(
+        &mut self,
+        account: &Account,
+        scope: &str,
+        counts: &[ProgramCount],
+    ) -> AccountIs {
         let is_cgroup = matches!(account.id.of(), Some(AccountOf::Cgroup(_)));
         let identify = |program: &Program| {
             let mut identity = self.identify(program);
             if is_cgroup {
                 let path = identity.cgroup.filter(|_| program.cgroup_id != 0);
-                identity.cgroup = self.account_paths.known(account.id, path);
+                let now = path.map(|path| Place { path, runs_in: identity.runs_in });
+                let known = self.account_paths.known(account.id, now);
+                identity.runs_in = known.as_ref().map(|place| place.runs_in.clone()).unwrap_or_default();
+                identity.cgroup = known.map(|place| place.path);
             }
             identity
         };
         name_of(identify, account, scope, counts)
     }
 
-    /// The same, if there is time for it now. Later the process may be gone.
+    /// Asks again for the names of the container and pod of a program in this cgroup, if any was missing: a runtime may
+    /// have said them meanwhile.
+    pub(super) fn name_again(&mut self, identity: &mut Identity, cgroup_id: u64) {
+        if identity.runs_in.lacks_a_name() {
+            let cgroup = Program { pid: 0, uid: 0, comm: String::new(), cgroup_id };
+            let found = self.identify(&cgroup);
+            if found.cgroup.is_some() {
+                identity.runs_in = found.runs_in;
+            }
+        }
+    }
+
+    /// Asks the helper which sockets of container runtimes fail, and logs what has changed.
+    pub(super) fn follow_runtime_sockets(&mut self) {
+        let Ok(failed) = self.helper.failed_runtime_sockets() else { return };
+        for why in failed.iter().filter(|why| !self.failed_sockets.contains(why)) {
+            tracing::warn!("{}", DegradedStatus::runtime_socket_failed(why).explanation);
+        }
+        if failed.is_empty() && !self.failed_sockets.is_empty() {
+            tracing::info!("the sockets of container runtimes answer again");
+        }
+        self.failed_sockets = failed;
+    }
+
+    /// As [`Means::identify`], if there is time for it now. Later the process may be gone.
     pub fn identify_early(&mut self, program: &Program) -> Option<Identity> {
         self.early(|means| means.identify(program))
     }

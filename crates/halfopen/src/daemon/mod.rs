@@ -6,10 +6,14 @@ mod account_paths;
 pub(crate) mod accounts;
 mod alarm;
 mod announcer;
+mod chronicle;
+mod dashboard;
+pub(crate) mod destinations;
 pub(crate) mod enforcement;
 mod failed;
 mod failed_start;
 mod fault_log;
+mod learning;
 mod means;
 mod metrics;
 mod notify;
@@ -28,14 +32,17 @@ use crate::config::general::MODE;
 use crate::config::limits::{DRAIN, HALF_OPEN};
 use crate::config::{Sources, save};
 use crate::control::{Degradation, DegradedStatus};
+use crate::dashboard::{Dashboard, Serves};
 use crate::events::SystemLog;
 use crate::exit::explained;
 use crate::kept_counts::KeptCounts;
 use crate::lock::Lock;
 use crate::name_service::finding_users_here;
+use crate::otlp::{Exporter, Sends};
 use crate::output;
 use crate::privileged::{Helper, Leave, Reach};
 use crate::rate_limit::RateLimit;
+use crate::recorder::{Keeps, Recorder};
 use crate::runtime_dir::{RuntimeDir, StateDir, pins_of_this_host};
 use crate::sandbox::{Needs, enter};
 use account_paths::AccountPaths;
@@ -49,16 +56,13 @@ use means::{LookUps, Means};
 use notify::Watchdog;
 use reconcile::ReconcileTimes;
 use requests::answer;
-use rustix::fs::Mode;
-use rustix::process::umask;
+use server::door::Door;
 use signals::Signals;
-use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
-use tokio::net::UnixListener;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
@@ -117,13 +121,25 @@ fn limit(
     let lock = Lock::take(directory)?;
     let cgroup = cgroup.map_or_else(CgroupDir::root, CgroupDir::open)?;
     let exec_parent = cgroup.path().join(EXEC_PARENT);
-    let helper = Reach::new(pins, directory, lock.made_directory(), sources.path(), exec_parent)
-        .and_then(|reach| Helper::start(&reach))
-        .context("cannot start the privileged helper, the part of the daemon that keeps root")?;
+    let helper = Reach::new(
+        pins,
+        directory,
+        lock.made_directory(),
+        sources.path(),
+        exec_parent,
+        resolved.container_sources(),
+    )
+    .and_then(|reach| Helper::start(&reach))
+    .context("cannot start the privileged helper, the part of the daemon that keeps root")?;
+    let state = StateDir::of_this_host();
     runtime.block_on(async {
         let alarm = Alarm::new().context("cannot make the timer for wakeups")?;
         let keep = Keep { pins: pins.to_owned(), persist: resolved.general().persist };
         let limiter = Limiter::start(&cgroup, &resolved.settings(), Some(&keep))?;
+        let recorder = Keeps::of(&resolved, &state).map(Recorder::start);
+        let history = recorder.as_ref().filter(|recorder| recorder.keeps_history()).map(|_| &state);
+        let exporter = Sends::of(&resolved).map(|sends| Exporter::start(&sends));
+        let dashboard = Serves::of(&resolved, &state).map(|serves| Dashboard::start(&serves));
         let ready = format!(
             "halfopen: ready: pid {}, limiting {}, config_hash {}, {}",
             std::process::id(),
@@ -132,20 +148,22 @@ fn limit(
             in_short(&resolved)
         );
         let local_file = std::path::absolute(save::local_file(sources.path()))?;
-        let socket = bind(directory)?;
-        let state = StateDir::of_this_host();
-        let announcer = Announcer::new(SystemLog::default(), &state);
+        let door = Door::open(directory, resolved.general().admin_group.as_deref(), history)?;
+        let mut announcer = Announcer::new(SystemLog::default(), &state, recorder);
+        announcer.exporter = exporter;
         let counts = KeptCounts::open(&state, limiter.counting_since());
-        let means = Means { helper, cgroup, local_file, lacks: own_namespaces(), look_ups: LookUps::default(), account_paths: AccountPaths::default() };
+        let means = Means { helper, cgroup, local_file, lacks: own_namespaces(), failed_sockets: Vec::new(), look_ups: LookUps::default(), account_paths: AccountPaths::default() };
         let mut enforcement = Enforcement::new(limiter, sources, resolved, announcer, counts, means);
+        enforcement.dashboard = dashboard;
         // From here on this process may not write there.
         failed_starts.over();
         enforcement.is_sandboxed(enter(&Needs::of_daemon())?);
         enforcement.follow_resolvers().context("cannot set the resolvers whose answers are read")?;
         failed_starts.begun();
-        let served = serve(&mut enforcement, socket, signals, &ready, alarm).await;
+        let served = serve(&mut enforcement, door, signals, &ready, alarm).await;
         notify::tell("STOPPING=1");
         enforcement.keep_counts();
+        enforcement.finish_history();
         if matches!(served, Ok(Ending::HandOver)) && enforcement.is_pinned() {
             output::error_line(&format!(
                 "halfopen: handed over: the limit pinned in {} stays in force until the next daemon takes it over, or \
@@ -202,16 +220,18 @@ fn in_short(resolved: &crate::config::Resolved) -> String {
 
 async fn serve(
     enforcement: &mut Enforcement,
-    socket: UnixListener,
+    door: Door,
     mut signals: Signals,
     ready: &str,
     mut alarm: Alarm,
 ) -> Result<Ending> {
     let held = readiness(enforcement.held_fd()?)?;
     let (calls, mut asked) = mpsc::channel(64);
-    tokio::spawn(server::serve(socket, calls));
+    tokio::spawn(server::serve(door, calls));
     let (scrapes, mut asked_for_metrics) = mpsc::channel(1);
     enforcement.offer_metrics(scrapes);
+    let (wants, mut wanted) = mpsc::channel(1);
+    enforcement.serve_dashboard(wants);
     output::error_line(ready);
     notify::tell("READY=1");
     let mut look = interval(LOOK);
@@ -247,6 +267,7 @@ async fn serve(
             Some(scrape) = asked_for_metrics.recv() => {
                 trouble.note("cannot read the metrics", enforcement.scrape(scrape));
             }
+            Some(call) = wanted.recv() => enforcement.answer_dashboard(call),
             _ = look.tick() => {
                 if enforcement.pins_removed() {
                     return Ok(Ending::PinsRemoved);
@@ -295,21 +316,4 @@ impl Trouble {
             }
         }
     }
-}
-
-/// Makes the control socket. This daemon holds the lock, so a socket that exists already belongs to nobody.
-fn bind(directory: &RuntimeDir) -> Result<UnixListener> {
-    let path = directory.socket();
-    let bound = || -> io::Result<UnixListener> {
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-            _ => {}
-        }
-        // Only its owner can use the socket from the first moment on, whatever the mode of the directory.
-        let usual = umask(Mode::from_raw_mode(0o177));
-        let listener = UnixListener::bind(&path);
-        umask(usual);
-        listener
-    };
-    bound().with_context(|| format!("cannot make the control socket {}", path.display()))
 }

@@ -99,6 +99,13 @@ impl Seen {
         self.accounts.get(&account).filter(|seen| seen.scope == scope)
     }
 
+    /// What was found out about a program of an account.
+    pub fn program(&self, account: AccountId, program: &Program) -> Option<&Identity> {
+        let mut programs = self.accounts.get(&account)?.programs.iter();
+        let seen = programs.find(|seen| seen.program == *program)?;
+        seen.found.as_ref().map(|found| &found.identity)
+    }
+
     /// All accounts.
     pub fn all(&self) -> impl Iterator<Item = (AccountId, &SeenAccount)> {
         self.accounts.iter().map(|(account, seen)| (*account, seen))

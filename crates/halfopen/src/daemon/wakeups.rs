@@ -4,10 +4,12 @@
 use crate::control::{Degradation, DegradedStatus};
 use crate::privileged::Helper;
 use crate::rate_limit::RateLimit;
-use halfopen_bpf::{AccountId, Became, KernelError, Limiter, RingEvent, ScopeId, Turn, Waiter, WakeupSender};
-use halfopen_policy::Limits;
+use halfopen_bpf::{
+    AccountId, Became, KernelError, Limiter, RingEvent, ScopeId, Turn, Waiter, WaitsFor, WakeupSender,
+};
 use halfopen_policy::kernel_form::nanos;
 use halfopen_policy::wake::{self, Ended, Lane, Lost, Reading, WaiterId, Wakes};
+use halfopen_policy::{Connections, Limits};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -140,6 +142,7 @@ impl Wakeups {
     /// Notes the present waiters, the oldest first.
     fn take_over(&mut self, limiter: &Limiter) -> Result<(), KernelError> {
         let mut live = limiter.attempts()?;
+        live.retain(|attempt| attempt.waits_for != WaitsFor::Destination);
         live.sort_by_key(|attempt| std::cmp::Reverse(attempt.age));
         for attempt in &live {
             if let Some(waiter) = Waiter::of(attempt) {
@@ -170,7 +173,8 @@ impl Wakeups {
     /// Notes an event of the kernel part.
     pub fn hear(&mut self, told: &RingEvent) {
         match told {
-            RingEvent::Held(held) if held.audited => {}
+            // Nobody tells how many others wait for the same destination: such a waiter asks by itself.
+            RingEvent::Held(held) if held.audited || held.waits_for == WaitsFor::Destination => {}
             RingEvent::Held(held) => {
                 let waiter = Waiter { pid: held.program.pid, place: held.place, peer: held.destination };
                 let (own, party, netns) = (account(held.own), held.party, held.place.netns);
@@ -182,7 +186,7 @@ impl Wakeups {
                 }
             }
             RingEvent::Turn(turn) if self.is_on() => self.hear_turn(turn),
-            RingEvent::Suspect(_) | RingEvent::Turn(_) => {}
+            RingEvent::Suspect(_) | RingEvent::Began(_) | RingEvent::Turn(_) => {}
         }
     }
 
@@ -211,6 +215,10 @@ impl Wakeups {
             Became::Ended { out_at, established, host_slot, own_slot } => {
                 let how = Ended { out_at: nanos(out_at), established, host_slot, own_slot };
                 self.wakes.ended(at, cookie, own, how);
+                return;
+            }
+            Became::Closed => {
+                self.wakes.closed(at, own);
                 return;
             }
         }
@@ -265,7 +273,8 @@ impl Wakeups {
             let scope = ScopeId::numbered(id.scope);
             let Some(mut limits) = limiter.limits(scope) else { continue };
             if !enforced {
-                limits = Limits { half_open: None, first_contact: None, ..limits };
+                let connections = Connections::default();
+                limits = Limits { half_open: None, first_contact: None, connections, ..limits };
             }
             let reading = match limiter.turns(AccountId { scope, id: id.id })? {
                 Some(turns) => Reading {
@@ -273,9 +282,19 @@ impl Wakeups {
                     limits,
                     in_use: u32::try_from(turns.in_use).unwrap_or(u32::MAX),
                     next_turn: nanos(turns.next_turn),
+                    open: u32::try_from(turns.open).unwrap_or(u32::MAX),
+                    next_connection: nanos(turns.next_connection),
                     credit: limits.first_contact.map(|_| turns.credits),
                 },
-                None => Reading { at: nanos(now), limits, in_use: 0, next_turn: 0, credit: None },
+                None => Reading {
+                    at: nanos(now),
+                    limits,
+                    in_use: 0,
+                    next_turn: 0,
+                    open: 0,
+                    next_connection: 0,
+                    credit: None,
+                },
             };
             self.wakes.read(id, reading);
         }

@@ -1,6 +1,7 @@
 //! Identifies a program from its process, while the process exists.
 
 use crate::name_service::Names;
+use crate::runs_in::{Lookup, RunsIn};
 use crate::users;
 use halfopen_bpf::text::escaped;
 use halfopen_bpf::{Program, shown_path_of_id};
@@ -17,13 +18,15 @@ pub struct Identity {
     pub cgroup: Option<String>,
     /// Its user's name, or the number if the user has no name.
     pub user: String,
+    /// What its cgroup belongs to.
+    pub runs_in: RunsIn,
 }
 
 impl Identity {
     /// The identity of a program of which only the user's number is known.
     #[must_use]
     pub fn unknown(uid: u32) -> Self {
-        Self { exe: None, cgroup: None, user: uid.to_string() }
+        Self { exe: None, cgroup: None, user: uid.to_string(), runs_in: RunsIn::default() }
     }
 }
 
@@ -33,12 +36,14 @@ const TOO_LONG: &str = r"\[longer than 4096 bytes]";
 const THREADS_ASKED: usize = 256;
 
 /// Looks up `program` in /proc, the cgroup file system and /etc/passwd, and asks the name service for a user whom that
-/// does not list. Needs root for programs of other users.
+/// does not list, and the sources of names of containers. Needs root for programs of other users.
 #[must_use]
-pub fn identify(program: &Program, names: &mut Names) -> Identity {
+pub fn identify(program: &Program, names: &mut Names, lookup: &mut Lookup) -> Identity {
+    let cgroup = shown_path_of_id(program.cgroup_id);
     Identity {
         exe: executable(program.pid, &program.comm),
-        cgroup: shown_path_of_id(program.cgroup_id),
+        runs_in: cgroup.as_deref().map(|path| lookup.of_cgroup(path)).unwrap_or_default(),
+        cgroup,
         user: listed_name(&fs::read(users::FILE).unwrap_or_default(), program.uid)
             .or_else(|| names.of(program.uid))
             .unwrap_or_else(|| program.uid.to_string()),

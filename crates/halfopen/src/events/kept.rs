@@ -188,28 +188,13 @@ fn add(text: &mut Vec<u8>, line: &Line) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::events::State;
-    use crate::events::record::Level;
     use std::fs;
     use std::time::Duration;
 
     fn event(number: u64) -> Event {
-        Event {
-            id: 4226,
-            time: UtcTime::EPOCH.after(Duration::from_millis(number)),
-            level: Level::Warning,
-            message: "the limit is reached".into(),
-            state: State::Reached,
-            scope: "host".into(),
-            limit: Some(10),
-            queued: 1,
-            programs: Vec::new(),
-            audited: false,
-            reason: None,
-            new_addresses: None,
-            suspect: None,
-            denied: None,
-            udp: None,
-        }
+        let time = UtcTime::EPOCH.after(Duration::from_millis(number));
+        let told = Event::told(4226, State::Reached, time, "host".into(), "the limit is reached".into());
+        Event { limit: Some(10), queued: 1, ..told }
     }
 
     fn place() -> (tempfile::TempDir, StateDir) {

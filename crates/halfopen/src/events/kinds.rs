@@ -1,7 +1,7 @@
 //! The kinds of events: when each is sent, and how often at most.
 
-use super::record::{DENIED_ID, EVENT_ID, STOPPED_ID, SUSPECT_ID, State};
-use super::{episode, stopped_datagrams, suspects};
+use super::record::{CONNECTIONS_ID, DENIED_ID, EVENT_ID, STOPPED_ID, SUSPECT_ID, State};
+use super::{episode, held_connections, stopped_datagrams, suspects};
 
 /// A kind of event. A key has at most one of a kind in a minute; 4226 comes in pairs, and a pair counts once.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub struct Kind {
 }
 
 /// All kinds.
-pub const KINDS: [Kind; 4] = [
+pub const KINDS: [Kind; 5] = [
     Kind {
         id: EVENT_ID,
         states: &[State::Reached, State::Cleared],
@@ -56,5 +56,15 @@ pub const KINDS: [Kind; 4] = [
         in_all: Some(stopped_datagrams::PER_MINUTE),
         kept_back: "`udp` of the next one counts the first contacts in; the account that has waited longest for its \
                     event comes first",
+    },
+    Kind {
+        id: CONNECTIONS_ID,
+        states: &[State::ConnectionLimit],
+        when: "An attempt has waited for `event_after` for a limit on connections; in audit mode, would have waited for \
+               one.",
+        key: "scope or account",
+        in_all: Some(held_connections::PER_MINUTE),
+        kept_back: "`connections.waited` of the next one counts the attempts in; the account that has waited longest \
+                    for its event comes first",
     },
 ];

@@ -1,9 +1,8 @@
 //! An event as a line for people: who it was, what they did, why, what happens now, and what to do next.
 
-use super::owner::owner;
 use super::reason::{Reason, who_waits};
-use super::record::{Event, ProgramRecord, State, UdpRecord};
-use super::text::{plain, socket_of};
+use super::record::{Event, ProgramRecord, State};
+use super::text::plain;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -20,6 +19,7 @@ impl fmt::Display for Event {
             State::Suspect => self.write_suspect(f)?,
             State::Denied => self.write_denied(f)?,
             State::UdpStopped => self.write_stopped(f)?,
+            State::ConnectionLimit => self.write_connections(f)?,
         }
         write!(f, " Next: {}man halfopen-event-{}.", self.commands(), self.id)
     }
@@ -44,6 +44,7 @@ impl Event {
             (Reason::Rate, ..) => f.write_str(": more want to go out than `drain` lets out."),
             (Reason::Turn, ..) => f.write_str(": others go before them."),
             (Reason::Queue, ..) => f.write_str(": it is full."),
+            _ => f.write_str("."),
         }?;
         f.write_str(match (reason, self.audited) {
             (Reason::Credit, audited) => who_waits(self.new_addresses.as_ref(), audited),
@@ -53,6 +54,8 @@ impl Event {
             (Reason::Rate | Reason::Turn, true) => " Further calls would wait for their turn.",
             (Reason::Queue, false) => " Further calls fail with ENOBUFS.",
             (Reason::Queue, true) => " Further calls would fail with ENOBUFS.",
+            // Event 4230 tells of limits on connections.
+            _ => "",
         })
     }
 
@@ -117,30 +120,13 @@ impl Event {
         })
     }
 
-    fn write_stopped(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(udp) = &self.udp else { return Ok(()) };
-        let by = match self.programs.first() {
-            Some(top) => top.describe(),
-            None => format!("an unknown program ({})", socket_of(udp.cgroup.as_deref())),
-        };
-        let now = if self.audited {
-            "Packets to more new addresses pass; enforcing, they would not."
-        } else {
-            "Packets to more new addresses do not go out; those to addresses that it knows do."
-        };
-        write!(
-            f,
-            " Scope: {}. {udp} The last was sent by {by}, to {}. {now}",
-            plain(&self.scope),
-            udp.destination
-        )
-    }
-
     /// The commands to run next, each with what ends it.
     fn commands(&self) -> String {
         let pid = self.programs.first().map(|top| top.pid.to_string());
         let account = self.account().map(quoted);
-        let inspect = account.clone().or(pid).map(|whom| format!("halfopen inspect {whom}; "));
+        let inspect = account.clone().or(pid.clone()).map(|whom| format!("halfopen inspect {whom}; "));
+        let waits = self.state == State::ConnectionLimit && !self.audited;
+        let why = pid.as_ref().filter(|_| waits).map(|pid| format!("halfopen why {pid}; "));
         let is_suspect = self.state == State::Suspect;
         let release = account.as_ref().filter(|_| is_suspect);
         let release = release.map(|account| format!("if it may do so, halfopen release {account}; "));
@@ -153,7 +139,7 @@ impl Event {
             }
             format!("if it is a scan, halfopen block {account} --for 1h; ")
         });
-        [inspect, release, block].into_iter().flatten().collect()
+        [inspect, why, release, block].into_iter().flatten().collect()
     }
 
     /// The account or scope that the event is of; `None` = the whole host's, or a rule of `[[deny]]`.
@@ -163,7 +149,7 @@ impl Event {
         match self.state {
             State::Denied => None,
             State::Reached | State::Cleared => of_program.or(scope),
-            State::Suspect | State::UdpStopped => scope,
+            State::Suspect | State::UdpStopped | State::ConnectionLimit => scope,
         }
     }
 
@@ -185,19 +171,12 @@ fn quoted(name: &str) -> String {
     format!("'{}'", name.replace('\'', r"'\''"))
 }
 
-impl fmt::Display for UdpRecord {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { let_out, stopped, would_have_been_stopped: audited, .. } = self;
-        write!(f, "Since its last event: {let_out} let out, {stopped} stopped, {audited} would have been.")
-    }
-}
-
 impl ProgramRecord {
     /// Name, process, executable, cgroup, user, and the container or unit, safe to print.
     #[must_use]
     pub fn describe(&self) -> String {
         let known = |text: &Option<String>, otherwise: &str| text.as_deref().map_or(otherwise.into(), plain);
-        let owner = self.cgroup.as_deref().and_then(owner);
+        let runs_in = self.runs_in.to_string();
         format!(
             "{} (pid {}, {}, cgroup {}, user {}{})",
             plain(&self.comm),
@@ -205,7 +184,7 @@ impl ProgramRecord {
             known(&self.exe, "executable unknown"),
             known(&self.cgroup, "unknown"),
             plain(&self.user),
-            owner.map_or_else(String::new, |owner| format!(", {}", plain(&owner)))
+            if runs_in.is_empty() { runs_in } else { format!(", {}", plain(&runs_in)) }
         )
     }
 }

@@ -1,7 +1,7 @@
 //! Why attempts wait, and what the new addresses came to that an account dialled.
 
 use halfopen_bpf::{AccountId, Trust};
-use halfopen_policy::{Contact, CreditBucket, PortCell};
+use halfopen_policy::{Connections, Contact, CreditBucket, PerDestination, PortCell};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -21,6 +21,25 @@ pub enum Reason {
     Turn,
     /// It was refused: the queue was full.
     Queue,
+    /// `connect_rate` lets fewer connections begin than want to.
+    ConnectRate,
+    /// As many connections are open as `established` allows.
+    Established,
+    /// As many attempts to its destination are out as `per_destination.half_open` allows.
+    DestinationHalfOpen,
+    /// `per_destination.connect_rate` lets fewer connections to its destination begin than want to.
+    DestinationConnectRate,
+    /// As many connections to its destination are open as `per_destination.established` allows.
+    DestinationEstablished,
+}
+
+/// What an account has to one destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AtDestination {
+    /// Attempts that are out and unanswered.
+    pub out: u64,
+    /// Connections that a limit counts, without those.
+    pub open: u64,
 }
 
 impl Reason {
@@ -33,7 +52,60 @@ impl Reason {
             Self::Rate => "rate",
             Self::Turn => "turn",
             Self::Queue => "queue",
+            Self::ConnectRate => "connect_rate",
+            Self::Established => "established",
+            Self::DestinationHalfOpen => "destination_half_open",
+            Self::DestinationConnectRate => "destination_connect_rate",
+            Self::DestinationEstablished => "destination_established",
         }
+    }
+
+    /// Which limit on connections holds an attempt back in an account in which so many count as open.
+    #[must_use]
+    pub fn of_connection(limits: &Connections, counted: u64) -> Self {
+        let is_full = |most: u32| counted >= u64::from(most);
+        match (limits.established, limits.rate) {
+            (Some(most), _) if is_full(most) => Self::Established,
+            (_, Some(_)) => Self::ConnectRate,
+            (Some(_), None) => Self::Established,
+            // The limit has ended meanwhile.
+            (None, None) => Self::Turn,
+        }
+    }
+
+    /// Which limit on connections to its destination holds an attempt back, where the account has so much there.
+    #[must_use]
+    pub fn of_destination(limits: &PerDestination, there: AtDestination) -> Self {
+        let is_full = |most: u32, count: u64| count >= u64::from(most);
+        match (limits.established, limits.half_open, limits.rate) {
+            (Some(most), ..) if is_full(most, there.out + there.open) => Self::DestinationEstablished,
+            (_, Some(most), _) if is_full(most, there.out) => Self::DestinationHalfOpen,
+            (.., Some(_)) => Self::DestinationConnectRate,
+            (Some(_), ..) => Self::DestinationEstablished,
+            (_, Some(_), _) => Self::DestinationHalfOpen,
+            (None, None, None) => Self::Turn,
+        }
+    }
+
+    /// The key of the limit on connections that it names and its value in force; `None` if it names none.
+    #[must_use]
+    pub fn connection_limit(self, limits: &Connections) -> Option<(&'static str, String)> {
+        let there = &limits.per_destination;
+        let (key, value) = match self {
+            Self::ConnectRate => ("connect_rate", limits.rate.map(|of| of.rate.to_string())),
+            Self::Established => ("established", limits.established.map(|most| most.to_string())),
+            Self::DestinationHalfOpen => {
+                ("per_destination.half_open", there.half_open.map(|most| most.to_string()))
+            }
+            Self::DestinationConnectRate => {
+                ("per_destination.connect_rate", there.rate.map(|of| of.rate.to_string()))
+            }
+            Self::DestinationEstablished => {
+                ("per_destination.established", there.established.map(|most| most.to_string()))
+            }
+            Self::Credit | Self::Slot | Self::Rate | Self::Turn | Self::Queue => return None,
+        };
+        Some((key, value?))
     }
 }
 
@@ -111,6 +183,30 @@ impl fmt::Display for NewAddresses {
 mod tests {
     use super::*;
     use halfopen_bpf::{Heard, ScopeId};
+    use halfopen_policy::{ConnectRate, Rate};
+    use std::time::Duration;
+
+    #[test]
+    fn a_full_limit_holds_back_before_a_rate_does() {
+        let rate = Rate::new(20, Duration::from_secs(1)).map(|rate| ConnectRate { rate, burst: None });
+        let there = PerDestination { half_open: Some(2), rate, established: Some(5) };
+        let limits =
+            Connections { rate, established: Some(10), per_destination: there, ..Connections::default() };
+        let named = |reason: Reason| reason.connection_limit(&limits).unwrap();
+        for (counted, key, value) in [(10, "established", "10"), (9, "connect_rate", "20/s")] {
+            assert_eq!(named(Reason::of_connection(&limits, counted)), (key, value.to_owned()));
+        }
+        for (out, open, key, value) in [
+            (2, 3, "per_destination.established", "5"),
+            (2, 2, "per_destination.half_open", "2"),
+            (1, 3, "per_destination.connect_rate", "20/s"),
+        ] {
+            let reason = Reason::of_destination(&there, AtDestination { out, open });
+            assert_eq!(named(reason), (key, value.to_owned()));
+        }
+        assert_eq!(Reason::of_connection(&Connections::default(), 7), Reason::Turn);
+        assert_eq!(Reason::ConnectRate.connection_limit(&Connections::default()), None);
+    }
 
     #[test]
     fn ports_that_count_together_are_not_told_as_one() {

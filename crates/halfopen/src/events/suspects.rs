@@ -169,7 +169,7 @@ impl Suspects {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use halfopen_bpf::{Place, Program, ScopeId};
+    use halfopen_bpf::{Place, Program, ScopeId, WaitsFor};
     use halfopen_policy::{Contact, CreditBucket, Party};
     use std::collections::HashMap;
 
@@ -195,6 +195,7 @@ mod tests {
                 program: Program { pid: 1, uid: 0, comm: String::new(), cgroup_id: 0 },
                 destination: local,
                 audited: false,
+                waits_for: WaitsFor::Slot,
             };
             self.suspects.note(account, attempt);
             self.names.insert(account, name.to_owned());

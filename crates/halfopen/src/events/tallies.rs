@@ -132,7 +132,7 @@ impl Tallies {
 }
 
 impl Tally {
-    fn note_destination(&mut self, destination: SocketAddr) {
+    pub(super) fn note_destination(&mut self, destination: SocketAddr) {
         if self.sample.len() < SAMPLE && !self.sample.contains(&destination) {
             self.sample.push(destination);
         }

@@ -1,34 +1,38 @@
 //! The table of the metrics: what each counts, and what it takes from a [`Reading`]. The reference and the help text of
 //! each metric are its comment.
 
-use super::reading::{Account, Reading};
+use super::reading::{Account, Counts, Reading};
 use crate::config::Words;
 use crate::control::Degradation;
-use halfopen_bpf::Fault;
+use halfopen_bpf::{Fault, Histogram};
 use halfopen_policy::Mode;
 use prometheus_client::metrics::MetricType;
 
 /// The name and value of each label of a sample.
 pub type Labels<'a> = Vec<(&'static str, &'a str)>;
 /// Takes one sample.
-pub type Each<'e> = &'e mut dyn FnMut(Labels<'_>, Number);
+pub type Each<'e> = &'e mut dyn FnMut(Labels<'_>, Number<'_>);
 
 /// The value of a sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Number {
+pub enum Number<'a> {
     /// A count.
     Whole(u64),
     /// Seconds.
     Seconds(f64),
+    /// How often something took how long.
+    Durations(&'a Histogram),
 }
 
-/// Whether a metric only grows.
+/// What a metric is to Prometheus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FamilyKind {
-    /// It does; its samples end in `_total`.
+    /// It only grows; its samples end in `_total`.
     Counter,
-    /// It does not.
+    /// It goes up and down.
     Gauge,
+    /// Counts by duration in seconds, whose bounds are powers of two, as native histograms have them.
+    Histogram,
 }
 
 impl FamilyKind {
@@ -38,6 +42,7 @@ impl FamilyKind {
         match self {
             Self::Counter => "counter",
             Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
         }
     }
 
@@ -45,6 +50,7 @@ impl FamilyKind {
         match self {
             Self::Counter => MetricType::Counter,
             Self::Gauge => MetricType::Gauge,
+            Self::Histogram => MetricType::Histogram,
         }
     }
 }
@@ -54,7 +60,7 @@ impl FamilyKind {
 pub struct Family {
     /// Its name, for a counter without `_total`.
     pub name: &'static str,
-    /// Whether it only grows.
+    /// What it is.
     pub kind: FamilyKind,
     /// The names of its labels.
     pub labels: &'static [&'static str],
@@ -142,9 +148,45 @@ families! {
     Gauge "longest_wait_seconds" WHOSE => |reading, each| {
         each_account(reading, each, |account| Number::Seconds(account.now.longest_wait.as_secs_f64()));
     };
+    /// How long attempts have waited whose SYN then left, in seconds. Of the whole host.
+    Histogram "wait_seconds" [] => |reading, each| {
+        each(Vec::new(), Number::Durations(&reading.durations.waits));
+    };
+    /// How long attempts would have waited that audit mode let out at once, in seconds, as far as it has learned that since
+    /// the daemon began. Of the whole host.
+    Histogram "would_wait_seconds" [] => |reading, each| {
+        each(Vec::new(), Number::Durations(&reading.would_wait));
+    };
+    /// From an attempt's first SYN that left to its answer, in seconds. Of the whole host.
+    Histogram "handshake_seconds" [] => |reading, each| {
+        each(Vec::new(), Number::Durations(&reading.durations.handshakes));
+    };
+    /// Connections that are open now, half-open ones included. Only those that `established` limits are counted.
+    Gauge "connections_open" WHOSE => |reading, each| {
+        each_account(reading, each, |account| Number::Whole(account.now.connections_open));
+    };
+    /// Connections that have ended and still count, for `time_wait`.
+    Gauge "connections_ended" WHOSE => |reading, each| {
+        each_account(reading, each, |account| Number::Whole(account.now.connections_ended));
+    };
+    /// Attempts that had to wait (in audit mode: would have had to) for a limit on connections: that on their rate or
+    /// number in the account (account), or one on their destination (destination).
+    Counter "connections_waited" ["scope", "account", "limit_of"] => |reading, each| {
+        for account in &reading.accounts {
+            let Counts { waited_for_connection, waited_for_destination, .. } = account.counts;
+            each(whose(account, Some(("limit_of", "account"))), Number::Whole(waited_for_connection));
+            each(whose(account, Some(("limit_of", "destination"))), Number::Whole(waited_for_destination));
+        }
+    };
     /// 1 for an account that is a suspect now, 0 for the others. For the account "other": how many it sums up.
     Gauge "suspect" WHOSE => |reading, each| {
         each_account(reading, each, |account| Number::Whole(account.now.suspects));
+    };
+    /// Always 1. What the cgroup of an account belongs to, as far as that is known: join it by scope and account.
+    Gauge "account_info" ["scope", "account", "unit", "container", "image", "pod", "namespace", "workload"] => |reading, each| {
+        for account in reading.accounts.iter().filter(|account| !account.runs_in.is_unknown()) {
+            each(whose(account, None).into_iter().chain(account.runs_in.labels()).collect(), Number::Whole(1));
+        }
     };
     /// How many attempts may hold a slot at once in a scope. A scope without a limit has no sample.
     Gauge "half_open_limit" ["scope"] => |reading, each| {
@@ -165,6 +207,27 @@ families! {
         for fault in Fault::ALL {
             let count = reading.faults.iter().find(|found| found.fault == *fault).map_or(0, |found| found.count);
             each(vec![("fault", fault.name())], Number::Whole(count));
+        }
+    };
+    /// Events for the collector that `otlp.endpoint` names: sent, or lost. rejected and refused: the collector did not take
+    /// them; queue_full: too many waited; not_taken: the process that sends them had ended or was busy. No samples without
+    /// `otlp.endpoint`.
+    Counter "otlp_events" ["outcome"] => |reading, each| {
+        let Some(sent) = reading.sent else { return };
+        for (outcome, count) in [
+            ("sent", sent.sent),
+            ("rejected", sent.rejected),
+            ("refused", sent.refused),
+            ("queue_full", sent.queue_full),
+            ("not_taken", sent.not_taken),
+        ] {
+            each(vec![("outcome", outcome)], Number::Whole(count));
+        }
+    };
+    /// Events that wait for the collector. No sample without `otlp.endpoint`.
+    Gauge "otlp_waiting" [] => |reading, each| {
+        if let Some(sent) = reading.sent {
+            each(Vec::new(), Number::Whole(sent.waiting));
         }
     };
     /// 1 for each reason why the limit is less than it could be now, 0 for the others. Mode = "audit" is one.
@@ -199,7 +262,7 @@ fn whose<'a>(account: &'a Account, more: Option<(&'static str, &'a str)>) -> Lab
     labels
 }
 
-fn each_account(reading: &Reading, each: Each<'_>, number: fn(&Account) -> Number) {
+fn each_account(reading: &Reading, each: Each<'_>, number: fn(&Account) -> Number<'static>) {
     for account in &reading.accounts {
         each(whose(account, None), number(account));
     }

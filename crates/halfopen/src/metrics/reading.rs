@@ -1,7 +1,9 @@
 //! What a scrape reads.
 
 use crate::control::Degradation;
-use halfopen_bpf::FaultCount;
+use crate::otlp::Counts as Sent;
+use crate::runs_in::RunsIn;
+use halfopen_bpf::{Durations, FaultCount, Histogram};
 use halfopen_policy::Ledger;
 use std::time::Duration;
 
@@ -15,8 +17,14 @@ pub struct Reading {
     pub accounts: Vec<Account>,
     /// The scopes.
     pub scopes: Vec<ScopeTotal>,
+    /// What has been timed.
+    pub durations: Durations,
+    /// How long attempts would have waited in audit mode.
+    pub would_wait: Histogram,
     /// The faults that have happened.
     pub faults: Vec<FaultCount>,
+    /// What became of events for a collector; `None` = there is none.
+    pub sent: Option<Sent>,
     /// Why the limit is less than it could be.
     pub degraded: Vec<Degradation>,
     /// The word of the mode in force.
@@ -47,6 +55,8 @@ pub struct Account {
     pub scope: String,
     /// Whose account it is; empty for the scope itself.
     pub name: String,
+    /// What the cgroup belongs to that it is for.
+    pub runs_in: RunsIn,
     /// What it counts.
     pub counts: Counts,
     /// How it is now.
@@ -67,6 +77,8 @@ pub struct Counts {
     pub after_wait: u64,
     pub would_have_waited: u64,
     pub first_contacts: u64,
+    pub waited_for_connection: u64,
+    pub waited_for_destination: u64,
 }
 
 /// Numbers of this moment.
@@ -78,6 +90,8 @@ pub struct Now {
     pub aged: u64,
     pub longest_wait: Duration,
     pub suspects: u64,
+    pub connections_open: u64,
+    pub connections_ended: u64,
 }
 
 impl Counts {
@@ -95,12 +109,15 @@ impl Counts {
             after_wait: ledger.released,
             would_have_waited: ledger.would_have_waited,
             first_contacts,
+            waited_for_connection: ledger.connections.waited_to_open,
+            waited_for_destination: ledger.connections.waited_to_reach,
         }
     }
 
-    fn each(&mut self) -> [&mut u64; 10] {
+    fn each(&mut self) -> [&mut u64; 12] {
         let Self { established, failed, cancelled, gave_up, refused_queue_full, refused_blocked, .. } = self;
         let Self { at_once, after_wait, would_have_waited, first_contacts, .. } = self;
+        let Self { waited_for_connection, waited_for_destination, .. } = self;
         [
             established,
             failed,
@@ -112,6 +129,8 @@ impl Counts {
             after_wait,
             would_have_waited,
             first_contacts,
+            waited_for_connection,
+            waited_for_destination,
         ]
     }
 
@@ -133,6 +152,8 @@ impl Now {
             aged: ledger.aged,
             longest_wait: ledger.longest_wait,
             suspects: is_suspect.into(),
+            connections_open: ledger.connections.open,
+            connections_ended: ledger.connections.ended,
         }
     }
 
@@ -143,5 +164,7 @@ impl Now {
         self.aged += other.aged;
         self.longest_wait = self.longest_wait.max(other.longest_wait);
         self.suspects += other.suspects;
+        self.connections_open += other.connections_open;
+        self.connections_ended += other.connections_ended;
     }
 }

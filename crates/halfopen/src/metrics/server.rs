@@ -5,12 +5,14 @@ use super::reading::Reading;
 use super::written::Format;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -57,9 +59,10 @@ pub async fn serve(listener: TcpListener, scrapes: mpsc::Sender<Scrape>) {
 }
 
 async fn connection(stream: TcpStream, scrapes: mpsc::Sender<Scrape>) -> hyper::Result<()> {
+    let is_local = stream.local_addr().is_ok_and(|address| address.ip().is_loopback());
     let answer = service_fn(move |request| {
         let scrapes = scrapes.clone();
-        async move { Ok::<_, Infallible>(answer(&request, &scrapes).await) }
+        async move { Ok::<_, Infallible>(answer(&request, &scrapes, is_local).await) }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
@@ -70,7 +73,11 @@ async fn connection(stream: TcpStream, scrapes: mpsc::Sender<Scrape>) -> hyper::
         .await
 }
 
-async fn answer(request: &Request<Incoming>, scrapes: &mpsc::Sender<Scrape>) -> Response<Full<Bytes>> {
+async fn answer(
+    request: &Request<Incoming>,
+    scrapes: &mpsc::Sender<Scrape>,
+    is_local: bool,
+) -> Response<Full<Bytes>> {
     if request.uri().path() != PATH {
         return plain(StatusCode::NOT_FOUND, "The metrics are at /metrics.\n");
     }
@@ -78,6 +85,9 @@ async fn answer(request: &Request<Incoming>, scrapes: &mpsc::Sender<Scrape>) -> 
         let mut refused = plain(StatusCode::METHOD_NOT_ALLOWED, "Use GET.\n");
         refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return refused;
+    }
+    if is_local && !is_by_address(request.headers().get(HOST)) {
+        return plain(StatusCode::MISDIRECTED_REQUEST, "Ask by address, or as localhost.\n");
     }
     let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let format = Format::accepted(accept);
@@ -89,6 +99,15 @@ async fn answer(request: &Request<Incoming>, scrapes: &mpsc::Sender<Scrape>) -> 
             plain(StatusCode::SERVICE_UNAVAILABLE, "The ledger cannot be read; the daemon's log says why.\n")
         }
     }
+}
+
+/// Whether a request to a loopback address came there by an address. A name is one that a web page has had resolved to
+/// this host, to read the metrics with its user's browser.
+fn is_by_address(host: Option<&HeaderValue>) -> bool {
+    let Some(host) = host.and_then(|host| host.to_str().ok()) else { return host.is_none() };
+    let Ok(authority) = host.parse::<Authority>() else { return false };
+    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {

@@ -4,7 +4,7 @@ use super::families::{FAMILIES, FamilyKind, Number};
 use super::labels::Escaped;
 use super::reading::Reading;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet, text};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
@@ -61,19 +61,7 @@ impl Collector for Reading {
             (family.samples)(self, &mut |labels, number| {
                 let labels = Escaped(labels);
                 let outcome_of_it =
-                    metric.encode_family(&labels).and_then(|metric| match (family.kind, number) {
-                        (FamilyKind::Counter, Number::Whole(count)) => {
-                            ConstCounter::new(count).encode(metric)
-                        }
-                        (FamilyKind::Counter, Number::Seconds(count)) => {
-                            ConstCounter::new(count).encode(metric)
-                        }
-                        // The library has no whole gauge of this size; a count of attempts fits.
-                        (FamilyKind::Gauge, Number::Whole(now)) => {
-                            ConstGauge::new(i64::try_from(now).unwrap_or(i64::MAX)).encode(metric)
-                        }
-                        (FamilyKind::Gauge, Number::Seconds(now)) => ConstGauge::new(now).encode(metric),
-                    });
+                    metric.encode_family(&labels).and_then(|metric| written(metric, family.kind, number));
                 if outcome.is_ok() {
                     outcome = outcome_of_it;
                 }
@@ -81,6 +69,26 @@ impl Collector for Reading {
             outcome?;
         }
         Ok(())
+    }
+}
+
+fn written(mut metric: MetricEncoder<'_>, kind: FamilyKind, number: Number<'_>) -> Result<(), Error> {
+    match (kind, number) {
+        (FamilyKind::Counter, Number::Whole(count)) => ConstCounter::new(count).encode(metric),
+        (FamilyKind::Counter, Number::Seconds(count)) => ConstCounter::new(count).encode(metric),
+        // The library has no whole gauge of this size; a count of attempts fits.
+        (FamilyKind::Gauge, Number::Whole(now)) => {
+            ConstGauge::new(i64::try_from(now).unwrap_or(i64::MAX)).encode(metric)
+        }
+        (FamilyKind::Gauge, Number::Seconds(now)) => ConstGauge::new(now).encode(metric),
+        (FamilyKind::Histogram, Number::Durations(durations)) => {
+            // The library writes the largest number as the bound +Inf.
+            let buckets: Vec<_> =
+                durations.buckets().map(|(bound, count)| (bound.min(f64::MAX), count)).collect();
+            let count = buckets.iter().map(|(_, count)| count).sum();
+            metric.encode_histogram::<NoLabelSet>(durations.sum.as_secs_f64(), count, &buckets, None)
+        }
+        _ => Err(Error),
     }
 }
 
@@ -111,10 +119,17 @@ mod tests {
     use super::*;
     use crate::metrics::Account;
     use crate::metrics::reading::{Counts, Now};
+    use crate::runs_in::RunsIn;
 
     fn reading(name: &str) -> Reading {
         let now = Now { waiting: u64::from(u32::MAX) + 1, ..Now::default() };
-        let account = Account { scope: "each".into(), name: name.into(), counts: Counts::default(), now };
+        let account = Account {
+            scope: "each".into(),
+            name: name.into(),
+            runs_in: RunsIn::of_path("/a.service"),
+            counts: Counts::default(),
+            now,
+        };
         Reading { accounts: vec![account], mode: "audit", ..Reading::default() }
     }
 

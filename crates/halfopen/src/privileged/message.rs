@@ -7,6 +7,7 @@
 use super::Leave;
 use super::process::Process;
 use crate::config::Containers;
+use crate::runs_in::RunsIn;
 use halfopen_bpf::IpFamily;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
@@ -66,6 +67,8 @@ pub enum Request {
     UserNumber { name: String },
     /// [`Reply::Cgroups`]: those of containers.
     Containers { wanted: Containers },
+    /// [`Reply::RuntimeSockets`].
+    RuntimeSockets,
     /// [`Reply::ExecCgroup`].
     MakeExecCgroup { name: String },
     /// [`Reply::Done`].
@@ -100,13 +103,15 @@ pub enum Reply {
     /// The namespaces that could be entered.
     Walked { namespaces: Vec<u32> },
     /// What the helper found out about a program.
-    Identity { exe: Option<String>, cgroup: Option<String>, user: String },
+    Identity { exe: Option<String>, cgroup: Option<String>, user: String, runs_in: RunsIn },
     /// What a process is; `None` if it is gone, or is another one by now.
     Process { process: Option<Process> },
     /// A user's number; `None` if there is no such user.
     UserNumber { number: Option<u32> },
     /// Paths of cgroups.
     Cgroups { paths: Vec<String> },
+    /// The sockets of container runtimes that did not answer the last time, each with the reason.
+    RuntimeSockets { failed: Vec<String> },
     /// With the parent cgroup and the cgroup.
     ExecCgroup,
     /// The files.

@@ -168,10 +168,11 @@ impl Helper {
     pub fn identify(&mut self, program: &Program) -> io::Result<Identity> {
         let Program { pid, uid, comm, cgroup_id } = program.clone();
         match self.ask(&Request::Identify { pid, uid, comm, cgroup_id }, None, QUICK)? {
-            (Reply::Identity { exe, cgroup, user }, _) => Ok(Identity {
+            (Reply::Identity { exe, cgroup, user, runs_in }, _) => Ok(Identity {
                 exe: exe.as_deref().map(name),
                 cgroup: cgroup.as_deref().map(name),
                 user: name(&user),
+                runs_in: runs_in.each(name),
             }),
             (other, _) => Err(self.out_of_step(&other)),
         }
@@ -196,6 +197,17 @@ impl Helper {
     pub fn user_number(&mut self, name: &str) -> io::Result<Option<u32>> {
         match self.ask(&Request::UserNumber { name: name.to_owned() }, None, QUICK)? {
             (Reply::UserNumber { number }, _) => Ok(number),
+            (other, _) => Err(self.out_of_step(&other)),
+        }
+    }
+
+    /// The sockets of container runtimes that did not answer the last time, each with the reason.
+    ///
+    /// # Errors
+    /// If the privileged helper is gone.
+    pub fn failed_runtime_sockets(&mut self) -> io::Result<Vec<String>> {
+        match self.ask(&Request::RuntimeSockets, None, QUICK)? {
+            (Reply::RuntimeSockets { failed }, _) => Ok(failed.iter().map(|failed| name(failed)).collect()),
             (other, _) => Err(self.out_of_step(&other)),
         }
     }

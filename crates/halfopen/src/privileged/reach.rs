@@ -1,5 +1,7 @@
 //! What the privileged helper may touch.
 
+use crate::config::container_sources::ContainerSources;
+use crate::runs_in::RuntimeSocket;
 use crate::runtime_dir::RuntimeDir;
 use std::ffi::OsString;
 use std::io;
@@ -23,6 +25,12 @@ pub struct Reach {
     /// The parent of the cgroups of `exec`
     #[arg(long, value_name = "PATH")]
     pub exec_parent: PathBuf,
+    /// The root of the files of container runtimes
+    #[arg(long, value_name = "PATH", default_value = "/")]
+    pub containers_root: PathBuf,
+    /// A socket of a container runtime
+    #[arg(long = "runtime-socket", value_name = "RUNTIME:PATH")]
+    pub runtime_sockets: Vec<RuntimeSocket>,
 }
 
 impl Reach {
@@ -36,10 +44,19 @@ impl Reach {
         made_run_dir: bool,
         config: &Path,
         exec_parent: PathBuf,
+        sources: ContainerSources,
     ) -> io::Result<Self> {
         let run_dir = std::path::absolute(directory.path())?;
         let config = std::path::absolute(config)?;
-        Ok(Self { pins: pins.to_owned(), run_dir, made_run_dir, config, exec_parent })
+        Ok(Self {
+            pins: pins.to_owned(),
+            run_dir,
+            made_run_dir,
+            config,
+            exec_parent,
+            containers_root: sources.root.unwrap_or_else(|| "/".into()),
+            runtime_sockets: sources.sockets,
+        })
     }
 
     /// The arguments that give the helper this reach.
@@ -48,6 +65,10 @@ impl Reach {
         arguments.extend(["--run-dir".into(), self.run_dir.clone().into()]);
         arguments.extend(["--config".into(), self.config.clone().into()]);
         arguments.extend(["--exec-parent".into(), self.exec_parent.clone().into()]);
+        arguments.extend(["--containers-root".into(), self.containers_root.clone().into()]);
+        for socket in &self.runtime_sockets {
+            arguments.extend(["--runtime-socket".into(), socket.to_string().into()]);
+        }
         if self.made_run_dir {
             arguments.push("--made-run-dir".into());
         }

@@ -6,9 +6,11 @@ use super::process::describe;
 use super::{Leave, Reach, at_socket};
 use crate::config::container_files::ContainerFiles;
 use crate::config::{Disk, OwnRights, conf_d, disk};
+use crate::events::Identity;
 use crate::events::identity::identify;
 use crate::exit::explained;
 use crate::name_service::{self, Names};
+use crate::runs_in::Lookup;
 use crate::runtime_dir::RuntimeDir;
 use anyhow::{Context, Result, bail};
 use halfopen_bpf::text::escaped;
@@ -71,11 +73,15 @@ pub fn serve(reach: &Reach, turn: Turn) -> Result<()> {
     if turn == Turn::Again && !tell(socket, &Numbered { number: NOBODY_S, message: Reply::Began }, &[])? {
         return Ok(());
     }
+    let lookup = Lookup::below(reach.containers_root.clone())
+        .with(&reach.runtime_sockets)
+        .context("cannot start the threads that ask the sockets of container runtimes")?;
     let mut helper = Serving {
         reach,
         cgroups: ExecCgroups::below(&reach.exec_parent),
         names: Names::default(),
         containers: ContainerFiles::default(),
+        lookup,
     };
     loop {
         let (number, answer) = match receive::<Request>(socket)? {
@@ -126,7 +132,10 @@ fn failed(error: &anyhow::Error) -> Reply {
 /// Makes signals harmless. A service manager that stops a unit signals all of its processes, but the daemon needs the
 /// helper until the very end: only the end of the socket ends the helper. Handlers that do nothing stand in for
 /// `SIG_IGN`, which needs `unsafe`; tokio leaves a handler in place once it has installed it.
-fn deafen() -> Result<()> {
+///
+/// # Errors
+/// The kernel's answer.
+pub fn deafen() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let _entered = runtime.enter();
     let deaf_to =
@@ -142,6 +151,7 @@ struct Serving<'a> {
     cgroups: ExecCgroups,
     names: Names,
     containers: ContainerFiles,
+    lookup: Lookup,
 }
 
 impl Serving<'_> {
@@ -167,8 +177,10 @@ impl Serving<'_> {
                 if comm.len() > LONGEST_COMM {
                     bail!("a program's name has at most {LONGEST_COMM} bytes, not {}", comm.len());
                 }
-                let found = identify(&Program { pid, uid, comm, cgroup_id }, &mut self.names);
-                Reply::Identity { exe: found.exe, cgroup: found.cgroup, user: found.user }
+                let program = Program { pid, uid, comm, cgroup_id };
+                let Identity { exe, cgroup, user, runs_in } =
+                    identify(&program, &mut self.names, &mut self.lookup);
+                Reply::Identity { exe, cgroup, user, runs_in }
             }
             Request::Process { pid, comm } => Reply::Process { process: describe(pid, comm.as_deref()) },
             Request::UserNumber { name } => {
@@ -177,6 +189,7 @@ impl Serving<'_> {
                 Reply::UserNumber { number }
             }
             Request::Containers { wanted } => Reply::Cgroups { paths: self.containers.cgroups_of(&wanted) },
+            Request::RuntimeSockets => Reply::RuntimeSockets { failed: self.lookup.failed_sockets() },
             Request::MakeExecCgroup { name } => {
                 return Ok((Reply::ExecCgroup, self.cgroups.make(&name)?.into()));
             }

@@ -1,10 +1,10 @@
-//! Landlock: the sandboxed process may read a few files and no others, may not use TCP, and may not signal other
+//! Landlock: the sandboxed process may open a few files and no others, may not use TCP but to a port that it needs, and may not signal other
 //! processes.
 
 use super::{Needs, SandboxError};
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated,
-    RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
+    ABI, Access, AccessFs, AccessNet, BitFlags, NetPort, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 
 /// The newest version of which every file right is refused. Later versions would also refuse to connect to sockets in
@@ -34,6 +34,14 @@ impl Files {
                     rules = rules.add_rule(PathBeneath::new(open, AccessFs::ReadFile))?;
                 }
             }
+            for path in &needs.written {
+                if let Ok(open) = PathFd::new(path) {
+                    rules = rules.add_rule(PathBeneath::new(open, written()))?;
+                }
+            }
+            for port in &needs.dialled {
+                rules = rules.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
+            }
             Ok(rules)
         };
         rules().map(Self).map_err(|e| refused(&e))
@@ -50,6 +58,16 @@ impl Files {
         }
         Ok(status.ruleset != RulesetStatus::NotEnforced)
     }
+}
+
+/// What may be done in a directory that is written.
+fn written() -> BitFlags<AccessFs> {
+    AccessFs::ReadFile
+        | AccessFs::ReadDir
+        | AccessFs::WriteFile
+        | AccessFs::Truncate
+        | AccessFs::MakeReg
+        | AccessFs::RemoveFile
 }
 
 fn refused(error: &RulesetError) -> SandboxError {

@@ -39,11 +39,15 @@ pub enum SandboxError {
     },
 }
 
-/// What the sandboxed process may still open for reading.
+/// What the sandboxed process may still open.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// Files. A directory stands for everything in it.
+    /// Files, for reading. A directory stands for everything in it.
     pub files: Vec<PathBuf>,
+    /// Directories in which it may make, write, rename and remove files.
+    pub written: Vec<PathBuf>,
+    /// TCP ports that it may connect to.
+    pub dialled: Vec<u16>,
 }
 
 impl Needs {
@@ -52,7 +56,10 @@ impl Needs {
     pub fn of_daemon() -> Self {
         // libbpf asks for the number of possible processors when it first reads a per-CPU counter. The directory is
         // listed because connection tracking may start after the daemon.
-        Self { files: vec!["/sys/devices/system/cpu/possible".into(), conntrack::DIRECTORY.into()] }
+        Self {
+            files: vec!["/sys/devices/system/cpu/possible".into(), conntrack::DIRECTORY.into()],
+            ..Self::default()
+        }
     }
 }
 
@@ -65,11 +72,63 @@ pub struct Sandboxed {
     pub lacks: Vec<Degradation>,
 }
 
-/// Sandboxes the calling process, which must have a single thread. There is no way back.
+/// Sandboxes the daemon, the calling process, which must have a single thread. There is no way back.
 ///
 /// # Errors
 /// [`SandboxError`]. The process may then be sandboxed in part, and must end.
 pub fn enter(needs: &Needs) -> Result<Sandboxed, SandboxError> {
+    confine(needs, Part::Daemon)
+}
+
+/// Sandboxes the recorder in the same way. It keeps root's number, which owns the directories that it writes in.
+///
+/// # Errors
+/// [`SandboxError`], as for the daemon.
+pub fn enter_as_recorder(written: &[PathBuf]) -> Result<Sandboxed, SandboxError> {
+    confine(&Needs { written: written.to_vec(), ..Needs::default() }, Part::Recorder)
+}
+
+/// Sandboxes the process of the dashboard: it opens no file and makes no socket. It has a user of its own, or else the
+/// daemon's.
+///
+/// # Errors
+/// [`SandboxError`], as for the daemon.
+pub fn enter_as_dashboard() -> Result<Sandboxed, SandboxError> {
+    confine(&Needs::default(), Part::Dashboard)
+}
+
+/// Sandboxes the process that sends events: it connects to this port of any host, and asks name servers. It has a user
+/// of its own, or else the daemon's.
+///
+/// # Errors
+/// [`SandboxError`], as for the daemon.
+pub fn enter_as_exporter(port: u16) -> Result<Sandboxed, SandboxError> {
+    let files = NAME_SERVICE.map(PathBuf::from).to_vec();
+    confine(&Needs { files, dialled: vec![port, DNS], ..Needs::default() }, Part::Exporter)
+}
+
+/// What getaddrinfo() reads. The directory is there because a new resolv.conf replaces the old one.
+const NAME_SERVICE: [&str; 6] = [
+    "/etc/hosts",
+    "/etc/resolv.conf",
+    "/etc/nsswitch.conf",
+    "/etc/host.conf",
+    "/etc/gai.conf",
+    "/run/systemd/resolve",
+];
+/// The port of name servers.
+const DNS: u16 = 53;
+
+/// Which process is sandboxed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Daemon,
+    Recorder,
+    Dashboard,
+    Exporter,
+}
+
+fn confine(needs: &Needs, part: Part) -> Result<Sandboxed, SandboxError> {
     let step = |doing| move |reason: rustix::io::Errno| SandboxError::Step { doing, reason: reason.into() };
     let threads = fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
     if threads != 1 {
@@ -84,10 +143,17 @@ pub fn enter(needs: &Needs) -> Result<Sandboxed, SandboxError> {
     // Before the change of user: emptying the bounding set needs CAP_SETPCAP.
     rights::empty_bounding_set(CapabilitySet::empty())
         .map_err(step("cannot empty the capability bounding set (needs CAP_SETPCAP)"))?;
-    match user::find() {
+    let own = match part {
+        Part::Daemon => user::find(&[user::NAME]),
+        Part::Dashboard => user::find(&[user::OF_DASHBOARD, user::NAME]),
+        Part::Exporter => user::find(&[user::OF_EXPORTER, user::NAME]),
+        Part::Recorder => None,
+    };
+    match own {
+        None if part == Part::Recorder => {}
         Some(user) => {
             user.become_it()
-                .map_err(step("cannot switch to the user halfopen (needs CAP_SETUID and CAP_SETGID)"))?;
+                .map_err(step("cannot switch to its own user (needs CAP_SETUID and CAP_SETGID)"))?;
         }
         None => lacks.push(Degradation::NoOwnUser),
     }
@@ -96,7 +162,7 @@ pub fn enter(needs: &Needs) -> Result<Sandboxed, SandboxError> {
         lacks.push(Degradation::NoLandlock);
     }
     // Last: it forbids calls that the earlier steps need.
-    if !calls::allow_only_needed()? {
+    if !calls::allow_only_needed(part)? {
         lacks.push(Degradation::NoSeccomp);
     }
     Ok(Sandboxed { uid: rustix::process::getuid().as_raw(), lacks })

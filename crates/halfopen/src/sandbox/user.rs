@@ -8,6 +8,11 @@ use std::fs;
 
 /// The user's name. The package creates the user.
 pub const NAME: &str = "halfopen";
+/// The name of the user of the dashboard's process. The package creates that too.
+pub const OF_DASHBOARD: &str = "halfopen-dashboard";
+
+/// The name of the user of the process that sends events to a collector. The package creates that too.
+pub const OF_EXPORTER: &str = "halfopen-otlp";
 
 /// A user without privilege.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,16 +21,17 @@ pub struct User {
     gid: Gid,
 }
 
-/// The user called [`NAME`]; `None` if there is none, or if it has root's IDs.
+/// The first of the users with these names; `None` if there is none, or if it has root's IDs.
 #[must_use]
-pub fn find() -> Option<User> {
-    in_passwd(&fs::read(users::FILE).ok()?)
+pub fn find(names: &[&str]) -> Option<User> {
+    let passwd = fs::read(users::FILE).ok()?;
+    names.iter().find_map(|name| in_passwd(&passwd, name))
 }
 
-fn in_passwd(passwd: &[u8]) -> Option<User> {
+fn in_passwd(passwd: &[u8], name: &str) -> Option<User> {
     // The highest number is nobody's: to setresuid() it says that nothing is to change.
     let without_privilege = |number| (1..u32::MAX).contains(&number);
-    let found = users::listed(passwd).find(|user| user.name == NAME.as_bytes())?;
+    let found = users::listed(passwd).find(|user| user.name == name.as_bytes())?;
     (without_privilege(found.uid) && without_privilege(found.gid))
         .then(|| User { uid: Uid::from_raw(found.uid), gid: Gid::from_raw(found.gid) })
 }
@@ -49,13 +55,13 @@ mod tests {
 
     #[test]
     fn only_a_user_of_that_name_without_privilege_is_found() {
-        let found =
-            in_passwd(b"root:x:0:0::/:/bin/sh\nhalfopenx:x:7:7:::\nhalfopen:x:990:991::/:/x\n").unwrap();
+        let found = in_passwd(b"root:x:0:0::/:/bin/sh\nhalfopenx:x:7:7:::\nhalfopen:x:990:991::/:/x\n", NAME)
+            .unwrap();
         assert_eq!((found.uid.as_raw(), found.gid.as_raw()), (990, 991));
         for none in
             ["", "halfopen", "halfopen:x:0:991::/:", "halfopen:x:990:0::/:", "halfopen:x:4294967295:1::"]
         {
-            assert_eq!(in_passwd(none.as_bytes()), None, "{none}");
+            assert_eq!(in_passwd(none.as_bytes(), NAME), None, "{none}");
         }
     }
 }

@@ -20,6 +20,8 @@ half_open = 4
 name = "private"
 to = ["10.0.0.0/8"]
 mode = "audit"
+[dashboard]
+listen = "127.0.0.1:4227"
 "#;
 /// The cgroup of the pages' account.
 const ACCOUNT: &str = "/system.slice/foo.service";
@@ -29,8 +31,19 @@ const LIMITS: &str = r#"Windows Registry Editor Version 5.00
 [HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services\Tcpip\Parameters]
 "TcpNumConnections"=dword:00000100
 "#;
+/// The mail that they speak of.
+const MAIL: &str = "Tue Nov 24 12:01:01 2026 TCP 203.0.113.5 54321 => 198.51.100.7 22\n";
+/// A capture without packets.
+const CAPTURE: [u8; 24] =
+    [0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0];
+/// The scenario that they speak of.
+const SCENARIO: &str = "about = \"a worm\"\nuntil = \"1d\"\nworm = \"uniform\"\ncase = [{ hosts = {} }]\n\
+                        [population]\nvulnerable = 100\nspace_bits = 16\n";
 /// Commands that the text speaks of without the arguments that they need.
-const MENTIONED: [&str; 9] = [
+const MENTIONED: [&str; 12] = [
+    "halfopen explain FILE",
+    "halfopen record",
+    "halfopen replay",
     "halfopen set",
     "halfopen import",
     "halfopen block",
@@ -62,6 +75,13 @@ impl Host {
     pub fn new() -> Self {
         let (lab, directory) = (Lab::new().unwrap(), tempfile::tempdir().unwrap());
         std::fs::write(directory.path().join("limits.reg"), LIMITS).unwrap();
+        std::fs::write(directory.path().join("abuse.txt"), MAIL).unwrap();
+        std::fs::create_dir(directory.path().join("week")).unwrap();
+        for capture in ["yesterday.pcap", "week/monday.pcap"] {
+            std::fs::write(directory.path().join(capture), CAPTURE).unwrap();
+        }
+        std::fs::write(directory.path().join("new.toml"), CONFIGURATION).unwrap();
+        std::fs::write(directory.path().join("mine.toml"), SCENARIO).unwrap();
         let account = lab.cgroup().child("foo.service").unwrap();
         let scanner = lab.cgroup().child("scan").unwrap();
         Self { lab, directory, account, scanner, running: None }
@@ -75,7 +95,11 @@ impl Host {
         }
         let is_run = command == "halfopen run"
             || (command.starts_with("halfopen run ") && !command.ends_with("--help"));
-        if is_run || !(command.starts_with("halfopen ") || command.starts_with("rm ")) {
+        // It needs a terminal.
+        let is_top = command == "halfopen top";
+        let is_run_here = ["halfopen ", "rm "].iter().any(|program| command.starts_with(program))
+            || (command.starts_with("curl ") && command.contains("--unix-socket"));
+        if is_run || is_top || !is_run_here {
             return None;
         }
         let lab_cgroup = self.lab.cgroup().path().display().to_string();
@@ -91,9 +115,20 @@ impl Host {
         let words = [
             ("why 2244", format!("why {pid}")),
             ("inspect 2244", format!("inspect {pid}")),
+            ("subject=2244", format!("subject={pid}")),
+            (
+                "/run/halfopen/control.sock",
+                running.limiter.run_directory().join("control.sock").display().to_string(),
+            ),
             ("why 4242", format!("why {pid}")),
             ("inspect 4242", format!("inspect {pid}")),
+            // A million hosts take their time without optimization.
+            ("simulate sasser", "simulate lan".into()),
+            ("SCENARIO", "lan".into()),
             ("./halfopen.toml", "/etc/halfopen/halfopen.toml".into()),
+            ("record --for 1h -o monday.trace", "record --for 1s --overwrite -o monday.trace".into()),
+            ("record -o -", "record --for 1s -o -".into()),
+            ("replay --json FILE", "replay --json yesterday.pcap".into()),
             ("import --json FILE", "import --json limits.reg".into()),
             ("PID", pid),
             ("ADDR", "198.18.1.33".into()),
@@ -119,22 +154,31 @@ impl Host {
                 // What other commands ask about waits on.
                 typed = format!("halfopen set mode enforce; {typed} && halfopen release --all");
             }
+            // It takes a day of minutes.
+            None if command.starts_with("halfopen tune --apply") => {
+                typed.push_str(" 2>&1 | grep -E 'nothing is recommended|no whole minute'");
+            }
             Some(_) if command.contains(" --for ") => typed = format!("halfopen set mode audit; {typed}"),
+            None if command.ends_with("/v1/enforce") => typed = format!("halfopen set mode audit; {typed}"),
             _ => {}
         }
         // These go on until they are interrupted; `timeout` then ends with 124.
-        if typed.contains("--follow") || typed.contains("--watch") || typed.contains("nmap") {
+        if typed.contains("--follow")
+            || typed.contains("--watch")
+            || typed.contains("event-stream")
+            || typed.contains("nmap")
+        {
             typed = format!("timeout --signal=INT --kill-after=10 3 {typed} || test $? = 124");
         }
         let mut shell = Command::new("nsenter");
         shell.arg(format!("--net={}", self.lab.client().path().display()));
         shell.args(["--mount", "--target", &running.limiter.pid().to_string(), "--"]);
-        shell.args(["sh", "-c", &typed]);
+        // To enter a mount namespace is to leave the working directory.
+        shell.args(["sh", "-c", &format!("cd '{directory}' && {typed}")]);
         let path = program().parent().unwrap().display().to_string();
         shell.env("PATH", format!("{path}:{}", std::env::var("PATH").unwrap()));
         let variables = running.limiter.command();
         shell.envs(variables.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        shell.current_dir(directory);
         let said = said(&mut shell);
         if typed.starts_with("halfopen off") || typed.starts_with("rm ") {
             self.end();

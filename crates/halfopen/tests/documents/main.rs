@@ -40,7 +40,8 @@ fn blocks_say_what_they_are() {
     for page in pages().iter().filter(|page| page.is_for_users()) {
         for (place, language, _) in &page.blocks {
             assert!(
-                ["console", "sh", "toml", "json", "yaml", "text"].contains(&language.as_str()),
+                ["console", "sh", "toml", "toml scenario", "toml worm", "json", "yaml", "text"]
+                    .contains(&language.as_str()),
                 "{place}: {language:?}"
             );
         }
@@ -61,6 +62,32 @@ fn configurations_are_accepted() {
         }
     }
     assert!(checked >= 10, "{checked}");
+}
+
+#[test]
+fn scenarios_and_worms_can_be_simulated() {
+    const SMALL: &str = "about = \"a worm\"\nuntil = \"1d\"\nworm = \"worm.toml\"\ncase = [{ hosts = {} }]\n\
+                         [population]\nvulnerable = 100\nspace_bits = 16\n";
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("scenario.toml");
+    let mut simulated = BTreeSet::new();
+    for page in &pages() {
+        for (place, language, text) in &page.blocks {
+            match language.as_str() {
+                "toml scenario" => fs::write(&file, text).unwrap(),
+                "toml worm" => {
+                    fs::write(directory.path().join("worm.toml"), text).unwrap();
+                    fs::write(&file, SMALL).unwrap();
+                }
+                _ => continue,
+            }
+            let said =
+                said(std::process::Command::new(program()).arg("simulate").arg(&file).args(["--runs", "1"]));
+            assert_eq!(said.code, Some(0), "{place}: {text}\n{}", said.error);
+            simulated.insert(language.clone());
+        }
+    }
+    assert_eq!(simulated.len(), 2, "{simulated:?}");
 }
 
 #[test]

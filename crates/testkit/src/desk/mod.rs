@@ -8,6 +8,7 @@
     reason = "a test fails where its tools do"
 )]
 
+pub mod browser;
 pub mod kernel_objects;
 pub mod mounts;
 pub mod names;

@@ -23,6 +23,11 @@ pub fn children(pid: u32) -> Vec<u32> {
     pids.filter(|child| state(*child).is_some_and(|state| state["PPid"] == pid.to_string())).collect()
 }
 
+/// The process of this name that `pid` has started.
+pub fn child_called(pid: u32, name: &str) -> Option<u32> {
+    children(pid).into_iter().find(|child| state(*child).is_some_and(|state| state["Name"] == name))
+}
+
 /// A daemon's privileged helper: the process that answers, and the one that starts it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Helper {
@@ -34,11 +39,9 @@ impl Helper {
     /// That of the daemon `pid`, once it is there.
     pub fn of(pid: u32) -> Self {
         until("the privileged helper", PATIENCE, || {
-            let [keeper] = children(pid)[..] else { return None };
-            let [helper] = children(keeper)[..] else { return None };
-            let named = |pid, name| state(pid).is_some_and(|state| state["Name"] == name);
-            (named(keeper, "halfopen-keeper") && named(helper, "halfopen-helper"))
-                .then_some(Self { keeper, helper })
+            let keeper = child_called(pid, "halfopen-keeper")?;
+            let helper = child_called(keeper, "halfopen-helper")?;
+            Some(Self { keeper, helper })
         })
     }
 

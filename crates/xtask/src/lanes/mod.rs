@@ -47,24 +47,32 @@ pub enum Lane {
 }
 
 /// The test programs of the long lane.
-const LONG: [&str; 21] = [
+const LONG: [&str; 29] = [
     "accounts",
     "attacks",
     "budget",
+    "connection_peers",
+    "connections_soak",
     "conntrack",
     "containers",
+    "dashboard_browser",
     "documents",
+    "endings",
     "faults",
+    "grafana_types",
     "live_changes_let_go",
     "names_by_stubs",
     "never_hold",
     "odd_names",
     "page",
     "persist_ends",
+    "podman_names",
+    "record",
     "refusals",
     "refusals_beside_others",
     "refusals_doctor",
     "side_effects",
+    "simulated",
     "wakeups",
     "ways_out",
     "ways_out_soak",

@@ -56,7 +56,8 @@ const BETWEEN: [(&str, &str); 21] = [
 
 /// With these begins a declaration, or a statement that is no call and no assignment, or one that only keeps the verifier
 /// or the compiler from knowing something.
-const NO_EFFECT: [&str; 25] = [
+const NO_EFFECT: [&str; 26] = [
+    "ENOUGH",
     "HIDE",
     "FORGET",
     "READ_AGAIN",

@@ -30,6 +30,10 @@ fn folder(from: &Path, to: &Path) -> Result<()> {
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
-    let text = fs::read_to_string(from).with_context(|| format!("reading {}", from.display()))?;
-    put(to, &text.replace(LICENCE.0, LICENCE.1))
+    let bytes = fs::read(from).with_context(|| format!("reading {}", from.display()))?;
+    match str::from_utf8(&bytes) {
+        Ok(text) => put(to, &text.replace(LICENCE.0, LICENCE.1)),
+        // A picture.
+        Err(_) => put(to, &bytes),
+    }
 }

@@ -19,6 +19,17 @@ const LIMITS: &str = "The limits of the host. Each `[[scope]]` and `[[interface]
 const METRICS: &str = "What Prometheus can scrape; [metrics.md](../use/metrics.md) says how, and [the reference](metrics.md) \
      what each metric counts.";
 
+const HISTORY: &str = "What is kept of the past; [history.md](../use/history.md) says what for.";
+const DASHBOARD: &str =
+    "The web page; [dashboard.md](../use/dashboard.md) says what it shows and who can see it.";
+const EVENTS: &str =
+    "Events for log shippers; [events-out.md](../use/events-out.md#a-file-for-a-log-shipper) has more.";
+
+const OTLP: &str = "Events for a collector of OpenTelemetry; [events-out.md](../use/events-out.md) says what it gets, and what happens if it fails.";
+
+const CONTAINERS: &str = "Where the names of containers and pods come from; \
+     [containers.md](../use/containers.md#names-of-containers-and-pods) has more.";
+
 pub fn page() -> String {
     let head = format!("{HEAD}{}", ABOUT.replacen("This file shows every key with its default. ", "", 1));
     let head: Vec<String> = head.lines().map(|line| wrapped("", line)).collect();
@@ -32,9 +43,18 @@ pub fn page() -> String {
     for key in tables::keys(Table::Host) {
         text += &section(key, &presets);
     }
-    text.extend([format!("\n## {}\n{}", Table::Metrics.written(), wrapped("", METRICS))]);
-    for key in tables::keys(Table::Metrics) {
-        text += &section(key, &presets);
+    for (table, about) in [
+        (Table::Metrics, METRICS),
+        (Table::History, HISTORY),
+        (Table::Events, EVENTS),
+        (Table::Otlp, OTLP),
+        (Table::Dashboard, DASHBOARD),
+        (Table::Containers, CONTAINERS),
+    ] {
+        text.extend([format!("\n## {}\n{}", table.written(), wrapped("", about))]);
+        for key in tables::keys(table) {
+            text += &section(key, &presets);
+        }
     }
     for kind in &KINDS {
         let (table, example) = (kind.table.written(), kind.example);

@@ -3,12 +3,14 @@
 use super::{table, title};
 use halfopen::config::Action;
 use halfopen::events::kinds::{KINDS, Kind};
-use halfopen::events::record::{DENIED_ID, EVENT_ID, STOPPED_ID, SUSPECT_ID};
+use halfopen::events::record::{CONNECTIONS_ID, DENIED_ID, EVENT_ID, STOPPED_ID, SUSPECT_ID};
 use halfopen::events::system_log::{JOURNAL_FIELDS, MESSAGE_ID};
 use halfopen::events::{
-    DenialReport, Event, Identity, NewAddresses, Protocol, Reason, Report, StoppedReport, SuspectReport,
-    Tally, episode,
+    ConnectionsReport, DenialReport, DestinationCount, Event, Identity, NewAddresses, Protocol, Reason,
+    Report, StoppedReport, SuspectReport, Tally, episode,
 };
+use halfopen::otlp::{attributes, ocsf};
+use halfopen::runs_in::RunsIn;
 use halfopen::utc_time::UtcTime;
 use halfopen_bpf::Program;
 use halfopen_policy::{Contact, DatagramCounts, Excess};
@@ -30,7 +32,31 @@ pub fn page() -> String {
     );
     let rows = JOURNAL_FIELDS.iter().map(|field| [format!("`{}`", field.name), field.meaning.to_owned()]);
     page += &table(["field", "value"], rows);
+    records(&mut page);
     format!("{}\n", page.trim_end())
+}
+
+/// What a collector of OpenTelemetry gets.
+fn records(page: &mut String) {
+    *page += "## Log records for a collector\n\nWith [`otlp.endpoint`](configuration.md#otlp) each event is a log record: \
+              its time, severity WARN (13), the line above as its body, and `halfopen.` with `state` as its event name. \
+              An attribute whose value is unknown is left out. Names in the second column are those of \
+              [Event](json.md#event).\n\n";
+    let rows =
+        attributes::ATTRIBUTES.iter().map(|found| [format!("`{}`", found.name), found.meaning.to_owned()]);
+    *page += &table(["attribute", "value"], rows);
+    *page += "The resource has these.\n\n";
+    let rows =
+        attributes::RESOURCE.iter().map(|(name, meaning)| [format!("`{name}`"), (*meaning).to_owned()]);
+    *page += &table(["attribute", "value"], rows);
+    let _ = write!(
+        page,
+        "The attribute `ocsf` is a map: the event as OCSF {} has it, in the class Network Activity. `cleared` has none: \
+         OCSF knows no such activity.\n\n",
+        ocsf::VERSION
+    );
+    let rows = ocsf::FIELDS.iter().map(|field| [format!("`{}`", field.path), field.meaning.to_owned()]);
+    *page += &table(["field", "value"], rows);
 }
 
 fn section(page: &mut String, kind: &Kind) {
@@ -70,6 +96,7 @@ fn scanner(attempts: u64) -> Tally {
             exe: Some("/usr/bin/nmap".to_owned()),
             cgroup: Some("/user.slice/user-1000.slice".to_owned()),
             user: "alice".to_owned(),
+            runs_in: RunsIn::default(),
         }),
         own: None,
         account: None,
@@ -136,6 +163,21 @@ fn examples(id: u16) -> Vec<Event> {
                 destination: destination(),
             };
             vec![Event::of_stopped_datagrams(report, moment())]
+        }
+        CONNECTIONS_ID => {
+            let there =
+                DestinationCount { destination: destination().to_string(), open: Some(1_998), waited: 412 };
+            let report = ConnectionsReport {
+                account: account(),
+                reason: Reason::Established,
+                limit: ("established", "2000".to_owned()),
+                waited: 412,
+                open: Some(2_000),
+                programs: vec![scanner(412)],
+                destinations: vec![there],
+                audited: false,
+            };
+            vec![Event::of_connections(report, moment(), None, 412)]
         }
         _ => Vec::new(),
     }

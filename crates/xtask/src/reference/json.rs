@@ -2,9 +2,13 @@
 
 use super::{table, title};
 use anyhow::{Context, Result};
-use halfopen::commands::{Checked, Doctor, Imported, Report, Set};
-use halfopen::control::{Inspection, Status, Why};
+use halfopen::blame::Blame;
+use halfopen::commands::{Applied, Checked, Doctor, Imported, Replayed, Report, Set};
+use halfopen::control::{Inspection, RefusalKind, Status, Why};
 use halfopen::events::Event;
+use halfopen::history::History;
+use halfopen::tuning::Tuning;
+use halfopen_sim::study::Study;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value};
@@ -19,14 +23,20 @@ optional is always there; what is unknown or unlimited is null.
 ";
 
 /// The commands that print JSON, and the structure that each prints.
-const COMMANDS: [(&str, &str); 9] = [
+const COMMANDS: [(&str, &str); 15] = [
     ("halfopen status --json", "Status"),
     ("halfopen events --json", "Event"),
+    ("halfopen history --json", "History"),
+    ("halfopen tune --json", "Tuning"),
+    ("halfopen tune --apply --json", "Applied"),
+    ("halfopen explain --json abuse.txt", "Blame"),
     ("halfopen report --json", "Report"),
     ("halfopen why --json PID", "Why"),
     ("halfopen inspect --json PID", "Inspection"),
     ("halfopen doctor --json", "Doctor"),
     ("halfopen check --json", "Checked"),
+    ("halfopen replay --json FILE", "Replayed"),
+    ("halfopen simulate --json SCENARIO", "Study"),
     ("halfopen set --json KEY VALUE", "Set"),
     ("halfopen import --json FILE", "Imported"),
 ];
@@ -68,13 +78,21 @@ fn definitions() -> Map<String, Value> {
     let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     note::<Status>(&mut generator);
     note::<Event>(&mut generator);
+    note::<History>(&mut generator);
+    note::<Tuning>(&mut generator);
+    note::<Applied>(&mut generator);
+    note::<Blame>(&mut generator);
     note::<Report>(&mut generator);
     note::<Why>(&mut generator);
     note::<Inspection>(&mut generator);
     note::<Doctor>(&mut generator);
     note::<Checked>(&mut generator);
+    note::<Replayed>(&mut generator);
+    note::<Study>(&mut generator);
     note::<Set>(&mut generator);
     note::<Imported>(&mut generator);
+    // Those of the API alone.
+    note::<RefusalKind>(&mut generator);
     generator.take_definitions(true)
 }
 
@@ -93,7 +111,7 @@ fn structure(page: &mut String, name: &str, schema: &Value) -> Result<()> {
 }
 
 /// The type of a value, for people.
-fn kind(schema: &Value) -> Result<String> {
+pub(super) fn kind(schema: &Value) -> Result<String> {
     if let Some(name) = schema["$ref"].as_str().and_then(|place| place.rsplit('/').next()) {
         return Ok(link(name));
     }
@@ -132,7 +150,7 @@ fn link(name: &str) -> String {
 }
 
 /// The type's or field's own documentation, in which Rust writes null as `None` and links in its own way.
-fn description(schema: &Value) -> String {
+pub(super) fn description(schema: &Value) -> String {
     let text = schema["description"].as_str().unwrap_or_default();
     text.replace('\n', " ").replace("`None`", "null").replace("[`", "`").replace("`]", "`")
 }

@@ -1,5 +1,6 @@
 //! The pages of docs/reference, from the program's own definitions.
 
+mod api;
 mod commands;
 mod configuration;
 mod errors;
@@ -18,6 +19,7 @@ const REMARK: &str =
 /// All pages: name and text.
 fn pages() -> Result<Vec<(&'static str, String)>> {
     Ok(vec![
+        ("api.md", api::page()?),
         ("commands.md", commands::page()),
         ("configuration.md", configuration::page()),
         ("errors.md", errors::page()),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -11,6 +11,7 @@ use serde_json::Value;
 use testkit::page::web_server;
 use testkit::{HostKind, Lab, Mix, Service};
 
+use super::unpacked::unpacked;
 use crate::programs::condition::LIMIT;
 use crate::programs::program::{Outcome, Program, Task, without_places};
 
@@ -31,9 +32,6 @@ const PORT: u16 = 9100;
 const API: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
 /// Between two questions.
 const STEP: Duration = Duration::from_millis(100);
-/// Where `tools/packages programs` unpacks it: installed, it would be started.
-const UNPACKED: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/stubs/prometheus/usr/bin/prometheus");
 
 fn scrape(lab: &Lab) -> Result<Task<'_>> {
     let directory = tempfile::tempdir().context("making a directory for Prometheus")?;
@@ -48,7 +46,7 @@ fn scrape(lab: &Lab) -> Result<Task<'_>> {
     let go = move |cgroup: &_| {
         let _web = web;
         let start = Instant::now();
-        let mut command = lab.client().command_in(cgroup, program());
+        let mut command = lab.client().command_in(cgroup, unpacked("prometheus", "usr/bin", "prometheus"));
         command.current_dir(directory.path()).env("HOME", directory.path());
         command.args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"]);
         command.arg(format!("--web.listen-address={API}"));
@@ -64,11 +62,6 @@ fn scrape(lab: &Lab) -> Result<Task<'_>> {
         Ok(Outcome { time, in_time: got == LIVE, got, of: LIVE, errors: errors(lab, &live)? })
     };
     Ok(Task { go: Box::new(go), targets })
-}
-
-fn program() -> PathBuf {
-    let unpacked = PathBuf::from(UNPACKED);
-    if unpacked.is_file() { unpacked } else { PathBuf::from("prometheus") }
 }
 
 fn target(address: IpAddr) -> String {

@@ -2,7 +2,8 @@
 
 use super::*;
 use halfopen_bpf::{Per, Settings};
-use halfopen_policy::FirstContact;
+use halfopen_policy::{ConnectRate, Connections, FirstContact, PerDestination, Rate};
+use std::time::Duration;
 
 fn of_preset(preset: Preset) -> Settings {
     Host::with(&format!("preset = \"{}\"", preset.word())).load(&[]).unwrap().settings()
@@ -16,8 +17,10 @@ fn a_preset_s_text_says_all_that_its_name_says() {
         assert_eq!(as_file.settings(), of_preset(preset), "{name}");
         let said: Vec<Assignment> =
             file::parse(Path::new(name), preset.text()).unwrap().into_iter().map(|(said, _)| said).collect();
-        let starts_from_none = Assignment::Value(Name::of(None, PRESET), Value::Word("none"));
-        assert!(said.contains(&starts_from_none), "{name} says all itself");
+        let starts_from = |base| said.contains(&Assignment::Value(Name::of(None, PRESET), Value::Word(base)));
+        assert!(starts_from("none") || starts_from("adaptive"), "{name} says what it starts from");
+        // A preset that changes another one begins where that one ends.
+        assert!(preset_layer::base(preset).is_none_or(|base| preset_layer::base(base).is_none()), "{name}");
         assert!(!preset.about().is_empty() && preset.text().starts_with(&format!("# {name}: ")), "{name}");
     }
 }
@@ -38,7 +41,7 @@ fn every_number_of_a_preset_has_its_reason_above_it() {
             }
             above = line;
         }
-        assert!(reasoned.len() > 7, "{name}");
+        assert!(reasoned.len() > if preset_layer::base(*preset).is_some() { 3 } else { 7 }, "{name}");
     }
 }
 
@@ -54,6 +57,20 @@ fn the_presets_numbers() {
     let none = Limits { half_open: None, drain: None, ..Limits::xp_sp2() };
     assert_eq!(throttle, Limits { first_contact, ..none });
     assert_eq!(of_preset(Preset::None).host, Limits { queue: u32::MAX, ..none });
+}
+
+#[test]
+fn hosting_is_adaptive_with_limits_on_connections() {
+    let (hosting, adaptive) = (of_preset(Preset::Hosting), of_preset(Preset::Adaptive));
+    let connections = Connections {
+        rate: Some(ConnectRate { rate: Rate::new(50, Duration::from_secs(1)).unwrap(), burst: Some(1_000) }),
+        established: Some(4_000),
+        time_wait: None,
+        per_destination: PerDestination { established: Some(1_000), ..PerDestination::default() },
+    };
+    let [account] = &hosting.scopes[..] else { panic!("it has one rule") };
+    assert_eq!(account.limits, Limits { connections, ..adaptive.scopes[0].limits });
+    assert_eq!((hosting.host, &account.cgroups), (adaptive.host, &adaptive.scopes[0].cgroups));
 }
 
 #[test]

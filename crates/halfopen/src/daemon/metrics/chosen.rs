@@ -3,6 +3,7 @@
 //! A sum of counters must never fall, or Prometheus takes it for one that began anew. Accounts come, go, and change
 //! between having metrics and not, so a sum adds what each account has counted while it was among the others.
 
+use crate::daemon::account_name::AccountIs;
 use crate::metrics::reading::Counts;
 use halfopen_bpf::AccountId;
 use std::collections::{HashMap, HashSet};
@@ -16,7 +17,7 @@ pub(super) struct Remembered<Id> {
     /// By the scope's name.
     sums: HashMap<String, Counts>,
     /// The names of those with metrics of their own.
-    names: HashMap<Id, String>,
+    names: HashMap<Id, AccountIs>,
 }
 
 /// [`Remembered`] by account.
@@ -34,12 +35,13 @@ impl<Id: Copy + Eq + Hash> Remembered<Id> {
         self.names.contains_key(&account)
     }
 
-    /// The name of an account with metrics of its own, which `name` finds out once.
-    pub fn name(&mut self, account: Id, name: impl FnOnce() -> Option<String>) -> Option<String> {
-        if let Some(known) = self.names.get(&account) {
+    /// An account with metrics of its own by name, which `name` finds out once, or until no name is missing.
+    pub fn name(&mut self, account: Id, name: impl FnOnce() -> Option<AccountIs>) -> Option<AccountIs> {
+        let known = self.names.get(&account);
+        if let Some(known) = known.filter(|known| !known.runs_in.lacks_a_name()) {
             return Some(known.clone());
         }
-        let found = name()?;
+        let found = name().or_else(|| known.cloned())?;
         self.names.insert(account, found.clone());
         Some(found)
     }
@@ -71,6 +73,7 @@ impl<Id: Copy + Eq + Hash> Remembered<Id> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runs_in::RunsIn;
 
     fn counted(established: u64) -> Counts {
         Counts { established, ..Counts::default() }
@@ -103,9 +106,15 @@ mod tests {
     #[test]
     fn a_name_is_asked_for_once_until_its_account_is_among_the_others() {
         let mut chosen = Remembered::<u32>::default();
+        let called =
+            |name: &str, path: &str| Some(AccountIs { name: name.into(), runs_in: RunsIn::of_path(path) });
         assert_eq!(chosen.name(1, || None), None);
-        assert_eq!(chosen.name(1, || Some("a".into())).as_deref(), Some("a"));
-        assert_eq!(chosen.name(1, || Some("b".into())).as_deref(), Some("a"));
+        assert_eq!(chosen.name(1, || called("a", "/a.service")), called("a", "/a.service"));
+        assert_eq!(chosen.name(1, || called("b", "/b")), called("a", "/a.service"));
+        let docker = format!("/docker/{}", "a".repeat(64));
+        assert_eq!(chosen.name(2, || called("a", &docker)), called("a", &docker));
+        assert_eq!(chosen.name(2, || None), called("a", &docker));
+        assert_eq!(chosen.name(2, || called("a", "/lxc.payload.a")), called("a", "/lxc.payload.a"));
         assert!(chosen.had(1));
         chosen.add("s", 1, counted(1));
         assert!(!chosen.had(1));

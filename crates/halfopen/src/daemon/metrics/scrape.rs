@@ -2,10 +2,13 @@
 
 use crate::config::Words;
 use crate::config::general::PRESET;
+use crate::daemon::account_name::AccountIs;
 use crate::daemon::accounts::RuleScope;
 use crate::daemon::enforcement::{Enforcement, HOST};
 use crate::metrics::reading::{Account, Counts, Now, OTHER, Reading, ScopeTotal};
 use crate::metrics::server::Scrape;
+use crate::otlp::Exporter;
+use crate::runs_in::RunsIn;
 use halfopen_bpf::{Account as KernelAccount, AccountId, AccountOf, KernelError, ScopeId, Trust, monotonic};
 use halfopen_policy::{Ledger, Limits};
 use std::cmp::Reverse;
@@ -31,8 +34,11 @@ impl Enforcement {
 
     fn reading(&mut self) -> Result<Reading, KernelError> {
         let mut reading = Reading {
+            durations: self.limiter.durations()?,
+            would_wait: self.learning.histogram(),
             faults: self.limiter.faults()?,
             degraded: self.degraded().into_iter().map(|found| found.reason).collect(),
+            sent: self.announcer.exporter.as_ref().map(Exporter::counts),
             mode: self.mode_now().word(),
             preset: self.shown(PRESET),
             config_hash: self.resolved.hash(),
@@ -59,7 +65,13 @@ impl Enforcement {
         accounts: u64,
     ) -> Result<(), KernelError> {
         let (counts, now) = numbers(&self.limiter.ledger(id)?, &self.limiter.trust(id)?);
-        reading.accounts.push(Account { scope: name.to_owned(), name: String::new(), counts, now });
+        reading.accounts.push(Account {
+            scope: name.to_owned(),
+            name: String::new(),
+            runs_in: RunsIn::default(),
+            counts,
+            now,
+        });
         let half_open_limit = limits.half_open;
         reading.scopes.push(ScopeTotal { name: name.to_owned(), half_open_limit, accounts });
         Ok(())
@@ -90,10 +102,10 @@ impl Enforcement {
             let may = own < most && !matches!(account.id.of(), Some(AccountOf::Process { .. }));
             let means = &mut self.means;
             let name = || (began.elapsed() < NAMING).then(|| means.name_account(account, &scope.name, &[]));
-            if let Some(name) = may.then(|| chosen.name(account.id, name)).flatten() {
+            if let Some(AccountIs { name, runs_in }) = may.then(|| chosen.name(account.id, name)).flatten() {
                 own += 1;
                 chosen.note(account.id, counts);
-                reading.accounts.push(Account { scope: scope.name.clone(), name, counts, now });
+                reading.accounts.push(Account { scope: scope.name.clone(), name, runs_in, counts, now });
             } else {
                 chosen.add(&scope.name, account.id, counts);
                 others.entry(&scope.name).or_default().add(now);
@@ -110,7 +122,8 @@ impl Enforcement {
         for scope in scopes.iter().map(|scope| scope.name.as_str()).chain([EXEC]) {
             let Some(counts) = chosen.sum(scope) else { continue };
             let now = others.get(scope).copied().unwrap_or_default();
-            reading.accounts.push(Account { scope: scope.to_owned(), name: OTHER.to_owned(), counts, now });
+            let (scope, name, runs_in) = (scope.to_owned(), OTHER.to_owned(), RunsIn::default());
+            reading.accounts.push(Account { scope, name, runs_in, counts, now });
         }
         Ok(())
     }

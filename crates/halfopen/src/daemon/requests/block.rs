@@ -3,7 +3,7 @@
 use super::named_account::NamedAccount;
 use crate::config::{RuleName, Words};
 use crate::control::trial::LONGEST;
-use crate::control::{Answer, BlockedStatus, ScopeKind, Whose};
+use crate::control::{AccountName, Answer, BlockedStatus, ScopeKind};
 use crate::daemon::accounts::on_the_wall;
 use crate::daemon::enforcement::Enforcement;
 use anyhow::{Result, bail};
@@ -18,8 +18,8 @@ impl Enforcement {
     /// # Errors
     /// If there is no such account, if it stands for more than one, if the mode is not enforce, or if the kernel part
     /// refuses. Nothing has changed then.
-    pub fn block(&mut self, scope: &str, whose: Option<&Whose>, time: Duration) -> Result<Answer> {
-        let found = self.find_account(scope, whose)?;
+    pub fn block(&mut self, account: &AccountName, time: Duration) -> Result<Answer> {
+        let found = self.find_account(account)?;
         self.must_be_one_account(&found)?;
         let mode = self.mode_now();
         if mode != Mode::Enforce {

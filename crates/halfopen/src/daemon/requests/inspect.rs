@@ -11,6 +11,7 @@ use crate::control::{
     ProgramInspection, ScopeKind, ScopeStatus, Subject,
 };
 use crate::daemon::accounts::{Charged, on_the_wall, rank};
+use crate::daemon::destinations::Destinations;
 use crate::daemon::enforcement::Enforcement;
 use crate::daemon::seen::{SeenAccount, SeenPort, SeenProgram, Sighting};
 use crate::events::{Event, Identity};
@@ -29,6 +30,7 @@ const LOOKED_UP: usize = 32;
 
 /// What an answer about several accounts reads once.
 struct Readings {
+    destinations: Destinations,
     live: Vec<Attempt>,
     charged: HashMap<AccountId, Charged>,
     programs: Vec<ProgramCount>,
@@ -56,10 +58,10 @@ impl Enforcement {
             accounts_of_scope: Vec::new(),
         };
         let accounts = match inspected {
-            Inspected::Account(scope, whose) => {
-                let found = self.find_account(scope, whose.as_ref())?;
+            Inspected::Account(asked) => {
+                let found = self.find_account(asked)?;
                 inspection.subject.clone_from(&found.name);
-                if whose.is_none() {
+                if asked.whose.is_none() {
                     inspection.accounts_of_scope = self.accounts_of(&found.scope)?;
                 }
                 vec![found]
@@ -72,6 +74,7 @@ impl Enforcement {
             live.iter().filter_map(|attempt| attempt.own).chain(shown.iter().map(|of| of.id)).collect();
         let readings = Readings {
             charged: self.charged(charged.into_iter())?,
+            destinations: self.destinations(&live)?,
             live,
             programs: self.limiter.programs()?,
             events: self.announcer.remembered(None),
@@ -186,7 +189,7 @@ impl Enforcement {
             attempts: live
                 .iter()
                 .take(ATTEMPTS_LISTED)
-                .map(|attempt| explained(attempt, &read.charged))
+                .map(|attempt| explained(attempt, &read.charged, &read.destinations))
                 .collect(),
             rules: self.rules_of(&account.scope),
             events: events[events.len().saturating_sub(EVENTS_LISTED)..].to_vec(),
@@ -232,13 +235,15 @@ impl Enforcement {
         let mut programs = Vec::new();
         for seen in kept {
             let count = counted.iter().find(|count| key(&count.program) == key(&seen.program));
-            let found = seen.found.clone().unwrap_or_else(|| self.means.look_up(&seen.program));
+            let mut found = seen.found.clone().unwrap_or_else(|| self.means.look_up(&seen.program));
+            self.means.name_again(&mut found.identity, seen.program.cgroup_id);
             programs.push(ProgramInspection {
                 pid: seen.program.pid,
                 comm: seen.program.comm.clone(),
                 user: found.identity.user,
                 exe: found.identity.exe,
                 cgroup: found.identity.cgroup,
+                runs_in: found.identity.runs_in,
                 command_line: found.process.as_ref().map(|process| process.command_line.clone()),
                 parent: found.process.and_then(|process| process.parent).map(parent_status),
                 is_running: self.is_running(&seen.program),
@@ -251,13 +256,14 @@ impl Enforcement {
             is_of_account(account, count) && kept.iter().all(|seen| key(&seen.program) != key(&count.program))
         });
         for count in others.take(PROGRAMS_LISTED) {
-            let Identity { exe, cgroup, user } = self.means.identify(&count.program);
+            let Identity { exe, cgroup, user, runs_in } = self.means.identify(&count.program);
             programs.push(ProgramInspection {
                 pid: count.program.pid,
                 comm: count.program.comm.clone(),
                 user,
                 exe,
                 cgroup,
+                runs_in,
                 command_line: None,
                 parent: None,
                 is_running: self.is_running(&count.program),

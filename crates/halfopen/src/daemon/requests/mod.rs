@@ -1,5 +1,6 @@
 //! What clients ask the daemon, and its answers.
 
+mod account_pages;
 mod block;
 mod exec_scopes;
 mod inspect;
@@ -16,7 +17,8 @@ use crate::control::{Answer, Request};
 use crate::daemon::enforcement::Enforcement;
 use crate::daemon::server::{Call, Reply};
 use crate::exit::{explained, refusal};
-use anyhow::{Context, Result};
+use account_pages::AccountsAsked;
+use anyhow::{Context, Result, anyhow};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -34,20 +36,29 @@ pub(super) fn answer(enforcement: &mut Enforcement, call: Call) -> Option<onesho
         }
     };
     let answer = match request {
+        Request::Scopes => enforcement.scopes().map(|scopes| Answer::Scopes { scopes }),
+        Request::Accounts { scope, name, suspects, limit, cursor } => {
+            let asked = AccountsAsked { scope, name, suspects, limit, cursor };
+            enforcement.accounts(&asked)
+        }
+        Request::Attempts { limit } => enforcement.waiting(limit),
+        Request::Settings => Ok(Answer::Settings { settings: enforcement.settings() }),
+        Request::EndExec { name } => enforcement.end_scope(&name).map(|()| Answer::ScopeEnded),
+        // The server asks the process that reads the history.
+        Request::History { .. } | Request::Tuning { .. } => Err(anyhow!("the history is read elsewhere")),
         Request::Status => enforcement.status().map(|status| Answer::Status(Box::new(status))),
-        Request::Get { name } => enforcement.get(&name).map(Answer::Value),
-        Request::Set { name, value, save } => enforcement.set(&name, &value, save),
+        Request::Get { name } => enforcement.get(&name).map(|value| Answer::Value { value }),
+        Request::Set { name, value, save, dry_run } => enforcement.set(&name, &value, save, dry_run),
         Request::Enforce(order) => enforcement.trial(order),
-        Request::LocalFile => Ok(Answer::LocalFile(enforcement.local_file())),
+        Request::LocalFile => Ok(Answer::LocalFile { path: enforcement.local_file() }),
         Request::Saved { name } => enforcement.saved(&name),
-        Request::Release { whom } => enforcement.release(whom),
-        Request::Why(subject) => enforcement.why(&subject).map(|why| Answer::Why(Box::new(why))),
-        Request::Inspect(inspected) => {
+        Request::Release { account } => enforcement.release(account.as_ref()),
+        Request::Why { subject } => enforcement.why(&subject).map(|why| Answer::Why(Box::new(why))),
+        Request::Inspect { subject: inspected } => {
             enforcement.inspect(&inspected).map(|found| Answer::Inspection(Box::new(found)))
         }
-        Request::Block { scope, whose, for_ms } => {
-            enforcement.block(&scope, whose.as_ref(), Duration::from_millis(for_ms))
-        }
+        Request::Block { account, for_ms } => enforcement.block(&account, Duration::from_millis(for_ms)),
+        Request::Dashboard => enforcement.admit_to_dashboard(),
         Request::Events { since, follow } => {
             let past = enforcement.announcer.remembered(since);
             let not_kept = enforcement.announcer.lost(since);

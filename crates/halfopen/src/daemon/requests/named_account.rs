@@ -1,11 +1,11 @@
 //! Finds the account that a user names, also one whose cgroup is gone or that the kernel part has forgotten.
 
-use crate::config::alike;
+use crate::config::{Accounts, alike};
 use crate::control::scope_status::ACCOUNTS_LISTED;
 use crate::control::{AccountName, ScopeKind, Whose};
 use crate::daemon::accounts::rank;
 use crate::daemon::enforcement::{Enforcement, HOST};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use halfopen_bpf::{Account, AccountId, AccountOf, KernelError, Program, ScopeId, text::unescaped};
 use halfopen_policy::Limits;
 use std::collections::BTreeSet;
@@ -69,11 +69,12 @@ impl Enforcement {
     ///
     /// # Errors
     /// If there is none of that name, with names like it, or more than one.
-    pub(super) fn find_account(&mut self, scope: &str, whose: Option<&Whose>) -> Result<NamedAccount> {
-        let asked = AccountName { scope: scope.to_owned(), whose: whose.cloned() };
+    pub(super) fn find_account(&mut self, asked: &AccountName) -> Result<NamedAccount> {
+        let asked = self.with_number(asked)?;
+        let AccountName { scope, whose } = &asked;
         let scopes = self.known_scopes();
         let candidates: Vec<&KnownScope> =
-            scopes.iter().filter(|known| scope.is_empty() || known.name == scope).collect();
+            scopes.iter().filter(|known| scope.is_empty() || known.name == *scope).collect();
         if candidates.is_empty() {
             bail!("{}", self.unknown("scope", &asked, &scopes)?);
         }
@@ -125,7 +126,7 @@ impl Enforcement {
             let scope = scopes.iter().find(|scope| scope.id == id.scope)?.clone();
             let forgotten = || Account { id, ..Account::default() };
             let named = account.clone().unwrap_or_else(forgotten);
-            let name = self.means.name_account(&named, &scope.name, &programs);
+            let name = self.means.name_account(&named, &scope.name, &programs).name;
             Some(NamedAccount { id, name, scope, account })
         });
         Ok(named.collect())
@@ -137,6 +138,16 @@ impl Enforcement {
         let bytes = unescaped(path)?;
         let names: Vec<&[u8]> = bytes.split(|byte| *byte == b'/').filter(|name| !name.is_empty()).collect();
         self.limiter.account_of_path(&names)
+    }
+
+    /// With the user's number in place of the name.
+    fn with_number(&mut self, asked: &AccountName) -> Result<AccountName> {
+        let Some(Whose::UserNamed(user)) = &asked.whose else { return Ok(asked.clone()) };
+        Accounts::read_anew(&mut self.means.helper);
+        let number = Accounts::known().listed(user);
+        // The name service may take a second: commands ask it themselves.
+        let number = number.with_context(|| format!("/etc/passwd has no user {user}: name its number"))?;
+        Ok(AccountName { whose: Some(Whose::User(number)), ..asked.clone() })
     }
 
     /// With the user's name in place of the number, as `status` and events have it.

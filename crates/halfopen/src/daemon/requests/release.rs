@@ -2,7 +2,7 @@
 
 use super::named_account::KnownScope;
 use crate::control::scope_status::ACCOUNTS_LISTED;
-use crate::control::{Answer, Whose};
+use crate::control::{AccountName, Answer};
 use crate::daemon::enforcement::Enforcement;
 use anyhow::Result;
 use halfopen_bpf::{Account, AccountId};
@@ -13,10 +13,10 @@ impl Enforcement {
     ///
     /// # Errors
     /// If the scope or account does not exist, or if the kernel part refuses.
-    pub fn release(&mut self, whom: Option<(String, Option<Whose>)>) -> Result<Answer> {
-        let (released, more) = match whom {
-            Some((scope, Some(whose))) => {
-                let found = self.find_account(&scope, Some(&whose))?;
+    pub fn release(&mut self, account: Option<&AccountName>) -> Result<Answer> {
+        let (released, more) = match account {
+            Some(account) if account.whose.is_some() => {
+                let found = self.find_account(account)?;
                 let is_suspect = |account: &Account| account.trust.suspect_since.is_some();
                 let was_suspect = found.account.as_ref().is_some_and(is_suspect);
                 if was_suspect {
@@ -25,8 +25,8 @@ impl Enforcement {
                 let was_blocked = self.limiter.unblock(found.id)?;
                 (if was_suspect || was_blocked { vec![found.name] } else { Vec::new() }, 0)
             }
-            Some((scope, None)) => {
-                let found = self.find_account(&scope, None)?;
+            Some(scope) => {
+                let found = self.find_account(scope)?;
                 self.release_all(&[found.scope])?
             }
             None => self.release_all(&self.known_scopes())?,

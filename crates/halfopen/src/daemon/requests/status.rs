@@ -5,9 +5,11 @@ use crate::config::{Key, Words};
 use crate::control::{Degradation, DegradedStatus, FaultStatus, GateStatus, ScopeKind, Status, programs};
 use crate::daemon::enforcement::ExecScope;
 use crate::daemon::enforcement::{Enforcement, HOST};
+use crate::otlp::Exporter;
+use crate::recorder::Recorder;
 use crate::utc_time::UtcTime;
 use anyhow::Result;
-use halfopen_bpf::{AccountId, ScopeId, monotonic};
+use halfopen_bpf::{AccountId, Limiter, ScopeId, monotonic};
 use halfopen_policy::Mode;
 
 impl Enforcement {
@@ -53,6 +55,7 @@ impl Enforcement {
             counting_since: UtcTime::ago(counting),
             counting_for_s: counting.as_secs(),
             trial: self.trial_status(),
+            learned: self.learning.told(),
             names: self.names_status()?,
             gates: self.limiter.forwarded()?.into_iter().map(GateStatus::from).collect(),
             conntrack: self.conntrack.now(),
@@ -78,6 +81,16 @@ impl Enforcement {
         }
     }
 
+    fn degraded_records(&self) -> impl Iterator<Item = DegradedStatus> {
+        let recorder = self.announcer.recorder.as_ref();
+        let history = recorder.and_then(Recorder::history_lacks);
+        let file = recorder.and_then(Recorder::file_lacks);
+        let history = history.map(|why| DegradedStatus::history_not_kept(&why));
+        let sent = self.announcer.exporter.as_ref().and_then(Exporter::lacks);
+        let file = file.map(|why| DegradedStatus::events_file_not_written(&why));
+        history.into_iter().chain(file).chain(sent.map(|why| DegradedStatus::events_not_sent(&why)))
+    }
+
     pub(in crate::daemon) fn degraded(&self) -> Vec<DegradedStatus> {
         let mode = match self.mode_now() {
             Mode::Enforce => None,
@@ -97,6 +110,9 @@ impl Enforcement {
         let unmet = unmet.chain(scopes.iter().map(|why| DegradedStatus::unmet_scope(why)));
         let tracking = self.conntrack.now().filter(|found| found.is_nearly_full());
         let tracking = tracking.map(DegradedStatus::conntrack);
+        let records =
+            Some(self.limiter.connections_counted()).filter(|used| *used > Limiter::CONNECTIONS / 2);
+        let records = records.map(|used| DegradedStatus::connection_records(used, Limiter::CONNECTIONS));
         let all = mode.into_iter().chain(log).chain(pins).chain(kernel).chain(means);
         all.map(DegradedStatus::from)
             .chain(kept)
@@ -105,7 +121,11 @@ impl Enforcement {
             .chain(hooks)
             .chain(unmet)
             .chain(self.endpoint.not_served().map(DegradedStatus::metrics_not_served))
+            .chain(self.dashboard_not_served())
+            .chain(self.degraded_records())
+            .chain(self.means.failed_sockets.iter().map(|why| DegradedStatus::runtime_socket_failed(why)))
             .chain(tracking)
+            .chain(records)
             .collect()
     }
 }

@@ -5,7 +5,7 @@ use crate::config::{
     Accounts, Assignment, ConfigError, Key, Name, Origin, Resolved, RuleName, Value, Words, limits,
     read_name, read_said,
 };
-use crate::control::Answer;
+use crate::control::{Answer, SettingShown};
 use crate::daemon::enforcement::{Enforcement, ExecScope, HOST};
 use crate::daemon::user_search::Search;
 use crate::exit::{WrongUse, explained};
@@ -68,17 +68,17 @@ impl Enforcement {
         self.resolved.shown(&name).map(|(value, _)| value).ok_or_else(|| self.no_such_rule(&name))
     }
 
-    /// Puts a value in force. `save` says whether the client is about to save it.
+    /// Puts a value in force, or only says what would change. `save` says whether the client is about to save it.
     ///
     /// # Errors
     /// If the name or value is wrong, or if the kernel part refuses. Nothing has changed then.
-    pub fn set(&mut self, name: &str, value: &str, save: bool) -> Result<Answer> {
+    pub fn set(&mut self, name: &str, value: &str, save: bool, dry_run: bool) -> Result<Answer> {
         // A user that a rule names may have been created since the start.
         Accounts::read_anew(&mut self.means.helper);
         let name = read_name(name)?;
         match &name.rule {
             Some(RuleName::Scope(scope)) if self.exec_scope(scope).is_some() => {
-                self.set_exec_scope(scope, &name, value)
+                self.set_exec_scope(scope, &name, value, dry_run)
             }
             Some(rule @ RuleName::Scope(_)) if self.resolved.rules().find(rule).is_none() => {
                 Err(self.no_such_rule(&name))
@@ -86,12 +86,17 @@ impl Enforcement {
             _ => {
                 let read = |_: &mut Helper| read_said(&name, value);
                 let said = finding_users(&mut self.means.helper, read, Helper::user_number)?;
-                self.set_said(&said, save)
+                self.set_said(&said, save, dry_run)
             }
         }
     }
 
-    fn set_said(&mut self, said: &Assignment, save: bool) -> Result<Answer> {
+    /// All values that are given.
+    pub fn settings(&self) -> Vec<SettingShown> {
+        SettingShown::all(&self.resolved)
+    }
+
+    fn set_said(&mut self, said: &Assignment, save: bool, dry_run: bool) -> Result<Answer> {
         if let Assignment::Value(name, Value::Flag(persist)) = said
             && name.is(PERSIST)
             && !save
@@ -122,6 +127,12 @@ impl Enforcement {
             ))
             .into());
         }
+        let now = said.show();
+        let answer =
+            Answer::Changed { name: name.to_string(), was: was.clone(), now: now.clone(), would_have: None };
+        if dry_run {
+            return Ok(answer);
+        }
         // Setting a mode is a decision: it ends a trial.
         let settings = if said.is(MODE) { changed.settings() } else { self.settings_on_trial(&changed) };
         let rules = self.rule_scopes();
@@ -134,9 +145,8 @@ impl Enforcement {
         if said.is(NEVER_HOLD) {
             self.tell_unmet_rules();
         }
-        let now = said.show();
         tracing::info!("{name} = {now} (was {was})");
-        Ok(Answer::Changed { name: name.to_string(), was, now })
+        Ok(answer)
     }
 
     /// Looks for the value in force in the files, where the client has saved it. A reload then no longer drops the
@@ -179,7 +189,7 @@ impl Enforcement {
         finding_users(&mut means.helper, read, Helper::user_number).map_err(anyhow::Error::from)
     }
 
-    fn set_exec_scope(&mut self, scope: &str, name: &Name, value: &str) -> Result<Answer> {
+    fn set_exec_scope(&mut self, scope: &str, name: &Name, value: &str, dry_run: bool) -> Result<Answer> {
         let (key, name) = (name.key, name.to_string());
         let value = key
             .form
@@ -192,9 +202,11 @@ impl Enforcement {
         let was = limits::shown(&limits, key);
         limits::set(&mut limits, key, &value);
         must_count(&limits, key, &value, &name)?;
-        self.limiter.set_scope(exec.id, &limits)?;
-        exec.limits = limits;
-        Ok(Answer::Changed { name, was, now: key.form.show(&value) })
+        if !dry_run {
+            self.limiter.set_scope(exec.id, &limits)?;
+            exec.limits = limits;
+        }
+        Ok(Answer::Changed { name, was, now: key.form.show(&value), would_have: None })
     }
 
     fn exec_scope(&self, name: &str) -> Option<&ExecScope> {

@@ -2,6 +2,7 @@
 
 use crate::control::{AttemptStatus, ScopeKind, Subject, Why};
 use crate::daemon::accounts::{Charged, held_back_by};
+use crate::daemon::destinations::Destinations;
 use crate::daemon::enforcement::{Enforcement, HOST};
 use crate::daemon::requests::named_attempts::is_comm;
 use anyhow::Result;
@@ -20,6 +21,7 @@ impl Enforcement {
     /// If the walk fails.
     pub fn why(&mut self, subject: &Subject) -> Result<Why> {
         let mut found: Vec<Attempt> = self.limiter.attempts()?;
+        let destinations = self.destinations(&found)?;
         let mut note = self.note_on(subject);
         if let Subject::Name(name) = subject {
             let incomplete = self.retain_named(name, &mut found)?;
@@ -32,7 +34,7 @@ impl Enforcement {
         found.truncate(LISTED);
         let charged = self.charged(found.iter().filter_map(|attempt| attempt.own))?;
         let host = self.scope_status(ScopeId::HOST, HOST, ScopeKind::Host, &self.host_limits())?;
-        let attempts = found.iter().map(|attempt| explained(attempt, &charged)).collect();
+        let attempts = found.iter().map(|attempt| explained(attempt, &charged, &destinations)).collect();
         let address = address_of(subject);
         let named = address.map(|address| self.named(address)).transpose()?.flatten();
         Ok(Why { host, note, named, in_all, attempts, unwatched: None })
@@ -77,12 +79,20 @@ pub(super) fn address_of(subject: &Subject) -> Option<IpAddr> {
     }
 }
 
-pub(crate) fn explained(attempt: &Attempt, charged: &HashMap<AccountId, Charged>) -> AttemptStatus {
+pub(crate) fn explained(
+    attempt: &Attempt,
+    charged: &HashMap<AccountId, Charged>,
+    destinations: &Destinations,
+) -> AttemptStatus {
+    let there = destinations.at(attempt.own, attempt.destination);
     let own = attempt.own.and_then(|own| charged.get(&own));
     let waits_for =
         (attempt.state == AttemptState::Queued).then(|| match charged.get(&held_back_by(attempt)) {
             None => "its next re-check: the scope that it waited for has ended".to_owned(),
-            Some(holds_back) => holds_back.status.waited_for(holds_back.holds_back_by(attempt.contact)),
+            Some(holds_back) => {
+                let reason = holds_back.holds_back(attempt.waits_for, attempt.contact, there);
+                holds_back.status.waited_for(reason)
+            }
         });
-    AttemptStatus::new(attempt, own.map(|own| own.status.name.as_str()), waits_for)
+    AttemptStatus::new(attempt, own.map(|own| &own.status), waits_for)
 }

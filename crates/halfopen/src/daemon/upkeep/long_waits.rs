@@ -5,22 +5,31 @@ use crate::control::ScopeKind;
 use crate::daemon::accounts::RuleScope;
 use crate::daemon::enforcement::{Enforcement, HOST};
 use crate::daemon::failed::Failed;
-use halfopen_bpf::{Attempt, AttemptState, KernelError, Program, ScopeId, monotonic};
+use halfopen_bpf::{Attempt, AttemptState, KernelError, Program, ScopeId, WaitsFor, monotonic};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+/// Whether it waits as those of an episode do.
+pub(super) fn waits_for_slot(attempt: &Attempt) -> bool {
+    attempt.state == AttemptState::Queued && attempt.waits_for == WaitsFor::Slot
+}
+
 impl Enforcement {
-    /// Tells the episodes which attempts have waited longest, if any may have waited for `event_after`.
+    /// Tells the episodes, and the limits on connections, which attempts have waited longest, if any may have waited for
+    /// `event_after`.
     pub(in crate::daemon) fn look_up_long_waits(&mut self) -> Result<(), KernelError> {
         self.announcer.episodes.set_event_after(self.resolved.general().event_after);
-        if !self.announcer.episodes.asks_who_waits(monotonic()) {
+        self.announcer.held_connections.set_event_after(self.resolved.general().event_after);
+        let of_connections = self.announcer.held_connections.asks_who_waits(monotonic());
+        if !self.announcer.episodes.asks_who_waits(monotonic()) && !of_connections {
             return Ok(());
         }
         let attempts = self.limiter.attempts()?;
         let now = monotonic();
+        self.note_long_waits(&attempts, now);
         let names: HashMap<ScopeId, String> = self.narrower_scopes().into_iter().collect();
         let mut oldest: BTreeMap<String, Duration> = BTreeMap::new();
-        for attempt in attempts.iter().filter(|attempt| attempt.state == AttemptState::Queued) {
+        for attempt in attempts.iter().filter(|attempt| waits_for_slot(attempt)) {
             let Some(noted) = self.noted_in(attempt, &names) else { continue };
             let since = now.saturating_sub(attempt.age);
             let oldest = oldest.entry(noted.to_owned()).or_insert(since);

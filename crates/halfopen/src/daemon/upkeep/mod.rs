@@ -1,10 +1,12 @@
 //! The daemon's regular work: events that are due, data for the next daemon, and removal of what is no longer needed.
 
 mod adoption;
+mod connection_limits;
 mod containers;
 mod counts;
 mod denials;
 mod gates;
+mod history;
 mod long_waits;
 mod names;
 mod reasons;
@@ -16,10 +18,12 @@ mod wakeups;
 
 use crate::control::{Degradation, DegradedStatus};
 use crate::daemon::enforcement::{Enforcement, HOST};
+use crate::daemon::learning::limits_of;
 use crate::events::Waiter;
 use crate::events::episode::Report;
 use crate::exit::explained;
-use halfopen_bpf::{Fault, FaultCount, KernelError, RingEvent, ScopeId, monotonic};
+use connection_limits::SlotWaiters;
+use halfopen_bpf::{Fault, FaultCount, KernelError, RingEvent, ScopeId, WaitsFor, monotonic};
 use sightings::see;
 use std::time::Duration;
 
@@ -36,14 +40,19 @@ impl Enforcement {
     /// If the ring buffer cannot be read.
     pub fn take_held(&mut self) -> Result<u64, KernelError> {
         let rules = self.rule_scopes();
-        let Self { limiter, scopes, announcer, means, wakeups, seen, .. } = self;
+        let limits = limits_of(self.host_limits(), &self.scopes, &rules);
+        let Self { limiter, scopes, announcer, means, wakeups, seen, chronicle, learning, .. } = self;
         let (mut taken, mut suspects, mut new) = (0, Vec::new(), Vec::new());
         limiter.take_ring_events(&mut |told| {
             wakeups.hear(&told);
+            learning.hear(&told, &limits);
+            if announcer.keeps_history() {
+                chronicle.hear(&told);
+            }
             let held = match told {
                 RingEvent::Held(held) => held,
                 RingEvent::Suspect(attempt) => return suspects.push(attempt),
-                RingEvent::Turn(_) => return,
+                RingEvent::Began(_) | RingEvent::Turn(_) => return,
             };
             taken += 1;
             let exec = scopes.iter().find(|scope| scope.id == held.scope).map(|scope| &scope.name);
@@ -57,7 +66,14 @@ impl Enforcement {
                 contact: held.contact,
                 audited: held.audited,
             };
-            announcer.episodes.waits(&waiter, |program| means.identify_early(program));
+            match held.waits_for {
+                WaitsFor::Slot => {
+                    announcer.episodes.waits(&waiter, |program| means.identify_early(program));
+                }
+                WaitsFor::Connection | WaitsFor::Destination => {
+                    announcer.held_connections.note(&held, |program| means.identify_early(program));
+                }
+            }
             if see(seen, means, &held, scopes, &rules, false) {
                 new.push(held);
             }
@@ -93,6 +109,9 @@ impl Enforcement {
         self.limiter.follow_hooks(&mut self.means.helper);
         self.follow_resolvers()?;
         self.follow_listen();
+        if !self.resolved.container_sources().sockets.is_empty() {
+            self.means.follow_runtime_sockets();
+        }
         if let Err(e) = self.look_for_users() {
             tracing::debug!("cannot look for the users that rules name: {}", explained(&e));
         }
@@ -129,6 +148,7 @@ impl Enforcement {
     pub fn look(&mut self) -> Result<(), KernelError> {
         self.look_after_helper();
         self.take_held()?;
+        self.learn();
         self.note_live()?;
         self.look_up_long_waits()?;
         self.look_up_failed()?;
@@ -137,19 +157,16 @@ impl Enforcement {
         let mut waiting_below = self.look_at_rules()?;
         let execs = self.scopes.iter().map(|scope| (scope.id, scope.name.clone(), scope.limits.half_open));
         let host = (ScopeId::HOST, HOST.to_owned(), self.host_limits().half_open);
+        let to_connect = self.waiting_to_connect()?;
         for (id, name, limit) in execs.chain([host]).collect::<Vec<_>>() {
             let ledger = self.limiter.ledger(id)?;
             if id == ScopeId::HOST && ledger.queued == 0 {
                 self.wakeups.nobody_waits();
             }
-            let waiting = if id == ScopeId::HOST {
-                ledger.queued.saturating_sub(waiting_below)
-            } else {
-                waiting_below += ledger.queued;
-                ledger.queued
-            };
-            if let Some(report) =
-                self.announcer.episodes.look(monotonic(), &name, waiting, ledger.last_waiter)
+            let below = if id == ScopeId::HOST { waiting_below } else { 0 };
+            waiting_below += ledger.queued;
+            let waiting = SlotWaiters::of(&ledger, below, to_connect);
+            if let Some(report) = self.announcer.episodes.look(monotonic(), &name, waiting.now, waiting.last)
             {
                 self.announce(report, limit, ledger.queued);
             }
@@ -157,6 +174,14 @@ impl Enforcement {
         self.announce_suspects()?;
         self.announce_denials()?;
         self.announce_stopped_datagrams()?;
+        self.announce_connections()?;
+        self.record_history()?;
+        if let Some(exporter) = &mut self.announcer.exporter {
+            exporter.tend();
+        }
+        if let Some(dashboard) = &mut self.dashboard {
+            dashboard.tend();
+        }
         let faults = self.limiter.faults()?;
         for line in self.faults.due(monotonic(), &faults) {
             tracing::warn!("{line}");
@@ -187,7 +212,9 @@ impl Enforcement {
     /// Writes the event for `report`, in a scope with this `limit` and `queued` attempts.
     pub(in crate::daemon) fn announce(&mut self, mut report: Report, limit: Option<u32>, queued: u64) {
         for tally in &mut report.programs {
-            tally.identity.get_or_insert_with(|| self.means.identify(&tally.program));
+            let program = &tally.program;
+            let identity = tally.identity.get_or_insert_with(|| self.means.identify(program));
+            self.means.name_again(identity, program.cgroup_id);
         }
         self.name_accounts_of(&mut report);
         self.explain_waits(&mut report);

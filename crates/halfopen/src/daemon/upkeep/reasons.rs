@@ -2,9 +2,10 @@
 
 use crate::daemon::accounts::{Charged, held_back_by};
 use crate::daemon::enforcement::{Enforcement, HOST};
+use crate::daemon::upkeep::long_waits::waits_for_slot;
 use crate::events::episode::State;
 use crate::events::{NewAddresses, Reason, Report, Tally};
-use halfopen_bpf::{AccountId, Attempt, AttemptState, KernelError, ScopeId};
+use halfopen_bpf::{AccountId, Attempt, KernelError, ScopeId};
 use halfopen_policy::Contact;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -62,9 +63,7 @@ impl Enforcement {
         // Nothing waits in audit mode.
         let mut attempts = if audited { Vec::new() } else { self.limiter.attempts()? };
         let names = self.narrower_scopes().into_iter().collect();
-        attempts.retain(|attempt| {
-            attempt.state == AttemptState::Queued && self.noted_in(attempt, &names) == Some(scope)
-        });
+        attempts.retain(|attempt| waits_for_slot(attempt) && self.noted_in(attempt, &names) == Some(scope));
         Ok(attempts)
     }
 

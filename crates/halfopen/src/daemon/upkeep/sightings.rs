@@ -102,7 +102,7 @@ impl Enforcement {
         }
         let rules = self.rule_scopes();
         let now = monotonic();
-        let Self { limiter, scopes, means, seen, .. } = self;
+        let Self { limiter, scopes, means, seen, chronicle, announcer, .. } = self;
         for attempt in limiter.attempts()? {
             let account = account_of(attempt.own);
             let Some(scope) = name_of(account.scope, scopes, &rules) else { continue };
@@ -120,6 +120,9 @@ impl Enforcement {
                 made_suspect: false,
             };
             seen.note(&sighting, |program| means.look_up_early(program));
+            if announcer.keeps_history() {
+                chronicle.dials.live(now, &attempt);
+            }
         }
         Ok(())
     }

@@ -88,6 +88,7 @@ impl Enforcement {
             comm: program.map(|program| program.comm.clone()),
             exe: identity.exe,
             cgroup: identity.cgroup,
+            runs_in: identity.runs_in,
             cgroup_id: stop.cgroup_id,
             destination: stop.destination.to_string(),
             audited: stop.audited,

@@ -1,5 +1,6 @@
 //! Events of rules: their episodes, and accounts that have become suspects.
 
+use super::connection_limits::SlotWaiters;
 use crate::config::Action;
 use crate::control::ScopeKind;
 use crate::daemon::accounts::{Charged, RuleScope};
@@ -17,15 +18,19 @@ impl Enforcement {
         let someone_waits = self.limiter.ledger(ScopeId::HOST)?.queued > 0;
         let has_accounts = someone_waits && scopes.iter().any(|scope| scope.kind == ScopeKind::Rule);
         let accounts = if has_accounts { self.limiter.accounts()? } else { Vec::new() };
+        let to_connect = self.waiting_to_connect()?;
         let mut waiting_in_rules = 0;
         for scope in scopes {
             let ledger = self.limiter.ledger(scope.id)?;
             let of_accounts = accounts.iter().filter(|account| account.id.scope == scope.id);
-            let queued = of_accounts.map(|account| account.ledger.queued).sum::<u64>() + ledger.queued;
+            let ledgers = || of_accounts.clone().map(|account| &account.ledger).chain([&ledger]);
+            let queued = ledgers().map(|ledger| ledger.queued).sum::<u64>();
+            let for_connections = ledgers().map(|ledger| ledger.connections.waiting).sum::<u64>();
+            let waiting = SlotWaiters::of(&ledger, 0, to_connect);
             if scope.kind == ScopeKind::Rule {
                 waiting_in_rules += queued;
             }
-            let last_waiter = if queued > 0 { monotonic() } else { ledger.last_waiter };
+            let last_waiter = if queued > for_connections { monotonic() } else { waiting.last };
             if let Some(report) = self.announcer.episodes.look(monotonic(), &scope.name, 0, last_waiter) {
                 self.announce(report, scope.limits.half_open, queued);
             }
@@ -88,7 +93,8 @@ impl Enforcement {
             return Ok(());
         }
         let charged = self.charged(due.iter().map(|due| due.account))?;
-        for due in due {
+        for mut due in due {
+            self.means.name_again(&mut due.names.program, due.attempt.program.cgroup_id);
             let Some(Charged { status, limits, trust }) = charged.get(&due.account) else { continue };
             let Some(first) = &limits.first_contact else { continue };
             let block_for = if let OnSuspect::Block(time) = first.on_suspect { Some(time) } else { None };

@@ -4,6 +4,7 @@ use super::*;
 use crate::config::Action;
 use crate::events::record::tests::scanned;
 use crate::events::{NewAddresses, SuspectReport, Tally};
+use crate::runs_in::RunsIn;
 use crate::utc_time::UtcTime;
 use halfopen_bpf::Program;
 use halfopen_policy::Contact;
@@ -149,6 +150,7 @@ fn where_named_addresses_count_too_they_are_not_said_to_be_untouched() {
 fn the_unit_or_container_is_named() {
     let mut event = scanned();
     event.programs[0].cgroup = Some("/system.slice/scan.service".into());
+    event.programs[0].runs_in = RunsIn::of_path("/system.slice/scan.service");
     assert!(
         event.to_string().contains("cgroup /system.slice/scan.service, user root, unit scan.service): "),
         "{event}"
