@@ -30,7 +30,7 @@ fn the_world_sees_the_nat_box_and_the_nat_box_keeps_who_dialled() {
         assert_eq!((entry.to, entry.state), (report.destination, EntryState::Established));
     }
     let events = journal.events().unwrap();
-    let most = |counts: fn(EntryState) -> bool| most_at_once(events, counts, |to| to.port() == PORT);
+    let most = |counts: fn(EntryState) -> bool| most_at_once(events, counts, |event| event.to.port() == PORT);
     assert_eq!(most(EntryState::is_open), 34, "{events:?}");
     assert_eq!(most(|state| state == EntryState::Established), 30, "{events:?}");
 

@@ -145,15 +145,15 @@ fn event(line: &str) -> Option<Event> {
     if !gone && state.is_none() { None } else { Some(Event { from, to, state: state.filter(|_| !gone) }) }
 }
 
-/// The most connections among `events` that were in such a state at once, and that go to such a destination.
+/// The most connections that were in such a state at once, among those with such events.
 #[must_use]
 pub fn most_at_once(
     events: &[Event],
     counts: impl Fn(EntryState) -> bool,
-    towards: impl Fn(SocketAddr) -> bool,
+    among: impl Fn(&Event) -> bool,
 ) -> usize {
     let (mut now, mut most) = (HashSet::new(), 0);
-    for event in events.iter().filter(|event| towards(event.to)) {
+    for event in events.iter().filter(|event| among(event)) {
         let key = (event.from, event.to);
         if event.state.is_some_and(&counts) {
             now.insert(key);
@@ -195,7 +195,7 @@ mod tests {
         let most = |events: &[Event]| most_at_once(events, EntryState::is_open, |_| true);
         assert_eq!(most(&apart), 1);
         assert_eq!(most_at_once(&apart, |_| true, |_| true), 2);
-        assert_eq!(most_at_once(&apart, |_| true, |to| to.port() == 3), 0);
+        assert_eq!(most_at_once(&apart, |_| true, |event| event.to.port() == 3), 0);
         assert_eq!(most(&[event(one, open), event(one, open), event(two, open)]), 2);
     }
 }

@@ -47,7 +47,7 @@ pub enum Lane {
 }
 
 /// The test programs of the long lane.
-const LONG: [&str; 29] = [
+const LONG: [&str; 30] = [
     "accounts",
     "attacks",
     "budget",
@@ -71,6 +71,7 @@ const LONG: [&str; 29] = [
     "refusals",
     "refusals_beside_others",
     "refusals_doctor",
+    "replay_beside_tshark",
     "side_effects",
     "simulated",
     "wakeups",
