@@ -97,10 +97,14 @@ pub enum Seen {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProgramNumber(pub u32);
 
+/// The latest time that a recording may have, in nanoseconds since the epoch: in the year 2262. What is later is damage,
+/// and timers set from it would run over.
+pub const LATEST: u64 = i64::MAX as u64;
+
 /// Something that was seen of an attempt, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Observation {
-    /// When it was seen, in nanoseconds since the epoch.
+    /// When it was seen, in nanoseconds since the epoch, up to [`LATEST`].
     pub at: u64,
     /// Whose it is.
     pub flow: Flow,

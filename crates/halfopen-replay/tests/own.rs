@@ -6,11 +6,11 @@ mod recording;
 
 use halfopen_policy::{FirstContact, Limits};
 use halfopen_replay::trace::{
-    Attempt, Ended, HEADER, LONGEST_NAME, Next, Outcome, Program, Record, Sent, decode, encoded, next,
+    Attempt, Ended, HEADER, Header, LONGEST_NAME, Next, Outcome, Program, Record, Sent, decode, encoded, next,
 };
 use halfopen_replay::{Accounts, Address, Flow, Options, Policy, Replay, Replayed, Seen};
 use proptest::prelude::*;
-use recording::own::{S, attempt, file, program};
+use recording::own::{S, US, attempt, file, program};
 use recording::{SECOND, ZERO, input, policy, read, zstd};
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -102,6 +102,23 @@ fn a_file_that_is_cut_off_anywhere_is_read_up_to_there() {
     }
     let (found, _) = read(zstd(&whole));
     assert_eq!(found.len(), 4);
+}
+
+#[test]
+fn a_time_beyond_what_clocks_have_is_damage() {
+    let late = |began, lasted| Record::Attempt(Attempt { began, lasted, ..attempt(0, 0, 1, Outcome::Reset) });
+    let year_2262 = i64::MAX as u64 / US;
+    for (began, lasted) in [(u64::MAX, 1), (0, u64::MAX), (year_2262 - ZERO / US, S)] {
+        let plain = Record::Attempt(attempt(0, S, 2, Outcome::Reset));
+        let (found, counts) = read(file(&[late(began, lasted), plain]));
+        assert_eq!((found.len(), counts.records, counts.damaged), (2, 1, 1), "{began} {lasted}");
+        assert_eq!(counts.damage[0].what, "its time is impossible");
+    }
+    let mut header = file(&[]);
+    header[8..HEADER].copy_from_slice(&u64::MAX.to_le_bytes());
+    assert_eq!(Header::read(&header), Err("its time is impossible"));
+    header[8..HEADER].copy_from_slice(&(i64::MAX as u64).to_le_bytes());
+    assert!(Header::read(&header).is_ok());
 }
 
 #[test]

@@ -94,7 +94,11 @@ impl Log {
         };
         match record {
             Record::Header => return Ok(()),
-            Record::Attempt(recorded) => self.held.hold(&recorded),
+            Record::Attempt(recorded) => {
+                if let Err(what) = self.held.hold(&recorded) {
+                    self.counts.damage(offset, what);
+                }
+            }
             Record::Other => self.counts.other += 1,
             Record::Damaged(what) => self.counts.damage(offset, what),
         }

@@ -1,6 +1,6 @@
 //! Attempts that are told when they end, put into the order in which they began.
 
-use crate::observation::{Flow, Observation, ProgramNumber, Seen};
+use crate::observation::{Flow, LATEST, Observation, ProgramNumber, Seen};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -10,6 +10,8 @@ const HELD: usize = 1 << 19;
 const FIRST_RESEND: u64 = 1_000_000_000;
 /// Silence is judged by the first re-sends.
 const RESENDS: u32 = 6;
+/// What is wrong with what is later than [`LATEST`].
+pub(super) const IMPOSSIBLE_TIME: &str = "its time is impossible";
 
 /// An attempt as it is told when it has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,12 +78,19 @@ impl InOrder {
     }
 
     /// Holds all that would have been seen of the attempt.
-    pub fn hold(&mut self, recorded: &Recorded) {
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn hold(&mut self, recorded: &Recorded) -> Result<(), &'static str> {
         let Recorded { at, flow, program, syns, last_syn_after, outcome } = *recorded;
+        let lasts = outcome.map_or(last_syn_after, |(after, _)| last_syn_after.max(after));
+        if at.saturating_add(lasts) > LATEST {
+            return Err(IMPOSSIBLE_TIME);
+        }
         // Those of one attempt are the same, those of two differ.
         let isn = (self.number as u32).wrapping_mul(0x9e37_79b9);
         let mut put = |after: u64, seen| {
-            let at = at.saturating_add(after);
+            let at = at + after;
             self.number += 1;
             self.held.push(Reverse((at, self.number, Unordered(Observation { at, flow, seen }))));
         };
@@ -92,5 +101,6 @@ impl InOrder {
         if let Some((after, seen)) = outcome {
             put(after, seen);
         }
+        Ok(())
     }
 }

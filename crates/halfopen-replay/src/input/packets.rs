@@ -3,9 +3,10 @@
 use super::Counts;
 use super::compression::{Bytes, peeked};
 use super::link::{Inside, Link};
+use super::order::IMPOSSIBLE_TIME;
 use super::record_start::{Begins, RecordStart};
 use super::segment::{self, Packet};
-use crate::observation::Observation;
+use crate::observation::{LATEST, Observation};
 use pcap_parser::traits::{PcapNGPacketBlock, PcapReaderIterator};
 use pcap_parser::{Block, LegacyPcapReader, Linktype, PcapBlockOwned, PcapError, PcapHeader, PcapNGReader};
 use std::fmt;
@@ -270,6 +271,7 @@ fn look(interface: Interface, at: u64, frame: &[u8], offset: u64, counts: &mut C
         Inside::CutShort => Packet::CutShort,
     };
     match packet {
+        Packet::Tells(..) if at > LATEST => counts.damage(offset, IMPOSSIBLE_TIME),
         Packet::Tells(flow, seen) => return At::Observation(Observation { at, flow, seen }),
         Packet::Silent => {}
         Packet::Other => counts.other += 1,

@@ -134,9 +134,8 @@ impl Trace {
             }
             At::Record(record, length) => {
                 self.in_damage = false;
-                match record {
-                    Ok(record) => self.take(record),
-                    Err(what) => self.counts.damage(self.offset, what),
+                if let Err(what) = record.and_then(|record| self.take(record)) {
+                    self.counts.damage(self.offset, what);
                 }
                 length
             }
@@ -147,11 +146,11 @@ impl Trace {
         Ok(())
     }
 
-    fn take(&mut self, record: Record) {
+    fn take(&mut self, record: Record) -> Result<(), &'static str> {
         match record {
             Record::Attempt(attempt) => {
+                self.attempt(&attempt)?;
                 self.counts.records += 1;
-                self.attempt(&attempt);
             }
             Record::Program(number, program) => {
                 let Program { name, cgroup, runs_in, .. } = &program;
@@ -165,27 +164,25 @@ impl Trace {
             Record::End(_) => {}
             Record::Unknown => self.counts.other += 1,
         }
+        Ok(())
     }
 
-    fn attempt(&mut self, attempt: &Attempt) {
+    fn attempt(&mut self, attempt: &Attempt) -> Result<(), &'static str> {
         let Attempt { program, began, flow, sent, lasted, outcome } = *attempt;
         // Nobody knows what would have come of these.
         match outcome {
             Outcome::Refused => {
                 self.counts.limited.refused += 1;
-                return;
+                return Ok(());
             }
             Outcome::Denied => {
                 self.counts.limited.denied += 1;
-                return;
+                return Ok(());
             }
             _ => {}
         }
         let ns = |us: u64| us.saturating_mul(US);
         let held = ns(sent.map_or(lasted, |sent| sent.after));
-        if held >= NOTICED {
-            self.counts.limited.held.add(held);
-        }
         let answer_after = ns(lasted).saturating_sub(held);
         let outcome = match outcome {
             Outcome::Answered => Some((answer_after, Seen::Answer)),
@@ -203,7 +200,11 @@ impl Trace {
             syns: sent.map_or(1, |sent| sent.syns),
             last_syn_after: ns(sent.map_or(0, |sent| sent.last_after)),
             outcome,
-        });
+        })?;
+        if held >= NOTICED {
+            self.counts.limited.held.add(held);
+        }
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use super::bytes::{Fields, checksum};
 use super::encode::{ATTEMPT, END, LOST, PROGRAM};
 use super::{Attempt, Ended, HEADER, LONGEST, MAGIC, Outcome, Program, Record, Sent, VERSION};
-use crate::observation::Flow;
+use crate::observation::{Flow, LATEST};
 
 /// What a file begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,9 @@ impl Header {
             );
         }
         let since = header[8..].try_into().map(u64::from_le_bytes).unwrap_or_default();
+        if since > LATEST {
+            return Err("its time is impossible");
+        }
         Ok(Self { since })
     }
 }
