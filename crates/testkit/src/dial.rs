@@ -191,6 +191,7 @@ pub fn serve(orders: impl BufRead, out: impl Write + Send + 'static) -> Result<(
 fn dial<W: Write + Send>(spec: &Spec, task: usize, voice: &Voice<W>) -> Result<Vec<Socket>, LabError> {
     let at_once = match spec.style {
         Style::Blocking(threads) if !spec.keep => threads,
+        Style::AtOnce if !spec.keep => spec.at_a_time.unwrap_or(spec.destinations.len()),
         _ => spec.destinations.len(),
     };
     let needed = at_once as u64 + 64;

@@ -18,6 +18,8 @@ const SCRAPES: Duration = Duration::from_secs(5);
 const SETTLE: Duration = Duration::from_secs(5);
 const TIME: Duration = Duration::from_secs(30);
 const ATTEMPTS_PER_S: u32 = 1_000;
+/// After which a scanner gives an address up.
+const PATIENCE: Duration = Duration::from_secs(3);
 const MOST_AT_REST: f64 = 1.0;
 const MOST_AT_WORK: f64 = 5.0;
 
@@ -42,6 +44,8 @@ pub fn measure() -> Result<Vec<Row>> {
         let dialling = Dialer::new(&lab)
             .destinations(destinations)
             .dials_per_s(f64::from(ATTEMPTS_PER_S))
+            .at_a_time(2 * ATTEMPTS_PER_S as usize * PATIENCE.as_secs() as usize)
+            .patience(PATIENCE)
             .close_when_connected()
             .spawn()?;
         daemon.measure(&format!("{ATTEMPTS_PER_S} attempts/s {kind}"), MOST_AT_WORK)?;
@@ -88,9 +92,9 @@ impl Daemon<'_> {
         thread::sleep(SETTLE);
         let processes = family_of(self.limiter.pid());
         let seen = || {
-            self.limiter
-                .status()
-                .map(|status| status.host.admitted + status.host.released + status.host.queued)
+            self.limiter.status().map(|status| {
+                status.host.admitted + status.host.released + status.host.queued + status.host.cancelled
+            })
         };
         let (began, before, attempts) = (Instant::now(), processor_time::of(&processes)?, seen()?);
         while began.elapsed() < TIME {

@@ -101,7 +101,7 @@ impl Resolved {
     }
 
     fn loopback_counts(&self) -> Option<Remark> {
-        let exempt = self.general().exempt;
+        let exempt = &self.general().exempt;
         let is_in = |net: &IpNet| exempt.iter().any(|exempt| exempt.contains(net));
         let (_, origin) = self.said(EXEMPT).filter(|_| !loopback().iter().all(is_in))?;
         let message =

@@ -31,6 +31,9 @@ pub struct Resolved {
     /// All assignments in their order. For a key that `set` assigned again, only the last one.
     said: Vec<(Assignment, Origin)>,
     values: Values,
+    /// What [`GENERAL`] and [`LIMITS`] say of them: the daemon asks at each wakeup.
+    general: General,
+    host: Limits,
     rules: Rules,
 }
 
@@ -45,7 +48,13 @@ impl Resolved {
     /// The preset alone.
     #[must_use]
     pub fn of_preset(preset: Preset) -> Self {
-        let mut resolved = Self { said: Vec::new(), values: Values::default(), rules: Rules::default() };
+        let mut resolved = Self {
+            said: Vec::new(),
+            values: Values::default(),
+            general: General::default(),
+            host: open(),
+            rules: Rules::default(),
+        };
         resolved.begin_with(GENERAL, &General::default());
         resolved.begin_with(LIMITS, &open());
         resolved.begin_with(METRICS, &Metrics::default());
@@ -60,7 +69,16 @@ impl Resolved {
         }
         // Its text names the preset `none`, which it starts from. The name in force is its own.
         resolved.values.put(PRESET, preset.value(), Origin::Preset);
+        resolved.settle();
         resolved
+    }
+
+    /// Has the values in the form in which they are used.
+    fn settle(&mut self) {
+        self.values.apply(GENERAL, &mut self.general);
+        let mut host = open();
+        put_all(&mut host, |key| self.value(key));
+        self.host = host;
     }
 
     fn begin_with<T>(&mut self, fields: &'static [Field<T>], from: &T) {
@@ -83,6 +101,7 @@ impl Resolved {
             resolved.take(said, origin).map_err(|wrong| error(wrong, origin, Some(said)))?;
         }
         resolved.said = said;
+        resolved.settle();
         let host = resolved.host();
         if host.first_contact.is_some_and(|first| !first.is_a_test()) {
             let latest = [ANSWERS_OF_A_SCAN, ANSWERS_OF_PEERS].map(|key| resolved.values.get(key));
@@ -191,7 +210,7 @@ impl Resolved {
             raw_tcp: general.raw_tcp,
             forwarded: general.forwarded_tcp,
             wakeups: general.wakeups,
-            exempt: general.exempt,
+            exempt: general.exempt.clone(),
             never_hold: general.never_hold.for_kernel(),
             host: self.host(),
             scopes: Vec::new(),
@@ -208,10 +227,8 @@ impl Resolved {
 
     /// The values of the keys above the first table.
     #[must_use]
-    pub fn general(&self) -> General {
-        let mut general = General::default();
-        self.values.apply(GENERAL, &mut general);
-        general
+    pub fn general(&self) -> &General {
+        &self.general
     }
 
     /// How metrics are offered.
@@ -265,9 +282,7 @@ impl Resolved {
     /// The limits of the host.
     #[must_use]
     pub fn host(&self) -> Limits {
-        let mut host = open();
-        put_all(&mut host, |key| self.value(key));
-        host
+        self.host
     }
 
     /// What first contacts cost a program in the cgroup at `path` that has no scope of `exec`.

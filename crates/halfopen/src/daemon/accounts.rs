@@ -5,22 +5,15 @@ use crate::control::scope_status::ACCOUNTS_LISTED;
 use crate::control::{ConnectionsStatus, ScopeKind, ScopeStatus, TrustStatus};
 use crate::daemon::account_name::AccountIs;
 use crate::daemon::enforcement::{Enforcement, HOST};
+use crate::daemon::rule_scope::RuleScope;
 use crate::events::{AtDestination, Reason};
 use crate::utc_time::UtcTime;
 use halfopen_bpf::{Account, AccountId, Attempt, KernelError, ScopeId, Trust, WaitsFor, monotonic};
 use halfopen_policy::{Contact, Limits, OnSuspect};
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 use std::time::Duration;
-
-/// A scope of a rule or an interface.
-#[derive(Debug, Clone)]
-pub(in crate::daemon) struct RuleScope {
-    pub id: ScopeId,
-    pub name: String,
-    pub kind: ScopeKind,
-    pub limits: Limits,
-}
 
 /// A scope or account that an attempt can be charged to.
 #[derive(Debug)]
@@ -71,9 +64,8 @@ pub(in crate::daemon) fn held_back_by(attempt: &Attempt) -> AccountId {
 }
 
 impl Enforcement {
-    /// The scopes of rules, in the order in which the kernel part tries them, and of interfaces. A rule that matches
-    /// nobody has no scope.
-    pub(in crate::daemon) fn rule_scopes(&self) -> Vec<RuleScope> {
+    /// What [`Enforcement::rule_scopes`] keeps.
+    pub(in crate::daemon) fn find_rule_scopes(&self) -> Rc<[RuleScope]> {
         let host = self.host_limits();
         let (scopes, interfaces) = (self.limiter.rule_scopes(), self.limiter.interface_scopes());
         let rules = self.resolved.rules();

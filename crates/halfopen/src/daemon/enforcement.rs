@@ -11,6 +11,7 @@ use crate::daemon::learning::Learning;
 use crate::daemon::means::Means;
 use crate::daemon::metrics::endpoint::Endpoint;
 use crate::daemon::resolvers::Resolvers;
+use crate::daemon::rule_scope::RuleScope;
 use crate::daemon::seen::Seen;
 use crate::daemon::user_search::Search;
 use crate::daemon::wakeups::Wakeups;
@@ -27,6 +28,7 @@ use halfopen_policy::Limits;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// The host scope's name.
@@ -57,6 +59,8 @@ pub struct Enforcement {
     pub(super) faults: FaultLog,
     pub(super) shortcomings: Vec<Shortcoming>,
     pub(super) disturbances: u64,
+    /// The scopes of what is in force: the daemon asks for them at each attempt.
+    rules: Rc<[RuleScope]>,
     pub(super) wakeups: Wakeups,
     pub(super) pins_unmounted: bool,
     pub(super) resolvers: Resolvers,
@@ -96,6 +100,7 @@ impl Enforcement {
             limiter,
             sources,
             resolved,
+            rules: Rc::default(),
             scopes: Vec::new(),
             exec_parent: false,
             faults: FaultLog::default(),
@@ -117,6 +122,7 @@ impl Enforcement {
             dashboard: None,
             announcer,
         };
+        enforcement.rules = enforcement.find_rule_scopes();
         enforcement.announcer.episodes.set_event_after(enforcement.resolved.general().event_after);
         if let Err(e) = enforcement.know_failed() {
             tracing::error!("{}", e.in_full());
@@ -157,6 +163,18 @@ impl Enforcement {
         let applied = self.limiter.apply(settings);
         self.limiter.detach_unwanted(&mut self.means.helper);
         applied
+    }
+
+    /// Notes that the settings of `resolved` are in force.
+    pub(super) fn is_in_force(&mut self, resolved: Resolved) {
+        self.resolved = resolved;
+        self.rules = self.find_rule_scopes();
+    }
+
+    /// The scopes of rules, in the order in which the kernel part tries them, and of interfaces. A rule that matches
+    /// nobody has no scope.
+    pub(super) fn rule_scopes(&self) -> Rc<[RuleScope]> {
+        self.rules.clone()
     }
 
     /// Notes that this process is sandboxed from now on, and logs what the sandbox lacks.

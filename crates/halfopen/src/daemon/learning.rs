@@ -1,8 +1,8 @@
 //! What audit mode learns: how long attempts would have waited that it lets out at once ([`Shadow`]).
 
-use super::accounts::RuleScope;
 use super::chronicle::waits::Waits;
 use super::enforcement::{Enforcement, ExecScope};
+use super::rule_scope::RuleScope;
 use crate::control::LearnedWaits;
 use halfopen_bpf::{AccountId, Became, HeldAttempt, Histogram, RingEvent, ScopeId, WaitsFor, monotonic};
 use halfopen_policy::kernel_form::nanos;
@@ -24,16 +24,18 @@ pub(super) struct Learning {
 }
 
 /// The limits in force by the number of their scope.
-pub(super) fn limits_of(
+pub(super) fn limits_of<'a>(
     host: Limits,
-    execs: &[ExecScope],
-    rules: &[RuleScope],
-) -> impl Fn(u32) -> Option<Limits> + use<> {
-    let execs = execs.iter().map(|exec| (exec.id, exec.limits));
-    let all: Vec<_> = execs.chain(rules.iter().map(|scope| (scope.id, scope.limits))).collect();
+    execs: &'a [ExecScope],
+    rules: &'a [RuleScope],
+) -> impl Fn(u32) -> Option<Limits> + Copy + use<'a> {
     move |number| {
-        let found = || all.iter().find(|(id, _)| id.number() == number).map(|(_, limits)| *limits);
-        if number == ScopeId::HOST.number() { Some(host) } else { found() }
+        if number == ScopeId::HOST.number() {
+            return Some(host);
+        }
+        let execs = execs.iter().map(|exec| (exec.id, exec.limits));
+        let mut all = execs.chain(rules.iter().map(|scope| (scope.id, scope.limits)));
+        all.find(|(id, _)| id.number() == number).map(|(_, limits)| limits)
     }
 }
 
@@ -121,7 +123,8 @@ impl Learning {
 impl Enforcement {
     /// Lets the shadow go on. Call this every second.
     pub(super) fn learn(&mut self) {
-        let limits = limits_of(self.host_limits(), &self.scopes, &self.rule_scopes());
+        let rules = self.rule_scopes();
+        let limits = limits_of(self.host_limits(), &self.scopes, &rules);
         let audits = self.mode_now() == Mode::Audit;
         let learning = &mut self.learning;
         if audits {

@@ -21,6 +21,7 @@ mod ports;
 mod reconcile;
 pub(crate) mod requests;
 mod resolvers;
+mod rule_scope;
 mod seen;
 mod server;
 mod signals;

@@ -4,7 +4,7 @@ pub(super) mod dials;
 pub(super) mod minutes;
 pub(super) mod waits;
 
-use crate::daemon::accounts::RuleScope;
+use crate::daemon::rule_scope::RuleScope;
 use dials::Dials;
 use halfopen_bpf::{AccountId, Became, RingEvent, ScopeId};
 use minutes::Minutes;

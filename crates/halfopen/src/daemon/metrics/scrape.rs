@@ -3,8 +3,8 @@
 use crate::config::Words;
 use crate::config::general::PRESET;
 use crate::daemon::account_name::AccountIs;
-use crate::daemon::accounts::RuleScope;
 use crate::daemon::enforcement::{Enforcement, HOST};
+use crate::daemon::rule_scope::RuleScope;
 use crate::metrics::reading::{Account, Counts, Now, OTHER, Reading, ScopeTotal};
 use crate::metrics::server::Scrape;
 use crate::otlp::Exporter;
@@ -48,7 +48,7 @@ impl Enforcement {
         let scopes = self.rule_scopes();
         let mut accounts = self.limiter.accounts()?;
         self.read_scope(&mut reading, ScopeId::HOST, HOST, &self.host_limits(), 0)?;
-        for scope in &scopes {
+        for scope in scopes.iter() {
             let of_it = accounts.iter().filter(|account| account.id.scope == scope.id).count() as u64;
             self.read_scope(&mut reading, scope.id, &scope.name, &scope.limits, of_it)?;
         }

@@ -56,9 +56,10 @@ impl Enforcement {
             kind: ScopeKind::Exec,
             limits: exec.limits,
         });
-        let rules = self.rule_scopes().into_iter().map(|scope| KnownScope {
+        let rules = self.rule_scopes();
+        let rules = rules.iter().map(|scope| KnownScope {
             id: scope.id,
-            name: scope.name,
+            name: scope.name.clone(),
             kind: scope.kind,
             limits: scope.limits,
         });

@@ -28,7 +28,7 @@ impl Enforcement {
                 let enforce = Assignment::Value(Name::of(None, MODE), Mode::Enforce.value());
                 let confirmed = self.resolved.with(enforce, Origin::Live)?;
                 self.put_in_force(&confirmed.settings())?;
-                self.resolved = confirmed;
+                self.is_in_force(confirmed);
                 tracing::info!("mode enforce is confirmed: it stays in force");
             }
             TrialOrder::Cancel => {
@@ -44,7 +44,7 @@ impl Enforcement {
     }
 
     fn begin_trial(&mut self, time: Duration) -> Result<()> {
-        if self.resolved.settings().mode == Mode::Enforce {
+        if self.resolved.general().mode == Mode::Enforce {
             let (_, origin) = self.resolved.shown_of_host(MODE);
             return Err(WrongUse(format!(
                 "mode is already enforce ({origin}): there is no other mode to revert to"
@@ -83,17 +83,17 @@ impl Enforcement {
         Some(TrialStatus {
             reverts_at: UtcTime::ahead(left),
             reverts_in_ms: left.as_millis() as u64,
-            to: self.resolved.settings().mode.into(),
+            to: self.resolved.general().mode.into(),
         })
     }
 
     fn configured_mode(&self) -> &'static str {
-        self.resolved.settings().mode.word()
+        self.resolved.general().mode.word()
     }
 
     /// The mode in force.
     pub(in crate::daemon) fn mode_now(&self) -> Mode {
-        if self.trial_left().is_some() { Mode::Enforce } else { self.resolved.settings().mode }
+        if self.trial_left().is_some() { Mode::Enforce } else { self.resolved.general().mode }
     }
 
     /// The settings of `resolved` with a trial that may be running. The trial goes on, unless `resolved` enforces
@@ -128,7 +128,7 @@ impl Enforcement {
     pub(in crate::daemon) fn take_over_trial(&self, until: Duration) {
         match self.trial_status() {
             Some(trial) => tracing::info!("the trial of mode enforce goes on: it {trial}"),
-            None if self.resolved.settings().mode == Mode::Enforce => {
+            None if self.resolved.general().mode == Mode::Enforce => {
                 tracing::info!("mode is enforce as configured: the trial is over");
             }
             None => tracing::warn!(

@@ -37,7 +37,7 @@ impl Enforcement {
                 "persist takes effect only when the daemon starts: restart it to apply the change"
             );
         }
-        self.resolved = again;
+        self.is_in_force(again);
         let mode = self.mode_now();
         if mode != mode_was {
             tracing::warn!("mode = {} (was {})", mode.word(), mode_was.word());
@@ -137,7 +137,7 @@ impl Enforcement {
         let settings = if said.is(MODE) { changed.settings() } else { self.settings_on_trial(&changed) };
         let rules = self.rule_scopes();
         self.put_in_force(&settings)?;
-        self.resolved = changed;
+        self.is_in_force(changed);
         self.user_search = Search::from(monotonic());
         self.follow_resolvers()?;
         self.follow_listen();

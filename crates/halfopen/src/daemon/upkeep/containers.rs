@@ -19,7 +19,7 @@ impl Enforcement {
         }
         let now = self.resolved.with_containers_of_now().map_err(anyhow::Error::from);
         let put = now.and_then(|now| Ok(self.put_in_force(&self.settings_on_trial(&now)).map(|()| now)?));
-        self.resolved = put.inspect_err(|_| containers::forget())?;
+        self.is_in_force(put.inspect_err(|_| containers::forget())?);
         for (wanted, running) in changed {
             let running = if running.is_empty() { "none".to_owned() } else { running.join(", ") };
             tracing::info!(

@@ -2,9 +2,9 @@
 //! only while this is possible.
 
 use crate::control::ScopeKind;
-use crate::daemon::accounts::RuleScope;
 use crate::daemon::enforcement::{Enforcement, HOST};
 use crate::daemon::failed::Failed;
+use crate::daemon::rule_scope::RuleScope;
 use halfopen_bpf::{Attempt, AttemptState, KernelError, Program, ScopeId, WaitsFor, monotonic};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -115,7 +115,7 @@ impl Enforcement {
 
     pub(super) fn narrower_scopes(&self) -> Vec<(ScopeId, String)> {
         let execs = self.scopes.iter().map(|scope| (scope.id, scope.name.clone()));
-        execs.chain(self.rule_scopes().into_iter().map(|scope| (scope.id, scope.name))).collect()
+        execs.chain(self.rule_scopes().iter().map(|scope| (scope.id, scope.name.clone()))).collect()
     }
 
     fn failed_in_narrower(&self) -> Result<Vec<(ScopeId, String, Failed)>, KernelError> {

@@ -40,8 +40,9 @@ impl Enforcement {
     /// If the ring buffer cannot be read.
     pub fn take_held(&mut self) -> Result<u64, KernelError> {
         let rules = self.rule_scopes();
-        let limits = limits_of(self.host_limits(), &self.scopes, &rules);
+        let host = self.host_limits();
         let Self { limiter, scopes, announcer, means, wakeups, seen, chronicle, learning, .. } = self;
+        let limits = limits_of(host, scopes, &rules);
         let (mut taken, mut suspects, mut new) = (0, Vec::new(), Vec::new());
         limiter.take_ring_events(&mut |told| {
             wakeups.hear(&told);

@@ -20,7 +20,7 @@ fn asks_by_nss_resolve(nsswitch: &str) -> bool {
 
 impl Enforcement {
     fn trust_in_names(&self) -> NameTrust {
-        self.resolved.settings().names
+        self.resolved.general().names
     }
 
     /// Looks up the system's resolvers, if answers are read at all, and logs changes.

@@ -1,8 +1,8 @@
 //! Keeps what is seen of each account when its attempts begin to wait, and when it becomes a suspect.
 
-use crate::daemon::accounts::RuleScope;
 use crate::daemon::enforcement::{Enforcement, ExecScope, HOST};
 use crate::daemon::means::Means;
+use crate::daemon::rule_scope::RuleScope;
 use crate::daemon::seen::{Seen, Sighting};
 use halfopen_bpf::{AccountId, AccountOf, HeldAttempt, KernelError, ScopeId, monotonic, text};
 

@@ -3,8 +3,9 @@
 use super::connection_limits::SlotWaiters;
 use crate::config::Action;
 use crate::control::ScopeKind;
-use crate::daemon::accounts::{Charged, RuleScope};
+use crate::daemon::accounts::Charged;
 use crate::daemon::enforcement::Enforcement;
+use crate::daemon::rule_scope::RuleScope;
 use crate::events::{Named, NewAddresses, Report, SuspectReport, Tally};
 use halfopen_bpf::{AccountId, HeldAttempt, KernelError, ScopeId, monotonic};
 use halfopen_policy::{Mode, OnSuspect};
@@ -20,7 +21,7 @@ impl Enforcement {
         let accounts = if has_accounts { self.limiter.accounts()? } else { Vec::new() };
         let to_connect = self.waiting_to_connect()?;
         let mut waiting_in_rules = 0;
-        for scope in scopes {
+        for scope in scopes.iter() {
             let ledger = self.limiter.ledger(scope.id)?;
             let of_accounts = accounts.iter().filter(|account| account.id.scope == scope.id);
             let ledgers = || of_accounts.clone().map(|account| &account.ledger).chain([&ledger]);

@@ -23,7 +23,7 @@ impl Enforcement {
             return Ok(());
         }
         self.put_in_force(&self.settings_on_trial(&again))?;
-        self.resolved = again;
+        self.is_in_force(again);
         tracing::info!("users or files that rules name were found: the rules match them from now on");
         Ok(())
     }

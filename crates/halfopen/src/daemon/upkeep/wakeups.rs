@@ -24,7 +24,7 @@ impl Enforcement {
     }
 
     pub(in crate::daemon) fn tend_pokes(&mut self) -> Result<(), KernelError> {
-        let wanted = self.resolved.settings().wakeups;
+        let wanted = self.resolved.general().wakeups;
         self.wakeups.tend(&mut self.limiter, self.means.helper.is_there(), wanted, monotonic())
     }
 }
