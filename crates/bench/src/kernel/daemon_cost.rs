@@ -93,7 +93,8 @@ impl Daemon<'_> {
         let processes = family_of(self.limiter.pid());
         let seen = || {
             self.limiter.status().map(|status| {
-                status.host.admitted + status.host.released + status.host.queued + status.host.cancelled
+                let host = status.host;
+                host.admitted + host.released + host.queued + host.cancelled + host.refused_overflow
             })
         };
         let (began, before, attempts) = (Instant::now(), processor_time::of(&processes)?, seen()?);
