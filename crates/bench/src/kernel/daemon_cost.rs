@@ -1,5 +1,5 @@
 //! What the daemon and its processes take of a processor with all of it on and a page of the dashboard open: at rest, at
-//! a thousand attempts a second that are answered, and at as many of a scanner that wait.
+//! a thousand attempts a second that are answered, and at as many of a scanner that wait, or would.
 
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
@@ -34,10 +34,13 @@ pub fn measure() -> Result<Vec<Row>> {
     let mut daemon = Daemon { lab: &lab, limiter, rows: Vec::new() };
     let _page = daemon.open_page()?;
     daemon.measure("at rest", MOST_AT_REST)?;
-    for (kind, mix) in [
-        ("answered", Mix { live: 100, ..Mix::default() }),
-        ("of a scanner, which wait", Mix { dead: 100, ..Mix::default() }),
+    let scanned = Mix { dead: 100, ..Mix::default() };
+    for (kind, mode, mix) in [
+        ("answered", "enforce", Mix { live: 100, ..Mix::default() }),
+        ("of a scanner, which wait", "enforce", scanned),
+        ("of a scanner in audit mode, whose waits are learned", "audit", scanned),
     ] {
+        daemon.limiter.set("mode", mode)?;
         let hosts = lab.draw(&mix)?.destinations();
         let dials = ATTEMPTS_PER_S as usize * (SETTLE + TIME * 2).as_secs() as usize;
         let destinations = hosts.into_iter().cycle().take(dials).collect::<Vec<SocketAddr>>();
@@ -94,6 +97,7 @@ impl Daemon<'_> {
         let seen = || {
             self.limiter.status().map(|status| {
                 let host = status.host;
+                // In audit mode each is admitted.
                 host.admitted + host.released + host.queued + host.cancelled + host.refused_overflow
             })
         };
