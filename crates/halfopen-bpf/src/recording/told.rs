@@ -1,5 +1,7 @@
 //! Reads what the recording's programs tell: `struct recorded` of bpf/recording.h.
 
+use super::skeleton::types::recorded;
+use crate::abi::plain::{self, Plain};
 use crate::decode::records::Program;
 use crate::sys::text::escaped;
 use std::net::{Ipv6Addr, SocketAddr};
@@ -57,64 +59,36 @@ pub enum RecordedOutcome {
     Denied,
 }
 
-struct Fields<'a>(&'a [u8]);
-
-impl Fields<'_> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (first, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*first)
-    }
-
-    fn time(&mut self) -> Option<Duration> {
-        self.take().map(u64::from_ne_bytes).map(Duration::from_nanos)
-    }
-
-    fn number(&mut self) -> Option<u32> {
-        self.take().map(u32::from_ne_bytes)
-    }
-
-    fn port(&mut self) -> Option<u16> {
-        self.take().map(u16::from_ne_bytes)
-    }
-
-    fn address(&mut self, port: u16) -> Option<SocketAddr> {
-        let address: [u8; 16] = self.take()?;
-        Some(SocketAddr::new(Ipv6Addr::from(address).to_canonical(), port))
-    }
-}
+// SAFETY: repr(C), made from bpf/recording.h: integers and arrays of integers, without padding but for what it spells out.
+unsafe impl Plain for recorded {}
 
 /// Reads one; `None` for what is too short, or of an unknown kind.
 pub(super) fn read(bytes: &[u8]) -> Option<Recorded> {
-    let mut fields = Fields(bytes);
-    let (began, first, last, ended) = (fields.time()?, fields.time()?, fields.time()?, fields.time()?);
-    let cgroup_id = fields.take().map(u64::from_ne_bytes)?;
-    let (pid, uid, syns, error) = (fields.number()?, fields.number()?, fields.number()?, fields.number()?);
-    let (from_port, to_port) = (fields.port()?, fields.port()?);
-    let [kind, outcome, _, _] = fields.take()?;
-    let (from, to) = (fields.address(from_port)?, fields.address(to_port)?);
-    let comm: [u8; 16] = fields.take()?;
-    let comm = comm.split(|byte| *byte == 0).next().unwrap_or_default();
-    let outcome = match (kind, outcome) {
-        (1, _) => return Some(Recorded::Cgroup(cgroup_id)),
+    let told: recorded = plain::read(bytes)?;
+    let outcome = match (told.kind, told.outcome) {
+        (1, _) => return Some(Recorded::Cgroup(told.cgroup_id)),
         (2, 0) => RecordedOutcome::Open,
         (2, 1) => RecordedOutcome::Answered,
         (2, 2) => RecordedOutcome::Reset,
         (2, 3) => RecordedOutcome::Unreachable,
         (2, 4) => RecordedOutcome::Silent,
         (2, 5) => RecordedOutcome::Cancelled,
-        (3, _) if error.cast_signed() == libc::ENOBUFS => RecordedOutcome::Refused,
+        (3, _) if told.error.cast_signed() == libc::ENOBUFS => RecordedOutcome::Refused,
         (3, _) => RecordedOutcome::Denied,
         _ => return None,
     };
+    let end = |address, port| SocketAddr::new(Ipv6Addr::from(address).to_canonical(), port);
+    let comm = told.comm.map(i8::cast_unsigned);
+    let comm = escaped(comm.split(|byte| *byte == 0).next().unwrap_or_default());
     Some(Recorded::Attempt(RecordedAttempt {
-        began,
-        sent: (syns > 0).then_some((first, last)),
-        syns,
-        ended: (!ended.is_zero()).then_some(ended),
-        from,
-        to,
-        program: Program { pid, uid, comm: escaped(comm), cgroup_id },
+        began: Duration::from_nanos(told.began_ns),
+        sent: (told.syns > 0)
+            .then(|| (Duration::from_nanos(told.first_syn_ns), Duration::from_nanos(told.last_syn_ns))),
+        syns: told.syns,
+        ended: (told.ended_ns > 0).then(|| Duration::from_nanos(told.ended_ns)),
+        from: end(told.from, told.from_port),
+        to: end(told.to, told.to_port),
+        program: Program { pid: told.pid, uid: told.uid, comm, cgroup_id: told.cgroup_id },
         outcome,
     }))
 }
