@@ -4,7 +4,8 @@ use super::routes::{Form, May, OPENAPI, ROUTES, Route, STREAM};
 use super::{Answer, Request};
 use hyper::Method;
 use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, SchemaGenerator};
+use schemars::transform::{RecursiveTransform, Transform as _};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 
@@ -60,20 +61,23 @@ impl Parameters {
             Value::Array(kinds) => kinds.iter().any(|one| one == kind),
             one => one == kind,
         };
-        let expected = match () {
-            () if is("integer") => "a number",
-            () if is("boolean") => "true or false",
+        let (expected, is_one): (_, fn(&Value) -> bool) = match () {
+            () if is("integer") => ("a number", Value::is_number),
+            () if is("boolean") => ("true or false", Value::is_boolean),
             () => return Ok(text.into()),
         };
-        serde_json::from_str(text).map_err(|_| format!("{name}={text}: expected {expected}"))
+        let found = serde_json::from_str(text).ok().filter(is_one);
+        found.ok_or_else(|| format!("{name}={text}: expected {expected}"))
     }
 }
 
 impl Schemas {
     fn generate() -> Self {
         let generator = |settings: SchemaSettings| {
-            let here =
-                |settings: &mut SchemaSettings| settings.definitions_path = "/components/schemas".into();
+            let here = |settings: &mut SchemaSettings| {
+                settings.definitions_path = "/components/schemas".into();
+                settings.transforms.push(Box::new(RecursiveTransform(with_maximum)));
+            };
             settings.with(here).into_generator()
         };
         let mut read = generator(SchemaSettings::draft2020_12().for_deserialize());
@@ -82,7 +86,11 @@ impl Schemas {
         let answers = members::<Answer>(&mut written);
         let mut referred = written.take_definitions(true);
         referred.extend(read.take_definitions(true));
-        let with_parameters = |member: Member| {
+        let with_parameters = |mut member: Member| {
+            if member.schema["properties"].is_null() {
+                // What serde reads as a unit.
+                member.schema["additionalProperties"] = false.into();
+            }
             let parameters = member.schema["properties"].as_object().cloned().unwrap_or_default();
             (member, Parameters(parameters))
         };
@@ -94,9 +102,23 @@ impl Schemas {
     }
 }
 
+/// Says how large an integer may be: a format is only a hint.
+fn with_maximum(schema: &mut Schema) {
+    let maximum = match schema.get("format").and_then(Value::as_str) {
+        Some("uint8") => u8::MAX.into(),
+        Some("uint16") => u16::MAX.into(),
+        Some("uint32") => u32::MAX.into(),
+        Some("uint64") => u64::MAX,
+        _ => return,
+    };
+    schema.ensure_object().entry("maximum").or_insert_with(|| maximum.into());
+}
+
 /// The members of an enum that serde tags with their names.
 fn members<T: JsonSchema>(generator: &mut SchemaGenerator) -> Vec<Member> {
-    let schema = T::json_schema(generator).to_value();
+    let mut schema = T::json_schema(generator);
+    RecursiveTransform(with_maximum).transform(&mut schema);
+    let schema = schema.to_value();
     let members = schema["oneOf"].as_array().into_iter().flatten();
     let member = |member: &Value| {
         let about = member["description"].as_str().unwrap_or_default().replace('\n', " ");
@@ -196,7 +218,8 @@ fn responses(route: &Route) -> Value {
     let (about, schema) =
         answer.map(|member| (member.about.as_str(), member.schema.clone())).unwrap_or_default();
     let json = json!({ "schema": schema });
-    let stream = json!({ "schema": { "type": "string" } });
+    // OpenAPI 3.1 has no words for what a stream is made of.
+    let stream = json!({});
     let content = match route.form {
         Form::Json => json!({ "application/json": json }),
         Form::JsonOrStream => json!({ "application/json": json, STREAM: stream }),
@@ -208,4 +231,25 @@ fn responses(route: &Route) -> Value {
         responses[status] = json!({ "description": about, "content": refused });
     }
     responses
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_their_bounds_and_requests_without_fields_have_none() {
+        let document = document();
+        let limit = document["paths"]["/v1/attempts"]["get"]["parameters"].as_array().unwrap();
+        let limit = limit.iter().find(|parameter| parameter["name"] == "limit").unwrap();
+        assert_eq!(limit["schema"]["maximum"], u32::MAX, "{limit}");
+        let time = |of: &Value| of["properties"]["for_ms"]["maximum"].clone();
+        let body = |path: &str| {
+            document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"].clone()
+        };
+        assert_eq!(time(&body("/v1/accounts/block")), u64::MAX);
+        assert_eq!(body("/v1/dashboard")["additionalProperties"], false);
+        let referred = document["components"]["schemas"]["ScopeStatus"]["properties"]["queued"].clone();
+        assert_eq!(referred["maximum"], u64::MAX, "{referred}");
+    }
 }

@@ -321,6 +321,7 @@ mod tests {
             ("/v1/accounts", "limit=many", ""),
             ("/v1/accounts", "limit=1&limit=2", ""),
             ("/v1/accounts", "limit=-1", ""),
+            ("/v1/attempts", "limit=null", ""),
             ("/v1/events", "follow=true", ""),
             ("/v1/accounts/block", "", "{\"account\":\"a\",\"for_ms\":1,\"and\":1}"),
             ("/v1/accounts/block", "", "[]"),

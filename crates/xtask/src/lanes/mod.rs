@@ -47,7 +47,7 @@ pub enum Lane {
 }
 
 /// The test programs of the long lane.
-const LONG: [&str; 30] = [
+const LONG: [&str; 31] = [
     "accounts",
     "attacks",
     "budget",
@@ -72,6 +72,7 @@ const LONG: [&str; 30] = [
     "refusals_beside_others",
     "refusals_doctor",
     "replay_beside_tshark",
+    "schemathesis",
     "side_effects",
     "simulated",
     "wakeups",
