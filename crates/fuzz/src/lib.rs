@@ -27,7 +27,10 @@ pub fn replayed(bytes: &[u8]) {
     for policy in &replayed.policies {
         let of = policy.all;
         assert!(of.delayed.count + of.refused <= all.attempts, "{policy:?}");
-        assert!(of.answered_delayed.count + of.answered_gave_up + of.answered_refused <= all.answered, "{policy:?}");
+        assert!(
+            of.answered_delayed.count + of.answered_gave_up + of.answered_refused <= all.answered,
+            "{policy:?}"
+        );
         assert!(of.gave_up <= of.delayed.count && of.answered_gave_up <= of.gave_up, "{policy:?}");
     }
 }

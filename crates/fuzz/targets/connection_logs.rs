@@ -6,7 +6,8 @@ use halfopen_fuzz::replayed;
 use libfuzzer_sys::fuzz_target;
 
 /// A header of Zeek's, after which records are read.
-const HEADER: &[u8] = b"#fields\tts\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tduration\tconn_state\torig_pkts\n";
+const HEADER: &[u8] =
+    b"#fields\tts\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tduration\tconn_state\torig_pkts\n";
 
 fuzz_target!(|bytes: &[u8]| {
     replayed(bytes);
