@@ -84,7 +84,7 @@ fn after_a_hundred_thousand_random_attempts_the_books_are_at_zero() {
     let killed = killed.into_inner();
     println!("{samples} samples in {dialled:?}, {killed} dialers killed: {end:?}");
     assert!(begun(&end) >= ATTEMPTS, "only {} attempts in {dialled:?}", begun(&end));
-    assert!(samples > 200 && killed > 10, "{samples} samples, {killed} killed");
+    assert!(samples > 50 && killed > 10, "{samples} samples, {killed} killed");
     assert_eq!(end.admitted + end.released, end.established + end.failed, "{end:?}");
     for (what, count) in [
         ("released", end.released),
