@@ -53,7 +53,7 @@ test-long:
 	$(XTASK) test long
 	$(XTASK) mutate headers --sample 20
 	tools/packages fuzz
-	tools/fuzz 10
+	tools/fuzz 5
 
 # On other kernels, in a virtual machine: docs/measurements/kernels.md. Each as tools/kernel-test/kernel takes it.
 KERNELS ?= 6.1 6.12 newest
