@@ -1,14 +1,12 @@
 //! Pixels to draw on, two for each unit.
 
-use crate::glyphs::Glyphs;
+use crate::glyphs::{Glyphs, SCALE};
 use crate::{Font, SIZE as UNITS};
 use plotters::prelude::BitMapBackend;
 use plotters_backend::{
     BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind,
 };
 
-/// Pixels for each unit.
-pub(crate) const SCALE: u8 = 2;
 /// Width and height, in pixels.
 pub(crate) const SIZE: (u32, u32) = (UNITS.0 * SCALE as u32, UNITS.1 * SCALE as u32);
 

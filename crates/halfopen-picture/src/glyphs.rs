@@ -4,11 +4,12 @@
 //! SVG with the font, so that no SVG could be drawn without one.
 
 use crate::Font;
-use crate::doubled::SCALE;
 use ab_glyph::{Font as _, Glyph, PxScale, ScaleFont, point};
 use plotters_backend::text_anchor::Pos;
 use plotters_backend::{BackendColor, BackendCoord, BackendTextStyle, FontFamily, FontStyle, FontTransform};
 
+/// Pixels for each unit.
+pub(crate) const SCALE: u8 = 2;
 /// plotters' size of text for each em: what it writes to an SVG.
 const SIZE_OF_EM: f64 = 1.24;
 /// Where the line begins and ends, in em from the baseline: anchors are then where they are in an SVG.

@@ -2,10 +2,8 @@
 //! which next to nothing waits longer than without any.
 
 use crate::policy::Policy;
-use crate::report::{PolicyReport, Replayed};
+use crate::report::{LimitReplayed, PolicyReport, ReplayAdvice, Replayed};
 use halfopen_policy::Limits;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 /// What is tried, besides no limit.
 const TRIED: [u32; 14] = [5, 10, 15, 20, 30, 40, 60, 80, 120, 180, 256, 400, 600, 1_000];
@@ -19,37 +17,6 @@ pub struct Enough {
     pub answered: u64,
     /// The recording's length in seconds.
     pub lasted_s: u64,
-}
-
-/// A `half_open`, and what it would have done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct LimitReplayed {
-    /// At most this share of the answered attempts would have been delayed, in thousandths.
-    pub delayed_per_mille: u64,
-    /// The lowest one tried of which that holds.
-    pub half_open: u32,
-    /// How many answered attempts it would have delayed, refused or made give up, besides those that the policy's other
-    /// limits hold.
-    pub delayed: u64,
-}
-
-/// Which `half_open` of the host the recording asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ReplayAdvice {
-    /// The policy whose other limits held.
-    pub policy: String,
-    /// Its `half_open`; null = unlimited.
-    pub half_open_now: Option<u32>,
-    /// Answered attempts of those that are no suspects.
-    pub answered: u64,
-    /// Suspects, which are left out: no limit is raised for them.
-    pub suspects: u64,
-    /// How many answered attempts the policy's other limits hold or refuse, whatever `half_open` is.
-    pub held_anyway: u64,
-    /// Limits, the strictest first. One that would have to be higher than any that was tried is left out.
-    pub limits: Vec<LimitReplayed>,
-    /// The `half_open` to set; null where the recording says too little, or where it is as it should be.
-    pub recommended: Option<u32>,
 }
 
 /// The policies to be replayed beside `policy` for [`advise`].

@@ -1,6 +1,6 @@
 //! The attempts of one trial that have not come to their end.
 
-use crate::known::Contact;
+use crate::known::{Contact, Novelty};
 use crate::sources::SourceId;
 use halfopen_policy::AttemptId;
 
@@ -35,19 +35,6 @@ pub(crate) enum Place {
     GaveUp,
     /// Its SYN is out, since then.
     Out(u64),
-}
-
-/// What its host knows of an address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Novelty {
-    /// It has answered lately, or nobody asks.
-    Known,
-    /// It was tried lately: its answer is evidence, and its silence was.
-    Tried,
-    /// Nothing: a first contact, which costs credit.
-    First,
-    /// Nothing, but others near it have answered, and let it out.
-    LetOut,
 }
 
 #[derive(Debug)]

@@ -1,7 +1,6 @@
 //! Which addresses are known to the recorded hosts, in tables of bounded size: the kernel part's own
 //! (`bpf/contacts.h`).
 
-use crate::attempts::Novelty;
 use crate::observation::Address;
 use foldhash::quality::FixedState;
 use halfopen_policy::PortCell;
@@ -19,6 +18,19 @@ const NEIGHBOURS_NS: u64 = 3_600_000_000_000;
 const NEIGHBOURHOODS: usize = 1 << 16;
 /// Nobody's cell.
 const TRIED: u16 = 1 << 8;
+
+/// What its host knows of an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Novelty {
+    /// It has answered lately, or nobody asks.
+    Known,
+    /// It was tried lately: its answer is evidence, and its silence was.
+    Tried,
+    /// Nothing: a first contact, which costs credit.
+    First,
+    /// Nothing, but others near it have answered, and let it out.
+    LetOut,
+}
 
 /// Who knows an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

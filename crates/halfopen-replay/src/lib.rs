@@ -24,12 +24,11 @@ mod tally;
 pub mod trace;
 mod trial;
 
-pub use advice::{LimitReplayed, ReplayAdvice};
 pub use input::InputError;
 pub use observation::{Address, Flow, Observation, ProgramNumber, Refusal, Seen};
 pub use policy::{Accounts, Policy};
 pub use replay::{Options, Replay};
 pub use report::{
-    Effect, InputReport, LimitedReport, Overflow, PolicyReport, ProgramReport, Replayed, SourceReport,
-    SuspectReport, Totals, WaitStep, Waits,
+    Effect, InputReport, LimitReplayed, LimitedReport, Overflow, PolicyReport, ProgramReport, ReplayAdvice,
+    Replayed, SourceReport, SuspectReport, Totals, WaitStep, Waits,
 };

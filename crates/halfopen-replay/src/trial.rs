@@ -5,9 +5,10 @@
 
 mod turns;
 
-use crate::attempts::{Attempt, Attempts, Novelty, Outcome, Place, Ticket};
+use crate::attempts::{Attempt, Attempts, Outcome, Place, Ticket};
 use crate::host::{Host, SPARE, queue_of};
 use crate::hosts::Hosts;
+use crate::known::Novelty;
 use crate::known::{Contact, Known, Whose};
 use crate::policy::Policy;
 use crate::sources::SourceId;

@@ -1,7 +1,7 @@
 //! Suricata's eve.json, of which the records of flows are read:
 //! <https://docs.suricata.io/en/latest/output/eve/eve-json-format.html#event-type-flow>.
 
-use super::log::{ANSWER_AFTER, Record};
+use super::log_record::{ANSWER_AFTER, Record};
 use super::order::Recorded;
 use crate::observation::{Flow, Refusal, Seen};
 use jiff::fmt::strtime;

@@ -3,15 +3,13 @@
 use super::Counts;
 use super::compression::Bytes;
 use super::lines::{Line, Lines};
-use super::order::{InOrder, Recorded};
+use super::log_record::Record;
+use super::order::InOrder;
 use super::{eve, zeek};
 use crate::observation::Observation;
 use serde_json::Value;
 use std::fmt;
 use std::io;
-
-/// A log does not say when an answer came. This is a long way on the Internet.
-pub(super) const ANSWER_AFTER: u64 = 50_000_000;
 
 /// The form of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,16 +18,6 @@ pub(super) enum LogForm {
     ZeekTsv,
     /// One object in each line: Zeek's or Suricata's.
     Json,
-}
-
-/// What a record is.
-pub(super) enum Record {
-    Attempt(Recorded),
-    /// Another protocol, or a connection whose beginning was not seen.
-    Other,
-    /// A line that describes the log.
-    Header,
-    Damaged(&'static str),
 }
 
 pub(super) struct Log {

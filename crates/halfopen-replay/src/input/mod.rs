@@ -5,6 +5,7 @@ mod eve;
 mod lines;
 mod link;
 mod log;
+mod log_record;
 mod order;
 mod packets;
 mod record_start;

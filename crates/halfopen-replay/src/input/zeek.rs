@@ -1,6 +1,6 @@
 //! Zeek's conn.log: <https://docs.zeek.org/en/master/logs/conn.html>.
 
-use super::log::{ANSWER_AFTER, Record};
+use super::log_record::{ANSWER_AFTER, Record};
 use super::order::Recorded;
 use crate::observation::{Flow, Refusal, Seen};
 use serde_json::{Map, Value};

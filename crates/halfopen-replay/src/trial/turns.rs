@@ -2,9 +2,10 @@
 //! one is some milliseconds late.
 
 use super::{Event, MS, Trial};
-use crate::attempts::{Attempts, Novelty, Place, Ticket};
+use crate::attempts::{Attempts, Place, Ticket};
 use crate::host::{QueueKey, contact_of};
 use crate::known::Contact;
+use crate::known::Novelty;
 use crate::sources::SourceId;
 use halfopen_policy::{ScopeId, Verdict};
 use std::collections::VecDeque;

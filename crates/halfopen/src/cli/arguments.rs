@@ -5,9 +5,10 @@ use crate::config;
 use crate::tuning::connections::ConnectionLimit;
 use crate::utc_time::UtcTime;
 use clap::Args;
-use halfopen_replay::assertion::Assertion;
+use halfopen_replay::assertion::{Assertion, METRICS, SUSPECTS};
 use ipnet::IpNet;
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -213,4 +214,19 @@ pub struct Exec {
     /// The program and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]
     pub command: Vec<OsString>,
+}
+
+/// The end of the help of `replay`.
+pub(super) fn after_replay() -> String {
+    let mut help = "A CONDITION is METRIC OP NUMBER; OP is <, <=, ==, !=, >= or >. \"Answered\" is meant of the recording. \
+                    Metrics:\n"
+        .to_owned();
+    let suspects = (SUSPECTS, "sources that look like scanners");
+    for (name, meaning) in METRICS.iter().map(|metric| (metric.name, metric.meaning)).chain([suspects]) {
+        let _ = writeln!(help, "  {name:<26} {meaning}");
+    }
+    help + "Example: halfopen replay --policy adaptive --policy xp-sp2 yesterday.pcap\n         \
+            halfopen replay --policy new.toml --assert 'answered_delayed_over_1s == 0' week/*.pcap\n         \
+            halfopen replay --advise monday.trace\n         \
+            tcpdump -w - 'tcp[tcpflags] & (tcp-syn|tcp-rst) != 0 or icmp or icmp6' | halfopen replay -"
 }

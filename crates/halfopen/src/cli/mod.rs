@@ -5,7 +5,6 @@ mod values;
 
 pub use arguments::{Enforce, Exec, Import, Pictures, Record, Replay, Run, Simulate, SimulateEngine, Tune};
 
-use crate::commands::replay;
 use crate::config::Preset;
 use crate::control::{AccountName, Inspected, Subject};
 use crate::dashboard::Serves;
@@ -370,7 +369,7 @@ pub enum Command {
     /// In captures and logs, each source address counts as a host with that policy, with one account for all its programs.
     /// An attempt that a policy holds back has the outcome of the recording as much later as it was held. Lines fit 80
     /// columns; `--json` has all sources.
-    #[command(after_help = replay::after_help())]
+    #[command(after_help = arguments::after_replay())]
     Replay(Replay),
     /// List the presets, or print one as a commented configuration file
     #[command(after_help = "Example: halfopen preset adaptive > /etc/halfopen/conf.d/10-preset.toml")]

@@ -12,31 +12,14 @@ use crate::tuning::{ENOUGH_ANSWERED, ENOUGH_MINUTES};
 use anyhow::{Context, Result};
 use halfopen_policy::Mode;
 use halfopen_replay::advice::{self, Enough};
-use halfopen_replay::assertion::{METRICS, SUSPECTS};
 use halfopen_replay::input::Input;
 use halfopen_replay::picture;
 use halfopen_replay::{Accounts, Options, Policy, Replay, Replayed};
 use std::ffi::OsStr;
-use std::fmt::Write;
 use std::path::PathBuf;
 
 /// Nothing is known of the programs of a recording: only rules for every program in the root cgroup apply to them.
 const CGROUP: &str = "/";
-
-/// The end of the help.
-pub fn after_help() -> String {
-    let mut help = "A CONDITION is METRIC OP NUMBER; OP is <, <=, ==, !=, >= or >. \"Answered\" is meant of the recording. \
-                    Metrics:\n"
-        .to_owned();
-    let suspects = (SUSPECTS, "sources that look like scanners");
-    for (name, meaning) in METRICS.iter().map(|metric| (metric.name, metric.meaning)).chain([suspects]) {
-        let _ = writeln!(help, "  {name:<26} {meaning}");
-    }
-    help + "Example: halfopen replay --policy adaptive --policy xp-sp2 yesterday.pcap\n         \
-            halfopen replay --policy new.toml --assert 'answered_delayed_over_1s == 0' week/*.pcap\n         \
-            halfopen replay --advise monday.trace\n         \
-            tcpdump -w - 'tcp[tcpflags] & (tcp-syn|tcp-rst) != 0 or icmp or icmp6' | halfopen replay -"
-}
 
 pub fn replay(args: &cli::Replay) -> Result<u8> {
     let policies = if args.policies.is_empty() {

@@ -1,7 +1,7 @@
 //! `tune`: what another limit would have done.
 
 use super::columns::fitted;
-use super::tune_apply::apply;
+use super::tune_apply::{apply, scope_key};
 use crate::cli::Tune;
 use crate::control::status::seconds;
 use crate::daemon::enforcement::HOST;
@@ -84,7 +84,7 @@ fn shown(tuning: &Tuning) -> Vec<String> {
     }
     lines.push(match tuning.recommended {
         Some(limit) => {
-            format!("Recommended: half_open {limit}. Next: halfopen set --save {}.half_open {limit}", key(&scope))
+            format!("Recommended: half_open {limit}. Next: halfopen set --save {}.half_open {limit}", scope_key(&scope))
         }
         None if tuning.answered < ENOUGH_ANSWERED || tuning.minutes < ENOUGH_MINUTES => format!(
             "No recommendation: that needs {ENOUGH_ANSWERED} answered attempts in minutes that add up to a day. Ask \
@@ -124,7 +124,7 @@ fn connections(of: &ConnectionTuning, scope: &str) -> Vec<String> {
     }));
     if let Some(limit) = of.recommended {
         let set =
-            |key: &str, value: String| format!("halfopen set --save {}.{key} {value}", self::key(scope));
+            |key: &str, value: String| format!("halfopen set --save {}.{key} {value}", scope_key(scope));
         let also = match of.limit {
             ConnectionLimit::Established => String::new(),
             ConnectionLimit::ConnectRate => format!(" && {}", set("connect_burst", (2 * limit).to_string())),
@@ -142,9 +142,4 @@ fn share(per_mille: u64) -> String {
         0 => "none".to_owned(),
         share => format!("at most {}.{} %", share / 10, share % 10),
     }
-}
-
-/// The name of the scope's keys.
-pub(super) fn key(scope: &str) -> String {
-    if scope == HOST { HOST.to_owned() } else { format!("scope.{scope}") }
 }

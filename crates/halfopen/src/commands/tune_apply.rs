@@ -3,7 +3,6 @@
 use super::interrupt::at_ctrl_c;
 use super::numbers;
 use super::set::change;
-use super::tune::key;
 use crate::control::{ModeStatus, ScopeStatus, Status};
 use crate::daemon::enforcement::HOST;
 use crate::events::text::plain;
@@ -148,7 +147,7 @@ fn settle(applied: &Applied) -> Result<()> {
 }
 
 fn put_in_force(scope: &str, half_open: u32, save: bool) -> Result<()> {
-    change(format!("{}.half_open", key(scope)), half_open.to_string(), save).map(drop)
+    change(format!("{}.half_open", scope_key(scope)), half_open.to_string(), save).map(drop)
 }
 
 /// A scope and its accounts. At the host nobody may become a suspect.
@@ -192,4 +191,9 @@ fn result(applied: &Applied) -> String {
     } else {
         format!("{scope}: half_open {now} (was {was}), saved")
     }
+}
+
+/// The name of the scope's keys.
+pub(super) fn scope_key(scope: &str) -> String {
+    if scope == HOST { HOST.to_owned() } else { format!("scope.{scope}") }
 }

@@ -10,7 +10,8 @@ mod trim;
 
 pub use reader::{NoHistory, Reader};
 pub use records::{Dial, DialProgram, Gone, History, MinuteRow};
-pub use store::{Bounds, Lost, Store};
+pub use store::{Lost, Store};
+pub use trim::Bounds;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

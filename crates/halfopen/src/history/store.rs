@@ -1,7 +1,8 @@
 //! Writes the database.
 
 use super::records::{Dial, DialProgram, Gone, MinuteRow};
-use super::{DATABASE, HistoryError, schema, trim};
+use super::trim::{self, Bounds};
+use super::{DATABASE, HistoryError, schema};
 use crate::events::Event;
 use crate::runtime_dir::{StateDir, Writes};
 use crate::utc_time::UtcTime;
@@ -11,15 +12,6 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-
-/// How much is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
-    /// For how many days.
-    pub keep_days: u32,
-    /// How large the database becomes at most, in MiB.
-    pub max_mib: u32,
-}
 
 /// Why the database cannot be opened.
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,6 @@
 //! Keeps the database within its bounds.
 
 use super::schema::PAGE;
-use super::store::Bounds;
 use crate::utc_time::UtcTime;
 use rusqlite::{Connection, params};
 use std::time::Duration;
@@ -13,6 +12,15 @@ const DIALS_PER_MIB: u64 = 2_500;
 const FULL: u64 = 85;
 /// Which part of a table makes room at once.
 const PART: i64 = 10;
+
+/// How much is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// For how many days.
+    pub keep_days: u32,
+    /// How large the database becomes at most, in MiB.
+    pub max_mib: u32,
+}
 
 pub fn trim(database: &mut Connection, bounds: Bounds, now: UtcTime) -> rusqlite::Result<()> {
     let oldest = now.before(Duration::from_hours(24) * bounds.keep_days).as_ms();
