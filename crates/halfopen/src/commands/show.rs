@@ -184,8 +184,7 @@ pub fn why(subject: &Subject, json: bool) -> Result<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::{Degradation, Harm, ModeStatus};
-    use crate::utc_time::UtcTime;
+    use crate::control::{Degradation, Harm};
     use halfopen_policy::{Ledger, Limits};
 
     #[test]
@@ -200,29 +199,12 @@ mod tests {
         );
         let account = ScopeStatus::new("adaptive[/a]", ScopeKind::Account, &Limits::xp_sp2(), &ledger);
         let status = Status {
-            mode: ModeStatus::Enforce,
-            preset: "xp-sp2".into(),
-            persist: false,
-            config_hash: "0".into(),
-            host,
             scopes: vec![exec, account],
             accounts_unlisted: 9_936,
-            blocked: vec![],
-            deny: vec![],
-            programs: vec![],
             others: Harm { gave_up_while_queued: 7, held: 251, ..Harm::default() },
-            earlier: vec![],
-            counting_since: UtcTime::EPOCH,
             counting_for_s: 60,
-            trial: None,
-            learned: None,
-            names: None,
-            gates: vec![],
-            conntrack: None,
-            faults: vec![],
             degraded: vec![Degradation::Audit.into()],
-            unwatched: None,
-            pid: 1,
+            ..Status::of_host(host)
         };
         let table = table(&status);
         let lines: Vec<&str> = table.lines().collect();

@@ -1,6 +1,7 @@
 //! The names of accounts: `torrent`, `adaptive[/system.slice/foo.service]`, `web[user www-data]`, `dialers[pid 7
 //! nmap]`.
 
+use super::as_text::as_text;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -68,19 +69,7 @@ impl fmt::Display for AccountName {
 )]
 pub struct NoAccountName;
 
-impl From<AccountName> for String {
-    fn from(name: AccountName) -> Self {
-        name.to_string()
-    }
-}
-
-impl TryFrom<String> for AccountName {
-    type Error = NoAccountName;
-
-    fn try_from(text: String) -> Result<Self, NoAccountName> {
-        text.parse()
-    }
-}
+as_text!(AccountName);
 
 impl FromStr for AccountName {
     type Err = NoAccountName;

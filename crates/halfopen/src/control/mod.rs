@@ -1,6 +1,7 @@
 //! What clients ask the daemon and what it answers, over HTTP on the control socket: [`routes`] says under which paths.
 
 pub mod account;
+mod as_text;
 pub mod client;
 pub mod connections_status;
 pub mod degradation;

@@ -79,6 +79,38 @@ pub struct Status {
     pub pid: u32,
 }
 
+#[cfg(test)]
+impl Status {
+    /// That of a daemon which enforces `xp-sp2` on `host` and has nothing else to tell.
+    pub(crate) fn of_host(host: ScopeStatus) -> Self {
+        Self {
+            mode: ModeStatus::Enforce,
+            preset: "xp-sp2".into(),
+            persist: false,
+            config_hash: "0".into(),
+            host,
+            scopes: vec![],
+            accounts_unlisted: 0,
+            blocked: vec![],
+            deny: vec![],
+            programs: vec![],
+            others: Harm::default(),
+            earlier: vec![],
+            counting_since: UtcTime::EPOCH,
+            counting_for_s: 0,
+            trial: None,
+            learned: None,
+            names: None,
+            gates: vec![],
+            conntrack: None,
+            faults: vec![],
+            degraded: vec![],
+            unwatched: None,
+            pid: 1,
+        }
+    }
+}
+
 /// What has come through a gate without a socket, since it has been watched. A gate is the host's end of the pair of
 /// devices of a container, or a bridge of such ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -2,6 +2,7 @@
 
 use super::AccountName;
 use super::account::NoAccountName;
+use super::as_text::as_text;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -88,33 +89,7 @@ impl fmt::Display for Inspected {
     }
 }
 
-impl From<Subject> for String {
-    fn from(subject: Subject) -> Self {
-        subject.to_string()
-    }
-}
-
-impl TryFrom<String> for Subject {
-    type Error = NoSubject;
-
-    fn try_from(text: String) -> Result<Self, NoSubject> {
-        text.parse()
-    }
-}
-
-impl From<Inspected> for String {
-    fn from(inspected: Inspected) -> Self {
-        inspected.to_string()
-    }
-}
-
-impl TryFrom<String> for Inspected {
-    type Error = NoAccountName;
-
-    fn try_from(text: String) -> Result<Self, NoAccountName> {
-        text.parse()
-    }
-}
+as_text!(Subject, Inspected);
 
 #[cfg(test)]
 mod tests {

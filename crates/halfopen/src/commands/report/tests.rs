@@ -7,28 +7,10 @@ use halfopen_policy::{Ledger, Limits};
 fn status(mode: ModeStatus, ledger: Ledger, counting_for_s: u64) -> Status {
     Status {
         mode,
-        preset: "xp-sp2".into(),
-        persist: false,
-        config_hash: "0".into(),
-        host: ScopeStatus::new("host", ScopeKind::Host, &Limits::xp_sp2(), &ledger),
-        scopes: vec![],
-        accounts_unlisted: 0,
-        blocked: Vec::new(),
-        deny: Vec::new(),
-        programs: vec![],
         others: Harm::of_scope(&ledger),
-        earlier: vec![],
         counting_since: "2030-01-31T12:00:00.000Z".parse().unwrap(),
         counting_for_s,
-        trial: None,
-        learned: None,
-        names: None,
-        gates: vec![],
-        conntrack: None,
-        faults: vec![],
-        degraded: vec![],
-        unwatched: None,
-        pid: 1,
+        ..Status::of_host(ScopeStatus::new("host", ScopeKind::Host, &Limits::xp_sp2(), &ledger))
     }
 }
 

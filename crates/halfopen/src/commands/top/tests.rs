@@ -4,7 +4,7 @@ use super::draw::draw;
 use super::keys::pressed;
 use super::order::Order;
 use super::screen::{Dialog, Screen, Wish};
-use crate::control::{Harm, Inspection, ModeStatus, ScopeKind, ScopeStatus, Status, TrustStatus};
+use crate::control::{Inspection, ModeStatus, ScopeKind, ScopeStatus, Status, TrustStatus};
 use crate::runs_in::RunsIn;
 use crate::utc_time::UtcTime;
 use halfopen_policy::{Ledger, Limits};
@@ -21,29 +21,10 @@ fn scope(name: &str, kind: ScopeKind, waiting: u64, half_open: u64, admitted: u6
 
 fn status(scopes: Vec<ScopeStatus>) -> Status {
     Status {
-        mode: ModeStatus::Enforce,
-        preset: "xp-sp2".into(),
-        persist: false,
-        config_hash: "0".into(),
-        host: scope("host", ScopeKind::Host, 12, 10, 100),
         scopes,
         accounts_unlisted: 3,
-        blocked: Vec::new(),
-        deny: Vec::new(),
-        programs: vec![],
-        others: Harm::default(),
-        earlier: vec![],
-        counting_since: UtcTime::EPOCH,
         counting_for_s: 7,
-        trial: None,
-        learned: None,
-        names: None,
-        gates: vec![],
-        conntrack: None,
-        faults: vec![],
-        degraded: vec![],
-        unwatched: None,
-        pid: 1,
+        ..Status::of_host(scope("host", ScopeKind::Host, 12, 10, 100))
     }
 }
 
